@@ -1,0 +1,71 @@
+"""The result of a finished job as stored and shown; the numbers come from `training.evaluate`.
+
+`per_class` maps a class name to its precision, recall, f1 and support; `confusion_matrix[i][j]` counts samples
+of class i predicted as class j, classes in dataset order.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassScore:
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """One set of weights on one split."""
+
+    loss: float
+    accuracy: float
+    per_class: dict[str, ClassScore]
+    confusion_matrix: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appraisal:
+    """One set of weights, named by its epoch and digest, on the validation and test splits."""
+
+    epoch: int
+    weights_sha256: str
+    predictions_sha256: str
+    validation: Evaluation
+    test: Evaluation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a finished job is worth. `last` covers the whole run, `best` is the epoch of lowest validation loss."""
+
+    last: Appraisal
+    best: Appraisal
+    history_sha256: str
+    parameters: int
+    trainable_parameters: int
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Result":
+        return cls(**(value | {"last": _appraisal(value["last"]), "best": _appraisal(value["best"])}))
+
+
+def _appraisal(value: dict[str, Any]) -> Appraisal:
+    return Appraisal(**(value | {"validation": _evaluation(value["validation"]), "test": _evaluation(value["test"])}))
+
+
+def _evaluation(value: dict[str, Any]) -> Evaluation:
+    return Evaluation(
+        **(
+            value
+            | {
+                "per_class": {name: ClassScore(**score) for name, score in value["per_class"].items()},
+                "confusion_matrix": tuple(tuple(row) for row in value["confusion_matrix"]),
+            }
+        )
+    )

@@ -1,0 +1,29 @@
+"""The models a job may name, with the facts a laptop must know without importing Keras.
+
+Keys are the `keras.applications` names. `minimum_side_px` is the smallest image the architecture accepts
+without its classifier top (read from Keras's own checks). `module` is the `keras.applications` submodule that
+holds the model's `preprocess_input`. A new model is one line here; `training.models` builds it by name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """What can be said of a model before it is built. Parameters are those without the classifier top."""
+
+    module: str
+    minimum_side_px: int
+    base_parameters: int
+
+
+MODELS: Mapping[str, ModelFacts] = {
+    "Xception": ModelFacts(module="xception", minimum_side_px=71, base_parameters=20_861_480),
+    "VGG16": ModelFacts(module="vgg16", minimum_side_px=32, base_parameters=14_714_688),
+    "InceptionV3": ModelFacts(module="inception_v3", minimum_side_px=75, base_parameters=21_802_784),
+    "DenseNet121": ModelFacts(module="densenet", minimum_side_px=32, base_parameters=7_037_504),
+    "InceptionResNetV2": ModelFacts(module="inception_resnet_v2", minimum_side_px=75, base_parameters=54_336_736),
+    "ResNet50V2": ModelFacts(module="resnet_v2", minimum_side_px=32, base_parameters=23_564_800),
+    "MobileNetV2": ModelFacts(module="mobilenet_v2", minimum_side_px=32, base_parameters=2_257_984),
+}

@@ -1,0 +1,44 @@
+"""How an attempt ended, and why a job failed, each with the sentence and the remedy a person needs.
+
+finished     the final evaluation is committed.
+stopped      the session left on purpose: a limit, Ctrl-C, or a person held or cancelled the job. All is saved.
+interrupted  the session or its trainer vanished without a word. The normal case; spends no retry.
+failed       a typed, final cause below. The same attempt again would end the same way.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+class Cause(StrEnum):
+    """Why a job failed for good. Each has a remedy; there is no "unknown"."""
+
+    BAD_DATA = "bad_data"
+    NOT_FINITE = "not_finite"
+    OUT_OF_MEMORY = "out_of_memory"
+    CODE_ERROR = "code_error"
+    DETERMINISM_REFUSED = "determinism_refused"
+    WEIGHTS_UNAVAILABLE = "weights_unavailable"
+
+
+REMEDIES: Mapping[Cause, str] = {
+    Cause.BAD_DATA: "repair the images and add them again with `qcqueue data add`, then `qcqueue retry JOB`",
+    Cause.NOT_FINITE: (
+        "the run is exact, so it would end the same way again: enqueue it under another name with a smaller "
+        "learning_rate, or look at the samples of that batch"
+    ),
+    Cause.OUT_OF_MEMORY: "enqueue it under another name with a smaller batch_size, or use a machine with more memory",
+    Cause.CODE_ERROR: "this is a fault in the program or its libraries: see `qcqueue log JOB`, then `retry JOB`",
+    Cause.DETERMINISM_REFUSED: 'enqueue it under another name with determinism = "relaxed", or device = "cpu"',
+    Cause.WEIGHTS_UNAVAILABLE: (
+        'go online once, or give a weights file with weights = "FILE.h5", or set weights = "none"; '
+        "then `qcqueue retry JOB`"
+    ),
+}

@@ -1,0 +1,155 @@
+"""What training leaves behind beside tensors: epochs, cursors, identities, results. Plain values, exact as JSON.
+
+The exact part (`EpochMetrics`) is hashed and must be the same however often a run was cut. The timing part
+(`EpochTiming`) is what this machine measured and is never part of a digest. `TrainingRecord` travels inside
+every checkpoint and is, with the tensors, all that is needed to go on as if nothing had happened.
+Epochs are numbered from 1; "epochs_done = 3" means that epoch 4 is next.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from qcqueue.core.canonical import digest_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochMetrics:
+    """The exact part of one epoch: floats that must agree bit for bit with an uninterrupted run."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    learning_rate: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochTiming:
+    """What one epoch cost, in seconds, summed over the segments that contributed steps to it.
+
+    first_step_s holds the first step of a segment, which includes tracing and compiling, and is None where the
+    epoch had no such step; the percentiles are over the other steps. step_count counts all steps of the epoch.
+    """
+
+    train_s: float
+    val_s: float
+    checkpoint_s: float
+    first_step_s: float | None
+    step_s_p50: float | None
+    step_s_p95: float | None
+    step_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialEpoch:
+    """The part of the current epoch that is already trained; sums are exact, seconds are measured.
+
+    loss_sum is the sum over samples of the loss, correct and seen count samples, step_times_s leaves out
+    first_steps_s (the compiling step of each segment).
+    """
+
+    steps_done: int = 0
+    loss_sum: float = 0.0
+    correct: int = 0
+    seen: int = 0
+    train_s: float = 0.0
+    checkpoint_s: float = 0.0
+    first_steps_s: tuple[float, ...] = ()
+    step_times_s: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Everything that decides the bits beside the spec. A change between segments starts a new lineage."""
+
+    processor: str
+    instruction_set: str
+    threads: int
+    deterministic: bool
+    python: str
+    tensorflow: str
+    keras: str
+    numpy: str
+    cuda: str = ""
+    cudnn: str = ""
+
+    def differences(self, other: "Identity") -> tuple[str, ...]:
+        """Return the names of the fields that decide bits and differ; Python's and numpy's version do not."""
+        ignored = {"python", "numpy"}
+        mine, theirs = asdict(self), asdict(other)
+        return tuple(key for key in mine if key not in ignored and mine[key] != theirs[key])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRecord:
+    """The JSON half of a checkpoint: where the run stands and all it has seen.
+
+    lineage counts from 1 and rises when the identity changed between segments. stopped_early says that early
+    stopping has decided, so that a run cut between the decision and the end does not train one epoch more.
+    """
+
+    spec_sha256: str
+    epochs_done: int
+    partial: PartialEpoch
+    history: tuple[EpochMetrics, ...]
+    identity: Identity
+    lineage: int
+    stopped_early: bool = False
+
+    @property
+    def best_epoch(self) -> int | None:
+        return best_epoch(self.history)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "TrainingRecord":
+        partial = value["partial"]
+        return cls(
+            **(
+                value
+                | {
+                    "partial": PartialEpoch(
+                        **(
+                            partial
+                            | {
+                                "first_steps_s": tuple(partial["first_steps_s"]),
+                                "step_times_s": tuple(partial["step_times_s"]),
+                            }
+                        )
+                    ),
+                    "history": tuple(EpochMetrics(**row) for row in value["history"]),
+                    "identity": Identity(**value["identity"]),
+                }
+            )
+        )
+
+    def with_epoch(self, metrics: EpochMetrics, *, patience: int) -> "TrainingRecord":
+        """Return the record after one more finished epoch; early stopping is decided here, from history alone."""
+        history = (*self.history, metrics)
+        return replace(
+            self,
+            epochs_done=metrics.epoch,
+            partial=PartialEpoch(),
+            history=history,
+            stopped_early=should_stop_early(history, patience=patience),
+        )
+
+
+def best_epoch(history: Sequence[EpochMetrics]) -> int | None:
+    """Return the epoch with the lowest validation loss, the earliest of equals, or None for no epochs."""
+    return min(history, key=lambda row: (row.val_loss, row.epoch)).epoch if history else None
+
+
+def should_stop_early(history: Sequence[EpochMetrics], *, patience: int) -> bool:
+    """Return whether `patience` epochs in a row brought no lower validation loss. A patience of 0 never stops."""
+    best = best_epoch(history)
+    return patience > 0 and best is not None and history[-1].epoch - best >= patience
+
+
+def history_sha256(history: Sequence[EpochMetrics]) -> str:
+    """Return the digest of the contract: canonical JSON of the per-epoch metrics, without any timing."""
+    return digest_of([asdict(row) for row in history])

@@ -1,0 +1,21 @@
+"""All of a run's state in host memory: what training hands over and checkpoints store."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from qcqueue.core.records import TrainingRecord
+
+Tensors = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Tensors by key (m/00000.. for model.variables, o/00000.. for optimizer.variables), the record that belongs
+    to them, and the variable path of each key as a cross-check."""
+
+    tensors: Tensors
+    record: TrainingRecord
+    paths: Mapping[str, str]

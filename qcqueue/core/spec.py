@@ -1,0 +1,62 @@
+"""The validated description of one job.
+
+A `JobSpec` is what a study file becomes after `study.parse_study` has found no fault in it, and the only thing
+a trainer is told about what to train. Two specs with the same digest are the same job.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from qcqueue.core.canonical import digest_of
+
+Optimizer = Literal["adam", "sgd", "rmsprop"]
+Trainable = Literal["all", "head"]
+Augment = Literal["none", "flips"]
+Determinism = Literal["exact", "relaxed"]
+Device = Literal["gpu", "cpu", "any"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """One model, one dataset, one set of hyperparameters.
+
+    image_size is (height, width) in pixels. weights is "imagenet", "none" or "file"; for "file" weights_sha256
+    names the blob with the tensors, so that the path on one laptop is no part of the job. early_stopping is a
+    patience in epochs, 0 = off. dropout is the share dropped before the classifier head, 0 = no such layer.
+    """
+
+    study: str
+    name: str
+    model: str
+    dataset: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    optimizer: Optimizer
+    image_size: tuple[int, int]
+    weights: Literal["imagenet", "none", "file"]
+    weights_sha256: str | None
+    trainable: Trainable
+    augment: Augment
+    dropout: float
+    determinism: Determinism
+    device: Device
+    seed: int
+    early_stopping: int
+
+    @property
+    def full_name(self) -> str:
+        """The name of the job in the whole queue, such as `six-models/vgg16`."""
+        return f"{self.study}/{self.name}"
+
+    @property
+    def digest(self) -> str:
+        return digest_of(self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"image_size": list(self.image_size)}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "JobSpec":
+        """Rebuild a spec that `to_json` wrote; the database and work orders hold it in this form."""
+        return cls(**(value | {"image_size": tuple(value["image_size"])}))

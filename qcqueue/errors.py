@@ -1,0 +1,158 @@
+"""Every error qcqueue raises on purpose, each with the exit code a script sees and the next thing to type.
+
+    QcqueueError                                             exit 1
+    ├── UserError                                            exit 2
+    │   ├── SpecInvalid
+    │   ├── DatasetInvalid
+    │   ├── SettingInvalid
+    │   ├── UnknownName
+    │   ├── NameTaken
+    │   ├── IllegalTransition
+    │   └── ExtraMissing
+    ├── StoreError                                           exit 4
+    │   ├── StoreBusy
+    │   ├── StoreDenied
+    │   ├── StoreMissing
+    │   └── BlobMissing
+    ├── CorruptionError                                      exit 5
+    │   ├── DigestMismatch
+    │   ├── CheckpointDamaged
+    │   └── UnknownFormat
+    ├── ConflictError                                        exit 6
+    │   └── LeaseLost
+    └── TrainingError                                        exit 3
+        ├── BadData
+        ├── NotFinite
+        ├── OutOfMemory
+        ├── DeterminismRefused
+        └── WeightsUnavailable
+
+The drawing is compared with the classes by a test. A docstring is the default message, so no error is without
+a sentence. An interruption is not in this tree: it is an outcome of an attempt, not an error.
+"""
+
+from collections.abc import Iterable
+
+
+class QcqueueError(Exception):
+    """Something went wrong inside qcqueue."""
+
+    exit_code = 1
+
+    def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+        self.hint = hint
+
+
+class UserError(QcqueueError):
+    """The request cannot be carried out as it stands."""
+
+    exit_code = 2
+
+
+class SpecInvalid(UserError):
+    """The study file is not valid."""
+
+    def __init__(self, problems: Iterable[str], *, hint: str | None = None) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems), hint=hint)
+
+
+class DatasetInvalid(UserError):
+    """The images cannot become a dataset."""
+
+
+class SettingInvalid(UserError):
+    """A setting has a value qcqueue cannot use."""
+
+
+class UnknownName(UserError):
+    """There is nothing of that name."""
+
+
+class NameTaken(UserError):
+    """Another thing already has that name."""
+
+
+class IllegalTransition(UserError):
+    """The job is in a state that does not allow this."""
+
+
+class ExtraMissing(UserError):
+    """This needs a part of qcqueue that is not installed."""
+
+
+class StoreError(QcqueueError):
+    """The store did not do what was asked."""
+
+    exit_code = 4
+
+
+class StoreBusy(StoreError):
+    """The store is busy; the same request may work in a moment."""
+
+
+class StoreDenied(StoreError):
+    """The store refused access."""
+
+
+class StoreMissing(StoreError):
+    """There is no store at that place."""
+
+
+class BlobMissing(StoreError):
+    """The store does not have these bytes."""
+
+
+class CorruptionError(QcqueueError):
+    """Stored data is not what it should be."""
+
+    exit_code = 5
+
+
+class DigestMismatch(CorruptionError):
+    """The bytes do not match their name."""
+
+
+class CheckpointDamaged(CorruptionError):
+    """The checkpoint cannot be read."""
+
+
+class UnknownFormat(CorruptionError):
+    """This was written by a newer qcqueue."""
+
+
+class ConflictError(QcqueueError):
+    """Someone else changed this first."""
+
+    exit_code = 6
+
+
+class LeaseLost(ConflictError):
+    """This attempt no longer holds the job."""
+
+
+class TrainingError(QcqueueError):
+    """A job ended for a reason that trying again would not change."""
+
+    exit_code = 3
+
+
+class BadData(TrainingError):
+    """The dataset cannot be trained on."""
+
+
+class NotFinite(TrainingError):
+    """The loss is no longer a number."""
+
+
+class OutOfMemory(TrainingError):
+    """The model and its batch do not fit into memory."""
+
+
+class DeterminismRefused(TrainingError):
+    """An operation has no deterministic implementation on this device."""
+
+
+class WeightsUnavailable(TrainingError):
+    """The pretrained weights cannot be had here."""

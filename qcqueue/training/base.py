@@ -1,0 +1,61 @@
+"""What training needs and what it says, without TensorFlow: the assignment in, the sink out.
+
+`run.train` is given an `Assignment` and speaks only to a `Sink`. It knows no queue, no store and no spool, so a
+test can train with a sink that is a list, and a person with one that prints.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from qcqueue.core.evaluation import Result
+from qcqueue.core.records import EpochTiming, TrainingRecord
+from qcqueue.core.snapshot import Snapshot, Tensors
+from qcqueue.core.spec import JobSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """What to train and from where.
+
+    resume_from is None at a fresh start. best reads the state of the best epoch before this segment; it is
+    called at most once, at the end, and only if no epoch of this process was better.
+    """
+
+    spec: JobSpec
+    dataset_path: Path
+    weights_path: Path | None
+    threads: int
+    resume_from: Snapshot | None
+    best: Callable[[], Tensors]
+
+
+class Sink(Protocol):
+    """Where training speaks to. Called from the training thread only, in the order of the run."""
+
+    def progress(
+        self,
+        phase: Literal["building", "compiling", "training", "saving", "validating", "evaluating"],
+        *,
+        epoch: int = 0,
+        step: int = 0,
+        steps: int = 0,
+        loss: float | None = None,
+        accuracy: float | None = None,
+    ) -> None:
+        """Say where training is; called at every step, so it must be cheap."""
+
+    def should_stop(self) -> bool:
+        """Return whether to save and leave; asked once a step."""
+        ...
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Take a complete state. The arrays belong to the sink until the call returns, not longer."""
+
+    def epoch_done(self, record: TrainingRecord, timing: EpochTiming, *, is_best: bool) -> None:
+        """Take a finished epoch; its state is the one saved last, or the one resumed from."""
+
+    def finished(self, result: Result, predictions: Tensors) -> None:
+        """Take the final figures. predictions: float32 [sample, class] under last/validation, last/test,
+        best/validation and best/test, in dataset order."""
