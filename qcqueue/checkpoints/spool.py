@@ -37,13 +37,17 @@ Phase = Literal["starting", "building", "compiling", "training", "saving", "vali
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkOrder:
-    """What a trainer is told. Paths are absolute and local; threads is part of the run's identity."""
+    """What a trainer is told. Paths are absolute and local; threads is part of the run's identity.
+
+    max_epochs is how many epochs this attempt may finish before it leaves, None for all.
+    """
 
     spec: JobSpec
     attempt: int
     dataset_path: Path
     weights_path: Path | None
     threads: int
+    max_epochs: int | None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -52,6 +56,7 @@ class WorkOrder:
             "dataset_path": str(self.dataset_path),
             "weights_path": str(self.weights_path) if self.weights_path else None,
             "threads": self.threads,
+            "max_epochs": self.max_epochs,
         }
 
     @classmethod
@@ -62,6 +67,7 @@ class WorkOrder:
             dataset_path=Path(value["dataset_path"]),
             weights_path=Path(value["weights_path"]) if value["weights_path"] else None,
             threads=value["threads"],
+            max_epochs=value["max_epochs"],
         )
 
 
@@ -152,6 +158,13 @@ class Spool:
             value = parse_json((self.folder / "failure.json").read_bytes())
             return Failure(cause=Cause(value["cause"]), message=value["message"], detail=value["detail"])
         return None
+
+    def last_words(self) -> str:
+        """Session: the last line the trainer printed, for a person."""
+        with contextlib.suppress(FileNotFoundError):
+            lines = self.log_path.read_text(encoding="utf-8", errors="replace").split("\n")
+            return next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing")
+        return "it printed nothing"
 
     def ask_to_stop(self) -> None:
         (self.folder / "stop").touch()

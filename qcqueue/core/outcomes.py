@@ -9,6 +9,15 @@ failed       a typed, final cause below. The same attempt again would end the sa
 from collections.abc import Mapping
 from enum import StrEnum
 
+from qcqueue.errors import (
+    BadData,
+    DeterminismRefused,
+    NotFinite,
+    OutOfMemory,
+    TrainingError,
+    WeightsUnavailable,
+)
+
 
 class Outcome(StrEnum):
     FINISHED = "finished"
@@ -42,3 +51,16 @@ REMEDIES: Mapping[Cause, str] = {
         "then `qcqueue retry JOB`"
     ),
 }
+
+CAUSES: Mapping[type[TrainingError], Cause] = {
+    BadData: Cause.BAD_DATA,
+    NotFinite: Cause.NOT_FINITE,
+    OutOfMemory: Cause.OUT_OF_MEMORY,
+    DeterminismRefused: Cause.DETERMINISM_REFUSED,
+    WeightsUnavailable: Cause.WEIGHTS_UNAVAILABLE,
+}
+
+
+def cause_of(error: Exception) -> Cause:
+    """Return the cause a job fails for when its training raises `error`."""
+    return CAUSES.get(type(error), Cause.CODE_ERROR) if isinstance(error, TrainingError) else Cause.CODE_ERROR

@@ -1,0 +1,1 @@
+"""Which job a session takes. Policies are pure functions: same queue, same machine, same choice."""

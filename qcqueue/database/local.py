@@ -1,0 +1,120 @@
+"""The embedded database: one SQLite file in a local folder, one writer at a time.
+
+Writers take the lock at once (`BEGIN IMMEDIATE`), so a transaction never fails halfway for want of it. The
+rollback journal is used, not WAL: the SQLite that ships with many Pythons has a WAL bug that can lose commits,
+and nothing here writes often enough to feel the difference. `synchronous = EXTRA` makes a commit survive a
+power cut, the removal of its journal included.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
+from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+from qcqueue.database.schema import FORMAT, meta, metadata
+from qcqueue.errors import CorruptionError, StoreBusy, StoreError, StoreMissing, UnknownFormat
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_S = 30.0
+
+
+class LocalDatabase:
+    """The queue in one SQLite file. `durable=False` trades the syncs for speed, for worlds that are simulated."""
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        self.path = path
+        self._writer = _engine(path, "rw", begin="BEGIN IMMEDIATE", durable=durable)
+        self._reader = _engine(path, "ro", begin="BEGIN", durable=durable)
+        self._known = False
+
+    def create(self) -> bool:
+        """Make the database if there is none; return whether it was made now."""
+        maker = _engine(self.path, "rwc", begin="BEGIN IMMEDIATE", durable=True)
+        with _translated(self.path), maker.begin() as tx:
+            made = not inspect(tx).has_table(meta.name)
+            if made:
+                metadata.create_all(tx)
+                tx.execute(insert(meta).values(format=FORMAT))
+        maker.dispose()
+        return made
+
+    def transact(self, action: Callable[[Connection], T]) -> T:
+        self._check_format()
+        with _translated(self.path), self._writer.begin() as tx:
+            return action(tx)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        self._check_format()
+        with _translated(self.path), self._reader.begin() as tx:
+            yield tx
+
+    def close(self) -> None:
+        self._writer.dispose()
+        self._reader.dispose()
+
+    def _check_format(self) -> None:
+        if self._known:
+            return
+        if not self.path.exists():
+            raise StoreMissing(f"there is no queue in {self.path.parent}", hint="qcqueue init")
+        with _translated(self.path), self._reader.begin() as tx:
+            found = tx.execute(select(meta.c.format)).scalar_one_or_none()
+        if found is None or found > FORMAT:
+            raise UnknownFormat(
+                f"{self.path} has database format {found}; this qcqueue knows up to {FORMAT}",
+                hint="pip install --upgrade qcqueue",
+            )
+        self._known = True
+
+
+def _engine(path: Path, mode: str, *, begin: str, durable: bool) -> Engine:
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,  # the driver must not open transactions of its own
+            check_same_thread=False,
+        )
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA synchronous = {'EXTRA' if durable else 'OFF'}")
+        return connection
+
+    # One connection, kept open: opening the file costs more than a transaction's statements.
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=1, max_overflow=4)
+
+    @event.listens_for(engine, "begin")
+    def begin_explicitly(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as exc:
+        raise _operational(path, exc) from exc
+    except DatabaseError as exc:
+        if isinstance(exc.orig, sqlite3.IntegrityError):
+            raise
+        raise CorruptionError(
+            f"{path} is not a sound SQLite database: {exc.orig}", hint="qcqueue store verify"
+        ) from exc
+
+
+def _operational(path: Path, exc: OperationalError) -> StoreError | CorruptionError:
+    reason = str(exc.orig)
+    if "locked" in reason or "busy" in reason:
+        return StoreBusy(f"another program has held {path} for {BUSY_TIMEOUT_S:.0f} s", hint="try again in a moment")
+    if "no such table" in reason:
+        return CorruptionError(f"{path} is not a qcqueue database", hint="qcqueue init --store folder:ANOTHER_PLACE")
+    return StoreError(f"{path}: {reason}")

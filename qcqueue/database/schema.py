@@ -1,0 +1,185 @@
+"""The tables of the queue. The schema itself forbids nonsense: two live attempts, two official rows of an epoch.
+
+Rows never leave `queue`; it turns them into values. Times are seconds since 1970 UTC. Floats are IEEE doubles,
+which SQLite keeps to the bit. JSON columns hold canonical JSON. Names are for ever: add, never rename.
+FORMAT rises with every change an older qcqueue could not read; a newer database is refused, never touched.
+"""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from qcqueue.core.outcomes import Cause, Outcome
+from qcqueue.core.states import State
+
+FORMAT = 1
+
+metadata = MetaData()
+
+
+def _one_of(column: str, values: type[State] | type[Outcome] | type[Cause]) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_is_known")
+
+
+# One row: the format of this database, so that a newer one is refused before anything else is read.
+meta = Table("meta", metadata, Column("format", Integer, primary_key=True))
+
+# Every blob a commit has named. deleted_at_s is set after its bytes are gone from the store.
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("kind", String, nullable=False),  # state, dataset, weights, predictions
+    Column("size_bytes", Integer, nullable=False),
+    Column("stored_at_s", Float, nullable=False),
+    Column("deleted_at_s", Float),
+)
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("sha256", ForeignKey("blobs.sha256"), nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("added_at_s", Float, nullable=False),
+)
+
+# position orders the queue and is never shown. dataset_sha256 pins the data a job was enqueued on.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("study", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("epochs", Integer, nullable=False),
+    Column("spec", Text, nullable=False),
+    Column("spec_sha256", String(64), nullable=False, unique=True),
+    Column("dataset_sha256", ForeignKey("blobs.sha256"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("failure_cause", String),
+    Column("failure_message", Text),
+    Column("enqueued_at_s", Float, nullable=False),
+    Column("updated_at_s", Float, nullable=False),
+    _one_of("state", State),
+    _one_of("failure_cause", Cause),
+    CheckConstraint("(state = 'failed') = (failure_cause IS NOT NULL)", name="a_failure_has_a_cause"),
+    Index("jobs_by_state", "state", "position"),
+)
+
+# One life of one machine that works. machine tells two sessions of one machine from those of two.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("machine", String, nullable=False),
+    Column("host", String, nullable=False),
+    Column("processor", String, nullable=False),
+    Column("started_at_s", Float, nullable=False),
+    Column("ended_at_s", Float),
+    Column("ended_how", String),
+)
+
+# One session's work on one job. number is the fencing token: it only rises, and only the live one may write.
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("job_id", ForeignKey("jobs.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("session_id", ForeignKey("sessions.id"), nullable=False),
+    Column("started_at_s", Float, nullable=False),
+    Column("ended_at_s", Float),
+    Column("outcome", String),
+    Column("reason", Text),
+    UniqueConstraint("job_id", "number"),
+    _one_of("outcome", Outcome),
+    CheckConstraint("(outcome IS NULL) = (ended_at_s IS NULL)", name="an_ended_attempt_has_an_outcome"),
+    CheckConstraint("number >= 1", name="attempts_count_from_one"),
+    Index("one_live_attempt_a_job", "job_id", unique=True, sqlite_where=text("outcome IS NULL")),
+)
+
+# One trained epoch. official is false for a row that a redone epoch replaced; such rows are kept, never counted.
+epochs = Table(
+    "epochs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("job_id", ForeignKey("jobs.id"), nullable=False),
+    Column("attempt_id", ForeignKey("attempts.id"), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("official", Boolean, nullable=False),
+    Column("loss", Float, nullable=False),
+    Column("accuracy", Float, nullable=False),
+    Column("val_loss", Float, nullable=False),
+    Column("val_accuracy", Float, nullable=False),
+    Column("learning_rate", Float, nullable=False),
+    Column("train_s", Float, nullable=False),
+    Column("val_s", Float, nullable=False),
+    Column("checkpoint_s", Float, nullable=False),
+    Column("first_step_s", Float),
+    Column("step_s_p50", Float),
+    Column("step_s_p95", Float),
+    Column("step_count", Integer, nullable=False),
+    Column("identity", Text, nullable=False),
+    Column("lineage", Integer, nullable=False),
+    Column("recorded_at_s", Float, nullable=False),
+    CheckConstraint("epoch >= 1", name="epochs_count_from_one"),
+    Index("one_official_row_an_epoch", "job_id", "epoch", unique=True, sqlite_where=text("official")),
+)
+
+# Where a run can be taken up. Several rows may name one blob: validation changes the record, not the tensors.
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("job_id", ForeignKey("jobs.id"), nullable=False),
+    Column("attempt_id", ForeignKey("attempts.id"), nullable=False),
+    Column("epochs_done", Integer, nullable=False),
+    Column("steps_done", Integer, nullable=False),
+    Column("lineage", Integer, nullable=False),
+    Column("state_sha256", ForeignKey("blobs.sha256"), nullable=False),
+    Column("record", Text, nullable=False),
+    Column("status", String, nullable=False),
+    Column("recorded_at_s", Float, nullable=False),
+    CheckConstraint("status IN ('kept', 'retired', 'damaged')", name="status_is_known"),
+    Index("checkpoints_of_a_job", "job_id", "id"),
+)
+
+# The final evaluation; a job is done exactly when it has one.
+results = Table(
+    "results",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("attempt_id", ForeignKey("attempts.id"), nullable=False),
+    Column("result", Text, nullable=False),
+    Column("predictions_sha256", ForeignKey("blobs.sha256"), nullable=False),
+    Column("committed_at_s", Float, nullable=False),
+)
+
+# The story: who did what to which job, when and why. Only ever added to.
+history = Table(
+    "history",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at_s", Float, nullable=False),
+    Column("who", String, nullable=False),
+    Column("what", String, nullable=False),
+    Column("job_id", ForeignKey("jobs.id")),
+    Column("attempt", Integer),
+    Column("why", Text, nullable=False),
+    Index("history_of_a_job", "job_id", "id"),
+)

@@ -1,0 +1,216 @@
+"""What a session writes while it holds a job. Every function names the attempt; only the live one may write.
+
+Progress, the final result, a stop, a failure: each is one transaction that first asks whether the attempt still
+holds the job. A session that was asleep while another took over is refused here, whatever its clock says.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, select, update
+
+from qcqueue.core.canonical import canonical_json
+from qcqueue.core.evaluation import Result
+from qcqueue.core.outcomes import Cause, Outcome
+from qcqueue.core.records import EpochTiming, TrainingRecord
+from qcqueue.core.states import Event
+from qcqueue.database.schema import attempts, checkpoints, epochs, jobs, results
+from qcqueue.errors import LeaseLost
+from qcqueue.queue.blobs import name_blob
+from qcqueue.queue.jobs import step
+from qcqueue.queue.story import tell
+from qcqueue.queue.values import Checkpoint, Claim, StoredBlob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A checkpoint that is kept now, as a retention policy sees it; newest first in a list."""
+
+    id: int
+    state_sha256: str
+    epochs_done: int
+    steps_done: int
+
+
+Keep = Callable[[Sequence[Kept], int | None], set[int]]
+"""A retention policy: from the kept checkpoints and the best epoch, the ids of those to keep."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """One thing a trainer handed over, ready to be committed: a state, and the epoch it finished, if any."""
+
+    state: StoredBlob
+    record: TrainingRecord
+    timing: EpochTiming | None = None
+    """None for a state saved within an epoch or before its validation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The row ids behind a claim that still holds."""
+
+    id: int
+    job_id: int
+
+
+def check_live(tx: Connection, held: Claim) -> Live:
+    """Return the rows of the live attempt. Raises: LeaseLost: it has ended; says how."""
+    row = tx.execute(
+        select(attempts.c.id, attempts.c.job_id, attempts.c.outcome, attempts.c.reason)
+        .join_from(attempts, jobs)
+        .where(jobs.c.name == held.job_name, attempts.c.number == held.attempt)
+    ).one()
+    if row.outcome is not None:
+        raise LeaseLost(
+            f"attempt {held.attempt} of {held.job_name} has ended: {row.reason}", hint=f"qcqueue log {held.job_name}"
+        )
+    return Live(row.id, row.job_id)
+
+
+def resume(
+    tx: Connection, held: Claim, chosen: Checkpoint | None, *, damaged: Iterable[tuple[Checkpoint, str]], now_s: float
+) -> None:
+    """Record where the attempt takes the run up, and the newer checkpoints that could not be read.
+
+    Epochs recorded after `chosen` lose their official rows: their state is gone, so they are trained again.
+    """
+    attempt = check_live(tx, held)
+    for checkpoint, why in damaged:
+        tx.execute(update(checkpoints).where(checkpoints.c.id == checkpoint.id).values(status="damaged"))
+        tell(
+            tx,
+            who=held.session_id,
+            what="checkpoint damaged",
+            now_s=now_s,
+            job_id=attempt.job_id,
+            attempt=held.attempt,
+            why=f"after epoch {checkpoint.record.epochs_done}: {why}",
+        )
+    start = chosen.record.epochs_done if chosen else 0
+    tx.execute(
+        update(epochs)
+        .where(epochs.c.job_id == attempt.job_id, epochs.c.epoch > start, epochs.c.official)
+        .values(official=False)
+    )
+
+
+def commit_progress(
+    tx: Connection, held: Claim, items: Sequence[Progress], *, keep: Keep, now_s: float
+) -> tuple[str, ...]:
+    """Commit what the trainer handed over, in its order; return the digests of states nothing needs any more.
+
+    The caller has stored and verified every blob before, and deletes the returned ones after.
+    """
+    attempt = check_live(tx, held)
+    for item in items:
+        name_blob(tx, item.state, kind="state", now_s=now_s)
+        if item.timing is not None:
+            _insert_epoch(tx, attempt, item.record, item.timing, now_s=now_s)
+        _insert_checkpoint(tx, attempt, item, now_s=now_s)
+    tx.execute(update(jobs).where(jobs.c.id == attempt.job_id).values(updated_at_s=now_s))
+    return _retire(tx, attempt.job_id, items[-1].record.best_epoch, keep)
+
+
+def finish(tx: Connection, held: Claim, result: Result, predictions: StoredBlob, *, now_s: float) -> None:
+    """Commit the final evaluation; the job is done."""
+    attempt = check_live(tx, held)
+    name_blob(tx, predictions, kind="predictions", now_s=now_s)
+    tx.execute(
+        insert(results).values(
+            job_id=attempt.job_id,
+            attempt_id=attempt.id,
+            result=canonical_json(result.to_json()),
+            predictions_sha256=predictions.sha256,
+            committed_at_s=now_s,
+        )
+    )
+    why = f"validation accuracy {result.best.validation.accuracy:.3f} at its best epoch {result.best.epoch}"
+    _end(tx, held, attempt, Event.FINISHED, Outcome.FINISHED, why=why, now_s=now_s)
+
+
+def stop(tx: Connection, held: Claim, *, why: str, now_s: float) -> None:
+    """Give the job back on purpose, everything saved; it is queued again."""
+    _end(tx, held, check_live(tx, held), Event.STOPPED, Outcome.STOPPED, why=why, now_s=now_s)
+
+
+def interrupt(tx: Connection, held: Claim, *, why: str, now_s: float) -> None:
+    """Give the job back because its trainer vanished; spends nothing."""
+    _end(tx, held, check_live(tx, held), Event.INTERRUPTED, Outcome.INTERRUPTED, why=why, now_s=now_s)
+
+
+def fail(tx: Connection, held: Claim, cause: Cause, message: str, *, now_s: float) -> None:
+    """End the job for a final cause."""
+    _end(
+        tx, held, check_live(tx, held), Event.FAILED, Outcome.FAILED, why=message, now_s=now_s, failure=(cause, message)
+    )
+
+
+def _end(
+    tx: Connection,
+    held: Claim,
+    attempt: Live,
+    event: Event,
+    outcome: Outcome,
+    *,
+    why: str,
+    now_s: float,
+    failure: tuple[Cause, str] | None = None,
+) -> None:
+    tx.execute(
+        update(attempts).where(attempts.c.id == attempt.id).values(outcome=outcome, reason=why, ended_at_s=now_s)
+    )
+    job = tx.execute(select(jobs).where(jobs.c.id == attempt.job_id)).one()
+    step(tx, job, event, now_s=now_s, failure=failure)
+    tell(tx, who=held.session_id, what=str(event), now_s=now_s, job_id=job.id, attempt=held.attempt, why=why)
+
+
+def _insert_epoch(tx: Connection, attempt: Live, record: TrainingRecord, timing: EpochTiming, *, now_s: float) -> None:
+    metrics = record.history[-1]
+    tx.execute(
+        insert(epochs).values(
+            job_id=attempt.job_id,
+            attempt_id=attempt.id,
+            official=True,
+            **{name: getattr(metrics, name) for name in metrics.__slots__},
+            **{name: getattr(timing, name) for name in timing.__slots__},
+            identity=canonical_json(record.to_json()["identity"]),
+            lineage=record.lineage,
+            recorded_at_s=now_s,
+        )
+    )
+
+
+def _insert_checkpoint(tx: Connection, attempt: Live, item: Progress, *, now_s: float) -> None:
+    tx.execute(
+        insert(checkpoints).values(
+            job_id=attempt.job_id,
+            attempt_id=attempt.id,
+            epochs_done=item.record.epochs_done,
+            steps_done=item.record.partial.steps_done,
+            lineage=item.record.lineage,
+            state_sha256=item.state.sha256,
+            record=canonical_json(item.record.to_json()),
+            status="kept",
+            recorded_at_s=now_s,
+        )
+    )
+
+
+def _retire(tx: Connection, job_id: int, best_epoch: int | None, keep: Keep) -> tuple[str, ...]:
+    rows = tx.execute(
+        select(checkpoints.c.id, checkpoints.c.state_sha256, checkpoints.c.epochs_done, checkpoints.c.steps_done)
+        .where(checkpoints.c.job_id == job_id, checkpoints.c.status == "kept")
+        .order_by(checkpoints.c.id.desc())
+    ).all()
+    kept = [Kept(**row._mapping) for row in rows]
+    wanted = keep(kept, best_epoch)
+    unwanted = [row for row in kept if row.id not in wanted]
+    # The record of a retired checkpoint is of no use without its tensors; its line stays for the story.
+    tx.execute(
+        update(checkpoints)
+        .where(checkpoints.c.id.in_([row.id for row in unwanted]))
+        .values(status="retired", record="")
+    )
+    still_named = {row.state_sha256 for row in kept if row.id in wanted}
+    return tuple(sorted({row.state_sha256 for row in unwanted} - still_named))

@@ -1,0 +1,26 @@
+"""The blobs a commit names: only whole and verified ones, and the bytes of the unnamed are given back later."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from qcqueue.database.schema import blobs
+from qcqueue.queue.values import StoredBlob
+
+
+def name_blob(tx: Connection, blob: StoredBlob, *, kind: str, now_s: float) -> None:
+    """Record a blob that is in the store; a blob that was deleted and stored again is alive again."""
+    row = {"kind": kind, "size_bytes": blob.size_bytes, "stored_at_s": now_s, "deleted_at_s": None}
+    tx.execute(insert(blobs).values(sha256=blob.sha256, **row).on_conflict_do_update(["sha256"], set_=row))
+
+
+def mark_deleted(tx: Connection, sha256s: Iterable[str], *, now_s: float) -> None:
+    """Record that the bytes of these blobs are gone from the store."""
+    tx.execute(update(blobs).where(blobs.c.sha256.in_(list(sha256s))).values(deleted_at_s=now_s))
+
+
+def stored_blobs(tx: Connection) -> dict[str, int]:
+    """Return the size in bytes of every blob the database counts on, by digest."""
+    rows = tx.execute(select(blobs.c.sha256, blobs.c.size_bytes).where(blobs.c.deleted_at_s.is_(None)))
+    return {row.sha256: row.size_bytes for row in rows}

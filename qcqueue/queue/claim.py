@@ -1,0 +1,136 @@
+"""Taking a job: bury the attempts that are gone, choose one queued job, and give out the next attempt number.
+
+All of it is one transaction, so two sessions can never hold the same job. Whether a session is gone is judged
+before, from its heartbeat or from its process; if the judgement was wrong, the old attempt is fenced out by its
+number and nothing is lost but time.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
+
+from qcqueue.core.canonical import parse_json
+from qcqueue.core.outcomes import Outcome
+from qcqueue.core.records import TrainingRecord
+from qcqueue.core.spec import JobSpec
+from qcqueue.core.states import Event, State
+from qcqueue.database.schema import attempts, checkpoints, epochs, jobs, sessions
+from qcqueue.queue.jobs import step
+from qcqueue.queue.story import tell
+from qcqueue.queue.values import Candidate, Checkpoint, Claim, LiveAttempt
+
+Choose = Callable[[Sequence[Candidate]], str | None]
+"""A policy: from the queued jobs in order, the name of the one to take, or None for none of them."""
+
+
+def begin_session(tx: Connection, session_id: str, *, machine: str, host: str, processor: str, now_s: float) -> None:
+    """Record that a machine has come to work."""
+    tx.execute(
+        insert(sessions).values(id=session_id, machine=machine, host=host, processor=processor, started_at_s=now_s)
+    )
+
+
+def end_session(tx: Connection, session_id: str, *, how: str, now_s: float) -> None:
+    """Record that a session left on its own; one that vanished never gets here."""
+    tx.execute(update(sessions).where(sessions.c.id == session_id).values(ended_at_s=now_s, ended_how=how))
+
+
+def live_attempts(tx: Connection) -> list[LiveAttempt]:
+    """Return every attempt that has not ended, with the session that holds it."""
+    rows = tx.execute(
+        select(jobs.c.name, attempts.c.number, attempts.c.session_id, sessions.c.machine, sessions.c.host)
+        .join_from(attempts, jobs)
+        .join(sessions)
+        .where(attempts.c.outcome.is_(None))
+    )
+    return [
+        LiveAttempt(job_name=row.name, number=row.number, session_id=row.session_id, machine=row.machine, host=row.host)
+        for row in rows
+    ]
+
+
+def claim(
+    tx: Connection, session_id: str, *, gone: Mapping[tuple[str, int], str], choose: Choose, now_s: float
+) -> Claim | None:
+    """Return a new attempt on the job that `choose` names, or None if it names none.
+
+    gone maps (job name, attempt number) of vanished attempts to how that is known; each still live is recorded
+    as interrupted, which spends nothing, and its job is queued again before the choice is made.
+    """
+    for (name, number), reason in gone.items():
+        _interrupt(tx, name, number, reason=reason, who=session_id, now_s=now_s)
+    chosen = choose(candidates(tx))
+    if chosen is None:
+        return None
+    job = tx.execute(select(jobs).where(jobs.c.name == chosen)).one()
+    number = _attempts_so_far(tx, job.id) + 1
+    tx.execute(insert(attempts).values(job_id=job.id, number=number, session_id=session_id, started_at_s=now_s))
+    step(tx, job, Event.CLAIMED, now_s=now_s)
+    tell(tx, who=session_id, what="claimed", now_s=now_s, job_id=job.id, attempt=number, why="first in the queue")
+    return Claim(
+        job_name=job.name,
+        attempt=number,
+        session_id=session_id,
+        spec=JobSpec.from_json(parse_json(job.spec)),
+        dataset_sha256=job.dataset_sha256,
+        checkpoints=_resumable(tx, job.id),
+    )
+
+
+def candidates(tx: Connection, also: Sequence[str] = ()) -> list[Candidate]:
+    """Return the queued jobs, and those named in `also`, in the order of the queue."""
+    done = select(func.count()).where(epochs.c.job_id == jobs.c.id, epochs.c.official).correlate(jobs).scalar_subquery()
+    tried = select(func.count()).where(attempts.c.job_id == jobs.c.id).correlate(jobs).scalar_subquery()
+    rows = tx.execute(
+        select(jobs.c.name, jobs.c.spec, done.label("epochs_done"), tried.label("attempts"))
+        .where(or_(jobs.c.state == State.QUEUED, jobs.c.name.in_(also)))
+        .order_by(jobs.c.position)
+    )
+    return [
+        Candidate(
+            name=row.name,
+            spec=JobSpec.from_json(parse_json(row.spec)),
+            epochs_done=row.epochs_done,
+            attempts=row.attempts,
+        )
+        for row in rows
+    ]
+
+
+def _interrupt(tx: Connection, name: str, number: int, *, reason: str, who: str, now_s: float) -> None:
+    job = tx.execute(select(jobs).where(jobs.c.name == name)).one()
+    ended = tx.execute(
+        update(attempts)
+        .where(attempts.c.job_id == job.id, attempts.c.number == number, attempts.c.outcome.is_(None))
+        .values(outcome=Outcome.INTERRUPTED, reason=reason, ended_at_s=now_s)
+    )
+    if ended.rowcount:
+        step(tx, job, Event.INTERRUPTED, now_s=now_s)
+        tell(tx, who=who, what="interrupted", now_s=now_s, job_id=job.id, attempt=number, why=reason)
+
+
+def _attempts_so_far(tx: Connection, job_id: int) -> int:
+    highest = select(func.coalesce(func.max(attempts.c.number), 0)).where(attempts.c.job_id == job_id)
+    return int(tx.execute(highest).scalar_one())
+
+
+def _resumable(tx: Connection, job_id: int) -> tuple[Checkpoint, ...]:
+    rows = tx.execute(
+        select(checkpoints)
+        .where(checkpoints.c.job_id == job_id, checkpoints.c.status == "kept")
+        .order_by(checkpoints.c.id.desc())
+    ).all()
+    states = {row.epochs_done: row.state_sha256 for row in reversed(rows) if row.steps_done == 0}
+    return tuple(_checkpoint(row, states) for row in rows)
+
+
+def _checkpoint(row: Row[Any], states: Mapping[int, str]) -> Checkpoint:
+    record = TrainingRecord.from_json(parse_json(row.record))
+    best = record.best_epoch
+    return Checkpoint(
+        id=row.id,
+        state_sha256=row.state_sha256,
+        record=record,
+        best_sha256=None if best is None else states.get(best),
+    )

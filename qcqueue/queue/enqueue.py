@@ -1,0 +1,107 @@
+"""Putting jobs into the queue: all of a file or nothing, and the same spec twice is the same job."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, insert, select
+
+from qcqueue.core.canonical import canonical_json, parse_json
+from qcqueue.core.dataset import DatasetSummary
+from qcqueue.core.spec import JobSpec
+from qcqueue.core.states import State
+from qcqueue.database.schema import blobs, datasets, jobs
+from qcqueue.errors import NameTaken, SpecInvalid, UnknownName
+from qcqueue.queue.blobs import name_blob
+from qcqueue.queue.story import tell
+from qcqueue.queue.values import StoredBlob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enqueued:
+    """Names of the jobs that are new, and of those that were there already, in the order of the file."""
+
+    new: tuple[str, ...]
+    known: tuple[str, ...]
+
+
+def enqueue(
+    tx: Connection, specs: Sequence[JobSpec], *, weights: Sequence[StoredBlob], who: str, now_s: float
+) -> Enqueued:
+    """Add every spec that is not in the queue yet, after the last job; or refuse all of them.
+
+    weights are the blobs of the weights files the specs name, already stored and verified.
+    Raises: UnknownName: no such dataset. SpecInvalid: the data does not fit the spec. NameTaken: a job of that
+    name has other settings.
+    """
+    _check_data(tx, specs)
+    known = {row.name: row for row in tx.execute(select(jobs.c.name, jobs.c.spec, jobs.c.spec_sha256))}
+    new = [spec for spec in specs if spec.full_name not in known]
+    taken = [
+        _difference(spec, parse_json(known[spec.full_name].spec))
+        for spec in specs
+        if spec.full_name in known and known[spec.full_name].spec_sha256 != spec.digest
+    ]
+    if taken:
+        raise NameTaken("\n".join(taken), hint="give the changed jobs another study name, or a name = of their own")
+    for blob in weights:
+        name_blob(tx, blob, kind="weights", now_s=now_s)
+    for spec in new:
+        _insert(tx, spec, who=who, now_s=now_s)
+    return Enqueued(
+        new=tuple(spec.full_name for spec in new),
+        known=tuple(spec.full_name for spec in specs if spec.full_name in known),
+    )
+
+
+def _insert(tx: Connection, spec: JobSpec, *, who: str, now_s: float) -> None:
+    last = tx.execute(select(func.coalesce(func.max(jobs.c.position), 0))).scalar_one()
+    job_id = tx.execute(
+        insert(jobs)
+        .values(
+            name=spec.full_name,
+            study=spec.study,
+            model=spec.model,
+            epochs=spec.epochs,
+            spec=canonical_json(spec.to_json()),
+            spec_sha256=spec.digest,
+            dataset_sha256=tx.execute(select(datasets.c.sha256).where(datasets.c.name == spec.dataset)).scalar_one(),
+            position=last + 1,
+            state=State.QUEUED,
+            enqueued_at_s=now_s,
+            updated_at_s=now_s,
+        )
+        .returning(jobs.c.id)
+    ).scalar_one()
+    tell(tx, who=who, what="enqueued", now_s=now_s, job_id=job_id, why=f"{spec.model}, {spec.epochs} epochs")
+
+
+def _check_data(tx: Connection, specs: Sequence[JobSpec]) -> None:
+    stored = select(datasets.c.name, datasets.c.summary).join(blobs)
+    summaries = {row.name: DatasetSummary.from_json(parse_json(row.summary)) for row in tx.execute(stored)}
+    for name in {spec.dataset: None for spec in specs}:
+        if name not in summaries:
+            close = difflib.get_close_matches(name, summaries, n=1)
+            raise UnknownName(
+                f"there is no dataset {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""),
+                hint=f"qcqueue data add PATH --name {name}, or qcqueue data sample --name {name} for practice",
+            )
+    problems = [problem for spec in specs if (problem := _misfit(spec, summaries[spec.dataset]))]
+    if problems:
+        raise SpecInvalid(problems)
+
+
+def _misfit(spec: JobSpec, summary: DatasetSummary) -> str | None:
+    if spec.image_size != summary.image_size:
+        wanted, found = "x".join(map(str, spec.image_size)), "x".join(map(str, summary.image_size))
+        return (
+            f"{spec.full_name}: image_size is {wanted}, but the images of {spec.dataset!r} are {found}; "
+            f"use image_size = [{found.replace('x', ', ')}], or add the images again with --size {wanted}"
+        )
+    return None
+
+
+def _difference(spec: JobSpec, known: dict[str, object]) -> str:
+    wanted = spec.to_json()
+    changed = [f"{key} {known.get(key)!r} -> {wanted[key]!r}" for key in wanted if wanted[key] != known.get(key)]
+    return f"{spec.full_name} is in the queue with other settings: {', '.join(changed)}"

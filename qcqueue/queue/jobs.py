@@ -1,0 +1,72 @@
+"""Finding a job by what a person typed, and moving it from state to state by the one table of legal steps."""
+
+import difflib
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from qcqueue.core.outcomes import Cause
+from qcqueue.core.states import Event, State, allowed_events, next_state
+from qcqueue.database.schema import jobs
+from qcqueue.errors import IllegalTransition, UnknownName
+
+COMMANDS = {
+    Event.HELD: "hold",
+    Event.RELEASED: "release",
+    Event.CANCELLED: "cancel",
+    Event.RETRIED: "retry",
+}
+
+
+def find_job(tx: Connection, typed: str) -> Row[Any]:
+    """Return the row of the job with this full name, or this short name if only one study has it.
+
+    Raises: UnknownName: with the nearest name, or the several it could mean.
+    """
+    row = tx.execute(select(jobs).where(jobs.c.name == typed)).one_or_none()
+    if row is not None:
+        return row
+    names = list(tx.execute(select(jobs.c.name).order_by(jobs.c.position)).scalars())
+    matching = [name for name in names if name.partition("/")[2] == typed.lower()]
+    if len(matching) == 1:
+        return tx.execute(select(jobs).where(jobs.c.name == matching[0])).one()
+    if matching:
+        raise UnknownName(f"{typed!r} could be {' or '.join(matching)}", hint=f"qcqueue show {matching[0]}")
+    raise UnknownName(f"there is no job {typed!r}{_nearest(typed, names)}", hint="qcqueue status")
+
+
+def step(
+    tx: Connection,
+    job: Row[Any],
+    event: Event,
+    *,
+    now_s: float,
+    failure: tuple[Cause, str] | None = None,
+) -> State:
+    """Apply `event` to the job, or refuse it with the state found. Returns the new state.
+
+    failure is given with Event.FAILED and only then. Raises: IllegalTransition.
+    """
+    found = State(job.state)
+    state = next_state(found, event)
+    if state is None:
+        raise IllegalTransition(_refusal(job.name, found, event), hint=f"qcqueue why {job.name}")
+    cause, message = failure or (None, None)
+    tx.execute(
+        update(jobs)
+        .where(jobs.c.id == job.id)
+        .values(state=state, failure_cause=cause, failure_message=message, updated_at_s=now_s)
+    )
+    return state
+
+
+def _refusal(name: str, found: State, event: Event) -> str:
+    possible = [COMMANDS[other] for other in allowed_events(found) if other in COMMANDS]
+    choice = f"; it can be changed with {' or '.join(possible)}" if possible else ""
+    return f"{name} is {found} and cannot be {event}{choice}"
+
+
+def _nearest(typed: str, names: list[str]) -> str:
+    short = {name.partition("/")[2]: name for name in names} | {name: name for name in names}
+    close = difflib.get_close_matches(typed.lower(), short, n=1)
+    return f"; did you mean {short[close[0]]}?" if close else ""

@@ -1,0 +1,76 @@
+"""What a session knows of the machine it runs on, without importing TensorFlow."""
+
+import contextlib
+import importlib.util
+import os
+import platform
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from qcqueue.clock import Ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """id is the same for all sessions that share a cache, and only for them; host is for people to read."""
+
+    id: str
+    host: str
+    processor: str
+    has_gpu: bool
+    threads: int
+
+
+def this_machine(cache: Path, ids: Ids) -> Machine:
+    """Describe this machine; the first call in a cache gives it its id."""
+    gpu = _gpu_name()
+    return Machine(
+        id=_machine_id(cache / "machine", ids),
+        host=socket.gethostname(),
+        processor=gpu or _cpu_name(),
+        has_gpu=gpu is not None,
+        threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+    )
+
+
+def can_train() -> bool:
+    """Return whether the training extra is installed, without importing it."""
+    return all(importlib.util.find_spec(name) for name in ("tensorflow", "keras", "sklearn"))
+
+
+def out_of_memory_kills() -> int:
+    """Return how often the kernel has killed a process for want of memory since boot; 0 where it does not say."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
+
+
+def _machine_id(path: Path, ids: Ids) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+        unfinished.write_text(ids.new())
+        try:
+            path.hardlink_to(unfinished)
+        finally:
+            unfinished.unlink()
+    return path.read_text()
+
+
+def _gpu_name() -> str | None:
+    for card in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+        for line in card.read_text().splitlines():
+            if line.startswith("Model:"):
+                return line.partition(":")[2].strip()
+    return None
+
+
+def _cpu_name() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,401 @@
+"""One session: claim a job, start its trainer, keep what it hands over, leave with everything saved.
+
+A session is a chain of small steps; `step` does one and says when the next is due. The loop around it belongs to
+the caller, so a command drives one session on the real clock and a simulated world drives thousands on its own.
+It leaves training to the trainer, bytes to the store, legality to the queue, and the commits of one job to its
+`Attempt`. Always true: a store or database that does not answer delays commits and never stops training.
+"""
+
+import shutil
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from qcqueue.checkpoints.spool import Failure, Spool
+from qcqueue.checkpoints.spool import Progress as TrainerProgress
+from qcqueue.clock import Clock
+from qcqueue.core.lease import LeaseRules, has_ended
+from qcqueue.core.outcomes import Cause, cause_of
+from qcqueue.core.spec import JobSpec
+from qcqueue.database.base import Database
+from qcqueue.errors import LeaseLost, StoreError, TrainingError
+from qcqueue.queue.claim import begin_session, candidates, claim, end_session, live_attempts
+from qcqueue.queue.values import Candidate, Checkpoint, Claim, LiveAttempt
+from qcqueue.scheduling.order import first_runnable
+from qcqueue.storage.base import Store
+from qcqueue.worker.attempt import Attempt, Saved
+from qcqueue.worker.machine import Machine
+from qcqueue.worker.presence import Presence
+from qcqueue.worker.process import Trainer
+
+SOON_S = 0.1
+RETRY_S = 5.0
+PATIENCE_S = 2.0
+MOST_DEATHS = 3
+
+# Phases in which a trainer holds nothing that is not saved, so it need not be waited for.
+NOTHING_TO_LOSE = ("starting", "building", "compiling", "validating", "evaluating")
+
+
+class Ending(StrEnum):
+    """How a session left."""
+
+    FINISHED = "finished its jobs"
+    NOTHING_TO_DO = "nothing to do"
+    JOB_FAILED = "a job failed"
+    LIMIT = "reached its limit"
+    ASKED = "asked to stop"
+    LEASE_LOST = "lost its job"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much a session may do: wall minutes, epochs it finishes, jobs it ends."""
+
+    max_minutes: float | None = None
+    max_epochs: int | None = None
+    jobs: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """Everything outside a session that it works with."""
+
+    database: Database
+    store: Store
+    trainer: Trainer
+    clock: Clock
+    presence: Presence
+    machine: Machine
+    cache: Path
+    lease: LeaseRules
+    check_weights: Callable[[str], str | None]
+    memory_kills: Callable[[], int]
+    narrate: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What can be shown of a session right now."""
+
+    job_name: str
+    attempt: int
+    progress: TrainerProgress | None
+    saved: Saved | None
+
+
+class Session:
+    """One life of one machine that works. Call `step` until it returns None, then read `ending`."""
+
+    def __init__(self, session_id: str, tools: Tools, limits: Limits) -> None:
+        self.id = session_id
+        self.ending: Ending | None = None
+        self.obstacles: dict[str, str] = {}
+        """Jobs that were passed over, with the reason, at the last look at the queue."""
+        self.busy: tuple[LiveAttempt, ...] = ()
+        """Attempts of other sessions that were alive at the last look."""
+        self._tools = tools
+        self._limits = limits
+        self._next: Callable[[], float | None] = self._arrive
+        self._attempt: Attempt | None = None
+        self._stop_reason: Ending | None = None
+        self._stop_asked_s = 0.0
+        self._started_s = tools.clock.monotonic_s()
+        self._beat_due_s = self._started_s
+        self._retry_due_s = self._started_s
+        self._worst: Ending | None = None
+        self._epochs = 0
+        self._jobs = 0
+        self._deaths = 0
+        self._weights: dict[str, str | None] = {}
+        self._memory_kills = 0
+
+    def step(self) -> float | None:
+        """Do one bounded piece of work; return the seconds until the next, or None when the session has ended.
+
+        Raises: StoreError, CorruptionError: before a job is held, or when its bytes cannot be trusted.
+        """
+        return self._next()
+
+    def ask_to_stop(self, reason: Ending = Ending.ASKED) -> None:
+        """Save what there is and leave; returns at once, the next steps do it."""
+        if self._stop_reason is None:
+            self._stop_reason = reason
+            self._stop_asked_s = self._tools.clock.monotonic_s()
+            if self._attempt:
+                self._attempt.spool.ask_to_stop()
+
+    def abandon(self) -> None:
+        """Leave this instant, as if the plug were pulled; only what is committed remains."""
+        self._tools.trainer.kill()
+
+    def view(self) -> View | None:
+        """Return what to show of the job at hand, or None between jobs."""
+        if self._attempt is None:
+            return None
+        held = self._attempt.claim
+        return View(
+            job_name=held.job_name,
+            attempt=held.attempt,
+            progress=self._attempt.spool.progress(),
+            saved=self._attempt.saved,
+        )
+
+    # The chain: arrive -> look -> prepare -> watch -> settle -> look ... -> leave.
+
+    def _arrive(self) -> float:
+        tools = self._tools
+        tools.presence.announce(self.id)
+        tools.store.beat(self.id)
+        tools.database.transact(
+            lambda tx: begin_session(
+                tx,
+                self.id,
+                machine=tools.machine.id,
+                host=tools.machine.host,
+                processor=tools.machine.processor,
+                now_s=tools.clock.now_s(),
+            )
+        )
+        return self._go(self._look)
+
+    def _look(self) -> float | None:
+        if self._stop_reason or self._out_of_limits():
+            return self._leave(self._stop_reason or Ending.LIMIT)
+        # Whoever is provably dead here has nothing left to write, so what the database shows next is its last word.
+        dead = set(self._tools.presence.gone())
+        with self._tools.database.read() as tx:
+            live = live_attempts(tx)
+            gone = {(it.job_name, it.number): why for it in live if (why := self._why_gone(it, dead))}
+            waiting = candidates(tx, also=[name for name, _ in gone])
+        checked = self._check_until_clear(waiting)
+        held = self._tools.database.transact(
+            lambda tx: claim(
+                tx,
+                self.id,
+                gone=gone,
+                choose=lambda jobs: first_runnable(jobs, checked),
+                now_s=self._tools.clock.now_s(),
+            )
+        )
+        self._tidy(dead)
+        self.obstacles = {name: why for name, why in checked.items() if why}
+        self.busy = tuple(it for it in live if (it.job_name, it.number) not in gone)
+        if held:
+            self._attempt = self._attempt_on(held)
+            return self._go(self._prepare)
+        if len(checked) < len(waiting):  # a rival took the one that was clear
+            return self._go(self._look)
+        return self._leave(self._worst or (Ending.FINISHED if self._jobs else Ending.NOTHING_TO_DO))
+
+    def _prepare(self) -> float | None:
+        attempt = self._working()
+        held = attempt.claim
+        try:
+            restored = attempt.prepare(threads=self._threads(held), max_epochs=self._epochs_left())
+        except TrainingError as exc:
+            return self._failed(Failure(cause=cause_of(exc), message=str(exc)))
+        except LeaseLost as exc:
+            return self._lost(exc)
+        for checkpoint, why in restored.damaged:
+            self._tools.narrate(f"the save after epoch {checkpoint.record.epochs_done} is damaged: {why}")
+        self._tools.narrate(f"{held.job_name}, attempt {held.attempt}: {_where_from(restored.chosen)}")
+        self._memory_kills = self._tools.memory_kills()
+        self._tools.trainer.start(attempt.spool.folder)
+        return self._go(self._watch)
+
+    def _watch(self) -> float | None:
+        now_s = self._tools.clock.monotonic_s()
+        exit_code = self._tools.trainer.exit_code()
+        try:
+            self._beat(now_s)
+            if now_s >= self._retry_due_s:
+                self._collect()
+                if exit_code is not None:
+                    return self._settle(exit_code)
+        except LeaseLost as exc:
+            return self._lost(exc)
+        except StoreError as exc:
+            # Training goes on; the spool keeps everything until the store answers again.
+            self._tools.narrate(f"saving waits {RETRY_S:.0f} s: {exc}")
+            self._retry_due_s = now_s + RETRY_S
+        self._mind_the_limits(now_s)
+        return SOON_S
+
+    def _settle(self, exit_code: int) -> float | None:
+        """Give the job its outcome after its trainer has ended and everything it handed over is committed."""
+        attempt = self._working()
+        if attempt.finished:
+            self._tools.narrate(f"{attempt.claim.job_name} is done")
+            return self._job_over(None)
+        failure = attempt.spool.failure()
+        if failure is None and not self._stop_reason and exit_code != 0:
+            failure = self._fatal(exit_code)
+        if failure:
+            return self._failed(failure)
+        if exit_code == 0 or self._stop_reason:
+            ending = self._stop_reason or Ending.LIMIT
+            attempt.stop(str(ending))
+            self._drop()
+            return self._leave(ending)
+        attempt.interrupt(f"the trainer vanished ({_how_it_ended(exit_code)})")
+        self._tools.narrate(f"the trainer vanished ({_how_it_ended(exit_code)}); going on from the last save")
+        self._drop()
+        return self._go(self._look)
+
+    def _leave(self, ending: Ending) -> float | None:
+        tools = self._tools
+        tools.database.transact(lambda tx: end_session(tx, self.id, how=ending, now_s=tools.clock.now_s()))
+        tools.store.forget_heartbeat(self.id)
+        tools.presence.leave(self.id)
+        self.ending = ending
+        return None
+
+    # What the chain is made of.
+
+    def _go(self, then: Callable[[], float | None]) -> float:
+        self._next = then
+        return 0.0
+
+    def _working(self) -> Attempt:
+        assert self._attempt is not None, "this step belongs to an attempt"
+        return self._attempt
+
+    def _attempt_on(self, held: Claim) -> Attempt:
+        return Attempt(
+            held,
+            spool=Spool(self._spools / f"{self.id}-{held.attempt}"),
+            store=self._tools.store,
+            database=self._tools.database,
+            clock=self._tools.clock,
+            cache=self._tools.cache,
+        )
+
+    def _drop(self) -> None:
+        self._working().spool.close()
+        self._attempt = None
+
+    def _job_over(self, ending: Ending | None) -> float | None:
+        self._drop()
+        self._jobs += 1
+        self._worst = self._worst or ending
+        if self._jobs >= self._limits.jobs:
+            return self._leave(self._worst or Ending.FINISHED)
+        return self._go(self._look)
+
+    def _failed(self, failure: Failure) -> float | None:
+        attempt = self._working()
+        attempt.fail(failure)
+        self._tools.narrate(f"{attempt.claim.job_name} failed: {failure.message}")
+        return self._job_over(Ending.JOB_FAILED)
+
+    def _lost(self, lease_lost: LeaseLost) -> float | None:
+        self._tools.trainer.kill()
+        self._tools.narrate(str(lease_lost))
+        self._drop()
+        return self._leave(Ending.LEASE_LOST)
+
+    def _beat(self, now_s: float) -> None:
+        if now_s >= self._beat_due_s:
+            self._beat_due_s = now_s + self._tools.lease.beat_every_s
+            self._tools.store.beat(self.id)
+            self._working().check_live()
+
+    def _collect(self) -> None:
+        epochs = self._working().collect()
+        self._epochs += epochs
+        if epochs:
+            self._deaths = 0
+
+    def _mind_the_limits(self, now_s: float) -> None:
+        deadline_s = self._deadline_s()
+        if deadline_s is not None and now_s >= deadline_s:
+            self.ask_to_stop(Ending.LIMIT)
+        if self._stop_reason and now_s >= self._stop_asked_s + PATIENCE_S:
+            progress = self._working().spool.progress()
+            if progress is None or progress.phase in NOTHING_TO_LOSE:
+                self._tools.trainer.kill()
+
+    def _deadline_s(self) -> float | None:
+        minutes = self._limits.max_minutes
+        return None if minutes is None else self._started_s + minutes * 60
+
+    def _epochs_left(self) -> int | None:
+        return None if self._limits.max_epochs is None else self._limits.max_epochs - self._epochs
+
+    def _out_of_limits(self) -> bool:
+        deadline_s = self._deadline_s()
+        return self._epochs_left() == 0 or (deadline_s is not None and self._tools.clock.monotonic_s() >= deadline_s)
+
+    def _threads(self, held: Claim) -> int:
+        """Return the thread count the run began with: another one would change its bits."""
+        newest = held.checkpoints[0].record if held.checkpoints else None
+        return newest.identity.threads if newest else self._tools.machine.threads
+
+    def _why_gone(self, live: LiveAttempt, dead: set[str]) -> str | None:
+        if live.session_id in dead and live.machine == self._tools.machine.id:
+            return "its process on this machine is gone"
+        age_s = self._tools.store.heartbeat_age_s(live.session_id)
+        if not has_ended(age_s, self._tools.lease):
+            return None
+        return "it left no heartbeat" if age_s is None else f"no heartbeat for {age_s:.0f} s"
+
+    def _check_until_clear(self, waiting: Sequence[Candidate]) -> dict[str, str | None]:
+        """Return the obstacle of each job up to the first that has none; a check can cost a download."""
+        checked: dict[str, str | None] = {}
+        for job in waiting:
+            checked[job.name] = self._obstacle(job.spec)
+            if checked[job.name] is None:
+                break
+        return checked
+
+    def _obstacle(self, spec: JobSpec) -> str | None:
+        if spec.device == "gpu" and not self._tools.machine.has_gpu:
+            return 'its spec says device = "gpu" and this machine has none'
+        if spec.weights != "imagenet":
+            return None
+        if spec.model not in self._weights:
+            self._tools.narrate(f"looking for the ImageNet weights of {spec.model}")
+            self._weights[spec.model] = self._tools.check_weights(spec.model)
+        return self._weights[spec.model]
+
+    def _fatal(self, exit_code: int) -> Failure | None:
+        """Return why an unexplained end of the trainer is final, or None where going on is worth a try."""
+        if exit_code > 0:
+            last = self._working().spool.last_words()
+            return Failure(cause=Cause.CODE_ERROR, message=f"the trainer ended with status {exit_code}: {last}")
+        if exit_code == -signal.SIGKILL and self._tools.memory_kills() > self._memory_kills:
+            return Failure(cause=Cause.OUT_OF_MEMORY, message="the system ended the trainer for want of memory")
+        self._deaths += 1
+        if self._deaths < MOST_DEATHS:
+            return None
+        how = _how_it_ended(exit_code)
+        return Failure(
+            cause=Cause.CODE_ERROR, message=f"the trainer vanished {MOST_DEATHS} times without an epoch ({how})"
+        )
+
+    def _tidy(self, dead: set[str]) -> None:
+        """Remove what dead sessions of this machine left behind; their attempts are buried by now."""
+        for session_id in dead:
+            for folder in self._spools.glob(f"{session_id}-*"):
+                shutil.rmtree(folder, ignore_errors=True)
+            self._tools.store.forget_heartbeat(session_id)
+            self._tools.presence.leave(session_id)
+
+    @property
+    def _spools(self) -> Path:
+        return self._tools.cache / "spool"
+
+
+def _where_from(chosen: Checkpoint | None) -> str:
+    if chosen is None:
+        return "starts from the beginning"
+    record = chosen.record
+    within = f" and {record.partial.steps_done} steps" if record.partial.steps_done else ""
+    return f"goes on after epoch {record.epochs_done}{within}"
+
+
+def _how_it_ended(exit_code: int) -> str:
+    return signal.Signals(-exit_code).name if exit_code < 0 else f"status {exit_code}"
