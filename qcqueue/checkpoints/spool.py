@@ -2,6 +2,7 @@
 
     order.json           session -> trainer   what to train and from where
     state.safetensors    session -> trainer   the state to resume from; absent at a fresh start
+    record.json          session -> trainer   its record as committed: newer than the one inside once validated
     best.safetensors     both                 the state of the best epoch so far; absent before the first
     stop                 session -> trainer   its existence asks for a save and an end at the next step
     latest.safetensors   trainer              a link to the newest state it wrote
@@ -20,11 +21,11 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from qcqueue.checkpoints.format import read_about, write_state, write_tensors
+from qcqueue.checkpoints.format import read_about, read_state, write_state, write_tensors
 from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.evaluation import Result
 from qcqueue.core.outcomes import Cause
@@ -121,6 +122,7 @@ class Spool:
         self.best_path = folder / "best.safetensors"
         self.log_path = folder / "trainer.log"
         self._latest_path = folder / "latest.safetensors"
+        self._record_path = folder / "record.json"
         self._next_number = 1
 
     # session
@@ -129,6 +131,13 @@ class Spool:
         """Session: make the folder and leave the order in it."""
         self.entries_folder.mkdir(parents=True, exist_ok=True)
         _write_json(self.folder / "order.json", order.to_json())
+
+    def resume_with(self, record: TrainingRecord) -> None:
+        """Session: hand over the record that was committed with `state_path`.
+
+        The state of an epoch is written before its validation, so the record inside the file may still want it.
+        """
+        _write_json(self._record_path, record.to_json())
 
     def waiting(self) -> list[Entry]:
         """Session: the whole entries not yet removed, oldest first."""
@@ -177,6 +186,13 @@ class Spool:
 
     def order(self) -> WorkOrder:
         return WorkOrder.from_json(parse_json((self.folder / "order.json").read_bytes()))
+
+    def resumed(self) -> Snapshot | None:
+        """Trainer: the state to go on from with its committed record, or None at a fresh start."""
+        if not self.state_path.exists():
+            return None
+        record = TrainingRecord.from_json(parse_json(self._record_path.read_bytes()))
+        return replace(read_state(self.state_path), record=record)
 
     def should_stop(self) -> bool:
         return (self.folder / "stop").exists()

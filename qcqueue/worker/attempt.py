@@ -83,6 +83,7 @@ class Attempt:
         if restored.chosen:
             self._remember_resumed(restored.chosen.state_sha256)
             record = restored.chosen.record
+            self.spool.resume_with(record)
             self._note_saved(record.epochs_done, record.partial.steps_done)
         return restored
 
