@@ -30,14 +30,17 @@ class LocalDatabase:
     def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.path = path
         self._writer = _engine(path, "rw", begin="BEGIN IMMEDIATE", durable=durable)
-        self._reader = _engine(path, "ro", begin="BEGIN", durable=durable)
+        self._reader = _engine(path, "rw", begin="BEGIN", durable=durable, reads_only=True)
         self._known = False
 
     def create(self) -> bool:
         """Make the database if there is none; return whether it was made now."""
         maker = _engine(self.path, "rwc", begin="BEGIN IMMEDIATE", durable=True)
         with _translated(self.path), maker.begin() as tx:
-            made = not inspect(tx).has_table(meta.name)
+            tables = inspect(tx).get_table_names()
+            if tables and meta.name not in tables:
+                raise _foreign(self.path)
+            made = not tables
             if made:
                 metadata.create_all(tx)
                 tx.execute(insert(meta).values(format=FORMAT))
@@ -74,7 +77,7 @@ class LocalDatabase:
         self._known = True
 
 
-def _engine(path: Path, mode: str, *, begin: str, durable: bool) -> Engine:
+def _engine(path: Path, mode: str, *, begin: str, durable: bool, reads_only: bool = False) -> Engine:
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode={mode}",
@@ -85,6 +88,8 @@ def _engine(path: Path, mode: str, *, begin: str, durable: bool) -> Engine:
         )
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA synchronous = {'EXTRA' if durable else 'OFF'}")
+        # Not mode=ro: whoever reads first after a crash must roll the dead writer's journal back, in the file.
+        connection.execute(f"PRAGMA query_only = {'ON' if reads_only else 'OFF'}")
         return connection
 
     # One connection, kept open: opening the file costs more than a transaction's statements.
@@ -115,6 +120,10 @@ def _operational(path: Path, exc: OperationalError) -> StoreError | CorruptionEr
     reason = str(exc.orig)
     if "locked" in reason or "busy" in reason:
         return StoreBusy(f"another program has held {path} for {BUSY_TIMEOUT_S:.0f} s", hint="try again in a moment")
-    if "no such table" in reason:
-        return CorruptionError(f"{path} is not a qcqueue database", hint="qcqueue init --store folder:ANOTHER_PLACE")
+    if "no such table" in reason or "no such column" in reason:
+        return _foreign(path)
     return StoreError(f"{path}: {reason}")
+
+
+def _foreign(path: Path) -> CorruptionError:
+    return CorruptionError(f"{path} is not a qcqueue database", hint="qcqueue init --store folder:ANOTHER_PLACE")
