@@ -34,7 +34,8 @@ def write_state(path: Path, state: Snapshot) -> None:
 def write_tensors(path: Path, tensors: Tensors, about: Mapping[str, Any]) -> None:
     """Write tensors and one JSON object as a safetensors file, under a temporary name until it is whole."""
     unfinished = path.with_name(path.name + ".tmp")
-    contiguous = {key: np.ascontiguousarray(value) for key, value in tensors.items()}
+    # Not ascontiguousarray, which gives a scalar (an optimizer's step counter) a dimension it does not have.
+    contiguous = {key: np.asarray(value, order="C") for key, value in tensors.items()}
     save_file(contiguous, unfinished, metadata={"qcqueue": canonical_json(about)})
     unfinished.replace(path)
 
