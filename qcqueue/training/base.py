@@ -19,8 +19,8 @@ from qcqueue.core.spec import JobSpec
 class Assignment:
     """What to train and from where.
 
-    resume_from is None at a fresh start. best reads the state of the best epoch before this segment; it is
-    called at most once, at the end, and only if no epoch of this process was better.
+    resume_from is None at a fresh start. best reads the state of the best epoch so far, from this segment or one
+    before; it is called at most once, at the end, and only if the last epoch is not the best.
     """
 
     spec: JobSpec

@@ -1,0 +1,84 @@
+"""Settles what decides the bits beside the spec (device, threads, determinism, seeds), and names it.
+
+`settle` comes before any TensorFlow operation; threads and determinism can be set once in the life of a process,
+which is one reason why a trainer runs one job. `identity` then says what the bits depend on: a checkpoint
+carries it, and a run that goes on under another identity starts a new lineage.
+"""
+
+import os
+import platform
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from qcqueue.core.records import Identity
+from qcqueue.core.spec import JobSpec
+from qcqueue.errors import ExtraMissing
+
+_INSTRUCTION_SETS = ("avx512f", "avx2", "avx", "sse4_1", "asimd")  # best first, as oneDNN chooses
+
+
+def settle(spec: JobSpec, *, threads: int) -> None:
+    """Prepare this process for one job. Raises: ExtraMissing: the job wants a GPU that TensorFlow does not see."""
+    # A person's keras.json may say otherwise, and the job must not depend on whose machine it lands on.
+    keras.config.set_floatx("float32")
+    keras.config.set_image_data_format("channels_last")
+    if spec.device == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+    elif spec.device == "gpu" and not tf.config.list_physical_devices("GPU"):
+        raise ExtraMissing("the job wants a GPU and TensorFlow sees none", hint="pip install 'tensorflow[and-cuda]'")
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    keras.utils.set_random_seed(spec.seed)
+    if spec.determinism == "exact":
+        tf.config.experimental.enable_op_determinism()
+
+
+def identity(spec: JobSpec, *, threads: int) -> Identity:
+    """Return the identity of a run in this process; call after `settle`."""
+    gpus = tf.config.get_visible_devices("GPU")
+    build = tf.sysconfig.get_build_info() if gpus else {}
+    return Identity(
+        processor=_gpu_name(gpus[0]) if gpus else _cpu_name(),
+        instruction_set=_instruction_set(),
+        threads=threads,
+        deterministic=spec.determinism == "exact",
+        python=platform.python_version(),
+        tensorflow=tf.__version__,
+        keras=keras.__version__,
+        numpy=np.__version__,
+        cuda=str(build.get("cuda_version", "")),
+        cudnn=str(build.get("cudnn_version", "")),
+    )
+
+
+def has_gpu() -> bool:
+    """Return whether this process computes on a GPU."""
+    return bool(tf.config.get_visible_devices("GPU"))
+
+
+def _gpu_name(gpu: object) -> str:
+    name: str = tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+    return name
+
+
+def _cpu_name() -> str:
+    return _cpu_fact("model name") or platform.processor() or platform.machine()
+
+
+def _instruction_set() -> str:
+    """Return the widest vector instructions kernels may use; oneDNN's own switches change bits as well."""
+    flags = {*(_cpu_fact("flags") or _cpu_fact("Features")).split()}
+    widest = next((name for name in _INSTRUCTION_SETS if name in flags), platform.machine())
+    switches = [os.environ.get(name, "") for name in ("ONEDNN_MAX_CPU_ISA", "TF_ENABLE_ONEDNN_OPTS")]
+    return " ".join([widest.removesuffix("f") if widest.startswith("avx512") else widest, *filter(None, switches)])
+
+
+def _cpu_fact(name: str) -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == name), "")

@@ -1,0 +1,57 @@
+"""The two graphs of a job, one that trains a batch and one that predicts, each traced exactly once.
+
+Both accept any batch size, so a partial last batch does not trace again, and all variables exist before the
+first call, so the first step does not either. Nothing is compiled with XLA: not every operation has a
+deterministic implementation there. A graph is traced at its first call: a run that only validates never pays
+for the training graph.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from qcqueue.core.spec import JobSpec
+from qcqueue.training.models import build_optimizer
+
+
+class Program:
+    """A model with its optimizer and the functions that run them. Outputs are still on the device."""
+
+    def __init__(self, model: Any, spec: JobSpec) -> None:
+        self.model = model
+        self.optimizer = build_optimizer(spec, model)
+        self._loss = keras.losses.SparseCategoricalCrossentropy()
+        images = tf.TensorSpec((None, *spec.image_size, 3), tf.uint8)
+        labels = tf.TensorSpec((None,), tf.int32)
+        self.train_step = tf.function(self._train, [images, labels], autograph=False, jit_compile=False)
+        self.predict_step = tf.function(self._predict, [images], autograph=False, jit_compile=False)
+
+    @property
+    def trace_counts(self) -> tuple[int, int]:
+        """How often the training and the predicting graph have been traced."""
+        return (
+            self.train_step.experimental_get_tracing_count(),
+            self.predict_step.experimental_get_tracing_count(),
+        )
+
+    def predict(self, images: npt.NDArray[np.uint8], *, batch_size: int) -> npt.NDArray[np.float32]:
+        """Return the softmax outputs, float32 [sample, class], in the order of `images`."""
+        starts = range(0, len(images), batch_size)
+        outputs = [self.predict_step(images[start : start + batch_size]) for start in starts]
+        return np.concatenate([output.numpy() for output in outputs])
+
+    def _train(self, images: Any, labels: Any) -> tuple[Any, Any]:
+        """Return the mean loss of the batch before the update, and how many of it were predicted rightly."""
+        with tf.GradientTape() as tape:
+            predictions = self.model(images, training=True)
+            loss = self._loss(labels, predictions)
+        variables = self.model.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        rightly = tf.argmax(predictions, axis=-1, output_type=tf.int32) == labels
+        return loss, tf.reduce_sum(tf.cast(rightly, tf.int32))
+
+    def _predict(self, images: Any) -> Any:
+        return self.model(images, training=False)

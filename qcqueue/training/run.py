@@ -1,0 +1,256 @@
+"""Trains one job from wherever its state stands to its final figures, or until asked to stop.
+
+It owns the order of events: steps, a save after the last step of an epoch, validation, the epoch's row; then the
+next, and at the end the evaluation of the last and the best epoch. What a step computes is `program`'s, which
+samples it gets `data`'s, where anything is kept the sink's. Always true: what follows a state depends on that
+state and the spec alone, so a run that was cut anywhere ends with the bits of one that was not.
+
+An own loop instead of `fit`: `fit` hides the state inside an epoch and loses a quarter of a second at each end.
+"""
+
+import math
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import Any
+
+from qcqueue.clock import Clock
+from qcqueue.core.evaluation import Appraisal, Result
+from qcqueue.core.records import EpochMetrics, Identity, PartialEpoch, TrainingRecord, history_sha256
+from qcqueue.core.snapshot import Tensors
+from qcqueue.core.spec import JobSpec
+from qcqueue.datasets.format import Split
+from qcqueue.errors import CheckpointDamaged, NotFinite
+from qcqueue.training import device, state
+from qcqueue.training.base import Assignment, Sink
+from qcqueue.training.data import Batch, TrainingData, load_data
+from qcqueue.training.digests import predictions_sha256, weights_sha256
+from qcqueue.training.evaluate import accuracy, evaluation, mean_loss
+from qcqueue.training.models import build_model
+from qcqueue.training.program import Program
+from qcqueue.training.tally import Tally
+from qcqueue.training.translation import translated
+
+
+def train(assignment: Assignment, sink: Sink, clock: Clock) -> None:
+    """Carry out `assignment`, speaking only to `sink`; returns when finished or asked to stop, all saved.
+
+    Raises: TrainingError: the job cannot be done, and trying again would end the same way.
+        CheckpointDamaged: the state to resume from belongs to another job.
+    """
+    with translated():
+        sink.progress("building")
+        data = load_data(assignment.dataset_path, assignment.spec)
+        device.settle(assignment.spec, threads=assignment.threads)
+        Run(assignment, build_program(assignment, data), data, sink, clock).to_the_end()
+
+
+def build_program(assignment: Assignment, data: TrainingData) -> Program:
+    """Return the program of a job in the state it is to go on from."""
+    resumed = assignment.resume_from
+    model = build_model(
+        assignment.spec,
+        classes=len(data.classes),
+        weights_path=assignment.weights_path,
+        fresh=resumed is None,
+    )
+    program = Program(model, assignment.spec)
+    if resumed is not None:
+        state.restore(program, resumed.tensors)
+    return program
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """A step that the device may still be working on; loss and correct are read only when it is settled."""
+
+    batch: Batch
+    loss: Any
+    correct: Any
+
+
+class Run:
+    """One segment of one job."""
+
+    def __init__(self, assignment: Assignment, program: Program, data: TrainingData, sink: Sink, clock: Clock) -> None:
+        self._assignment = assignment
+        self._spec = assignment.spec
+        self._program = program
+        self._data = data
+        self._sink = sink
+        self._clock = clock
+        self._record = starting_record(assignment, device.identity(assignment.spec, threads=assignment.threads))
+        self._tally = Tally(self._record.partial)
+        self._mark_s = 0.0
+        self._compiled = False
+
+    def to_the_end(self) -> None:
+        while not self._all_epochs_done():
+            if not self._train_epoch():
+                return
+            self._validate()
+        self._appraise()
+
+    def _all_epochs_done(self) -> bool:
+        return self._record.stopped_early or self._record.epochs_done >= self._spec.epochs
+
+    # Training
+
+    def _train_epoch(self) -> bool:
+        """Train what is left of the epoch and save; return whether it is whole, False when asked to stop."""
+        self._mark_s = self._clock.monotonic_s()
+        in_flight: deque[InFlight] = deque()
+        for batch in self._data.batches(self._epoch, first_step=self._tally.steps_done):
+            if self._sink.should_stop():
+                break
+            in_flight.append(self._launch(batch))
+            while len(in_flight) > self._lag:
+                self._settle(in_flight.popleft())
+        while in_flight:
+            self._settle(in_flight.popleft())
+        if self._tally.steps_done > self._record.partial.steps_done:
+            self._save()
+        return self._tally.steps_done == self._data.steps
+
+    @property
+    def _lag(self) -> int:
+        """How many steps may be unread: a GPU always has the next one to go on with; a CPU has nothing to wait for.
+
+        The first step is read at once, so that compiling is timed apart.
+        """
+        return int(self._compiled and device.has_gpu())
+
+    def _launch(self, batch: Batch) -> InFlight:
+        if not self._compiled:
+            self._sink.progress("compiling", epoch=self._epoch, step=batch.step + 1, steps=self._data.steps)
+        return InFlight(batch, *self._program.train_step(batch.images, batch.labels))
+
+    def _settle(self, step: InFlight) -> None:
+        """Wait for a step and count it. Raises: NotFinite: before anything of it can be saved."""
+        loss, correct = float(step.loss), int(step.correct)
+        if not math.isfinite(loss):
+            raise NotFinite(self._not_finite(loss, step.batch))
+        now_s = self._clock.monotonic_s()
+        self._tally.add_step(
+            loss=loss,
+            correct=correct,
+            count=len(step.batch.ids),
+            seconds=now_s - self._mark_s,
+            compiling=not self._compiled,
+        )
+        self._mark_s = now_s
+        self._compiled = True
+        self._sink.progress(
+            "training",
+            epoch=self._epoch,
+            step=self._tally.steps_done,
+            steps=self._data.steps,
+            loss=self._tally.loss,
+            accuracy=self._tally.accuracy,
+        )
+
+    def _save(self) -> None:
+        self._sink.progress("saving", **self._where())
+        started_s = self._clock.monotonic_s()
+        self._record = replace(self._record, partial=self._tally.partial())
+        self._sink.save(state.take(self._program, self._record))
+        self._tally.add_checkpoint(self._clock.monotonic_s() - started_s)
+
+    # The end of an epoch
+
+    def _validate(self) -> None:
+        self._sink.progress("validating", **self._where())
+        started_s = self._clock.monotonic_s()
+        images, labels = self._data.part(Split.VALIDATION)
+        predictions = self._program.predict(images, batch_size=self._spec.batch_size)
+        metrics = EpochMetrics(
+            epoch=self._epoch,
+            loss=self._tally.loss,
+            accuracy=self._tally.accuracy,
+            val_loss=mean_loss(predictions, labels),
+            val_accuracy=accuracy(predictions, labels),
+            learning_rate=self._spec.learning_rate,
+        )
+        if not math.isfinite(metrics.val_loss):
+            raise NotFinite(f"the validation loss after epoch {metrics.epoch} is {metrics.val_loss}")
+        timing = self._tally.timing(val_s=self._clock.monotonic_s() - started_s)
+        self._record = self._record.with_epoch(metrics, patience=self._spec.early_stopping)
+        self._tally = Tally(self._record.partial)
+        self._sink.epoch_done(self._record, timing, is_best=self._record.best_epoch == metrics.epoch)
+
+    # The end of the run
+
+    def _appraise(self) -> None:
+        """Evaluate the last epoch and the best one; where they are the same, once."""
+        self._sink.progress("evaluating", epoch=self._record.epochs_done)
+        last_predictions = self._predictions()
+        best_predictions = last_predictions
+        last = best = self._appraisal(self._record.epochs_done, last_predictions)
+        if (best_epoch := self._record.best_epoch) not in (None, last.epoch):
+            state.restore_model(self._program, self._assignment.best())
+            best_predictions = self._predictions()
+            best = self._appraisal(best_epoch, best_predictions)
+        result = Result(
+            last=last,
+            best=best,
+            history_sha256=history_sha256(self._record.history),
+            parameters=self._program.model.count_params(),
+            trainable_parameters=sum(math.prod(v.shape) for v in self._program.model.trainable_variables),
+        )
+        named = {f"last/{split}": value for split, value in last_predictions.items()}
+        self._sink.finished(result, named | {f"best/{split}": value for split, value in best_predictions.items()})
+
+    def _predictions(self) -> Tensors:
+        return {
+            split.name.lower(): self._program.predict(self._data.part(split)[0], batch_size=self._spec.batch_size)
+            for split in (Split.VALIDATION, Split.TEST)
+        }
+
+    def _appraisal(self, epoch: int, predictions: Tensors) -> Appraisal:
+        classes = self._data.classes
+        return Appraisal(
+            epoch=epoch,
+            weights_sha256=weights_sha256(state.model_tensors(self._program)),
+            predictions_sha256=predictions_sha256(predictions["validation"]),
+            validation=evaluation(predictions["validation"], self._data.part(Split.VALIDATION)[1], classes),
+            test=evaluation(predictions["test"], self._data.part(Split.TEST)[1], classes),
+        )
+
+    # Words and numbers
+
+    @property
+    def _epoch(self) -> int:
+        return self._record.epochs_done + 1
+
+    def _where(self) -> dict[str, Any]:
+        """Where the run stands, for a progress report between steps."""
+        tally = self._tally
+        return {
+            "epoch": self._epoch,
+            "step": tally.steps_done,
+            "steps": self._data.steps,
+            "loss": tally.loss,
+            "accuracy": tally.accuracy,
+        }
+
+    def _not_finite(self, loss: float, batch: Batch) -> str:
+        samples = ", ".join(
+            f"{index} {name}" for index, name in zip(batch.ids, self._data.names(batch.ids), strict=True)
+        )
+        return f"the loss became {loss} in epoch {self._epoch}, step {batch.step + 1}; its samples: {samples}"
+
+
+def starting_record(assignment: Assignment, identity: Identity) -> TrainingRecord:
+    """Return the record a segment begins with; under another identity than before it opens a new lineage.
+
+    Raises: CheckpointDamaged: the state belongs to another job.
+    """
+    spec: JobSpec = assignment.spec
+    if assignment.resume_from is None:
+        return TrainingRecord(
+            spec_sha256=spec.digest, epochs_done=0, partial=PartialEpoch(), history=(), identity=identity, lineage=1
+        )
+    record = assignment.resume_from.record
+    if record.spec_sha256 != spec.digest:
+        raise CheckpointDamaged(f"the state is of another job than {spec.full_name}")
+    lineage = record.lineage + bool(record.identity.differences(identity))
+    return replace(record, identity=identity, lineage=lineage)

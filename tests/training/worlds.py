@@ -1,0 +1,122 @@
+"""A tiny dataset, a short spec and a sink that remembers: what every training test starts from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qcqueue.core.dataset import DatasetSummary
+from qcqueue.core.evaluation import Result
+from qcqueue.core.records import EpochTiming, TrainingRecord
+from qcqueue.core.snapshot import Snapshot, Tensors
+from qcqueue.core.spec import JobSpec
+from qcqueue.datasets.format import Dataset, Split, to_bytes
+from qcqueue.training.base import Assignment
+from qcqueue.training.order import splitmix64
+
+SIDE_PX = 32
+COUNTS = {Split.TRAIN: 22, Split.VALIDATION: 10, Split.TEST: 8}
+
+
+def a_spec(**changes: Any) -> JobSpec:
+    """A job of seconds with everything on that has state: dropout, flips, a partial last batch."""
+    spec = JobSpec(
+        study="tests",
+        name="tiny",
+        model="VGG16",
+        dataset="blobs",
+        epochs=3,
+        batch_size=8,
+        learning_rate=1e-4,
+        optimizer="adam",
+        image_size=(SIDE_PX, SIDE_PX),
+        weights="none",
+        weights_sha256=None,
+        trainable="all",
+        augment="flips",
+        dropout=0.3,
+        determinism="exact",
+        device="cpu",
+        seed=7,
+        early_stopping=0,
+    )
+    return replace(spec, **changes)
+
+
+def a_dataset(*, side_px: int = SIDE_PX, counts: dict[Split, int] | None = None) -> Dataset:
+    """Noise of three brightnesses: something to learn, nothing to load."""
+    splits = np.repeat(*zip(*[(int(split), count) for split, count in (counts or COUNTS).items()], strict=True))
+    total = len(splits)
+    labels = (np.arange(total) % 3).astype(np.uint8)
+    noise = splitmix64(np.arange(total * side_px * side_px * 3, dtype=np.uint64)) & np.uint64(127)
+    images = noise.astype(np.uint8).reshape(total, side_px, side_px, 3) + 60 * labels[:, None, None, None]
+    sizes = {split.name.lower(): int(np.count_nonzero(splits == split)) for split in Split}
+    return Dataset(
+        summary=DatasetSummary(classes=("good", "fair", "reject"), image_size=(side_px, side_px), source="", **sizes),
+        names=tuple(f"{index:03d}.png" for index in range(total)),
+        images=images.astype(np.uint8),
+        labels=labels,
+        splits=splits.astype(np.uint8),
+        severities=np.zeros(total, np.uint8),
+    )
+
+
+def a_dataset_file(folder: Path, dataset: Dataset | None = None) -> Path:
+    path = folder / "dataset"
+    path.write_bytes(to_bytes(dataset or a_dataset()))
+    return path
+
+
+@dataclass(kw_only=True)
+class Memory:
+    """A sink that keeps everything, and asks to stop before the step numbered `stop_after` of this segment."""
+
+    stop_after: int | None = None
+    best: Tensors | None = None
+    snapshots: list[Snapshot] = field(default_factory=list)
+    records: list[TrainingRecord] = field(default_factory=list)
+    timings: list[EpochTiming] = field(default_factory=list)
+    phases: list[str] = field(default_factory=list)
+    result: Result | None = None
+    predictions: Tensors = field(default_factory=dict)
+    asked: int = 0
+
+    def progress(self, phase: str, **facts: Any) -> None:
+        if not self.phases or self.phases[-1] != phase:
+            self.phases.append(phase)
+
+    def should_stop(self) -> bool:
+        self.asked += 1
+        return self.stop_after is not None and self.asked > self.stop_after
+
+    def save(self, snapshot: Snapshot) -> None:
+        self.snapshots.append(snapshot)
+
+    def epoch_done(self, record: TrainingRecord, timing: EpochTiming, *, is_best: bool) -> None:
+        self.records.append(record)
+        self.timings.append(timing)
+        if is_best and self.snapshots:
+            self.best = self.snapshots[-1].tensors
+
+    def finished(self, result: Result, predictions: Tensors) -> None:
+        self.result, self.predictions = result, predictions
+
+
+def an_assignment(
+    dataset_path: Path,
+    *,
+    spec: JobSpec | None = None,
+    resume_from: Snapshot | None = None,
+    best: Callable[[], Tensors] = dict,
+    weights_path: Path | None = None,
+) -> Assignment:
+    return Assignment(
+        spec=spec or a_spec(),
+        dataset_path=dataset_path,
+        weights_path=weights_path,
+        threads=2,
+        resume_from=resume_from,
+        best=best,
+    )
