@@ -40,29 +40,25 @@ class FolderStore:
             self._heartbeats.mkdir(exist_ok=True)
 
     def put(self, source: Path) -> str:
-        with _translated(self._blobs), source.open("rb") as reading, self._incoming() as writing:
+        with _translated(self._blobs), source.open("rb") as reading, _unfinished(self._blobs) as writing:
             sha256 = _copy(reading, writing)
-            writing.flush()
-            os.fsync(writing.fileno())
-            Path(writing.name).replace(self._blobs / sha256)
+            _move_whole(writing, self._blobs / sha256)
             _sync_folder(self._blobs)
         return sha256
 
     def fetch(self, sha256: str, target: Path) -> None:
-        unfinished = target.with_name(target.name + ".part")
-        with _translated(target.parent):
+        with _translated(target.parent), _unfinished(target.parent) as writing:
             try:
-                with (self._blobs / sha256).open("rb") as reading, unfinished.open("wb") as writing:
+                with (self._blobs / sha256).open("rb") as reading:
                     found = _copy(reading, writing)
             except FileNotFoundError as exc:
                 raise BlobMissing(f"{self.url} has no blob {sha256[:12]}") from exc
             if found != sha256:
-                unfinished.unlink()
                 raise DigestMismatch(f"blob {sha256[:12]} in {self.url} is damaged: its bytes hash to {found[:12]}")
-            unfinished.replace(target)
+            _move_whole(writing, target)
 
     def size(self, sha256: str) -> int | None:
-        with contextlib.suppress(FileNotFoundError):
+        with _translated(self._blobs), contextlib.suppress(FileNotFoundError):
             return (self._blobs / sha256).stat().st_size
         return None
 
@@ -71,7 +67,8 @@ class FolderStore:
             (self._blobs / sha256).unlink(missing_ok=True)
 
     def list_blobs(self) -> Iterable[str]:
-        return sorted(path.name for path in self._blobs.iterdir() if not path.name.startswith(INCOMING))
+        with _translated(self._blobs):
+            return sorted(path.name for path in self._blobs.iterdir() if not path.name.startswith(INCOMING))
 
     def beat(self, name: str) -> None:
         path = self._heartbeats / name
@@ -81,21 +78,30 @@ class FolderStore:
             os.utime(path, (now_s, now_s))
 
     def heartbeat_age_s(self, name: str) -> float | None:
-        with contextlib.suppress(FileNotFoundError):
+        with _translated(self._heartbeats), contextlib.suppress(FileNotFoundError):
             return self._clock.now_s() - (self._heartbeats / name).stat().st_mtime
         return None
 
     def forget_heartbeat(self, name: str) -> None:
-        (self._heartbeats / name).unlink(missing_ok=True)
+        with _translated(self._heartbeats):
+            (self._heartbeats / name).unlink(missing_ok=True)
 
-    @contextlib.contextmanager
-    def _incoming(self) -> Iterator[IO[bytes]]:
-        """Yield a temporary file beside the blobs; whatever is left of it afterwards is removed."""
-        with tempfile.NamedTemporaryFile(dir=self._blobs, prefix=INCOMING, delete=False) as file:
-            try:
-                yield file
-            finally:
-                Path(file.name).unlink(missing_ok=True)
+
+@contextlib.contextmanager
+def _unfinished(folder: Path) -> Iterator[IO[bytes]]:
+    """Yield a file of its own in `folder`; unless it has been moved on, it is removed afterwards."""
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=INCOMING, delete=False) as file:
+        try:
+            yield file
+        finally:
+            Path(file.name).unlink(missing_ok=True)
+
+
+def _move_whole(writing: IO[bytes], target: Path) -> None:
+    """Give the file its name once its bytes are on the disk: after a power cut it is whole or not there."""
+    writing.flush()
+    os.fsync(writing.fileno())
+    Path(writing.name).replace(target)
 
 
 def _copy(reading: IO[bytes], writing: IO[bytes]) -> str:
