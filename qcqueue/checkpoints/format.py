@@ -72,7 +72,9 @@ def read_about(path: Path) -> dict[str, Any]:
 
 
 def _about(file: Any, path: Path) -> dict[str, Any]:
-    about: dict[str, Any] = parse_json((file.metadata() or {}).get("qcqueue", "{}"))
-    if about.get("format", 0) > FORMAT:
+    about = parse_json((file.metadata() or {}).get("qcqueue", "{}"))
+    if not isinstance(about, dict) or not isinstance(about.get("format"), int):
+        raise ValueError("it does not say its format")
+    if about["format"] > FORMAT:
         raise UnknownFormat(f"{path.name} was written by a newer qcqueue; upgrade qcqueue")
     return about
