@@ -35,23 +35,24 @@ def enqueue(
     name has other settings.
     """
     _check_data(tx, specs)
-    known = {row.name: row for row in tx.execute(select(jobs.c.name, jobs.c.spec, jobs.c.spec_sha256))}
-    new = [spec for spec in specs if spec.full_name not in known]
-    taken = [
-        _difference(spec, parse_json(known[spec.full_name].spec))
-        for spec in specs
-        if spec.full_name in known and known[spec.full_name].spec_sha256 != spec.digest
-    ]
+    found = {row.name: parse_json(row.spec) for row in tx.execute(select(jobs.c.name, jobs.c.spec))}
+    new: dict[str, JobSpec] = {}
+    taken: list[str] = []
+    for spec in specs:
+        # A name may also stand twice among `specs` themselves: two files can hold one job.
+        known = new[spec.full_name].to_json() if spec.full_name in new else found.get(spec.full_name)
+        if known is None:
+            new[spec.full_name] = spec
+        elif known != spec.to_json():
+            taken.append(_difference(spec, known))
     if taken:
         raise NameTaken("\n".join(taken), hint="give the changed jobs another study name, or a name = of their own")
     for blob in weights:
         name_blob(tx, blob, kind="weights", now_s=now_s)
-    for spec in new:
+    for spec in new.values():
         _insert(tx, spec, who=who, now_s=now_s)
-    return Enqueued(
-        new=tuple(spec.full_name for spec in new),
-        known=tuple(spec.full_name for spec in specs if spec.full_name in known),
-    )
+    known_names = dict.fromkeys(spec.full_name for spec in specs if spec.full_name in found)
+    return Enqueued(new=tuple(new), known=tuple(known_names))
 
 
 def _insert(tx: Connection, spec: JobSpec, *, who: str, now_s: float) -> None:
@@ -104,4 +105,4 @@ def _misfit(spec: JobSpec, summary: DatasetSummary) -> str | None:
 def _difference(spec: JobSpec, known: dict[str, object]) -> str:
     wanted = spec.to_json()
     changed = [f"{key} {known.get(key)!r} -> {wanted[key]!r}" for key in wanted if wanted[key] != known.get(key)]
-    return f"{spec.full_name} is in the queue with other settings: {', '.join(changed)}"
+    return f"{spec.full_name} exists with other settings: {', '.join(changed)}"
