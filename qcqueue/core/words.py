@@ -1,0 +1,120 @@
+"""Times, sizes, dates and counts as a person says them; the CLI and the report speak with one voice.
+
+Everything here is pure: the present is a parameter, months are English whatever the machine's language, and a
+zone is the machine's own unless one is given. `iso` is for machines; the rest is for reading and never parsed.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+
+MINUTE_S = 60
+HOUR_S = 60 * MINUTE_S
+DAY_S = 24 * HOUR_S
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_SIZES = ("kB", "MB", "GB", "TB", "PB")
+
+
+def duration(seconds: float) -> str:
+    """Return a span of time to about three digits: "48 ms", "3.2 s", "1 min 05 s", "2 h 10 min", "3 days 4 h"."""
+    if seconds < 0:
+        # Two machines' clocks were compared; a minus shows it, a zero would hide it.
+        return f"−{duration(-seconds)}"
+    # Each limit is where rounding would reach the next unit, so that nothing reads "1000 ms" or "60.0 s".
+    if seconds < 0.9995:
+        return _milliseconds(seconds * 1000)
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    if round(seconds) < HOUR_S:
+        minutes, rest_s = divmod(round(seconds), MINUTE_S)
+        return f"{minutes} min {rest_s:02d} s"
+    if round(seconds / MINUTE_S) < 24 * 60:
+        hours, rest_min = divmod(round(seconds / MINUTE_S), 60)
+        return f"{hours} h {rest_min:02d} min"
+    days, rest_h = divmod(round(seconds / HOUR_S), 24)
+    return f"{count(days, 'day')} {rest_h} h" if rest_h else count(days, "day")
+
+
+def size(size_bytes: int) -> str:
+    """Return a number of bytes in decimal units: "512 B", "1.6 GB", "84 MB"."""
+    if size_bytes < 1000:
+        return f"{size_bytes} B"
+    value = float(size_bytes)
+    for unit in _SIZES:
+        value /= 1000
+        if value < 9.95:
+            return f"{value:.1f} {unit}"
+        if value < 999.5 or unit == _SIZES[-1]:
+            break
+    return f"{value:,.0f} {unit}"
+
+
+def ago(at_s: float, now_s: float) -> str:
+    """Return how long ago something was: "just now", "3 min ago", "2 h ago", "5 days ago"; ahead, "in 3 min"."""
+    gap_s = now_s - at_s
+    # Clocks of two machines differ by seconds, so a little in the future is now as well.
+    if abs(gap_s) < MINUTE_S:
+        return "just now"
+    span = _one_unit(abs(gap_s))
+    return f"{span} ago" if gap_s > 0 else f"in {span}"
+
+
+def moment(at_s: float, now_s: float, zone: tzinfo | None = None) -> str:
+    """Return when something was, as seen at now_s: "3 min ago", "today 14:05", "yesterday 23:10", "21 Nov 14:05"."""
+    if abs(now_s - at_s) < HOUR_S:
+        return ago(at_s, now_s)
+    at, now = _local(at_s, zone), _local(now_s, zone)
+    return f"{_day(at, now)} {at:%H:%M}"
+
+
+def date(at_s: float, zone: tzinfo | None = None) -> str:
+    """Return a day and time in full, the same whenever it is read: "21 Nov 2025 14:05"."""
+    at = _local(at_s, zone)
+    return f"{at.day} {_MONTHS[at.month - 1]} {at.year} {at:%H:%M}"
+
+
+def iso(at_s: float) -> str:
+    """Return ISO 8601 in UTC with milliseconds, for JSON: "2025-11-21T14:05:03.250Z"."""
+    at = datetime.fromtimestamp(round(at_s, 3), UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun: "1 epoch", "3 epochs", "2,200 images"; `plural` where an s is not enough."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def listed(items: Sequence[str], *, last: str = "and") -> str:
+    """Return "a", "a and b" or "a, b and c"; nothing for no items."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} {last} {items[-1]}"
+
+
+def _milliseconds(value_ms: float) -> str:
+    if value_ms == 0:
+        return "0 s"
+    return f"{value_ms:.1f} ms" if value_ms < 9.95 else f"{value_ms:.0f} ms"
+
+
+def _one_unit(seconds: float) -> str:
+    """Return a span cut down to its largest unit: after 119 s only one minute has passed."""
+    if seconds < HOUR_S:
+        return f"{int(seconds // MINUTE_S)} min"
+    return f"{int(seconds // HOUR_S)} h" if seconds < DAY_S else count(int(seconds // DAY_S), "day")
+
+
+def _local(at_s: float, zone: tzinfo | None) -> datetime:
+    return datetime.fromtimestamp(at_s, UTC).astimezone(zone)
+
+
+def _day(at: datetime, now: datetime) -> str:
+    named = {
+        now.date() - timedelta(days=1): "yesterday",
+        now.date(): "today",
+        now.date() + timedelta(days=1): "tomorrow",
+    }
+    if at.date() in named:
+        return named[at.date()]
+    day = f"{at.day} {_MONTHS[at.month - 1]}"
+    return day if at.year == now.year else f"{day} {at.year}"
