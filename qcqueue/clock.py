@@ -47,7 +47,10 @@ class RandomIds:
         return uuid.uuid4().hex[:12]
 
 
-def seeded(seed: int | str) -> random.Random:
+Rng = random.Random
+
+
+def seeded(seed: int | str) -> Rng:
     """Return a generator whose whole future is decided by `seed`."""
     return random.Random(seed)
 

@@ -20,12 +20,13 @@
     │   └── UnknownFormat
     ├── ConflictError                                        exit 6
     │   └── LeaseLost
-    └── TrainingError                                        exit 3
-        ├── BadData
-        ├── NotFinite
-        ├── OutOfMemory
-        ├── DeterminismRefused
-        └── WeightsUnavailable
+    ├── TrainingError                                        exit 3
+    │   ├── BadData
+    │   ├── NotFinite
+    │   ├── OutOfMemory
+    │   ├── DeterminismRefused
+    │   └── WeightsUnavailable
+    └── DrillFailed                                          exit 3
 
 The drawing is compared with the classes by a test. A docstring is the default message, so no error is without
 a sentence. An interruption is not in this tree: it is an outcome of an attempt, not an error.
@@ -156,3 +157,9 @@ class DeterminismRefused(TrainingError):
 
 class WeightsUnavailable(TrainingError):
     """The pretrained weights cannot be had here."""
+
+
+class DrillFailed(QcqueueError):
+    """The drill could not be carried out, or the run that was cut ended with other bits."""
+
+    exit_code = 3

@@ -168,6 +168,10 @@ class Spool:
             return Failure(cause=Cause(value["cause"]), message=value["message"], detail=value["detail"])
         return None
 
+    def is_writing(self) -> bool:
+        """Session: whether a state is being written this instant."""
+        return self._latest_path.with_name(self._latest_path.name + ".tmp").exists()
+
     def last_words(self) -> str:
         """Session: the last line the trainer printed, for a person."""
         with contextlib.suppress(FileNotFoundError):

@@ -27,3 +27,6 @@ MODELS: Mapping[str, ModelFacts] = {
     "ResNet50V2": ModelFacts(module="resnet_v2", minimum_side_px=32, base_parameters=23_564_800),
     "MobileNetV2": ModelFacts(module="mobilenet_v2", minimum_side_px=32, base_parameters=2_257_984),
 }
+
+# The six models of the article this project exists for, cheapest to train first.
+STUDIED_MODELS = ("VGG16", "Xception", "ResNet50V2", "InceptionV3", "DenseNet121", "InceptionResNetV2")

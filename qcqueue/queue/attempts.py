@@ -5,7 +5,8 @@ holds the job. A session that was asleep while another took over is refused here
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -16,7 +17,7 @@ from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.states import Event
 from qcqueue.database.schema import attempts, checkpoints, epochs, jobs, results
 from qcqueue.errors import LeaseLost
-from qcqueue.queue.blobs import name_blob
+from qcqueue.queue.blobs import name_blob, name_blobs
 from qcqueue.queue.jobs import step
 from qcqueue.queue.story import tell
 from qcqueue.queue.values import Checkpoint, Claim, StoredBlob
@@ -44,6 +45,11 @@ class Progress:
     record: TrainingRecord
     timing: EpochTiming | None = None
     """None for a state saved within an epoch or before its validation."""
+    record_json: str = field(init=False, repr=False)
+    """Made once and before the transaction, which may run again and should hold its lock for as short as it can."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "record_json", canonical_json(self.record.to_json()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +109,11 @@ def commit_progress(
     The caller has stored and verified every blob before, and deletes the returned ones after.
     """
     attempt = check_live(tx, held)
-    for item in items:
-        name_blob(tx, item.state, kind="state", now_s=now_s)
-        if item.timing is not None:
-            _insert_epoch(tx, attempt, item.record, item.timing, now_s=now_s)
-        _insert_checkpoint(tx, attempt, item, now_s=now_s)
+    name_blobs(tx, [item.state for item in items], kind="state", now_s=now_s)
+    finished = [_epoch(attempt, item.record, item.timing, now_s=now_s) for item in items if item.timing is not None]
+    if finished:
+        tx.execute(insert(epochs), finished)
+    tx.execute(insert(checkpoints), [_checkpoint(attempt, item, now_s=now_s) for item in items])
     tx.execute(update(jobs).where(jobs.c.id == attempt.job_id).values(updated_at_s=now_s))
     return _retire(tx, attempt.job_id, items[-1].record.best_epoch, keep)
 
@@ -165,36 +171,31 @@ def _end(
     tell(tx, who=held.session_id, what=str(event), now_s=now_s, job_id=job.id, attempt=held.attempt, why=why)
 
 
-def _insert_epoch(tx: Connection, attempt: Live, record: TrainingRecord, timing: EpochTiming, *, now_s: float) -> None:
-    metrics = record.history[-1]
-    tx.execute(
-        insert(epochs).values(
-            job_id=attempt.job_id,
-            attempt_id=attempt.id,
-            official=True,
-            **{name: getattr(metrics, name) for name in metrics.__slots__},
-            **{name: getattr(timing, name) for name in timing.__slots__},
-            identity=canonical_json(record.to_json()["identity"]),
-            lineage=record.lineage,
-            recorded_at_s=now_s,
-        )
-    )
+def _epoch(attempt: Live, record: TrainingRecord, timing: EpochTiming, *, now_s: float) -> dict[str, Any]:
+    return {
+        "job_id": attempt.job_id,
+        "attempt_id": attempt.id,
+        "official": True,
+        **asdict(record.history[-1]),
+        **asdict(timing),
+        "identity": canonical_json(asdict(record.identity)),
+        "lineage": record.lineage,
+        "recorded_at_s": now_s,
+    }
 
 
-def _insert_checkpoint(tx: Connection, attempt: Live, item: Progress, *, now_s: float) -> None:
-    tx.execute(
-        insert(checkpoints).values(
-            job_id=attempt.job_id,
-            attempt_id=attempt.id,
-            epochs_done=item.record.epochs_done,
-            steps_done=item.record.partial.steps_done,
-            lineage=item.record.lineage,
-            state_sha256=item.state.sha256,
-            record=canonical_json(item.record.to_json()),
-            status="kept",
-            recorded_at_s=now_s,
-        )
-    )
+def _checkpoint(attempt: Live, item: Progress, *, now_s: float) -> dict[str, Any]:
+    return {
+        "job_id": attempt.job_id,
+        "attempt_id": attempt.id,
+        "epochs_done": item.record.epochs_done,
+        "steps_done": item.record.partial.steps_done,
+        "lineage": item.record.lineage,
+        "state_sha256": item.state.sha256,
+        "record": item.record_json,
+        "status": "kept",
+        "recorded_at_s": now_s,
+    }
 
 
 def _retire(tx: Connection, job_id: int, best_epoch: int | None, keep: Keep) -> tuple[str, ...]:
@@ -207,10 +208,11 @@ def _retire(tx: Connection, job_id: int, best_epoch: int | None, keep: Keep) -> 
     wanted = keep(kept, best_epoch)
     unwanted = [row for row in kept if row.id not in wanted]
     # The record of a retired checkpoint is of no use without its tensors; its line stays for the story.
-    tx.execute(
-        update(checkpoints)
-        .where(checkpoints.c.id.in_([row.id for row in unwanted]))
-        .values(status="retired", record="")
-    )
+    if unwanted:
+        tx.execute(
+            update(checkpoints)
+            .where(checkpoints.c.id.in_([row.id for row in unwanted]))
+            .values(status="retired", record="")
+        )
     still_named = {row.state_sha256 for row in kept if row.id in wanted}
     return tuple(sorted({row.state_sha256 for row in unwanted} - still_named))

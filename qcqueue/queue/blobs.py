@@ -9,10 +9,25 @@ from qcqueue.database.schema import blobs
 from qcqueue.queue.values import StoredBlob
 
 
+_INSERT = insert(blobs)
+_NAME = _INSERT.on_conflict_do_update(
+    ["sha256"], set_={name: _INSERT.excluded[name] for name in ("kind", "size_bytes", "stored_at_s", "deleted_at_s")}
+)
+
+
 def name_blob(tx: Connection, blob: StoredBlob, *, kind: str, now_s: float) -> None:
     """Record a blob that is in the store; a blob that was deleted and stored again is alive again."""
-    row = {"kind": kind, "size_bytes": blob.size_bytes, "stored_at_s": now_s, "deleted_at_s": None}
-    tx.execute(insert(blobs).values(sha256=blob.sha256, **row).on_conflict_do_update(["sha256"], set_=row))
+    name_blobs(tx, [blob], kind=kind, now_s=now_s)
+
+
+def name_blobs(tx: Connection, stored: Iterable[StoredBlob], *, kind: str, now_s: float) -> None:
+    """Record several blobs as `name_blob` does; one may stand more than once among them."""
+    rows = [
+        {"sha256": blob.sha256, "kind": kind, "size_bytes": blob.size_bytes, "stored_at_s": now_s, "deleted_at_s": None}
+        for blob in dict.fromkeys(stored)
+    ]
+    if rows:
+        tx.execute(_NAME, rows)
 
 
 def mark_deleted(tx: Connection, sha256s: Iterable[str], *, now_s: float) -> None:

@@ -16,6 +16,7 @@ from qcqueue.queue.jobs import find_job, step
 from qcqueue.queue.story import tell
 
 Control = Literal["hold", "release", "cancel", "retry"]
+Where = Literal["first", "last", "before"]
 
 EVENTS: dict[Control, Event] = {
     "hold": Event.HELD,
@@ -39,9 +40,7 @@ def control(tx: Connection, typed: str, action: Control, *, who: str, now_s: flo
     return job.name, state
 
 
-def move(
-    tx: Connection, typed: str, where: Literal["first", "last", "before"], other: str | None, *, who: str, now_s: float
-) -> str:
+def move(tx: Connection, typed: str, where: Where, other: str | None, *, who: str, now_s: float) -> str:
     """Move a job within the queue; return its full name. Raises: UnknownName, UserError."""
     job = find_job(tx, typed)
     order = [row.id for row in tx.execute(select(jobs.c.id).order_by(jobs.c.position)) if row.id != job.id]

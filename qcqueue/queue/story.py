@@ -16,4 +16,5 @@ def tell(
     why: str,
 ) -> None:
     """Add one line to the story of a job, or of the queue where `job_id` is None."""
-    tx.execute(insert(history).values(at_s=now_s, who=who, what=what, job_id=job_id, attempt=attempt, why=why))
+    line = {"at_s": now_s, "who": who, "what": what, "job_id": job_id, "attempt": attempt, "why": why}
+    tx.execute(insert(history), line)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from qcqueue.checkpoints.retention import keep_last_two_and_best
 from qcqueue.checkpoints.spool import Entry, Failure, Spool, WorkOrder
 from qcqueue.clock import Clock
+from qcqueue.core.records import TrainingRecord
 from qcqueue.database.base import Database
 from qcqueue.errors import BadData, BlobMissing, DigestMismatch, StoreError, TrainingError, WeightsUnavailable
 from qcqueue.queue import attempts
@@ -87,16 +88,15 @@ class Attempt:
             self._note_saved(record.epochs_done, record.partial.steps_done)
         return restored
 
-    def collect(self) -> int:
-        """Store and commit everything the trainer has handed over; return how many epochs that were."""
+    def collect(self) -> list[TrainingRecord]:
+        """Store and commit everything the trainer has handed over; return the record of each epoch among it."""
         waiting = self.spool.waiting()
         steps = [entry for entry in waiting if entry.kind != "result"]
-        if steps:
-            self._commit(steps)
+        epochs = self._commit(steps) if steps else []
         for entry in waiting:
             if entry.kind == "result":
                 self._finish(entry)
-        return sum(entry.kind == "epoch" for entry in steps)
+        return epochs
 
     def check_live(self) -> None:
         """Raises: LeaseLost: another session, or a person, has taken the job away."""
@@ -112,7 +112,7 @@ class Attempt:
     def fail(self, failure: Failure) -> None:
         self._write(lambda tx: attempts.fail(tx, self.claim, failure.cause, failure.message, now_s=self._clock.now_s()))
 
-    def _commit(self, entries: list[Entry]) -> None:
+    def _commit(self, entries: list[Entry]) -> list[TrainingRecord]:
         items = [self._progress(entry) for entry in entries]
         retired = self._write(
             lambda tx: attempts.commit_progress(
@@ -123,6 +123,7 @@ class Attempt:
         for entry in entries:
             entry.path.unlink()
         self._delete(retired)
+        return [item.record for item in items if item.timing is not None]
 
     def _progress(self, entry: Entry) -> attempts.Progress:
         if entry.kind == "state":

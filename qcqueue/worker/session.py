@@ -18,6 +18,7 @@ from qcqueue.checkpoints.spool import Progress as TrainerProgress
 from qcqueue.clock import Clock
 from qcqueue.core.lease import LeaseRules, has_ended
 from qcqueue.core.outcomes import Cause, cause_of
+from qcqueue.core.records import EpochMetrics
 from qcqueue.core.spec import JobSpec
 from qcqueue.database.base import Database
 from qcqueue.errors import LeaseLost, StoreError, TrainingError
@@ -126,6 +127,11 @@ class Session:
             self._stop_asked_s = self._tools.clock.monotonic_s()
             if self._attempt:
                 self._attempt.spool.ask_to_stop()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the session has been asked to leave."""
+        return self._stop_reason is not None
 
     def abandon(self) -> None:
         """Leave this instant, as if the plug were pulled; only what is committed remains."""
@@ -304,10 +310,10 @@ class Session:
             self._working().check_live()
 
     def _collect(self) -> None:
-        epochs = self._working().collect()
-        self._epochs += epochs
-        if epochs:
+        for record in self._working().collect():
+            self._epochs += 1
             self._deaths = 0
+            self._tools.narrate(_epoch_line(self._working().claim.spec, record.history[-1]))
 
     def _mind_the_limits(self, now_s: float) -> None:
         deadline_s = self._deadline_s()
@@ -395,6 +401,13 @@ def _where_from(chosen: Checkpoint | None) -> str:
     record = chosen.record
     within = f" and {record.partial.steps_done} steps" if record.partial.steps_done else ""
     return f"goes on after epoch {record.epochs_done}{within}"
+
+
+def _epoch_line(spec: JobSpec, row: EpochMetrics) -> str:
+    return (
+        f"epoch {row.epoch} of {spec.epochs} is saved: loss {row.loss:.4f}, accuracy {row.accuracy:.1%}, "
+        f"validation loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}"
+    )
 
 
 def _how_it_ended(exit_code: int) -> str:

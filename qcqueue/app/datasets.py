@@ -1,0 +1,81 @@
+"""`data`: make or import a dataset, store it as one blob, give it its name."""
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qcqueue.app.workplace import Workplace
+from qcqueue.errors import UserError
+from qcqueue.queue.datasets import add_dataset, find_dataset
+from qcqueue.queue.values import DatasetLine, StoredBlob
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from qcqueue.datasets.format import Dataset
+
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+
+Progress = Callable[[int, int], None]
+"""Told (images done, images in all)."""
+
+
+def check_name(name: str) -> None:
+    """Refuse a dataset name before any work is done. Raises: UserError."""
+    if not NAME.fullmatch(name):
+        raise UserError(
+            f"the dataset name {name!r} is not lower-case letters, digits and hyphens, 64 at most",
+            hint="--name qc-images",
+        )
+
+
+def add_sample(
+    workplace: Workplace, name: str, *, images: int, seed: int, progress: Progress, dry_run: bool = False
+) -> tuple[DatasetLine, bool]:
+    """Build the practice set and store it; return it and whether it is new."""
+    from qcqueue.datasets.sample import build_sample
+
+    check_name(name)
+    return keep(workplace, name, build_sample(images=images, seed=seed, progress=progress), dry_run=dry_run)
+
+
+def add_images(
+    workplace: Workplace,
+    name: str,
+    path: Path,
+    *,
+    image_size: tuple[int, int],
+    split: tuple[int, int, int] | None,
+    seed: int,
+    progress: Progress,
+    dry_run: bool = False,
+) -> tuple[DatasetLine, bool]:
+    """Import a folder or zip of images; return the dataset and whether it is new. Raises: DatasetInvalid."""
+    from qcqueue.datasets.importing import import_images
+
+    check_name(name)
+    dataset = import_images(path, image_size=image_size, split=split, seed=seed, progress=progress)
+    return keep(workplace, name, dataset, dry_run=dry_run)
+
+
+def keep(workplace: Workplace, name: str, dataset: "Dataset", *, dry_run: bool) -> tuple[DatasetLine, bool]:
+    """Store a dataset and name it. The blob is in the store before the name is committed."""
+    from qcqueue.datasets.format import to_bytes
+
+    content = to_bytes(dataset)
+    blob = StoredBlob(sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
+    if not dry_run:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "dataset"
+            path.write_bytes(content)
+            workplace.store.put(path)
+    now_s = workplace.clock.now_s()
+
+    def name_it(tx: "Connection") -> tuple[DatasetLine, bool]:
+        is_new = add_dataset(tx, name, blob, dataset.summary, who=workplace.who, now_s=now_s)
+        return find_dataset(tx, name), is_new
+
+    return workplace.transact(name_it, dry_run=dry_run)

@@ -1,0 +1,140 @@
+"""`demo`: the whole story in ten minutes, without an account.
+
+It makes sample images, enqueues the six models at toy size, pulls the plug on every one of them at another
+moment, lets the queue finish, proves on one model that the cut run equals an undisturbed one, and writes the
+report. Everything happens in one folder, which a second run replaces.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from qcqueue.app.datasets import add_sample
+from qcqueue.app.drill import Certificate, Ring, certify, finish, make_ring
+from qcqueue.app.plug import Kill, Moment, Place, run_and_kill, run_session
+from qcqueue.app.reports import report_on
+from qcqueue.app.workplace import Workplace, create_store, workplace_in
+from qcqueue.clock import seeded
+from qcqueue.core.models import STUDIED_MODELS
+from qcqueue.core.spec import JobSpec
+from qcqueue.core.states import State
+from qcqueue.core.study import parse_study
+from qcqueue.errors import DrillFailed, UserError
+from qcqueue.queue.enqueue import enqueue
+from qcqueue.queue.queries import job_detail, job_lines
+from qcqueue.queue.values import DatasetLine, JobLine
+
+MARKER = "this folder was made by qcqueue demo"
+DATASET = "qc-tiny"
+IMAGES = 96
+SEED = 1
+
+# One kill for each model, each at another moment of a session's life; the costly start-ups are cut early.
+PLAN: tuple[tuple[str, Moment], ...] = (
+    ("VGG16", "inside a checkpoint"),
+    ("VGG16", "between steps"),
+    ("Xception", "while saving"),
+    ("ResNet50V2", "in validation"),
+    ("InceptionV3", "between steps"),
+    ("DenseNet121", "while compiling"),
+    ("InceptionResNetV2", "at the start"),
+)
+PROVEN = "VGG16"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tour:
+    """What the demo has to show at its end."""
+
+    lines: tuple[JobLine, ...]
+    kills: tuple[tuple[str, Kill], ...]
+    certificate: Certificate
+    report: Path
+
+
+def tiny_study() -> str:
+    """Return the six models at toy size as a study file; `jobs/tiny.toml` says the same with comments."""
+    head = f'study = "tiny"\ndataset = "{DATASET}"\n\n[defaults]\nepochs = 3\nbatch_size = 8\nweights = "none"\n'
+    return head + "".join(f'\n[[job]]\nmodel = "{model}"\n' for model in STUDIED_MODELS)
+
+
+def tour(folder: Path, *, narrate: Callable[[str], None], progress: Callable[[int, int], None]) -> Tour:
+    """Carry out the demo in `folder`. Raises: UserError: the folder is somebody else's. DrillFailed."""
+    _clear(folder)
+    place = Place(store=folder / "queue", cache=folder / "cache")
+    place.store.mkdir()
+    create_store(place.store)
+    queue = workplace_in(place.store, cache=place.cache)
+
+    narrate("1. sample images: photographs, degraded in known ways")
+    dataset, _ = add_sample(queue, DATASET, images=IMAGES, seed=SEED, progress=progress)
+    narrate(f"   {dataset.summary.images} images in {len(dataset.summary.classes)} classes ({dataset.summary.note})")
+
+    narrate("2. six models are enqueued")
+    specs = {spec.model: spec for spec in parse_study(tiny_study(), file="tiny.toml").jobs}
+    queue.transact(lambda tx: enqueue(tx, list(specs.values()), weights=[], who=queue.who, now_s=queue.clock.now_s()))
+
+    narrate("3. sessions work on the queue, and lose their power without warning")
+    kills = _work_and_kill(queue, place, specs, narrate)
+
+    narrate(f"4. the proof: {PROVEN} once more, this time undisturbed")
+    certificate = _prove(queue, specs[PROVEN], dataset, folder, kills, narrate)
+
+    narrate("5. the report")
+    report = report_on(queue, folder=folder / "report", certificates=[certificate])
+    with queue.read() as tx:
+        lines = tuple(job_lines(tx))
+    return Tour(lines=lines, kills=tuple(kills), certificate=certificate, report=report)
+
+
+def _work_and_kill(
+    queue: Workplace, place: Place, specs: dict[str, JobSpec], narrate: Callable[[str], None]
+) -> list[tuple[str, Kill]]:
+    rng = seeded(SEED)
+    kills: list[tuple[str, Kill]] = []
+    for model in specs:
+        for _, moment in (step for step in PLAN if step[0] == model):
+            kill = run_and_kill(place, moment, rng=rng, clock=queue.clock)
+            if kill is not None:
+                kills.append((specs[model].full_name, kill))
+                narrate(f"   SIGKILL to {specs[model].full_name}, {kill.moment}, after {kill.after_s:.1f} s")
+        code = run_session(place)
+        if (line := _line(queue, specs[model].full_name)).state is not State.DONE:
+            raise DrillFailed(f"{line.name} did not finish (exit {code}): {line.failure_message or line.state}")
+    return kills
+
+
+def _prove(
+    queue: Workplace,
+    spec: JobSpec,
+    dataset: DatasetLine,
+    folder: Path,
+    kills: list[tuple[str, Kill]],
+    narrate: Callable[[str], None],
+) -> Certificate:
+    ring: Ring = make_ring(queue, spec, dataset, folder / "undisturbed")
+    finish(ring)
+    with queue.read() as tx:
+        cut = job_detail(tx, spec.full_name)
+    mine = tuple(kill for name, kill in kills if name == spec.full_name)
+    certificate = certify(ring.detail(), cut, kills=mine, kills_in_attempts=cut.line.attempts - 1, seed=SEED)
+    if not certificate.is_equal:
+        raise DrillFailed(f"{spec.full_name} ended with other bits than its undisturbed run")
+    narrate("   the same bits: weights, history and predictions")
+    return certificate
+
+
+def _line(queue: Workplace, name: str) -> JobLine:
+    with queue.read() as tx:
+        return job_detail(tx, name).line
+
+
+def _clear(folder: Path) -> None:
+    """Make the folder anew; refuse to touch one that this demo has not made."""
+    marker = folder / "README.txt"
+    if folder.exists() and not (marker.is_file() and marker.read_text().startswith(MARKER)):
+        raise UserError(f"{folder} exists and was not made by the demo", hint="qcqueue demo --out another-folder")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    marker.write_text(f"{MARKER}; the next demo replaces it\n")

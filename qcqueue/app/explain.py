@@ -1,0 +1,95 @@
+"""`why`: the present state of a job in at most three sentences, and the next thing to type. Decides only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qcqueue.core.outcomes import REMEDIES, Outcome
+from qcqueue.core.states import State
+from qcqueue.core.words import ago, count
+from qcqueue.queue.values import AttemptLine, JobDetail, JobLine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    why: str
+    hint: str
+
+
+def explain(detail: JobDetail, queue: Sequence[JobLine], *, now_s: float) -> Answer:
+    """Explain the state of `detail`, given all jobs in the order of the queue."""
+    name = detail.line.name
+    match detail.line.state:
+        case State.QUEUED:
+            return Answer(why=_queued(detail, queue), hint="qcqueue work")
+        case State.RUNNING:
+            return Answer(why=_running(detail, now_s), hint=f"qcqueue status, or qcqueue log {name}")
+        case State.HELD:
+            return Answer(
+                why=f"{name} is held: {_last_story(detail)}. {_progress(detail)}", hint=f"qcqueue release {name}"
+            )
+        case State.CANCELLED:
+            return Answer(
+                why=f"{name} is cancelled: {_last_story(detail)}. {_progress(detail)}", hint=f"qcqueue retry {name}"
+            )
+        case State.FAILED:
+            return _failed(detail)
+        case State.DONE:
+            return Answer(why=_done(detail), hint="qcqueue report")
+
+
+def _queued(detail: JobDetail, queue: Sequence[JobLine]) -> str:
+    waiting = [line.name for line in queue if line.state == State.QUEUED]
+    ahead = waiting.index(detail.line.name)
+    place = "it is the next one a session will take" if ahead == 0 else f"{count(ahead, 'job')} will be taken before it"
+    ended = detail.attempts[-1] if detail.attempts else None
+    before = f" {_how_it_ended(ended)}" if ended else ""
+    return f"{detail.line.name} waits for a session; {place}.{before} {_progress(detail)}"
+
+
+def _running(detail: JobDetail, now_s: float) -> str:
+    live = detail.attempts[-1]
+    return (
+        f"{detail.line.name} is held by session {live.session_id} on {live.host}, attempt {live.number}, "
+        f"begun {ago(live.started_at_s, now_s)}. If that session vanishes, the job is claimed again by the next one. "
+        f"{_progress(detail)}"
+    )
+
+
+def _failed(detail: JobDetail) -> Answer:
+    cause = detail.line.failure_cause
+    assert cause is not None, "the schema says that a failed job has a cause"
+    kind = cause.replace("_", " ")
+    return Answer(
+        why=f"{detail.line.name} failed, {kind}: {detail.line.failure_message}. {_progress(detail)}",
+        hint=REMEDIES[cause].replace("JOB", detail.line.name),
+    )
+
+
+def _done(detail: JobDetail) -> str:
+    result = detail.result
+    assert result is not None, "a job is done exactly when it has a result"
+    early = " by early stopping" if detail.line.epochs_done < detail.line.epochs else ""
+    return (
+        f"{detail.line.name} is done after {count(detail.line.epochs_done, 'epoch')}{early}, "
+        f"in {count(detail.line.attempts, 'attempt')} with {count(detail.line.interruptions, 'interruption')}. "
+        f"Best epoch {result.best.epoch}: validation accuracy {result.best.validation.accuracy:.1%}, "
+        f"test accuracy {result.best.test.accuracy:.1%}."
+    )
+
+
+def _how_it_ended(attempt: AttemptLine) -> str:
+    if attempt.outcome is Outcome.INTERRUPTED:
+        return f"Attempt {attempt.number} was interrupted ({attempt.reason}), which costs no retry."
+    return f"Attempt {attempt.number} ended: {attempt.reason}."
+
+
+def _last_story(detail: JobDetail) -> str:
+    last = detail.history[-1]
+    return f"{last.what} by {last.who}, {last.why}"
+
+
+def _progress(detail: JobDetail) -> str:
+    line = detail.line
+    if line.epochs_done == 0:
+        return f"None of its {count(line.epochs, 'epoch')} is trained yet."
+    return f"{line.epochs_done} of {count(line.epochs, 'epoch')} are saved."

@@ -1,0 +1,103 @@
+"""Where the queue and this machine's cache are: defaults < `qcqueue.toml` found upward < environment < flags.
+
+One frozen `Settings` is built here and taken apart in `workplace`; nothing below reads the environment.
+"""
+
+import os
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from qcqueue.errors import SettingInvalid
+
+FILE_NAME = "qcqueue.toml"
+KNOWN_KEYS = ("store", "cache")
+NEXT_STEP = "qcqueue init"
+
+# A synced folder answers before the bytes are safe, and two machines can both believe they wrote last.
+SYNCED_FOLDERS = ("Google Drive", "GoogleDrive", "My Drive", "MyDrive", "Dropbox", "OneDrive", "iCloud Drive")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """store is None where nothing names one; source says where it was found, for messages."""
+
+    store: str | None
+    cache: Path
+    source: str
+
+
+def load_settings(
+    *, store: str | None = None, folder: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Settings:
+    """Build the settings for a command run in `folder`. Raises: SettingInvalid."""
+    environment = os.environ if environment is None else environment
+    found = _find_upward(folder or Path.cwd())
+    written = _read(found) if found else {}
+    choices = [
+        (store, "--store"),
+        (environment.get("QCQUEUE_STORE"), "QCQUEUE_STORE"),
+        (written.get("store"), str(found)),
+    ]
+    chosen, source = next(((value, name) for value, name in choices if value), (None, "nowhere"))
+    cache = environment.get("QCQUEUE_CACHE") or written.get("cache")
+    return Settings(store=chosen, cache=Path(cache).expanduser() if cache else _user_cache(environment), source=source)
+
+
+def folder_of(url: str, *, source: str) -> Path:
+    """Return the path of a `folder:PATH` store URL.
+
+    Raises: SettingInvalid: another scheme, no path, or a place that is synced behind our back.
+    """
+    scheme, _, rest = url.partition(":")
+    if scheme != "folder" or not rest:
+        raise SettingInvalid(
+            f"the store {url!r} (from {source}) is not folder:PATH, the only kind this version has",
+            hint="qcqueue init --store folder:queue",
+        )
+    path = Path(rest).expanduser().absolute()
+    synced = next((part for part in path.parts if part in SYNCED_FOLDERS), None)
+    if synced or path.parts[:3] == ("/", "content", "drive"):
+        raise SettingInvalid(
+            f"{path} lies in {synced or 'a mounted Drive'}, which is synced behind qcqueue's back and loses writes",
+            hint="qcqueue init --store folder:queue, in a folder that is only on this machine",
+        )
+    return path
+
+
+def write_settings(path: Path, store: str) -> None:
+    """Write a new settings file; never overwrites one."""
+    with path.open("x", encoding="utf-8") as file:
+        file.write(f'# The queue that qcqueue commands in this folder, and below it, work on.\nstore = "{store}"\n')
+
+
+def _find_upward(folder: Path) -> Path | None:
+    return next((path for place in (folder, *folder.parents) if (path := place / FILE_NAME).is_file()), None)
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        written = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise SettingInvalid(f"{path} is not valid TOML: {exc}", hint=f"edit {path}") from exc
+    for key, value in written.items():
+        if key not in KNOWN_KEYS:
+            raise SettingInvalid(f"{path}: unknown setting {key!r}; it can be {' or '.join(KNOWN_KEYS)}")
+        if not isinstance(value, str):
+            raise SettingInvalid(f"{path}: {key} is {value!r}; it must be text in quotes")
+    return _with_relative_store(written, path.parent)
+
+
+def _with_relative_store(written: dict[str, str], folder: Path) -> dict[str, str]:
+    scheme, _, rest = written.get("store", "").partition(":")
+    if scheme == "folder" and rest and not Path(rest).expanduser().is_absolute():
+        return written | {"store": f"folder:{folder / rest}"}
+    return written
+
+
+def _user_cache(environment: Mapping[str, str]) -> Path:
+    if chosen := environment.get("XDG_CACHE_HOME"):
+        return Path(chosen) / "qcqueue"
+    return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "qcqueue"

@@ -1,0 +1,132 @@
+"""A queue opened on this machine: database, store, clock and names, wired from settings.
+
+Everything a command does goes through a `Workplace`. Opening one is cheap: no file is touched before it is used.
+"""
+
+import getpass
+import socket
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from qcqueue.app.settings import FILE_NAME, NEXT_STEP, Settings, folder_of, load_settings, write_settings
+from qcqueue.clock import Clock, Ids, RandomIds, SystemClock
+from qcqueue.database.base import Database
+from qcqueue.database.local import LocalDatabase
+from qcqueue.errors import SettingInvalid
+from qcqueue.storage.base import Store
+from qcqueue.storage.folder import FolderStore
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+T = TypeVar("T")
+
+DATABASE_FILE = "queue.sqlite"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workplace:
+    """who names the person in the story of a job."""
+
+    database: Database
+    store: Store
+    clock: Clock
+    ids: Ids
+    cache: Path
+    who: str
+
+    def transact(self, action: "Callable[[Connection], T]", *, dry_run: bool = False) -> T:
+        """Run a transaction; with dry_run, run it to its result and take everything back."""
+        return rehearse(self.database, action) if dry_run else self.database.transact(action)
+
+    def read(self) -> "AbstractContextManager[Connection]":
+        return self.database.read()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """What `create_store` found and made. settings_file is None where the store was named in another way."""
+
+    url: str
+    is_new: bool
+    settings_file: Path | None
+
+
+class _TakenBackError(Exception):
+    """Carries the result of a rehearsed transaction out of it, so that the database rolls back."""
+
+    def __init__(self, result: object) -> None:
+        super().__init__()
+        self.result = result
+
+
+def rehearse(database: Database, action: "Callable[[Connection], T]") -> T:
+    """Return what `action` would return, changing nothing."""
+
+    def take_back(tx: "Connection") -> T:
+        raise _TakenBackError(action(tx))
+
+    try:
+        return database.transact(take_back)
+    except _TakenBackError as exc:
+        return exc.result  # type: ignore[return-value]
+
+
+def open_workplace(settings: Settings) -> Workplace:
+    """Wire the queue the settings name. Raises: SettingInvalid: they name none, or one this version cannot open."""
+    if settings.store is None:
+        raise SettingInvalid(
+            f"no store is named: there is no {FILE_NAME} here or above, and QCQUEUE_STORE is not set", hint=NEXT_STEP
+        )
+    return workplace_in(folder_of(settings.store, source=settings.source), cache=settings.cache)
+
+
+def workplace_in(folder: Path, *, cache: Path) -> Workplace:
+    """Wire the queue of one local folder."""
+    clock = SystemClock()
+    return Workplace(
+        database=LocalDatabase(folder / DATABASE_FILE),
+        store=FolderStore(folder, clock),
+        clock=clock,
+        ids=RandomIds(),
+        cache=cache,
+        who=_person(),
+    )
+
+
+def create_store(folder: Path) -> bool:
+    """Make the store and its database where they are missing; return whether the database is new."""
+    if folder.exists() and not folder.is_dir():
+        raise SettingInvalid(f"{folder} is a file; a store needs a folder", hint="qcqueue init --store folder:queue")
+    FolderStore(folder, SystemClock()).create()
+    return LocalDatabase(folder / DATABASE_FILE).create()
+
+
+def initialise(*, store: str | None, here: Path, dry_run: bool) -> Created:
+    """Create the store a person asked for, or `./queue`, and remember it in `qcqueue.toml` here."""
+    settings = load_settings(store=store, folder=here)
+    url = settings.store or "folder:queue"
+    folder = folder_of(url, source=settings.source)
+    is_new = not (folder / DATABASE_FILE).exists()
+    target = here / FILE_NAME
+    wants_file = not target.exists() and settings.source in ("--store", "nowhere")
+    if not dry_run:
+        create_store(folder)
+        if wants_file:
+            write_settings(target, _relative(folder, here))
+    return Created(url=f"folder:{folder}", is_new=is_new, settings_file=target if wants_file else None)
+
+
+def _relative(folder: Path, here: Path) -> str:
+    inside = folder.is_relative_to(here)
+    return f"folder:{folder.relative_to(here) if inside else folder}"
+
+
+def _person() -> str:
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):
+        return socket.gethostname()

@@ -1,0 +1,83 @@
+"""The JSON a script reads: field names are promises (see the contract in the README)."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from qcqueue.core.words import iso
+
+if TYPE_CHECKING:
+    from qcqueue.core.evaluation import Result
+    from qcqueue.queue.values import EpochLine, JobDetail, JobLine
+
+
+def line_document(line: "JobLine") -> dict[str, Any]:
+    """One job as in `status --json`."""
+    return {
+        "name": line.name,
+        "study": line.study,
+        "model": line.model,
+        "state": line.state,
+        "epochs_done": line.epochs_done,
+        "epochs": line.epochs,
+        "attempts": line.attempts,
+        "interruptions": line.interruptions,
+        "session": line.session,
+        "updated_at": iso(line.updated_at_s),
+        "failure": {"cause": line.failure_cause, "message": line.failure_message} if line.failure_cause else None,
+    }
+
+
+def detail_document(detail: "JobDetail") -> dict[str, Any]:
+    """One job as in `show --json`; `epochs` becomes the list of official epochs, `epochs_total` their number."""
+    return {
+        **line_document(detail.line),
+        "epochs_total": detail.line.epochs,
+        "spec": detail.spec.to_json(),
+        "dataset_sha256": detail.dataset_sha256,
+        "epochs": [_epoch(epoch) for epoch in detail.official_epochs()],
+        "segments": [
+            {
+                **asdict(attempt),
+                "started_at": iso(attempt.started_at_s),
+                "ended_at": None if attempt.ended_at_s is None else iso(attempt.ended_at_s),
+            }
+            for attempt in detail.attempts
+        ],
+        "checkpoints": [
+            {**asdict(checkpoint), "recorded_at": iso(checkpoint.recorded_at_s)} for checkpoint in detail.checkpoints
+        ],
+        "history": history_document(detail),
+        "result": _result(detail.result) if detail.result else None,
+        "predictions_blob": detail.predictions_sha256,
+    }
+
+
+def history_document(detail: "JobDetail") -> list[dict[str, Any]]:
+    """The story of a job, oldest first."""
+    return [
+        {"at": iso(line.at_s), "who": line.who, "what": line.what, "attempt": line.attempt, "why": line.why}
+        for line in detail.history
+    ]
+
+
+def _epoch(line: "EpochLine") -> dict[str, Any]:
+    return {
+        **asdict(line.metrics),
+        **asdict(line.timing),
+        "attempt": line.attempt,
+        "processor": line.identity.processor,
+        "versions": {"tensorflow": line.identity.tensorflow, "keras": line.identity.keras},
+        "lineage": line.lineage,
+    }
+
+
+def _result(result: "Result") -> dict[str, Any]:
+    """The digests and figures of the last epoch, which cover the whole run, and those of the best one beside."""
+    last = asdict(result.last)
+    return {
+        **last,
+        "history_sha256": result.history_sha256,
+        "best": asdict(result.best),
+        "parameters": result.parameters,
+        "trainable_parameters": result.trainable_parameters,
+    }

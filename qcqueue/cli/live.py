@@ -1,0 +1,45 @@
+"""The live picture of a session on a terminal."""
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from qcqueue.worker.session import View
+
+PHASES = {
+    "starting": "loading TensorFlow",
+    "building": "building the model",
+    "compiling": "compiling the first step; this can take a minute",
+    "training": "training",
+    "saving": "saving",
+    "validating": "validating",
+    "evaluating": "final evaluation",
+}
+
+
+def panel(view: View | None) -> RenderableType:
+    """Return what to draw for a session."""
+    if view is None:
+        return Text("looking for a job")
+    progress = view.progress
+    if progress is None:
+        return Text(f"{view.job_name}  starting its trainer")
+    line = Table.grid(padding=(0, 2))
+    cells: list[RenderableType] = [Text(view.job_name, style="bold"), Text(PHASES[progress.phase])]
+    if progress.epochs:
+        cells.append(Text(f"epoch {progress.epoch}/{progress.epochs}"))
+    if progress.steps:
+        cells.append(ProgressBar(total=progress.steps, completed=progress.step, width=24))
+        cells.append(Text(f"step {progress.step}/{progress.steps}"))
+    if progress.loss is not None and progress.accuracy is not None:
+        cells.append(Text(f"loss {progress.loss:.3f}  accuracy {progress.accuracy:.0%}"))
+    line.add_row(*cells)
+    return Group(line, Text(_saved(view), style="dim"))
+
+
+def _saved(view: View) -> str:
+    if view.saved is None:
+        return "nothing saved yet: an interruption now starts this job from the beginning"
+    within = f" and {view.saved.steps_done} steps" if view.saved.steps_done else ""
+    return f"safe up to epoch {view.saved.epochs_done}{within}"

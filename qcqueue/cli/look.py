@@ -1,0 +1,123 @@
+"""Commands that only look: the one screen, status, show, log, why."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, print_json, workplace
+
+if TYPE_CHECKING:
+    from qcqueue.app.workplace import Workplace
+    from qcqueue.queue.values import JobDetail, JobLine
+
+WATCH_EVERY_S = 2.0
+CLEAR = "\033[2J\033[H"
+
+
+def register(app: typer.Typer) -> None:
+    app.callback(invoke_without_command=True)(one_screen)
+    for command in (status, show, log, why):
+        app.command()(command)
+
+
+def one_screen(context: typer.Context) -> None:
+    """Resumable training jobs for quota-limited GPUs. Alone: how far it is, and what to type next."""
+    if context.invoked_subcommand is not None:
+        return
+    from qcqueue.app.settings import load_settings
+    from qcqueue.cli.screens import first_steps, today
+
+    settings = load_settings()
+    if settings.store is None:
+        typer.echo(first_steps())
+        return
+    place = workplace(None)
+    typer.echo(today(_lines(place), url=place.store.url, now_s=place.clock.now_s()))
+
+
+def status(
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again every two seconds until Ctrl-C.")] = False,
+) -> None:
+    """Say how far every job is."""
+    from qcqueue.cli.screens import status_screen
+
+    place = workplace(store)
+    if as_json:
+        print_json(_status_json(place))
+        return
+    typer.echo(status_screen(_lines(place), now_s=place.clock.now_s()))
+    while watch:
+        place.clock.sleep(WATCH_EVERY_S)
+        typer.echo(CLEAR + status_screen(_lines(place), now_s=place.clock.now_s()))
+
+
+def show(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Show everything the queue knows of a job."""
+    from qcqueue.cli.documents import detail_document
+    from qcqueue.cli.screens import detail_screen
+
+    place = workplace(store)
+    detail = _detail(place, job)
+    if as_json:
+        print_json({"store": place.store.url, "as_of": _now(place), **detail_document(detail)})
+    else:
+        typer.echo(detail_screen(detail, now_s=place.clock.now_s()))
+
+
+def log(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Tell a job's story: who did what, when and why."""
+    from qcqueue.cli.documents import history_document
+    from qcqueue.cli.screens import story
+
+    place = workplace(store)
+    detail = _detail(place, job)
+    if as_json:
+        print_json({"name": detail.line.name, "history": history_document(detail)})
+    else:
+        typer.echo(story(detail, now_s=place.clock.now_s()))
+
+
+def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Explain why a job is in its present state, and what to do about it."""
+    from qcqueue.app.explain import explain
+
+    place = workplace(store)
+    detail = _detail(place, job)
+    with place.read() as tx:
+        from qcqueue.queue.queries import job_lines
+
+        answer = explain(detail, job_lines(tx), now_s=place.clock.now_s())
+    if as_json:
+        print_json({"name": detail.line.name, "state": detail.line.state, "why": answer.why, "next": answer.hint})
+    else:
+        typer.echo(answer.why)
+        typer.echo(f"next: {answer.hint}")
+
+
+def _lines(place: "Workplace") -> list["JobLine"]:
+    from qcqueue.queue.queries import job_lines
+
+    with place.read() as tx:
+        return job_lines(tx)
+
+
+def _detail(place: "Workplace", job: str) -> "JobDetail":
+    from qcqueue.queue.queries import job_detail
+
+    with place.read() as tx:
+        return job_detail(tx, job)
+
+
+def _status_json(place: "Workplace") -> dict[str, Any]:
+    from qcqueue.cli.documents import line_document
+
+    jobs = [line_document(line) for line in _lines(place)]
+    return {"store": place.store.url, "as_of": _now(place), "jobs": jobs}
+
+
+def _now(place: "Workplace") -> str:
+    from qcqueue.core.words import iso
+
+    return iso(place.clock.now_s())

@@ -1,0 +1,97 @@
+"""Commands that show and prove: demo, drill, report."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qcqueue.cli import exits
+from qcqueue.cli.shared import JsonOption, StoreOption, narrate, print_json, workplace
+from qcqueue.errors import UserError
+
+
+def register(app: typer.Typer) -> None:
+    for command in (demo, drill, report):
+        app.command()(command)
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to play; a second run replaces it.")] = Path(
+        "qcqueue-demo"
+    ),
+) -> None:
+    """See it work, without an account: six small models, plugs pulled on purpose, the proof, the report."""
+    from qcqueue.app.demo import tour
+    from qcqueue.cli.data import progress_bar
+    from qcqueue.cli.screens import certificate_screen, kill_list, status_screen
+    from qcqueue.clock import SystemClock
+
+    with progress_bar("degrading photographs") as progress:
+        shown = tour(out.absolute(), narrate=narrate, progress=progress)
+    typer.echo(status_screen(shown.lines, now_s=SystemClock().now_s()))
+    typer.echo("\n" + kill_list(shown.kills))
+    typer.echo("\n" + certificate_screen(shown.certificate))
+    typer.echo(f"\nthe report: {shown.report}")
+    typer.echo(f"next: qcqueue status --store folder:{out / 'queue'}, or start your own with qcqueue init")
+
+
+def drill(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A study file; every job in it is drilled.")],
+    kills: Annotated[int, typer.Option("--kills", metavar="N", help="How often each job is killed.")] = 5,
+    seed: Annotated[int | None, typer.Option("--seed", help="Decides when the kills fall.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of every job.")
+    ] = None,
+    job: Annotated[str | None, typer.Option("--job", metavar="NAME", help="Drill only this job of the file.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the certificates as JSON.")] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run jobs undisturbed and with N SIGKILLs, compare every bit, print a certificate."""
+    from qcqueue.app.drill import drill_file
+    from qcqueue.cli.screens import certificate_screen
+    from qcqueue.clock import fresh_seed
+
+    if kills < 0:
+        raise UserError(f"--kills {kills} is not a number of kills", hint="qcqueue drill FILE --kills 20")
+    chosen = fresh_seed() if seed is None else seed
+    certificates = []
+    with tempfile.TemporaryDirectory(prefix="qcqueue-drill-") as folder:
+        for certificate in drill_file(
+            file,
+            overrides=settings or [],
+            only=job,
+            store=store,
+            kills=kills,
+            seed=chosen,
+            folder=Path(folder),
+            narrate=narrate,
+        ):
+            certificates.append(certificate)
+            if not as_json:
+                typer.echo(certificate_screen(certificate))
+    document = {"certificates": [certificate.to_json() for certificate in certificates]}
+    if out:
+        out.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
+    if as_json:
+        print_json(document)
+    if not all(certificate.is_equal for certificate in certificates):
+        raise typer.Exit(exits.FAILED)
+
+
+def report(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write it.")] = Path("report"),
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the benchmark report of the whole queue as one HTML page."""
+    from qcqueue.app.reports import report_on
+
+    path = report_on(workplace(store), folder=out, certificates=[])
+    if as_json:
+        print_json({"report": str(path)})
+    else:
+        typer.echo(f"written: {path}")
+        typer.echo("next: open it in a browser")

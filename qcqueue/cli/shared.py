@@ -1,0 +1,39 @@
+"""What every command needs: the queue it works on, the options they have in common, and JSON out."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from qcqueue.app.workplace import Workplace
+
+SCHEMA_VERSION = 1
+
+StoreOption = Annotated[
+    str | None, typer.Option("--store", metavar="URL", help="The queue to use instead of the one in qcqueue.toml.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Check everything and say what would happen; change nothing.")
+]
+JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="A job's name, such as six-models/vgg16 or vgg16.")]
+
+
+def workplace(store: str | None) -> "Workplace":
+    """Open the queue the settings name."""
+    from qcqueue.app.settings import load_settings
+    from qcqueue.app.workplace import open_workplace
+
+    return open_workplace(load_settings(store=store))
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print the one document of a `--json` command."""
+    typer.echo(json.dumps({"schema_version": SCHEMA_VERSION, **value}, allow_nan=False, ensure_ascii=False))
+
+
+def narrate(text: str) -> None:
+    """Say what is going on, on stderr."""
+    typer.echo(text, err=True)

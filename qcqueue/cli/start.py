@@ -1,0 +1,54 @@
+"""Commands that begin something: init and enqueue."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qcqueue.cli.shared import DryRunOption, JsonOption, StoreOption, print_json, workplace
+
+
+def register(app: typer.Typer) -> None:
+    for command in (init, enqueue):
+        app.command()(command)
+
+
+def init(store: StoreOption = None, dry_run: DryRunOption = False) -> None:
+    """Make a queue, and remember it in qcqueue.toml here. A second run changes nothing."""
+    from qcqueue.app.workplace import initialise
+
+    created = initialise(store=store, here=Path.cwd(), dry_run=dry_run)
+    would = "would be " if dry_run else ""
+    typer.echo(
+        f"{would}made: a queue in {created.url}" if created.is_new else f"there is a queue in {created.url} already"
+    )
+    if created.settings_file:
+        typer.echo(f"{would}written: {created.settings_file}")
+    typer.echo("next: qcqueue data sample")
+
+
+def enqueue(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Study files.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of every job, such as epochs=3."),
+    ] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Check study files and put their jobs into the queue: all of them, or none."""
+    from qcqueue.app.studies import enqueue_files
+    from qcqueue.core.words import count
+
+    place = workplace(store)
+    answer = enqueue_files(place, files, overrides=settings or [], dry_run=dry_run)
+    if as_json:
+        print_json({"store": place.store.url, "new": answer.new, "known": answer.known, "dry_run": dry_run})
+        return
+    for name in answer.new:
+        typer.echo(f"{'would be ' if dry_run else ''}enqueued  {name}")
+    for name in answer.known:
+        typer.echo(f"already there  {name}")
+    typer.echo(f"{count(len(answer.new), 'new job')}, {len(answer.known)} known")
+    typer.echo("next: qcqueue work")

@@ -1,0 +1,136 @@
+"""`work`: one session on this machine, shown live, stopped cleanly."""
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qcqueue.cli import exits
+from qcqueue.cli.shared import JsonOption, StoreOption, narrate, print_json, workplace
+from qcqueue.errors import UserError
+
+if TYPE_CHECKING:
+    from qcqueue.app.workplace import Workplace
+    from qcqueue.worker.session import Session
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(work)
+
+
+def work(
+    max_minutes: Annotated[
+        float | None, typer.Option("--max-minutes", metavar="M", help="Save and leave after M minutes.")
+    ] = None,
+    max_epochs: Annotated[int | None, typer.Option("--max-epochs", metavar="N", help="Leave after N epochs.")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", metavar="N", help="How many jobs to end before leaving.")] = 1,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Work on the queue: claim a job, train it, save every epoch, leave. Run it again after any interruption."""
+    from qcqueue.app.work import drive, new_session
+    from qcqueue.worker.session import Limits
+
+    _check(max_minutes, max_epochs, jobs)
+    place = workplace(store)
+    limits = Limits(max_minutes=max_minutes, max_epochs=max_epochs, jobs=jobs)
+    with _screen() as (say, show):
+        session = new_session(place, limits, narrate=say)
+        with _stopping_on_signals(session, say):
+            drive(place, session, show=show)
+    _conclude(place, session, as_json)
+
+
+def _check(max_minutes: float | None, max_epochs: int | None, jobs: int) -> None:
+    if max_minutes is not None and not 0 < max_minutes < float("inf"):
+        raise UserError(
+            f"--max-minutes {max_minutes:g} is not a number of minutes above 0", hint="qcqueue work --max-minutes 110"
+        )
+    if max_epochs is not None and max_epochs < 1:
+        raise UserError(f"--max-epochs {max_epochs} is not at least 1", hint="qcqueue work --max-epochs 1")
+    if jobs < 1:
+        raise UserError(f"--jobs {jobs} is not at least 1", hint="qcqueue work --jobs 2")
+
+
+def _conclude(place: "Workplace", session: "Session", as_json: bool) -> None:
+    from qcqueue.worker.session import Ending
+
+    codes = {
+        Ending.FINISHED: 0,
+        Ending.JOB_FAILED: exits.FAILED,
+        Ending.LEASE_LOST: exits.LEASE_LOST,
+        Ending.NOTHING_TO_DO: exits.NOTHING_TO_DO,
+        Ending.LIMIT: exits.RESUMABLE,
+        Ending.ASKED: exits.INTERRUPTED,
+    }
+    ending = session.ending
+    assert ending is not None, "drive runs a session to its end"
+    if as_json:
+        print_json({"store": place.store.url, "session": session.id, "ending": ending.name.lower()})
+    else:
+        typer.echo(f"session {session.id}: {ending}")
+        for line in _reasons(session) if ending is Ending.NOTHING_TO_DO else ():
+            typer.echo(line)
+        typer.echo(f"next: {_next_command(ending)}")
+    raise typer.Exit(codes[ending])
+
+
+def _reasons(session: "Session") -> Iterator[str]:
+    for name, why in session.obstacles.items():
+        yield f"{name} cannot run here: {why}"
+    for held in session.busy:
+        yield f"{held.job_name} is held by session {held.session_id} on {held.host}"
+
+
+def _next_command(ending: str) -> str:
+    from qcqueue.worker.session import Ending
+
+    return {
+        Ending.FINISHED: "qcqueue status",
+        Ending.JOB_FAILED: "qcqueue status, then qcqueue why JOB",
+        Ending.NOTHING_TO_DO: "qcqueue status",
+        Ending.LEASE_LOST: "qcqueue status",
+    }.get(Ending(ending), "qcqueue work")
+
+
+@contextmanager
+def _stopping_on_signals(session: "Session", say: Callable[[str], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM save and leave; a second Ctrl-C leaves at once, with what is committed."""
+    from qcqueue.worker.session import Ending
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and session.stopping:
+            session.abandon()
+            raise KeyboardInterrupt
+        say("saving and leaving; Ctrl-C again leaves at once" if number == signal.SIGINT else "saving and leaving")
+        session.ask_to_stop(Ending.ASKED if number == signal.SIGINT else Ending.LIMIT)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _screen() -> Iterator[tuple[Callable[[str], None], Callable[["Session"], None]]]:
+    """Yield how to say a line and how to show a session: live on a terminal, lines only elsewhere."""
+    if not sys.stderr.isatty():
+        yield narrate, lambda session: None
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    from qcqueue.cli.live import panel
+
+    console = Console(stderr=True)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        yield (
+            lambda text: console.print(text, markup=False, highlight=False),
+            lambda session: live.update(panel(session.view()), refresh=True),
+        )
