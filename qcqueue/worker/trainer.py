@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from qcqueue.checkpoints.format import read_state, read_tensors
+from qcqueue.checkpoints.format import read_tensors
 from qcqueue.checkpoints.spool import EpochEntry, Failure, Phase, Progress, Spool, WorkOrder
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.evaluation import Result
@@ -82,7 +82,7 @@ def assignment_of(spool: Spool, order: WorkOrder) -> Assignment:
         dataset_path=order.dataset_path,
         weights_path=order.weights_path,
         threads=order.threads,
-        resume_from=read_state(spool.state_path) if spool.state_path.exists() else None,
+        resume_from=spool.resumed(),
         best=lambda: read_tensors(spool.best_path)[0],
     )
 
