@@ -1,0 +1,58 @@
+"""How a refused word or value is shown to a person, and which valid name they probably meant.
+
+Whatever a file contained, what comes out of here is short, printable and without a line break, so that every
+problem stays one line on every terminal.
+"""
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, time
+
+# Longer than any name of ours. Words beyond it are cut when shown and never compared: that is quadratic.
+LONGEST_WORD = 64
+
+
+def nearest(word: str, names: Iterable[str], *, known_as: Mapping[str, str] | None = None) -> str | None:
+    """Return the name most like `word`, whatever the case of either; known_as lists habits no likeness finds."""
+    folded = {name.casefold(): name for name in names}
+    asked = word.casefold()
+    if known_as and known_as.get(asked) in folded.values():
+        return known_as[asked]
+    if len(word) > LONGEST_WORD:
+        return None
+    close = difflib.get_close_matches(asked, folded, n=1)
+    return folded[close[0]] if close else None
+
+
+def printable(text: str) -> str:
+    """Return `text` on one line, with everything a terminal might act on written as an escape."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def clipped(text: str) -> str:
+    """Return `text` printable and no longer than a name would be."""
+    return printable(text if len(text) <= LONGEST_WORD else f"{text[: LONGEST_WORD - 3]}...")
+
+
+def shown(value: object) -> str:
+    """Return a TOML value as one would write it, in few words where it is long."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return f'"{clipped(value)}"'
+        case int():
+            # Python refuses to print numbers of many thousand digits, which hexadecimal TOML can hold.
+            return str(value) if value.bit_length() <= 64 else "a number of more than 64 bits"
+        case float():
+            return str(value) if math.isfinite(value) else f"{value}, which is not a finite number"
+        case list():
+            plain = len(value) <= 4 and not any(isinstance(item, list | dict) for item in value)
+            return f"[{', '.join(map(shown, value))}]" if plain else f"a list of {len(value)}"
+        case dict():
+            return "a table"
+        case datetime() | date() | time():
+            return f"the date or time {value.isoformat()}"
+        case _:
+            return "something that is not TOML"

@@ -1,0 +1,248 @@
+"""Study files: from the text of one TOML file and the `--set` of a command to job specs, or to all that is wrong.
+
+The caller reads files; this only reads text. Where each key stands is `study_text`'s knowledge, what each key may
+be is `study_keys`'. Either a `Study` comes back in which every spec is valid, or one `SpecInvalid` that holds every
+problem of the file, in the order of its lines, each one sentence:
+
+    FILE:LINE: KEY: found X, allowed is Y; did you mean Z?
+
+Later beats earlier: built-in defaults < [defaults] < [[job]] < --set.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from qcqueue.core.models import MODELS
+from qcqueue.core.spec import JobSpec
+from qcqueue.core.spelling import clipped, nearest, shown
+from qcqueue.core.study_keys import ALL_KEYS, JOB_ONLY_KEYS, KNOWN_AS, SETTING_KEYS, TOP_KEYS, Key, Refused
+from qcqueue.core.study_text import AGAIN, Page, Path, Place, read_page
+from qcqueue.errors import SpecInvalid
+
+MOST_JOBS = 1000
+MOST_PROBLEMS = 1000
+
+HOMES: Mapping[str, str] = {
+    **dict.fromkeys(TOP_KEYS, "at the top of the file, before the first table"),
+    **dict.fromkeys(JOB_ONLY_KEYS, "only in a [[job]]"),
+    **dict.fromkeys(SETTING_KEYS, "in [defaults] or in a [[job]]"),
+}
+TABLES: Mapping[str, str] = {"defaults": "[defaults]", "job": "[[job]]"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """The jobs of one file, in its order.
+
+    A job that names a weights file has weights = "file" and no weights_sha256 yet; weights_files holds, by the
+    name of the job, the path as it was written. Who may open files hashes it and fills the digest in.
+    """
+
+    name: str
+    dataset: str
+    jobs: tuple[JobSpec, ...]
+    weights_files: Mapping[str, str]
+
+
+def parse_study(text: str, *, file: str, overrides: Sequence[str] = ()) -> Study:
+    """Read the text of a study file; `file` is what problems call it, overrides are KEY=VALUE and win.
+
+    Raises: SpecInvalid: with one sentence for every problem.
+    """
+    page = read_page(text, file=file)
+    problems = _Problems()
+    sets = _read_overrides(overrides, problems)
+    top = _read_table(page, (), {key: page.data[key] for key in TOP_KEYS if key in page.data}, TOP_KEYS, problems)
+    top |= {key: sets.pop(key) for key in TOP_KEYS if key in sets}
+    for key in TOP_KEYS:
+        if key not in top:
+            problems.add(page.place(), key, f'found nothing, allowed is a line {key} = "NAME" {HOMES[key]}')
+    _check_tables(page, problems)
+    defaults = _read_defaults(page, problems)
+    drafts = [_read_job(page, path, table, defaults, sets, problems) for path, table in _job_tables(page, problems)]
+    _check_names(drafts, problems)
+    problems.raise_if_any()
+    return _study(top, drafts)
+
+
+class _Problems:
+    """Collects what is wrong, so that a person corrects a file once and not once a mistake."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, float] = {}
+
+    def add(self, place: Place, key: str, sentence: str) -> None:
+        self._found.setdefault(f"{place.label}: {clipped(key)}: {sentence}", place.line)
+
+    def raise_if_any(self) -> None:
+        if not self._found:
+            return
+        sentences = sorted(self._found, key=self._found.__getitem__)
+        rest = len(sentences) - MOST_PROBLEMS
+        raise SpecInvalid(sentences[:MOST_PROBLEMS] + ([f"... and {rest} more"] if rest > 0 else []), hint=AGAIN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Setting:
+    value: Any
+    place: Place
+
+
+# None stands for a value that was given and refused: what depends on it is not judged a second time.
+_Settings = dict[str, _Setting | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """A job before all problems are known. named_at is the place of its name, or of the model it is named after."""
+
+    model: str | None
+    name: str | None
+    named_at: Place
+    settings: _Settings
+
+
+def _read_overrides(overrides: Sequence[str], problems: _Problems) -> _Settings:
+    keys = {**TOP_KEYS, **SETTING_KEYS}
+    found: _Settings = {}
+    for override in overrides:
+        place = Place.on_command_line(override)
+        key, sign, written = (part.strip() for part in override.partition("="))
+        if key not in keys:
+            problems.add(place, key, _stray(key, "in --set", keys))
+        elif not sign:
+            problems.add(place, key, f"found no value, allowed is {key}=VALUE")
+        else:
+            found[key] = _read(keys[key], key, _override_value(written, keys[key]), place, problems)
+    return found
+
+
+def _override_value(written: str, key: Key) -> Any:
+    """Return what was written after KEY= as TOML; bare words are text, so that nobody needs two kinds of quotes."""
+    try:
+        table = tomllib.loads(f"value = {written}")
+    except (ValueError, RecursionError):
+        return written
+    value = table["value"]
+    return written if len(table) > 1 or (key.is_text and not isinstance(value, str)) else value
+
+
+def _read(key: Key, name: str, value: Any, place: Place, problems: _Problems) -> _Setting | None:
+    try:
+        return _Setting(value=key.read(value), place=place)
+    except Refused as refused:
+        problems.add(place, name, str(refused))
+        return None
+
+
+def _read_table(
+    page: Page, path: Path, table: Mapping[str, Any], keys: Mapping[str, Key], problems: _Problems
+) -> _Settings:
+    """Read what a table says; a key that does not belong there is a problem and nothing else."""
+    found: _Settings = {}
+    for name, value in table.items():
+        place = page.place(*path, name)
+        if name in keys:
+            found[name] = _read(keys[name], name, value, place, problems)
+        else:
+            problems.add(place, name, _stray(name, f"in {TABLES[str(path[0])]}", keys))
+    return found
+
+
+def _stray(key: str, where: str, allowed: Mapping[str, Key]) -> str:
+    """Say why `key` cannot stand where it does, and where it can or what was probably meant."""
+    if key in HOMES:
+        return f"found {where}, allowed {HOMES[key]}"
+    close = nearest(key, ALL_KEYS, known_as=KNOWN_AS)
+    meant = f"; did you mean {close}?" if close else ""
+    return f"found an unknown key, allowed {where} are {', '.join(allowed)}{meant}"
+
+
+def _check_tables(page: Page, problems: _Problems) -> None:
+    """Refuse what may not stand at the top of a file."""
+    for name in page.data:
+        if name in TOP_KEYS or name in TABLES:
+            continue
+        close = nearest(name, (*ALL_KEYS, *TABLES), known_as=KNOWN_AS)
+        meant = f"; did you mean {TABLES.get(close, close)}?" if close else ""
+        unknown = f"found an unknown key or table, allowed are {', '.join([*TOP_KEYS, *TABLES.values()])}{meant}"
+        misplaced = f"found outside a table, allowed {HOMES.get(name)}"
+        problems.add(page.place(name), name, misplaced if name in HOMES else unknown)
+
+
+def _read_defaults(page: Page, problems: _Problems) -> _Settings:
+    table = page.data.get("defaults", {})
+    if isinstance(table, dict):
+        return _read_table(page, ("defaults",), table, SETTING_KEYS, problems)
+    found = "[[defaults]]" if table and _is_tables(table) else shown(table)
+    problems.add(page.place("defaults"), "defaults", f"found {found}, allowed is one table; did you mean [defaults]?")
+    return {}
+
+
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
+def _job_tables(page: Page, problems: _Problems) -> list[tuple[Path, Mapping[str, Any]]]:
+    """Return each job's table and its path. A single [job] is a problem, and is read for further ones all the same."""
+    jobs = page.data.get("job", [])
+    allowed = f"allowed are 1 to {MOST_JOBS} tables [[job]]"
+    if isinstance(jobs, dict):
+        problems.add(page.place("job"), "job", f"found [job], {allowed}; did you mean [[job]]?")
+        return [(("job",), jobs)]
+    if not _is_tables(jobs):
+        problems.add(page.place("job"), "job", f"found {shown(jobs)}, {allowed}; did you mean [[job]]?")
+        return []
+    if not jobs and not any(nearest(name, ALL_KEYS.keys() | TABLES.keys()) == "job" for name in page.data):
+        problems.add(page.place("job"), "job", f"found none, {allowed}")
+    if len(jobs) > MOST_JOBS:
+        problems.add(page.place("job", MOST_JOBS), "job", f"found {len(jobs)}, {allowed}")
+    return [(("job", number), table) for number, table in enumerate(jobs[:MOST_JOBS])]
+
+
+def _read_job(
+    page: Page, path: Path, table: Mapping[str, Any], defaults: _Settings, sets: _Settings, problems: _Problems
+) -> _Draft:
+    place = page.place(*path)
+    own = _read_table(page, path, table, {**JOB_ONLY_KEYS, **SETTING_KEYS}, problems)
+    if "model" not in own:
+        problems.add(place, "model", f"found nothing, allowed is one of {', '.join(MODELS)}")
+    model, name = (setting.value if (setting := own.pop(key, None)) else None for key in JOB_ONLY_KEYS)
+    builtin: _Settings = {key: _Setting(value=rule.default, place=place) for key, rule in SETTING_KEYS.items()}
+    settings = builtin | defaults | own | sets
+    if model and (size := settings["image_size"]) and min(size.value) < (least := MODELS[model].minimum_side_px):
+        found = f"found {shown(list(size.value))}, allowed for {model} is at least [{least}, {least}]"
+        problems.add(size.place, "image_size", found)
+    return _Draft(
+        model=model,
+        name=name if "name" in table else model and model.lower(),
+        named_at=page.place(*path, "name" if "name" in table else "model"),
+        settings=settings,
+    )
+
+
+def _check_names(drafts: Sequence[_Draft], problems: _Problems) -> None:
+    first: dict[str, Place] = {}
+    for draft in drafts:
+        if draft.name is None:
+            continue
+        if (before := first.setdefault(draft.name, draft.named_at)) is not draft.named_at:
+            found = f'found "{draft.name}" for a second time, after line {before.line}'
+            problems.add(draft.named_at, "name", f"{found}, allowed is each name once; give one a name = of its own")
+
+
+def _study(top: _Settings, drafts: Sequence[_Draft]) -> Study:
+    """Build the study, once nothing was refused."""
+    named = {key: setting.value for key, setting in top.items() if setting}
+    jobs: list[JobSpec] = []
+    weights_files: dict[str, str] = {}
+    for draft in drafts:
+        values = {key: setting.value for key, setting in draft.settings.items() if setting}
+        values |= {"model": draft.model, "name": draft.name}
+        if values["weights"] not in ("imagenet", "none"):
+            weights_files[values["name"]] = values["weights"]
+            values["weights"] = "file"
+        jobs.append(JobSpec(**named, **values, weights_sha256=None))
+    return Study(name=named["study"], dataset=named["dataset"], jobs=tuple(jobs), weights_files=weights_files)
