@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from qcqueue.core.canonical import canonical_json
 from qcqueue.core.evaluation import Result
@@ -62,16 +62,25 @@ class Live:
 
 def check_live(tx: Connection, held: Claim) -> Live:
     """Return the rows of the live attempt. Raises: LeaseLost: it has ended; says how."""
-    row = tx.execute(
-        select(attempts.c.id, attempts.c.job_id, attempts.c.outcome, attempts.c.reason)
-        .join_from(attempts, jobs)
-        .where(jobs.c.name == held.job_name, attempts.c.number == held.attempt)
-    ).one()
+    row = tx.execute(_ATTEMPT, {"job": held.job_name, "attempt": held.attempt}).one()
     if row.outcome is not None:
         raise LeaseLost(
             f"attempt {held.attempt} of {held.job_name} has ended: {row.reason}", hint=f"qcqueue log {held.job_name}"
         )
     return Live(row.id, row.job_id)
+
+
+# Statements of every commit are built once: building one costs about as much as running it.
+_ATTEMPT = (
+    select(attempts.c.id, attempts.c.job_id, attempts.c.outcome, attempts.c.reason)
+    .join_from(attempts, jobs)
+    .where(jobs.c.name == bindparam("job"), attempts.c.number == bindparam("attempt"))
+)
+_KEPT = (
+    select(checkpoints.c.id, checkpoints.c.state_sha256, checkpoints.c.epochs_done, checkpoints.c.steps_done)
+    .where(checkpoints.c.job_id == bindparam("job_id"), checkpoints.c.status == "kept")
+    .order_by(checkpoints.c.id.desc())
+)
 
 
 def resume(
@@ -83,7 +92,12 @@ def resume(
     """
     attempt = check_live(tx, held)
     for checkpoint, why in damaged:
-        tx.execute(update(checkpoints).where(checkpoints.c.id == checkpoint.id).values(status="damaged"))
+        tx.execute(
+            update(checkpoints)
+            .where(checkpoints.c.job_id == attempt.job_id, checkpoints.c.state_sha256 == checkpoint.state_sha256)
+            .where(checkpoints.c.status == "kept")
+            .values(status="damaged")
+        )
         tell(
             tx,
             who=held.session_id,
@@ -199,12 +213,7 @@ def _checkpoint(attempt: Live, item: Progress, *, now_s: float) -> dict[str, Any
 
 
 def _retire(tx: Connection, job_id: int, best_epoch: int | None, keep: Keep) -> tuple[str, ...]:
-    rows = tx.execute(
-        select(checkpoints.c.id, checkpoints.c.state_sha256, checkpoints.c.epochs_done, checkpoints.c.steps_done)
-        .where(checkpoints.c.job_id == job_id, checkpoints.c.status == "kept")
-        .order_by(checkpoints.c.id.desc())
-    ).all()
-    kept = [Kept(**row._mapping) for row in rows]
+    kept = [Kept(**row._mapping) for row in tx.execute(_KEPT, {"job_id": job_id})]
     wanted = keep(kept, best_epoch)
     unwanted = [row for row in kept if row.id not in wanted]
     # The record of a retired checkpoint is of no use without its tensors; its line stays for the story.

@@ -6,9 +6,10 @@ number and nothing is lost but time.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
 
 from qcqueue.core.canonical import parse_json
 from qcqueue.core.outcomes import Outcome
@@ -63,16 +64,17 @@ def claim(
     chosen = choose(candidates(tx))
     if chosen is None:
         return None
-    job = tx.execute(select(jobs).where(jobs.c.name == chosen)).one()
-    number = _attempts_so_far(tx, job.id) + 1
-    tx.execute(insert(attempts).values(job_id=job.id, number=number, session_id=session_id, started_at_s=now_s))
+    job = tx.execute(_CHOSEN, {"name": chosen}).one()
+    number = job.highest_attempt + 1
+    attempt = {"job_id": job.id, "number": number, "session_id": session_id, "started_at_s": now_s}
+    tx.execute(insert(attempts), attempt)
     step(tx, job, Event.CLAIMED, now_s=now_s)
     tell(tx, who=session_id, what="claimed", now_s=now_s, job_id=job.id, attempt=number, why="first in the queue")
     return Claim(
         job_name=job.name,
         attempt=number,
         session_id=session_id,
-        spec=JobSpec.from_json(parse_json(job.spec)),
+        spec=_spec(job.spec),
         dataset_sha256=job.dataset_sha256,
         checkpoints=_resumable(tx, job.id),
     )
@@ -80,22 +82,42 @@ def claim(
 
 def candidates(tx: Connection, also: Sequence[str] = ()) -> list[Candidate]:
     """Return the queued jobs, and those named in `also`, in the order of the queue."""
-    done = select(func.count()).where(epochs.c.job_id == jobs.c.id, epochs.c.official).correlate(jobs).scalar_subquery()
-    tried = select(func.count()).where(attempts.c.job_id == jobs.c.id).correlate(jobs).scalar_subquery()
-    rows = tx.execute(
-        select(jobs.c.name, jobs.c.spec, done.label("epochs_done"), tried.label("attempts"))
-        .where(or_(jobs.c.state == State.QUEUED, jobs.c.name.in_(also)))
-        .order_by(jobs.c.position)
-    )
     return [
-        Candidate(
-            name=row.name,
-            spec=JobSpec.from_json(parse_json(row.spec)),
-            epochs_done=row.epochs_done,
-            attempts=row.attempts,
-        )
-        for row in rows
+        Candidate(name=row.name, spec=_spec(row.spec), epochs_done=row.epochs_done, attempts=row.attempts)
+        for row in tx.execute(_CANDIDATES, {"also": list(also)})
     ]
+
+
+# Statements are built once: building one costs about as much as running it.
+_CANDIDATES = (
+    select(
+        jobs.c.name,
+        jobs.c.spec,
+        select(func.count())
+        .where(epochs.c.job_id == jobs.c.id, epochs.c.official)
+        .correlate(jobs)
+        .scalar_subquery()
+        .label("epochs_done"),
+        select(func.count()).where(attempts.c.job_id == jobs.c.id).correlate(jobs).scalar_subquery().label("attempts"),
+    )
+    .where(or_(jobs.c.state == State.QUEUED, jobs.c.name.in_(bindparam("also", expanding=True))))
+    .order_by(jobs.c.position)
+)
+
+_CHOSEN = select(
+    jobs,
+    select(func.coalesce(func.max(attempts.c.number), 0))
+    .where(attempts.c.job_id == jobs.c.id)
+    .correlate(jobs)
+    .scalar_subquery()
+    .label("highest_attempt"),
+).where(jobs.c.name == bindparam("name"))
+
+
+@lru_cache(maxsize=1024)
+def _spec(text: str) -> JobSpec:
+    """A spec never changes, and every look at the queue reads those of all jobs."""
+    return JobSpec.from_json(parse_json(text))
 
 
 def _interrupt(tx: Connection, name: str, number: int, *, reason: str, who: str, now_s: float) -> None:
@@ -110,19 +132,25 @@ def _interrupt(tx: Connection, name: str, number: int, *, reason: str, who: str,
         tell(tx, who=who, what="interrupted", now_s=now_s, job_id=job.id, attempt=number, why=reason)
 
 
-def _attempts_so_far(tx: Connection, job_id: int) -> int:
-    highest = select(func.coalesce(func.max(attempts.c.number), 0)).where(attempts.c.job_id == job_id)
-    return int(tx.execute(highest).scalar_one())
-
-
 def _resumable(tx: Connection, job_id: int) -> tuple[Checkpoint, ...]:
-    rows = tx.execute(
-        select(checkpoints)
-        .where(checkpoints.c.job_id == job_id, checkpoints.c.status == "kept")
-        .order_by(checkpoints.c.id.desc())
-    ).all()
+    rows = tx.execute(_KEPT, {"job_id": job_id}).all()
     states = {row.epochs_done: row.state_sha256 for row in reversed(rows) if row.steps_done == 0}
-    return tuple(_checkpoint(row, states) for row in rows)
+    # A state that stands twice, before and after its validation, is taken up where it is furthest.
+    newest = {row.state_sha256: row for row in reversed(rows)}
+    return tuple(_checkpoint(row, states) for row in rows if newest[row.state_sha256] is row)
+
+
+_KEPT = (
+    select(
+        checkpoints.c.id,
+        checkpoints.c.epochs_done,
+        checkpoints.c.steps_done,
+        checkpoints.c.state_sha256,
+        checkpoints.c.record,
+    )
+    .where(checkpoints.c.job_id == bindparam("job_id"), checkpoints.c.status == "kept")
+    .order_by(checkpoints.c.id.desc())
+)
 
 
 def _checkpoint(row: Row[Any], states: Mapping[int, str]) -> Checkpoint:
