@@ -81,6 +81,7 @@ _KEPT = (
     .where(checkpoints.c.job_id == bindparam("job_id"), checkpoints.c.status == "kept")
     .order_by(checkpoints.c.id.desc())
 )
+_RETIRE = update(checkpoints).where(checkpoints.c.id == bindparam("unwanted")).values(status="retired", record="")
 
 
 def resume(
@@ -218,10 +219,6 @@ def _retire(tx: Connection, job_id: int, best_epoch: int | None, keep: Keep) -> 
     unwanted = [row for row in kept if row.id not in wanted]
     # The record of a retired checkpoint is of no use without its tensors; its line stays for the story.
     if unwanted:
-        tx.execute(
-            update(checkpoints)
-            .where(checkpoints.c.id.in_([row.id for row in unwanted]))
-            .values(status="retired", record="")
-        )
+        tx.execute(_RETIRE, [{"unwanted": row.id} for row in unwanted])
     still_named = {row.state_sha256 for row in kept if row.id in wanted}
     return tuple(sorted({row.state_sha256 for row in unwanted} - still_named))

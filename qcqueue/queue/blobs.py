@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from qcqueue.database.schema import blobs
 from qcqueue.queue.values import StoredBlob
 
-
 _INSERT = insert(blobs)
 _NAME = _INSERT.on_conflict_do_update(
     ["sha256"], set_={name: _INSERT.excluded[name] for name in ("kind", "size_bytes", "stored_at_s", "deleted_at_s")}
 )
+_DELETED = update(blobs).where(blobs.c.sha256 == bindparam("gone")).values(deleted_at_s=bindparam("now_s"))
 
 
 def name_blob(tx: Connection, blob: StoredBlob, *, kind: str, now_s: float) -> None:
@@ -32,7 +32,9 @@ def name_blobs(tx: Connection, stored: Iterable[StoredBlob], *, kind: str, now_s
 
 def mark_deleted(tx: Connection, sha256s: Iterable[str], *, now_s: float) -> None:
     """Record that the bytes of these blobs are gone from the store."""
-    tx.execute(update(blobs).where(blobs.c.sha256.in_(list(sha256s))).values(deleted_at_s=now_s))
+    gone = [{"gone": sha256, "now_s": now_s} for sha256 in sha256s]
+    if gone:
+        tx.execute(_DELETED, gone)
 
 
 def stored_blobs(tx: Connection) -> dict[str, int]:

@@ -7,13 +7,11 @@ number and nothing is lost but time.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from qcqueue.core.canonical import parse_json
 from qcqueue.core.outcomes import Outcome
-from qcqueue.core.records import TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import Event, State
 from qcqueue.database.schema import attempts, checkpoints, epochs, jobs, sessions
@@ -137,7 +135,11 @@ def _resumable(tx: Connection, job_id: int) -> tuple[Checkpoint, ...]:
     states = {row.epochs_done: row.state_sha256 for row in reversed(rows) if row.steps_done == 0}
     # A state that stands twice, before and after its validation, is taken up where it is furthest.
     newest = {row.state_sha256: row for row in reversed(rows)}
-    return tuple(_checkpoint(row, states) for row in rows if newest[row.state_sha256] is row)
+    return tuple(
+        Checkpoint(id=row.id, state_sha256=row.state_sha256, record_json=row.record, epoch_states=states)
+        for row in rows
+        if newest[row.state_sha256] is row
+    )
 
 
 _KEPT = (
@@ -151,14 +153,3 @@ _KEPT = (
     .where(checkpoints.c.job_id == bindparam("job_id"), checkpoints.c.status == "kept")
     .order_by(checkpoints.c.id.desc())
 )
-
-
-def _checkpoint(row: Row[Any], states: Mapping[int, str]) -> Checkpoint:
-    record = TrainingRecord.from_json(parse_json(row.record))
-    best = record.best_epoch
-    return Checkpoint(
-        id=row.id,
-        state_sha256=row.state_sha256,
-        record=record,
-        best_sha256=None if best is None else states.get(best),
-    )

@@ -1,7 +1,10 @@
 """What the queue tells its callers: plain values. No row and no connection ever leaves this package."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
+from qcqueue.core.canonical import parse_json
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Result
 from qcqueue.core.outcomes import Cause, Outcome
@@ -51,12 +54,23 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A place where a run can be taken up. best_sha256 is the state of the best epoch up to here, if any."""
+    """A place where a run can be taken up. epoch_states are the digests of the job's kept states by whole epoch."""
 
     id: int
     state_sha256: str
-    record: TrainingRecord
-    best_sha256: str | None
+    record_json: str
+    epoch_states: Mapping[int, str]
+
+    @property
+    def record(self) -> TrainingRecord:
+        """Read only when looked at: of several checkpoints mostly the newest is enough."""
+        return _record(self.record_json)
+
+    @property
+    def best_sha256(self) -> str | None:
+        """The state of the best epoch up to here, if there is one and it is kept."""
+        best = self.record.best_epoch
+        return None if best is None else self.epoch_states.get(best)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,3 +167,8 @@ class DatasetLine:
     summary: DatasetSummary
     size_bytes: int
     added_at_s: float
+
+
+@lru_cache(maxsize=16)
+def _record(text: str) -> TrainingRecord:
+    return TrainingRecord.from_json(parse_json(text))
