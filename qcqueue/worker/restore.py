@@ -4,6 +4,7 @@ Everything is verified against its digest on the way. A damaged state is named a
 state also counts as unusable when the state of its best epoch is, because the run could not be finished from it.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,12 +42,19 @@ def restore_newest(store: Store, checkpoints: Sequence[Checkpoint], *, state: Pa
 
 
 def fetch_once(store: Store, sha256: str, folder: Path) -> Path:
-    """Return the path of a blob in this machine's cache, fetching it where it is not there yet."""
+    """Return the path of a blob in this machine's cache, fetching it where it is not there, or not whole any more."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / sha256
-    if not path.exists():
+    if not _holds(path, sha256):
         store.fetch(sha256, path)
     return path
+
+
+def _holds(path: Path, sha256: str) -> bool:
+    if not path.exists():
+        return False
+    with path.open("rb") as reading:
+        return hashlib.file_digest(reading, "sha256").hexdigest() == sha256
 
 
 def _fetch(store: Store, checkpoint: Checkpoint, *, state: Path, best: Path) -> None:
