@@ -6,6 +6,7 @@ It leaves training to the trainer, bytes to the store, legality to the queue, an
 `Attempt`. Always true: a store or database that does not answer delays commits and never stops training.
 """
 
+import contextlib
 import shutil
 import signal
 from collections.abc import Callable, Sequence
@@ -125,8 +126,6 @@ class Session:
         if self._stop_reason is None:
             self._stop_reason = reason
             self._stop_asked_s = self._tools.clock.monotonic_s()
-            if self._attempt:
-                self._attempt.spool.ask_to_stop()
 
     @property
     def stopping(self) -> bool:
@@ -177,6 +176,7 @@ class Session:
             gone = {(it.job_name, it.number): why for it in live if (why := self._why_gone(it, dead))}
             waiting = candidates(tx, also=[name for name, _ in gone])
         checked = self._check_until_clear(waiting)
+        self._tools.store.beat(self.id)  # the checks can have taken minutes, and a lease must not be born old
         held = self._tools.database.transact(
             lambda tx: claim(
                 tx,
@@ -197,14 +197,26 @@ class Session:
         return self._leave(self._worst or (Ending.FINISHED if self._jobs else Ending.NOTHING_TO_DO))
 
     def _prepare(self) -> float | None:
+        self._mind_the_deadline()
+        try:
+            self._beat(self._tools.clock.monotonic_s())
+            return self._stopped(self._stop_reason) if self._stop_reason else self._begin()
+        except LeaseLost as exc:
+            return self._lost(exc)
+        except StoreError as exc:
+            if self._stop_reason:  # nothing has begun, so there is nothing to save and nobody to wait for
+                self._drop()
+                return self._leave(self._stop_reason)
+            self._tools.narrate(f"the store does not answer, trying again in {RETRY_S:.0f} s: {exc}")
+            return RETRY_S
+
+    def _begin(self) -> float | None:
         attempt = self._working()
         held = attempt.claim
         try:
             restored = attempt.prepare(threads=self._threads(held), max_epochs=self._epochs_left())
         except TrainingError as exc:
             return self._failed(Failure(cause=cause_of(exc), message=str(exc)))
-        except LeaseLost as exc:
-            return self._lost(exc)
         for checkpoint, why in restored.damaged:
             self._tools.narrate(f"the save after epoch {checkpoint.record.epochs_done} is damaged: {why}")
         self._tools.narrate(f"{held.job_name}, attempt {held.attempt}: {_where_from(restored.chosen)}")
@@ -242,22 +254,25 @@ class Session:
         if failure:
             return self._failed(failure)
         if exit_code == 0 or self._stop_reason:
-            ending = self._stop_reason or Ending.LIMIT
-            attempt.stop(str(ending))
-            self._drop()
-            return self._leave(ending)
+            return self._stopped(self._stop_reason or Ending.LIMIT)
         attempt.interrupt(f"the trainer vanished ({_how_it_ended(exit_code)})")
+        self._deaths += 1
         self._tools.narrate(f"the trainer vanished ({_how_it_ended(exit_code)}); going on from the last save")
         self._drop()
         return self._go(self._look)
 
-    def _leave(self, ending: Ending) -> float | None:
+    def _leave(self, ending: Ending) -> float:
+        """Leave with the next step, apart from the work of this one: its errors are not those of a job."""
+        return self._go(lambda: self._part(ending))
+
+    def _part(self, ending: Ending) -> None:
         tools = self._tools
-        tools.database.transact(lambda tx: end_session(tx, self.id, how=ending, now_s=tools.clock.now_s()))
-        tools.store.forget_heartbeat(self.id)
+        # Nothing is held any more, so a goodbye that is not heard costs nothing.
+        with contextlib.suppress(StoreError):
+            tools.database.transact(lambda tx: end_session(tx, self.id, how=ending, now_s=tools.clock.now_s()))
+            tools.store.forget_heartbeat(self.id)
         tools.presence.leave(self.id)
         self.ending = ending
-        return None
 
     # What the chain is made of.
 
@@ -291,6 +306,11 @@ class Session:
             return self._leave(self._worst or Ending.FINISHED)
         return self._go(self._look)
 
+    def _stopped(self, ending: Ending) -> float:
+        self._working().stop(str(ending))
+        self._drop()
+        return self._leave(ending)
+
     def _failed(self, failure: Failure) -> float | None:
         attempt = self._working()
         attempt.fail(failure)
@@ -316,13 +336,19 @@ class Session:
             self._tools.narrate(_epoch_line(self._working().claim.spec, record.history[-1]))
 
     def _mind_the_limits(self, now_s: float) -> None:
-        deadline_s = self._deadline_s()
-        if deadline_s is not None and now_s >= deadline_s:
-            self.ask_to_stop(Ending.LIMIT)
-        if self._stop_reason and now_s >= self._stop_asked_s + PATIENCE_S:
+        self._mind_the_deadline()
+        if self._stop_reason is None:
+            return
+        self._working().spool.ask_to_stop()
+        if now_s >= self._stop_asked_s + PATIENCE_S:
             progress = self._working().spool.progress()
             if progress is None or progress.phase in NOTHING_TO_LOSE:
                 self._tools.trainer.kill()
+
+    def _mind_the_deadline(self) -> None:
+        deadline_s = self._deadline_s()
+        if deadline_s is not None and self._tools.clock.monotonic_s() >= deadline_s:
+            self.ask_to_stop(Ending.LIMIT)
 
     def _deadline_s(self) -> float | None:
         minutes = self._limits.max_minutes
@@ -374,8 +400,7 @@ class Session:
             return Failure(cause=Cause.CODE_ERROR, message=f"the trainer ended with status {exit_code}: {last}")
         if exit_code == -signal.SIGKILL and self._tools.memory_kills() > self._memory_kills:
             return Failure(cause=Cause.OUT_OF_MEMORY, message="the system ended the trainer for want of memory")
-        self._deaths += 1
-        if self._deaths < MOST_DEATHS:
+        if self._deaths + 1 < MOST_DEATHS:
             return None
         how = _how_it_ended(exit_code)
         return Failure(
@@ -384,10 +409,11 @@ class Session:
 
     def _tidy(self, dead: set[str]) -> None:
         """Remove what dead sessions of this machine left behind; their attempts are buried by now."""
-        for session_id in dead:
+        for session_id in sorted(dead):
             for folder in self._spools.glob(f"{session_id}-*"):
                 shutil.rmtree(folder, ignore_errors=True)
-            self._tools.store.forget_heartbeat(session_id)
+            with contextlib.suppress(StoreError):  # a heartbeat nobody needs is litter, and a job may be held by now
+                self._tools.store.forget_heartbeat(session_id)
             self._tools.presence.leave(session_id)
 
     @property
