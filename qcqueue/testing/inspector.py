@@ -1,0 +1,70 @@
+"""The inspector of one world: runs every invariant at every commit, and looks over the trainer's shoulder.
+
+It owns the independent connection to the database and remembers the rows of the last commit and of every claim.
+A violation is raised where it happens, so the event that caused it is the last one of the log.
+"""
+
+import hashlib
+from collections import Counter
+from pathlib import Path
+
+from qcqueue.checkpoints.spool import Spool
+from qcqueue.testing.invariants import INVARIANTS, best_state, is_usable
+from qcqueue.testing.ledger import Ledger, Violation
+from qcqueue.testing.rows import Reader, Rows
+
+NOTHING = Rows(jobs={}, attempts={}, epochs={}, checkpoints={}, results={}, history={}, datasets=())
+
+
+class Inspector:
+    """Judges one world. checked counts how often each invariant was evaluated."""
+
+    def __init__(self, database: Path, ledger: Ledger) -> None:
+        self.rows = NOTHING
+        self.checked: Counter[str] = Counter()
+        self._reader = Reader(database)
+        self._ledger = ledger
+        self._at_claim: dict[tuple[str, int], Rows] = {}
+
+    def look(self) -> None:
+        """Compare the database and the store of now with those of the last look. Raises: Violation."""
+        before, now = self.rows, self._reader.news() or self.rows
+        for invariant in INVARIANTS:
+            self.checked[invariant.__name__] += 1
+            for wrong in invariant(before, now, self._ledger):
+                raise Violation(f"{invariant.__name__}: {wrong}")
+        for attempt in now.attempts.values():
+            if attempt.id not in before.attempts:
+                self._at_claim[now.jobs[attempt.job_id].name, attempt.number] = now
+        self.rows = now
+
+    def trainer_starts(self, session_id: str, spool: Spool) -> None:
+        """6 and 8. A new attempt takes up the newest usable save of before its claim, byte for byte."""
+        self.checked["a_new_attempt_takes_up_the_newest_save"] += 1
+        order = spool.order()
+        rows = self._at_claim[order.spec.full_name, order.attempt]
+        job = next(job for job in rows.jobs.values() if job.name == order.spec.full_name)
+        taken, best = _digest(spool.state_path), _digest(spool.best_path)
+        if _digest(order.dataset_path) not in rows.datasets and not self._was_flipped(order.dataset_path, session_id):
+            raise Violation(f"{job.name} is to be trained on other bytes than its dataset")
+        for row in rows.kept(job.id):
+            if row.state_sha256 == taken:
+                kept = rows.kept(job.id)[::-1]
+                if best != best_state(rows, job.id, kept, row.epochs_done):
+                    raise Violation(f"{job.name} was given another state as its best")
+                return
+            if is_usable(rows, row, self._ledger):
+                raise Violation(f"{job.name} took up {taken} though {row} is whole")
+        if taken:
+            raise Violation(f"{job.name} took up {taken}, which was not kept at its claim")
+
+    def _was_flipped(self, cached: Path, session_id: str) -> bool:
+        """Return whether the world damaged the file after the session could have looked at it."""
+        return self._ledger.cache_flipped_s.get(cached, -1.0) >= self._ledger.step_began_s[session_id]
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+def _digest(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None

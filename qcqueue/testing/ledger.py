@@ -1,0 +1,95 @@
+"""What truly happened in a world, kept apart from what the database says happened.
+
+The world and its faulty wrappers write here: beats by the store's clock, deaths, damaged bytes, excuses for a
+failure. The invariants read it beside the rows. Nothing of the code under test writes or reads it.
+"""
+
+import contextlib
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from qcqueue.core.lease import LeaseRules
+from qcqueue.testing.clocks import WorldTime
+
+
+class Violation(AssertionError):
+    """Something happened that must never happen."""
+
+
+class Ledger:
+    """The truth about one world. look is called after every commit and deletion, and runs the invariants."""
+
+    def __init__(self, root: Path, time: WorldTime, lease: LeaseRules) -> None:
+        self.look: Callable[[], None] = lambda: None
+        self.lease = lease
+        self.ruined: set[str] = set()
+        """Blobs the world damaged and nobody has stored again since."""
+        self.beats: dict[str, list[float]] = defaultdict(list)
+        """True seconds of every heartbeat of a session."""
+        self.machine_of: dict[str, str] = {}
+        self.gone: set[str] = set()
+        """Sessions whose process is over, however it ended."""
+        self.step_began_s: dict[str, float] = {}
+        self.excuses: set[tuple[str, str]] = set()
+        """(job name, cause) of every final failure a trainer was made to suffer."""
+        self.vanished: dict[str, int] = defaultdict(int)
+        """Trainers of a session that vanished since its last epoch."""
+        self.cache_flipped_s: dict[Path, float] = {}
+        """True seconds of the last damage to a file in a machine's cache."""
+        self.store_is_away = False
+        self.transactions_open = 0
+        self._blobs = root / "blobs"
+        self._time = time
+        self._numbers = 0
+
+    @property
+    def now_s(self) -> float:
+        return self._time.now_s
+
+    def demand(self, holds: bool, otherwise: str) -> None:
+        """Raises: Violation: saying `otherwise`."""
+        if not holds:
+            raise Violation(otherwise)
+
+    def beat(self, session_id: str) -> None:
+        self.beats[session_id].append(self.now_s)
+
+    def stored(self, sha256: str) -> None:
+        self.ruined.discard(sha256)
+
+    def next_number(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+    @contextlib.contextmanager
+    def in_transaction(self) -> Iterator[None]:
+        """Nobody else may run meanwhile: in one process they would wait for this very transaction."""
+        self.transactions_open += 1
+        try:
+            yield
+        finally:
+            self.transactions_open -= 1
+
+    def is_sound(self, sha256: str) -> bool:
+        """Return whether the store has these bytes, or the world itself damaged them."""
+        return sha256 in self.ruined or self.digest_in_store(sha256) == sha256
+
+    def digest_in_store(self, name: str) -> str | None:
+        """Return the digest of what the store holds under a name, read past the store's own code."""
+        with contextlib.suppress(FileNotFoundError):
+            return hashlib.sha256((self._blobs / name).read_bytes()).hexdigest()
+        return None
+
+    def names_in_store(self) -> list[str]:
+        return sorted(path.name for path in self._blobs.iterdir())
+
+    def lease_had_ended(self, session_id: str, since_s: float) -> bool:
+        """Return whether, at some instant from `since_s` to now, the last heartbeat was older than the lease."""
+        beats = self.beats[session_id]
+        for beat_s, next_s in zip(beats, [*beats[1:], self.now_s], strict=True):
+            end_s = min(next_s, self.now_s)
+            if end_s >= since_s and end_s - beat_s > self.lease.ttl_s:
+                return True
+        return not beats

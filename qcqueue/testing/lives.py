@@ -1,0 +1,90 @@
+"""One life: a session's process with everything that dies with it.
+
+The session, its trainer, the lock the kernel holds for it, and its view of the store and the database, which may
+be cut at any call. The world decides when it runs, freezes and dies; a life that is over is never stepped again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from qcqueue.checkpoints.spool import Spool
+from qcqueue.core.outcomes import Cause
+from qcqueue.database.local import LocalDatabase
+from qcqueue.storage.folder import FolderStore
+from qcqueue.testing.chance import Chance, Faults
+from qcqueue.testing.databases import FaultyDatabase
+from qcqueue.testing.ledger import Ledger
+from qcqueue.testing.places import Place
+from qcqueue.testing.presence import MortalPresence
+from qcqueue.testing.stores import FaultyStore
+from qcqueue.testing.trainer import FakeTrainer
+from qcqueue.worker.session import Limits, Session, Tools
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What all lives of a world share."""
+
+    database: LocalDatabase
+    store: FolderStore
+    ledger: Ledger
+    faults: Faults
+    chance: Chance
+    step_s: float
+    on_trainer_start: Callable[["Life", Spool], None]
+    pause: Callable[["Life"], None]
+    tell: Callable[[str, str], None]
+
+
+class Life:
+    """A running session on a place."""
+
+    def __init__(self, session_id: str, place: Place, limits: Limits, around: Surroundings) -> None:
+        self.id = session_id
+        self.place = place
+        self.over = False
+        self.frozen_until_s = 0.0
+        self.trainer_frozen_until_s = 0.0
+        self.presence = MortalPresence(place.cache / "sessions")
+        self.trainer = FakeTrainer(
+            processor=place.plan.processor,
+            step_s=around.step_s,
+            chance=around.chance,
+            faults=around.faults,
+            on_end=lambda job, cause: self._note_end(around.ledger, job, cause),
+            on_start=lambda _, spool: around.on_trainer_start(self, spool),
+        )
+        tools = self._tools(place, around)
+        around.ledger.machine_of[session_id] = tools.machine.id
+        self.session = Session(session_id, tools, limits)
+
+    def _tools(self, place: Place, around: Surroundings) -> Tools:
+        def pause() -> None:
+            around.pause(self)
+
+        return Tools(
+            database=FaultyDatabase(around.database, around.ledger, around.faults, pause),
+            store=FaultyStore(around.store, around.ledger, around.faults, pause),
+            trainer=self.trainer,
+            clock=place.clock,
+            presence=self.presence,
+            machine=place.machine(),
+            cache=place.cache,
+            lease=around.ledger.lease,
+            check_weights=lambda _: None,
+            memory_kills=lambda: self.trainer.memory_kills,
+            narrate=lambda text: around.tell(self.id, text),
+        )
+
+    def _note_end(self, ledger: Ledger, job: str, cause: Cause | None) -> None:
+        if cause is None:
+            ledger.vanished[self.id] += 1
+        else:
+            ledger.excuses.add((job, str(cause)))
+
+    def end(self, ledger: Ledger) -> None:
+        """The process is over: the kernel drops its lock, and its trainer goes with it."""
+        self.over = True
+        self.trainer.kill()
+        self.presence.die()
+        ledger.gone.add(self.id)

@@ -1,0 +1,113 @@
+"""The places of a world: its machines with their wrong clocks, and the store with its queue, made in no time.
+
+Making the tables costs more than a whole small world, so one empty queue with its dataset is built a process and
+copied into each world.
+"""
+
+import functools
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from qcqueue.core.dataset import DatasetSummary
+from qcqueue.core.spec import JobSpec
+from qcqueue.database.local import LocalDatabase
+from qcqueue.queue.datasets import add_dataset
+from qcqueue.queue.values import StoredBlob
+from qcqueue.storage.base import Store
+from qcqueue.storage.folder import FolderStore
+from qcqueue.testing.clocks import DAY_ZERO_S, MachineClock, WorldTime
+from qcqueue.testing.options import JobPlan, MachinePlan
+from qcqueue.worker.machine import Machine
+
+DATASET = "images"
+IMAGE_SIZE = (32, 32)
+
+
+@dataclass(slots=True)
+class Place:
+    """One machine. A deleted cache takes the machine's id with it."""
+
+    plan: MachinePlan
+    clock: MachineClock
+    cache: Path
+    name: str
+    caches_lost: int = 0
+
+    def machine(self) -> Machine:
+        return Machine(
+            id=f"{self.name}-{self.caches_lost}",
+            host=self.name,
+            processor=self.plan.processor,
+            has_gpu=self.plan.has_gpu,
+            threads=self.plan.threads,
+        )
+
+    @property
+    def cached_blobs(self) -> list[Path]:
+        return sorted((self.cache / "blobs").glob("*")) if self.cache.exists() else []
+
+
+def make_place(plan: MachinePlan, index: int, time: WorldTime, root: Path) -> Place:
+    clock = MachineClock(time, offset_s=plan.offset_s, rate=plan.rate)
+    return Place(plan=plan, clock=clock, cache=root / f"cache-{index}", name=f"machine-{index}")
+
+
+def make_queue(root: Path, time: WorldTime) -> tuple[LocalDatabase, FolderStore]:
+    """Return the database and the store of a new world, with the dataset in both."""
+    store = FolderStore(root, MachineClock(time))
+    store.create()
+    (root / "queue.sqlite").write_bytes(_template())
+    put_dataset(store, root.parent / "images")
+    return LocalDatabase(root / "queue.sqlite", durable=False), store
+
+
+def put_dataset(store: Store, scratch: Path) -> None:
+    """Store the dataset, as a person does at first and again after it was damaged."""
+    scratch.write_bytes(dataset_bytes())
+    store.put(scratch)
+
+
+def dataset_bytes() -> bytes:
+    return b"every image there is" * 8
+
+
+def make_spec(number: int, plan: JobPlan) -> JobSpec:
+    return JobSpec(
+        study="world",
+        name=f"job-{number}",
+        model="VGG16",
+        dataset=DATASET,
+        epochs=plan.epochs,
+        batch_size=plan.step_count,
+        learning_rate=1e-4,
+        optimizer="adam",
+        image_size=IMAGE_SIZE,
+        weights="none",
+        weights_sha256=None,
+        trainable="all",
+        augment="none",
+        dropout=0.0,
+        determinism="exact",
+        device="gpu" if plan.needs_gpu else "any",
+        seed=number,
+        early_stopping=plan.early_stopping,
+    )
+
+
+@functools.cache
+def _template() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        database = LocalDatabase(root / "queue.sqlite", durable=False)
+        database.create()
+        store = FolderStore(root, MachineClock(WorldTime()))
+        store.create()
+        (root / "images").write_bytes(dataset_bytes())
+        blob = StoredBlob(sha256=store.put(root / "images"), size_bytes=len(dataset_bytes()))
+        summary = DatasetSummary(
+            classes=("good", "reject"), image_size=IMAGE_SIZE, train=2, validation=1, test=1, source="simulated"
+        )
+        database.transact(lambda tx: add_dataset(tx, DATASET, blob, summary, who="person", now_s=DAY_ZERO_S))
+        database.close()
+        return database.path.read_bytes()

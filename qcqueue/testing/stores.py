@@ -1,0 +1,121 @@
+"""A store that behaves as stores do: busy, cut off, away for a while, late with its listings.
+
+`FaultyStore` wraps the real `FolderStore` for one session. Every call is a place where the world may let others
+run first (`pause`), where the store may refuse, and where the session may be killed before, within or after the
+real work. It tells the `Ledger` what truly happened, which the invariants compare with what the database says.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from pathlib import Path, PosixPath
+from typing import IO, Any
+
+from qcqueue.errors import StoreBusy
+from qcqueue.storage.folder import INCOMING, FolderStore
+from qcqueue.testing.chance import Crash, Fault, Faults
+from qcqueue.testing.ledger import Ledger
+
+
+class FaultyStore:
+    """The store as one session sees it. Implements `storage.base.Store`."""
+
+    def __init__(self, store: FolderStore, ledger: Ledger, faults: Faults, pause: Callable[[], None]) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._faults = faults
+        self._pause = pause
+
+    @property
+    def url(self) -> str:
+        return self._store.url
+
+    def put(self, source: Path) -> str:
+        self._reach(Fault.KILL_BEFORE_PUT)
+        if self._faults.hit(Fault.CUT_PUT):
+            self._cut_put(source)
+        sha256 = self._store.put(source)
+        self._ledger.stored(sha256)
+        self._faults.crash_on(Fault.KILL_AFTER_PUT)
+        self._pause()
+        return sha256
+
+    def fetch(self, sha256: str, target: Path) -> None:
+        self._reach()
+        if self._faults.hit(Fault.CUT_FETCH):
+            target.with_name(target.name + ".part").write_bytes(b"half a")
+            raise Crash(Fault.CUT_FETCH)
+        self._store.fetch(sha256, target)
+        found = hashlib.sha256(target.read_bytes()).hexdigest()
+        self._ledger.demand(found == sha256, f"blob {sha256[:12]} was handed out with the bytes of {found[:12]}")
+        self._pause()
+
+    def size(self, sha256: str) -> int | None:
+        self._reach()
+        return self._store.size(sha256)
+
+    def delete(self, sha256: str) -> None:
+        self._reach(Fault.KILL_BEFORE_DELETE)
+        self._store.delete(sha256)
+        self._ledger.look()
+        self._faults.crash_on(Fault.KILL_AFTER_DELETE)
+
+    def list_blobs(self) -> Iterable[str]:
+        self._reach()
+        names = list(self._store.list_blobs())
+        return names[: len(names) // 2] if self._faults.hit(Fault.LATE_LISTING) else names
+
+    def beat(self, name: str) -> None:
+        self._reach(Fault.KILL_AT_BEAT)
+        self._store.beat(name)
+        self._ledger.beat(name)
+
+    def heartbeat_age_s(self, name: str) -> float | None:
+        self._reach()
+        return self._store.heartbeat_age_s(name)
+
+    def forget_heartbeat(self, name: str) -> None:
+        self._reach()
+        self._store.forget_heartbeat(name)
+
+    def _reach(self, kill: Fault | None = None) -> None:
+        self._pause()
+        if kill:
+            self._faults.crash_on(kill)
+        if self._ledger.store_is_away or self._faults.hit(Fault.STORE_BUSY):
+            raise StoreBusy("the store is busy")
+
+    def _cut_put(self, source: Path) -> None:
+        """Die with half of the bytes sent, and leave behind what a killed process cannot tidy."""
+        half = source.stat().st_size // 2
+        try:
+            self._store.put(CutSource(source))
+        except Crash:
+            # The real code tidied its temporary file on the way out; a killed process could not have.
+            self._store.root.joinpath("blobs", f"{INCOMING}{self._ledger.next_number()}").write_bytes(
+                source.read_bytes()[:half]
+            )
+            raise
+
+
+class CutSource(PosixPath):
+    """A file whose reader is killed after half of it."""
+
+    def open(self, *_: Any, **__: Any) -> "IO[Any]":  # type: ignore[override]
+        return _CutReader(self)  # type: ignore[return-value]
+
+
+class _CutReader:
+    def __init__(self, path: Path) -> None:
+        self._half = Path(path).read_bytes()[: path.stat().st_size // 2]
+
+    def __enter__(self) -> "_CutReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def read(self, _: int) -> bytes:
+        half, self._half = self._half, b""
+        if not half:
+            raise Crash(Fault.CUT_PUT)
+        return half
