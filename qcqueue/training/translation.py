@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from qcqueue.errors import DeterminismRefused, OutOfMemory
 
-_OPERATION = re.compile(r"implementation of (\w+)|\bfor (\w+)|{{node ([^}]+)}}")
+_OPERATION = re.compile(r"implementation of (\w+)|{{node ([^}]+)}}")
 
 
 @contextmanager

@@ -8,11 +8,13 @@ archive can carry code and is refused. Every refusal names the file and says wha
 
 import socket
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from qcqueue.core.models import MODELS
@@ -62,10 +64,16 @@ def _load_hdf5(base: Any, path: Path) -> None:
     # Keras chooses the reader by the ending of the name, and the two HDF5 layouts have different ones.
     with h5py.File(path, "r") as file:
         older = "layer_names" in file.attrs or "model_weights" in file
-    with tempfile.TemporaryDirectory() as folder:
+    # For a file of another model Keras may only warn and leave some variables as they were: no value survives unseen.
+    for variable in base.variables:
+        variable.assign(np.full(variable.shape, np.nan, variable.dtype))
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         named = Path(folder) / ("file.h5" if older else "file.weights.h5")
         named.symlink_to(path.resolve())
         base.load_weights(named)
+    if missing := [variable.path for variable in base.variables if np.isnan(variable.numpy()).any()]:
+        raise ValueError(f"it has no values for {len(missing)} of {len(base.variables)} variables, {missing[0]} first")
 
 
 def _load_safetensors(base: Any, path: Path) -> None:

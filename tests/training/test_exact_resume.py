@@ -125,11 +125,12 @@ def test_without_the_dropout_seeds_the_end_differs(dataset_path: Path, uncut: Me
 
 def test_another_identity_starts_a_new_lineage_and_another_python_does_not(dataset_path: Path, uncut: Memory) -> None:
     snapshot = uncut.snapshots[-1]
-    for change, lineage in ({"processor": "another"}, 2), ({"python": "3.99"}, 1):
-        elsewhere = replace(snapshot.record, identity=replace(snapshot.record.identity, **change))
+    here = snapshot.record.identity
+    for identity, lineage in (replace(here, processor="another"), 2), (replace(here, python="3.99"), 1):
+        elsewhere = replace(snapshot.record, identity=identity)
         cut = resumed(dataset_path, replace(snapshot, record=elsewhere), best=uncut.best)
         assert cut.records[-1].lineage == lineage
-        assert cut.records[-1].identity == snapshot.record.identity
+        assert cut.records[-1].identity == here
 
 
 def test_a_state_does_not_change_when_training_goes_on(dataset_path: Path, uncut: Memory) -> None:
@@ -148,8 +149,8 @@ def test_a_state_does_not_change_when_training_goes_on(dataset_path: Path, uncut
 def test_a_state_of_another_shape_is_refused_whole(dataset_path: Path, uncut: Memory) -> None:
     snapshot = uncut.snapshots[0]
     damaged = {
-        "shape": snapshot.tensors | {"m/00000": np.zeros((1, 2), np.float32)},
-        "type": snapshot.tensors | {"m/00000": snapshot.tensors["m/00000"].astype(np.float64)},
+        "shape": {**snapshot.tensors, "m/00000": np.zeros((1, 2), np.float32)},
+        "type": {**snapshot.tensors, "m/00000": snapshot.tensors["m/00000"].astype(np.float64)},
         "count": {key: value for key, value in snapshot.tensors.items() if key != "o/00000"},
     }
     for tensors in damaged.values():

@@ -9,7 +9,7 @@ import numpy as np
 
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Result
-from qcqueue.core.records import EpochTiming, TrainingRecord
+from qcqueue.core.records import EpochTiming, Identity, PartialEpoch, TrainingRecord
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Dataset, Split, to_bytes
@@ -53,9 +53,16 @@ def a_dataset(*, side_px: int = SIDE_PX, counts: dict[Split, int] | None = None)
     total = len(splits)
     noise = splitmix64(np.arange(total * side_px * side_px * 3, dtype=np.uint64)) & np.uint64(127)
     images = noise.astype(np.uint8).reshape(total, side_px, side_px, 3) + 60 * labels[:, None, None, None]
-    parts = {split.name.lower(): int(np.count_nonzero(splits == split)) for split in Split}
+    train, validation, test = (int(np.count_nonzero(splits == split)) for split in Split)
     return Dataset(
-        summary=DatasetSummary(classes=("good", "fair", "reject"), image_size=(side_px, side_px), source="", **parts),
+        summary=DatasetSummary(
+            classes=("good", "fair", "reject"),
+            image_size=(side_px, side_px),
+            train=train,
+            validation=validation,
+            test=test,
+            source="tests",
+        ),
         names=tuple(f"{index:03d}.png" for index in range(total)),
         images=images.astype(np.uint8),
         labels=labels,
@@ -144,3 +151,20 @@ def run(assignment: Assignment, sink: Memory) -> Memory:
     sink.newest = assignment.resume_from
     train(replace(assignment, best=lambda: sink.best or {}), sink, SystemClock())
     return sink
+
+
+def a_record(**changes: Any) -> TrainingRecord:
+    identity = Identity(
+        processor="a processor",
+        instruction_set="avx2",
+        threads=2,
+        deterministic=True,
+        python="3.11",
+        tensorflow="2.20",
+        keras="3.13",
+        numpy="2.1",
+    )
+    record = TrainingRecord(
+        spec_sha256="", epochs_done=0, partial=PartialEpoch(), history=(), identity=identity, lineage=1
+    )
+    return replace(record, **changes)

@@ -1,0 +1,230 @@
+"""The trainer's main program: a spool in, entries out, whatever happens to its process."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qcqueue.checkpoints.format import read_state
+from qcqueue.checkpoints.spool import Progress, Spool, WorkOrder
+from qcqueue.clock import SystemClock
+from qcqueue.core.outcomes import Cause
+from qcqueue.core.records import EpochTiming
+from qcqueue.core.spec import JobSpec
+from qcqueue.worker.trainer import FAILED, SpoolSink, work
+from tests.training.worlds import a_dataset, a_dataset_file, a_record, a_spec
+
+pytestmark = pytest.mark.tensorflow
+
+A_TIMING = EpochTiming(
+    train_s=1.0, val_s=0.1, checkpoint_s=0.1, first_step_s=None, step_s_p50=0.1, step_s_p95=0.2, step_count=3
+)
+
+
+def a_spool(folder: Path, dataset_path: Path, *, spec: JobSpec | None = None, max_epochs: int | None = None) -> Spool:
+    spool = Spool(folder)
+    spool.open(
+        WorkOrder(
+            spec=spec or a_spec(epochs=2),
+            attempt=1,
+            dataset_path=dataset_path,
+            weights_path=None,
+            threads=2,
+            max_epochs=max_epochs,
+        )
+    )
+    return spool
+
+
+@contextmanager
+def started(spool: Spool) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "qcqueue.worker.trainer", str(spool.folder)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def run_in_a_process(spool: Spool) -> list[str]:
+    """Return the kinds of what it handed over."""
+    with started(spool) as process:
+        assert process.wait() == 0
+    return [entry.kind for entry in spool.waiting()]
+
+
+def until(happened: Callable[[], Any], *, seconds: float = 60.0) -> None:
+    clock = SystemClock()
+    deadline_s = clock.monotonic_s() + seconds
+    while not happened():
+        assert clock.monotonic_s() < deadline_s, "it did not happen in time"
+        clock.sleep(0.01)
+
+
+def ends(spool: Spool) -> list[tuple[str, str]]:
+    """Return the digests that tell whether two runs ended alike."""
+    result = spool.read_result(spool.waiting()[-1])
+    last = [("weights", result.last.weights_sha256), ("predictions", result.last.predictions_sha256)]
+    return [*last, ("history", result.history_sha256), ("best", result.best.weights_sha256)]
+
+
+def hand_over(old: Spool, new: Spool) -> None:
+    """Give the newest record, its state and the best state to the next life, as a session does."""
+    entries = [entry for entry in old.waiting() if entry.kind != "result"]
+    record = old.read_epoch(entries[-1]).record if entries[-1].kind == "epoch" else old.read_state_record(entries[-1])
+    [entry for entry in entries if entry.kind == "state"][-1].path.rename(new.state_path)
+    if old.best_path.exists():
+        old.best_path.rename(new.best_path)
+    new.resume_with(record)
+
+
+def test_vgg16_in_three_processes_ends_like_in_one(dataset_path: Path, tmp_path: Path) -> None:
+    whole = a_spool(tmp_path / "whole", dataset_path)
+    assert run_in_a_process(whole) == ["state", "epoch", "state", "epoch", "result"]
+
+    first = a_spool(tmp_path / "first", dataset_path, max_epochs=1)
+    assert run_in_a_process(first) == ["state", "epoch"]
+
+    second = a_spool(tmp_path / "second", dataset_path)
+    hand_over(first, second)
+    with started(second) as process:  # killed by surprise as soon as a state is whole
+        until(second.waiting)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+
+    third = a_spool(tmp_path / "third", dataset_path)
+    hand_over(second, third)
+    assert run_in_a_process(third)[-1] == "result"
+    assert ends(third) == ends(whole)
+
+
+def test_a_trainer_does_not_outlive_its_session(dataset_path: Path, tmp_path: Path) -> None:
+    spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(epochs=10_000))
+    session = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import subprocess, sys\n"
+            "p = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=2)\n"
+            "print(p.pid, flush=True)\n"
+            "p.wait()",
+            *(sys.executable, "-m", "qcqueue.worker.trainer", str(spool.folder)),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert session.stdout is not None
+    trainer_id = int(session.stdout.readline())
+    until(spool.progress)
+    session.kill()
+    session.wait()
+    session.stdout.close()
+    until(lambda: not is_alive(trainer_id), seconds=5)
+
+
+def test_a_closed_pipe_is_enough(dataset_path: Path, tmp_path: Path) -> None:
+    spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(epochs=10_000))
+    with started(spool) as process:
+        until(spool.progress)
+        process.send_signal(signal.SIGINT)  # is the session's to handle
+        assert process.poll() is None
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(5) == 1
+
+
+def is_alive(process_id: int) -> bool:
+    """Return whether a process still runs; one that nobody has waited for yet does not."""
+    try:
+        os.kill(process_id, 0)
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+@pytest.mark.usefixtures("small_models")
+class TestWithoutAProcess:
+    def test_a_stop_is_saved_in_the_middle_of_an_epoch(self, dataset_path: Path, tmp_path: Path) -> None:
+        spool = a_spool(tmp_path / "spool", dataset_path)
+
+        class StopsAtTheFirstStep(SystemClock):
+            def monotonic_s(self) -> float:
+                if (progress := spool.progress()) and progress.phase == "compiling":
+                    spool.ask_to_stop()
+                return super().monotonic_s()
+
+        assert work(spool, StopsAtTheFirstStep()) == 0
+        assert [entry.kind for entry in spool.waiting()] == ["state"]
+        assert read_state(spool.waiting()[0].path).record.partial.steps_done == 1
+
+    def test_asked_to_stop_before_the_first_step_there_is_nothing_to_save(
+        self, dataset_path: Path, tmp_path: Path
+    ) -> None:
+        spool = a_spool(tmp_path / "spool", dataset_path)
+        spool.ask_to_stop()
+        assert work(spool, SystemClock()) == 0
+        assert spool.waiting() == []
+
+    def test_bad_data_is_a_typed_failure(self, tmp_path: Path) -> None:
+        spool = a_spool(tmp_path / "spool", a_dataset_file(tmp_path, a_dataset(side_px=40)))
+        assert work(spool, SystemClock()) == FAILED
+        failure = spool.failure()
+        assert failure is not None
+        assert failure.cause is Cause.BAD_DATA
+        assert failure.message == "the images of blobs are 40x40 pixels and the job wants 32x32"
+        assert "Traceback" in failure.detail
+
+    def test_anything_unforeseen_is_a_code_error_with_its_traceback(self, dataset_path: Path, tmp_path: Path) -> None:
+        spool = a_spool(tmp_path / "spool", dataset_path)
+        spool.state_path.write_bytes(b"half a state")
+        spool.resume_with(a_record())
+        assert work(spool, SystemClock()) == FAILED
+        failure = spool.failure()
+        assert failure is not None
+        assert failure.cause is Cause.CODE_ERROR
+        assert "not a whole state file" in failure.message
+        assert "read_state" in failure.detail
+
+    def test_an_epoch_names_its_state_or_the_one_resumed_from(self, dataset_path: Path, tmp_path: Path) -> None:
+        spool = a_spool(tmp_path / "spool", dataset_path, max_epochs=1)
+        assert work(spool, SystemClock()) == 0
+        state, epoch = spool.waiting()
+        assert spool.read_epoch(epoch).state_entry == state.number
+
+        epoch.path.unlink()  # as if it was killed while it validated
+        resumed = a_spool(tmp_path / "resumed", dataset_path, max_epochs=1)
+        hand_over(spool, resumed)
+        assert work(resumed, SystemClock()) == 0
+        (epoch,) = resumed.waiting()
+        assert resumed.read_epoch(epoch).state_entry is None
+        assert resumed.best_path.exists()
+
+
+class FrozenClock(SystemClock):
+    def monotonic_s(self) -> float:
+        return 100.0
+
+
+def test_reports_are_thinned_out_but_a_new_phase_is_told_at_once(dataset_path: Path, tmp_path: Path) -> None:
+    spool = a_spool(tmp_path / "spool", dataset_path)
+    sink = SpoolSink(spool, spool.order(), FrozenClock())
+    sink.progress("training", epoch=1, step=1)
+    sink.progress("training", epoch=1, step=2)
+    assert spool.progress() == Progress(phase="training", epoch=1, epochs=2, step=1)
+    sink.progress("saving", epoch=1, step=2)
+    assert spool.progress() == Progress(phase="saving", epoch=1, epochs=2, step=2)
+
+
+def test_a_session_that_wanted_no_more_epochs_gets_none(dataset_path: Path, tmp_path: Path) -> None:
+    spool = a_spool(tmp_path / "spool", dataset_path, max_epochs=1)
+    sink = SpoolSink(spool, spool.order(), FrozenClock())
+    assert not sink.should_stop()
+    sink.epoch_done(a_record(), A_TIMING, is_best=False)
+    assert sink.should_stop()
