@@ -22,8 +22,9 @@ from qcqueue.core.states import State
 from qcqueue.core.study import parse_study
 from qcqueue.errors import DrillFailed, UserError
 from qcqueue.queue.enqueue import enqueue
-from qcqueue.queue.queries import job_detail, job_lines
-from qcqueue.queue.values import DatasetLine, JobLine
+from qcqueue.queue.overview import JobLine, job_lines
+from qcqueue.queue.queries import job_detail
+from qcqueue.queue.values import DatasetLine
 
 MARKER = "this folder was made by qcqueue demo"
 DATASET = "qc-tiny"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from qcqueue.core.outcomes import REMEDIES, Outcome
 from qcqueue.core.states import State
 from qcqueue.core.words import ago, count
-from qcqueue.queue.values import AttemptLine, JobDetail, JobLine
+from qcqueue.queue.overview import JobLine
+from qcqueue.queue.values import AttemptLine, JobDetail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

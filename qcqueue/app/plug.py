@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -78,13 +79,14 @@ def run_and_kill(
     place: Place, moment: Moment, *, rng: Rng, clock: Clock, arguments: tuple[str, ...] = ()
 ) -> Kill | None:
     """Run one session and SIGKILL its process group at `moment`; None if it ended before that came."""
+    left_behind = frozenset(_spools(place.cache))  # what earlier victims left lies there until a session tidies up
     begun_s = clock.monotonic_s()
     delay_s = rng.uniform(0.0, LONGEST_DELAY_S.get(moment, 0.005))
     due_s = begun_s + delay_s if moment == "at the start" else None
     with _session(place, arguments) as process:
         while process.poll() is None:
             now_s = clock.monotonic_s()
-            seen = _seen(moment, place.cache)
+            seen = _seen(moment, _spools(place.cache) - left_behind)
             if seen == "in evaluation":
                 due_s = now_s  # the last moment before the job would be done
             elif seen and due_s is None:
@@ -97,9 +99,9 @@ def run_and_kill(
     return None
 
 
-def _seen(moment: Moment, cache: Path) -> Moment | None:
-    """Return `moment` if some session of this cache is in it, or the final evaluation if that has begun."""
-    for spool in _spools(cache):
+def _seen(moment: Moment, spools: AbstractSet[Path]) -> Moment | None:
+    """Return `moment` if the session is in it, or the final evaluation if that has begun."""
+    for spool in map(Spool, spools):
         progress = spool.progress()
         if progress is not None and progress.phase == "evaluating":
             return "in evaluation"
@@ -123,9 +125,10 @@ def _shows(moment: Moment, spool: Spool, progress: Progress | None) -> bool:
     return False
 
 
-def _spools(cache: Path) -> Iterator[Spool]:
+def _spools(cache: Path) -> set[Path]:
     with contextlib.suppress(FileNotFoundError):
-        yield from (Spool(folder) for folder in (cache / "spool").iterdir())
+        return set((cache / "spool").iterdir())
+    return set()
 
 
 @contextlib.contextmanager

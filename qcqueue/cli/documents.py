@@ -7,7 +7,8 @@ from qcqueue.core.words import iso
 
 if TYPE_CHECKING:
     from qcqueue.core.evaluation import Result
-    from qcqueue.queue.values import EpochLine, JobDetail, JobLine
+    from qcqueue.queue.overview import JobLine
+    from qcqueue.queue.values import EpochLine, JobDetail
 
 
 def line_document(line: "JobLine") -> dict[str, Any]:

@@ -8,7 +8,8 @@ from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, print_json,
 
 if TYPE_CHECKING:
     from qcqueue.app.workplace import Workplace
-    from qcqueue.queue.values import JobDetail, JobLine
+    from qcqueue.queue.overview import JobLine
+    from qcqueue.queue.values import JobDetail
 
 WATCH_EVERY_S = 2.0
 CLEAR = "\033[2J\033[H"
@@ -86,7 +87,7 @@ def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False
     place = workplace(store)
     detail = _detail(place, job)
     with place.read() as tx:
-        from qcqueue.queue.queries import job_lines
+        from qcqueue.queue.overview import job_lines
 
         answer = explain(detail, job_lines(tx), now_s=place.clock.now_s())
     if as_json:
@@ -97,7 +98,7 @@ def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False
 
 
 def _lines(place: "Workplace") -> list["JobLine"]:
-    from qcqueue.queue.queries import job_lines
+    from qcqueue.queue.overview import job_lines
 
     with place.read() as tx:
         return job_lines(tx)

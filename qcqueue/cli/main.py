@@ -6,23 +6,12 @@ from typing import Any, NoReturn
 
 import typer
 
-from qcqueue.cli import control, data, look, proof, start, work
+from qcqueue.cli import look
 from qcqueue.cli.exits import BUG, INTERRUPTED
 from qcqueue.errors import QcqueueError
 
 # typer ships its own copy of click, older ones use the library; the class of its errors is found through typer.
 _TyperError: type[Any] = typer.BadParameter.__mro__[2]
-
-app = typer.Typer(
-    name="qcqueue",
-    help="Resumable training jobs for quota-limited GPUs: enqueue on a laptop, work in sessions that vanish.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-for commands in (look, start, data, control, work, proof):
-    commands.register(app)
 
 
 def main() -> NoReturn:
@@ -33,7 +22,10 @@ def main() -> NoReturn:
 def run(arguments: list[str]) -> int:
     """Run one command; return its exit code instead of leaving."""
     try:
-        return app(args=arguments, prog_name="qcqueue", standalone_mode=False) or 0
+        if _is_everyday(arguments):
+            look.status(as_json="--json" in arguments)
+            return 0
+        return application()(args=arguments, prog_name="qcqueue", standalone_mode=False) or 0
     except QcqueueError as exc:
         return _say(str(exc), exc.hint, exc.exit_code)
     except _TyperError as exc:
@@ -47,6 +39,31 @@ def run(arguments: list[str]) -> int:
     except Exception:
         traceback.print_exc()
         return _say("this is a bug of qcqueue", "please report it with the text above", BUG)
+
+
+def application() -> typer.Typer:
+    """Return the whole command line."""
+    from qcqueue.cli import control, data, proof, start, work
+
+    app = typer.Typer(
+        name="qcqueue",
+        help="Resumable training jobs for quota-limited GPUs: enqueue on a laptop, work in sessions that vanish.",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    for commands in (look, start, data, control, work, proof):
+        commands.register(app)
+    return app
+
+
+def _is_everyday(arguments: list[str]) -> bool:
+    """Whether this is the one call that must answer at once.
+
+    typer reads even a single flag through pydantic, whose import alone costs a fifth of what `status` may take.
+    """
+    return arguments in (["status"], ["status", "--json"])
 
 
 def _say(message: str, hint: str | None, code: int) -> int:

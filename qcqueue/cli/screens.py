@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from qcqueue.app.drill import Certificate
     from qcqueue.app.plug import Kill
     from qcqueue.core.evaluation import Appraisal
-    from qcqueue.queue.values import DatasetLine, JobDetail, JobLine
+    from qcqueue.queue.overview import JobLine
+    from qcqueue.queue.values import DatasetLine, JobDetail
 
 COLOURS = {
     State.RUNNING: "cyan",

@@ -1,51 +1,21 @@
-"""What the queue can tell: one line a job for `status`, everything about one for `show`, the story for `log`."""
+"""Everything the queue knows of one job, for `show`, `log`, `why` and the report. `overview` has one line a job."""
 
 from collections import defaultdict
-from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, select
+from sqlalchemy import Connection, select
 
 from qcqueue.core.canonical import parse_json
 from qcqueue.core.evaluation import Result
-from qcqueue.core.outcomes import Cause, Outcome
+from qcqueue.core.outcomes import Outcome
 from qcqueue.core.records import EpochMetrics, EpochTiming, Identity
 from qcqueue.core.spec import JobSpec
-from qcqueue.core.states import State
-from qcqueue.database.schema import attempts, blobs, checkpoints, epochs, history, jobs, results, sessions
+from qcqueue.database.schema import attempts, blobs, checkpoints, epochs, history, results, sessions
 from qcqueue.queue.jobs import find_job
-from qcqueue.queue.values import AttemptLine, CheckpointLine, EpochLine, HistoryLine, JobDetail, JobLine
+from qcqueue.queue.overview import job_lines
+from qcqueue.queue.values import AttemptLine, CheckpointLine, EpochLine, HistoryLine, JobDetail
 
 _METRICS = EpochMetrics.__slots__
 _TIMING = EpochTiming.__slots__
-
-
-def job_lines(tx: Connection) -> list[JobLine]:
-    """Return every job in the order of the queue."""
-    done = _counts(tx, select(epochs.c.job_id, func.count()).where(epochs.c.official).group_by(epochs.c.job_id))
-    lives = {
-        row.job_id: row
-        for row in tx.execute(
-            select(
-                attempts.c.job_id,
-                func.count().label("attempts"),
-                func.sum(case((attempts.c.outcome == Outcome.INTERRUPTED, 1), else_=0)).label("interruptions"),
-                func.max(case((attempts.c.outcome.is_(None), attempts.c.session_id))).label("session"),
-            ).group_by(attempts.c.job_id)
-        )
-    }
-    columns = [
-        jobs.c.id,
-        jobs.c.name,
-        jobs.c.study,
-        jobs.c.model,
-        jobs.c.epochs,
-        jobs.c.state,
-        jobs.c.failure_cause,
-        jobs.c.failure_message,
-        jobs.c.updated_at_s,
-    ]
-    rows = tx.execute(select(*columns).order_by(jobs.c.position))
-    return [_job_line(row, done.get(row.id, 0), lives.get(row.id)) for row in rows]
 
 
 def job_detail(tx: Connection, typed: str) -> JobDetail:
@@ -64,27 +34,6 @@ def job_detail(tx: Connection, typed: str) -> JobDetail:
         history=tuple(_history(tx, job.id)),
         result=Result.from_json(parse_json(result.result)) if result else None,
         predictions_sha256=result.predictions_sha256 if result else None,
-    )
-
-
-def _counts(tx: Connection, query: Any) -> dict[int, int]:
-    return {job_id: count for job_id, count in tx.execute(query)}
-
-
-def _job_line(row: Row[Any], epochs_done: int, lives: Row[Any] | None) -> JobLine:
-    return JobLine(
-        name=row.name,
-        study=row.study,
-        model=row.model,
-        state=State(row.state),
-        epochs_done=epochs_done,
-        epochs=row.epochs,
-        attempts=lives.attempts if lives else 0,
-        interruptions=lives.interruptions if lives else 0,
-        session=lives.session if lives else None,
-        failure_cause=Cause(row.failure_cause) if row.failure_cause else None,
-        failure_message=row.failure_message,
-        updated_at_s=row.updated_at_s,
     )
 
 

@@ -7,28 +7,10 @@ from functools import lru_cache
 from qcqueue.core.canonical import parse_json
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Result
-from qcqueue.core.outcomes import Cause, Outcome
+from qcqueue.core.outcomes import Outcome
 from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, TrainingRecord
 from qcqueue.core.spec import JobSpec
-from qcqueue.core.states import State
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobLine:
-    """One job as `status` shows it. session is the live one, interruptions counts attempts that vanished."""
-
-    name: str
-    study: str
-    model: str
-    state: State
-    epochs_done: int
-    epochs: int
-    attempts: int
-    interruptions: int
-    session: str | None
-    failure_cause: Cause | None
-    failure_message: str | None
-    updated_at_s: float
+from qcqueue.queue.overview import JobLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,78 @@
+"""One line a job: all that `status` needs, in a module of its own because `status` must answer at once."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, case, func, select
+
+from qcqueue.core.outcomes import Cause, Outcome
+from qcqueue.core.states import State
+from qcqueue.database.schema import attempts, epochs, jobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobLine:
+    """One job as `status` shows it. session is the live one, interruptions counts attempts that vanished."""
+
+    name: str
+    study: str
+    model: str
+    state: State
+    epochs_done: int
+    epochs: int
+    attempts: int
+    interruptions: int
+    session: str | None
+    failure_cause: Cause | None
+    failure_message: str | None
+    updated_at_s: float
+
+
+def job_lines(tx: Connection) -> list[JobLine]:
+    """Return every job in the order of the queue."""
+    done = _counts(tx, select(epochs.c.job_id, func.count()).where(epochs.c.official).group_by(epochs.c.job_id))
+    lives = {
+        row.job_id: row
+        for row in tx.execute(
+            select(
+                attempts.c.job_id,
+                func.count().label("attempts"),
+                func.sum(case((attempts.c.outcome == Outcome.INTERRUPTED, 1), else_=0)).label("interruptions"),
+                func.max(case((attempts.c.outcome.is_(None), attempts.c.session_id))).label("session"),
+            ).group_by(attempts.c.job_id)
+        )
+    }
+    columns = [
+        jobs.c.id,
+        jobs.c.name,
+        jobs.c.study,
+        jobs.c.model,
+        jobs.c.epochs,
+        jobs.c.state,
+        jobs.c.failure_cause,
+        jobs.c.failure_message,
+        jobs.c.updated_at_s,
+    ]
+    rows = tx.execute(select(*columns).order_by(jobs.c.position))
+    return [_job_line(row, done.get(row.id, 0), lives.get(row.id)) for row in rows]
+
+
+def _counts(tx: Connection, query: Any) -> dict[int, int]:
+    return {job_id: count for job_id, count in tx.execute(query)}
+
+
+def _job_line(row: Row[Any], epochs_done: int, lives: Row[Any] | None) -> JobLine:
+    return JobLine(
+        name=row.name,
+        study=row.study,
+        model=row.model,
+        state=State(row.state),
+        epochs_done=epochs_done,
+        epochs=row.epochs,
+        attempts=lives.attempts if lives else 0,
+        interruptions=lives.interruptions if lives else 0,
+        session=lives.session if lives else None,
+        failure_cause=Cause(row.failure_cause) if row.failure_cause else None,
+        failure_message=row.failure_message,
+        updated_at_s=row.updated_at_s,
+    )
