@@ -195,7 +195,8 @@ def _job_tables(page: Page, problems: _Problems) -> list[tuple[Path, Mapping[str
     if not _is_tables(jobs):
         problems.add(page.place("job"), "job", f"found {shown(jobs)}, {allowed}; did you mean [[job]]?")
         return []
-    if not jobs and not any(nearest(name, ALL_KEYS.keys() | TABLES.keys()) == "job" for name in page.data):
+    misspelt = any(nearest(name, TABLES) == "job" for name in page.data if name != "job")
+    if not jobs and not misspelt:
         problems.add(page.place("job"), "job", f"found none, {allowed}")
     if len(jobs) > MOST_JOBS:
         problems.add(page.place("job", MOST_JOBS), "job", f"found {len(jobs)}, {allowed}")

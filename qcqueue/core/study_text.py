@@ -89,7 +89,9 @@ REMEDIES: tuple[tuple[str, str], ...] = (
     ("Invalid hex value", "a path with backslashes needs single quotes"),
     ("Expected '='", "each line is KEY = VALUE, a [table] or a # comment"),
     ("Invalid statement", "each line is KEY = VALUE, a [table] or a # comment"),
+    ("Illegal character '\\n'", "a text ends on its line, with the quote it began with"),
     ("Illegal character", "the line holds an invisible character"),
+    ("Found invalid character", "the line holds an invisible character"),
     ("Exceeds the limit", "a number has at most 64 bits"),
 )
 
