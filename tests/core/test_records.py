@@ -1,0 +1,149 @@
+"""Records keep every bit on their way through JSON, and early stopping and the best epoch follow from history alone."""
+
+from dataclasses import asdict, fields, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qcqueue.core.canonical import canonical_json, parse_json
+from qcqueue.core.records import (
+    EpochMetrics,
+    EpochTiming,
+    Identity,
+    PartialEpoch,
+    TrainingRecord,
+    best_epoch,
+    history_sha256,
+    should_stop_early,
+)
+
+IDENTITY = Identity(
+    processor="cpu",
+    instruction_set="avx2",
+    threads=2,
+    deterministic=True,
+    python="3.11.7",
+    tensorflow="2.20.0",
+    keras="3.13.2",
+    numpy="2.4.6",
+)
+FRESH = TrainingRecord(
+    spec_sha256="0" * 64, epochs_done=0, partial=PartialEpoch(), history=(), identity=IDENTITY, lineage=1
+)
+
+
+def epoch(number: int, val_loss: float) -> EpochMetrics:
+    return EpochMetrics(epoch=number, loss=0.5, accuracy=0.75, val_loss=val_loss, val_accuracy=0.5, learning_rate=1e-4)
+
+
+def history(*val_losses: float) -> tuple[EpochMetrics, ...]:
+    return tuple(epoch(number, val_loss) for number, val_loss in enumerate(val_losses, start=1))
+
+
+@pytest.mark.parametrize(
+    ("val_losses", "best"),
+    [((), None), ((0.3,), 1), ((0.3, 0.2, 0.4), 2), ((0.3, 0.2, 0.2), 2), ((0.1, 0.2), 1), ((0.2, 0.1), 2)],
+)
+def test_the_best_epoch_has_the_lowest_validation_loss_and_the_earliest_wins(
+    val_losses: tuple[float, ...], best: int | None
+) -> None:
+    assert best_epoch(history(*val_losses)) == best
+    assert replace(FRESH, history=history(*val_losses)).best_epoch == best
+
+
+@pytest.mark.parametrize(
+    ("val_losses", "patience", "stops"),
+    [
+        ((), 1, False),
+        ((0.1,), 1, False),
+        ((0.1, 0.2), 1, True),
+        ((0.1, 0.1), 1, True),  # no lower loss is no improvement
+        ((0.2, 0.1), 1, False),
+        ((0.1, 0.2), 2, False),
+        ((0.1, 0.2, 0.3), 2, True),
+        ((0.1, 0.2, 0.05, 0.3), 2, False),
+        ((0.1, 0.2, 0.3, 0.4), 0, False),
+    ],
+)
+def test_early_stopping_waits_for_as_many_epochs_as_its_patience(
+    val_losses: tuple[float, ...], patience: int, stops: bool
+) -> None:
+    assert should_stop_early(history(*val_losses), patience=patience) is stops
+
+
+def test_a_finished_epoch_clears_the_partial_one_and_leaves_the_rest() -> None:
+    before = replace(FRESH, partial=PartialEpoch(steps_done=3, loss_sum=1.5, seen=24))
+    after = before.with_epoch(epoch(1, 0.3), patience=0)
+    assert (after.epochs_done, after.partial, after.history, after.stopped_early) == (
+        1,
+        PartialEpoch(),
+        history(0.3),
+        False,
+    )
+    assert replace(after, epochs_done=0, partial=before.partial, history=()) == before
+
+
+def test_early_stopping_is_decided_with_the_epoch_that_decides_it() -> None:
+    record = FRESH.with_epoch(epoch(1, 0.1), patience=1)
+    assert not record.stopped_early
+    assert record.with_epoch(epoch(2, 0.2), patience=1).stopped_early
+
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+COUNTS = st.integers(0, 2**53)
+PARTIALS = st.builds(
+    PartialEpoch,
+    steps_done=COUNTS,
+    loss_sum=FLOATS,
+    correct=COUNTS,
+    seen=COUNTS,
+    first_steps_s=st.lists(FLOATS, max_size=3).map(tuple),
+    step_times_s=st.lists(FLOATS, max_size=3).map(tuple),
+)
+EPOCHS = st.builds(
+    EpochMetrics,
+    epoch=st.integers(1, 1000),
+    loss=FLOATS,
+    accuracy=FLOATS,
+    val_loss=FLOATS,
+    val_accuracy=FLOATS,
+    learning_rate=FLOATS,
+)
+
+
+@given(partial=PARTIALS, rows=st.lists(EPOCHS, max_size=4).map(tuple), stopped=st.booleans())
+def test_a_record_comes_back_bit_for_bit(partial: PartialEpoch, rows: tuple[EpochMetrics, ...], stopped: bool) -> None:
+    record = replace(FRESH, partial=partial, history=rows, epochs_done=len(rows), stopped_early=stopped)
+    text = canonical_json(record.to_json())
+    read = TrainingRecord.from_json(parse_json(text))
+    assert read == record
+    assert canonical_json(read.to_json()) == text  # equality takes -0.0 for 0.0; the text does not
+    assert history_sha256(read.history) == history_sha256(rows)
+
+
+@pytest.mark.parametrize("value", [0.1, 5e-324, 1.7976931348623157e308, 0.1 + 0.2, -0.0, 1 / 3])
+def test_floats_keep_their_bits(value: float) -> None:
+    record = replace(FRESH, history=(epoch(1, value),))
+    read = TrainingRecord.from_json(parse_json(canonical_json(record.to_json())))
+    assert read.history[0].val_loss.hex() == value.hex()
+
+
+def test_the_history_digest_is_the_one_of_the_first_release() -> None:
+    rows = (epoch(1, 0.1 + 0.2), replace(epoch(2, 1e-07), loss=1 / 3))
+    assert history_sha256(rows) == "866286c6566b26500f627228f48d58d277996fa3db4b29e52d7678818396688c"
+    assert history_sha256(()) == "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945"
+
+
+def test_the_history_digest_sees_the_last_bit_and_no_timing() -> None:
+    assert history_sha256(history(0.1 + 0.2)) != history_sha256(history(0.3))
+    assert not {field.name for field in fields(EpochMetrics)} & {
+        field.name for field in fields(EpochTiming) if field.name.endswith("_s")
+    }
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Identity)])
+def test_only_what_decides_bits_is_a_difference(field: str) -> None:
+    other = Identity(**(asdict(IDENTITY) | {field: "other"}))
+    assert IDENTITY.differences(other) == (() if field in ("python", "numpy") else (field,))
+    assert IDENTITY.differences(IDENTITY) == ()
