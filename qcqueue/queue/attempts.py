@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from qcqueue.core.canonical import canonical_json
 from qcqueue.core.evaluation import Result
 from qcqueue.core.outcomes import Cause, Outcome
-from qcqueue.core.records import EpochTiming, TrainingRecord
+from qcqueue.core.records import EpochMetrics, EpochTiming, TrainingRecord
 from qcqueue.core.states import Event
 from qcqueue.database.schema import attempts, checkpoints, epochs, jobs, results
 from qcqueue.errors import LeaseLost
@@ -33,8 +33,8 @@ class Kept:
     steps_done: int
 
 
-Keep = Callable[[Sequence[Kept], int | None], set[int]]
-"""A retention policy: from the kept checkpoints and the best epoch, the ids of those to keep."""
+Keep = Callable[[Sequence[Kept], Sequence[EpochMetrics]], set[int]]
+"""A retention policy: from the kept checkpoints and the epochs of the run so far, the ids of those to keep."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +130,7 @@ def commit_progress(
         tx.execute(insert(epochs), finished)
     tx.execute(insert(checkpoints), [_checkpoint(attempt, item, now_s=now_s) for item in items])
     tx.execute(update(jobs).where(jobs.c.id == attempt.job_id).values(updated_at_s=now_s))
-    return _retire(tx, attempt.job_id, items[-1].record.best_epoch, keep)
+    return _retire(tx, attempt.job_id, items[-1].record.history, keep)
 
 
 def finish(tx: Connection, held: Claim, result: Result, predictions: StoredBlob, *, now_s: float) -> None:
@@ -213,9 +213,9 @@ def _checkpoint(attempt: Live, item: Progress, *, now_s: float) -> dict[str, Any
     }
 
 
-def _retire(tx: Connection, job_id: int, best_epoch: int | None, keep: Keep) -> tuple[str, ...]:
+def _retire(tx: Connection, job_id: int, history: Sequence[EpochMetrics], keep: Keep) -> tuple[str, ...]:
     kept = [Kept(**row._mapping) for row in tx.execute(_KEPT, {"job_id": job_id})]
-    wanted = keep(kept, best_epoch)
+    wanted = keep(kept, history)
     unwanted = [row for row in kept if row.id not in wanted]
     # The record of a retired checkpoint is of no use without its tensors; its line stays for the story.
     if unwanted:
