@@ -105,20 +105,22 @@ def only_the_gone_are_buried(before: Rows, now: Rows, ledger: Ledger) -> Iterato
         if line.id in before.history or line.what != "interrupted":
             continue
         holder = holders[line.job_id or 0, line.attempt or 0]
-        dead = holder in ledger.gone and ledger.machine_of[holder] == ledger.machine_of[line.who]
+        neighbour = ledger.machine_of[holder] == ledger.machine_of[line.who]
+        dead = holder in ledger.gone and (neighbour or holder in ledger.silenced)
         if line.who == holder or dead or ledger.lease_had_ended(holder, ledger.step_began_s[line.who]):
             continue
         yield f"{line.who} buried {holder}, which was alive and had beaten {ledger.beats[holder][-3:]}"
 
 
 def clean_up_spares_what_is_needed(before: Rows, now: Rows, _: Ledger) -> Iterator[str]:
-    """15. The last two states and that of the best epoch are never retired."""
+    """15. The last two states, and the best epoch of each, are never retired."""
     for job in now.jobs.values():
         was_kept = [row for row in now.checkpoints.values() if row.job_id == job.id and _is_in_play(before, row)]
-        newest = list(dict.fromkeys(row.state_sha256 for row in reversed(was_kept)))[:2]
-        best = best_state(now, job.id, was_kept, len(now.official(job.id)))
+        newest = {row.state_sha256: row.epochs_done for row in was_kept}
+        last = list(dict.fromkeys(row.state_sha256 for row in reversed(was_kept)))[:2]
+        best = {best_state(now, job.id, was_kept, newest[state]) for state in last}
         for row in was_kept:
-            if row.status == "retired" and row.state_sha256 in {*newest, best}:
+            if row.status == "retired" and row.state_sha256 in {*last, *best}:
                 yield f"{row} of {job.name} was retired and is still needed"
 
 
@@ -157,6 +159,8 @@ def only_final_causes_fail_a_job(before: Rows, now: Rows, ledger: Ledger) -> Ite
             continue
         holder = before.live(job.id)
         vanished = holder is not None and ledger.vanished[holder.session_id] >= 3
+        if job.failure_cause == "bad_data" and ledger.dataset_was_ruined:
+            continue
         if not vanished and (job.name, job.failure_cause) not in ledger.excuses:
             yield f"{job.name} failed without a cause: {job.failure_cause}, {job.failure_message}"
 

@@ -31,6 +31,8 @@ class Ledger:
         self.machine_of: dict[str, str] = {}
         self.gone: set[str] = set()
         """Sessions whose process is over, however it ended."""
+        self.silenced: set[str] = set()
+        """Sessions whose heartbeat was removed."""
         self.step_began_s: dict[str, float] = {}
         self.excuses: set[tuple[str, str]] = set()
         """(job name, cause) of every final failure a trainer was made to suffer."""
@@ -38,6 +40,7 @@ class Ledger:
         """Trainers of a session that vanished since its last epoch."""
         self.cache_flipped_s: dict[Path, float] = {}
         """True seconds of the last damage to a file in a machine's cache."""
+        self.dataset_was_ruined = False
         self.store_is_away = False
         self.transactions_open = 0
         self._blobs = root / "blobs"

@@ -165,8 +165,7 @@ class People:
         return max(kept) if self._chance.random() < 0.5 else self._chance.choice(kept)
 
     def _ruin_the_dataset(self) -> None:
-        for job in self._inspector.rows.jobs.values():
-            self._ledger.excuses.add((job.name, "bad_data"))
+        self._ledger.dataset_was_ruined = True
         self._ruin(self._inspector.rows.datasets[0], _flip)
 
     def _ruin(self, sha256: str, how: Callable[[Path, Chance], None]) -> None:

@@ -76,6 +76,7 @@ class FaultyStore:
     def forget_heartbeat(self, name: str) -> None:
         self._reach()
         self._store.forget_heartbeat(name)
+        self._ledger.silenced.add(name)
 
     def _reach(self, kill: Fault | None = None) -> None:
         self._pause()

@@ -73,10 +73,12 @@ class World:
             pause=self._pause,
             tell=self._tell,
         )
-        calm = Faults(self._chance, {}, lambda _: None)
+        # What people type is not killed within a call; that it may be refused or shown late is theirs to bear.
+        mild = {kind: options.rates.get(kind, 0.0) for kind in (Fault.STORE_BUSY, Fault.LATE_LISTING)}
+        self._mild_faults = Faults(seeded(f"mild {options.seed}"), mild, lambda kind: self._tell("fault", kind))
         self._people = People(
-            database=FaultyDatabase(self._database, self._ledger, calm, lambda: None),
-            store=FaultyStore(store, self._ledger, self._faults, lambda: None),
+            database=FaultyDatabase(self._database, self._ledger, self._mild_faults, lambda: None),
+            store=FaultyStore(store, self._ledger, self._mild_faults, lambda: None),
             root=store.root,
             places=self._places,
             lives=self._lives,
@@ -98,7 +100,7 @@ class World:
         self._people_later()
         self._run_until(self._options.troubled_s)
         self._calm_down()
-        self.report.hits = self._faults.hits
+        self.report.hits = self._faults.hits + self._mild_faults.hits
         self.report.checked = self._inspector.checked
         return self.report
 
@@ -111,7 +113,7 @@ class World:
     def _calm_down(self) -> None:
         """Stop all faults; everything that was not cancelled must be done, and stay done when sleepers wake."""
         self._tell("world", "calm from here")
-        self._faults.flowing = False
+        self._faults.flowing = self._mild_faults.flowing = False
         self._ledger.store_is_away = False
         until_s = self._time.now_s + CALM_S
         while not self._all_over():
