@@ -21,6 +21,7 @@ from qcqueue.core.evaluation import Result
 from qcqueue.core.records import Identity
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
+from qcqueue.core.words import count
 from qcqueue.errors import DrillFailed, UnknownName
 from qcqueue.queue.datasets import add_dataset, find_dataset, list_datasets
 from qcqueue.queue.enqueue import enqueue
@@ -146,6 +147,14 @@ def drill_job(
     narrate(f"{spec.full_name}: last life, to the end")
     finish(victim)
     return certify(reference.detail(), victim.detail(), kills=done_to_it, kills_in_attempts=in_attempts, seed=seed)
+
+
+def ran_on(identity: Identity) -> str:
+    """Say on what a run was computed, for a certificate."""
+    return (
+        f"{identity.processor}, {identity.instruction_set}, {count(identity.threads, 'thread')}, "
+        f"TensorFlow {identity.tensorflow}, Keras {identity.keras}"
+    )
 
 
 def pull_plugs(ring: Ring, *, kills: int, seed: int, narrate: Callable[[str], None]) -> tuple[Kill, ...]:

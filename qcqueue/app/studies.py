@@ -62,7 +62,9 @@ def _read_studies(files: Sequence[Path], overrides: Sequence[str]) -> list[Study
         except SpecInvalid as exc:
             problems += exc.problems
     if problems:
-        raise SpecInvalid(problems, hint="correct the lines above, then enqueue again; nothing was enqueued")
+        raise SpecInvalid(
+            dict.fromkeys(problems), hint="correct the lines above, then enqueue again; nothing was enqueued"
+        )
     _refuse_twins([spec for study in studies for spec in study.jobs])
     return studies
 

@@ -140,15 +140,15 @@ def dataset_table(lines: "Sequence[DatasetLine]") -> str:
 
 def certificate_screen(certificate: "Certificate") -> str:
     """Return what a drill has shown."""
-    identity = certificate.identity
+    from qcqueue.app.drill import ran_on
+
     verdict = colour("EQUAL", "green") if certificate.is_equal else colour("DIFFERENT", "red")
     said = [
         f"{colour(certificate.job, 'bold')}  {verdict}  {count(len(certificate.kills), 'SIGKILL')} "
         f"(seed {certificate.seed}), {count(certificate.interruptions, 'interruption')} recorded, "
         f"{certificate.kills_in_attempts} of the kills fell inside an attempt",
         f"  {_moments(certificate.kills)}",
-        f"  {identity.processor}, {identity.instruction_set}, {count(identity.threads, 'thread')}, "
-        f"TensorFlow {identity.tensorflow}, Keras {identity.keras}",
+        f"  {ran_on(certificate.identity)}",
     ]
     for name, undisturbed in certificate.undisturbed.items():
         cut = certificate.cut[name]
