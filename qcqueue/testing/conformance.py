@@ -1,0 +1,611 @@
+"""What every store and every database owes, as test classes: a new member of a drawer is tested by being named here.
+
+`StoreContract` runs over `STORES`, `DatabaseContract` over `DATABASES`. A place says how the contract reaches one
+kind from any process and behind its back. The processes are real, they race, and they die by SIGKILL; what they
+tell their parent travels over a pipe, so that no test waits for the clock.
+"""
+
+import contextlib
+import hashlib
+import multiprocessing
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from qcqueue.clock import Clock, SystemClock
+from qcqueue.core.canonical import digest_of
+from qcqueue.database.base import Database
+from qcqueue.database.local import LocalDatabase
+from qcqueue.database.schema import FORMAT, history, metadata, sessions
+from qcqueue.errors import (
+    BlobMissing,
+    CorruptionError,
+    DigestMismatch,
+    QcqueueError,
+    StoreError,
+    StoreMissing,
+    UnknownFormat,
+)
+from qcqueue.storage.base import Store
+from qcqueue.storage.folder import CHUNK_BYTES, FolderStore
+from qcqueue.testing.clocks import MachineClock, WorldTime
+
+# A fork server starts a process in milliseconds, and none inherits a connection or a lock from the test.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload([__name__])
+
+
+class StorePlace(Protocol):
+    """One kind of store: how to open it, and how its bytes go wrong without its knowledge."""
+
+    def open(self, root: Path, clock: Clock) -> Store: ...
+
+    def overwrite(self, root: Path, sha256: str, data: bytes) -> None: ...
+
+
+class DatabasePlace(Protocol):
+    """One kind of database: how to make and open it, and what a stranger can do to its bytes."""
+
+    def make(self, folder: Path) -> None: ...
+
+    def open(self, folder: Path) -> AbstractContextManager[Database]: ...
+
+    def bytes_of(self, folder: Path) -> dict[str, bytes]: ...
+
+    def overwrite(self, folder: Path, data: bytes) -> None: ...
+
+    def set_format(self, folder: Path, number: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class InFolder:
+    """A store in a local folder."""
+
+    def open(self, root: Path, clock: Clock) -> Store:
+        store = FolderStore(root, clock)
+        store.create()
+        return store
+
+    def overwrite(self, root: Path, sha256: str, data: bytes) -> None:
+        (root / "blobs" / sha256).write_bytes(data)
+
+
+@dataclass(frozen=True, slots=True)
+class OneFile:
+    """A database in one local file."""
+
+    name: str = "queue.sqlite"
+
+    def make(self, folder: Path) -> None:
+        with contextlib.closing(LocalDatabase(folder / self.name)) as database:
+            database.create()
+
+    def open(self, folder: Path) -> AbstractContextManager[Database]:
+        return contextlib.closing(LocalDatabase(folder / self.name))
+
+    def bytes_of(self, folder: Path) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def overwrite(self, folder: Path, data: bytes) -> None:
+        (folder / self.name).write_bytes(data)
+
+    def set_format(self, folder: Path, number: int) -> None:
+        with contextlib.closing(sqlite3.connect(folder / self.name)) as connection, connection:
+            connection.execute("UPDATE meta SET format = ?", (number,))
+
+
+STORES: Mapping[str, StorePlace] = {"folder": InFolder()}
+DATABASES: Mapping[str, DatabasePlace] = {"local": OneFile()}
+
+
+def contents_digest(database: Database) -> str:
+    """Return the digest of every row of every table, so that "nothing was changed" can be said in one line."""
+    with database.read() as tx:
+        rows = {table.name: sorted(map(repr, tx.execute(select(table)))) for table in metadata.sorted_tables}
+    return digest_of(rows)
+
+
+@contextlib.contextmanager
+def running(target: Callable[..., None], *arguments: object) -> Iterator[tuple[BaseProcess, Pipe]]:
+    """Run `target(*arguments, pipe)` in another process; what is left of it is killed at the end."""
+    here, there = PROCESSES.Pipe()
+    process = PROCESSES.Process(target=target, args=(*arguments, there), daemon=True)
+    process.start()
+    there.close()
+    try:
+        yield process, here
+    finally:
+        process.kill()
+        process.join()
+        here.close()
+
+
+def kill_now(process: BaseProcess, pipe: Pipe) -> list[Any]:
+    """SIGKILL the process and return what it had said and nobody had read."""
+    process.kill()
+    process.join()
+    said = []
+    while True:
+        try:
+            said.append(pipe.recv())
+        except ConnectionResetError:  # it died before it heard all of ours; what it said is still to come
+            continue
+        except EOFError:
+            return said
+
+
+def race(target: Callable[..., None], arguments: list[tuple[object, ...]]) -> None:
+    """Run `target(*each, barrier)` in one process for each, all past the barrier at once; all must end well."""
+    barrier = PROCESSES.Barrier(len(arguments))
+    racers = [PROCESSES.Process(target=target, args=(*each, barrier), daemon=True) for each in arguments]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join()
+    assert [racer.exitcode for racer in racers] == [0] * len(racers)
+
+
+class StoreContract:
+    """Everything `storage.base` promises."""
+
+    @pytest.fixture(params=list(STORES))
+    def place(self, request: pytest.FixtureRequest) -> StorePlace:
+        return STORES[request.param]
+
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        return tmp_path / "store"
+
+    @pytest.fixture
+    def time(self) -> WorldTime:
+        return WorldTime()
+
+    @pytest.fixture
+    def store(self, place: StorePlace, root: Path, time: WorldTime) -> Store:
+        return place.open(root, MachineClock(time))
+
+    @pytest.fixture
+    def here(self, tmp_path: Path) -> Path:
+        """A folder of this machine for sources and targets."""
+        folder = tmp_path / "here"
+        folder.mkdir()
+        return folder
+
+    @pytest.mark.parametrize("size_bytes", [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, 2 * CHUNK_BYTES + 1])
+    def test_a_blob_of_any_size_comes_back_as_it_was(self, store: Store, here: Path, size_bytes: int) -> None:
+        data = _bytes(size_bytes)
+        sha256 = store.put(_file(here / "source", data))
+        store.fetch(sha256, here / "target")
+        assert (here / "target").read_bytes() == data
+        assert store.size(sha256) == size_bytes
+
+    def test_a_blob_is_named_by_its_sha256_and_not_by_its_file(self, store: Store, here: Path) -> None:
+        one, other = _file(here / "one", b"bytes"), _file(here / "other", b"bytes")
+        assert store.put(one) == store.put(other) == hashlib.sha256(b"bytes").hexdigest()
+
+    def test_putting_a_blob_again_changes_nothing(self, store: Store, here: Path) -> None:
+        source = _file(here / "source", b"bytes")
+        assert {store.put(source) for _ in range(3)} == {_sha256(b"bytes")}
+        assert list(store.list_blobs()) == [_sha256(b"bytes")]
+        assert source.read_bytes() == b"bytes"
+
+    def test_a_source_that_is_not_there_stores_nothing(self, store: Store, here: Path) -> None:
+        with pytest.raises(StoreError):
+            store.put(here / "nothing")
+        assert list(store.list_blobs()) == []
+
+    def test_a_blob_that_is_not_there_is_said_to_be_missing(self, store: Store, here: Path) -> None:
+        absent = _sha256(b"never stored")
+        with pytest.raises(BlobMissing, match=absent[:12]):
+            store.fetch(absent, here / "target")
+        assert store.size(absent) is None
+        assert list(here.iterdir()) == []
+
+    def test_a_failed_fetch_leaves_the_file_that_was_there(self, store: Store, here: Path) -> None:
+        target = _file(here / "target", b"mine")
+        with pytest.raises(BlobMissing):
+            store.fetch(_sha256(b"never stored"), target)
+        assert target.read_bytes() == b"mine"
+
+    @pytest.mark.parametrize("damaged", [b"", b"byt", b"bytez", b"bytes and more"])
+    def test_a_damaged_blob_is_refused_and_leaves_nothing(
+        self, place: StorePlace, store: Store, root: Path, here: Path, damaged: bytes
+    ) -> None:
+        sha256 = store.put(_file(here / "source", b"bytes"))
+        place.overwrite(root, sha256, damaged)
+        with pytest.raises(DigestMismatch, match=sha256[:12]):
+            store.fetch(sha256, here / "target")
+        assert [path.name for path in here.iterdir()] == ["source"]
+
+    def test_putting_a_damaged_blob_again_heals_it(
+        self, place: StorePlace, store: Store, root: Path, here: Path
+    ) -> None:
+        sha256 = store.put(_file(here / "source", b"bytes"))
+        place.overwrite(root, sha256, b"rot")
+        assert store.put(here / "source") == sha256
+        store.fetch(sha256, here / "target")
+        assert (here / "target").read_bytes() == b"bytes"
+
+    def test_a_deleted_blob_is_gone_and_deleting_it_again_is_fine(self, store: Store, here: Path) -> None:
+        sha256 = store.put(_file(here / "source", b"bytes"))
+        for _ in range(2):
+            store.delete(sha256)
+        assert store.size(sha256) is None
+        with pytest.raises(BlobMissing):
+            store.fetch(sha256, here / "target")
+
+    def test_a_deleted_blob_can_be_stored_again(self, store: Store, here: Path) -> None:
+        sha256 = store.put(_file(here / "source", b"bytes"))
+        store.delete(sha256)
+        assert store.put(here / "source") == sha256
+        assert store.size(sha256) == 5
+
+    def test_a_listing_shows_nothing_that_was_never_stored(self, store: Store, here: Path) -> None:
+        stored = {store.put(_file(here / "source", data)) for data in (b"one", b"two", b"three")}
+        assert set(store.list_blobs()) <= stored
+
+    def test_a_store_opened_a_second_time_is_the_same_store(
+        self, place: StorePlace, store: Store, root: Path, here: Path
+    ) -> None:
+        sha256 = store.put(_file(here / "source", b"bytes"))
+        store.beat("session")
+        again = place.open(root, SystemClock())
+        again.fetch(sha256, here / "target")
+        assert again.url == store.url
+        assert again.heartbeat_age_s("session") is not None
+
+    def test_a_heartbeat_ages_by_the_clock_of_the_store(self, store: Store, time: WorldTime) -> None:
+        store.beat("session")
+        assert store.heartbeat_age_s("session") == pytest.approx(0.0, abs=1e-3)
+        time.now_s += 40.0
+        assert store.heartbeat_age_s("session") == pytest.approx(40.0, abs=1e-3)
+        store.beat("session")
+        assert store.heartbeat_age_s("session") == pytest.approx(0.0, abs=1e-3)
+
+    def test_one_heartbeat_says_nothing_of_another(self, store: Store, time: WorldTime) -> None:
+        store.beat("one")
+        time.now_s += 40.0
+        store.beat("other")
+        assert store.heartbeat_age_s("one") == pytest.approx(40.0, abs=1e-3)
+        assert store.heartbeat_age_s("never") is None
+
+    def test_a_forgotten_heartbeat_was_never_there_and_may_be_forgotten_again(self, store: Store) -> None:
+        store.beat("session")
+        for _ in range(2):
+            store.forget_heartbeat("session")
+        assert store.heartbeat_age_s("session") is None
+
+    def test_a_heartbeat_is_no_blob(self, store: Store) -> None:
+        store.beat("session")
+        assert list(store.list_blobs()) == []
+
+    def test_processes_that_store_one_blob_at_once_leave_it_whole(
+        self, place: StorePlace, store: Store, root: Path, here: Path
+    ) -> None:
+        data = _bytes(2 * CHUNK_BYTES)
+        source = _file(here / "source", data)
+        race(_put, [(place, root, source)] * 4)
+        store.fetch(_sha256(data), here / "target")
+        assert (here / "target").read_bytes() == data
+
+    def test_processes_that_fetch_to_one_target_never_show_half_a_blob(
+        self, place: StorePlace, store: Store, root: Path, here: Path
+    ) -> None:
+        data = _bytes(2 * CHUNK_BYTES)
+        sha256 = store.put(_file(here / "source", data))
+        race(_fetch_and_look, [(place, root, sha256, here / "target")] * 4)
+        assert sorted(path.name for path in here.iterdir()) == ["source", "target"]
+
+    def test_a_killed_put_leaves_all_of_the_blob_or_nothing(
+        self, place: StorePlace, store: Store, root: Path, here: Path
+    ) -> None:
+        blobs = {f"{index}": _bytes(size, salt=index) for index, size in enumerate([1, 2**16, 2**20, 2**22, 2**23])}
+        sources = [_file(here / name, data) for name, data in blobs.items()]
+        for last in blobs:
+            with running(_put_one_by_one, place, root, sources) as (process, pipe):
+                while pipe.recv() != ("putting", last):
+                    pass
+                said = kill_now(process, pipe)
+            for name, data in blobs.items():
+                stored = int(name) < int(last) or ("put", name) in said
+                if stored or store.size(_sha256(data)) is not None:
+                    store.fetch(_sha256(data), here / "target")
+                    assert (here / "target").read_bytes() == data
+                store.delete(_sha256(data))
+            assert list(store.list_blobs()) == []
+
+
+class DatabaseContract:
+    """Everything `database.base` promises, and what a person may find where a queue should be."""
+
+    @pytest.fixture(params=list(DATABASES))
+    def place(self, request: pytest.FixtureRequest) -> DatabasePlace:
+        return DATABASES[request.param]
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "queue"
+        folder.mkdir()
+        return folder
+
+    @pytest.fixture
+    def database(self, place: DatabasePlace, folder: Path) -> Iterator[Database]:
+        place.make(folder)
+        with place.open(folder) as database:
+            database.transact(_set_counters)
+            yield database
+
+    def test_a_transaction_returns_what_its_action_returns(self, database: Database) -> None:
+        assert database.transact(_increment) == 1
+        assert database.transact(_increment) == 2
+
+    def test_what_was_committed_is_read_by_whoever_opens_it_next(
+        self, place: DatabasePlace, database: Database, folder: Path
+    ) -> None:
+        database.transact(_increment)
+        with place.open(folder) as again:
+            assert _counters(again) == (1, 1)
+
+    def test_making_it_again_changes_nothing(self, place: DatabasePlace, database: Database, folder: Path) -> None:
+        before = contents_digest(database)
+        place.make(folder)
+        assert contents_digest(database) == before
+
+    def test_an_action_that_raises_changes_nothing_and_its_error_passes_through(self, database: Database) -> None:
+        before, error = contents_digest(database), RuntimeError("halfway")
+
+        def halfway(tx: Connection) -> None:
+            _increment(tx)
+            raise error
+
+        with pytest.raises(RuntimeError) as caught:
+            database.transact(halfway)
+        assert caught.value is error
+        assert contents_digest(database) == before
+        assert database.transact(_increment) == 1
+
+    def test_what_the_schema_forbids_changes_nothing(self, database: Database) -> None:
+        before = contents_digest(database)
+
+        def twice(tx: Connection) -> None:
+            _increment(tx)
+            _set_counters(tx)
+
+        with pytest.raises(IntegrityError):
+            database.transact(twice)
+        assert contents_digest(database) == before
+
+    def test_increments_of_many_processes_are_all_counted(
+        self, place: DatabasePlace, database: Database, folder: Path
+    ) -> None:
+        race(_increment_often, [(place, folder, 40)] * 8)
+        assert _counters(database) == (320, 320)
+
+    def test_a_reader_sees_one_state_however_often_it_looks(self, place: DatabasePlace, database: Database) -> None:
+        written = threading.Event()
+
+        def increment(tx: Connection) -> None:
+            _increment(tx)
+            written.set()
+
+        with database.read() as tx:
+            before = _counter(tx, "left")
+            writer = threading.Thread(target=database.transact, args=(increment,))
+            writer.start()
+            written.wait()
+            assert (_counter(tx, "left"), _counter(tx, "right")) == (before, before)
+        writer.join()
+        assert _counters(database) == (before + 1, before + 1)
+
+    def test_a_reader_never_sees_half_a_commit(self, place: DatabasePlace, database: Database, folder: Path) -> None:
+        with running(_increment_when_told, place, folder) as (_, pipe):
+            for _ in range(60):
+                pipe.send("go")
+                left, right = _counters(database)
+                assert left == right
+                pipe.recv()
+
+    def test_a_reader_may_not_write(self, database: Database) -> None:
+        before = contents_digest(database)
+        with pytest.raises(QcqueueError), database.read() as tx:
+            _increment(tx)
+        assert contents_digest(database) == before
+
+    def test_a_killed_transaction_leaves_the_old_state(
+        self, place: DatabasePlace, database: Database, folder: Path
+    ) -> None:
+        before = contents_digest(database)
+        with running(_write_and_wait, place, folder, 1) as (process, pipe):
+            pipe.recv()
+            kill_now(process, pipe)
+        assert contents_digest(database) == before
+        assert database.transact(_increment) == 1
+
+    def test_a_large_killed_transaction_is_undone_by_whoever_reads_next(
+        self, place: DatabasePlace, database: Database, folder: Path
+    ) -> None:
+        before = contents_digest(database)
+        # More than a page cache holds: part of it is in the file already, and its journal must be rolled back.
+        with running(_write_and_wait, place, folder, 8000) as (process, pipe):
+            pipe.recv()
+            kill_now(process, pipe)
+        with place.open(folder) as reader:
+            assert contents_digest(reader) == before
+        assert database.transact(_increment) == 1
+
+    @pytest.mark.parametrize("commits", [1, 2, 5, 11])
+    def test_a_commit_that_was_reported_survives_the_death_of_its_process(
+        self, place: DatabasePlace, database: Database, folder: Path, commits: int
+    ) -> None:
+        with running(_increment_when_told, place, folder) as (process, pipe):
+            for _ in range(commits + 1):
+                pipe.send("go")
+            reported = [pipe.recv() for _ in range(commits)]
+            reported += kill_now(process, pipe)
+        left, right = _counters(database)
+        assert left == right
+        assert left - reported[-1] in (0, 1)
+
+    def test_a_missing_database_says_how_to_make_one(self, place: DatabasePlace, folder: Path) -> None:
+        with place.open(folder) as database:
+            with pytest.raises(StoreMissing) as caught:
+                database.transact(_increment)
+            assert caught.value.hint == "qcqueue init"
+            with pytest.raises(StoreMissing), database.read():
+                pass
+        assert place.bytes_of(folder) == {}
+
+    def test_a_newer_format_is_refused_and_not_touched(
+        self, place: DatabasePlace, database: Database, folder: Path
+    ) -> None:
+        place.set_format(folder, FORMAT + 1)
+        before = place.bytes_of(folder)
+        with place.open(folder) as newer:
+            with pytest.raises(UnknownFormat, match=str(FORMAT + 1)) as caught:
+                newer.transact(_increment)
+            assert caught.value.hint
+            with pytest.raises(UnknownFormat), newer.read():
+                pass
+        assert place.bytes_of(folder) == before
+
+    @pytest.mark.parametrize("kind", ["other tables", "another meta table", "text", "noise", "a torn page"])
+    def test_a_file_that_is_no_queue_is_refused_in_one_sentence_and_not_touched(
+        self, place: DatabasePlace, folder: Path, tmp_path: Path, kind: str
+    ) -> None:
+        place.overwrite(folder, _not_a_queue(kind, tmp_path))
+        before = place.bytes_of(folder)
+        with place.open(folder) as database:
+            with pytest.raises(CorruptionError) as caught:
+                database.transact(_increment)
+            assert "\n" not in str(caught.value)
+            assert caught.value.hint
+            with pytest.raises(CorruptionError), database.read():
+                pass
+        assert place.bytes_of(folder) == before
+
+    @pytest.mark.parametrize("kind", ["other tables", "text", "noise", "a torn page"])
+    def test_nothing_is_made_where_something_else_is(
+        self, place: DatabasePlace, folder: Path, tmp_path: Path, kind: str
+    ) -> None:
+        place.overwrite(folder, _not_a_queue(kind, tmp_path))
+        before = place.bytes_of(folder)
+        with pytest.raises(CorruptionError):
+            place.make(folder)
+        assert place.bytes_of(folder) == before
+
+
+# What the processes of the store contract do.
+
+
+def _put(place: StorePlace, root: Path, source: Path, together: Barrier) -> None:
+    store = place.open(root, SystemClock())
+    together.wait()
+    for _ in range(3):
+        store.put(source)
+
+
+def _fetch_and_look(place: StorePlace, root: Path, sha256: str, target: Path, together: Barrier) -> None:
+    store = place.open(root, SystemClock())
+    together.wait()
+    for _ in range(3):
+        store.fetch(sha256, target)
+        assert _sha256(target.read_bytes()) == sha256
+
+
+def _put_one_by_one(place: StorePlace, root: Path, sources: list[Path], pipe: Pipe) -> None:
+    store = place.open(root, SystemClock())
+    for source in sources:
+        pipe.send(("putting", source.name))
+        store.put(source)
+        pipe.send(("put", source.name))
+
+
+# What the processes of the database contract do. Two counters that only ever move together show a torn commit.
+
+
+def _set_counters(tx: Connection) -> None:
+    row = {"machine": "m", "host": "h", "processor": "0", "started_at_s": 0.0}
+    tx.execute(insert(sessions), [{"id": "left", **row}, {"id": "right", **row}])
+
+
+def _counter(tx: Connection, name: str) -> int:
+    return int(tx.execute(select(sessions.c.processor).where(sessions.c.id == name)).scalar_one())
+
+
+def _counters(database: Database) -> tuple[int, int]:
+    with database.read() as tx:
+        return _counter(tx, "left"), _counter(tx, "right")
+
+
+def _increment(tx: Connection) -> int:
+    for name in ("left", "right"):
+        value = _counter(tx, name) + 1
+        tx.execute(update(sessions).where(sessions.c.id == name).values(processor=str(value)))
+    return value
+
+
+def _increment_often(place: DatabasePlace, folder: Path, times: int, together: Barrier) -> None:
+    with place.open(folder) as database:
+        together.wait()
+        for _ in range(times):
+            database.transact(_increment)
+
+
+def _increment_when_told(place: DatabasePlace, folder: Path, pipe: Pipe) -> None:
+    with place.open(folder) as database:
+        while pipe.recv():
+            pipe.send(database.transact(_increment))
+
+
+def _write_and_wait(place: DatabasePlace, folder: Path, rows: int, pipe: Pipe) -> None:
+    line = {"at_s": 0.0, "who": "w", "what": "w", "why": "w" * 500}
+
+    def write(tx: Connection) -> None:
+        _increment(tx)
+        tx.execute(insert(history), [line] * rows)
+        pipe.send("written")
+        pipe.recv()
+
+    with place.open(folder) as database:
+        database.transact(write)
+
+
+# What they work on.
+
+
+def _file(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+def _bytes(size: int, *, salt: int = 0) -> bytes:
+    return hashlib.shake_128(str(salt).encode()).digest(size)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _not_a_queue(kind: str, folder: Path) -> bytes:
+    if kind == "text":
+        return b"this is a letter, and a long one at that" * 40
+    if kind == "noise":
+        return _bytes(5000)
+    if kind == "a torn page":
+        OneFile(name="whole").make(folder)
+        return (folder / "whole").read_bytes()[:1000]
+    table = "songs" if kind == "other tables" else "meta"
+    with contextlib.closing(sqlite3.connect(folder / "foreign")) as connection, connection:
+        connection.execute(f"CREATE TABLE {table} (title TEXT)")
+    return (folder / "foreign").read_bytes()
