@@ -1,0 +1,113 @@
+"""Reading a folder or zip of images without trusting it: list first, refuse by name, then read one file at a time.
+
+Owns the folder and the choice between folder and zip; `archive` owns the zip, `layout` what the paths mean.
+Nothing is ever extracted or written, no link is followed, and no file is larger in memory than the limits say.
+"""
+
+import os
+import stat
+import struct
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from qcqueue.datasets.archive import ZipTree
+from qcqueue.datasets.layout import Listing, check_path
+from qcqueue.datasets.limits import FILE_SIZE_BYTES_MAX, FILES_MAX, reason, shown
+from qcqueue.errors import DatasetInvalid
+
+
+class Tree(Protocol):
+    """Somebody's files: what is there, and the bytes of one of them."""
+
+    def listing(self) -> Listing: ...
+
+    def read(self, path: str) -> bytes: ...
+
+
+@contextmanager
+def open_tree(path: Path) -> Iterator[Tree]:
+    """Open a folder or a zip for reading. Raises: DatasetInvalid: it is neither, or it cannot be read."""
+    if path.is_dir():
+        yield FolderTree(path)
+        return
+    where = shown(path.name or str(path))
+    with _opened_zip(path, where) as archive:
+        yield ZipTree(archive, where=where, size_bytes=path.stat().st_size)
+
+
+def _opened_zip(path: Path, where: str) -> zipfile.ZipFile:
+    if not os.path.lexists(path):
+        raise DatasetInvalid(f"there is no folder or zip {shown(str(path))}", hint="check the path")
+    try:
+        # Asked first: opening a pipe or a device to see what it holds could wait for ever.
+        if path.is_file():
+            if zipfile.is_zipfile(path):
+                return zipfile.ZipFile(path)
+            if _looks_like_zip(path):
+                raise DatasetInvalid(f"the zip {where} is damaged or cut short", hint="copy or download it again")
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, EOFError, OverflowError) as exc:
+        raise DatasetInvalid(f"the zip {where} is damaged: {reason(exc)}", hint="copy or download it again") from exc
+    except OSError as exc:
+        raise _unreadable(where, exc) from exc
+    raise DatasetInvalid(f"{where} is neither a folder nor a zip", hint="unpack it, or pack its folder as a zip")
+
+
+def _unreadable(named: str, exc: OSError) -> DatasetInvalid:
+    return DatasetInvalid(f"{named} cannot be read: {exc.strerror or reason(exc)}", hint="check its permissions")
+
+
+def _looks_like_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return path.suffix.casefold() == ".zip" or file.read(4) == b"PK\x03\x04"
+
+
+class FolderTree:
+    """A folder on disk. Links and devices are refused, so what is imported is what lies inside."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._where = shown(root.name or str(root))
+
+    def listing(self) -> Listing:
+        files: list[str] = []
+        folders: list[str] = []
+        try:
+            for path, is_folder in self._walk(self._root, ""):
+                (folders if is_folder else files).append(path)
+                if len(files) + len(folders) > FILES_MAX:
+                    raise DatasetInvalid(f"{self._where} holds more than {FILES_MAX} files", hint="import fewer")
+        except OSError as exc:
+            raise _unreadable(shown(exc.filename or self._where), exc) from exc
+        return Listing(files=tuple(sorted(files)), folders=tuple(sorted(folders)))
+
+    def read(self, path: str) -> bytes:
+        try:
+            with (self._root / path).open("rb") as file:
+                content = file.read(FILE_SIZE_BYTES_MAX + 1)
+        except OSError as exc:
+            raise _unreadable(f"{shown(path)} in {self._where}", exc) from exc
+        if len(content) > FILE_SIZE_BYTES_MAX:
+            raise DatasetInvalid(
+                f"{shown(path)} in {self._where} is larger than {FILE_SIZE_BYTES_MAX // 1024**2} MiB",
+                hint="save it as an ordinary PNG or JPEG",
+            )
+        return content
+
+    def _walk(self, folder: Path, prefix: str) -> Iterator[tuple[str, bool]]:
+        """Yield (path from the top, is it a folder), folders before what is in them."""
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                path = f"{prefix}{entry.name}"
+                check_path(path, where=self._where)
+                mode = entry.stat(follow_symlinks=False).st_mode
+                if stat.S_ISLNK(mode):
+                    raise DatasetInvalid(f"{shown(path)} in {self._where} is a link", hint="put the file itself there")
+                if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                    raise DatasetInvalid(f"{shown(path)} in {self._where} is not an ordinary file", hint="remove it")
+                yield path, stat.S_ISDIR(mode)
+                if stat.S_ISDIR(mode):
+                    # check_path bounds the depth: what is too deep is refused, never silently left out.
+                    yield from self._walk(folder / entry.name, f"{path}/")
