@@ -327,7 +327,8 @@ class Session:
         if now_s >= self._beat_due_s:
             self._beat_due_s = now_s + self._tools.lease.beat_every_s
             self._tools.store.beat(self.id)
-            self._working().check_live()
+            if not self._working().finished:  # its own result ends an attempt while the trainer is still leaving
+                self._working().check_live()
 
     def _collect(self) -> None:
         for record in self._working().collect():
