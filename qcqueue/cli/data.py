@@ -56,7 +56,7 @@ def add(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder with one subfolder a class, or a zip of one.")],
     name: Annotated[str, typer.Option("--name", help="What to call it.")],
     size: Annotated[
-        str, typer.Option("--size", metavar="HxW", help="Every image is resized to this once, in pixels.")
+        str, typer.Option("--image-size", metavar="HxW", help="Every image is resized to this once, in pixels.")
     ] = "75x75",
     split: Annotated[
         str | None,
@@ -150,7 +150,7 @@ def _image_size(text: str) -> tuple[int, int]:
     height, width = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
     if not (1 <= height <= LARGEST_SIDE_PX and 1 <= width <= LARGEST_SIDE_PX):
         raise UserError(
-            f"--size {text!r} is not a height and width of 1 to {LARGEST_SIDE_PX} pixels", hint="--size 75x75"
+            f"--image-size {text!r} is not a height and width of 1 to {LARGEST_SIDE_PX} pixels", hint="--image-size 75x75"
         )
     return height, width
 

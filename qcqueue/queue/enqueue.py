@@ -97,7 +97,7 @@ def _misfit(spec: JobSpec, summary: DatasetSummary) -> str | None:
         wanted, found = "x".join(map(str, spec.image_size)), "x".join(map(str, summary.image_size))
         return (
             f"{spec.full_name}: image_size is {wanted}, but the images of {spec.dataset!r} are {found}; "
-            f"use image_size = [{found.replace('x', ', ')}], or add the images again with --size {wanted}"
+            f"use image_size = [{found.replace('x', ', ')}], or add the images again with --image-size {wanted}"
         )
     return None
 
