@@ -1,0 +1,212 @@
+"""One real queue in a folder, and the few gestures the tests of the queue make on it.
+
+Time is a number that rises by one with every transaction. Digests, records and timings are made up, but complete.
+"""
+
+import functools
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from qcqueue.checkpoints.retention import keep_last_two_and_best
+from qcqueue.core.canonical import digest_of
+from qcqueue.core.dataset import DatasetSummary
+from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
+from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, PartialEpoch, TrainingRecord
+from qcqueue.core.spec import JobSpec
+from qcqueue.database.local import LocalDatabase
+from qcqueue.queue.attempts import Progress, commit_progress
+from qcqueue.queue.claim import begin_session, claim
+from qcqueue.queue.controls import Control, control
+from qcqueue.queue.datasets import add_dataset
+from qcqueue.queue.enqueue import Enqueued, enqueue
+from qcqueue.queue.overview import JobLine, job_lines
+from qcqueue.queue.queries import job_detail
+from qcqueue.queue.values import Candidate, Claim, JobDetail, StoredBlob
+from qcqueue.testing.conformance import contents_digest
+
+T = TypeVar("T")
+
+IMAGES = StoredBlob(sha256=digest_of("images"), size_bytes=1000)
+SUMMARY = DatasetSummary(
+    classes=("good", "reject"), image_size=(32, 32), train=40, validation=8, test=8, source="made up"
+)
+IDENTITY = Identity(
+    processor="p", instruction_set="i", threads=2, deterministic=True, python="3", tensorflow="2", keras="3", numpy="2"
+)
+TIMING = EpochTiming(
+    train_s=4.5, val_s=0.5, checkpoint_s=0.1, first_step_s=1.25, step_s_p50=0.3, step_s_p95=0.4, step_count=10
+)
+
+
+def spec(name: str, **changes: Any) -> JobSpec:
+    """Return the spec of the job `study/name`."""
+    plain = JobSpec(
+        study="study",
+        name=name,
+        model="VGG16",
+        dataset="images",
+        epochs=5,
+        batch_size=4,
+        learning_rate=0.001,
+        optimizer="adam",
+        image_size=(32, 32),
+        weights="none",
+        weights_sha256=None,
+        trainable="all",
+        augment="none",
+        dropout=0.0,
+        determinism="exact",
+        device="any",
+        seed=1,
+        early_stopping=0,
+    )
+    return replace(plain, **changes)
+
+
+def metrics(epoch: int, val_loss: float = 0.5) -> EpochMetrics:
+    return EpochMetrics(
+        epoch=epoch, loss=1 / (epoch + 2), accuracy=0.1, val_loss=val_loss, val_accuracy=1 / 3, learning_rate=0.001
+    )
+
+
+def record(val_losses: Sequence[float] = (), *, steps_done: int = 0, lineage: int = 1) -> TrainingRecord:
+    """Return the record after one whole epoch for each validation loss, and `steps_done` steps of the next."""
+    return TrainingRecord(
+        spec_sha256=digest_of("spec"),
+        epochs_done=len(val_losses),
+        partial=PartialEpoch(steps_done=steps_done),
+        history=tuple(metrics(epoch, loss) for epoch, loss in enumerate(val_losses, start=1)),
+        identity=IDENTITY,
+        lineage=lineage,
+    )
+
+
+def state(*words: object) -> StoredBlob:
+    """Return a state blob that is the same for the same words."""
+    return StoredBlob(sha256=digest_of(["state", *words]), size_bytes=100)
+
+
+def epoch_done(job: str, val_losses: Sequence[float]) -> Progress:
+    """Return what is committed when the last of these epochs is finished and validated."""
+    return Progress(state=state(job, len(val_losses)), record=record(val_losses), timing=TIMING)
+
+
+def within_epoch(job: str, val_losses: Sequence[float], steps_done: int) -> Progress:
+    """Return what is committed for a state saved within an epoch."""
+    saved = record(val_losses, steps_done=steps_done)
+    return Progress(state=state(job, len(val_losses), steps_done), record=saved)
+
+
+def result(epoch: int = 1) -> Result:
+    score = ClassScore(precision=1 / 3, recall=0.5, f1=0.4, support=4)
+    evaluation = Evaluation(
+        loss=0.25, accuracy=0.75, per_class={"good": score, "reject": score}, confusion_matrix=((3, 1), (1, 3))
+    )
+    appraisal = Appraisal(
+        epoch=epoch,
+        weights_sha256=digest_of("weights"),
+        predictions_sha256=digest_of("softmax"),
+        validation=evaluation,
+        test=evaluation,
+    )
+    return Result(
+        last=appraisal, best=appraisal, history_sha256=digest_of("history"), parameters=10, trainable_parameters=8
+    )
+
+
+PREDICTIONS = StoredBlob(sha256=digest_of("predictions"), size_bytes=10)
+
+
+@functools.cache
+def _empty_queue() -> bytes:
+    """Making the tables costs more than most tests, so it is done once a process."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = LocalDatabase(Path(folder) / "queue.sqlite")
+        database.create()
+        database.transact(lambda tx: add_dataset(tx, "images", IMAGES, SUMMARY, who="user", now_s=0.0))
+        for session in ("s1", "s2", "s3"):
+            database.transact(
+                functools.partial(
+                    begin_session, session_id=session, machine=f"m-{session}", host="h", processor="p", now_s=0.0
+                )
+            )
+        database.close()
+        return database.path.read_bytes()
+
+
+def _first(jobs: Sequence[Candidate]) -> str | None:
+    return jobs[0].name if jobs else None
+
+
+class Desk:
+    """A queue with the dataset `images`, the sessions s1, s2 and s3, and no jobs."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "queue.sqlite"
+        path.write_bytes(_empty_queue())
+        self.database = LocalDatabase(path, durable=False)
+        self.now_s = 0.0
+
+    def do(self, function: Callable[..., T], *values: Any, **options: Any) -> T:
+        """Run one transaction function, a second after the one before."""
+        self.now_s += 1.0
+        return self.database.transact(lambda tx: function(tx, *values, **options, now_s=self.now_s))
+
+    def ask(self, query: Callable[..., T], *values: Any) -> T:
+        with self.database.read() as tx:
+            return query(tx, *values)
+
+    def enqueue(self, *specs: JobSpec | str) -> Enqueued:
+        listed = [spec(each) if isinstance(each, str) else each for each in specs]
+        return self.do(enqueue, listed, weights=(), who="user")
+
+    def claim(
+        self, session: str = "s1", *, job: str | None = None, gone: Mapping[tuple[str, int], str] | None = None
+    ) -> Claim | None:
+        """Claim the first job of the queue, or the one named."""
+        choose = _first if job is None else lambda _: f"study/{job}"
+        return self.do(claim, session, gone=gone or {}, choose=choose)
+
+    def must_claim(
+        self, session: str = "s1", *, job: str | None = None, gone: Mapping[tuple[str, int], str] | None = None
+    ) -> Claim:
+        held = self.claim(session, job=job, gone=gone)
+        assert held is not None, "the test expects a job to be free"
+        return held
+
+    def commit(self, held: Claim, *items: Progress) -> tuple[str, ...]:
+        return self.do(commit_progress, held, items, keep=keep_last_two_and_best)
+
+    def train(self, held: Claim, *val_losses: float, after: Sequence[float] = ()) -> None:
+        """Commit one epoch for each validation loss, each in a transaction of its own."""
+        for count in range(1, len(val_losses) + 1):
+            self.commit(held, epoch_done(held.job_name, (*after, *val_losses[:count])))
+
+    def control(self, action: Control, name: str) -> tuple[str, str]:
+        return self.do(control, name, action, who="user")
+
+    def line(self, name: str) -> JobLine:
+        return next(line for line in self.ask(job_lines) if line.name == f"study/{name}")
+
+    def detail(self, name: str) -> JobDetail:
+        return self.ask(job_detail, f"study/{name}")
+
+    def names(self) -> list[str]:
+        return [line.name.removeprefix("study/") for line in self.ask(job_lines)]
+
+    def digest(self) -> str:
+        return contents_digest(self.database)
+
+    def sql(self, statement: str, *values: Any) -> list[Any]:
+        """Run one statement behind the queue's back."""
+
+        def run(tx: Connection) -> list[Any]:
+            done = tx.exec_driver_sql(statement, values)
+            return [tuple(row) for row in done] if done.returns_rows else []
+
+        return self.database.transact(run)

@@ -1,0 +1,171 @@
+"""Committing epochs and checkpoints: nothing counted twice, the last two and the best kept, damage made good."""
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from qcqueue.core.records import history_sha256
+from qcqueue.queue.attempts import Progress, resume, stop
+from qcqueue.queue.blobs import mark_deleted, stored_blobs
+from qcqueue.queue.values import Claim
+from tests.queue.desk import IDENTITY, TIMING, Desk, epoch_done, metrics, record, state, within_epoch
+
+
+@pytest.fixture
+def held(desk: Desk) -> Claim:
+    desk.enqueue("a")
+    return desk.must_claim("s1")
+
+
+def kept(desk: Desk) -> list[tuple[int, int]]:
+    """Return (epochs done, steps done) of the kept checkpoints, oldest first."""
+    return [(it.epochs_done, it.steps_done) for it in desk.detail("a").checkpoints if it.status == "kept"]
+
+
+def test_an_epoch_is_recorded_to_the_bit(desk: Desk, held: Claim) -> None:
+    desk.commit(held, epoch_done("study/a", (0.1 + 0.2,)))
+    (line,) = desk.detail("a").epochs
+    assert (line.metrics, line.timing, line.identity) == (metrics(1, 0.1 + 0.2), TIMING, IDENTITY)
+    assert (line.attempt, line.official, line.lineage) == (1, True, 1)
+    assert history_sha256([line.metrics]) == history_sha256(record((0.1 + 0.2,)).history)
+
+
+def test_one_commit_may_carry_several_epochs(desk: Desk, held: Claim) -> None:
+    losses = (0.5, 0.4, 0.3)
+    items = [epoch_done("study/a", losses[:count]) for count in (1, 2, 3)]
+    desk.commit(held, *items)
+    assert [line.metrics.epoch for line in desk.detail("a").official_epochs()] == [1, 2, 3]
+    assert kept(desk) == [(2, 0), (3, 0)]
+
+
+def test_an_epoch_cannot_be_counted_twice(desk: Desk, held: Claim) -> None:
+    desk.train(held, 0.5)
+    before = desk.digest()
+    with pytest.raises(IntegrityError):
+        desk.commit(held, epoch_done("study/a", (0.5,)))
+    assert desk.digest() == before
+
+
+def test_a_commit_is_all_of_its_items_or_none(desk: Desk, held: Claim) -> None:
+    desk.train(held, 0.5)
+    before = desk.digest()
+    with pytest.raises(IntegrityError):
+        desk.commit(held, within_epoch("study/a", (0.5,), 3), epoch_done("study/a", (0.5,)))
+    assert desk.digest() == before
+
+
+def test_a_commit_shows_that_the_job_is_alive(desk: Desk, held: Claim) -> None:
+    desk.commit(held, within_epoch("study/a", (), 3))
+    assert desk.line("a").updated_at_s == desk.now_s
+
+
+def test_the_last_two_states_and_the_best_are_kept_and_the_rest_named_for_deletion(desk: Desk, held: Claim) -> None:
+    losses = (0.5, 0.1, 0.4, 0.3, 0.2)
+    gone = [desk.commit(held, epoch_done("study/a", losses[:count])) for count in range(1, 6)]
+    assert kept(desk) == [(2, 0), (4, 0), (5, 0)]
+    assert gone == [(), (), (state("study/a", 1).sha256,), (), (state("study/a", 3).sha256,)]
+
+
+def test_a_retired_checkpoint_keeps_its_line_and_gives_back_its_record(desk: Desk, held: Claim) -> None:
+    desk.train(held, 0.5, 0.4, 0.3)
+    assert [it.status for it in desk.detail("a").checkpoints] == ["retired", "kept", "kept"]
+    assert desk.sql("SELECT record FROM checkpoints WHERE status = 'retired'") == [("",)]
+
+
+def test_a_state_that_another_checkpoint_still_names_is_not_deleted(desk: Desk, held: Claim) -> None:
+    finished = epoch_done("study/a", (0.5,))
+    trained = Progress(state=finished.state, record=record((), steps_done=10))
+    assert desk.commit(held, trained) == ()
+    assert desk.commit(held, finished) == ()
+    assert desk.commit(held, epoch_done("study/a", (0.5, 0.4))) == ()
+    assert desk.commit(held, epoch_done("study/a", (0.5, 0.4, 0.3))) == (finished.state.sha256,)
+
+
+def test_states_of_another_job_are_left_alone(desk: Desk, held: Claim) -> None:
+    desk.enqueue("b")
+    other = desk.must_claim("s2", job="b")
+    desk.train(other, 0.5, 0.4)
+    desk.train(held, 0.5, 0.4, 0.3, 0.2)
+    assert [it.status for it in desk.detail("b").checkpoints] == ["kept", "kept"]
+
+
+def test_a_deleted_blob_is_counted_on_again_once_it_is_stored_again(desk: Desk, held: Claim) -> None:
+    desk.train(held, 0.5, 0.4, 0.3)
+    first = state("study/a", 1).sha256
+    assert first in desk.ask(stored_blobs)
+    desk.do(mark_deleted, [first])
+    assert first not in desk.ask(stored_blobs)
+    desk.commit(held, Progress(state=state("study/a", 1), record=record((0.5, 0.4, 0.3), steps_done=1)))
+    assert desk.ask(stored_blobs)[first] == 100
+
+
+def test_a_fresh_start_demotes_nothing_where_nothing_was(desk: Desk, held: Claim) -> None:
+    before = desk.digest()
+    desk.do(resume, held, None, damaged=())
+    assert desk.digest() == before
+
+
+def test_resuming_from_the_newest_checkpoint_keeps_every_epoch(desk: Desk, held: Claim) -> None:
+    desk.train(held, 0.5, 0.4)
+    desk.do(stop, held, why="limit")
+    again = desk.must_claim("s2")
+    desk.do(resume, again, again.checkpoints[0], damaged=())
+    desk.train(again, 0.3, after=(0.5, 0.4))
+    assert [(line.metrics.epoch, line.attempt) for line in desk.detail("a").official_epochs()] == [
+        (1, 1),
+        (2, 1),
+        (3, 2),
+    ]
+
+
+def test_a_damaged_checkpoint_demotes_its_epochs_and_they_can_be_recorded_again(desk: Desk, held: Claim) -> None:
+    desk.train(held, 0.5, 0.4, 0.3)
+    desk.do(stop, held, why="limit")
+    again = desk.must_claim("s2")
+    newest, older = again.checkpoints[:2]
+    desk.do(resume, again, older, damaged=[(newest, "its bytes are damaged")])
+    assert desk.line("a").epochs_done == 2
+    desk.train(again, 0.3, 0.2, after=(0.5, 0.4))
+    detail = desk.detail("a")
+    assert [(line.metrics.epoch, line.attempt) for line in detail.official_epochs()] == [(1, 1), (2, 1), (3, 2), (4, 2)]
+    assert [line.attempt for line in detail.epochs if not line.official] == [1]
+    assert [it.status for it in detail.checkpoints].count("damaged") == 1
+    damage = next(line for line in detail.history if line.what == "checkpoint damaged")
+    assert damage.why == "after epoch 3: its bytes are damaged"
+
+
+def test_a_run_with_no_whole_checkpoint_starts_again_from_the_first_epoch(desk: Desk, held: Claim) -> None:
+    desk.train(held, 0.5, 0.4)
+    desk.do(stop, held, why="limit")
+    again = desk.must_claim("s2")
+    desk.do(resume, again, None, damaged=[(it, "gone") for it in again.checkpoints])
+    assert desk.line("a").epochs_done == 0
+    desk.train(again, 0.5)
+    assert [line.attempt for line in desk.detail("a").official_epochs()] == [2]
+    assert kept(desk) == [(1, 0)]
+
+
+def test_every_checkpoint_of_a_damaged_state_is_damaged(desk: Desk, held: Claim) -> None:
+    finished = epoch_done("study/a", (0.5,))
+    desk.commit(held, Progress(state=finished.state, record=record((), steps_done=10)), finished)
+    desk.do(stop, held, why="limit")
+    again = desk.must_claim("s2")
+    desk.do(resume, again, None, damaged=[(again.checkpoints[0], "rot")])
+    assert [it.status for it in desk.detail("a").checkpoints] == ["damaged", "damaged"]
+    desk.do(stop, again, why="limit")
+    assert desk.must_claim("s3").checkpoints == ()
+
+
+def test_a_new_lineage_is_recorded_with_its_epochs(desk: Desk, held: Claim) -> None:
+    desk.train(held, 0.5)
+    other = Progress(state=state("study/a", "other"), record=record((0.5, 0.4), lineage=2), timing=TIMING)
+    desk.commit(held, other)
+    assert [line.lineage for line in desk.detail("a").epochs] == [1, 2]
+    assert [it.lineage for it in desk.detail("a").checkpoints] == [1, 2]
+
+
+def test_an_attempt_shows_the_epochs_it_brought(desk: Desk, held: Claim) -> None:
+    desk.train(held, 0.5, 0.4)
+    desk.do(stop, held, why="limit")
+    again = desk.must_claim("s2")
+    desk.train(again, 0.3, after=(0.5, 0.4))
+    assert [line.epochs for line in desk.detail("a").attempts] == [(1, 2), (3,)]
