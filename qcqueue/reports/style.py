@@ -1,0 +1,118 @@
+"""How the page looks: one style sheet, no font and no image from anywhere.
+
+The model colours were chosen so that the first six stay apart under protan-, deuter- and tritanopia and keep a
+contrast of at least 4.5 to 1 as text on their background, light and dark. Beyond six, a dash pattern tells
+models of similar colour apart as well.
+"""
+
+from qcqueue.reports.markup import Markup, style_sheet
+
+_LIGHT = ("#1A78C2", "#A63C00", "#0B4F3F", "#5A1187", "#7A7700", "#CC347A", "#232E7A", "#59616B")
+_DARK = ("#4C93FF", "#FFB061", "#A9F5C6", "#D07ABD", "#A9AB22", "#FF8298", "#B9B2FF", "#9AA5B1")
+_DASHES = (None, "7 3", "2 3")
+_SOLID_MODELS = 6
+
+
+def paint(index: int) -> str:
+    """Return the colour of the index-th model of the report, as a custom property of the page."""
+    return f"var(--model-{index % len(_LIGHT)})"
+
+
+def dash(index: int) -> str | None:
+    """Return the dash pattern of the index-th model where several models share a chart."""
+    return _DASHES[index // _SOLID_MODELS % len(_DASHES)]
+
+
+def style() -> Markup:
+    return style_sheet(_SHEET.replace("/*light*/", _variables(_LIGHT)).replace("/*dark*/", _variables(_DARK)))
+
+
+def _variables(colours: tuple[str, ...]) -> str:
+    return "".join(f"--model-{index}:{colour};" for index, colour in enumerate(colours))
+
+
+_SHEET = """
+:root { color-scheme: light dark; /*light*/
+  --paper: #ffffff; --raised: #f5f6f8; --ink: #16191d; --quiet: #565e68; --rule: #d9dde2; --link: #1A62A8;
+  --bad: #A3231B; --good: #1B6B3A; --busy: #7A5A00; }
+@media (prefers-color-scheme: dark) { :root { /*dark*/
+  --paper: #14171b; --raised: #1d2126; --ink: #e9ecef; --quiet: #a5aeb8; --rule: #363c44; --link: #8CBEFF;
+  --bad: #FF9A8F; --good: #7FD8A0; --busy: #E6C25A; } }
+* { box-sizing: border-box; }
+html { -webkit-text-size-adjust: 100%; }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
+main { max-width: 1280px; margin: 0 auto; padding: 24px 16px 64px; }
+h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 4px; }
+h2 { font-size: 1.3rem; line-height: 1.25; margin: 48px 0 8px; padding-top: 16px; border-top: 1px solid var(--rule); }
+h3 { font-size: 1.1rem; margin: 32px 0 4px; }
+h4 { font-size: 1rem; margin: 20px 0 4px; }
+p { margin: 4px 0 12px; max-width: 76ch; }
+h1, h2, h3, h4, p, li, dd, th, td { overflow-wrap: anywhere; }
+a { color: var(--link); }
+code { font: 0.92em ui-monospace, monospace; background: var(--raised); padding: 1px 5px; border-radius: 4px; }
+.quiet, .unit { color: var(--quiet); }
+.lead { margin-bottom: 16px; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(132px, 1fr)); gap: 8px; margin: 16px 0; }
+.tiles div { background: var(--raised); border-radius: 8px; padding: 10px 14px; }
+.tiles dt { color: var(--quiet); font-size: 0.85rem; }
+.tiles dd { margin: 0; font-size: 1.3rem; font-weight: 600; line-height: 1.3; }
+.scroll { overflow-x: auto; margin: 12px 0 24px; max-width: 100%; }
+.scroll:focus-visible, a:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
+table { border-collapse: collapse; font-size: 0.92rem; font-variant-numeric: tabular-nums; }
+.scroll > table { min-width: 100%; }
+caption { text-align: left; padding: 0 0 6px; font-size: 0.95rem; font-weight: 600; }
+caption span { position: sticky; left: 0; display: inline-block; max-width: min(76ch, calc(100vw - 48px)); }
+th, td { padding: 6px 10px; text-align: right; vertical-align: top; border-bottom: 1px solid var(--rule); }
+thead th { vertical-align: bottom; color: var(--quiet); font-weight: 600; font-size: 0.85rem; }
+thead th[colspan] { text-align: center; } thead th.unit { display: table-cell; }
+th[scope="row"], th[scope="rowgroup"], .text { text-align: left; }
+th[scope="row"], th[scope="rowgroup"] { font-weight: 600; }
+.scroll th, .scroll td { overflow-wrap: normal; white-space: nowrap; }
+.scroll .wide { white-space: normal; min-width: 20ch; overflow-wrap: anywhere; }
+.scroll .model { white-space: normal; max-width: 30ch; overflow-wrap: break-word; position: sticky; left: 0; }
+.scroll .model { background: var(--paper); padding-left: 26px; }
+.model .swatch { position: absolute; left: 4px; top: 11px; } .scroll .detail { white-space: normal; }
+.unit, .detail { display: block; font-weight: 400; font-size: 0.8rem; }
+.detail { color: var(--quiet); }
+.swatch { display: inline-block; width: 0.8em; height: 0.8em; border-radius: 3px; margin-right: 7px; }
+.state-done { color: var(--good); } .state-failed, .interrupted { color: var(--bad); }
+.state-running, .state-held, .state-queued { color: var(--busy); }
+sup { line-height: 0; font-size: 0.75em; } sup a { text-decoration: none; padding: 0 2px; }
+.notes { padding-left: 28px; font-size: 0.92rem; } .notes li { margin: 4px 0; max-width: 90ch; }
+.notes li:target { background: var(--raised); outline: 2px solid var(--link); border-radius: 4px; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); gap: 8px 24px; }
+figure { margin: 8px 0; max-width: 560px; min-width: 0; }
+svg { display: block; width: 100%; height: auto; overflow: visible; }
+svg text { font: 11.5px system-ui, sans-serif; fill: var(--quiet); }
+svg .name { font-weight: 600; } svg .label { font-weight: 600; font-size: 12px; }
+svg .grid { stroke: var(--rule); } svg .axis { stroke: var(--quiet); }
+svg .seam { stroke: var(--quiet); stroke-dasharray: 1 3; }
+svg .curve { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
+svg .leader { fill: none; stroke-width: 1; stroke-dasharray: 1 4; opacity: 0.8; }
+svg .ring { fill: none; stroke-width: 2; }
+.key { display: flex; flex-wrap: wrap; gap: 0 18px; padding: 0; margin: 4px 0; list-style: none; font-size: 0.85rem; }
+.matrices { display: flex; flex-wrap: wrap; gap: 0 32px; } .matrices > div { min-width: 0; }
+.matrices .scroll { max-width: 100%; } .scroll > .matrix { min-width: 0; }
+.matrix td { text-align: center; min-width: 68px; border: 1px solid var(--rule); }
+.matrix td { background: color-mix(in srgb, var(--tone) calc(var(--share) * 34%), transparent); }
+.matrix th { max-width: 130px; } .matrix thead th { text-align: center; } .matrix td .detail { color: inherit; }
+.scroll .matrix th { white-space: normal; overflow-wrap: anywhere; }
+article { border-left: 4px solid var(--tone); padding-left: 16px; margin: 32px 0; }
+article h3 { margin-top: 0; }
+.story { font-size: 0.92rem; padding-left: 20px; }
+.verdict { font-weight: 600; }
+.digest { font: 0.85em ui-monospace, monospace; }
+@media (max-width: 480px) {
+  main { padding: 16px 12px 48px; } article { padding-left: 10px; }
+  th, td { padding: 6px 8px; } .model .detail { display: none; }
+}
+@media print {
+  :root { /*light*/ --paper: #fff; --raised: #f5f6f8; --ink: #000; --quiet: #444; --rule: #bbb; --link: #000;
+    --bad: #A3231B; --good: #1B6B3A; --busy: #7A5A00; color-scheme: light; }
+  html { font-size: 11px; } body { font-size: 1rem; } main { max-width: none; padding: 0; }
+  .scroll { overflow: visible; } th, td { padding: 3px 5px; } .scroll thead th { white-space: normal; }
+  tr, figure, .tiles div, .matrix { break-inside: avoid; } article > p, article > .charts { break-after: avoid; }
+  h2, h3, h4, caption { break-after: avoid; } thead { display: table-header-group; }
+  .matrix td, .swatch, .tiles div, article { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+}
+"""

@@ -1,0 +1,61 @@
+"""The one act of the package: the page gets its name only when all of it is on the disk.
+
+An earlier report stays as it is until then, and stays whole whatever happens: power cut, full disk, Ctrl-C.
+"""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from qcqueue.errors import UserError
+from qcqueue.queue.values import DatasetLine, JobDetail
+from qcqueue.reports.evidence import Proof
+from qcqueue.reports.page import report_page
+
+NAME = "report.html"
+_READABLE_BY_ALL = 0o644
+
+
+def write_report(
+    details: Sequence[JobDetail],
+    *,
+    folder: Path,
+    as_of_s: float,
+    title: str | None = None,
+    datasets: Sequence[DatasetLine] = (),
+    proofs: Sequence[Proof] = (),
+) -> Path:
+    """Write the report on some jobs into `folder`, which is made if need be, and return its path.
+
+    Raises: UserError: the folder cannot be written.
+    """
+    page = report_page(details, as_of_s=as_of_s, title=title, datasets=datasets, proofs=proofs)
+    target = folder / NAME
+    with _translated(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(target, page.encode("utf-8"))
+    return target
+
+
+def _replace(target: Path, content: bytes) -> None:
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".report-", delete=False) as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            # Temporary files are private; a page to hand on is not.
+            Path(file.name).chmod(_READABLE_BY_ALL)
+            Path(file.name).replace(target)
+        finally:
+            Path(file.name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _translated(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        hint = "qcqueue report --out ANOTHER-FOLDER"
+        raise UserError(f"the report cannot be written to {folder}: {exc.strerror or exc}", hint=hint) from exc

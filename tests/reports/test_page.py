@@ -1,0 +1,229 @@
+"""The page says what there is, marks what touches it, and cannot be turned by a hostile name."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from qcqueue.core.states import State
+from qcqueue.queue.values import DatasetLine, JobDetail
+from qcqueue.reports.evidence import Proof
+from qcqueue.reports.page import CONTENT_POLICY, report_page
+from tests.reports.studies import (
+    AS_OF_S,
+    CLASSES,
+    a_dataset,
+    a_job,
+    a_proof,
+    a_spec,
+    a_study,
+    epochs_of,
+)
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'><svg onload=alert(1)>",
+    "</title><h1>owned</h1>",
+    "</style><style>body{display:none}",
+    "</table></main><iframe src=//evil>",
+    "<!-- ",
+    "-->",
+    "]]>",
+    "&lt;b&gt;",
+    "javascript:alert(1)",
+    "x\x00y",
+    "x\u202ey",
+    "{{7*7}}",
+    "a" * 500,
+    "Ω 日本 🙂",
+]
+
+
+class Reader(HTMLParser):
+    """Counts elements and attributes, collects text, and checks that every element is closed where it should be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elements: Counter[str] = Counter()
+        self.attributes: Counter[str] = Counter()
+        self.references: list[str] = []
+        self.ids: list[str] = []
+        self.texts: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, name: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements[name] += 1
+        self.attributes.update(key for key, _ in attributes)
+        self.references += [value or "" for key, value in attributes if key in ("href", "src")]
+        self.ids += [value or "" for key, value in attributes if key == "id"]
+        if name != "meta":
+            self.open.append(name)
+
+    def handle_endtag(self, name: str) -> None:
+        assert self.open.pop() == name
+
+    def handle_data(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def read(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def page_on(details: Sequence[JobDetail], *, datasets: Sequence[DatasetLine] = (), proofs: Sequence[Proof] = ()) -> str:
+    return report_page(details, as_of_s=AS_OF_S, datasets=datasets, proofs=proofs)
+
+
+def words(page: str) -> str:
+    return " ".join(read(page).texts)
+
+
+def test_it_asks_nothing_of_the_network_and_holds_no_script() -> None:
+    page = page_on(a_study(), datasets=[a_dataset()], proofs=[a_proof()])
+    reader = read(page)
+    assert f'http-equiv="Content-Security-Policy" content="{CONTENT_POLICY.replace(chr(39), "&#x27;")}"' in page
+    assert not {"script", "link", "img", "iframe", "object", "base", "form"} & set(reader.elements)
+    assert not [name for name in reader.attributes if name.startswith("on")]
+    assert all(reference.startswith("#") for reference in reader.references)
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_every_link_leads_somewhere_and_no_id_is_given_twice() -> None:
+    reader = read(page_on(a_study(), datasets=[a_dataset()]))
+    assert len(set(reader.ids)) == len(reader.ids)
+    assert {reference.removeprefix("#") for reference in reader.references} <= set(reader.ids)
+
+
+def test_the_same_values_give_the_same_bytes() -> None:
+    assert page_on(a_study(), datasets=[a_dataset()]) == page_on(a_study(), datasets=[a_dataset()])
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/Los_Angeles"])
+def test_the_zone_of_the_machine_changes_nothing(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    before = page_on(a_study())
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", zone)
+        time.tzset()
+        assert page_on(a_study()) == before
+    time.tzset()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_makes_no_new_element(name: str) -> None:
+    tame, hostile = (
+        read(page_on([_named(text)], datasets=[_set(text)], proofs=[_shown(text)])) for text in ("x", name)
+    )
+    assert hostile.elements == tame.elements
+    assert hostile.attributes == tame.attributes
+    page_on([_named(name)]).encode("utf-8")
+
+
+def test_an_empty_queue_says_what_to_type() -> None:
+    said = words(page_on([]))
+    assert "no job in this queue" in said
+    assert "qcqueue enqueue jobs/six-models.toml" in said
+
+
+@pytest.mark.parametrize(
+    ("state", "command"),
+    [
+        (State.QUEUED, "qcqueue work"),
+        (State.RUNNING, "qcqueue status --watch"),
+        (State.HELD, "qcqueue release six-models/vgg16"),
+        (State.FAILED, "qcqueue why six-models/vgg16"),
+        (State.CANCELLED, "qcqueue retry six-models/vgg16"),
+    ],
+)
+@pytest.mark.parametrize("trained", [0, 1, 7])
+def test_an_unfinished_job_says_what_is_missing(state: State, command: str, trained: int) -> None:
+    said = words(page_on([a_job(a_spec(), epochs_of(trained), state=state)]))
+    assert "What is missing" in said
+    assert command in said
+    assert f"{trained} of 100" in said
+    assert "Confusion matrices follow the final evaluation" in said
+
+
+def test_a_failed_job_says_why_and_the_remedy() -> None:
+    said = words(page_on([a_job(a_spec(), epochs_of(3), state=State.FAILED)]))
+    assert "the loss of epoch 4 is no longer a number" in said
+    assert "smaller learning_rate" in said
+
+
+def test_a_finished_study_misses_nothing_and_shows_every_quantity() -> None:
+    detail = a_job(a_spec(), epochs_of(100, cuts=(17, 60)))
+    assert detail.result is not None
+    said = words(page_on([detail], datasets=[a_dataset()]))
+    assert "What is missing" not in said
+    for shown in ("Tesla T4", "14,716,227", "14,700,000", "41 ms", "49 ms", "100 of 100"):
+        assert shown in said
+    for appraisal in (detail.result.best, detail.result.last):
+        assert f"{100 * appraisal.validation.accuracy:.1f} %" in said
+        assert f"{100 * appraisal.test.accuracy:.1f} %" in said
+        for name in CLASSES:
+            assert f"{appraisal.test.per_class[name].f1:.3f}" in said
+        for row in appraisal.validation.confusion_matrix:
+            assert all(str(images) in said for images in row)
+
+
+def test_every_interruption_is_listed_with_when_and_why() -> None:
+    reader = read(page_on([a_job(a_spec(), epochs_of(20, cuts=(3, 7, 11)))]))
+    assert reader.texts.count("interrupted") == 3
+    assert reader.texts.count("no heartbeat for 120 s, and the process is gone") == 3
+    assert "21 Nov 2025 07:26" in reader.texts
+
+
+def test_a_note_stands_at_each_number_it_touches() -> None:
+    page = page_on([a_job(a_spec("VGG16"), epochs_of(3), state=State.RUNNING), a_job(a_spec("Xception"), epochs_of(3))])
+    [number] = [mark for mark in range(1, 9) if f'<li id="note-{mark}">six-models/vgg16 is not finished' in page]
+    assert f'–<sup><a href="#note-{number}"' in page
+    assert f'3 of 100<sup><a href="#note-{number}"' in page
+
+
+def test_a_proof_shows_its_verdict_its_kills_and_what_differs() -> None:
+    said = words(page_on(a_study(), proofs=[a_proof()]))
+    assert "EQUAL" in said
+    assert "inside a checkpoint, after 31.0 s" in said
+    differs = a_proof(is_equal=False, cut={"weights": "9" * 64, "history": "2" * 64})
+    said = words(page_on(a_study(), proofs=[differs]))
+    assert "DIFFERENT" in said
+    assert "9" * 64 in said
+    assert "missing" in said
+
+
+def test_twelve_models_of_300_epochs_stay_small() -> None:
+    study = [
+        a_job(a_spec(name=f"m{seed}", epochs=300), epochs_of(300, cuts=range(9, 300, 9), seed=seed))
+        for seed in range(12)
+    ]
+    assert len(page_on(study).encode()) < 3_000_000
+
+
+def _named(text: str) -> JobDetail:
+    """A job in which everything that has a name has this one."""
+    spec = a_spec(model=text, name=text, study=text, dataset=text)
+    detail = a_job(spec, epochs_of(4, cuts=(2,)), classes=[f"{text}{place}" for place in range(3)])
+    return replace(
+        detail,
+        attempts=tuple(replace(attempt, session_id=text, host=text, reason=text) for attempt in detail.attempts),
+        epochs=tuple(replace(row, identity=replace(row.identity, processor=text)) for row in detail.epochs),
+        history=tuple(replace(line, what=text, why=text, who=text) for line in detail.history),
+    )
+
+
+def _set(text: str) -> DatasetLine:
+    line = a_dataset(classes=(text, text), note=text, attribution=text, source=text)
+    return replace(line, name=text)
+
+
+def _shown(text: str) -> Proof:
+    return a_proof(job=text, ran_on=text, kills=(text, text), undisturbed={text: text}, cut={text: text})
