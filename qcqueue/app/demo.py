@@ -122,6 +122,7 @@ def _prove(
     certificate = certify(ring.detail(), cut, kills=mine, kills_in_attempts=cut.line.attempts - 1, seed=SEED)
     if not certificate.is_equal:
         raise DrillFailed(f"{spec.full_name} ended with other bits than its undisturbed run")
+    shutil.rmtree(folder / "undisturbed")
     narrate("   the same bits: weights, history and predictions")
     return certificate
 

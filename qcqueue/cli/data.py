@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from qcqueue.queue.values import DatasetLine
 
 SAMPLE_IMAGES = 3236
+STUDIES = {"qc-images": "jobs/six-models.toml", "qc-tiny": "jobs/tiny.toml"}
 LARGEST_SIDE_PX = 2048
 
 SeedOption = Annotated[
@@ -130,7 +131,9 @@ def _answer(line: "DatasetLine", is_new: bool, as_json: bool, dry_run: bool) -> 
         typer.echo("nothing was stored")
     elif not is_new:
         typer.echo("it was there already")
-    typer.echo("next: qcqueue enqueue jobs/six-models.toml")
+    typer.echo(
+        f'next: qcqueue enqueue a study file with dataset = "{line.name}", such as {STUDIES.get(line.name, "your own")}'
+    )
 
 
 def _document(line: "DatasetLine") -> dict[str, object]:
@@ -150,7 +153,8 @@ def _image_size(text: str) -> tuple[int, int]:
     height, width = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
     if not (1 <= height <= LARGEST_SIDE_PX and 1 <= width <= LARGEST_SIDE_PX):
         raise UserError(
-            f"--image-size {text!r} is not a height and width of 1 to {LARGEST_SIDE_PX} pixels", hint="--image-size 75x75"
+            f"--image-size {text!r} is not a height and width of 1 to {LARGEST_SIDE_PX} pixels",
+            hint="--image-size 75x75",
         )
     return height, width
 
