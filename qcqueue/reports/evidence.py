@@ -69,8 +69,9 @@ def method_section(models: Sequence[ModelFigures], datasets: Sequence[DatasetLin
         "Time per step: each epoch records the median and the 95th percentile of its steps; shown are the medians of "
         "these over all epochs. The first step after each start traces and compiles; it is left out of both and "
         "summed apart.",
-        "Time per epoch: the median over epochs of training plus validation. Total time adds the time in which "
-        "training waited for checkpoints. Waiting for a session, starting up and work lost to a cut are not in it.",
+        "Time per epoch: the median over epochs of training plus validation, first steps included. Total time adds "
+        "the time in which training waited for checkpoints. Waiting for a session, starting up and work lost to a cut "
+        "are not in it.",
         "The best epoch has the lowest validation loss, the earliest of equals. Precision, recall and F1 are by class.",
         "An interruption is a session that vanished; it spends no retry and, with determinism exact, changes no bit.",
     )

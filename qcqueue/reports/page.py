@@ -193,8 +193,10 @@ def _classes(models: Sequence[ModelFigures], notes: Sequence[Note]) -> Content:
     return tag(
         "section",
         tag("h2", "By class", marks(notes, Quantity.TEST_ACCURACY, job=None)),
-        class_table("Precision, recall and F1 at the best epoch", best, models),
-        class_table("Precision, recall and F1 at the last epoch, where it is another", last, models) if last else None,
+        class_table("Precision, recall and F1 at the best epoch", best, models, notes),
+        class_table("Precision, recall and F1 at the last epoch, where it is another", last, models, notes)
+        if last
+        else None,
     )
 
 

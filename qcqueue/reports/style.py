@@ -90,7 +90,8 @@ svg .seam { stroke: var(--quiet); stroke-dasharray: 1 3; }
 svg .curve { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
 svg .leader { fill: none; stroke-width: 1; stroke-dasharray: 1 4; opacity: 0.8; }
 svg .ring { fill: none; stroke-width: 2; }
-.key { display: flex; flex-wrap: wrap; gap: 0 18px; padding: 0; margin: 4px 0; list-style: none; font-size: 0.85rem; }
+.key { display: flex; flex-wrap: wrap; gap: 0 18px; padding: 0; margin: 4px 0 12px; }
+.key { list-style: none; font-size: 0.85rem; }
 .matrices { display: flex; flex-wrap: wrap; gap: 0 32px; } .matrices > div { min-width: 0; }
 .matrices .scroll { max-width: 100%; } .scroll > .matrix { min-width: 0; }
 .matrix td { text-align: center; min-width: 68px; border: 1px solid var(--rule); }

@@ -80,7 +80,9 @@ def time_table(models: Sequence[ModelFigures], notes: Sequence[Note]) -> Markup:
     return _by_model("Where the time went", TIME, models, notes, _time)
 
 
-def class_table(caption: str, appraisals: Mapping[int, Appraisal], models: Sequence[ModelFigures]) -> Markup:
+def class_table(
+    caption: str, appraisals: Mapping[int, Appraisal], models: Sequence[ModelFigures], notes: Sequence[Note]
+) -> Markup:
     """Return precision, recall, F1 and number of images by class; appraisals by the model's place in the report."""
     heads = ("Precision", "Recall", "F1", "Images")
     head = tag(
@@ -93,7 +95,7 @@ def class_table(caption: str, appraisals: Mapping[int, Appraisal], models: Seque
         ),
         tag("tr", [tag("th", name, scope="col") for name in heads * 2]),
     )
-    bodies = [_class_rows(models[index], index, appraisal) for index, appraisal in appraisals.items()]
+    bodies = [_class_rows(models[index], index, appraisal, notes) for index, appraisal in appraisals.items()]
     return scrolling(caption, head, bodies)
 
 
@@ -176,13 +178,14 @@ def _heads(columns: Sequence[Column], notes: Sequence[Note]) -> Markup:
     return tag("thead", tag("tr", model, upper), tag("tr", lower))
 
 
-def model_head(model: ModelFigures, index: int, *, rows: int | None = None) -> Markup:
+def model_head(model: ModelFigures, index: int, *, rows: int | None = None, noted: Content = None) -> Markup:
     """Return the head of a model's row, or of its `rows` rows."""
     name = None if model.label == model.name else tag("span", model.name, class_="detail")
     return tag(
         "th",
         swatch(index),
         model.label,
+        noted,
         name,
         scope="row" if rows is None else "rowgroup",
         rowspan=rows,
@@ -227,12 +230,13 @@ def _time(model: ModelFigures) -> list[Cell]:
     return cells
 
 
-def _class_rows(model: ModelFigures, index: int, appraisal: Appraisal) -> Markup:
+def _class_rows(model: ModelFigures, index: int, appraisal: Appraisal, notes: Sequence[Note]) -> Markup:
     names = list(appraisal.validation.per_class)
+    noted = marks(notes, Quantity.TEST_ACCURACY, job=model.name)
     rows = [
         tag(
             "tr",
-            model_head(model, index, rows=len(names)) if place == 0 else None,
+            model_head(model, index, rows=len(names), noted=noted) if place == 0 else None,
             tag("th", name, scope="row"),
             _scores(appraisal.validation.per_class[name]),
             _scores(appraisal.test.per_class[name]),

@@ -189,6 +189,17 @@ def test_a_note_stands_at_each_number_it_touches() -> None:
     assert f'3 of 100<sup><a href="#note-{number}"' in page
 
 
+def test_a_doubt_about_a_finished_model_stands_at_its_classes_too() -> None:
+    page = page_on(
+        [a_job(a_spec("VGG16", determinism="relaxed"), epochs_of(3)), a_job(a_spec("Xception"), epochs_of(3))]
+    )
+    [number] = [
+        mark for mark in range(1, 9) if f'<li id="note-{mark}">six-models/vgg16 was trained with relaxed' in page
+    ]
+    by_class = page[page.index("By class") :]
+    assert f'VGG16<sup><a href="#note-{number}"' in by_class
+
+
 def test_a_proof_shows_its_verdict_its_kills_and_what_differs() -> None:
     said = words(page_on(a_study(), proofs=[a_proof()]))
     assert "EQUAL" in said
