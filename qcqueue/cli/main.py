@@ -2,16 +2,20 @@
 
 import sys
 import traceback
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import typer
 
 from qcqueue.cli import look
 from qcqueue.cli.exits import BUG, INTERRUPTED
-from qcqueue.errors import QcqueueError
+from qcqueue.errors import NameTaken, QcqueueError, SpecInvalid, UserError
 
 # typer ships its own copy of click, older ones use the library; the class of its errors is found through typer.
 _TyperError: type[Any] = typer.BadParameter.__mro__[2]
+
+# A sentence keeps its beginning and its end, where the reason stands; what a person typed between can be endless.
+LONGEST_BEGINNING, LONGEST_END = 480, 160
 
 
 def main() -> NoReturn:
@@ -22,23 +26,24 @@ def main() -> NoReturn:
 def run(arguments: list[str]) -> int:
     """Run one command; return its exit code instead of leaving."""
     try:
+        _check_text(arguments)
         if _is_everyday(arguments):
             look.status(as_json="--json" in arguments)
             return 0
         return application()(args=arguments, prog_name="qcqueue", standalone_mode=False) or 0
     except QcqueueError as exc:
-        return _say(str(exc), exc.hint, exc.exit_code)
+        return _say(_sentences(exc), exc.hint, exc.exit_code)
     except _TyperError as exc:
-        return _say(_lowered(exc.format_message()), "qcqueue -h", 2)
+        return _say([_refusal(exc, arguments)], f"{exc.ctx.command_path if exc.ctx else 'qcqueue'} -h", 2)
     except (KeyboardInterrupt, typer.Abort):
-        return _say("stopped by Ctrl-C; everything saved so far is safe", None, INTERRUPTED)
+        return _say(["stopped by Ctrl-C; everything saved so far is safe"], None, INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has gone, as `| head` does; nobody is left to tell.
         sys.stdout = None
         return 0
     except Exception:
         traceback.print_exc()
-        return _say("this is a bug of qcqueue", "please report it with the text above", BUG)
+        return _say(["this is a bug of qcqueue"], "please report it with the text above", BUG)
 
 
 def application() -> typer.Typer:
@@ -66,13 +71,52 @@ def _is_everyday(arguments: list[str]) -> bool:
     return arguments in (["status"], ["status", "--json"])
 
 
-def _say(message: str, hint: str | None, code: int) -> int:
-    """Say on stderr what happened and what to type next."""
-    typer.echo(f"qcqueue: {message}", err=True)
-    if hint:
-        typer.echo(f"next: {hint}", err=True)
+def _check_text(arguments: list[str]) -> None:
+    """Refuse what neither the database nor a terminal can hold, before it gets anywhere."""
+    for argument in arguments:
+        if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in argument):
+            raise UserError(f"{argument!r} is not text in UTF-8")
+
+
+def _sentences(error: QcqueueError) -> Sequence[str]:
+    """Return several only where several things are wrong: a line break in a name does not begin a new one."""
+    if isinstance(error, SpecInvalid):
+        return error.problems
+    return str(error).split("\n") if isinstance(error, NameTaken) else [str(error)]
+
+
+def _refusal(error: Any, arguments: list[str]) -> str:
+    """Return what typer says of a command line, but name a value that is no number, which typer may not."""
+    said: str = error.format_message()
+    if isinstance(error, typer.BadParameter) and error.param:
+        for flag in error.param.opts:
+            for typed in _values(flag, arguments):
+                return f"{flag} {typed!r} is not a {'whole ' if 'integer' in said else ''}number"
+    return (said[:1].lower() + said[1:]).rstrip(".")
+
+
+def _values(flag: str, arguments: list[str]) -> Iterator[str]:
+    """Yield what was given to a flag."""
+    for argument, following in zip(arguments, [*arguments[1:], None], strict=True):
+        if argument == flag and following is not None:
+            yield following
+        elif argument.startswith(f"{flag}="):
+            yield argument.removeprefix(f"{flag}=")
+
+
+def _say(sentences: Sequence[str], hint: str | None, code: int) -> int:
+    """Say on stderr what happened, one line for each thing that is wrong, and what to type next."""
+    first, *others = map(_one_line, sentences)
+    for line in (f"qcqueue: {first}", *others, *([f"next: {_one_line(hint)}"] if hint else [])):
+        typer.echo(line, err=True)
     return code
 
 
-def _lowered(sentence: str) -> str:
-    return (sentence[:1].lower() + sentence[1:]).rstrip(".")
+def _one_line(sentence: str) -> str:
+    """Return a sentence without line breaks and orders to the terminal, whatever names stand in it."""
+    from qcqueue.core.spelling import printable
+
+    shown = printable(sentence)
+    if len(shown) <= LONGEST_BEGINNING + LONGEST_END:
+        return shown
+    return f"{shown[:LONGEST_BEGINNING]} ... {shown[-LONGEST_END:]}"
