@@ -3,6 +3,7 @@
 One frozen `Settings` is built here and taken apart in `workplace`; nothing below reads the environment.
 """
 
+import json
 import os
 import sys
 import tomllib
@@ -42,8 +43,9 @@ def load_settings(
         (written.get("store"), str(found)),
     ]
     chosen, source = next(((value, name) for value, name in choices if value), (None, "nowhere"))
-    cache = environment.get("QCQUEUE_CACHE") or written.get("cache")
-    return Settings(store=chosen, cache=Path(cache).expanduser() if cache else _user_cache(environment), source=source)
+    choices = [(environment.get("QCQUEUE_CACHE"), "QCQUEUE_CACHE"), (written.get("cache"), str(found))]
+    cache = next((_expanded(value, name) for value, name in choices if value), None)
+    return Settings(store=chosen, cache=cache or _user_cache(environment), source=source)
 
 
 def folder_of(url: str, *, source: str) -> Path:
@@ -57,7 +59,7 @@ def folder_of(url: str, *, source: str) -> Path:
             f"the store {url!r} (from {source}) is not folder:PATH, the only kind this version has",
             hint="qcqueue init --store folder:queue",
         )
-    path = Path(rest).expanduser().absolute()
+    path = _expanded(rest, source).absolute()
     synced = next((part for part in path.parts if part in SYNCED_FOLDERS), None)
     if synced or path.parts[:3] == ("/", "content", "drive"):
         raise SettingInvalid(
@@ -70,7 +72,9 @@ def folder_of(url: str, *, source: str) -> Path:
 def write_settings(path: Path, store: str) -> None:
     """Write a new settings file; never overwrites one."""
     with path.open("x", encoding="utf-8") as file:
-        file.write(f'# The queue that qcqueue commands in this folder, and below it, work on.\nstore = "{store}"\n')
+        # Text as JSON writes it is text as TOML reads it, quotes and backslashes included.
+        written = json.dumps(store, ensure_ascii=False)
+        file.write(f"# The queue that qcqueue commands in this folder, and below it, work on.\nstore = {written}\n")
 
 
 def _find_upward(folder: Path) -> Path | None:
@@ -80,8 +84,10 @@ def _find_upward(folder: Path) -> Path | None:
 def _read(path: Path) -> dict[str, str]:
     try:
         written = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except (ValueError, RecursionError) as exc:  # not TOML, or not UTF-8
         raise SettingInvalid(f"{path} is not valid TOML: {exc}", hint=f"edit {path}") from exc
+    except OSError as exc:
+        raise SettingInvalid(f"{path} cannot be read: {exc.strerror}") from exc
     for key, value in written.items():
         if key not in KNOWN_KEYS:
             raise SettingInvalid(f"{path}: unknown setting {key!r}; it can be {' or '.join(KNOWN_KEYS)}")
@@ -95,6 +101,20 @@ def _with_relative_store(written: dict[str, str], folder: Path) -> dict[str, str
     if scheme == "folder" and rest and not Path(rest).expanduser().is_absolute():
         return written | {"store": f"folder:{folder / rest}"}
     return written
+
+
+def _expanded(text: str, source: str) -> Path:
+    """Return a path as it was written, `~` included, if a file system can have it. Raises: SettingInvalid."""
+    try:
+        if not text.isprintable():
+            raise SettingInvalid(f"the path {text!r} (from {source}) holds an invisible character")
+        path = Path(text).expanduser()
+        path.exists()
+    except RuntimeError as exc:
+        raise SettingInvalid(f"the path {text!r} (from {source}) begins with the home of an unknown user") from exc
+    except OSError as exc:
+        raise SettingInvalid(f"the path {text!r} (from {source}) cannot be used: {exc.strerror}") from exc
+    return path
 
 
 def _user_cache(environment: Mapping[str, str]) -> Path:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from qcqueue.app.workplace import Workplace
 from qcqueue.core.lease import LeaseRules
-from qcqueue.errors import ExtraMissing
+from qcqueue.errors import ExtraMissing, SettingInvalid
 from qcqueue.worker.machine import can_train, out_of_memory_kills, this_machine
 from qcqueue.worker.presence import Presence
 from qcqueue.worker.process import TrainerProcess, check_weights
@@ -12,16 +12,24 @@ from qcqueue.worker.session import Limits, Session, Tools
 
 
 def new_session(workplace: Workplace, limits: Limits, *, narrate: Callable[[str], None]) -> Session:
-    """Wire a session. Raises: ExtraMissing: this machine has no TensorFlow."""
+    """Wire a session. Raises: ExtraMissing: this machine has no TensorFlow. SettingInvalid: no usable cache."""
     if not can_train():
         raise ExtraMissing("this machine has no TensorFlow to train with", hint='pip install "qcqueue[train]"')
+    with workplace.read():  # a queue that cannot be read is refused before this machine leaves a trace of itself
+        pass
+    try:
+        machine = this_machine(workplace.cache, workplace.ids)
+    except OSError as exc:
+        raise SettingInvalid(
+            f"the cache {workplace.cache} cannot be used: {exc.strerror}", hint="set QCQUEUE_CACHE to a folder"
+        ) from exc
     tools = Tools(
         database=workplace.database,
         store=workplace.store,
         trainer=TrainerProcess(),
         clock=workplace.clock,
         presence=Presence(workplace.cache / "sessions"),
-        machine=this_machine(workplace.cache, workplace.ids),
+        machine=machine,
         cache=workplace.cache,
         lease=LeaseRules(),
         check_weights=check_weights,
