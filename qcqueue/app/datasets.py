@@ -67,15 +67,17 @@ def keep(workplace: Workplace, name: str, dataset: "Dataset", *, dry_run: bool) 
 
     content = to_bytes(dataset)
     blob = StoredBlob(sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
-    if not dry_run:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "dataset"
-            path.write_bytes(content)
-            workplace.store.put(path)
     now_s = workplace.clock.now_s()
 
     def name_it(tx: "Connection") -> tuple[DatasetLine, bool]:
         is_new = add_dataset(tx, name, blob, dataset.summary, who=workplace.who, now_s=now_s)
         return find_dataset(tx, name), is_new
 
-    return workplace.transact(name_it, dry_run=dry_run)
+    rehearsed = workplace.transact(name_it, dry_run=True)  # a refusal comes before anything is stored
+    if dry_run:
+        return rehearsed
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "dataset"
+        path.write_bytes(content)
+        workplace.store.put(path)
+    return workplace.transact(name_it)

@@ -23,6 +23,8 @@ def enqueue_files(
 
     Raises: SpecInvalid: every problem of every file. UserError: a file cannot be read. UnknownName, NameTaken.
     """
+    if not dry_run:  # so that a refusal, whatever its reason, comes before any weights file is stored
+        enqueue_files(workplace, files, overrides=overrides, dry_run=True)
     specs, weights = read_specs(workplace, files, overrides=overrides, dry_run=dry_run)
     return workplace.transact(
         lambda tx: enqueue(tx, specs, weights=weights, who=workplace.who, now_s=workplace.clock.now_s()),
