@@ -56,6 +56,8 @@ def drill(
 
     if kills < 0:
         raise UserError(f"--kills {kills} is not a number of kills", hint="qcqueue drill FILE --kills 20")
+    if out and (out.is_dir() or not out.parent.is_dir()):  # known now, not after an hour of drilling
+        raise UserError(f"--out {out} cannot be written: its folder is missing, or it is one", hint="--out FILE.json")
     chosen = fresh_seed() if seed is None else seed
     certificates = []
     with tempfile.TemporaryDirectory(prefix="qcqueue-drill-") as folder:
