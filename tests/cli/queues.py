@@ -1,0 +1,224 @@
+"""Queues for tests of commands: made by the queue's own transactions, as sessions and people would make them.
+
+No trainer runs here. What a trainer would hand over is written by hand, so that a job in any state, with epochs
+and a result, costs milliseconds.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qcqueue.app.datasets import keep
+from qcqueue.app.workplace import Workplace, create_store, workplace_in
+from qcqueue.checkpoints.retention import keep_last_two_and_best
+from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
+from qcqueue.core.outcomes import Cause
+from qcqueue.core.records import EpochMetrics, EpochTiming, TrainingRecord, history_sha256
+from qcqueue.core.spec import JobSpec
+from qcqueue.core.states import State
+from qcqueue.datasets.format import Split
+from qcqueue.queue import attempts
+from qcqueue.queue.claim import begin_session, claim, end_session
+from qcqueue.queue.controls import control
+from qcqueue.queue.enqueue import enqueue
+from qcqueue.queue.values import Claim, StoredBlob
+from tests.training.worlds import a_dataset, a_record, a_spec
+
+DATASET = "qc-tiny"
+SIDE_PX = 75
+EPOCHS = 3
+STUDY = f'study = "tiny"\ndataset = "{DATASET}"\n[defaults]\nepochs = {EPOCHS}\nweights = "none"\n'
+JOB = '[[job]]\nmodel = "VGG16"\n'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """A person's folder with a queue in it. Commands run with it as the current folder."""
+
+    folder: Path
+
+    @property
+    def queue(self) -> Workplace:
+        return workplace_in(self.store, cache=self.cache)
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "queue"
+
+    @property
+    def database(self) -> Path:
+        return self.store / "queue.sqlite"
+
+    @property
+    def cache(self) -> Path:
+        return self.folder / "cache"
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def fingerprint(self) -> tuple[str, Mapping[str, str]]:
+        """Return a digest of all the database says, and one of every file in the house but the database's own."""
+        files = {
+            str(path.relative_to(self.folder)): _sha256(path.read_bytes())
+            for path in sorted(self.folder.rglob("*"))
+            if path.is_file() and path != self.database
+        }
+        return self._database_digest(), files
+
+    def _database_digest(self) -> str:
+        if not self.database.is_file():
+            return "none"
+        try:
+            with sqlite3.connect(f"{self.database.as_uri()}?mode=ro", uri=True) as connection:
+                said = "\n".join(connection.iterdump())
+            connection.close()
+        except sqlite3.DatabaseError:
+            return _sha256(self.database.read_bytes())
+        return _sha256(said.encode())
+
+
+def an_empty_house(folder: Path) -> House:
+    """A queue with one dataset and no job."""
+    house = House(folder=folder)
+    house.store.mkdir(parents=True)
+    create_store(house.store)
+    counts = {Split.TRAIN: 9, Split.VALIDATION: 3, Split.TEST: 3}
+    keep(house.queue, DATASET, a_dataset(side_px=SIDE_PX, counts=counts), dry_run=False)
+    house.write("qcqueue.toml", 'store = "folder:queue"\n')
+    return house
+
+
+def a_job(name: str, **changes: Any) -> JobSpec:
+    """A spec of the study `tiny` that fits the dataset of `an_empty_house`."""
+    usual: dict[str, Any] = {
+        "study": "tiny",
+        "dataset": DATASET,
+        "epochs": EPOCHS,
+        "image_size": (SIDE_PX, SIDE_PX),
+        "augment": "none",
+        "dropout": 0.0,
+        "device": "any",
+    }
+    return a_spec(name=name, **(usual | changes))
+
+
+def put(place: Workplace, *specs: JobSpec) -> None:
+    place.transact(lambda tx: enqueue(tx, list(specs), weights=[], who=place.who, now_s=place.clock.now_s()))
+
+
+def apply(place: Workplace, name: str, action: Any) -> None:
+    place.transact(lambda tx: control(tx, name, action, who="ada@laptop", now_s=place.clock.now_s()))
+
+
+def take(place: Workplace, name: str, *, session: str | None = None) -> Claim:
+    """Have a session claim this very job."""
+    session_id = session or place.ids.new()
+    now_s = place.clock.now_s()
+    place.transact(
+        lambda tx: begin_session(tx, session_id, machine="m1", host="colab-7", processor="Tesla T4", now_s=now_s)
+    )
+    held = place.transact(lambda tx: claim(tx, session_id, gone={}, choose=lambda jobs: name, now_s=now_s))
+    assert held is not None
+    return held
+
+
+def leave(place: Workplace, held: Claim) -> None:
+    place.transact(lambda tx: end_session(tx, held.session_id, how="reached its limit", now_s=place.clock.now_s()))
+
+
+def train(place: Workplace, held: Claim, *epochs: int) -> TrainingRecord:
+    """Commit these epochs as a session does with what its trainer hands over."""
+    record = a_record()
+    for epoch in range(1, max(epochs) + 1):
+        record = record.with_epoch(_metrics(epoch), patience=0)
+        if epoch in epochs:
+            item = attempts.Progress(state=_blob(f"{held.job_name} {epoch}"), record=record, timing=TIMING)
+            place.transact(
+                lambda tx, item=item: attempts.commit_progress(  # type: ignore[misc]
+                    tx, held, [item], keep=keep_last_two_and_best, now_s=place.clock.now_s()
+                )
+            )
+    return record
+
+
+def finish(place: Workplace, held: Claim, record: TrainingRecord) -> None:
+    """Commit a final evaluation."""
+    result = Result(
+        last=_appraisal(record.epochs_done),
+        best=_appraisal(record.best_epoch or 1),
+        history_sha256=history_sha256(record.history),
+        parameters=14_716_227,
+        trainable_parameters=14_716_227,
+    )
+    predictions = _blob(f"{held.job_name} predictions")
+    place.transact(lambda tx: attempts.finish(tx, held, result, predictions, now_s=place.clock.now_s()))
+
+
+def fail(place: Workplace, held: Claim, cause: Cause, message: str) -> None:
+    place.transact(lambda tx: attempts.fail(tx, held, cause, message, now_s=place.clock.now_s()))
+
+
+def interrupt(place: Workplace, held: Claim, why: str = "no heartbeat for 130 s") -> None:
+    place.transact(lambda tx: attempts.interrupt(tx, held, why=why, now_s=place.clock.now_s()))
+
+
+def stop(place: Workplace, held: Claim, why: str = "reached its limit") -> None:
+    place.transact(lambda tx: attempts.stop(tx, held, why=why, now_s=place.clock.now_s()))
+
+
+def one_of_each(place: Workplace) -> None:
+    """Enqueue one job for each state; each is named after its state."""
+    put(place, *(a_job(str(state)) for state in State))
+    train(place, take(place, "tiny/running", session="5e55a0a0a0a0"), 1)
+    apply(place, "held", "hold")
+    done = take(place, "tiny/done")
+    finish(place, done, train(place, done, 1, 2, 3))
+    fail(place, take(place, "tiny/failed"), Cause.NOT_FINITE, "the loss of epoch 1, step 4 is nan")
+    apply(place, "cancelled", "cancel")
+
+
+TIMING = EpochTiming(
+    train_s=41.5, val_s=3.25, checkpoint_s=0.5, first_step_s=12.0, step_s_p50=0.4, step_s_p95=0.5, step_count=3
+)
+
+
+def _metrics(epoch: int) -> EpochMetrics:
+    return EpochMetrics(
+        epoch=epoch,
+        loss=1.0 / epoch,
+        accuracy=1 - 0.5 / epoch,
+        val_loss=1.1 / epoch,
+        val_accuracy=1 - 0.6 / epoch,
+        learning_rate=1e-4,
+    )
+
+
+def _appraisal(epoch: int) -> Appraisal:
+    score = ClassScore(precision=0.75, recall=0.5, f1=0.6, support=1)
+    evaluation = Evaluation(
+        loss=0.5,
+        accuracy=2 / 3,
+        per_class={"good": score, "fair": score, "reject": score},
+        confusion_matrix=((1, 0, 0), (0, 1, 0), (1, 0, 0)),
+    )
+    return Appraisal(
+        epoch=epoch,
+        weights_sha256=_sha256(f"weights {epoch}".encode()),
+        predictions_sha256=_sha256(f"predictions {epoch}".encode()),
+        validation=evaluation,
+        test=evaluation,
+    )
+
+
+def _blob(text: str) -> StoredBlob:
+    return StoredBlob(sha256=_sha256(text.encode()), size_bytes=84_000_000)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
