@@ -5,6 +5,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from qcqueue.core.words import duration
 from qcqueue.worker.session import View
 
 PHASES = {
@@ -27,13 +28,15 @@ def panel(view: View | None) -> RenderableType:
         return Text(f"{view.job_name}  starting its trainer")
     line = Table.grid(padding=(0, 2))
     cells: list[RenderableType] = [Text(view.job_name, style="bold"), Text(PHASES[progress.phase])]
-    if progress.epochs:
+    if progress.epoch:
         cells.append(Text(f"epoch {progress.epoch}/{progress.epochs}"))
     if progress.steps:
         cells.append(ProgressBar(total=progress.steps, completed=progress.step, width=24))
         cells.append(Text(f"step {progress.step}/{progress.steps}"))
     if progress.loss is not None and progress.accuracy is not None:
         cells.append(Text(f"loss {progress.loss:.3f}  accuracy {progress.accuracy:.0%}"))
+    if view.epoch_s is not None:
+        cells.append(Text(f"{duration(view.epoch_s)} an epoch"))
     line.add_row(*cells)
     return Group(line, Text(_saved(view), style="dim"))
 

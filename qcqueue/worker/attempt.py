@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from qcqueue.checkpoints.retention import keep_last_two_and_best
 from qcqueue.checkpoints.spool import Entry, Failure, Spool, WorkOrder
 from qcqueue.clock import Clock
-from qcqueue.core.records import TrainingRecord
+from qcqueue.core.records import EpochMetrics, EpochTiming
 from qcqueue.database.base import Database
 from qcqueue.errors import BadData, BlobMissing, DigestMismatch, StoreError, TrainingError, WeightsUnavailable
 from qcqueue.queue import attempts
@@ -37,6 +37,14 @@ class Saved:
     at_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class SavedEpoch:
+    """An epoch that is committed: what came out, and what it cost."""
+
+    metrics: EpochMetrics
+    timing: EpochTiming
+
+
 class Attempt:
     """The work of one session on one job. `claim` is the right to it; every write names it."""
 
@@ -53,6 +61,7 @@ class Attempt:
         self._cache = cache
         self._stored: dict[int | None, StoredBlob] = {}
         self._deleted: list[str] = []
+        self._news: list[SavedEpoch] = []
 
     def prepare(self, *, threads: int, max_epochs: int | None) -> Restored:
         """Bring dataset, weights and state to this machine and leave the order in the spool.
@@ -88,15 +97,20 @@ class Attempt:
             self._note_saved(record.epochs_done, record.partial.steps_done)
         return restored
 
-    def collect(self) -> list[TrainingRecord]:
-        """Store and commit everything the trainer has handed over; return the record of each epoch among it."""
+    def collect(self) -> None:
+        """Store and commit everything the trainer has handed over."""
         waiting = self.spool.waiting()
         steps = [entry for entry in waiting if entry.kind != "result"]
-        epochs = self._commit(steps) if steps else []
+        if steps:
+            self._commit(steps)
         for entry in waiting:
             if entry.kind == "result":
                 self._finish(entry)
-        return epochs
+
+    def take_news(self) -> list[SavedEpoch]:
+        """Return the epochs that were committed since the last time this was asked."""
+        news, self._news = self._news, []
+        return news
 
     def check_live(self) -> None:
         """Raises: LeaseLost: another session, or a person, has taken the job away."""
@@ -112,7 +126,7 @@ class Attempt:
     def fail(self, failure: Failure) -> None:
         self._write(lambda tx: attempts.fail(tx, self.claim, failure.cause, failure.message, now_s=self._clock.now_s()))
 
-    def _commit(self, entries: list[Entry]) -> list[TrainingRecord]:
+    def _commit(self, entries: list[Entry]) -> None:
         items = [self._progress(entry) for entry in entries]
         retired = self._write(
             lambda tx: attempts.commit_progress(
@@ -120,10 +134,10 @@ class Attempt:
             )
         )
         self._note_saved(items[-1].record.epochs_done, items[-1].record.partial.steps_done)
+        self._news += [SavedEpoch(it.record.history[-1], it.timing) for it in items if it.timing is not None]
         for entry in entries:
             entry.path.unlink()
         self._delete(retired)
-        return [item.record for item in items if item.timing is not None]
 
     def _progress(self, entry: Entry) -> attempts.Progress:
         if entry.kind == "state":

@@ -21,6 +21,7 @@ from qcqueue.core.lease import LeaseRules, has_ended
 from qcqueue.core.outcomes import Cause, cause_of
 from qcqueue.core.records import EpochMetrics
 from qcqueue.core.spec import JobSpec
+from qcqueue.core.words import duration
 from qcqueue.database.base import Database
 from qcqueue.errors import LeaseLost, StoreError, TrainingError
 from qcqueue.queue.claim import begin_session, candidates, claim, end_session, live_attempts
@@ -80,12 +81,13 @@ class Tools:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What can be shown of a session right now."""
+    """What can be shown of a session right now. epoch_s is what its newest epoch took, validation included."""
 
     job_name: str
     attempt: int
     progress: TrainerProgress | None
     saved: Saved | None
+    epoch_s: float | None
 
 
 class Session:
@@ -109,6 +111,7 @@ class Session:
         self._retry_due_s = self._started_s
         self._worst: Ending | None = None
         self._epochs = 0
+        self._epoch_s: float | None = None
         self._jobs = 0
         self._deaths = 0
         self._weights: dict[str, str | None] = {}
@@ -146,6 +149,7 @@ class Session:
             attempt=held.attempt,
             progress=self._attempt.spool.progress(),
             saved=self._attempt.saved,
+            epoch_s=self._epoch_s,
         )
 
     # The chain: arrive -> look -> prepare -> watch -> settle -> look ... -> leave.
@@ -297,6 +301,7 @@ class Session:
     def _drop(self) -> None:
         self._working().spool.close()
         self._attempt = None
+        self._epoch_s = None
 
     def _job_over(self, ending: Ending | None) -> float | None:
         self._drop()
@@ -331,10 +336,13 @@ class Session:
                 self._working().check_live()
 
     def _collect(self) -> None:
-        for record in self._working().collect():
+        attempt = self._working()
+        attempt.collect()
+        for epoch in attempt.take_news():
             self._epochs += 1
             self._deaths = 0
-            self._tools.narrate(_epoch_line(self._working().claim.spec, record.history[-1]))
+            self._epoch_s = epoch.timing.train_s + epoch.timing.val_s
+            self._tools.narrate(_epoch_line(attempt.claim.spec, epoch.metrics, self._epoch_s))
 
     def _mind_the_limits(self, now_s: float) -> None:
         self._mind_the_deadline()
@@ -430,10 +438,10 @@ def _where_from(chosen: Checkpoint | None) -> str:
     return f"goes on after epoch {record.epochs_done}{within}"
 
 
-def _epoch_line(spec: JobSpec, row: EpochMetrics) -> str:
+def _epoch_line(spec: JobSpec, row: EpochMetrics, epoch_s: float) -> str:
     return (
         f"epoch {row.epoch} of {spec.epochs} is saved: loss {row.loss:.4f}, accuracy {row.accuracy:.1%}, "
-        f"validation loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}"
+        f"validation loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}, {duration(epoch_s)}"
     )
 
 
