@@ -81,6 +81,7 @@ _KEPT = (
     .where(checkpoints.c.job_id == bindparam("job_id"), checkpoints.c.status == "kept")
     .order_by(checkpoints.c.id.desc())
 )
+_TOUCH = update(jobs).where(jobs.c.id == bindparam("job"))
 _RETIRE = update(checkpoints).where(checkpoints.c.id == bindparam("unwanted")).values(status="retired", record="")
 
 
@@ -129,7 +130,7 @@ def commit_progress(
     if finished:
         tx.execute(insert(epochs), finished)
     tx.execute(insert(checkpoints), [_checkpoint(attempt, item, now_s=now_s) for item in items])
-    tx.execute(update(jobs).where(jobs.c.id == attempt.job_id).values(updated_at_s=now_s))
+    tx.execute(_TOUCH, {"job": attempt.job_id, "updated_at_s": now_s})
     return _retire(tx, attempt.job_id, items[-1].record.history, keep)
 
 

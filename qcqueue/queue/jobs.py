@@ -3,7 +3,7 @@
 import difflib
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from qcqueue.core.outcomes import Cause
 from qcqueue.core.states import Event, State, allowed_events, next_state
@@ -52,12 +52,12 @@ def step(
     if state is None:
         raise IllegalTransition(_refusal(job.name, found, event), hint=f"qcqueue why {job.name}")
     cause, message = failure or (None, None)
-    tx.execute(
-        update(jobs)
-        .where(jobs.c.id == job.id)
-        .values(state=state, failure_cause=cause, failure_message=message, updated_at_s=now_s)
-    )
+    changes = {"state": state, "failure_cause": cause, "failure_message": message, "updated_at_s": now_s}
+    tx.execute(_UPDATE, {"job": job.id, **changes})
     return state
+
+
+_UPDATE = update(jobs).where(jobs.c.id == bindparam("job"))
 
 
 def _refusal(name: str, found: State, event: Event) -> str:
