@@ -58,6 +58,13 @@ class Inspector:
         if taken:
             raise Violation(f"{job.name} took up {taken}, which was not kept at its claim")
 
+    def session_left(self, session_id: str, ending: str) -> None:
+        """A session says that it lost its job only when someone else ended its last attempt."""
+        self.checked["only_who_lost_a_job_says_so"] += 1
+        mine = [row for row in self.rows.attempts.values() if row.session_id == session_id]
+        if ending == "lost its job" and mine[-1].outcome in (None, "finished", "failed"):
+            raise Violation(f"{session_id} says it {ending}, and its attempt is {mine[-1].outcome or 'live'}")
+
     def _was_flipped(self, cached: Path, session_id: str) -> bool:
         """Return whether the world damaged the file after the session could have looked at it."""
         return self._ledger.cache_flipped_s.get(cached, -1.0) >= self._ledger.step_began_s[session_id]

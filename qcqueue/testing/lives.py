@@ -20,6 +20,8 @@ from qcqueue.testing.stores import FaultyStore
 from qcqueue.testing.trainer import FakeTrainer
 from qcqueue.worker.session import Limits, Session, Tools
 
+STEPS_TO_HEED = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
@@ -43,6 +45,8 @@ class Life:
         self.id = session_id
         self.place = place
         self.over = False
+        self.spool: Spool | None = None
+        self._steps_since_asked: int | None = None
         self.frozen_until_s = 0.0
         self.trainer_frozen_until_s = 0.0
         self.presence = MortalPresence(place.cache / "sessions")
@@ -81,6 +85,21 @@ class Life:
             ledger.vanished[self.id] += 1
         else:
             ledger.excuses.add((job, str(cause)))
+
+    def step(self) -> float | None:
+        if self._steps_since_asked is not None:
+            self._steps_since_asked += 1
+        return self.session.step()
+
+    def ask_to_stop(self) -> None:
+        """Ctrl-C, at any instant, within a step too."""
+        self.session.ask_to_stop()
+        self._steps_since_asked = 0
+
+    def heeds_the_stop(self) -> bool:
+        """Return whether a running trainer was told in time that its session was asked to stop."""
+        late = self._steps_since_asked is not None and self._steps_since_asked >= STEPS_TO_HEED
+        return not (late and self.trainer.exit_code() is None and self.spool and not self.spool.should_stop())
 
     def end(self, ledger: Ledger) -> None:
         """The process is over: the kernel drops its lock, and its trainer goes with it."""

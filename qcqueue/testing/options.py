@@ -1,7 +1,7 @@
 """Everything about a world that its seed decides, as one value that can be printed.
 
-Worlds are small and unlike each other: each draws which faults it knows at all, so that some worlds see one kind
-often and alone and others see many kinds at once.
+Worlds are small and unlike each other: each draws which faults it knows at all and one that it knows well, so that
+some worlds see few kinds often and others see many kinds at once.
 """
 
 from collections.abc import Mapping
@@ -17,16 +17,16 @@ USUAL_RATES: Mapping[Fault, float] = {
     Fault.KILL_BEFORE_COMMIT: 0.03,
     Fault.KILL_IN_COMMIT: 0.03,
     Fault.KILL_AFTER_COMMIT: 0.03,
-    Fault.KILL_BEFORE_PUT: 0.04,
-    Fault.CUT_PUT: 0.05,
-    Fault.KILL_AFTER_PUT: 0.05,
+    Fault.KILL_BEFORE_PUT: 0.08,
+    Fault.CUT_PUT: 0.1,
+    Fault.KILL_AFTER_PUT: 0.1,
     Fault.CUT_FETCH: 0.05,
-    Fault.KILL_BEFORE_DELETE: 0.1,
-    Fault.KILL_AFTER_DELETE: 0.1,
+    Fault.KILL_BEFORE_DELETE: 0.3,
+    Fault.KILL_AFTER_DELETE: 0.3,
     Fault.KILL_AT_BEAT: 0.01,
-    Fault.STORE_BUSY: 0.05,
-    Fault.DATABASE_BUSY: 0.05,
-    Fault.STORE_AWAY: 0.2,
+    Fault.STORE_BUSY: 0.04,
+    Fault.DATABASE_BUSY: 0.06,
+    Fault.STORE_AWAY: 0.1,
     Fault.RACE: 0.15,
     Fault.FROZEN_CALL: 0.02,
     Fault.FROZEN: 0.01,
@@ -40,10 +40,10 @@ USUAL_RATES: Mapping[Fault, float] = {
     Fault.CACHE_FLIP: 0.05,
     Fault.CACHE_DELETED: 0.2,
     Fault.LATE_LISTING: 0.5,
-    Fault.TRAINER_VANISHED: 0.04,
-    Fault.TRAINER_OUT_OF_MEMORY: 0.003,
-    Fault.TRAINER_FAILED: 0.004,
-    Fault.TRAINER_BROKE: 0.003,
+    Fault.TRAINER_VANISHED: 0.08,
+    Fault.TRAINER_OUT_OF_MEMORY: 0.01,
+    Fault.TRAINER_FAILED: 0.01,
+    Fault.TRAINER_BROKE: 0.01,
     Fault.ASKED_TO_STOP: 0.2,
     Fault.HOLD: 0.15,
     Fault.RELEASE: 0.4,
@@ -99,25 +99,30 @@ class Options:
 def draw_options(seed: int) -> Options:
     """Return the world of this seed."""
     chance = seeded(f"world {seed}")
-    beat_every_s = chance.uniform(0.5, 2.0)
-    unkindness = chance.choice((0.3, 1.0, 1.0, 2.0))
+    beat_every_s = chance.uniform(0.3, 1.2)
     return Options(
         seed=seed,
         jobs=tuple(draw_job(chance) for _ in range(chance.randint(1, 3))),
         machines=tuple(_machine(chance, first=index == 0) for index in range(chance.randint(1, 3))),
         lease=LeaseRules(beat_every_s=beat_every_s, ttl_s=beat_every_s * chance.uniform(3, 8)),
-        step_s=chance.uniform(0.2, 1.0),
-        poll_s=chance.uniform(0.2, 0.8),
-        troubled_s=chance.uniform(10, 40),
-        rates={kind: rate * unkindness for kind, rate in USUAL_RATES.items() if chance.random() < 0.6},
+        step_s=chance.uniform(0.1, 0.5),
+        poll_s=chance.uniform(0.2, 0.6),
+        troubled_s=chance.uniform(15, 60),
+        rates=_rates(chance),
     )
+
+
+def _rates(chance: Chance) -> dict[Fault, float]:
+    unkindness, well_known = chance.choice((0.3, 1.0, 1.0, 2.0)), chance.choice(list(Fault))
+    rates = {kind: rate * unkindness for kind, rate in USUAL_RATES.items() if chance.random() < 0.6}
+    return rates | {well_known: min(0.5, USUAL_RATES[well_known] * 6)}
 
 
 def draw_job(chance: Chance) -> JobPlan:
     return JobPlan(
-        epochs=chance.randint(1, 5),
+        epochs=chance.randint(1, 6),
         step_count=chance.randint(1, 3),
-        early_stopping=chance.choice((0, 0, 1, 2)),
+        early_stopping=chance.choice((0, 0, 0, 1, 2)),
         needs_gpu=chance.random() < 0.2,
     )
 
@@ -127,7 +132,7 @@ def _machine(chance: Chance, *, first: bool) -> MachinePlan:
         processor="A100" if first else chance.choice(("A100", "A100", "T4")),
         threads=chance.choice((1, 2, 8)),
         has_gpu=first or chance.random() < 0.6,
-        seats=chance.choice((1, 1, 2)),
+        seats=chance.choice((1, 1, 1, 2)),
         offset_s=chance.choice((0.0, chance.uniform(-30, 30), chance.uniform(-86_400 * 365, 86_400 * 365))),
         rate=chance.choice((1.0, 1.0, chance.uniform(0.9, 1.1))),
     )

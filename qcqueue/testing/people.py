@@ -61,6 +61,8 @@ class People:
 
     def act(self) -> None:
         """Do what chance has for this moment."""
+        if self._ledger.store_is_away:
+            self._move_the_store(away=False)
         for kind, deed in self._deeds().items():
             if self._faults.hit(kind):
                 deed()
@@ -101,7 +103,7 @@ class People:
             Fault.CACHE_DELETED: self._delete_a_cache,
             Fault.CACHE_FLIP: self._flip_in_a_cache,
             Fault.CLOCK_JUMP: self._move_a_clock,
-            Fault.STORE_AWAY: self._toggle_the_store,
+            Fault.STORE_AWAY: lambda: self._move_the_store(away=True),
             Fault.BIT_FLIP: lambda: self._ruin_a_state(_flip),
             Fault.TRUNCATION: lambda: self._ruin_a_state(_cut),
             Fault.LOSS: lambda: self._ruin_a_state(lambda path, _: path.unlink()),
@@ -133,7 +135,7 @@ class People:
         if self._lives:
             life = self._chance.choice(self._lives)
             self._tell(life.id, "is asked to stop")
-            life.session.ask_to_stop()
+            life.ask_to_stop()
 
     def _delete_a_cache(self) -> None:
         place = self._chance.choice(self._places)
@@ -151,9 +153,9 @@ class People:
         place = self._chance.choice(self._places)
         place.clock.jump(self._chance.choice((-3600.0, 3600.0, self._chance.uniform(-1e7, 1e7))))
 
-    def _toggle_the_store(self) -> None:
-        self._ledger.store_is_away = not self._ledger.store_is_away
-        self._tell("store", "is away" if self._ledger.store_is_away else "is back")
+    def _move_the_store(self, *, away: bool) -> None:
+        self._ledger.store_is_away = away
+        self._tell("store", "is away" if away else "is back")
 
     def _ruin_a_state(self, how: Callable[[Path, Chance], None]) -> None:
         rows = self._inspector.rows

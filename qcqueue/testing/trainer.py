@@ -108,6 +108,8 @@ class FakeTrainer:
         yield from self._spend(spool, "evaluating", PartialEpoch(), record.epochs_done)
         best = state_of(read_state(spool.best_path).tensors)
         spool.put_result(result_of(record.history, state, best), predictions_of(state, best))
+        # A real process takes a while to leave after its last word.
+        yield from self._spend(spool, "evaluating", PartialEpoch(), record.epochs_done)
 
     def _take_up(self, spool: Spool, order: WorkOrder, identity: Identity) -> tuple[State, TrainingRecord]:
         resumed = spool.resumed()

@@ -24,7 +24,7 @@ from qcqueue.testing.options import Options
 from qcqueue.testing.people import People
 from qcqueue.testing.places import Place, make_place, make_queue
 from qcqueue.testing.stores import FaultyStore
-from qcqueue.worker.session import Limits
+from qcqueue.worker.session import Ending, Limits
 
 NESTED_MOST = 3
 CALM_S = 600.0
@@ -159,8 +159,10 @@ class World:
 
     # Sessions.
 
-    def _begin_later(self, place: Place) -> None:
-        self._later(self._chance.uniform(0, self._ledger.lease.ttl_s), lambda: self._begin(place))
+    def _begin_later(self, place: Place, *, idle: bool = False) -> None:
+        """Begin another session here; sooner than a lease lasts, or later where there was nothing to do."""
+        wait_s = self._ledger.lease.ttl_s * (self._chance.uniform(2, 5) if idle else self._chance.uniform(0, 0.8))
+        self._later(wait_s, lambda: self._begin(place))
 
     def _begin(self, place: Place) -> None:
         life = Life(self._ids.new(), place, self._limits(), self._around)
@@ -186,7 +188,7 @@ class World:
         self._ledger.step_began_s[life.id] = self._time.now_s
         try:
             self._faults.crash_on(Fault.KILL_BETWEEN_STEPS)
-            delay_s = life.session.step()
+            delay_s = life.step()
         except Crash:
             self._end(life, "is killed")
         except (StoreError, CorruptionError) as exc:
@@ -202,6 +204,7 @@ class World:
 
     def _after_step(self, life: Life, delay_s: float | None) -> None:
         if delay_s is None:
+            self._inspector.session_left(life.id, str(life.session.ending))
             self.report.endings[str(life.session.ending)] += 1
             self._end(life, f"leaves: it {life.session.ending}")
         else:
@@ -228,13 +231,13 @@ class World:
         self._tell(life.id, how)
         life.end(self._ledger)
         self._lives.remove(life)
-        self._begin_later(life.place)
+        self._begin_later(life.place, idle=life.session.ending is Ending.NOTHING_TO_DO)
 
     # Trainers.
 
     def _trainer_started(self, life: Life, spool: Spool) -> None:
         self._inspector.trainer_starts(life.id, spool)
-        number = life.trainer.lives
+        life.spool, number = spool, life.trainer.lives
         self._later(0.0, lambda: self._train(life, number))
 
     def _train(self, life: Life, number: int) -> None:
@@ -243,6 +246,7 @@ class World:
         if life.trainer_frozen_until_s > self._time.now_s:
             self._later(life.trainer_frozen_until_s - self._time.now_s, lambda: self._train(life, number))
             return
+        self._ledger.demand(life.heeds_the_stop(), f"{life.id} was asked to stop and did not tell its trainer")
         delay_s = life.trainer.advance()
         if delay_s is not None:
             self._later(delay_s, lambda: self._train(life, number))
@@ -250,7 +254,7 @@ class World:
     # The rest.
 
     def _people_later(self) -> None:
-        self._later(self._chance.uniform(0.5, 4.0), self._people_act)
+        self._later(self._chance.uniform(0.5, 6.0), self._people_act)
 
     def _people_act(self) -> None:
         if self._faults.flowing:
