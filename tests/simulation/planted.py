@@ -1,0 +1,225 @@
+"""Bugs to plant, one function each, and in how many worlds the simulation must find them.
+
+A harness that never caught anything proves nothing. Every entry replaces one function of qcqueue by one that is
+wrong in a way people really write it; `found_within` is several times what it took when the bug was planted.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select
+
+from qcqueue.checkpoints.retention import Kept
+from qcqueue.core.records import EpochMetrics, best_epoch
+from qcqueue.core.states import State
+from qcqueue.database.schema import attempts, jobs
+from qcqueue.queue import attempts as attempt_writes
+from qcqueue.queue import claim as claims
+from qcqueue.queue.attempts import Live
+from qcqueue.queue.values import Checkpoint, Claim, LiveAttempt
+from qcqueue.storage.folder import FolderStore
+from qcqueue.worker import attempt as attempt_module
+from qcqueue.worker import restore, session
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """A bug, and the number of worlds that must be enough to find it."""
+
+    plant: Plant
+    found_within: int
+
+
+def drop_the_fence(patch: pytest.MonkeyPatch) -> None:
+    """A session writes without asking whether its attempt is still the live one."""
+
+    def no_check(tx: Connection, held: Claim) -> Live:
+        row = tx.execute(
+            select(attempts.c.id, attempts.c.job_id)
+            .join_from(attempts, jobs)
+            .where(jobs.c.name == held.job_name, attempts.c.number == held.attempt)
+        ).one()
+        return Live(row.id, row.job_id)
+
+    patch.setattr(attempt_writes, "check_live", no_check)
+
+
+def name_blobs_before_they_are_stored(patch: pytest.MonkeyPatch) -> None:
+    """The upload of a state is left for later, and the commit names what is not there yet."""
+    really_put = FolderStore.put
+
+    def put(self: FolderStore, source: Path) -> str:
+        if source.suffix != ".state":
+            return really_put(self, source)
+        return hashlib.sha256(Path(str(source)).read_bytes()).hexdigest()
+
+    patch.setattr(FolderStore, "put", put)
+
+
+def write_blobs_in_place(patch: pytest.MonkeyPatch) -> None:
+    """A blob is written under its final name, without a temporary one, so a cut leaves half of it there."""
+
+    def put(self: FolderStore, source: Path) -> str:
+        sha256 = hashlib.sha256(Path(str(source)).read_bytes()).hexdigest()
+        with source.open("rb") as reading, (self.root / "blobs" / sha256).open("wb") as writing:
+            while chunk := reading.read(1 << 20):
+                writing.write(chunk)
+        return sha256
+
+    patch.setattr(FolderStore, "put", put)
+
+
+def keep_only_the_newest(patch: pytest.MonkeyPatch) -> None:
+    """Retention saves space at the cost of the second chance."""
+
+    def newest(kept: Sequence[Kept], _: Sequence[EpochMetrics]) -> set[int]:
+        return {row.id for row in kept if row.state_sha256 == kept[0].state_sha256}
+
+    patch.setattr(attempt_module, "keep_last_two_and_best", newest)
+
+
+def forget_the_older_best(patch: pytest.MonkeyPatch) -> None:
+    """Retention keeps the best epoch of the newest state only, as it really did until world 1578."""
+
+    def best_of_newest(kept: Sequence[Kept], history: Sequence[EpochMetrics]) -> set[int]:
+        last = list(dict.fromkeys(row.state_sha256 for row in kept))[:2]
+        best = [row.state_sha256 for row in kept if row.steps_done == 0 and row.epochs_done == best_epoch(history)][:1]
+        return {row.id for row in kept if row.state_sha256 in {*last, *best}}
+
+    patch.setattr(attempt_module, "keep_last_two_and_best", best_of_newest)
+
+
+def bury_without_evidence(patch: pytest.MonkeyPatch) -> None:
+    """Whoever holds a job is taken for dead."""
+    patch.setattr(session.Session, "_why_gone", lambda *_: "nobody asked")
+
+
+def trust_ones_own_clock(patch: pytest.MonkeyPatch) -> None:
+    """The age of a heartbeat is judged by the clock of the session that asks."""
+
+    def why_gone(self: session.Session, live: LiveAttempt, dead: set[str]) -> str | None:
+        heartbeat = Path(self._tools.store.url.removeprefix("folder:")) / "heartbeats" / live.session_id
+        with contextlib.suppress(FileNotFoundError):
+            age_s = self._tools.clock.now_s() - heartbeat.stat().st_mtime
+            return f"no heartbeat for {age_s:.0f} s" if age_s > self._tools.lease.ttl_s else None
+        return "it left no heartbeat"
+
+    patch.setattr(session.Session, "_why_gone", why_gone)
+
+
+def resume_without_looking(patch: pytest.MonkeyPatch) -> None:
+    """What the store holds under a name is taken for what the name says."""
+
+    def fetch(self: FolderStore, sha256: str, target: Path) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            target.write_bytes((self.root / "blobs" / sha256).read_bytes())
+
+    patch.setattr(FolderStore, "fetch", fetch)
+
+
+def resume_from_the_oldest(patch: pytest.MonkeyPatch) -> None:
+    """The kept saves are taken in the wrong order."""
+    resumable = claims._resumable
+
+    def reversed_order(tx: Connection, job_id: int) -> tuple[Checkpoint, ...]:
+        return tuple(reversed(resumable(tx, job_id)))
+
+    patch.setattr(claims, "_resumable", reversed_order)
+
+
+def leave_old_rows_official(patch: pytest.MonkeyPatch) -> None:
+    """Epochs whose state is lost keep their official rows when an earlier save is taken up."""
+
+    def resume(tx: Connection, held: Claim, chosen: Checkpoint | None, **_: Any) -> None:
+        attempt_writes.check_live(tx, held)
+
+    patch.setattr(attempt_writes, "resume", resume)
+
+
+def claim_what_is_running(patch: pytest.MonkeyPatch) -> None:
+    """A claim looks at all jobs that are not over, whoever holds them, and ends the attempt of the other."""
+    take = claims.claim
+
+    def claim(tx: Connection, session_id: str, *, gone: Mapping[tuple[str, int], str], **others: Any) -> Claim | None:
+        held = select(jobs.c.name, attempts.c.number).join_from(jobs, attempts).where(jobs.c.state == State.RUNNING)
+        everyone = {(row.name, row.number): "taken over" for row in tx.execute(held)}
+        return take(tx, session_id, gone=everyone, **others)
+
+    patch.setattr(session, "claim", claim)
+
+
+def clear_the_spool_first(patch: pytest.MonkeyPatch) -> None:
+    """What the trainer handed over is removed before it is committed, and a busy database loses it."""
+    commit = attempt_module.Attempt._commit
+
+    def forgetful(self: attempt_module.Attempt, entries: list[Any]) -> Any:
+        try:
+            return commit(self, entries)
+        finally:
+            for entry in entries:
+                entry.path.unlink(missing_ok=True)
+
+    patch.setattr(attempt_module.Attempt, "_commit", forgetful)
+
+
+def forget_the_best(patch: pytest.MonkeyPatch) -> None:
+    """A resumed run does not get back the state of its best epoch, and calls its last epoch the best."""
+    fetch = restore._fetch
+
+    def without_best(store: Any, checkpoint: Checkpoint, *, state: Path, best: Path) -> None:
+        fetch(store, checkpoint, state=state, best=best)
+        if best.exists():
+            best.write_bytes(state.read_bytes())
+
+    patch.setattr(restore, "_fetch", without_best)
+
+
+def say_done_too_soon(patch: pytest.MonkeyPatch) -> None:
+    """A job is called done by its last epoch, before its final evaluation is committed."""
+    commit = attempt_writes.commit_progress
+
+    def eager(tx: Connection, held: Claim, items: Sequence[Any], **others: Any) -> tuple[str, ...]:
+        retired = commit(tx, held, items, **others)
+        if items[-1].record.epochs_done == held.spec.epochs:
+            attempt_writes.stop(tx, held, why="all epochs are done", now_s=others["now_s"])
+            tx.execute(jobs.update().where(jobs.c.name == held.job_name).values(state=State.DONE))
+        return retired
+
+    patch.setattr(attempt_writes, "commit_progress", eager)
+
+
+def ignore_ctrl_c(patch: pytest.MonkeyPatch) -> None:
+    """The trainer is told to stop only if one runs at the very moment of asking."""
+    mind = session.Session._mind_the_limits
+
+    def deaf(self: session.Session, now_s: float) -> None:
+        if self._stop_reason is None:
+            mind(self, now_s)
+
+    patch.setattr(session.Session, "_mind_the_limits", deaf)
+
+
+BUGS: tuple[Bug, ...] = (
+    Bug(drop_the_fence, found_within=20),
+    Bug(name_blobs_before_they_are_stored, found_within=10),
+    Bug(write_blobs_in_place, found_within=60),
+    Bug(keep_only_the_newest, found_within=10),
+    Bug(forget_the_older_best, found_within=40),
+    Bug(bury_without_evidence, found_within=20),
+    Bug(trust_ones_own_clock, found_within=20),
+    Bug(resume_without_looking, found_within=20),
+    Bug(resume_from_the_oldest, found_within=20),
+    Bug(leave_old_rows_official, found_within=40),
+    Bug(claim_what_is_running, found_within=20),
+    Bug(clear_the_spool_first, found_within=100),
+    Bug(forget_the_best, found_within=20),
+    Bug(say_done_too_soon, found_within=10),
+    Bug(ignore_ctrl_c, found_within=100),
+)

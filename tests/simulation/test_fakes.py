@@ -1,0 +1,131 @@
+"""The fakes keep their word: a fake run has one true end, and a fake clock obeys only the world."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from qcqueue.checkpoints.spool import Spool, WorkOrder
+from qcqueue.clock import seeded
+from qcqueue.core.records import TrainingRecord
+from qcqueue.testing.chance import Fault, Faults
+from qcqueue.testing.clocks import MachineClock, WorldTime
+from qcqueue.testing.options import JobPlan
+from qcqueue.testing.places import make_spec
+from qcqueue.testing.presence import MortalPresence
+from qcqueue.testing.runs import identity_of, uninterrupted
+from qcqueue.testing.trainer import FakeTrainer
+from qcqueue.worker.presence import Presence
+
+SPEC = make_spec(1, JobPlan(epochs=3, step_count=2, early_stopping=0, needs_gpu=False))
+
+
+def train(spool: Spool, *, stop_after: int | None = None, rates: dict[Fault, float] | None = None) -> FakeTrainer:
+    """Let a trainer live in `spool` to its end, asking it to stop after so many stretches."""
+    trainer = FakeTrainer(
+        processor="A100",
+        step_s=1.0,
+        chance=seeded(1),
+        faults=Faults(seeded(2), rates or {}, lambda _: None),
+        on_end=lambda *_: None,
+        on_start=lambda *_: None,
+    )
+    trainer.start(spool.folder)
+    for stretch in stretches(trainer):
+        if stretch == stop_after:
+            spool.ask_to_stop()
+    return trainer
+
+
+def stretches(trainer: FakeTrainer) -> Iterator[int]:
+    number = 0
+    while trainer.advance() is not None:
+        yield number
+        number += 1
+
+
+def open_spool(folder: Path) -> Spool:
+    spool = Spool(folder)
+    spool.open(WorkOrder(spec=SPEC, attempt=1, dataset_path=folder, weights_path=None, threads=2, max_epochs=None))
+    return spool
+
+
+def test_a_fake_run_ends_as_computed_without_it(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path / "spool")
+
+    trainer = train(spool)
+
+    assert trainer.exit_code() == 0
+    assert spool.read_result(spool.waiting()[-1]) == uninterrupted(SPEC, identity_of("A100", 2)).result
+
+
+def test_a_fake_run_that_is_stopped_at_any_stretch_ends_the_same(tmp_path: Path) -> None:
+    for stop_after in range(12):
+        first, second = open_spool(tmp_path / f"first-{stop_after}"), open_spool(tmp_path / f"second-{stop_after}")
+        train(first, stop_after=stop_after)
+        saved = newest_save(first)
+        if saved:
+            (first.folder / "latest.safetensors").rename(second.state_path)
+            second.resume_with(saved)
+        if first.best_path.exists():
+            first.best_path.rename(second.best_path)
+
+        train(second)
+
+        assert second.read_result(second.waiting()[-1]) == uninterrupted(SPEC, identity_of("A100", 2)).result
+
+
+def newest_save(spool: Spool) -> TrainingRecord | None:
+    """Return the record that belongs to the newest state, as a session would commit it."""
+    entries = [entry for entry in spool.waiting() if entry.kind != "result"]
+    if not entries:
+        return None
+    newest = entries[-1]
+    return spool.read_epoch(newest).record if newest.kind == "epoch" else spool.read_state_record(newest)
+
+
+def test_a_trainer_that_fails_says_why_before_it_ends(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path / "spool")
+
+    trainer = train(spool, rates={Fault.TRAINER_FAILED: 1.0})
+
+    failure = spool.failure()
+    assert trainer.exit_code() == 1
+    assert failure is not None
+    assert failure.message == "the loss is not a number"
+
+
+def test_a_machine_clock_can_be_wrong_and_still_moves_only_with_the_world() -> None:
+    world = WorldTime()
+    right, wrong = MachineClock(world), MachineClock(world, offset_s=100.0, rate=2.0)
+    apart_s = wrong.now_s() - right.now_s()
+
+    world.now_s = 10.0
+
+    assert apart_s == 100.0
+    assert wrong.now_s() - right.now_s() == 110.0
+    with pytest.raises(AssertionError, match="must return the delay"):
+        right.sleep(1.0)
+
+
+def test_a_suspended_machine_loses_monotonic_time_only() -> None:
+    world = WorldTime()
+    clock = MachineClock(world)
+    before_s = clock.now_s()
+
+    world.now_s = 50.0
+    clock.was_suspended(50.0)
+
+    assert clock.monotonic_s() == 0.0
+    assert clock.now_s() - before_s == 50.0
+
+
+def test_a_dead_process_leaves_its_lock_file_and_not_its_lock(tmp_path: Path) -> None:
+    dying, neighbour = MortalPresence(tmp_path), Presence(tmp_path)
+    dying.announce("s1")
+    alive = list(neighbour.gone())
+
+    dying.die()
+
+    assert alive == []
+    assert list(neighbour.gone()) == ["s1"]
