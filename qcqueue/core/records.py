@@ -103,7 +103,12 @@ class TrainingRecord:
         return best_epoch(self.history)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        # One level at a time: `asdict` copies every float of a long history, in every commit.
+        return _fields(self) | {
+            "partial": _fields(self.partial),
+            "history": [_fields(row) for row in self.history],
+            "identity": _fields(self.identity),
+        }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "TrainingRecord":
@@ -137,6 +142,10 @@ class TrainingRecord:
             history=history,
             stopped_early=should_stop_early(history, patience=patience),
         )
+
+
+def _fields(value: "TrainingRecord | PartialEpoch | EpochMetrics | Identity") -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__slots__}
 
 
 def best_epoch(history: Sequence[EpochMetrics]) -> int | None:

@@ -1,4 +1,4 @@
-"""Where shared bytes live. `base.Store` says what every store owes; one file a store; `STORES` names them.
+"""Where shared bytes live. `base.Store` says what every store owes; one file a store.
 
-A store knows blobs, slots and heartbeats, never jobs. `open_store` turns a store URL into the store of its scheme.
+A store knows blobs and heartbeats, never jobs.
 """

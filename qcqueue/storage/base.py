@@ -1,4 +1,4 @@
-"""A store: the place where shared bytes live. It knows blobs, slots and heartbeats, and nothing of jobs.
+"""A store: the place where shared bytes live. It knows blobs and heartbeats, and nothing of jobs.
 
 What every store owes, and every caller may rely on:
 - A blob is immutable and named by its SHA-256. `put` may be repeated; it returns only once the bytes are whole,
