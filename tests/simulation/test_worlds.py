@@ -14,8 +14,18 @@ from qcqueue.testing.simulate import live
 CHUNKS = 20
 WORLDS_A_CHUNK = 25
 
-# Worlds that once failed, with what was wrong.
-ONCE_FAILED: dict[int, str] = {}
+# Worlds that fail when one of these, each once true of the real code, is put back.
+ONCE_FAILED = {
+    500: "the state of a former best epoch was removed while the state before the newest still needed it",
+    502: "a store that was busy while a claimed job was prepared ended the session with the job in its hands",
+    504: "a session took the end of its own finished attempt for a lost lease while its trainer was leaving",
+    505: "asked to stop while it looked at the queue, a session never told its trainer",
+    509: "a resumed trainer validated a finished epoch again, and its second official row was refused",
+    511: "a copy of the dataset that was damaged in the cache was trained on",
+    524: "a store that was busy at the goodbye left a session stepping without an attempt",
+    578: "asked to stop between the claim and the first file of the spool, a session raised",
+    660: "each retry of a busy commit counted the same death of the trainer again, and failed the job for good",
+}
 
 
 @pytest.fixture(scope="session")
