@@ -15,7 +15,7 @@ from pathlib import Path
 from qcqueue.clock import SystemClock
 from qcqueue.testing.chance import Fault
 from qcqueue.testing.options import Options, draw_options
-from qcqueue.testing.world import Report, World
+from qcqueue.testing.world import EVENTS_MOST, Report, World
 
 LOG_TAIL = 40
 MEMORY = Path("/dev/shm")
@@ -25,15 +25,15 @@ class WorldFailed(AssertionError):
     """A world in which something happened that must never happen."""
 
 
-def live(seed: int) -> Report:
-    """Live the world of this seed. Raises: WorldFailed: with everything needed to see it again."""
+def live(seed: int, *, tail: int = LOG_TAIL) -> Report:
+    """Live the world of this seed. Raises: WorldFailed: with all that is needed to see it again, `tail` lines of log."""
     options = draw_options(seed)
     with _scratch() as root:
         world = World(options, root)
         try:
             return world.run()
         except Exception as exc:
-            raise WorldFailed(_explain(options, world.report.log, exc)) from exc
+            raise WorldFailed(_explain(options, world.report.log[-tail:], exc)) from exc
         finally:
             world.close()
 
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _replay(seed: int) -> int:
     print(f"options of world {seed}:\n{draw_options(seed).describe()}\n")
-    report = live(seed)
+    report = live(seed, tail=EVENTS_MOST)
     print("\n".join(report.log))
     print(f"\nworld {seed} is sound after {report.steps} steps")
     return 0
@@ -89,9 +89,9 @@ def _scratch() -> Iterator[Path]:
 
 
 def _explain(options: Options, log: list[str], exc: Exception) -> str:
-    tail = "\n".join(log[-LOG_TAIL:])
+    story = "\n".join(log)
     return (
-        f"{tail}\n\nworld {options.seed}: {exc}\n{options.describe()}\n\n"
+        f"{story}\n\nworld {options.seed}: {exc}\n{options.describe()}\n\n"
         f"replay it with: scripts/simulate --seed {options.seed}"
     )
 
