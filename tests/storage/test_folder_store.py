@@ -57,7 +57,7 @@ def test_a_folder_that_went_away_is_a_store_error_whatever_is_asked(store: Folde
     assert store.heartbeat_age_s("session") is None
 
 
-def test_a_folder_that_may_not_be_written_is_denied(store: FolderStore, tmp_path: Path) -> None:
+def test_a_folder_that_may_not_be_written_is_denied() -> None:
     # Permissions do not bind root, but nobody can make a folder in the kernel's own tree.
     forbidden = Path("/sys/qcqueue") if Path("/sys").is_dir() else Path("/System/qcqueue")
     with pytest.raises(StoreDenied, match="qcqueue"):
