@@ -26,7 +26,7 @@ class WorldFailed(AssertionError):
 
 
 def live(seed: int, *, tail: int = LOG_TAIL) -> Report:
-    """Live the world of this seed. Raises: WorldFailed: with all that is needed to see it again, `tail` lines of log."""
+    """Live the world of this seed. Raises: WorldFailed: with what is needed to see it again, `tail` lines of log."""
     options = draw_options(seed)
     with _scratch() as root:
         world = World(options, root)
