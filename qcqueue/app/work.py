@@ -8,7 +8,8 @@ from qcqueue.errors import ExtraMissing, SettingInvalid
 from qcqueue.worker.machine import can_train, out_of_memory_kills, this_machine
 from qcqueue.worker.presence import Presence
 from qcqueue.worker.process import TrainerProcess, check_weights
-from qcqueue.worker.session import Limits, Session, Tools
+from qcqueue.worker.session import Limits, Session
+from qcqueue.worker.tools import Tools
 
 
 def new_session(workplace: Workplace, limits: Limits, *, narrate: Callable[[str], None]) -> Session:

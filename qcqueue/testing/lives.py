@@ -18,7 +18,8 @@ from qcqueue.testing.places import Place
 from qcqueue.testing.presence import MortalPresence
 from qcqueue.testing.stores import FaultyStore
 from qcqueue.testing.trainer import FakeTrainer
-from qcqueue.worker.session import Limits, Session, Tools
+from qcqueue.worker.session import Limits, Session
+from qcqueue.worker.tools import Tools
 
 STEPS_TO_HEED = 2
 

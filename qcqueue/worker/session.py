@@ -9,29 +9,25 @@ It leaves training to the trainer, bytes to the store, legality to the queue, an
 import contextlib
 import shutil
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from qcqueue.checkpoints.spool import Failure, Spool
 from qcqueue.checkpoints.spool import Progress as TrainerProgress
-from qcqueue.clock import Clock
-from qcqueue.core.lease import LeaseRules, has_ended
 from qcqueue.core.outcomes import Cause, cause_of
 from qcqueue.core.records import EpochMetrics
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.words import duration
-from qcqueue.database.base import Database
 from qcqueue.errors import LeaseLost, StoreError, TrainingError
-from qcqueue.queue.claim import begin_session, candidates, claim, end_session, live_attempts
-from qcqueue.queue.values import Candidate, Checkpoint, Claim, LiveAttempt
+from qcqueue.queue.claim import begin_session, claim, end_session
+from qcqueue.queue.values import Checkpoint, Claim, LiveAttempt
 from qcqueue.scheduling.order import first_runnable
-from qcqueue.storage.base import Store
 from qcqueue.worker.attempt import Attempt, Saved
-from qcqueue.worker.machine import Machine
-from qcqueue.worker.presence import Presence
-from qcqueue.worker.process import Trainer
+from qcqueue.worker.survey import Survey
+from qcqueue.worker.tools import Tools
 
 SOON_S = 0.1
 RETRY_S = 5.0
@@ -60,23 +56,6 @@ class Limits:
     max_minutes: float | None = None
     max_epochs: int | None = None
     jobs: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """Everything outside a session that it works with."""
-
-    database: Database
-    store: Store
-    trainer: Trainer
-    clock: Clock
-    presence: Presence
-    machine: Machine
-    cache: Path
-    lease: LeaseRules
-    check_weights: Callable[[str], str | None]
-    memory_kills: Callable[[], int]
-    narrate: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +93,7 @@ class Session:
         self._epoch_s: float | None = None
         self._jobs = 0
         self._deaths = 0
-        self._weights: dict[str, str | None] = {}
+        self._survey = Survey(tools)
         self._memory_kills = 0
 
     def step(self) -> float | None:
@@ -173,30 +152,24 @@ class Session:
     def _look(self) -> float | None:
         if self._stop_reason or self._out_of_limits():
             return self._leave(self._stop_reason or Ending.LIMIT)
-        # Whoever is provably dead here has nothing left to write, so what the database shows next is its last word.
-        dead = set(self._tools.presence.gone())
-        with self._tools.database.read() as tx:
-            live = live_attempts(tx)
-            gone = {(it.job_name, it.number): why for it in live if (why := self._why_gone(it, dead))}
-            waiting = candidates(tx, also=[name for name, _ in gone])
-        checked = self._check_until_clear(waiting)
+        seen = self._survey.look()
         self._tools.store.beat(self.id)  # the checks can have taken minutes, and a lease must not be born old
         held = self._tools.database.transact(
             lambda tx: claim(
                 tx,
                 self.id,
-                gone=gone,
-                choose=lambda jobs: first_runnable(jobs, checked),
+                gone=seen.gone,
+                choose=lambda jobs: first_runnable(jobs, seen.obstacles),
                 now_s=self._tools.clock.now_s(),
             )
         )
-        self._tidy(dead)
-        self.obstacles = {name: why for name, why in checked.items() if why}
-        self.busy = tuple(it for it in live if (it.job_name, it.number) not in gone)
+        self._tidy(seen.dead)
+        self.obstacles = {name: why for name, why in seen.obstacles.items() if why}
+        self.busy = seen.busy
         if held:
             self._attempt = self._attempt_on(held)
             return self._go(self._prepare)
-        if len(checked) < len(waiting):  # a rival took the one that was clear
+        if not seen.all_checked:  # a rival took the one that was clear
             return self._go(self._look)
         return self._leave(self._worst or (Ending.FINISHED if self._jobs else Ending.NOTHING_TO_DO))
 
@@ -375,33 +348,6 @@ class Session:
         newest = held.checkpoints[0].record if held.checkpoints else None
         return newest.identity.threads if newest else self._tools.machine.threads
 
-    def _why_gone(self, live: LiveAttempt, dead: set[str]) -> str | None:
-        if live.session_id in dead and live.machine == self._tools.machine.id:
-            return "its process on this machine is gone"
-        age_s = self._tools.store.heartbeat_age_s(live.session_id)
-        if not has_ended(age_s, self._tools.lease):
-            return None
-        return "it left no heartbeat" if age_s is None else f"no heartbeat for {age_s:.0f} s"
-
-    def _check_until_clear(self, waiting: Sequence[Candidate]) -> dict[str, str | None]:
-        """Return the obstacle of each job up to the first that has none; a check can cost a download."""
-        checked: dict[str, str | None] = {}
-        for job in waiting:
-            checked[job.name] = self._obstacle(job.spec)
-            if checked[job.name] is None:
-                break
-        return checked
-
-    def _obstacle(self, spec: JobSpec) -> str | None:
-        if spec.device == "gpu" and not self._tools.machine.has_gpu:
-            return 'its spec says device = "gpu" and this machine has none'
-        if spec.weights != "imagenet":
-            return None
-        if spec.model not in self._weights:
-            self._tools.narrate(f"looking for the ImageNet weights of {spec.model}")
-            self._weights[spec.model] = self._tools.check_weights(spec.model)
-        return self._weights[spec.model]
-
     def _fatal(self, exit_code: int) -> Failure | None:
         """Return why an unexplained end of the trainer is final, or None where going on is worth a try."""
         if exit_code > 0:
@@ -416,7 +362,7 @@ class Session:
             cause=Cause.CODE_ERROR, message=f"the trainer vanished {MOST_DEATHS} times without an epoch ({how})"
         )
 
-    def _tidy(self, dead: set[str]) -> None:
+    def _tidy(self, dead: AbstractSet[str]) -> None:
         """Remove what dead sessions of this machine left behind; their attempts are buried by now."""
         for session_id in sorted(dead):
             for folder in self._spools.glob(f"{session_id}-*"):

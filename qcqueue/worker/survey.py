@@ -1,0 +1,80 @@
+"""What a session sees when it looks at the queue: whose attempts are gone, and what this machine can run.
+
+It only looks; the claim that follows is one transaction of `queue.claim`, which fences out whoever was judged
+wrongly. A check can cost a download, so it stops at the first job that has no obstacle and remembers its answers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qcqueue.core.lease import has_ended
+from qcqueue.core.spec import JobSpec
+from qcqueue.queue.claim import candidates, live_attempts
+from qcqueue.queue.values import Candidate, LiveAttempt
+from qcqueue.worker.tools import Tools
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """One look at the queue.
+
+    dead are the sessions of this machine that provably ended; gone maps (job, attempt) to how its end is known;
+    busy are the attempts that are alive; obstacles maps a checked job to what is in its way, None for nothing;
+    all_checked is false where jobs behind the first clear one were not looked at.
+    """
+
+    dead: frozenset[str]
+    gone: dict[tuple[str, int], str]
+    busy: tuple[LiveAttempt, ...]
+    obstacles: dict[str, str | None]
+    all_checked: bool
+
+
+class Survey:
+    """Looks at the queue for one session."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._weights: dict[str, str | None] = {}
+
+    def look(self) -> Sight:
+        # Whoever is provably dead here has nothing left to write, so what the database shows next is its last word.
+        dead = frozenset(self._tools.presence.gone())
+        with self._tools.database.read() as tx:
+            live = live_attempts(tx)
+            gone = {(it.job_name, it.number): why for it in live if (why := self._why_gone(it, dead))}
+            waiting = candidates(tx, also=[name for name, _ in gone])
+        obstacles = self._check_until_clear(waiting)
+        return Sight(
+            dead=dead,
+            gone=gone,
+            busy=tuple(it for it in live if (it.job_name, it.number) not in gone),
+            obstacles=obstacles,
+            all_checked=len(obstacles) == len(waiting),
+        )
+
+    def _why_gone(self, live: LiveAttempt, dead: frozenset[str]) -> str | None:
+        if live.session_id in dead and live.machine == self._tools.machine.id:
+            return "its process on this machine is gone"
+        age_s = self._tools.store.heartbeat_age_s(live.session_id)
+        if not has_ended(age_s, self._tools.lease):
+            return None
+        return "it left no heartbeat" if age_s is None else f"no heartbeat for {age_s:.0f} s"
+
+    def _check_until_clear(self, waiting: Sequence[Candidate]) -> dict[str, str | None]:
+        checked: dict[str, str | None] = {}
+        for job in waiting:
+            checked[job.name] = self._obstacle(job.spec)
+            if checked[job.name] is None:
+                break
+        return checked
+
+    def _obstacle(self, spec: JobSpec) -> str | None:
+        if spec.device == "gpu" and not self._tools.machine.has_gpu:
+            return 'its spec says device = "gpu" and this machine has none'
+        if spec.weights != "imagenet":
+            return None
+        if spec.model not in self._weights:
+            self._tools.narrate(f"looking for the ImageNet weights of {spec.model}")
+            self._weights[spec.model] = self._tools.check_weights(spec.model)
+        return self._weights[spec.model]

@@ -1,0 +1,30 @@
+"""Everything outside a session that it works with, wired by `app` and by simulated worlds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from qcqueue.clock import Clock
+from qcqueue.core.lease import LeaseRules
+from qcqueue.database.base import Database
+from qcqueue.storage.base import Store
+from qcqueue.worker.machine import Machine
+from qcqueue.worker.presence import Presence
+from qcqueue.worker.process import Trainer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """Everything outside a session that it works with."""
+
+    database: Database
+    store: Store
+    trainer: Trainer
+    clock: Clock
+    presence: Presence
+    machine: Machine
+    cache: Path
+    lease: LeaseRules
+    check_weights: Callable[[str], str | None]
+    memory_kills: Callable[[], int]
+    narrate: Callable[[str], None]
