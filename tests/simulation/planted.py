@@ -24,7 +24,7 @@ from qcqueue.queue.attempts import Live
 from qcqueue.queue.values import Checkpoint, Claim, LiveAttempt
 from qcqueue.storage.folder import FolderStore
 from qcqueue.worker import attempt as attempt_module
-from qcqueue.worker import restore, session
+from qcqueue.worker import restore, session, survey
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -98,20 +98,20 @@ def forget_the_older_best(patch: pytest.MonkeyPatch) -> None:
 
 def bury_without_evidence(patch: pytest.MonkeyPatch) -> None:
     """Whoever holds a job is taken for dead."""
-    patch.setattr(session.Session, "_why_gone", lambda *_: "nobody asked")
+    patch.setattr(survey.Survey, "_why_gone", lambda *_: "nobody asked")
 
 
 def trust_ones_own_clock(patch: pytest.MonkeyPatch) -> None:
     """The age of a heartbeat is judged by the clock of the session that asks."""
 
-    def why_gone(self: session.Session, live: LiveAttempt, dead: set[str]) -> str | None:
+    def why_gone(self: survey.Survey, live: LiveAttempt, dead: frozenset[str]) -> str | None:
         heartbeat = Path(self._tools.store.url.removeprefix("folder:")) / "heartbeats" / live.session_id
         with contextlib.suppress(FileNotFoundError):
             age_s = self._tools.clock.now_s() - heartbeat.stat().st_mtime
             return f"no heartbeat for {age_s:.0f} s" if age_s > self._tools.lease.ttl_s else None
         return "it left no heartbeat"
 
-    patch.setattr(session.Session, "_why_gone", why_gone)
+    patch.setattr(survey.Survey, "_why_gone", why_gone)
 
 
 def resume_without_looking(patch: pytest.MonkeyPatch) -> None:
