@@ -7,6 +7,7 @@ power cut, the removal of its journal included.
 """
 
 import sqlite3
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,20 +33,17 @@ class LocalDatabase:
         self._writer = _engine(path, "rw", begin="BEGIN IMMEDIATE", durable=durable)
         self._reader = _engine(path, "rw", begin="BEGIN", durable=durable, reads_only=True)
         self._known = False
+        # Whoever forgets the database has closed it; a file left open is a warning since Python 3.13.
+        self.close = weakref.finalize(self, _dispose, self._writer, self._reader)
 
     def create(self) -> bool:
         """Make the database if there is none; return whether it was made now."""
         maker = _engine(self.path, "rwc", begin="BEGIN IMMEDIATE", durable=True)
-        with _translated(self.path), maker.begin() as tx:
-            tables = inspect(tx).get_table_names()
-            if tables and meta.name not in tables:
-                raise _foreign(self.path)
-            made = not tables
-            if made:
-                metadata.create_all(tx)
-                tx.execute(insert(meta).values(format=FORMAT))
-        maker.dispose()
-        return made
+        try:
+            with _translated(self.path), maker.begin() as tx:
+                return _create_tables(tx, self.path)
+        finally:
+            maker.dispose()
 
     def transact(self, action: Callable[[Connection], T]) -> T:
         self._check_format()
@@ -57,10 +55,6 @@ class LocalDatabase:
         self._check_format()
         with _translated(self.path), self._reader.begin() as tx:
             yield tx
-
-    def close(self) -> None:
-        self._writer.dispose()
-        self._reader.dispose()
 
     def _check_format(self) -> None:
         if self._known:
@@ -77,6 +71,21 @@ class LocalDatabase:
         self._known = True
 
 
+def _create_tables(tx: Connection, path: Path) -> bool:
+    tables = inspect(tx).get_table_names()
+    if tables and meta.name not in tables:
+        raise _foreign(path)
+    if not tables:
+        metadata.create_all(tx)
+        tx.execute(insert(meta).values(format=FORMAT))
+    return not tables
+
+
+def _dispose(*engines: Engine) -> None:
+    for engine in engines:
+        engine.dispose()
+
+
 def _engine(path: Path, mode: str, *, begin: str, durable: bool, reads_only: bool = False) -> Engine:
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -86,10 +95,14 @@ def _engine(path: Path, mode: str, *, begin: str, durable: bool, reads_only: boo
             isolation_level=None,  # the driver must not open transactions of its own
             check_same_thread=False,
         )
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute(f"PRAGMA synchronous = {'EXTRA' if durable else 'OFF'}")
-        # Not mode=ro: whoever reads first after a crash must roll the dead writer's journal back, in the file.
-        connection.execute(f"PRAGMA query_only = {'ON' if reads_only else 'OFF'}")
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA synchronous = {'EXTRA' if durable else 'OFF'}")
+            # Not mode=ro: whoever reads first after a crash must roll the dead writer's journal back, in the file.
+            connection.execute(f"PRAGMA query_only = {'ON' if reads_only else 'OFF'}")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     # One connection, kept open: opening the file costs more than a transaction's statements.

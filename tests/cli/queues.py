@@ -4,6 +4,7 @@ No trainer runs here. What a trainer would hand over is written by hand, so that
 and a result, costs milliseconds.
 """
 
+import contextlib
 import hashlib
 import sqlite3
 from collections.abc import Mapping
@@ -75,7 +76,7 @@ class House:
         if not self.database.is_file():
             return "none"
         try:
-            with sqlite3.connect(f"{self.database.as_uri()}?mode=ro", uri=True) as connection:
+            with contextlib.closing(sqlite3.connect(f"{self.database.as_uri()}?mode=ro", uri=True)) as connection:
                 said = "\n".join(connection.iterdump())
             connection.close()
         except sqlite3.DatabaseError:
