@@ -1,0 +1,174 @@
+"""Real sessions as a person starts them: `qcqueue work` in a process group of its own, with TensorFlow inside.
+
+The study is one small model on a few images of 32x32, so that nearly all of a session's time is its start. Whoever
+asks what a session is doing looks at the spool and at `status`, as anybody can; nothing in it knows of the test.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qcqueue.app.datasets import keep
+from qcqueue.app.workplace import create_store
+from qcqueue.checkpoints.spool import Progress, Spool
+from qcqueue.clock import SystemClock
+from qcqueue.datasets.format import Split
+from tests.cli.queues import House
+from tests.training.worlds import a_dataset
+
+LIMIT_S = 120
+"""How long one session may take on a machine that has much else to do; alone it takes about six seconds."""
+
+LOOK_EVERY_S = 0.02
+STUDY = """
+study = "small"
+dataset = "noise"
+[defaults]
+epochs = 3
+batch_size = 8
+image_size = [32, 32]
+weights = "none"
+trainable = "head"
+augment = "flips"
+dropout = 0.2
+"""
+VGG16 = '[[job]]\nmodel = "VGG16"\n'
+
+
+def a_house(folder: Path, study: str = STUDY + VGG16, *, images: int = 40) -> House:
+    """A queue with the dataset, and a study file with its jobs in it; images: to train on."""
+    house = House(folder=folder)
+    house.store.mkdir(parents=True)
+    create_store(house.store)
+    counts = {Split.TRAIN: images, Split.VALIDATION: 9, Split.TEST: 9}
+    keep(house.queue, "noise", a_dataset(counts=counts), dry_run=False)
+    house.write("qcqueue.toml", 'store = "folder:queue"\ncache = "cache"\n')
+    if study:
+        house.write("study.toml", study)
+        answer = command(house, "enqueue", "study.toml")
+        assert answer.returncode == 0, answer.stderr
+    return house
+
+
+def command(house: House, *arguments: str, limit_s: float = LIMIT_S) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "qcqueue", *arguments],
+        cwd=house.folder,
+        env=_environment(house),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=limit_s,
+        check=False,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """A running `qcqueue work`."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
+    def ended(self) -> int:
+        """Wait for its end; return its exit code."""
+        return self.process.wait(LIMIT_S)
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C: a terminal tells the whole group."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def terminate(self) -> None:
+        self.process.terminate()
+
+
+@contextmanager
+def working(house: House, *arguments: str, name: str = "work") -> Iterator[Worker]:
+    """Start a session; whatever is left of its group at the end is killed."""
+    log = house.folder / f"{name}.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "qcqueue", "work", *arguments],
+            cwd=house.folder,
+            env=_environment(house),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield Worker(process=process, log=log)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(LIMIT_S)
+
+
+def wait_until(happened: Callable[[], bool], *, limit_s: float = LIMIT_S) -> None:
+    clock = SystemClock()
+    end_s = clock.monotonic_s() + limit_s
+    while not happened():
+        assert clock.monotonic_s() < end_s, f"this did not happen within {limit_s} s"
+        clock.sleep(LOOK_EVERY_S)
+
+
+def wait_until_training(house: House, *, epoch: int, step: int) -> None:
+    """Wait until some trainer is in the middle of an epoch, this one or a later."""
+
+    def there(progress: Progress) -> bool:
+        return progress.phase == "training" and (progress.epoch, progress.step) >= (epoch, step)
+
+    wait_until(lambda: any(there(progress) for progress in at_work(house)))
+
+
+def at_work(house: House) -> list[Progress]:
+    """Return what each trainer of this machine says it is doing."""
+    found = [Spool(folder).progress() for folder in (house.cache / "spool").glob("*")]
+    return [progress for progress in found if progress is not None]
+
+
+def job(house: House, name: str = "small/vgg16") -> dict[str, Any]:
+    """Return what `show` knows of a job."""
+    answer = command(house, "show", name, "--json")
+    assert answer.returncode == 0, answer.stderr
+    shown: dict[str, Any] = json.loads(answer.stdout)
+    return shown
+
+
+def outcomes(house: House, name: str = "small/vgg16") -> list[str | None]:
+    return [segment["outcome"] for segment in job(house, name)["segments"]]
+
+
+def children(pid: int) -> set[int]:
+    """Return the processes that this one has started and that still live."""
+    return {child for child in map(int, filter(str.isdigit, os.listdir("/proc"))) if _parent(child) == pid}  # noqa: PTH208
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether the process still runs; one that only waits to be buried does not."""
+    return _parent(pid) is not None
+
+
+def _parent(pid: int) -> int | None:
+    try:
+        state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if state in "ZX" else int(parent)
+
+
+def _environment(house: House) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("QCQUEUE_")}
+    return kept | {"QCQUEUE_CACHE": str(house.cache)}

@@ -1,0 +1,158 @@
+"""How a session ends: at a limit, by Ctrl-C, by a signal, by the plug, by a failure, by another hand."""
+
+import os
+import signal
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from tests.end_to_end.machines import (
+    STUDY,
+    VGG16,
+    a_house,
+    at_work,
+    children,
+    command,
+    is_alive,
+    job,
+    outcomes,
+    wait_until,
+    wait_until_training,
+    working,
+)
+
+pytestmark = pytest.mark.tensorflow
+
+SOON_S = 30  # a lease ends after 120
+STEPS = 160
+
+
+def test_a_job_survives_a_limit_a_sigterm_and_ctrl_c_without_losing_a_step(tmp_path: Path) -> None:
+    # One image a step, so that an epoch is long enough to be in the middle of it.
+    house = a_house(tmp_path / "house", STUDY.replace("batch_size = 8", "batch_size = 1") + VGG16, images=STEPS)
+
+    limited = command(house, "work", "--max-epochs", "1")
+    assert limited.returncode == 20
+    assert job(house)["epochs_done"] == 1
+    assert "next: qcqueue work" in limited.stdout
+
+    with working(house) as session:
+        wait_until_training(house, epoch=2, step=1)
+        session.terminate()
+        assert session.ended() == 20
+    terminated = job(house)
+    assert terminated["state"] == "queued"
+    saved = newest(terminated)
+    assert (1, 0) < saved < (2, STEPS)
+
+    with working(house) as session:
+        wait_until_training(house, epoch=saved[0] + 1, step=saved[1] + 1)
+        session.interrupt()
+        assert session.ended() == 130
+        assert f"goes on after epoch {saved[0]}{f' and {saved[1]} steps' if saved[1] else ''}" in session.said
+        assert "saving and leaving" in session.said
+    assert newest(job(house)) > saved
+
+    assert command(house, "work").returncode == 0
+    finished = job(house)
+    assert finished["state"] == "done"
+    assert [epoch["epoch"] for epoch in finished["epochs"]] == [1, 2, 3]
+    assert finished["interruptions"] == 0
+    assert outcomes(house) == ["stopped", "stopped", "stopped", "finished"]
+
+    idle = command(house, "work")
+    assert idle.returncode == 7
+    assert "nothing to do" in idle.stdout
+
+
+def newest(shown: dict[str, Any]) -> tuple[int, int]:
+    """Return the epochs, and the steps of the next one, that the newest checkpoint of a job holds."""
+    return shown["checkpoints"][-1]["epochs_done"], shown["checkpoints"][-1]["steps_done"]
+
+
+def test_a_job_whose_loss_is_no_number_fails_for_good_and_why_gives_the_remedy(tmp_path: Path) -> None:
+    house = a_house(tmp_path / "house", study="")
+    house.write("huge.safetensors", save(huge_weights()))
+    house.write("study.toml", STUDY.replace('weights = "none"', 'weights = "huge.safetensors"') + VGG16)
+    assert command(house, "enqueue", "study.toml").returncode == 0
+
+    assert command(house, "work").returncode == 3
+    failed = job(house)
+    assert failed["state"] == "failed"
+    assert failed["failure"]["cause"] == "not_finite"
+    assert failed["interruptions"] == 0
+    answer = command(house, "why", "vgg16")
+    assert "small/vgg16 failed, not finite: the loss became nan in epoch 1, step 1" in answer.stdout
+    assert "smaller learning_rate" in answer.stdout
+    assert command(house, "work").returncode == 7
+
+
+def huge_weights() -> dict[str, np.ndarray[Any, Any]]:
+    """Return weights of VGG16 that are numbers, each of them, and whose sums on any machine soon are not."""
+    channels = (3, 64, 64, 128, 128, *[256] * 3, *[512] * 6)
+    shapes = [shape for ins, outs in pairwise(channels) for shape in ((3, 3, ins, outs), (outs,))]
+    return {f"{number:02d}": np.full(shape, 1e3, np.float32) for number, shape in enumerate(shapes)}
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the trainer through /proc")
+def test_a_trainer_does_not_outlive_its_session(tmp_path: Path) -> None:
+    house = a_house(tmp_path / "house")
+    with working(house, name="victim") as session:
+        wait_until(lambda: any(progress.phase == "building" for progress in at_work(house)))
+        trainers = children(session.process.pid)
+        assert len(trainers) == 1
+        os.kill(session.process.pid, signal.SIGKILL)
+        assert session.ended() == -signal.SIGKILL
+        wait_until(lambda: not any(map(is_alive, trainers)), limit_s=SOON_S)
+    # The same machine can prove that the session is gone, so nobody waits for its lease.
+    with working(house) as session:
+        wait_until(lambda: "attempt 2" in session.said, limit_s=SOON_S)
+        assert job(house)["interruptions"] == 1
+        session.terminate()
+        assert session.ended() == 20
+    assert outcomes(house) == ["interrupted", "stopped"]
+
+
+def test_two_sessions_take_two_jobs_and_a_third_is_told_who_holds_them(tmp_path: Path) -> None:
+    house = a_house(tmp_path / "house", STUDY + VGG16 + VGG16 + 'name = "again"\n')
+    with ExitStack() as sessions:
+        both = [sessions.enter_context(working(house, name=name)) for name in ("first", "second")]
+        wait_until(lambda: all("attempt 1" in session.said for session in both))
+        held = {name: job(house, name)["session"] for name in ("small/vgg16", "small/again")}
+        assert len(set(held.values())) == 2
+
+        third = command(house, "work")
+        assert third.returncode == 7
+        for name, session_id in held.items():
+            assert f"{name} is held by session {session_id}" in third.stdout
+
+        for session in both:
+            session.terminate()
+        assert [session.ended() for session in both] == [20, 20]
+    assert [outcomes(house, name) for name in held] == [["stopped"], ["stopped"]]
+
+
+def test_a_session_leaves_a_job_that_is_held_and_a_release_goes_on_with_it(tmp_path: Path) -> None:
+    house = a_house(tmp_path / "house", STUDY.replace("epochs = 3", "epochs = 300") + VGG16)
+    with working(house) as session:
+        wait_until(lambda: "epoch 1 of 300 is saved" in session.said)
+        assert command(house, "hold", "vgg16").returncode == 0
+        assert session.ended() == 6
+        assert "attempt 1 of small/vgg16 has ended: held by" in session.said
+    held = job(house)
+    assert held["state"] == "held"
+    assert held["epochs_done"] >= 1
+    assert command(house, "work").returncode == 7
+
+    assert command(house, "release", "vgg16").returncode == 0
+    with working(house) as session:
+        wait_until(lambda: f"attempt 2: goes on after epoch {held['epochs_done']}" in session.said)
+        session.terminate()
+        assert session.ended() == 20
+    assert outcomes(house) == ["stopped", "stopped"]
+    assert len(job(house)["epochs"]) == held["epochs_done"]
