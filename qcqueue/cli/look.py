@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, print_json, workplace
+from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, print_json, say, workplace
 
 if TYPE_CHECKING:
     from qcqueue.app.workplace import Workplace
@@ -48,7 +48,7 @@ def status(
     if as_json:
         print_json(_status_json(place))
         return
-    typer.echo(status_screen(_lines(place), now_s=place.clock.now_s()))
+    say(status_screen(_lines(place), now_s=place.clock.now_s()))
     while watch:
         place.clock.sleep(WATCH_EVERY_S)
         typer.echo(CLEAR + status_screen(_lines(place), now_s=place.clock.now_s()))
@@ -64,7 +64,7 @@ def show(job: JobArgument, store: StoreOption = None, as_json: JsonOption = Fals
     if as_json:
         print_json({"store": place.store.url, "as_of": _now(place), **detail_document(detail)})
     else:
-        typer.echo(detail_screen(detail, now_s=place.clock.now_s()))
+        say(detail_screen(detail, now_s=place.clock.now_s()))
 
 
 def log(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:

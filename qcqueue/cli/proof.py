@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from qcqueue.cli import exits
-from qcqueue.cli.shared import JsonOption, StoreOption, narrate, print_json, workplace
+from qcqueue.cli.shared import JsonOption, StoreOption, narrate, print_json, say, workplace
 from qcqueue.errors import UserError
 
 
@@ -30,9 +30,9 @@ def demo(
 
     with progress_bar("degrading photographs") as progress:
         shown = tour(out.absolute(), narrate=narrate, progress=progress)
-    typer.echo(status_screen(shown.lines, now_s=SystemClock().now_s()))
+    say(status_screen(shown.lines, now_s=SystemClock().now_s()))
     typer.echo("\n" + kill_list(shown.kills))
-    typer.echo("\n" + certificate_screen(shown.certificate))
+    say("\n" + certificate_screen(shown.certificate))
     typer.echo(f"\nthe report: {shown.report}")
     typer.echo(f"next: qcqueue status --store folder:{out / 'queue'}, or start your own with qcqueue init")
 
@@ -73,7 +73,7 @@ def drill(
         ):
             certificates.append(certificate)
             if not as_json:
-                typer.echo(certificate_screen(certificate))
+                say(certificate_screen(certificate))
     document = {"certificates": [certificate.to_json() for certificate in certificates]}
     if out:
         out.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")

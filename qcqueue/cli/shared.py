@@ -34,6 +34,11 @@ def print_json(value: Mapping[str, Any]) -> None:
     typer.echo(json.dumps({"schema_version": SCHEMA_VERSION, **value}, allow_nan=False, ensure_ascii=False))
 
 
+def say(text: str) -> None:
+    """Print a screen for a person. `table` decides on colour; typer alone would take away what FORCE_COLOR asks for."""
+    typer.echo(text, color=True)
+
+
 def narrate(text: str) -> None:
     """Say what is going on, on stderr."""
     typer.echo(text, err=True)
