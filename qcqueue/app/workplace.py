@@ -99,8 +99,7 @@ def workplace_in(folder: Path, *, cache: Path) -> Workplace:
 
 def create_store(folder: Path) -> bool:
     """Make the store and its database where they are missing; return whether the database is new."""
-    if folder.exists() and not folder.is_dir():
-        raise SettingInvalid(f"{folder} is a file; a store needs a folder", hint="qcqueue init --store folder:queue")
+    _refuse_file(folder)
     FolderStore(folder, SystemClock()).create()
     return LocalDatabase(folder / DATABASE_FILE).create()
 
@@ -113,11 +112,17 @@ def initialise(*, store: str | None, here: Path, dry_run: bool) -> Created:
     is_new = not (folder / DATABASE_FILE).exists()
     target = here / FILE_NAME
     wants_file = not target.exists() and settings.source in ("--store", "nowhere")
+    _refuse_file(folder)
     if not dry_run:
         create_store(folder)
         if wants_file:
             write_settings(target, _relative(folder, here))
     return Created(url=f"folder:{folder}", is_new=is_new, settings_file=target if wants_file else None)
+
+
+def _refuse_file(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise SettingInvalid(f"{folder} is a file; a store needs a folder", hint="qcqueue init --store folder:queue")
 
 
 def _relative(folder: Path, here: Path) -> str:
