@@ -1,0 +1,486 @@
+"""What every command answers when all is well: on the terminal, as JSON, twice, and in rehearsal."""
+
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from qcqueue.app.settings import load_settings
+from qcqueue.cli.main import application, run
+from qcqueue.core.states import State
+from tests.cli.queues import (
+    DATASET,
+    EPOCHS,
+    JOB,
+    STUDY,
+    House,
+    a_job,
+    apply,
+    interrupt,
+    leave,
+    put,
+    stop,
+    take,
+    train,
+)
+from tests.datasets.pictures import folder_of, three_classes
+
+Answer = Callable[..., str]
+
+
+@pytest.fixture
+def answer(capfd: pytest.CaptureFixture[str]) -> Answer:
+    """Run a command that must succeed and say nothing on stderr; return what it says on stdout."""
+
+    def ask(*typed: str, code: int = 0) -> str:
+        capfd.readouterr()
+        found = run([word for words in typed for word in words.split()])
+        out, err = capfd.readouterr()
+        assert (found, err) == (code, "")
+        return out
+
+    return ask
+
+
+def document(out: str) -> dict[str, Any]:
+    """Return the one JSON object that is all of `out`."""
+    assert out.count("\n") == 1
+    found: dict[str, Any] = json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert found["schema_version"] == 1
+    return found
+
+
+def states(house: House, answer: Answer) -> dict[str, str]:
+    return {job["name"]: job["state"] for job in document(answer("status --json"))["jobs"]}
+
+
+# init
+
+
+def test_init_makes_a_queue_and_says_what_comes_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("QCQUEUE_STORE", raising=False)
+    monkeypatch.setenv("QCQUEUE_CACHE", str(tmp_path / "cache"))
+
+    rehearsed = answer("init --dry-run")
+    assert f"would be made: a queue in folder:{tmp_path}/queue" in rehearsed
+    assert list(tmp_path.iterdir()) == []
+
+    made = answer("init")
+    assert made.splitlines() == [
+        f"made: a queue in folder:{tmp_path}/queue",
+        f"written: {tmp_path}/qcqueue.toml",
+        "next: qcqueue data sample",
+    ]
+    before = House(folder=tmp_path).fingerprint()
+    again = answer("init")
+    assert again.splitlines() == [f"there is a queue in folder:{tmp_path}/queue already", "next: qcqueue data sample"]
+    assert House(folder=tmp_path).fingerprint() == before
+    assert "The queue is empty." in answer("status")
+
+
+def test_init_remembers_any_folder_name_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("QCQUEUE_STORE", raising=False)
+    assert run(["init", "--store", 'folder:my "own" \\ queue é']) == 0
+    assert load_settings().store == f'folder:{tmp_path}/my "own" \\ queue é'
+    assert run(["status"]) == 0
+    assert capfd.readouterr().err == ""
+
+
+def test_init_in_a_rehearsal_refuses_what_it_would_refuse(house: House) -> None:
+    assert run(["init", "--store", "folder:qcqueue.toml", "--dry-run"]) == 2
+
+
+# enqueue
+
+
+def test_enqueue_twice_is_enqueue_once(empty_house: House, answer: Answer) -> None:
+    empty_house.write("study.toml", STUDY + JOB + JOB + 'name = "again"\n')
+    first = answer("enqueue study.toml")
+    assert first.splitlines() == [
+        "enqueued  tiny/vgg16",
+        "enqueued  tiny/again",
+        "2 new jobs, 0 known",
+        "next: qcqueue work",
+    ]
+    before = empty_house.fingerprint()
+    second = answer("enqueue study.toml")
+    assert "already there  tiny/vgg16" in second
+    assert "0 new jobs, 2 known" in second
+    assert empty_house.fingerprint() == before
+
+
+def test_enqueue_in_a_rehearsal_changes_nothing(empty_house: House, answer: Answer) -> None:
+    empty_house.write("study.toml", STUDY + JOB)
+    empty_house.write("mine.safetensors", b"0123456789")
+    before = empty_house.fingerprint()
+    assert "would be enqueued  tiny/vgg16" in answer("enqueue study.toml --dry-run")
+    assert "tiny/vgg16" in answer("enqueue study.toml --set weights=mine.safetensors --dry-run")
+    assert empty_house.fingerprint() == before
+
+
+def test_enqueue_keeps_a_weights_file_with_the_queue(empty_house: House, answer: Answer) -> None:
+    empty_house.write("study.toml", STUDY + JOB)
+    weights = empty_house.write("mine.safetensors", b"0123456789")
+    answer("enqueue study.toml --set weights=mine.safetensors")
+    spec = document(answer("show vgg16 --json"))["spec"]
+    assert spec["weights"] == "file"
+    assert (empty_house.store / "blobs" / spec["weights_sha256"]).read_bytes() == weights.read_bytes()
+
+
+def test_set_changes_every_job_and_beats_the_file(empty_house: House, answer: Answer) -> None:
+    empty_house.write("study.toml", STUDY + JOB + JOB + 'name = "again"\nepochs = 7\n')
+    answer("enqueue study.toml --set epochs=9 --set study=other --set optimizer=sgd")
+    for name in ("other/vgg16", "other/again"):
+        spec = document(answer(f"show {name} --json"))["spec"]
+        assert (spec["epochs"], spec["optimizer"]) == (9, "sgd")
+
+
+def test_enqueue_as_json_names_what_is_new_and_what_is_known(empty_house: House, answer: Answer) -> None:
+    empty_house.write("study.toml", STUDY + JOB)
+    empty_house.write("more.toml", STUDY.replace("tiny", "more", 1) + JOB)
+    answer("enqueue study.toml")
+    said = document(answer("enqueue study.toml more.toml --json"))
+    assert said == {
+        "schema_version": 1,
+        "store": f"folder:{empty_house.store}",
+        "new": ["more/vgg16"],
+        "known": ["tiny/vgg16"],
+        "dry_run": False,
+    }
+
+
+# status, show, log, why
+
+
+def test_status_has_one_line_a_job_and_sums_up(house: House, answer: Answer) -> None:
+    lines = answer("status").splitlines()
+    for state in State:
+        (line,) = (line for line in lines if line.startswith(f"tiny/{state} "))
+        assert f" {state} " in line
+    assert lines[-1] == ("6 jobs: 1 queued, 1 running, 1 held, 1 done, 1 failed and 1 cancelled. 4 of 18 epochs saved.")
+
+
+def test_status_as_json_has_the_promised_fields(house: House, answer: Answer) -> None:
+    said = document(answer("status --json"))
+    assert set(said) == {"schema_version", "store", "as_of", "jobs"}
+    assert said["store"] == f"folder:{house.store}"
+    assert is_a_moment(said["as_of"])
+    for job in said["jobs"]:
+        assert set(job) == STATUS_FIELDS
+        assert is_a_moment(job["updated_at"])
+    jobs = {job["name"]: job for job in said["jobs"]}
+    assert list(jobs) == [f"tiny/{state}" for state in State]
+    assert {job["state"] for job in jobs.values()} == set(State)
+    assert jobs["tiny/running"]["session"] == "5e55a0a0a0a0"
+    assert jobs["tiny/done"]["epochs_done"] == jobs["tiny/done"]["epochs"] == EPOCHS
+    assert jobs["tiny/queued"]["session"] is None
+    assert jobs["tiny/failed"]["failure"] == {
+        "cause": "not_finite",
+        "message": "the loss of epoch 1, step 4 is nan",
+    }
+
+
+def test_the_everyday_status_is_the_same_as_the_one_with_options(house: House, answer: Answer) -> None:
+    assert answer("status") == answer(f"status --store folder:{house.store}")
+    quick, full = (
+        document(answer(typed)) for typed in ("status --json", f"status --json --store folder:{house.store}")
+    )
+    assert quick | {"as_of": ""} == full | {"as_of": ""}
+
+
+STATUS_FIELDS = {
+    "name",
+    "study",
+    "model",
+    "state",
+    "epochs_done",
+    "epochs",
+    "attempts",
+    "interruptions",
+    "session",
+    "updated_at",
+    "failure",
+}
+EPOCH_FIELDS = {
+    "epoch",
+    "attempt",
+    "loss",
+    "accuracy",
+    "val_loss",
+    "val_accuracy",
+    "train_s",
+    "val_s",
+    "checkpoint_s",
+    "step_s_p50",
+    "step_s_p95",
+    "processor",
+}
+
+
+def test_show_as_json_has_the_promised_fields(house: House, answer: Answer) -> None:
+    said = document(answer("show done --json"))
+    promised = {"store", "as_of", "spec", "epochs", "segments", "checkpoints", "history", "result"}
+    assert promised | STATUS_FIELDS <= set(said)
+    assert said["state"] == "done"
+    assert [epoch["epoch"] for epoch in said["epochs"]] == [1, 2, 3]
+    assert all(set(epoch) >= EPOCH_FIELDS for epoch in said["epochs"])
+    assert said["epochs"][0]["processor"] == "a processor"
+    result = said["result"]
+    assert {"weights_sha256", "history_sha256", "predictions_sha256", "validation", "test"} <= set(result)
+    assert all(re.fullmatch("[0-9a-f]{64}", result[name]) for name in result if name.endswith("_sha256"))
+    for split in ("validation", "test"):
+        assert {"accuracy", "per_class", "confusion_matrix"} <= set(result[split])
+        assert set(result[split]["per_class"]) == {"good", "fair", "reject"}
+    assert [segment["outcome"] for segment in said["segments"]] == ["finished"]
+    assert [line["what"] for line in said["history"]] == ["enqueued", "claimed", "finished"]
+    assert all(is_a_moment(line["at"]) for line in said["history"])
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.DONE])
+def test_show_as_json_has_a_result_only_when_done(state: State, house: House, answer: Answer) -> None:
+    said = document(answer(f"show {state} --json"))
+    assert said["state"] == state
+    assert said["result"] is None
+
+
+@pytest.mark.parametrize("state", State)
+def test_show_log_and_why_have_something_to_say_of_every_state(state: State, house: House, answer: Answer) -> None:
+    shown = answer(f"show {state}")
+    assert shown.startswith(f"tiny/{state}  {state}, ")
+    assert "VGG16 on qc-tiny, batch 8" in shown
+    story = answer(f"log {state}").splitlines()
+    assert " enqueued " in story[0]
+    explained = answer(f"why {state}").splitlines()
+    assert len(explained) == 2
+    assert explained[0].startswith(f"tiny/{state} ")
+    assert explained[1].startswith("next: ")
+
+
+def test_a_job_is_found_by_its_short_name_in_any_case(house: House, answer: Answer) -> None:
+    assert answer("show done") == answer("show tiny/done") == answer("show DONE")
+
+
+def test_show_tells_of_interruptions_and_epochs(empty_house: House, answer: Answer) -> None:
+    place = empty_house.queue
+    put(place, a_job("vgg16"))
+    first = take(place, "tiny/vgg16")
+    train(place, first, 1)
+    interrupt(place, first)
+    second = take(place, "tiny/vgg16")
+    train(place, second, 2)
+    stop(place, second)
+    leave(place, second)
+    shown = answer("show vgg16")
+    assert "tiny/vgg16  queued, 2 of 3 epochs saved, 2 attempts, 1 interruption" in shown
+    assert "interrupted: no heartbeat for 130 s" in shown
+    assert "stopped: reached its limit" in shown
+    assert re.search(r"^ +2 +0\.5000 +75\.0% .* #2$", shown, re.MULTILINE)
+    told = answer("log vgg16")
+    assert [line.split("  ")[1].strip() for line in told.splitlines()] == [
+        "enqueued",
+        "claimed",
+        "interrupted",
+        "claimed",
+        "stopped",
+    ]
+    assert "which costs no retry" not in answer("why vgg16"), "the last attempt was not the interrupted one"
+
+
+def test_log_and_why_as_json(house: House, answer: Answer) -> None:
+    told = document(answer("log failed --json"))
+    assert set(told) == {"schema_version", "name", "history"}
+    assert told["history"][-1]["what"] == "failed"
+    assert set(told["history"][-1]) == {"at", "who", "what", "attempt", "why"}
+    explained = document(answer("why failed --json"))
+    assert set(explained) == {"schema_version", "name", "state", "why", "next"}
+    assert (explained["name"], explained["state"]) == ("tiny/failed", "failed")
+
+
+# hold, release, cancel, retry, move
+
+
+@pytest.mark.parametrize(
+    ("action", "job", "state"),
+    [
+        ("hold", "queued", "held"),
+        ("hold", "running", "held"),
+        ("release", "held", "queued"),
+        ("cancel", "queued", "cancelled"),
+        ("cancel", "running", "cancelled"),
+        ("cancel", "held", "cancelled"),
+        ("cancel", "failed", "cancelled"),
+        ("retry", "failed", "queued"),
+        ("retry", "cancelled", "queued"),
+    ],
+)
+def test_every_legal_change_can_be_rehearsed_and_made(
+    action: str, job: str, state: str, house: House, answer: Answer
+) -> None:
+    before = house.fingerprint()
+    assert answer(f"{action} {job} --dry-run").startswith(f"tiny/{job} would be {state} now\n")
+    assert house.fingerprint() == before
+    assert answer(f"{action} {job}").startswith(f"tiny/{job} is {state} now\nnext: qcqueue ")
+    assert states(house, answer)[f"tiny/{job}"] == state
+
+
+def test_a_job_that_is_held_while_it_runs_keeps_its_epochs(house: House, answer: Answer) -> None:
+    answer("hold running")
+    answer("release running")
+    said = document(answer("show running --json"))
+    assert (said["state"], said["epochs_done"], said["interruptions"], said["session"]) == ("queued", 1, 0, None)
+    assert said["segments"][0]["outcome"] == "stopped"
+
+
+def test_moving_changes_the_order_and_nothing_else(empty_house: House, answer: Answer) -> None:
+    put(empty_house.queue, *(a_job(name) for name in "abcd"))
+
+    def order() -> str:
+        return "".join(job["name"][-1] for job in document(answer("status --json"))["jobs"])
+
+    before = empty_house.fingerprint()
+    assert "tiny/d would be moved first" in answer("move d first --dry-run")
+    assert empty_house.fingerprint() == before
+    assert "tiny/d moved first" in answer("move d first")
+    assert order() == "dabc"
+    assert "tiny/a moved last" in answer("move a last")
+    assert order() == "dbca"
+    assert "tiny/c moved before d" in answer("move c before d")
+    assert order() == "cdba"
+    assert "2 jobs will be taken before it" in answer("why b")
+
+
+# data
+
+
+def test_data_is_listed_and_shown(house: House, answer: Answer) -> None:
+    assert re.search(rf"^{DATASET} +15 +75x75 +good, fair, reject +9/3/3", answer("data list"), re.MULTILINE)
+    (listed,) = document(answer("data list --json"))["datasets"]
+    shown = document(answer(f"data show {DATASET} --json"))
+    assert listed | {"schema_version": 1} == shown
+    assert (shown["train"], shown["validation"], shown["test"]) == (9, 3, 3)
+    assert f"sha256 {shown['sha256']}" in answer(f"data show {DATASET}")
+
+
+def test_a_folder_becomes_a_dataset_once(house: House, answer: Answer) -> None:
+    folder_of(house.folder / "pictures", three_classes())
+    typed = "data add pictures --name mine --image-size 16x12 --split 9,3,3 --seed 4"
+    before = house.fingerprint()
+    assert "nothing was stored" in answer(typed, "--dry-run")
+    assert house.fingerprint() == before
+    assert re.search(r"^mine +15 +16x12 +fair, good, reject +9/3/3", answer(typed), re.MULTILINE)
+    before = house.fingerprint()
+    assert "it was there already" in answer(typed)
+    assert house.fingerprint() == before
+    assert document(answer(typed, "--json"))["new"] is False
+
+
+def test_a_queue_without_datasets_says_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("QCQUEUE_STORE", raising=False)
+    answer("init")
+    assert "next: qcqueue data sample" in answer("data list")
+    assert document(answer("data list --json"))["datasets"] == []
+
+
+# The one screen
+
+
+def test_alone_it_says_how_far_it_is_and_what_to_look_at_first(house: House, answer: Answer) -> None:
+    said = answer("")
+    assert "6 jobs: 1 queued" in said
+    assert "tiny/running is running: 1 of 3 epochs saved." in said
+    assert "Next is tiny/queued, 0 of 3 epochs saved." in said
+    assert "tiny/failed failed: the loss of epoch 1, step 4 is nan" in said
+    assert said.endswith("next: qcqueue why tiny/failed\n")
+
+
+def test_alone_it_leads_from_an_empty_queue_to_the_end(empty_house: House, answer: Answer) -> None:
+    assert "is empty.\nnext: qcqueue enqueue jobs/tiny.toml\n" in answer("")
+    put(empty_house.queue, a_job("vgg16"))
+    assert answer("").endswith("next: qcqueue work\n")
+    held = take(empty_house.queue, "tiny/vgg16")
+    assert answer("").endswith("next: qcqueue status --watch\n")
+    stop(empty_house.queue, held)
+    apply(empty_house.queue, "vgg16", "cancel")
+    assert answer("").endswith("next: qcqueue report\n")
+
+
+def test_alone_without_a_queue_it_shows_the_first_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("QCQUEUE_STORE", raising=False)
+    assert "qcqueue demo" in answer("")
+    assert list(tmp_path.iterdir()) == []
+
+
+# Colour, help, the end of a pipe
+
+
+def test_colour_is_for_terminals_or_for_who_asks(house: House, monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
+    plain = answer("status")
+    assert "\033[" not in plain
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    painted = answer("status")
+    assert "\033[32m" in painted
+    assert re.sub(r"\033\[\d*m", "", painted) == plain
+    assert "\033[" not in answer("status --json")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert answer("status") == plain
+
+
+def commands(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the words that lead to every command, and the command."""
+    yield path.strip(), group
+    for name, command in getattr(group, "commands", {}).items():
+        yield from commands(command, f"{path} {name}")
+
+
+COMMANDS = dict(commands(typer.main.get_command(application())))
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_of_every_command_names_every_option(path: str, flag: str, answer: Answer) -> None:
+    said = answer(path, flag)
+    assert said.startswith(f"Usage: qcqueue {path}".rstrip())
+    for parameter in COMMANDS[path].params:
+        for option in parameter.opts if parameter.opts[0].startswith("-") else (parameter.metavar,):
+            assert option in said
+        assert parameter.help or "-h" in parameter.opts
+
+
+def test_every_promised_command_that_this_version_has_is_there() -> None:
+    promised = (
+        "init enqueue status show log why hold release cancel retry move work demo drill report "
+        "data|sample data|add data|list data|show"
+    )
+    assert {words.replace("|", " ") for words in promised.split()} <= set(COMMANDS)
+
+
+def test_whatever_changes_the_queue_can_be_rehearsed() -> None:
+    changing = ("init", "enqueue", "hold", "release", "cancel", "retry", "move", "data add", "data sample")
+    for path in changing:
+        assert any("--dry-run" in parameter.opts for parameter in COMMANDS[path].params), path
+
+
+def test_every_command_has_a_docstring_that_is_its_help() -> None:
+    for path, command in COMMANDS.items():
+        assert inspect.cleandoc(command.help or ""), path
+
+
+def is_a_moment(text: str) -> bool:
+    return re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", text) is not None
