@@ -1,0 +1,110 @@
+"""Where settings come from: defaults < the file found upward < the environment < flags."""
+
+from pathlib import Path
+
+import pytest
+
+from qcqueue.app.settings import folder_of, load_settings, write_settings
+from qcqueue.errors import SettingInvalid
+
+FILE = "qcqueue.toml"
+
+
+def test_without_anything_no_store_is_named_and_the_cache_is_the_users(tmp_path: Path) -> None:
+    settings = load_settings(folder=tmp_path, environment={"XDG_CACHE_HOME": str(tmp_path / "caches")})
+    assert settings.store is None
+    assert settings.source == "nowhere"
+    assert settings.cache == tmp_path / "caches" / "qcqueue"
+
+
+def test_later_beats_earlier(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('store = "folder:/from/file"\ncache = "/cache/from/file"\n')
+    environment = {"QCQUEUE_STORE": "folder:/from/environment", "QCQUEUE_CACHE": "/cache/from/environment"}
+
+    written = load_settings(folder=tmp_path, environment={})
+    assert (written.store, str(written.cache)) == ("folder:/from/file", "/cache/from/file")
+    assert written.source == str(tmp_path / FILE)
+
+    set_outside = load_settings(folder=tmp_path, environment=environment)
+    assert (set_outside.store, str(set_outside.cache)) == ("folder:/from/environment", "/cache/from/environment")
+    assert set_outside.source == "QCQUEUE_STORE"
+
+    flagged = load_settings(store="folder:/from/flag", folder=tmp_path, environment=environment)
+    assert (flagged.store, flagged.source) == ("folder:/from/flag", "--store")
+
+
+def test_an_empty_variable_is_as_good_as_none(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('store = "folder:/from/file"\n')
+    settings = load_settings(folder=tmp_path, environment={"QCQUEUE_STORE": "", "QCQUEUE_CACHE": ""})
+    assert settings.store == "folder:/from/file"
+
+
+def test_the_file_is_found_from_any_folder_below_and_the_nearest_wins(tmp_path: Path) -> None:
+    below = tmp_path / "a" / "b" / "c"
+    below.mkdir(parents=True)
+    (tmp_path / FILE).write_text('store = "folder:/outer"\n')
+    assert load_settings(folder=below, environment={}).store == "folder:/outer"
+    (tmp_path / "a" / FILE).write_text('store = "folder:/inner"\n')
+    assert load_settings(folder=below, environment={}).store == "folder:/inner"
+    assert load_settings(folder=tmp_path, environment={}).store == "folder:/outer"
+
+
+def test_a_relative_store_in_the_file_is_beside_the_file(tmp_path: Path) -> None:
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    (tmp_path / FILE).write_text('store = "folder:queue"\n')
+    assert load_settings(folder=below, environment={}).store == f"folder:{tmp_path}/queue"
+
+
+def test_a_relative_store_in_a_flag_is_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert folder_of("folder:queue", source="--store") == tmp_path / "queue"
+
+
+def test_the_home_folder_can_be_written_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert folder_of("folder:~/queue", source="--store") == tmp_path / "queue"
+    assert load_settings(folder=tmp_path, environment={"QCQUEUE_CACHE": "~/cache"}).cache == tmp_path / "cache"
+
+
+@pytest.mark.parametrize("store", ["folder:queue", 'folder:with "quotes"', "folder:back\\slash", "folder:é"])
+def test_what_is_written_is_what_is_read(store: str, tmp_path: Path) -> None:
+    write_settings(tmp_path / FILE, store)
+    relative = store.removeprefix("folder:")
+    assert load_settings(folder=tmp_path, environment={}).store == f"folder:{tmp_path}/{relative}"
+
+
+def test_settings_are_never_overwritten(tmp_path: Path) -> None:
+    write_settings(tmp_path / FILE, "folder:mine")
+    with pytest.raises(FileExistsError):
+        write_settings(tmp_path / FILE, "folder:yours")
+    assert "mine" in (tmp_path / FILE).read_text()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/content/drive/MyDrive/queue",
+        "/content/drive",
+        "/home/ada/Dropbox/queue",
+        "/home/ada/OneDrive/a/b",
+        "/Volumes/GoogleDrive/My Drive/queue",
+        "/home/ada/Google Drive/queue",
+        "/Users/ada/Library/Mobile Documents/iCloud Drive/queue",
+    ],
+)
+def test_a_store_that_is_synced_behind_our_back_is_refused(path: str) -> None:
+    with pytest.raises(SettingInvalid, match="synced"):
+        folder_of(f"folder:{path}", source="--store")
+
+
+@pytest.mark.parametrize("path", ["/content/queue", "/home/ada/drive/queue", "/home/ada/my-dropbox/queue"])
+def test_a_store_that_only_sounds_so_is_not(path: str) -> None:
+    assert str(folder_of(f"folder:{path}", source="--store")) == path
+
+
+@pytest.mark.parametrize("url", ["queue", "folder:", "s3://bucket", "gdrive:1x2y", "FOLDER:queue", ":queue", ""])
+def test_any_other_url_is_refused_and_named(url: str) -> None:
+    with pytest.raises(SettingInvalid, match=f"the store '{url}' \\(from QCQUEUE_STORE\\)") as refused:
+        folder_of(url, source="QCQUEUE_STORE")
+    assert refused.value.hint
