@@ -1,6 +1,11 @@
-"""Conventions no tool checks: the drawn error tree, and where settings of tools live."""
+"""Conventions no tool checks: the drawn error tree, where settings of tools live, what a module may not import."""
 
+import ast
+import configparser
+import re
 import tomllib
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +14,9 @@ from qcqueue import errors
 from qcqueue.errors import QcqueueError
 
 ROOT = Path(__file__).parents[1]
+MODULES = sorted((ROOT / "qcqueue").rglob("*.py"))
+ONLY_FOR_THE_CLOCK = {"time", "random", "uuid", "secrets"}
+NOT_FOR_LAPTOPS = {"tensorflow", "tensorflow-cpu", "keras", "scikit-learn", "scikit-image", "matplotlib", "pydrive2"}
 
 
 def below(kind: type[QcqueueError]) -> list[type[QcqueueError]]:
@@ -52,3 +60,74 @@ def test_pyproject_holds_the_build_system_and_ruff_and_nothing_else() -> None:
     tables = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert set(tables) == {"build-system", "tool"}
     assert set(tables["tool"]) == {"ruff"}
+
+
+def setup_cfg() -> configparser.ConfigParser:
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg", encoding="utf-8")
+    return settings
+
+
+def required(text: str) -> set[str]:
+    """Return the names of the packages in a list of requirements."""
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return {re.split(r"[<>=!~\[; ]", line, maxsplit=1)[0].lower() for line in lines}
+
+
+def test_a_laptop_installs_nothing_that_only_training_and_reports_need() -> None:
+    core = required(setup_cfg()["options"]["install_requires"])
+    assert {"sqlalchemy", "typer"} <= core
+    assert core & NOT_FOR_LAPTOPS == set()
+
+
+def test_what_trains_is_in_the_extra_for_training() -> None:
+    extras = setup_cfg()["options.extras_require"]
+    assert {"tensorflow", "keras", "scikit-learn"} <= required(extras["train"])
+    assert {"tensorflow-cpu", "keras", "scikit-learn"} <= required(extras["train-cpu"])
+
+
+def test_warnings_fail_the_suite() -> None:
+    assert setup_cfg()["tool:pytest"]["filterwarnings"].split() == ["error"]
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """Yield the first word of everything a module imports, inside functions too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield str(node.module).partition(".")[0]
+
+
+def test_only_the_clock_knows_time_and_chance() -> None:
+    knowing = {
+        str(path.relative_to(ROOT))
+        for path in MODULES
+        if ONLY_FOR_THE_CLOCK & set(imported(ast.parse(path.read_text(encoding="utf-8"))))
+    }
+    assert knowing == {"qcqueue/clock.py"}
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in MODULES
+        if (tree := ast.parse(path.read_text(encoding="utf-8"))).body and not ast.get_docstring(tree)
+    ]
+    assert silent == []
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    times = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, number in times.items() if number > 1] == []
+
+
+def test_no_file_names_a_place_on_somebodys_machine() -> None:
+    somebodys = re.compile(r"/(?:home|Users)/(?!ada\b)\w+|/work/\w+")
+    found = [
+        str(path.relative_to(ROOT))
+        for folder in ("qcqueue", "tests", "scripts", "jobs")
+        for path in sorted((ROOT / folder).rglob("*"))
+        if path.is_file() and path.suffix in ("", ".py", ".toml") and somebodys.search(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
