@@ -138,5 +138,10 @@ def _clear(folder: Path) -> None:
     if folder.exists() and not (marker.is_file() and marker.read_text().startswith(MARKER)):
         raise UserError(f"{folder} exists and was not made by the demo", hint="qcqueue demo --out another-folder")
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    marker.write_text(f"{MARKER}; the next demo replaces it\n")
+    try:
+        folder.mkdir(parents=True)
+        marker.write_text(f"{MARKER}; the next demo replaces it\n")
+    except OSError as exc:
+        raise UserError(
+            f"the demo cannot play in {folder}: {exc.strerror}", hint="qcqueue demo --out another-folder"
+        ) from exc

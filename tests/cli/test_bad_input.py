@@ -151,6 +151,8 @@ VALUES = (
         given=a_study(STUDY + JOB),
     ),
     Case(said="a demo in a folder of somebody else's", typed="demo --out queue", names=("queue",)),
+    Case(said="a demo below a file", typed="demo --out qcqueue.toml/demo", names=("qcqueue.toml/demo",)),
+    Case(said="a report in a file", typed="report --out qcqueue.toml", names=("qcqueue.toml",)),
     Case(said="a demo in a file", typed="demo --out qcqueue.toml", names=("qcqueue.toml",)),
     Case(
         said="a size of nothing",
