@@ -21,8 +21,15 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def one_screen(context: typer.Context) -> None:
+def one_screen(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
     """Resumable training jobs for quota-limited GPUs. Alone: how far it is, and what to type next."""
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"qcqueue {installed('qcqueue')}")
+        raise typer.Exit
     if context.invoked_subcommand is not None:
         return
     from qcqueue.app.settings import load_settings

@@ -2,7 +2,7 @@
 
 It translates between a spool and `training.run`, and nothing else: no queue, no store. It exits with 0 when the
 job is finished or it was asked to stop, and with 3 after it has left a `failure.json`. It never outlives its
-session: standard input must be a pipe that the session holds open, and Ctrl-C is the session's to handle.
+session: standard input must be a pipe that the session holds open. Ctrl-C and SIGTERM are the session's to handle.
 `--weights MODEL` instead makes sure of the ImageNet weights of a model; if they cannot be had, the last line it
 prints says why. TensorFlow is imported late, so that a session sees "starting" at once.
 """
@@ -33,7 +33,9 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: list[str]) -> int:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Both reach the whole group; the session answers them and asks through the spool for a last save.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     # A person's settings must not decide how a job is computed; 2 silences what TensorFlow says of itself.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -91,7 +91,8 @@ class Worker:
         os.killpg(self.process.pid, signal.SIGINT)
 
     def terminate(self) -> None:
-        self.process.terminate()
+        """Shut down as a machine does: the whole group is told."""
+        os.killpg(self.process.pid, signal.SIGTERM)
 
 
 @contextmanager
