@@ -42,7 +42,9 @@ class Survey:
         dead = frozenset(self._tools.presence.gone())
         with self._tools.database.read() as tx:
             live = live_attempts(tx)
-            gone = {(it.job_name, it.number): why for it in live if (why := self._why_gone(it, dead))}
+        # Between two reads: asking the store takes time, and an open read keeps writers out.
+        gone = {(it.job_name, it.number): why for it in live if (why := self._why_gone(it, dead))}
+        with self._tools.database.read() as tx:
             waiting = candidates(tx, also=[name for name, _ in gone])
         obstacles = self._check_until_clear(waiting)
         return Sight(
