@@ -13,7 +13,8 @@
         emulator.owner(ada).trash(folder_id)                                         # a person at the web interface
 
 Nothing is patched: the discovery document the client library brings along is pointed at the emulator, which speaks
-HTTP/1.1 on 127.0.0.1 and nowhere else. A client in another process needs the URL and what a `Grant` holds.
+HTTP/1.1 on 127.0.0.1 and nowhere else. A client in another process is made of the URL and `grant.stored(url)`, which
+is JSON. Whatever breaks inside the emulator itself is raised when it ends.
 
 **Modules.** `emulator` is the way in. `accounts` people, apps, clients, grants, tokens · `signin` the OAuth endpoints ·
 `files` values and their JSON · `metadata` what clients send, and its limits · `drives` the state of one user ·

@@ -5,6 +5,7 @@ the client, so give each process a grant of its own. Tokens are worth nothing ou
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from qcqueue.clock import Rng
 from qcqueue.testing.drive.choices import Choices
@@ -45,6 +46,19 @@ class OAuthClient:
     client_id: str
     client_secret: str
 
+    def downloaded(self, base_url: str) -> dict[str, dict[str, Any]]:
+        """Return what the file `client.json` of the console says, with the emulator in Google's place."""
+        return {
+            "installed": {
+                "client_id": self.client_id,
+                "project_id": self.app.name,
+                "auth_uri": f"{base_url}/auth",
+                "token_uri": f"{base_url}/token",
+                "client_secret": self.client_secret,
+                "redirect_uris": ["http://localhost"],
+            }
+        }
+
 
 @dataclass(slots=True, kw_only=True)
 class Grant:
@@ -61,6 +75,17 @@ class Grant:
     @property
     def app(self) -> App:
         return self.client.app
+
+    def stored(self, base_url: str) -> dict[str, Any]:
+        """Return the sign-in as JSON for another process, in the shape of google-auth's authorized users."""
+        return {
+            "type": "authorized_user",
+            "client_id": self.client.client_id,
+            "client_secret": self.client.client_secret,
+            "refresh_token": self.refresh_token,
+            "token_uri": f"{base_url}/token",
+            "scopes": sorted(self.scopes),
+        }
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ extra `drive`; nothing else in this package needs them.
 """
 
 import json
+from collections.abc import Mapping
 from importlib import resources
 from types import TracebackType
 from typing import Any
@@ -29,16 +30,13 @@ def discovery_document(base_url: str) -> dict[str, Any]:
     return document | {"rootUrl": f"{base_url}/", "baseUrl": f"{base_url}/drive/v2/"}
 
 
-def credentials(base_url: str, grant: Grant) -> Credentials:
-    """Return google-auth credentials that know only the refresh token, as a stored sign-in does."""
-    return Credentials(  # type: ignore[no-untyped-call]
-        None,
-        refresh_token=grant.refresh_token,
-        token_uri=f"{base_url}/token",
-        client_id=grant.client.client_id,
-        client_secret=grant.client.client_secret,
-        scopes=sorted(grant.scopes),
-    )
+def credentials(stored: Mapping[str, Any]) -> Credentials:
+    """Return google-auth's credentials of a stored sign-in, which know only the refresh token.
+
+    Its own reader of such files goes to Google whatever they say, which is good against thieves and no use here.
+    """
+    names = ("refresh_token", "token_uri", "client_id", "client_secret", "scopes")
+    return Credentials(None, **{name: stored[name] for name in names})  # type: ignore[no-untyped-call]
 
 
 class GoogleAuthShim:
@@ -58,10 +56,13 @@ class GoogleAuthShim:
 
 
 class Connection:
-    """One client of the emulator. drive: PyDrive2; service: googleapiclient's Drive v2."""
+    """One client of the emulator. drive: PyDrive2; service: googleapiclient's Drive v2.
 
-    def __init__(self, base_url: str, grant: Grant, *, timeout_s: float = TIMEOUT_S) -> None:
-        self.credentials = credentials(base_url, grant)
+    sign_in: a grant, or in another process what its `stored` said.
+    """
+
+    def __init__(self, base_url: str, sign_in: Grant | Mapping[str, Any], *, timeout_s: float = TIMEOUT_S) -> None:
+        self.credentials = credentials(sign_in.stored(base_url) if isinstance(sign_in, Grant) else sign_in)
         self._shim = GoogleAuthShim(self.credentials)
         self.auth = GoogleAuth(settings_file=None, http_timeout=timeout_s)
         self.auth.credentials = self._shim

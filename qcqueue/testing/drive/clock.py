@@ -4,6 +4,7 @@ It follows the clock it is given and can be set apart from it, which is at once 
 an hour pass in a test without waiting.
 """
 
+import math
 from datetime import UTC, datetime
 from email.utils import formatdate
 
@@ -18,7 +19,8 @@ class ServerClock:
         self._ahead_s = 0.0
 
     def now_s(self) -> float:
-        return self._clock.now_s() + self._ahead_s
+        """Return the time in whole milliseconds, so that a time that was shown can be asked for again."""
+        return math.floor((self._clock.now_s() + self._ahead_s) * 1000) / 1000
 
     def advance(self, by_s: float) -> None:
         """Set the server ahead of its machine by so much more; a negative number sets it back."""

@@ -10,7 +10,7 @@ from types import TracebackType
 
 from qcqueue.clock import Clock, seeded
 from qcqueue.testing.drive import routes
-from qcqueue.testing.drive.accounts import FREE_QUOTA_BYTES, Accounts, App, Grant, User
+from qcqueue.testing.drive.accounts import FREE_QUOTA_BYTES, Accounts, App, Grant, OAuthClient, User
 from qcqueue.testing.drive.call import Call
 from qcqueue.testing.drive.choices import Choices
 from qcqueue.testing.drive.clock import ServerClock
@@ -77,6 +77,11 @@ class DriveEmulator:
             same_app = (one for one in self._accounts.clients.values() if one.app is app)
             client = next(same_app, None) or self._accounts.add_client(app)
             return self._accounts.add_grant(user, client, label, *scopes)
+
+    def new_client(self, app: App) -> OAuthClient:
+        """Make another OAuth client of the app, to sign in with over HTTP."""
+        with self._lock:
+            return self._accounts.add_client(app)
 
     def revoke(self, app: App, user: User) -> None:
         with self._lock:

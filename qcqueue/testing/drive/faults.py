@@ -87,11 +87,15 @@ class _Script:
 
 
 class DriveFaults:
-    """The faults of one emulator. The caller holds the emulator's lock."""
+    """The faults of one emulator. details: what drawn faults of a kind are like, in the words of `script`.
+
+    Set them up before clients come; while they are at work the emulator holds its lock around `strike`.
+    """
 
     def __init__(self, seed: int) -> None:
         self.flowing = True
         self.rates: dict[DriveFault, float] = {}
+        self.details: dict[DriveFault, Mapping[str, Any]] = {}
         self.hits: Counter[DriveFault] = Counter()
         self._seed = seed
         self._scripts: list[_Script] = []
@@ -143,7 +147,7 @@ class DriveFaults:
                     "retry_after_s": 1,
                     "cut_share": rng.random(),
                 }
-                return Strike(kind, details)
+                return Strike(kind, {**details, **self.details.get(kind, {})})
         return None
 
 

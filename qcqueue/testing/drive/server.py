@@ -18,6 +18,7 @@ from qcqueue.testing.drive.faults import DriveFault, Strike
 
 LOOPBACK = "127.0.0.1"
 RESET = struct.pack("ii", 1, 0)  # linger for no time: closing sends a reset
+POLL_S = 0.005
 SLOW_S = 0.2
 STALL_S = 600.0
 PIECES = 4
@@ -36,18 +37,21 @@ class Server:
 
     def __init__(self, responder: Responder) -> None:
         self._listening = _Listener(responder)
-        self._thread = threading.Thread(target=self._listening.serve_forever, args=(0.02,), name="drive emulator")
+        self._thread = threading.Thread(target=self._listening.serve_forever, args=(POLL_S,), name="drive emulator")
         self.url = f"http://{LOOPBACK}:{self._listening.server_address[1]}"
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
+        """Raises: AssertionError: something in the emulator itself went wrong while it ran."""
         self._listening.stopping.set()
         self._listening.shutdown()
         self._thread.join()
         self._listening.hang_up()
         self._listening.server_close()
+        if broken := self._listening.broken:
+            raise AssertionError(f"the emulator broke: {broken[0]!r}") from broken[0]
 
 
 class _Listener(ThreadingHTTPServer):
@@ -60,7 +64,9 @@ class _Listener(ThreadingHTTPServer):
         super().__init__((LOOPBACK, 0), _Connection)
         self.responder = responder
         self.stopping = threading.Event()
+        self.broken: list[BaseException] = []
         self._open: set[socket.socket] = set()
+        self._resetting: set[socket.socket] = set()
         self._guard = threading.Lock()
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -69,9 +75,21 @@ class _Listener(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
+        """End a connection. A reset is one only without the farewell that would go before it."""
         with self._guard:
             self._open.discard(request)
-        super().shutdown_request(request)
+            reset = request in self._resetting
+            self._resetting.discard(request)
+        if reset:
+            self.close_request(request)
+        else:
+            super().shutdown_request(request)
+
+    def reset(self, connection: socket.socket) -> None:
+        """Let a connection end by a reset."""
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        with self._guard:
+            self._resetting.add(connection)
 
     def hang_up(self) -> None:
         """Close every connection, and so wake the threads that wait for another request."""
@@ -81,8 +99,10 @@ class _Listener(ThreadingHTTPServer):
                     connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that left is not news; any other error is ours and is shown."""
-        if not isinstance(sys.exception(), ConnectionError):
+        """A client that left is not news; any other error is ours, is shown, and fails the test at its end."""
+        error = sys.exception()
+        if error and not isinstance(error, ConnectionError):
+            self.broken.append(error)
             super().handle_error(request, client_address)
 
 
@@ -91,6 +111,7 @@ class _Connection(BaseHTTPRequestHandler):
     server_version = "ESF"
     sys_version = ""
     disable_nagle_algorithm = True
+    wbufsize = 1 << 16  # so that an answer leaves in one piece; it is flushed after each
     server: _Listener
 
     def date_time_string(self, timestamp: float | None = None) -> str:
@@ -109,7 +130,7 @@ class _Connection(BaseHTTPRequestHandler):
             Request.arrived(self.command, self.path, headers, body, expected)
         )
         if answer is None:
-            self._drop(quiet=bool(strike and strike.details.get("quiet")))
+            self._drop(quiet=strike is None or bool(strike.details.get("quiet")))
         elif strike and strike.kind is DriveFault.STALL:
             self.server.stopping.wait(float(strike.details.get("for_s", STALL_S)))
             self._drop(quiet=True)
@@ -148,9 +169,10 @@ class _Connection(BaseHTTPRequestHandler):
         for start in range(0, PIECES * step, step):
             self.server.stopping.wait(delay_s / PIECES)
             self.wfile.write(body[start : start + step])
+            self.wfile.flush()
 
     def _drop(self, *, quiet: bool) -> None:
         """Lose the connection: by a reset, or quietly as at the end of a keep-alive, which clients repeat."""
         if not quiet:
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            self.server.reset(self.connection)
         self.close_connection = True
