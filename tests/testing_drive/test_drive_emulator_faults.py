@@ -7,7 +7,7 @@ from http.client import HTTPException, IncompleteRead
 from typing import Any
 
 import pytest
-from google.auth.exceptions import RefreshError
+from google.auth.exceptions import GoogleAuthError, RefreshError
 from googleapiclient.errors import HttpError
 from googleapiclient.http import MediaIoBaseDownload
 from httplib2 import HttpLib2Error
@@ -134,6 +134,17 @@ def test_a_refused_refresh_ends_the_sign_in(laptop: Connection, world: Scene) ->
     world.emulator.faults.script(DriveFault.REFRESH_REFUSED)
     with pytest.raises(RefreshError, match="invalid_grant"):
         laptop.service.about().get().execute()
+
+
+@pytest.mark.parametrize("kind", [DriveFault.SERVER_ERROR, DriveFault.TOO_MANY])
+def test_google_auth_knows_that_a_failed_refresh_may_work_later(
+    laptop: Connection, world: Scene, kind: DriveFault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("google.auth._exponential_backoff.time.sleep", lambda seconds: None)
+    world.emulator.faults.script(kind, operation="oauth.token", times=9)
+    with pytest.raises(RefreshError) as caught:
+        laptop.service.about().get().execute()
+    assert caught.value.retryable
 
 
 @pytest.mark.parametrize(("keep_bytes", "kept"), [(0, 0), (QUARTER_MB, QUARTER_MB), (QUARTER_MB + 9, QUARTER_MB)])
@@ -335,6 +346,7 @@ def test_eight_clients_under_fire_never_share_a_slot() -> None:
         for thread in threads:
             thread.join()
         assert [len(one) for one in won] == [1] * len(slots)
+        assert sorted(one.file_id for one in world.owner.changes()) == sorted(slots)
         assert world.emulator.faults.hits.total() > 10
 
 
@@ -350,6 +362,6 @@ def ask_until(ask: Any, wanted: set[int]) -> Any:
         except HttpError as exc:
             if exc.resp.status in wanted:
                 return None
-        except (OSError, HTTPException, HttpLib2Error):
+        except (OSError, HTTPException, HttpLib2Error, GoogleAuthError):
             continue
     raise AssertionError("no answer in 100 attempts")

@@ -39,9 +39,11 @@ def test_nothing_is_left_of_it_when_it_has_stopped() -> None:
     with scene() as world:
         port = port_of(world)
         insert(world.connect("laptop"), title="notes")
-        waiting = socket.create_connection(("127.0.0.1", port), 5)
+        waiting = HTTPConnection("127.0.0.1", port, timeout=5)
+        waiting.request("GET", "/drive/v2/about")
+        waiting.getresponse().read()
     with contextlib.closing(waiting):
-        assert waiting.recv(10) == b""
+        assert waiting.sock.recv(10) == b""
     assert threading.active_count() == before
     with pytest.raises(ConnectionError):
         socket.create_connection(("127.0.0.1", port), 5)

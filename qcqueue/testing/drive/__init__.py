@@ -47,7 +47,7 @@ a rate-limited insert may have been applied; `title =` ignores case; a full Driv
 **Our choice where both are silent** (those with a name are fields of `Choices`; defaults are the hardest on a client):
 - `deleted_ids_are_free`: an id can be inserted again once its file was deleted for good. `reserved_ttl_s`: none.
 - A resumable insert of a taken id is refused when it starts, and again at its end if it lost the race meanwhile;
-  `conflict_at_end`: at its end only. 409 goes before 404 of the parent's content and before a full Drive.
+  `conflict_at_end`: at its end only. A parent that is not there goes before 409, and 409 before a full Drive.
 - `properties_merge`: a patch merges properties by key, null removes. A patch moves modifiedDate unless
   setModifiedDate says otherwise; createdDate cannot be set. Inserting into a trashed folder works.
 - Room is checked when a resumable upload starts, by its declared size, and again at its end.
@@ -56,9 +56,13 @@ a rate-limited insert may have been applied; `title =` ignores case; a full Driv
 - What a 4xx of our own choosing says in `reason` and `message` is not Google's wording; branch on the status.
 
 **Faults** are listed in `faults.DriveFault` and counted in `emulator.faults.hits`. Scripted ones strike the next
-requests of an operation and client; drawn ones depend on the seed, the client's label and how many requests it has
-made, and on nothing else, so a client meets the same faults whatever happens beside it. `emulator.log` holds every
-request with its status and fault. A connection that is lost quietly is repeated once by httplib2 itself, unasked.
+requests of an operation and client. Drawn ones depend on the seed, the client's label and how many requests it has
+made, and on nothing else, so a client meets the same faults whatever happens beside it; their rates add up, and
+twenty kinds at 5 % strike more than every third request. `emulator.log` holds every request with its status and
+fault, `emulator.owner(user).changes()` all that became of the files: what was inserted twice, or changed though it
+must not, stands there. Two things of the libraries to know: a connection that is lost quietly is repeated by httplib2
+itself, unasked; a 5xx of the token endpoint comes as a `RefreshError` whose `retryable` tells it from a revoked
+grant, after google-auth has waited on its own.
 
 **Not emulated:** copies, permissions and sharing, comments, shared drives, Google documents, export, batch, watch,
 rate limits of their own accord, kept revisions, `DELETE files/trash`, and version 3.

@@ -111,13 +111,13 @@ class DriveEmulator:
     def _struck(self, operation: str, request: Request, file_id: str, strike: Strike | None) -> Answer | None:
         if strike and strike.kind in (DriveFault.SESSION_LOST, DriveFault.SESSION_GONE, DriveFault.FULL):
             self._uploads.forget(request)
-        if strike and (prevented := before(strike)):
+        if strike and (prevented := before(strike, operation)):
             return prevented.answer
         try:
             answer = self._perform(operation, request, file_id, strike)
         except Refusal as refusal:
             answer = refusal.answer()
-        return after(strike, answer) if strike else answer
+        return after(strike, operation, answer) if strike else answer
 
     def _perform(self, operation: str, request: Request, file_id: str, strike: Strike | None) -> Answer:
         match operation:

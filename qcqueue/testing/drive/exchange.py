@@ -84,7 +84,7 @@ class Refusal(Exception):
         self.reason = reason
         self.message = message
         self._location = location
-        self._headers = headers
+        self.headers = headers
 
     def answer(self) -> Answer:
         error = {"domain": "usageLimits" if self.status == 403 else "global", "reason": self.reason}
@@ -92,18 +92,20 @@ class Refusal(Exception):
         if self._location:
             error |= {"locationType": "parameter", "location": self._location}
         body = {"error": {"errors": [error], "code": self.status, "message": self.message}}
-        return Answer.json(body, status=self.status, headers=self._headers)
+        return Answer.json(body, status=self.status, headers=self.headers)
 
 
 class OAuthRefusal(Refusal):
     """An error of the token endpoints, which have a shape of their own (RFC 6749, 5.2)."""
 
-    def __init__(self, status: int, reason: str, message: str = "") -> None:
-        super().__init__(status, reason, message)
+    def __init__(
+        self, status: int, reason: str, message: str = "", *, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(status, reason, message, headers=headers)
 
     def answer(self) -> Answer:
         body = {"error": self.reason} | ({"error_description": self.message} if self.message else {})
-        return Answer.json(body, status=self.status)
+        return Answer.json(body, status=self.status, headers=self.headers)
 
 
 def invalid(message: str, location: str = "") -> Refusal:

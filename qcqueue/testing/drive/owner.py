@@ -5,7 +5,7 @@ Nothing here asks for permission or meets a fault. The lock is taken, so it may 
 
 import threading
 
-from qcqueue.testing.drive.drives import Drive, Upload
+from qcqueue.testing.drive.drives import Change, Drive, Upload
 from qcqueue.testing.drive.files import File
 from qcqueue.testing.drive.metadata import Metadata
 
@@ -27,6 +27,11 @@ class Owner:
     def file(self, file_id: str) -> File:
         with self._lock:
             return self._drive.files[file_id]
+
+    def changes(self) -> list[Change]:
+        """Return all that ever happened, in order: an insert has nothing before it, a deletion nothing after."""
+        with self._lock:
+            return list(self._drive.changes)
 
     def read(self, file_id: str) -> bytes:
         with self._lock:

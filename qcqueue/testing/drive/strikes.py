@@ -5,7 +5,7 @@ Faults of the wire (slow, stalled, cut) leave the answer alone; `server` acts on
 
 from dataclasses import dataclass
 
-from qcqueue.testing.drive.exchange import JSON, Answer, OAuthRefusal, Refusal
+from qcqueue.testing.drive.exchange import Answer, OAuthRefusal, Refusal
 from qcqueue.testing.drive.faults import DriveFault, Strike
 
 HTML = (
@@ -21,14 +21,14 @@ class Prevented:
     answer: Answer | None
 
 
-def before(strike: Strike) -> Prevented | None:
+def before(strike: Strike, operation: str) -> Prevented | None:
     """Return what comes of a request that is not carried out; None where it is."""
     details = strike.details
     match strike.kind:
         case DriveFault.DROP_BEFORE:
             return Prevented(None)
         case DriveFault.SERVER_ERROR:
-            return Prevented(_server_error(strike))
+            return Prevented(_server_error(strike, operation))
         case DriveFault.SERVER_ERROR_HTML:
             headers = {"Content-Type": "text/html; charset=UTF-8"}
             return Prevented(Answer(status=int(details.get("status", 502)), body=HTML, headers=headers))
@@ -38,8 +38,7 @@ def before(strike: Strike) -> Prevented | None:
             reason = str(details.get("reason", "dailyLimitExceeded"))
             return Prevented(Refusal(403, reason, f"Refused: {reason}").answer())
         case DriveFault.TOO_MANY:
-            headers = {"Retry-After": str(details.get("retry_after_s", 1)), "Content-Type": JSON}
-            return Prevented(Refusal(429, "rateLimitExceeded", "Too Many Requests", headers=headers).answer())
+            return Prevented(_too_many(str(details.get("retry_after_s", 1)), operation))
         case DriveFault.UNAUTHORIZED:
             return Prevented(Refusal(401, "authError", "Invalid Credentials").answer())
         case DriveFault.REFRESH_REFUSED:
@@ -54,20 +53,30 @@ def before(strike: Strike) -> Prevented | None:
     return None
 
 
-def after(strike: Strike, answer: Answer) -> Answer | None:
+def after(strike: Strike, operation: str, answer: Answer) -> Answer | None:
     """Return what is sent instead of the true answer of a request that was carried out."""
     match strike.kind:
         case DriveFault.DROP_AFTER:
             return None
         case DriveFault.SERVER_ERROR_AFTER:
-            return _server_error(strike)
+            return _server_error(strike, operation)
         case DriveFault.RATE_LIMITED_AFTER:
             return _rate_limited(strike)
     return answer
 
 
-def _server_error(strike: Strike) -> Answer:
-    return Refusal(int(strike.details.get("status", 503)), "backendError", "Backend Error").answer()
+def _server_error(strike: Strike, operation: str) -> Answer:
+    status = int(strike.details.get("status", 503))
+    if operation.startswith("oauth."):
+        return OAuthRefusal(status, "internal_failure", "Backend Error").answer()
+    return Refusal(status, "backendError", "Backend Error").answer()
+
+
+def _too_many(retry_after_s: str, operation: str) -> Answer:
+    headers = {"Retry-After": retry_after_s}
+    if operation.startswith("oauth."):
+        return OAuthRefusal(429, "rate_limit_exceeded", "Too Many Requests", headers=headers).answer()
+    return Refusal(429, "rateLimitExceeded", "Too Many Requests", headers=headers).answer()
 
 
 def _rate_limited(strike: Strike) -> Answer:
