@@ -7,7 +7,7 @@
             laptop.drive.CreateFile({"title": "notes"}).Upload()                     # PyDrive2
             laptop.service.files().generateIds(maxResults=10).execute()              # googleapiclient
         emulator.faults.script(DriveFault.DROP_AFTER, operation="files.insert")      # the next insert only
-        emulator.faults.rates = {DriveFault.SERVER_ERROR: 0.05}                      # or a share of all requests
+        emulator.faults.rates = dict.fromkeys(TRANSIENT, 0.01)                       # or a share of all requests, each
         emulator.listing_lag_s["laptop"] = 60.0                                      # what one client sees late
         emulator.time.advance(3600)                                                  # an hour, at once
         emulator.owner(ada).trash(folder_id)                                         # a person at the web interface

@@ -40,6 +40,11 @@ class DriveFault(StrEnum):
     LATE_ID = "404 for an id that exists"
 
 
+# What a client lives through by trying again; the others call for a person, or for room.
+TRANSIENT = tuple(
+    kind for kind in DriveFault if kind not in (DriveFault.FORBIDDEN, DriveFault.REFRESH_REFUSED, DriveFault.FULL)
+)
+
 # The requests a kind can strike where a caller names none; those not here can strike any.
 STRIKES: Mapping[DriveFault, tuple[str, ...]] = {
     DriveFault.RATE_LIMITED: ("[!o]*",),
