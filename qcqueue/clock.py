@@ -11,10 +11,14 @@ import uuid
 from typing import Protocol
 
 
-class Clock(Protocol):
-    """Wall time for people and history, monotonic time for durations, and the only way to wait."""
+class WallTime(Protocol):
+    """What time it is, for people, history and the age of a heartbeat."""
 
     def now_s(self) -> float: ...
+
+
+class Clock(WallTime, Protocol):
+    """Wall time, monotonic time for durations, and the only way to wait."""
 
     def monotonic_s(self) -> float: ...
 

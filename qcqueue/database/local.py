@@ -13,16 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.pool import QueuePool
 
-from qcqueue.database.schema import FORMAT, meta, metadata
-from qcqueue.errors import CorruptionError, StoreBusy, StoreError, StoreMissing, UnknownFormat
+from qcqueue.database.schema import meta
+from qcqueue.database.sqlite import BUSY_TIMEOUT_S, check_format, foreign, make_tables, translated
+from qcqueue.errors import StoreMissing
 
 T = TypeVar("T")
-
-BUSY_TIMEOUT_S = 30.0
 
 
 class LocalDatabase:
@@ -40,20 +38,20 @@ class LocalDatabase:
         """Make the database if there is none; return whether it was made now."""
         maker = _engine(self.path, "rwc", begin="BEGIN IMMEDIATE", durable=True)
         try:
-            with _translated(self.path), maker.begin() as tx:
+            with translated(self.path), maker.begin() as tx:
                 return _create_tables(tx, self.path)
         finally:
             maker.dispose()
 
     def transact(self, action: Callable[[Connection], T]) -> T:
         self._check_format()
-        with _translated(self.path), self._writer.begin() as tx:
+        with translated(self.path), self._writer.begin() as tx:
             return action(tx)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         self._check_format()
-        with _translated(self.path), self._reader.begin() as tx:
+        with translated(self.path), self._reader.begin() as tx:
             yield tx
 
     def _check_format(self) -> None:
@@ -61,23 +59,17 @@ class LocalDatabase:
             return
         if not self.path.exists():
             raise StoreMissing(f"there is no queue in {self.path.parent}", hint="qcqueue init")
-        with _translated(self.path), self._reader.begin() as tx:
-            found = tx.execute(select(meta.c.format)).scalar_one_or_none()
-        if found is None or found > FORMAT:
-            raise UnknownFormat(
-                f"{self.path} has database format {found}; this qcqueue knows up to {FORMAT}",
-                hint="pip install --upgrade qcqueue",
-            )
+        with translated(self.path), self._reader.begin() as tx:
+            check_format(tx, self.path)
         self._known = True
 
 
 def _create_tables(tx: Connection, path: Path) -> bool:
     tables = inspect(tx).get_table_names()
     if tables and meta.name not in tables:
-        raise _foreign(path)
+        raise foreign(path)
     if not tables:
-        metadata.create_all(tx)
-        tx.execute(insert(meta).values(format=FORMAT))
+        make_tables(tx)
     return not tables
 
 
@@ -113,30 +105,3 @@ def _engine(path: Path, mode: str, *, begin: str, durable: bool, reads_only: boo
         connection.exec_driver_sql(begin)
 
     return engine
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OperationalError as exc:
-        raise _operational(path, exc) from exc
-    except DatabaseError as exc:
-        if isinstance(exc.orig, sqlite3.IntegrityError):
-            raise
-        raise CorruptionError(
-            f"{path} is not a sound SQLite database: {exc.orig}", hint="qcqueue store verify"
-        ) from exc
-
-
-def _operational(path: Path, exc: OperationalError) -> StoreError | CorruptionError:
-    reason = str(exc.orig)
-    if "locked" in reason or "busy" in reason:
-        return StoreBusy(f"another program has held {path} for {BUSY_TIMEOUT_S:.0f} s", hint="try again in a moment")
-    if "no such table" in reason or "no such column" in reason:
-        return _foreign(path)
-    return StoreError(f"{path}: {reason}")
-
-
-def _foreign(path: Path) -> CorruptionError:
-    return CorruptionError(f"{path} is not a qcqueue database", hint="qcqueue init --store folder:ANOTHER_PLACE")

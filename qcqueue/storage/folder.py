@@ -8,22 +8,21 @@ either has all its bytes or does not exist. Writing a blob again replaces it, wh
 import contextlib
 import hashlib
 import os
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
-from qcqueue.clock import Clock
-from qcqueue.errors import BlobMissing, DigestMismatch, StoreDenied, StoreError
+from qcqueue.clock import WallTime
+from qcqueue.errors import BlobMissing, DigestMismatch
+from qcqueue.storage.files import INCOMING, move_whole, sync_folder, translated, unfinished
 
 CHUNK_BYTES = 1 << 20
-INCOMING = "incoming-"
 
 
 class FolderStore:
     """Blobs and heartbeats in a folder of this machine. The folder's clock is the machine's."""
 
-    def __init__(self, root: Path, clock: Clock) -> None:
+    def __init__(self, root: Path, clock: WallTime) -> None:
         self.root = root
         self._blobs = root / "blobs"
         self._heartbeats = root / "heartbeats"
@@ -35,19 +34,19 @@ class FolderStore:
 
     def create(self) -> None:
         """Make the folders; making them again changes nothing."""
-        with _translated(self.root):
+        with translated(self.root):
             self._blobs.mkdir(parents=True, exist_ok=True)
             self._heartbeats.mkdir(exist_ok=True)
 
     def put(self, source: Path) -> str:
-        with _translated(self._blobs), source.open("rb") as reading, _unfinished(self._blobs) as writing:
+        with translated(self._blobs), source.open("rb") as reading, unfinished(self._blobs) as writing:
             sha256 = _copy(reading, writing)
-            _move_whole(writing, self._blobs / sha256)
-            _sync_folder(self._blobs)
+            move_whole(writing, self._blobs / sha256)
+            sync_folder(self._blobs)
         return sha256
 
     def fetch(self, sha256: str, target: Path) -> None:
-        with _translated(target.parent), _unfinished(target.parent) as writing:
+        with translated(target.parent), unfinished(target.parent) as writing:
             try:
                 with (self._blobs / sha256).open("rb") as reading:
                     found = _copy(reading, writing)
@@ -55,53 +54,36 @@ class FolderStore:
                 raise BlobMissing(f"{self.url} has no blob {sha256[:12]}") from exc
             if found != sha256:
                 raise DigestMismatch(f"blob {sha256[:12]} in {self.url} is damaged: its bytes hash to {found[:12]}")
-            _move_whole(writing, target)
+            move_whole(writing, target)
 
     def size(self, sha256: str) -> int | None:
-        with _translated(self._blobs), contextlib.suppress(FileNotFoundError):
+        with translated(self._blobs), contextlib.suppress(FileNotFoundError):
             return (self._blobs / sha256).stat().st_size
         return None
 
     def delete(self, sha256: str) -> None:
-        with _translated(self._blobs):
+        with translated(self._blobs):
             (self._blobs / sha256).unlink(missing_ok=True)
 
     def list_blobs(self) -> Iterable[str]:
-        with _translated(self._blobs):
+        with translated(self._blobs):
             return sorted(path.name for path in self._blobs.iterdir() if not path.name.startswith(INCOMING))
 
     def beat(self, name: str) -> None:
         path = self._heartbeats / name
         now_s = self._clock.now_s()
-        with _translated(self._heartbeats):
+        with translated(self._heartbeats):
             path.touch()
             os.utime(path, (now_s, now_s))
 
     def heartbeat_age_s(self, name: str) -> float | None:
-        with _translated(self._heartbeats), contextlib.suppress(FileNotFoundError):
+        with translated(self._heartbeats), contextlib.suppress(FileNotFoundError):
             return self._clock.now_s() - (self._heartbeats / name).stat().st_mtime
         return None
 
     def forget_heartbeat(self, name: str) -> None:
-        with _translated(self._heartbeats):
+        with translated(self._heartbeats):
             (self._heartbeats / name).unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _unfinished(folder: Path) -> Iterator[IO[bytes]]:
-    """Yield a file of its own in `folder`; unless it has been moved on, it is removed afterwards."""
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=INCOMING, delete=False) as file:
-        try:
-            yield file
-        finally:
-            Path(file.name).unlink(missing_ok=True)
-
-
-def _move_whole(writing: IO[bytes], target: Path) -> None:
-    """Give the file its name once its bytes are on the disk: after a power cut it is whole or not there."""
-    writing.flush()
-    os.fsync(writing.fileno())
-    Path(writing.name).replace(target)
 
 
 def _copy(reading: IO[bytes], writing: IO[bytes]) -> str:
@@ -110,21 +92,3 @@ def _copy(reading: IO[bytes], writing: IO[bytes]) -> str:
         digest.update(chunk)
         writing.write(chunk)
     return digest.hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _translated(place: Path) -> Iterator[None]:
-    try:
-        yield
-    except PermissionError as exc:
-        raise StoreDenied(f"{exc.filename or place} may not be written: {exc.strerror}") from exc
-    except OSError as exc:
-        raise StoreError(f"{exc.filename or place}: {exc.strerror}") from exc

@@ -11,7 +11,8 @@ from pathlib import Path, PosixPath
 from typing import IO, Any
 
 from qcqueue.errors import StoreBusy
-from qcqueue.storage.folder import INCOMING, FolderStore
+from qcqueue.storage.files import INCOMING
+from qcqueue.storage.folder import FolderStore
 from qcqueue.testing.chance import Crash, Fault, Faults
 from qcqueue.testing.ledger import Ledger
 

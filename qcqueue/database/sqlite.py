@@ -1,0 +1,63 @@
+"""What every SQLite home of the database has in common: its tables, its format, and its errors told as ours.
+
+`place` names the database for a person: a file, or a version in a store.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from qcqueue.database.schema import FORMAT, meta, metadata
+from qcqueue.errors import CorruptionError, StoreBusy, StoreError, UnknownFormat
+
+BUSY_TIMEOUT_S = 30.0
+
+
+def make_tables(tx: Connection) -> None:
+    """Make an empty queue of today's format."""
+    metadata.create_all(tx)
+    tx.execute(insert(meta).values(format=FORMAT))
+
+
+def check_format(tx: Connection, place: Path | str) -> None:
+    """Raises: UnknownFormat: a newer qcqueue wrote this database."""
+    found = tx.execute(select(meta.c.format)).scalar_one_or_none()
+    if found is None or found > FORMAT:
+        raise unknown_format(place, found)
+
+
+def unknown_format(place: Path | str, found: object) -> UnknownFormat:
+    return UnknownFormat(
+        f"{place} has database format {found}; this qcqueue knows up to {FORMAT}", hint="pip install --upgrade qcqueue"
+    )
+
+
+@contextmanager
+def translated(place: Path | str) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as exc:
+        raise _operational(place, exc) from exc
+    except DatabaseError as exc:
+        if isinstance(exc.orig, sqlite3.IntegrityError):
+            raise
+        raise CorruptionError(
+            f"{place} is not a sound SQLite database: {exc.orig}", hint="qcqueue store verify"
+        ) from exc
+
+
+def _operational(place: Path | str, exc: OperationalError) -> StoreError | CorruptionError:
+    reason = str(exc.orig)
+    if "locked" in reason or "busy" in reason:
+        return StoreBusy(f"another program has held {place} for {BUSY_TIMEOUT_S:.0f} s", hint="try again in a moment")
+    if "no such table" in reason or "no such column" in reason:
+        return foreign(place)
+    return StoreError(f"{place}: {reason}")
+
+
+def foreign(place: Path | str) -> CorruptionError:
+    return CorruptionError(f"{place} is not a qcqueue database", hint="qcqueue init --store folder:ANOTHER_PLACE")
