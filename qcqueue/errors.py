@@ -11,6 +11,7 @@
     │   └── ExtraMissing
     ├── StoreError                                           exit 4
     │   ├── StoreBusy
+    │   │   └── OutcomeUnknown
     │   ├── StoreDenied
     │   ├── StoreMissing
     │   └── BlobMissing
@@ -91,6 +92,10 @@ class StoreError(QcqueueError):
 
 class StoreBusy(StoreError):
     """The store is busy; the same request may work in a moment."""
+
+
+class OutcomeUnknown(StoreBusy):
+    """The store was asked for a change and its answer was lost; the same request again will tell."""
 
 
 class StoreDenied(StoreError):

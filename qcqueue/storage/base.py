@@ -7,9 +7,20 @@ What every store owes, and every caller may rely on:
 - `delete` is final and may be repeated.
 - A heartbeat is judged by the store's own clock, never by a session's.
 - `list_blobs` is a hint: it may be late. No decision about safety may rest on it.
+
+Slots: names in a store that can be created exactly once. What every place that has them owes:
+- Of all who create one slot, whenever and from wherever, exactly one is told `CREATED`, or none is because its
+  answer was lost. Everyone else is told `TAKEN`, however late, also after `truncate`: a slot is never deleted.
+- `CREATED` is said only once bytes and facts are whole and durable. Nobody ever sees half of a slot.
+- An answer that was lost, or that may be, is `OutcomeUnknown`; a refusal that surely changed nothing is another
+  `StoreBusy`. Both may be asked again with the same bytes. Whoever is told `TAKEN` may still be the creator: the
+  answer to an earlier request may have been lost below. So what is created carries something only its creator knows.
+- Presence is true, absence is not: `facts` may say None of a slot that was just taken, and `list_slots` may be late.
+- Waiting is the store's business: `StoreBusy` comes only after its own patience has ended.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -56,3 +67,53 @@ class Store(Protocol):
 
     def forget_heartbeat(self, name: str) -> None:
         """Remove a heartbeat nobody needs; removing what is not there is fine."""
+
+
+class Creation(StrEnum):
+    """What came of creating a slot."""
+
+    CREATED = "created"
+    TAKEN = "taken"
+
+
+class Slots(Protocol):
+    """Names that can be created exactly once. Implementations: `slots.FolderSlots`; wrappers add retries or faults."""
+
+    @property
+    def url(self) -> str:
+        """How a person names the store these slots are in."""
+        ...
+
+    @property
+    def root(self) -> str:
+        """The one slot that everybody knows who knows the store."""
+        ...
+
+    def reserve(self) -> str:
+        """Return a slot nobody else will be given. It stays free until it is created, for ever if need be."""
+        ...
+
+    def create(self, slot: str, body: bytes, facts: Mapping[str, str]) -> Creation:
+        """Fill the slot with these bytes and facts, unless it was ever filled.
+
+        Raises: OutcomeUnknown, StoreBusy: ask again. StoreMissing, StoreDenied.
+        """
+        ...
+
+    def facts(self, slot: str) -> Mapping[str, str] | None:
+        """Return the facts the slot was created with; None where it is free or not visible yet.
+
+        Raises: StoreBusy. StoreMissing: there is no store, so nothing is known. CorruptionError: they are damaged.
+        """
+        ...
+
+    def body(self, slot: str) -> bytes:
+        """Return the bytes the slot was created with, or none once it was truncated. Raises: as `facts` does."""
+        ...
+
+    def truncate(self, slot: str) -> None:
+        """Give the bytes of a slot back; its facts stay and it stays taken. It may be repeated."""
+
+    def list_slots(self) -> Iterable[tuple[str, Mapping[str, str]]]:
+        """Yield slots and their facts, those created last first as far as the store can tell; a hint."""
+        ...

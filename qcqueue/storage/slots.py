@@ -1,0 +1,141 @@
+"""Create-once slots in a folder that several machines may share: one file a slot, made by a hard link.
+
+A link either gives whole, synced bytes a name nobody had or fails, also over NFS, where a lost answer can make a link
+of our own look taken: callers know what only they wrote. A file is one line of facts in JSON, then the bytes.
+Truncating replaces the file by its first line, so the name is never free again.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from qcqueue.clock import Ids
+from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreBusy, StoreMissing
+from qcqueue.storage.base import Creation
+from qcqueue.storage.files import INCOMING, move_whole, sync_folder, translated, unfinished
+
+ROOT = "first"
+FACTS_BYTES_MAX = 1 << 16
+SLOT_NAME = re.compile(r"[0-9A-Za-z_-]{1,100}")
+
+
+class FolderSlots:
+    """Slots as files of one folder."""
+
+    def __init__(self, root: Path, ids: Ids) -> None:
+        self._root = root
+        self._folder = root / "slots"
+        self._ids = ids
+
+    @property
+    def url(self) -> str:
+        return f"shared:{self._root}"
+
+    @property
+    def root(self) -> str:
+        return ROOT
+
+    def make(self) -> None:
+        """Make the folder; making it again changes nothing."""
+        with translated(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+
+    def reserve(self) -> str:
+        return self._ids.new()
+
+    def create(self, slot: str, body: bytes, facts: Mapping[str, str]) -> Creation:
+        target = self._path(slot)
+        self._check_it_is_there()
+        with translated(self._folder), unfinished(self._folder) as writing:
+            writing.write(_first_line(facts))
+            writing.write(body)
+            writing.flush()
+            os.fsync(writing.fileno())
+            return self._link(Path(writing.name), target)
+
+    def facts(self, slot: str) -> Mapping[str, str] | None:
+        path = self._path(slot)
+        with translated(self._folder):
+            try:
+                with path.open("rb") as reading:
+                    return _facts_in(reading.readline(FACTS_BYTES_MAX), path)
+            except FileNotFoundError:
+                self._check_it_is_there()
+                return None
+
+    def body(self, slot: str) -> bytes:
+        path = self._path(slot)
+        with translated(self._folder):
+            try:
+                return path.read_bytes().partition(b"\n")[2]
+            except FileNotFoundError as exc:
+                self._check_it_is_there()
+                raise StoreBusy(f"{self.url} does not show slot {slot} yet", hint="try again in a moment") from exc
+
+    def truncate(self, slot: str) -> None:
+        path = self._path(slot)
+        facts = self.facts(slot)
+        if facts is None:
+            return
+        first_line = _first_line(facts)
+        with translated(self._folder):
+            before = path.stat()
+            if before.st_size == len(first_line):
+                return
+            with unfinished(self._folder) as writing:
+                writing.write(first_line)
+                writing.flush()
+                # It keeps its age, or a listing would take old slots for the newest.
+                os.utime(writing.name, ns=(before.st_atime_ns, before.st_mtime_ns))
+                move_whole(writing, path)
+
+    def list_slots(self) -> Iterable[tuple[str, Mapping[str, str]]]:
+        with translated(self._folder), os.scandir(self._folder) as entries:
+            found = [(entry.stat().st_mtime_ns, entry.name) for entry in entries if _is_slot(entry.name)]
+        for _, slot in sorted(found, reverse=True):
+            facts = self.facts(slot)
+            if facts is not None:
+                yield slot, facts
+
+    def _link(self, whole: Path, target: Path) -> Creation:
+        try:
+            target.hardlink_to(whole)
+            sync_folder(self._folder)
+        except FileExistsError:
+            return Creation.TAKEN
+        except PermissionError:  # surely not made: the folder is closed to us, or its disk knows no links
+            raise
+        except OSError as exc:
+            raise OutcomeUnknown(f"{target}: {exc.strerror}; it may or may not have been made") from exc
+        return Creation.CREATED
+
+    def _path(self, slot: str) -> Path:
+        # A slot's name may come from a file that somebody else wrote: it must not lead out of the folder.
+        if not _is_slot(slot):
+            raise CorruptionError(f"{slot!r} cannot be the name of a slot in {self.url}")
+        return self._folder / slot
+
+    def _check_it_is_there(self) -> None:
+        """An unmounted disk looks like a folder without slots; it must not be taken for one."""
+        if not self._folder.is_dir():
+            raise StoreMissing(f"there is no queue in {self._root}", hint="qcqueue init")
+
+
+def _is_slot(name: str) -> bool:
+    return SLOT_NAME.fullmatch(name) is not None and not name.startswith(INCOMING)
+
+
+def _first_line(facts: Mapping[str, str]) -> bytes:
+    return json.dumps(dict(facts), sort_keys=True).encode() + b"\n"
+
+
+def _facts_in(line: bytes, path: Path) -> Mapping[str, str]:
+    try:
+        facts = json.loads(line)
+    except ValueError as exc:
+        raise CorruptionError(f"{path} is damaged: it does not begin with a line of facts") from exc
+    if not isinstance(facts, dict) or not all(isinstance(value, str) for value in facts.values()):
+        raise CorruptionError(f"{path} is damaged: its facts are not all text")
+    return facts
