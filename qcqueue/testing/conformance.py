@@ -1,13 +1,14 @@
 """What every store and every database owes, as test classes: a new member of a drawer is tested by being named here.
 
-`StoreContract` runs over `STORES`, `DatabaseContract` over `DATABASES`. A place says how the contract reaches one
-kind from any process and behind its back. The processes are real, they race, and they die by SIGKILL; what they
-tell their parent travels over a pipe, so that no test waits for the clock.
+`StoreContract` runs over `STORES`, `SlotContract` over `SLOTS`, `DatabaseContract` over `DATABASES`. A place says how
+the contract reaches one kind from any process and behind its back. The processes are real, they race, and they die by
+SIGKILL; what they tell their parent travels over a pipe, so that no test waits for the clock.
 """
 
 import contextlib
 import hashlib
 import multiprocessing
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -23,11 +24,14 @@ import pytest
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from qcqueue.clock import Clock, SystemClock
+from qcqueue.clock import Clock, RandomIds, SystemClock
 from qcqueue.core.canonical import digest_of
 from qcqueue.database.base import Database
+from qcqueue.database.chain import Chain
 from qcqueue.database.local import LocalDatabase
 from qcqueue.database.schema import FORMAT, history, metadata, sessions
+from qcqueue.database.version import Contents
+from qcqueue.database.versioned import VersionedDatabase
 from qcqueue.errors import (
     BlobMissing,
     CorruptionError,
@@ -37,8 +41,10 @@ from qcqueue.errors import (
     StoreMissing,
     UnknownFormat,
 )
-from qcqueue.storage.base import Store
+from qcqueue.storage.base import Creation, Slots, Store
 from qcqueue.storage.folder import CHUNK_BYTES, FolderStore
+from qcqueue.storage.shared import SharedStore
+from qcqueue.storage.slots import FolderSlots
 from qcqueue.testing.clocks import MachineClock, WorldTime
 
 # A fork server starts a process in milliseconds, and none inherits a connection or a lock from the test.
@@ -52,6 +58,12 @@ class StorePlace(Protocol):
     def open(self, root: Path, clock: Clock) -> Store: ...
 
     def overwrite(self, root: Path, sha256: str, data: bytes) -> None: ...
+
+
+class SlotPlace(Protocol):
+    """One kind of slots: how to open them."""
+
+    def open(self, root: Path) -> Slots: ...
 
 
 class DatabasePlace(Protocol):
@@ -82,6 +94,29 @@ class InFolder:
 
 
 @dataclass(frozen=True, slots=True)
+class InSharedFolder:
+    """A store in a folder of a disk that machines share. The contract's clock stands for the disk's."""
+
+    def open(self, root: Path, clock: Clock) -> Store:
+        store = SharedStore(root, clock)
+        store.create()
+        return store
+
+    def overwrite(self, root: Path, sha256: str, data: bytes) -> None:
+        (root / "blobs" / sha256).write_bytes(data)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotsInFolder:
+    """Slots in a folder."""
+
+    def open(self, root: Path) -> FolderSlots:
+        slots = FolderSlots(root, RandomIds())
+        slots.make()
+        return slots
+
+
+@dataclass(frozen=True, slots=True)
 class OneFile:
     """A database in one local file."""
 
@@ -105,8 +140,49 @@ class OneFile:
             connection.execute("UPDATE meta SET format = ?", (number,))
 
 
-STORES: Mapping[str, StorePlace] = {"folder": InFolder()}
-DATABASES: Mapping[str, DatabasePlace] = {"local": OneFile()}
+@dataclass(frozen=True, slots=True)
+class InSlots:
+    """A database of versions in a shared folder, each process a machine with a cache of its own, or all on one."""
+
+    one_cache: bool = False
+
+    def make(self, folder: Path) -> None:
+        slots = FolderSlots(folder, RandomIds())
+        slots.make()
+        self._database(slots, folder).create()
+
+    def open(self, folder: Path) -> AbstractContextManager[Database]:
+        return contextlib.closing(self._database(FolderSlots(folder, RandomIds()), folder))
+
+    def bytes_of(self, folder: Path) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def overwrite(self, folder: Path, data: bytes) -> None:
+        """Put bytes that are no queue where the first version should be, well wrapped."""
+        slots = FolderSlots(folder, RandomIds())
+        slots.make()
+        Chain(slots, RandomIds(), author="a stranger").begin(data)
+
+    def set_format(self, folder: Path, number: int) -> None:
+        """Append a version as a newer qcqueue would."""
+        slots = FolderSlots(folder, RandomIds())
+        head = Chain(slots, RandomIds(), author="").head(None)
+        body = Contents(trail=(), image=b"of another kind").packed()
+        facts = {"format": str(number), "wholly": "different"}
+        assert slots.create(head.next, body, facts) is Creation.CREATED
+
+    def _database(self, slots: Slots, folder: Path) -> VersionedDatabase:
+        cache = folder.with_name("cache" if self.one_cache else f"cache-{os.getpid()}")
+        return VersionedDatabase(slots, copy=cache, clock=SystemClock(), ids=RandomIds(), author=f"{os.getpid()}")
+
+
+STORES: Mapping[str, StorePlace] = {"folder": InFolder(), "shared": InSharedFolder()}
+SLOTS: Mapping[str, SlotPlace] = {"folder": SlotsInFolder()}
+DATABASES: Mapping[str, DatabasePlace] = {
+    "local": OneFile(),
+    "versions, many machines": InSlots(),
+    "versions, one machine": InSlots(one_cache=True),
+}
 
 
 def contents_digest(database: Database) -> str:
@@ -326,6 +402,98 @@ class StoreContract:
             assert list(store.list_blobs()) == []
 
 
+class SlotContract:
+    """Everything `storage.base` promises of slots."""
+
+    @pytest.fixture(params=list(SLOTS))
+    def place(self, request: pytest.FixtureRequest) -> SlotPlace:
+        return SLOTS[request.param]
+
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        return tmp_path / "store"
+
+    @pytest.fixture
+    def slots(self, place: SlotPlace, root: Path) -> Slots:
+        return place.open(root)
+
+    @pytest.mark.parametrize("body", [b"", b"bytes", b"two\nlines\n", bytes(range(256)) * 5000])
+    def test_a_slot_comes_back_as_it_was_created(self, slots: Slots, body: bytes) -> None:
+        facts = {"number": "1", "next": "ab12", "author": "Zoë “z” \\ \n @laptop", "empty": ""}
+        slot = slots.reserve()
+        assert slots.create(slot, body, facts) is Creation.CREATED
+        assert (slots.body(slot), slots.facts(slot)) == (body, facts)
+
+    def test_a_slot_that_is_taken_stays_as_it_is(self, slots: Slots) -> None:
+        slots.create(slots.root, b"first", {"by": "one"})
+        assert slots.create(slots.root, b"second", {"by": "other"}) is Creation.TAKEN
+        assert (slots.body(slots.root), slots.facts(slots.root)) == (b"first", {"by": "one"})
+
+    def test_the_same_bytes_again_are_taken_too(self, slots: Slots) -> None:
+        assert slots.create(slots.root, b"same", {"by": "me"}) is Creation.CREATED
+        assert slots.create(slots.root, b"same", {"by": "me"}) is Creation.TAKEN
+
+    def test_a_free_slot_has_no_facts_and_no_bytes(self, slots: Slots) -> None:
+        free = slots.reserve()
+        assert slots.facts(free) is None
+        with pytest.raises(StoreError):
+            slots.body(free)
+
+    def test_reserved_slots_are_all_different_and_free(self, slots: Slots) -> None:
+        reserved = {slots.reserve() for _ in range(50)}
+        assert len(reserved) == 50
+        assert slots.root not in reserved
+        assert {slots.facts(slot) for slot in reserved} == {None}
+
+    def test_a_truncated_slot_keeps_its_facts_and_stays_taken(self, slots: Slots) -> None:
+        slots.create(slots.root, b"bytes" * 1000, {"number": "1"})
+        for _ in range(2):
+            slots.truncate(slots.root)
+            assert (slots.body(slots.root), slots.facts(slots.root)) == (b"", {"number": "1"})
+            assert slots.create(slots.root, b"late", {"number": "1"}) is Creation.TAKEN
+
+    def test_truncating_a_free_slot_does_not_take_it(self, slots: Slots) -> None:
+        slots.truncate(slots.root)
+        assert slots.create(slots.root, b"bytes", {}) is Creation.CREATED
+
+    def test_a_listing_shows_nothing_that_was_never_created(self, slots: Slots) -> None:
+        created = {slots.reserve(): {"number": str(number)} for number in range(5)}
+        slots.reserve()
+        for slot, facts in created.items():
+            slots.create(slot, b"bytes", facts)
+        assert all(created[slot] == facts for slot, facts in slots.list_slots())
+
+    def test_slots_opened_a_second_time_are_the_same(self, place: SlotPlace, slots: Slots, root: Path) -> None:
+        slots.create(slots.root, b"bytes", {"by": "me"})
+        again = place.open(root)
+        assert (again.url, again.body(again.root)) == (slots.url, b"bytes")
+        assert again.create(again.root, b"late", {}) is Creation.TAKEN
+
+    def test_of_processes_that_create_one_slot_exactly_one_is_told_so(
+        self, place: SlotPlace, slots: Slots, root: Path, tmp_path: Path
+    ) -> None:
+        wanted = [slots.reserve() for _ in range(30)]
+        told = [tmp_path / f"told-{racer}" for racer in range(8)]
+        race(_create_all, [(place, root, wanted, path) for path in told])
+        winners = {path.name: path.read_text().split() for path in told}
+        assert sorted(slot for won in winners.values() for slot in won) == sorted(wanted)
+        for name, won in winners.items():
+            assert {slots.body(slot) for slot in won} <= {name.encode() * 1000}
+
+    def test_a_killed_create_leaves_all_of_the_slot_or_nothing(
+        self, place: SlotPlace, slots: Slots, root: Path
+    ) -> None:
+        wanted = [slots.reserve() for _ in range(40)]
+        for last in wanted[3::9]:
+            with running(_create_when_told, place, root, wanted) as (process, pipe):
+                while pipe.recv() != ("creating", last):
+                    pass
+                said = kill_now(process, pipe)
+            for slot in wanted:
+                if slots.facts(slot) is not None or ("created", slot) in said:
+                    assert (slots.facts(slot), slots.body(slot)) == ({"slot": slot}, slot.encode() * 1000)
+
+
 class DatabaseContract:
     """Everything `database.base` promises, and what a person may find where a queue should be."""
 
@@ -529,6 +697,25 @@ def _put_one_by_one(place: StorePlace, root: Path, sources: list[Path], pipe: Pi
         pipe.send(("putting", source.name))
         store.put(source)
         pipe.send(("put", source.name))
+
+
+# What the processes of the slot contract do.
+
+
+def _create_all(place: SlotPlace, root: Path, wanted: list[str], told: Path, together: Barrier) -> None:
+    slots = place.open(root)
+    together.wait()
+    body = told.name.encode() * 1000
+    won = [slot for slot in wanted if slots.create(slot, body, {"by": told.name}) is Creation.CREATED]
+    told.write_text(" ".join(won))
+
+
+def _create_when_told(place: SlotPlace, root: Path, wanted: list[str], pipe: Pipe) -> None:
+    slots = place.open(root)
+    for slot in wanted:
+        pipe.send(("creating", slot))
+        slots.create(slot, slot.encode() * 1000, {"slot": slot})
+        pipe.send(("created", slot))
 
 
 # What the processes of the database contract do. Two counters that only ever move together show a torn commit.

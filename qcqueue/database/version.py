@@ -1,0 +1,96 @@
+"""The format of a version: one immutable image of the queue in a create-once slot, and the link to the next.
+
+A version is a slot with facts (text, readable without the body) and a body. The facts of the second version of a
+queue, stored in the slot that the first one named as its `next`:
+
+    format   "1"               the schema's; a newer one is refused before anything else is read, and not touched
+    number   "2"               the first version is 1; a successor is one higher
+    next     "9f1c27aa03be"    the slot that the only successor of this version may use, reserved beforehand
+    sha256   "5e7c…"           of the body as it was created; it stays when the body is truncated to nothing
+    before   "b1d0…"           the digest of the version before it; "" in the first
+    author   "ada@laptop"      for people
+    nonce    "c03f9d5512e8"    drawn for this one try to create: tells whose version it is when an answer was lost
+
+A version's digest is the SHA-256 of its facts as canonical JSON, so it vouches for the body (by `sha256`) and for all
+versions before it (by `before`). The body is zlib over one line of canonical JSON, then the SQLite file as it is:
+
+    {"trail":["first"]}\\n SQLite format 3\\0 …
+
+`trail` lists the slots of the versions right before this one, oldest first, as far as their bodies may not have been
+given back yet: whoever commits next knows from it which one to truncate, without a listing. A machine needs only the
+slot `first` of the store to find everything: it follows `next` until a slot is free.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from qcqueue.core.canonical import canonical_json, digest_of, parse_json
+from qcqueue.database.schema import FORMAT
+from qcqueue.database.sqlite import unknown_format
+from qcqueue.errors import CorruptionError
+
+VERIFY = "qcqueue store verify"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """What the facts of a slot say."""
+
+    slot: str
+    number: int
+    next: str
+    sha256: str
+    before: str
+    author: str
+    nonce: str
+    format: int = FORMAT
+
+    @property
+    def facts(self) -> dict[str, str]:
+        return {name: str(value) for name, value in asdict(self).items() if name != "slot"}
+
+    @property
+    def digest(self) -> str:
+        return digest_of(self.facts)
+
+
+def version_of(slot: str, facts: Mapping[str, str], *, url: str) -> Version:
+    """Read the facts of a slot. Raises: UnknownFormat: a newer qcqueue wrote it. CorruptionError: they are damaged."""
+    try:
+        written = int(facts["format"])
+    except (KeyError, ValueError) as exc:
+        raise CorruptionError(f"slot {slot} in {url} holds no version of a queue", hint=VERIFY) from exc
+    if written > FORMAT:
+        raise unknown_format(f"slot {slot} in {url}", written)
+    try:
+        named = {name: facts[name] for name in ("next", "sha256", "before", "author", "nonce")}
+        version = Version(slot=slot, number=int(facts["number"]), format=written, **named)
+    except (KeyError, ValueError) as exc:
+        raise CorruptionError(f"the version in slot {slot} of {url} is damaged: {exc}", hint=VERIFY) from exc
+    return version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What the body of a version holds. image is a SQLite file."""
+
+    trail: tuple[str, ...]
+    image: bytes
+
+    def packed(self) -> bytes:
+        head = canonical_json({"trail": list(self.trail)}).encode()
+        return zlib.compress(head + b"\n" + self.image)
+
+
+def contents_of(body: bytes, version: Version, *, url: str) -> Contents:
+    """Unpack a body. Raises: CorruptionError: it is not the one this version was created with."""
+    if hashlib.sha256(body).hexdigest() != version.sha256:
+        raise CorruptionError(f"version {version.number} in {url} is damaged: its bytes are not its own", hint=VERIFY)
+    try:
+        head, _, image = zlib.decompress(body).partition(b"\n")
+        trail = tuple(str(slot) for slot in parse_json(head)["trail"])
+    except (zlib.error, ValueError, KeyError, TypeError) as exc:
+        raise CorruptionError(f"version {version.number} in {url} cannot be unpacked: {exc}", hint=VERIFY) from exc
+    return Contents(trail=trail, image=image)

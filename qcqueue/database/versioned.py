@@ -1,0 +1,134 @@
+"""The database of several machines: SQLite images in a store, advanced by compare-and-swap on create-once slots.
+
+`version` is the format, `chain` finds and extends the versions, `images` runs SQL on them, `copy` keeps the newest
+one on this machine. A transaction runs on the newest version in memory and is committed by creating the one slot its
+successor may use: that can happen once, so transactions are serializable without a server, a lock or a clock. Who
+finds the slot taken runs the action again, on the winner.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from qcqueue.clock import Ids, WallTime
+from qcqueue.database.chain import BODIES_KEPT, Chain
+from qcqueue.database.copy import LocalCopy, Snapshot
+from qcqueue.database.images import Images
+from qcqueue.database.version import Contents, Version
+from qcqueue.errors import StoreBusy, StoreError
+from qcqueue.storage.base import Slots
+
+T = TypeVar("T")
+
+# Every lost race is somebody else's commit, so the queue moves on; 8 machines that never rest lose 30 in a row rarely.
+RACES_LOST_MAX = 300
+
+# A version can become old, and be truncated, between finding it and reading it.
+LOOKS_MAX = 20
+
+# One more than keeps its body, so that a commit also gives back what a writer killed right before it could not.
+TRAIL_MAX = BODIES_KEPT + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behind:
+    """Why a read was answered from this machine's copy. since_s: when the store last confirmed that copy."""
+
+    since_s: float
+    why: str
+
+
+class VersionedDatabase:
+    """The queue as versions in a store. behind says how old the last read was, or None where the store answered."""
+
+    def __init__(self, slots: Slots, *, copy: Path, clock: WallTime, ids: Ids, author: str) -> None:
+        self.behind: Behind | None = None
+        self._chain = Chain(slots, ids, author=author)
+        self._images = Images()
+        self._copy = LocalCopy(copy)
+        self._clock = clock
+        self._seen: Snapshot | None = None
+
+    def create(self) -> bool:
+        """Make the first version if there is none; return whether it was made now."""
+        contents = Contents(trail=(), image=self._images.new())
+        first = self._chain.begin(contents.image)
+        if first is not None:
+            self._remember(first, contents)
+            return True
+        head = self._newest()
+        with self._images.look(head.contents.image, place=self._place(head.version)):
+            return False
+
+    def transact(self, action: Callable[[Connection], T]) -> T:
+        for _ in range(RACES_LOST_MAX):
+            head = self._newest()
+            result, image = self._images.run(head.contents.image, action, place=self._place(head.version))
+            if image == head.contents.image or self._commit(head, image):
+                return result
+        raise StoreBusy(
+            f"{RACES_LOST_MAX} commits of others came first in {self._chain.url}", hint="try again in a moment"
+        )
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        head = self._newest_or_copy()
+        with self._images.look(head.contents.image, place=self._place(head.version)) as tx:
+            yield tx
+
+    def close(self) -> None:
+        """Nothing is held open between transactions."""
+
+    def _commit(self, head: Snapshot, image: bytes) -> bool:
+        trail = (*head.contents.trail, head.version.slot)[-TRAIL_MAX:]
+        contents = Contents(trail=trail, image=image)
+        version = self._chain.append(head.version, contents)
+        if version is None:
+            return False
+        self._remember(version, contents)
+        self._chain.give_back(version, contents)
+        return True
+
+    def _newest(self) -> Snapshot:
+        """Return the newest version, asking the store."""
+        known = self._seen or self._confirmed_copy()
+        for _ in range(LOOKS_MAX):
+            head = self._chain.head(known.version if known else None)
+            if known and head == known.version:
+                return self._remember(head, known.contents)
+            contents = self._chain.contents(head)
+            if contents is not None:
+                return self._remember(head, contents)
+        raise StoreBusy(
+            f"{self._place(head)} has no bytes any more, and nothing newer can be seen yet",
+            hint="try again in a moment",
+        )
+
+    def _newest_or_copy(self) -> Snapshot:
+        try:
+            head = self._newest()
+        except StoreError as exc:
+            copy = self._seen or self._copy.load(url=self._chain.url)
+            if copy is None:
+                raise
+            self.behind = Behind(since_s=copy.confirmed_at_s, why=str(exc))
+            return copy
+        self.behind = None
+        return head
+
+    def _confirmed_copy(self) -> Snapshot | None:
+        """Return what this machine kept, if the store shows that very version: it may have been made anew since."""
+        kept = self._copy.load(url=self._chain.url)
+        return kept if kept and self._chain.holds(kept.version) else None
+
+    def _remember(self, version: Version, contents: Contents) -> Snapshot:
+        self._seen = Snapshot(version=version, contents=contents, confirmed_at_s=self._clock.now_s())
+        self._copy.keep(self._seen)
+        return self._seen
+
+    def _place(self, version: Version) -> str:
+        return f"version {version.number} in {self._chain.url}"

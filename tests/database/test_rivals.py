@@ -1,0 +1,75 @@
+"""Machines that contend under faults lose nothing; with a planted bug they do, and that is found."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from qcqueue.clock import seeded
+from qcqueue.database import chain, versioned
+from qcqueue.database.chain import Chain
+from qcqueue.database.version import Version
+from qcqueue.errors import QcqueueError
+from qcqueue.storage.slots import FolderSlots
+from qcqueue.testing.clocks import CountedIds
+from qcqueue.testing.rivals import Rivals
+from qcqueue.testing.slots import SlotFault
+
+SEEDS = range(8)
+
+
+def live(seed: int, folder: Path, *, commits: int = 20) -> Rivals:
+    """Let four machines contend under faults."""
+    ids = CountedIds(f"{seed}-")
+    slots = FolderSlots(folder / f"store-{seed}", ids)
+    slots.make()
+    rivals = Rivals(slots, folder / f"caches-{seed}", seeded(seed), machines=4, rate=0.06, ids=ids)
+    rivals.run(commits)
+    return rivals
+
+
+def live_all(folder: Path) -> list[Rivals]:
+    return [live(seed, folder) for seed in SEEDS]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_rivals_on_a_bad_network_lose_no_commit_and_double_none(seed: int, memory: Path) -> None:
+    live(seed, memory)
+
+
+def test_every_fault_really_strikes(memory: Path) -> None:
+    hits = sum((faulty.hits for seed in range(2) for faulty in live(seed, memory).faulty), Counter[SlotFault]())
+    assert set(hits) == set(SlotFault)
+
+
+def taken_is_a_rivals(winner: Mapping[str, str], version: Version) -> bool:
+    return False
+
+
+def taken_is_ours(winner: Mapping[str, str], version: Version) -> bool:
+    return True
+
+
+def trust_the_listing(self: Chain, known: Version | None) -> Version:
+    return max([self._first(), *self._hints()], key=lambda version: version.number)
+
+
+def delete_old_slots(self: FolderSlots, slot: str) -> None:
+    self._path(slot).unlink(missing_ok=True)
+
+
+BUGS = {
+    "the nonce is not looked at, taken is a rival's": (chain, "_same_try", taken_is_a_rivals),
+    "the nonce is not looked at, taken is ours": (chain, "_same_try", taken_is_ours),
+    "the listing is trusted": (Chain, "head", trust_the_listing),
+    "old slots are deleted": (FolderSlots, "truncate", delete_old_slots),
+}
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_planted_bug_is_found(bug: str, memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*BUGS[bug])
+    monkeypatch.setattr(versioned, "RACES_LOST_MAX", 10)  # a bug may lose every race, and need not take its time
+    with pytest.raises((AssertionError, QcqueueError)):
+        live_all(memory)
