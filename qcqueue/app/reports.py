@@ -21,7 +21,7 @@ def report_on(workplace: Workplace, *, folder: Path, certificates: Sequence[Cert
     return write_report(
         details,
         folder=folder,
-        as_of_s=workplace.clock.now_s(),
+        as_of_s=workplace.as_of_s(),
         datasets=datasets,
         proofs=[_proof(certificate) for certificate in certificates],
     )

@@ -15,6 +15,7 @@ from qcqueue.errors import SettingInvalid
 
 FILE_NAME = "qcqueue.toml"
 KNOWN_KEYS = ("store", "cache")
+KINDS = ("folder", "shared")
 NEXT_STEP = "qcqueue init"
 
 # A synced folder answers before the bytes are safe, and two machines can both believe they wrote last.
@@ -48,25 +49,35 @@ def load_settings(
     return Settings(store=chosen, cache=cache or _user_cache(environment), source=source)
 
 
+def kind_of(url: str) -> str:
+    """Return the kind of store a URL names, which `folder_of` has approved: `folder` or `shared`."""
+    return url.partition(":")[0]
+
+
 def folder_of(url: str, *, source: str) -> Path:
-    """Return the path of a `folder:PATH` store URL.
+    """Return the path of a store URL, `folder:PATH` or `shared:PATH`.
 
     Raises: SettingInvalid: another scheme, no path, or a place that is synced behind our back.
     """
     scheme, _, rest = url.partition(":")
-    if scheme != "folder" or not rest:
+    if scheme not in KINDS or not rest:
         raise SettingInvalid(
-            f"the store {url!r} (from {source}) is not folder:PATH, the only kind this version has",
+            f"the store {url!r} (from {source}) is neither folder:PATH nor shared:PATH, the kinds this version has",
             hint="qcqueue init --store folder:queue",
         )
     path = _expanded(rest, source).absolute()
+    refuse_synced(path)
+    return path
+
+
+def refuse_synced(path: Path) -> None:
+    """Raises: SettingInvalid: the path lies where writes are undone or doubled behind our back."""
     synced = next((part for part in path.parts if part in SYNCED_FOLDERS), None)
     if synced or path.parts[:3] == ("/", "content", "drive"):
         raise SettingInvalid(
             f"{path} lies in {synced or 'a mounted Drive'}, which is synced behind qcqueue's back and loses writes",
             hint="qcqueue init --store folder:queue, in a folder that is only on this machine",
         )
-    return path
 
 
 def write_settings(path: Path, store: str) -> None:
@@ -98,8 +109,8 @@ def _read(path: Path) -> dict[str, str]:
 
 def _with_relative_store(written: dict[str, str], folder: Path) -> dict[str, str]:
     scheme, _, rest = written.get("store", "").partition(":")
-    if scheme == "folder" and rest and not Path(rest).expanduser().is_absolute():
-        return written | {"store": f"folder:{folder / rest}"}
+    if scheme in KINDS and rest and not Path(rest).expanduser().is_absolute():
+        return written | {"store": f"{scheme}:{folder / rest}"}
     return written
 
 

@@ -4,6 +4,8 @@ Everything a command does goes through a `Workplace`. Opening one is cheap: no f
 """
 
 import getpass
+import hashlib
+import os
 import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,16 +13,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from qcqueue.app.settings import FILE_NAME, NEXT_STEP, Settings, folder_of, load_settings, write_settings
+from qcqueue.app.settings import (
+    FILE_NAME,
+    NEXT_STEP,
+    Settings,
+    folder_of,
+    kind_of,
+    load_settings,
+    refuse_synced,
+    write_settings,
+)
 from qcqueue.clock import Clock, Ids, RandomIds, SystemClock
 from qcqueue.database.base import Database
 from qcqueue.database.local import LocalDatabase
-from qcqueue.errors import SettingInvalid
+from qcqueue.errors import SettingInvalid, StoreMissing
 from qcqueue.storage.base import Store
 from qcqueue.storage.folder import FolderStore
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from qcqueue.database.versioned import Behind, VersionedDatabase
+    from qcqueue.storage.slots import FolderSlots
 
 T = TypeVar("T")
 
@@ -29,7 +43,7 @@ DATABASE_FILE = "queue.sqlite"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workplace:
-    """who names the person in the story of a job."""
+    """who names the person in the story of a job. behind: how old the last read was, if not of now."""
 
     database: Database
     store: Store
@@ -37,6 +51,7 @@ class Workplace:
     ids: Ids
     cache: Path
     who: str
+    behind: "Callable[[], Behind | None]" = lambda: None
 
     def transact(self, action: "Callable[[Connection], T]", *, dry_run: bool = False) -> T:
         """Run a transaction; with dry_run, run it to its result and take everything back."""
@@ -44,6 +59,11 @@ class Workplace:
 
     def read(self) -> "AbstractContextManager[Connection]":
         return self.database.read()
+
+    def as_of_s(self) -> float:
+        """Return the time of what the last read showed: now, or when the store last confirmed this machine's copy."""
+        behind = self.behind()
+        return behind.since_s if behind else self.clock.now_s()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +101,10 @@ def open_workplace(settings: Settings) -> Workplace:
         raise SettingInvalid(
             f"no store is named: there is no {FILE_NAME} here or above, and QCQUEUE_STORE is not set", hint=NEXT_STEP
         )
-    return workplace_in(folder_of(settings.store, source=settings.source), cache=settings.cache)
+    folder = folder_of(settings.store, source=settings.source)
+    if kind_of(settings.store) == "shared":
+        return workplace_shared(folder, cache=settings.cache)
+    return workplace_in(folder, cache=settings.cache)
 
 
 def workplace_in(folder: Path, *, cache: Path) -> Workplace:
@@ -97,6 +120,51 @@ def workplace_in(folder: Path, *, cache: Path) -> Workplace:
     )
 
 
+def workplace_shared(folder: Path, *, cache: Path) -> Workplace:
+    """Wire the queue of a folder on a disk that several machines share; this one keeps a copy in its cache."""
+    from qcqueue.storage.shared import DiskClock, SharedStore
+
+    database = _versions_in(folder, cache=cache)
+    return Workplace(
+        database=database,
+        store=SharedStore(folder, DiskClock(folder)),
+        clock=SystemClock(),
+        ids=RandomIds(),
+        cache=cache,
+        who=_person(),
+        behind=lambda: database.behind,
+    )
+
+
+def create_shared_store(folder: Path, *, cache: Path) -> bool:
+    """Make the shared store and the first version of its database where they are missing."""
+    from qcqueue.storage.shared import DiskClock, SharedStore
+
+    _refuse_file(folder)
+    if (folder / DATABASE_FILE).exists():
+        raise SettingInvalid(
+            f"{folder} holds a queue of one machine already", hint=f"qcqueue init --store folder:{folder}"
+        )
+    SharedStore(folder, DiskClock(folder)).create()
+    _slots_in(folder).make()
+    return _versions_in(folder, cache=cache).create()
+
+
+def _versions_in(folder: Path, *, cache: Path) -> "VersionedDatabase":
+    # Imported here: whoever works on one machine need not wait for it.
+    from qcqueue.database.versioned import VersionedDatabase
+
+    refuse_synced(cache.absolute())
+    copy = cache / "queues" / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return VersionedDatabase(_slots_in(folder), copy=copy, clock=SystemClock(), ids=RandomIds(), author=_person())
+
+
+def _slots_in(folder: Path) -> "FolderSlots":
+    from qcqueue.storage.slots import FolderSlots
+
+    return FolderSlots(folder, RandomIds())
+
+
 def create_store(folder: Path) -> bool:
     """Make the store and its database where they are missing; return whether the database is new."""
     _refuse_file(folder)
@@ -108,16 +176,19 @@ def initialise(*, store: str | None, here: Path, dry_run: bool) -> Created:
     """Create the store a person asked for, or `./queue`, and remember it in `qcqueue.toml` here."""
     settings = load_settings(store=store, folder=here)
     url = settings.store or "folder:queue"
-    folder = folder_of(url, source=settings.source)
-    is_new = not (folder / DATABASE_FILE).exists()
+    folder, kind = folder_of(url, source=settings.source), kind_of(url)
+    is_new = not _is_there(kind, folder)
     target = here / FILE_NAME
     wants_file = not target.exists() and settings.source in ("--store", "nowhere")
     _refuse_file(folder)
     if not dry_run:
-        create_store(folder)
+        if kind == "shared":
+            create_shared_store(folder, cache=settings.cache)
+        else:
+            create_store(folder)
         if wants_file:
-            write_settings(target, _relative(folder, here))
-    return Created(url=f"folder:{folder}", is_new=is_new, settings_file=target if wants_file else None)
+            write_settings(target, f"{kind}:{folder.relative_to(here) if folder.is_relative_to(here) else folder}")
+    return Created(url=f"{kind}:{folder}", is_new=is_new, settings_file=target if wants_file else None)
 
 
 def _refuse_file(folder: Path) -> None:
@@ -125,9 +196,14 @@ def _refuse_file(folder: Path) -> None:
         raise SettingInvalid(f"{folder} is a file; a store needs a folder", hint="qcqueue init --store folder:queue")
 
 
-def _relative(folder: Path, here: Path) -> str:
-    inside = folder.is_relative_to(here)
-    return f"folder:{folder.relative_to(here) if inside else folder}"
+def _is_there(kind: str, folder: Path) -> bool:
+    if kind == "folder":
+        return (folder / DATABASE_FILE).exists()
+    slots = _slots_in(folder)
+    try:
+        return slots.facts(slots.root) is not None
+    except StoreMissing:
+        return False
 
 
 def _person() -> str:

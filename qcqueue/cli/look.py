@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, print_json, say, workplace
+from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, print_json, say, tell_age, workplace
 
 if TYPE_CHECKING:
     from qcqueue.app.workplace import Workplace
@@ -108,14 +108,18 @@ def _lines(place: "Workplace") -> list["JobLine"]:
     from qcqueue.queue.overview import job_lines
 
     with place.read() as tx:
-        return job_lines(tx)
+        lines = job_lines(tx)
+    tell_age(place)
+    return lines
 
 
 def _detail(place: "Workplace", job: str) -> "JobDetail":
     from qcqueue.queue.queries import job_detail
 
     with place.read() as tx:
-        return job_detail(tx, job)
+        detail = job_detail(tx, job)
+    tell_age(place)
+    return detail
 
 
 def _status_json(place: "Workplace") -> dict[str, Any]:
@@ -128,4 +132,4 @@ def _status_json(place: "Workplace") -> dict[str, Any]:
 def _now(place: "Workplace") -> str:
     from qcqueue.core.words import iso
 
-    return iso(place.clock.now_s())
+    return iso(place.as_of_s())

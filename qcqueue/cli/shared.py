@@ -42,3 +42,11 @@ def say(text: str) -> None:
 def narrate(text: str) -> None:
     """Say what is going on, on stderr."""
     typer.echo(text, err=True)
+
+
+def tell_age(place: "Workplace") -> None:
+    """Where the last read is not of now, say on stderr how old it is, and why."""
+    from qcqueue.core.words import ago
+
+    if behind := place.behind():
+        narrate(f"as this machine last saw it, {ago(behind.since_s, place.clock.now_s())}: {behind.why}")

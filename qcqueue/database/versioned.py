@@ -19,7 +19,7 @@ from qcqueue.database.chain import BODIES_KEPT, Chain
 from qcqueue.database.copy import LocalCopy, Snapshot
 from qcqueue.database.images import Images
 from qcqueue.database.version import Contents, Version
-from qcqueue.errors import StoreBusy, StoreError
+from qcqueue.errors import StoreBusy, StoreError, StoreMissing
 from qcqueue.storage.base import Slots
 
 T = TypeVar("T")
@@ -95,6 +95,18 @@ class VersionedDatabase:
 
     def _newest(self) -> Snapshot:
         """Return the newest version, asking the store."""
+        try:
+            return self._look()
+        except StoreMissing as exc:
+            lost = self._seen or self._copy.load(url=self._chain.url)
+            if lost is None:
+                raise
+            raise StoreMissing(
+                f"{self._chain.url} is not there, though this machine saw version {lost.version.number} of its queue",
+                hint="mount the disk it is on",  # and not init, which would begin a second queue in the mount point
+            ) from exc
+
+    def _look(self) -> Snapshot:
         known = self._seen or self._confirmed_copy()
         for _ in range(LOOKS_MAX):
             head = self._chain.head(known.version if known else None)
