@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from qcqueue.clock import Ids
-from qcqueue.database.version import VERIFY, Contents, Version, contents_of, version_of
+from qcqueue.database.sqlite import RESCUE
+from qcqueue.database.version import Contents, Version, contents_of, version_of
 from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreBusy, StoreError, StoreMissing
 from qcqueue.storage.base import Creation, Slots
 
@@ -99,7 +100,7 @@ class Chain:
         if (after.number, after.before) != (version.number + 1, version.digest):
             raise CorruptionError(
                 f"version {after.number} in {self.url} (slot {after.slot}) does not follow version {version.number}",
-                hint=VERIFY,
+                hint=RESCUE,
             )
 
     def _jump(self, at: Version) -> Version:

@@ -15,6 +15,7 @@ from qcqueue.database.schema import FORMAT, meta, metadata
 from qcqueue.errors import CorruptionError, StoreBusy, StoreError, UnknownFormat
 
 BUSY_TIMEOUT_S = 30.0
+RESCUE = "put the store back from a copy, or begin anew: qcqueue init --store folder:ANOTHER-PLACE"
 
 
 def make_tables(tx: Connection) -> None:
@@ -45,9 +46,7 @@ def translated(place: Path | str) -> Iterator[None]:
     except DatabaseError as exc:
         if isinstance(exc.orig, sqlite3.IntegrityError):
             raise
-        raise CorruptionError(
-            f"{place} is not a sound SQLite database: {exc.orig}", hint="qcqueue store verify"
-        ) from exc
+        raise CorruptionError(f"{place} is not a sound SQLite database: {exc.orig}", hint=RESCUE) from exc
 
 
 def _operational(place: Path | str, exc: OperationalError) -> StoreError | CorruptionError:

@@ -28,10 +28,8 @@ from dataclasses import asdict, dataclass
 
 from qcqueue.core.canonical import canonical_json, digest_of, parse_json
 from qcqueue.database.schema import FORMAT
-from qcqueue.database.sqlite import unknown_format
+from qcqueue.database.sqlite import RESCUE, unknown_format
 from qcqueue.errors import CorruptionError
-
-VERIFY = "qcqueue store verify"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +59,14 @@ def version_of(slot: str, facts: Mapping[str, str], *, url: str) -> Version:
     try:
         written = int(facts["format"])
     except (KeyError, ValueError) as exc:
-        raise CorruptionError(f"slot {slot} in {url} holds no version of a queue", hint=VERIFY) from exc
+        raise CorruptionError(f"slot {slot} in {url} holds no version of a queue", hint=RESCUE) from exc
     if written > FORMAT:
         raise unknown_format(f"slot {slot} in {url}", written)
     try:
         named = {name: facts[name] for name in ("next", "sha256", "before", "author", "nonce")}
         version = Version(slot=slot, number=int(facts["number"]), format=written, **named)
     except (KeyError, ValueError) as exc:
-        raise CorruptionError(f"the version in slot {slot} of {url} is damaged: {exc}", hint=VERIFY) from exc
+        raise CorruptionError(f"the version in slot {slot} of {url} is damaged: {exc}", hint=RESCUE) from exc
     return version
 
 
@@ -87,10 +85,10 @@ class Contents:
 def contents_of(body: bytes, version: Version, *, url: str) -> Contents:
     """Unpack a body. Raises: CorruptionError: it is not the one this version was created with."""
     if hashlib.sha256(body).hexdigest() != version.sha256:
-        raise CorruptionError(f"version {version.number} in {url} is damaged: its bytes are not its own", hint=VERIFY)
+        raise CorruptionError(f"version {version.number} in {url} is damaged: its bytes are not its own", hint=RESCUE)
     try:
         head, _, image = zlib.decompress(body).partition(b"\n")
         trail = tuple(str(slot) for slot in parse_json(head)["trail"])
     except (zlib.error, ValueError, KeyError, TypeError) as exc:
-        raise CorruptionError(f"version {version.number} in {url} cannot be unpacked: {exc}", hint=VERIFY) from exc
+        raise CorruptionError(f"version {version.number} in {url} cannot be unpacked: {exc}", hint=RESCUE) from exc
     return Contents(trail=trail, image=image)
