@@ -7,10 +7,25 @@ import pytest
 
 from tests.training.worlds import a_dataset_file, small_base
 
+THREADS = 2
+
 
 @pytest.fixture(scope="session")
 def dataset_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return a_dataset_file(tmp_path_factory.mktemp("dataset"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Whichever test of this process wakes TensorFlow first, it does so with the threads the others ask for.
+
+    A process cannot change them later, and in what order tests come to a worker is nobody's to say.
+    """
+    if item.get_closest_marker("tensorflow"):
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+        tf.config.threading.set_inter_op_parallelism_threads(THREADS)
 
 
 @pytest.fixture(scope="module")
