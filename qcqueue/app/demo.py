@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qcqueue.app.datasets import add_sample
-from qcqueue.app.drill import Certificate, Ring, certify, finish, make_ring
-from qcqueue.app.plug import Kill, Moment, Place, run_and_kill, run_session
+from qcqueue.app.drill import SAMPLES, Certificate, Ring, certify, finish, make_ring
+from qcqueue.app.plug import Kill, Moment, Place, run_and_kill
 from qcqueue.app.reports import report_on
 from qcqueue.app.workplace import Workplace, create_store, workplace_in
 from qcqueue.clock import seeded
 from qcqueue.core.models import STUDIED_MODELS
 from qcqueue.core.spec import JobSpec
-from qcqueue.core.states import State
 from qcqueue.core.study import parse_study
 from qcqueue.errors import DrillFailed, UserError
 from qcqueue.queue.enqueue import enqueue
@@ -28,7 +27,6 @@ from qcqueue.queue.values import DatasetLine
 
 MARKER = "this folder was made by qcqueue demo"
 DATASET = "qc-tiny"
-IMAGES = 96
 SEED = 1
 
 # One kill for each model, each at another moment of a session's life; the costly start-ups are cut early.
@@ -69,7 +67,7 @@ def tour(folder: Path, *, narrate: Callable[[str], None], progress: Callable[[in
     queue = workplace_in(place.store, cache=place.cache)
 
     narrate("1. sample images: photographs, degraded in known ways")
-    dataset, _ = add_sample(queue, DATASET, images=IMAGES, seed=SEED, progress=progress)
+    dataset, _ = add_sample(queue, DATASET, images=SAMPLES[DATASET], seed=SEED, progress=progress)
     narrate(f"   {dataset.summary.images} images in {len(dataset.summary.classes)} classes ({dataset.summary.note})")
 
     narrate("2. six models are enqueued")
@@ -100,9 +98,7 @@ def _work_and_kill(
             if kill is not None:
                 kills.append((specs[model].full_name, kill))
                 narrate(f"   SIGKILL to {specs[model].full_name}, {kill.moment}, after {kill.after_s:.1f} s")
-        code = run_session(place)
-        if (line := _line(queue, specs[model].full_name)).state is not State.DONE:
-            raise DrillFailed(f"{line.name} did not finish (exit {code}): {line.failure_message or line.state}")
+        finish(Ring(place=place, queue=queue, job=specs[model].full_name))
     return kills
 
 
@@ -125,11 +121,6 @@ def _prove(
     shutil.rmtree(folder / "undisturbed")
     narrate("   the same bits: weights, history and predictions")
     return certificate
-
-
-def _line(queue: Workplace, name: str) -> JobLine:
-    with queue.read() as tx:
-        return job_detail(tx, name).line
 
 
 def _clear(folder: Path) -> None:

@@ -17,7 +17,6 @@ from qcqueue.app.settings import load_settings
 from qcqueue.app.studies import read_specs
 from qcqueue.app.workplace import Workplace, create_store, open_workplace, workplace_in
 from qcqueue.clock import seeded
-from qcqueue.core.evaluation import Result
 from qcqueue.core.records import Identity
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
@@ -219,10 +218,6 @@ def _copy(source: Workplace, target: Workplace, sha256: str) -> StoredBlob:
 def _digests(detail: JobDetail) -> dict[str, str]:
     result = detail.result
     assert result is not None, "certified runs are finished"
-    return _result_digests(result)
-
-
-def _result_digests(result: Result) -> dict[str, str]:
     return {
         "weights_sha256": result.last.weights_sha256,
         "history_sha256": result.history_sha256,
