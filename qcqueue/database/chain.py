@@ -13,7 +13,7 @@ from itertools import islice
 from qcqueue.clock import Ids
 from qcqueue.database.sqlite import RESCUE
 from qcqueue.database.version import Contents, Version, contents_of, version_of
-from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreBusy, StoreError, StoreMissing
+from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreError, StoreMissing
 from qcqueue.storage.base import Creation, Slots
 
 # The versions that keep their bodies: enough for a slow reader, and for a person who wants yesterday back.
@@ -23,7 +23,7 @@ BODIES_KEPT = 20
 STEPS_BEFORE_LISTING = 3
 HINTS_MAX = 10
 
-# How often a create is repeated whose answer is unknown. The store has waited each time; see `storage.base`.
+# How often a create is asked whose answer was lost. The store has waited each time; see `storage.base`.
 ANSWERS_AWAITED_MAX = 8
 
 
@@ -45,7 +45,7 @@ class Chain:
         return self._slots.facts(version.slot) == version.facts
 
     def head(self, known: Version | None) -> Version:
-        """Return the newest version, looking from one that is known to be of this chain.
+        """Return the newest version, looking from one that is known to be of this chain. One listing is asked at most.
 
         Raises: StoreMissing: there is no queue in the store. UnknownFormat. CorruptionError.
         """
@@ -54,7 +54,7 @@ class Chain:
         while (ahead := self._after(at)) is not None:
             at = ahead
             steps += 1
-            if steps == STEPS_BEFORE_LISTING:
+            if known and steps == STEPS_BEFORE_LISTING:
                 at = self._jump(at)
         return at
 
@@ -85,7 +85,7 @@ class Chain:
     def _first(self) -> Version:
         facts = self._slots.facts(self._slots.root)
         if facts is None:
-            raise StoreMissing(f"there is no queue in {self.url}", hint="qcqueue init")
+            raise StoreMissing(f"there is no queue in {self.url}")
         return version_of(self._slots.root, facts, url=self.url)
 
     def _after(self, version: Version) -> Version | None:
@@ -133,7 +133,7 @@ class Chain:
         return version if self._is_ours(version, body) else None
 
     def _is_ours(self, version: Version, body: bytes) -> bool:
-        """Create the version's slot, again and again until the answer is known."""
+        """Create the version's slot; once an answer was lost, again and again until one is known."""
         unknown = False
         for _ in range(ANSWERS_AWAITED_MAX):
             try:
@@ -145,17 +145,13 @@ class Chain:
                     return _same_try(winner, version)
             except OutcomeUnknown:
                 unknown = True
-            except StoreBusy:
-                continue
-            except StoreError:
+            except StoreError:  # a refusal says nothing of an earlier request that got no answer
                 if not unknown:
                     raise
-        if unknown:
-            raise OutcomeUnknown(
-                f"{self.url} did not answer: version {version.number} may or may not have been saved",
-                hint="look with qcqueue status before trying again",
-            )
-        raise StoreBusy(f"{self.url} is too busy to save version {version.number}", hint="try again in a moment")
+        raise OutcomeUnknown(
+            f"{self.url} did not answer: version {version.number} may or may not have been saved",
+            hint="look with qcqueue status before trying again",
+        )
 
 
 def _same_try(winner: Mapping[str, str], version: Version) -> bool:

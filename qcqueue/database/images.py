@@ -1,7 +1,7 @@
 """SQLite databases in memory, each opened from the bytes of a file and closed as the bytes of the next.
 
-A transaction here is private to its process until somebody stores the new bytes. The same bytes come back where
-nothing was written.
+A transaction here is private to its process until somebody stores the new bytes. An image of an older format is
+brought to today's whenever it is opened, in memory: it becomes a file of today's format with the next real change.
 """
 
 import sqlite3
@@ -12,7 +12,8 @@ from typing import TypeVar
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import NullPool
 
-from qcqueue.database.sqlite import check_format, foreign, make_tables, translated
+from qcqueue.database.migrations import bring_to_today
+from qcqueue.database.sqlite import foreign, make_tables, translated
 
 T = TypeVar("T")
 
@@ -34,16 +35,17 @@ class Images:
                 make_tables(tx)
             return _driver(tx).serialize()
 
-    def run(self, image: bytes, action: Callable[[Connection], T], *, place: str) -> tuple[T, bytes]:
-        """Run a transaction on an image; return its result and the image it leaves.
+    def run(self, image: bytes, action: Callable[[Connection], T], *, place: str) -> tuple[T, bytes | None]:
+        """Run a transaction on an image; return its result and the image it leaves, None where it changed nothing.
 
         Raises: CorruptionError: the image is no queue. UnknownFormat: a newer one.
         """
         with self._opened(image, place) as tx:
+            before = _driver(tx).serialize()
             with tx.begin():
-                check_format(tx, place)
                 result = action(tx)
-            return result, _driver(tx).serialize()
+            after = _driver(tx).serialize()
+            return result, None if after == before else after
 
     @contextmanager
     def look(self, image: bytes, *, place: str) -> Iterator[Connection]:
@@ -51,7 +53,6 @@ class Images:
         with self._opened(image, place) as tx:
             _driver(tx).execute("PRAGMA query_only = ON")
             with tx.begin():
-                check_format(tx, place)
                 yield tx
 
     @contextmanager
@@ -61,6 +62,8 @@ class Images:
                 _driver(tx).deserialize(image)
             except sqlite3.DatabaseError as exc:
                 raise foreign(place) from exc
+            with tx.begin():
+                bring_to_today(tx, place)
             yield tx
 
 

@@ -16,8 +16,9 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.pool import QueuePool
 
-from qcqueue.database.schema import meta
-from qcqueue.database.sqlite import BUSY_TIMEOUT_S, check_format, foreign, make_tables, translated
+from qcqueue.database.migrations import bring_to_today, format_of
+from qcqueue.database.schema import FORMAT, meta
+from qcqueue.database.sqlite import BUSY_TIMEOUT_S, foreign, make_tables, translated
 from qcqueue.errors import StoreMissing
 
 T = TypeVar("T")
@@ -30,7 +31,7 @@ class LocalDatabase:
         self.path = path
         self._writer = _engine(path, "rw", begin="BEGIN IMMEDIATE", durable=durable)
         self._reader = _engine(path, "rw", begin="BEGIN", durable=durable, reads_only=True)
-        self._known = False
+        self._is_ready = False
         # Whoever forgets the database has closed it; a file left open is a warning since Python 3.13.
         self.close = weakref.finalize(self, _dispose, self._writer, self._reader)
 
@@ -44,24 +45,28 @@ class LocalDatabase:
             maker.dispose()
 
     def transact(self, action: Callable[[Connection], T]) -> T:
-        self._check_format()
+        self._make_ready()
         with translated(self.path), self._writer.begin() as tx:
             return action(tx)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        self._check_format()
+        self._make_ready()
         with translated(self.path), self._reader.begin() as tx:
             yield tx
 
-    def _check_format(self) -> None:
-        if self._known:
+    def _make_ready(self) -> None:
+        """See once that the file is a queue, and bring an older one to today's format under the writer's lock."""
+        if self._is_ready:
             return
         if not self.path.exists():
             raise StoreMissing(f"there is no queue in {self.path.parent}", hint="qcqueue init")
         with translated(self.path), self._reader.begin() as tx:
-            check_format(tx, self.path)
-        self._known = True
+            is_older = format_of(tx, self.path) < FORMAT
+        if is_older:
+            with translated(self.path), self._writer.begin() as tx:
+                bring_to_today(tx, self.path)
+        self._is_ready = True
 
 
 def _create_tables(tx: Connection, path: Path) -> bool:

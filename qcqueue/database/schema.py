@@ -2,7 +2,8 @@
 
 Rows never leave `queue`; it turns them into values. Times are seconds since 1970 UTC. Floats are IEEE doubles,
 which SQLite keeps to the bit. JSON columns hold canonical JSON. Names are for ever: add, never rename.
-FORMAT rises with every change an older qcqueue could not read; a newer database is refused, never touched.
+FORMAT rises with every change an older qcqueue could not read, and `migrations` gets a step; a newer database is
+refused, never touched.
 """
 
 from sqlalchemy import (
@@ -24,7 +25,7 @@ from sqlalchemy import (
 from qcqueue.core.outcomes import Cause, Outcome
 from qcqueue.core.states import State
 
-FORMAT = 1
+FORMAT = 2
 
 metadata = MetaData()
 
@@ -46,6 +47,7 @@ blobs = Table(
     Column("size_bytes", Integer, nullable=False),
     Column("stored_at_s", Float, nullable=False),
     Column("deleted_at_s", Float),
+    Column("place", String, nullable=False, server_default=""),  # how the store finds it, if not by its digest
 )
 
 datasets = Table(
@@ -92,6 +94,7 @@ sessions = Table(
     Column("started_at_s", Float, nullable=False),
     Column("ended_at_s", Float),
     Column("ended_how", String),
+    Column("heartbeat", String, nullable=False, server_default=""),  # its name in the store; "" is the session's id
 )
 
 # One session's work on one job. number is the fencing token: it only rises, and only the live one may write.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from qcqueue.database.schema import FORMAT, meta, metadata
@@ -22,13 +22,6 @@ def make_tables(tx: Connection) -> None:
     """Make an empty queue of today's format."""
     metadata.create_all(tx)
     tx.execute(insert(meta).values(format=FORMAT))
-
-
-def check_format(tx: Connection, place: Path | str) -> None:
-    """Raises: UnknownFormat: a newer qcqueue wrote this database."""
-    found = tx.execute(select(meta.c.format)).scalar_one_or_none()
-    if found is None or found > FORMAT:
-        raise unknown_format(place, found)
 
 
 def unknown_format(place: Path | str, found: object) -> UnknownFormat:

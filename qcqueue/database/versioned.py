@@ -1,9 +1,9 @@
 """The database of several machines: SQLite images in a store, advanced by compare-and-swap on create-once slots.
 
 `version` is the format, `chain` finds and extends the versions, `images` runs SQL on them, `copy` keeps the newest
-one on this machine. A transaction runs on the newest version in memory and is committed by creating the one slot its
-successor may use: that can happen once, so transactions are serializable without a server, a lock or a clock. Who
-finds the slot taken runs the action again, on the winner.
+one on this machine. A transaction runs on a version in memory and is committed by creating the one slot its successor
+may use: that can happen once, so transactions are serializable without a server, a lock or a clock. Who finds the slot
+taken runs the action again, on the winner.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,6 +18,7 @@ from qcqueue.clock import Ids, WallTime
 from qcqueue.database.chain import BODIES_KEPT, Chain
 from qcqueue.database.copy import LocalCopy, Snapshot
 from qcqueue.database.images import Images
+from qcqueue.database.sqlite import RESCUE
 from qcqueue.database.version import Contents, Version
 from qcqueue.errors import StoreBusy, StoreError, StoreMissing
 from qcqueue.storage.base import Slots
@@ -30,6 +31,9 @@ RACES_LOST_MAX = 300
 # A version can become old, and be truncated, between finding it and reading it.
 LOOKS_MAX = 20
 
+# What a store that is not there, and the database in one that is, say where no queue was begun.
+INIT = "qcqueue init"
+
 # One more than keeps its body, so that a commit also gives back what a writer killed right before it could not.
 TRAIL_MAX = BODIES_KEPT + 1
 
@@ -40,6 +44,14 @@ class Behind:
 
     since_s: float
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A version to build on. is_confirmed: the store was asked within this transaction, and showed nothing newer."""
+
+    snapshot: Snapshot
+    is_confirmed: bool
 
 
 class VersionedDatabase:
@@ -65,10 +77,21 @@ class VersionedDatabase:
             return False
 
     def transact(self, action: Callable[[Connection], T]) -> T:
-        for _ in range(RACES_LOST_MAX):
-            head = self._newest()
-            result, image = self._images.run(head.contents.image, action, place=self._place(head.version))
-            if image == head.contents.image or self._commit(head, image):
+        """Run `action` on the newest version, and make what it leaves the next one.
+
+        The version this process saw last is tried first, and the store is not asked whether it is still the newest:
+        to create its only possible successor asks just that, in the request that commits. But an action that raises
+        or changes nothing creates nothing, so nobody would have asked: its answer counts on a confirmed head only.
+        """
+        for head in self._heads():
+            try:
+                result, image = self._run(head.snapshot, action)
+            except Exception:
+                if head.is_confirmed:
+                    raise
+                continue
+            is_settled = head.is_confirmed if image is None else self._commit(head.snapshot, image)
+            if is_settled:
                 return result
         raise StoreBusy(
             f"{RACES_LOST_MAX} commits of others came first in {self._chain.url}", hint="try again in a moment"
@@ -83,10 +106,21 @@ class VersionedDatabase:
     def close(self) -> None:
         """Nothing is held open between transactions."""
 
+    def _heads(self) -> Iterator[Head]:
+        """Yield versions to try. The first look of a process asks the store, which may have been made anew since."""
+        if self._seen is not None:
+            yield Head(self._seen, is_confirmed=False)
+        for _ in range(RACES_LOST_MAX):
+            yield Head(self._newest(), is_confirmed=True)
+
+    def _run(self, head: Snapshot, action: Callable[[Connection], T]) -> tuple[T, bytes | None]:
+        return self._images.run(head.contents.image, action, place=self._place(head.version))
+
     def _commit(self, head: Snapshot, image: bytes) -> bool:
         trail = (*head.contents.trail, head.version.slot)[-TRAIL_MAX:]
         contents = Contents(trail=trail, image=image)
-        version = self._chain.append(head.version, contents)
+        with self._missing_told():
+            version = self._chain.append(head.version, contents)
         if version is None:
             return False
         self._remember(version, contents)
@@ -95,15 +129,21 @@ class VersionedDatabase:
 
     def _newest(self) -> Snapshot:
         """Return the newest version, asking the store."""
-        try:
+        with self._missing_told():
             return self._look()
+
+    @contextmanager
+    def _missing_told(self) -> Iterator[None]:
+        """Hint at init only where no queue was ever seen: in an empty mount point, say, it would begin a second one."""
+        try:
+            yield
         except StoreMissing as exc:
             lost = self._seen or self._copy.load(url=self._chain.url)
             if lost is None:
-                raise
+                raise StoreMissing(str(exc), hint=exc.hint or INIT) from exc
             raise StoreMissing(
                 f"{self._chain.url} is not there, though this machine saw version {lost.version.number} of its queue",
-                hint="mount the disk it is on",  # and not init, which would begin a second queue in the mount point
+                hint="mount the disk it is on" if exc.hint == INIT else exc.hint or RESCUE,
             ) from exc
 
     def _look(self) -> Snapshot:

@@ -5,6 +5,7 @@ commits. Afterwards the chain in the store is walked from its first slot and hel
 lost, none doubled, one winner a slot, one commit a version, numbers without a gap.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -24,6 +25,9 @@ from qcqueue.testing.slots import FaultySlots
 
 # A commit that a network this good refuses so often will never come through.
 REFUSALS_MAX = 40
+
+# Nor does it hide from a machine so often what was saved.
+LOOKS_MAX = 5
 
 
 class Told(StrEnum):
@@ -75,7 +79,33 @@ def chain_of(slots: Slots) -> list[Version]:
 
 def lines_of(database: VersionedDatabase) -> list[str]:
     with database.read() as tx:
-        return [str(name) for name in tx.execute(select(history.c.why).order_by(history.c.id)).scalars()]
+        return _lines(tx)
+
+
+def lines_by_result(database: VersionedDatabase) -> list[str]:
+    """Return the lines that a transaction saw which changed nothing."""
+    return database.transact(_lines)
+
+
+def lines_by_refusal(database: VersionedDatabase) -> list[str]:
+    """Return the lines that a transaction saw which then refused."""
+    try:
+        database.transact(_refuse)
+    except Refused as refusal:
+        return refusal.lines
+    raise AssertionError("a refusal was swallowed")
+
+
+# Every way in which a machine says what it sees.
+WAYS_TO_SEE = (lines_of, lines_by_result, lines_by_refusal)
+
+
+class Refused(Exception):
+    """A transaction that would change nothing. lines: what it saw."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("refused")
+        self.lines = lines
 
 
 class Rivals:
@@ -130,10 +160,21 @@ class Rivals:
 
     def _sees_all(self, database: VersionedDatabase) -> bool:
         """Return whether the machine sees what was saved. It may need to look again: faults are still flowing."""
-        for _ in range(5):
-            if set(lines_of(database)) >= {name for name, answer in self.told.items() if answer is Told.SAVED}:
-                return True
+        see = self._chance.choice(WAYS_TO_SEE)
+        saved = {name for name, answer in self.told.items() if answer is Told.SAVED}
+        for _ in range(LOOKS_MAX):
+            with contextlib.suppress(StoreError):
+                if saved <= set(see(database)):
+                    return True
         return False
+
+
+def _lines(tx: Connection) -> list[str]:
+    return [str(name) for name in tx.execute(select(history.c.why).order_by(history.c.id)).scalars()]
+
+
+def _refuse(tx: Connection) -> None:
+    raise Refused(_lines(tx))
 
 
 def _add_line(tx: Connection, name: str) -> None:

@@ -1,6 +1,7 @@
 """What the versioned database does at the edges: cuts, frozen writers, offline machines, damage, and its price."""
 
 import contextlib
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -8,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from qcqueue.clock import RandomIds
 from qcqueue.database.chain import BODIES_KEPT, Chain
-from qcqueue.database.schema import history, meta
-from qcqueue.database.versioned import VersionedDatabase
-from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreBusy, StoreError, StoreMissing
+from qcqueue.database.schema import FORMAT, history, meta
+from qcqueue.database.sqlite import RESCUE
+from qcqueue.database.versioned import Behind, VersionedDatabase
+from qcqueue.errors import CorruptionError, LeaseLost, OutcomeUnknown, StoreBusy, StoreError, StoreMissing
 from qcqueue.storage.base import Creation, Slots
 from qcqueue.storage.slots import FolderSlots
 from qcqueue.testing.chance import Crash
 from qcqueue.testing.clocks import MachineClock, WorldTime
-from qcqueue.testing.rivals import Told, chain_of, check, commit, lines_of
+from qcqueue.testing.rivals import Told, chain_of, check, commit, lines_by_refusal, lines_by_result, lines_of
 
 TIME = WorldTime()
 
@@ -70,7 +72,7 @@ def laptop(slots: FolderSlots, memory: Path) -> VersionedDatabase:
 
 
 def test_an_action_that_changes_nothing_writes_nothing(slots: FolderSlots, laptop: VersionedDatabase) -> None:
-    assert laptop.transact(lambda tx: tx.execute(select(meta.c.format)).scalar_one()) == 1
+    assert laptop.transact(lambda tx: tx.execute(select(meta.c.format)).scalar_one()) == FORMAT
     assert len(chain_of(slots)) == 1
 
 
@@ -153,16 +155,35 @@ def test_an_answer_that_never_comes_is_an_unknown_outcome_and_looking_tells(
     assert lines_of(laptop) == ["lost"]
 
 
-def test_a_store_that_refuses_every_time_is_busy_and_nothing_is_saved(slots: FolderSlots, memory: Path) -> None:
+def test_a_store_that_refuses_is_asked_once_and_nothing_is_saved(slots: FolderSlots, memory: Path) -> None:
+    calls: list[str] = []
+    refusal = StoreBusy("slow down")
+
     def refuse(call: str) -> None:
+        calls.append(call)
         if call == "create":
-            raise StoreBusy("slow down")
+            raise refusal
 
     busy = a_machine(watched(slots, before=refuse), memory / "busy")
-    with pytest.raises(StoreBusy, match="too busy") as caught:
+    with pytest.raises(StoreBusy) as caught:
         busy.transact(lambda tx: tx.execute(history.insert().values(at_s=0, who="", what="", why="")))
-    assert not isinstance(caught.value, OutcomeUnknown)
+    assert caught.value is refusal
+    assert calls.count("create") == 1  # the store has been patient already
     assert len(chain_of(slots)) == 1
+
+
+def test_a_refusal_after_a_lost_answer_does_not_make_the_outcome_known(
+    slots: FolderSlots, laptop: VersionedDatabase, memory: Path
+) -> None:
+    said = iter([OutcomeUnknown("the answer was lost"), StoreBusy("slow down"), StoreMissing("gone")])
+
+    def lose_then_refuse(call: str) -> None:
+        if call == "create" and (error := next(said, None)):
+            raise error
+
+    away = a_machine(watched(slots, after=lose_then_refuse), memory / "away")
+    assert commit(away, "lost") is Told.SAVED
+    assert lines_of(laptop) == ["lost"]
 
 
 def test_a_machine_that_is_offline_answers_from_its_copy_and_says_how_old_it_is(
@@ -181,6 +202,65 @@ def test_a_machine_that_is_offline_answers_from_its_copy_and_says_how_old_it_is(
     (memory / "unplugged").rename(memory / "store")
     assert lines_of(laptop) == ["seen"]
     assert laptop.behind is None
+
+
+def test_a_process_that_loses_its_store_says_since_when_its_answer_is_old(slots: FolderSlots, memory: Path) -> None:
+    away = False
+
+    def lose(_: str) -> None:
+        if away:
+            raise StoreBusy("Google cannot be reached")
+
+    machine = a_machine(watched(slots, before=lose), memory / "colab")
+    commit(machine, "seen")
+    TIME.now_s += 60.0
+    assert (lines_of(machine), machine.behind) == (["seen"], None)
+    confirmed_at_s = MachineClock(TIME).now_s()
+    TIME.now_s += 3600.0
+    away = True
+    for reader in (machine, a_machine(watched(slots, before=lose), memory / "colab")):
+        assert lines_of(reader) == ["seen"]
+        assert reader.behind == Behind(since_s=confirmed_at_s, why="Google cannot be reached")
+
+
+GONE: dict[str, tuple[str | None, str | None]] = {
+    "a disk that is not mounted": ("qcqueue init", "mount the disk it is on"),
+    "a folder in the bin": ("take the folder out of the bin", "take the folder out of the bin"),
+    "a store that knows no way back": (None, RESCUE),
+}
+
+
+@pytest.mark.parametrize("gone", GONE)
+@pytest.mark.parametrize("has_read", [False, True])
+def test_where_a_queue_was_seen_nobody_is_told_to_begin_another(
+    slots: FolderSlots, laptop: VersionedDatabase, memory: Path, gone: str, has_read: bool
+) -> None:
+    commit(laptop, "seen")
+    hint, told = GONE[gone]
+    is_gone = False
+
+    def lose(call: str) -> None:
+        if is_gone and call != "reserve":
+            raise StoreMissing("there is no such folder", hint=hint)
+
+    machine = a_machine(watched(slots, before=lose), memory / "laptop")
+    if has_read:
+        lines_of(machine)
+    is_gone = True
+    with pytest.raises(StoreMissing, match="saw version 2") as caught:
+        machine.transact(lambda tx: tx.execute(history.insert().values(at_s=0, who="", what="", why="")))
+    assert caught.value.hint == told
+
+
+def test_a_store_that_holds_no_queue_any_more_is_not_begun_anew(
+    slots: FolderSlots, laptop: VersionedDatabase, memory: Path
+) -> None:
+    commit(laptop, "seen")
+    shutil.rmtree(memory / "store")
+    slots.make()
+    with pytest.raises(StoreMissing, match="saw version 2") as caught:
+        a_machine(slots, memory / "laptop").transact(lambda tx: None)
+    assert caught.value.hint == RESCUE
 
 
 def test_a_machine_that_was_never_online_has_nothing_to_answer_from(slots: FolderSlots, memory: Path) -> None:
@@ -282,9 +362,84 @@ def test_looking_costs_few_requests(slots: FolderSlots, laptop: VersionedDatabas
     calls.clear()
     assert len(lines_of(a_machine(watched(slots, before=calls.append), memory / "fresh"))) == 60
     assert calls == ["facts", "facts"]  # on a machine that has
-    calls.clear()
-    commit(fresh, "one more")
-    assert calls == ["facts", "reserve", "create", "truncate", "truncate"]
+
+
+def test_a_commit_costs_one_request_and_its_tidying_another(slots: FolderSlots, memory: Path) -> None:
+    calls: list[str] = []
+    colab = a_machine(watched(slots, before=calls.append), memory / "colab")
+    for number in range(2 * BODIES_KEPT):
+        calls.clear()
+        commit(colab, f"{number}")
+        assert calls.count("facts") == (2 if number == 0 else 0)  # a process asks once: the store may be another
+        assert calls[-3:] in (["reserve", "create"], ["reserve", "create", "truncate"]) or number == 0
+    assert calls == ["reserve", "create", "truncate"]
+
+
+def test_a_fresh_machine_finds_the_newest_of_a_thousand_versions_at_once(slots: FolderSlots, memory: Path) -> None:
+    past = Chain(slots, RandomIds(), author="past")
+    head = past.head(None)
+    contents = past.contents(head)
+    assert contents is not None
+    for number in range(1000):
+        after = past.append(head, contents)
+        assert after is not None
+        head = after
+        # As if they were hours apart, and not many within one tick of the disk's clock.
+        os.utime(memory / "store" / "slots" / head.slot, ns=(number, number))
+    calls: list[str] = []
+    assert lines_of(a_machine(watched(slots, before=calls.append), memory / "fresh")) == []
+    assert calls == ["facts", "list_slots", "facts", "body"]
+
+
+# A process tries its transactions on the version it saw last, and asks only if nothing would come of that.
+
+
+def test_a_stale_version_costs_a_second_try_and_nothing_else(
+    slots: FolderSlots, laptop: VersionedDatabase, memory: Path
+) -> None:
+    colab = a_machine(slots, memory / "colab")
+    commit(laptop, "one")
+    commit(colab, "two")
+    commit(laptop, "three")
+    assert lines_of(colab) == ["one", "two", "three"]
+
+
+def test_a_result_that_changes_nothing_is_of_the_newest_version(
+    slots: FolderSlots, laptop: VersionedDatabase, memory: Path
+) -> None:
+    commit(laptop, "old")
+    commit(a_machine(slots, memory / "colab"), "new")
+    assert lines_by_result(laptop) == ["old", "new"]
+
+
+def test_a_refusal_is_of_the_newest_version(slots: FolderSlots, laptop: VersionedDatabase, memory: Path) -> None:
+    commit(laptop, "old")
+    commit(a_machine(slots, memory / "colab"), "new")
+    assert lines_by_refusal(laptop) == ["old", "new"]
+
+
+def test_what_was_refused_on_a_stale_version_may_be_done_on_the_newest(
+    slots: FolderSlots, laptop: VersionedDatabase, memory: Path
+) -> None:
+    def add_after_new(tx: Connection) -> None:
+        if tx.execute(select(history.c.why).where(history.c.why == "new")).first() is None:
+            raise LeaseLost
+        tx.execute(history.insert().values(at_s=0, who="", what="", why="after"))
+
+    commit(laptop, "old")
+    commit(a_machine(slots, memory / "colab"), "new")
+    laptop.transact(add_after_new)
+    assert lines_of(laptop) == ["old", "new", "after"]
+
+
+def test_nothing_is_answered_from_a_version_that_cannot_be_confirmed(
+    slots: FolderSlots, laptop: VersionedDatabase, memory: Path
+) -> None:
+    commit(laptop, "old")
+    (memory / "store").rename(memory / "unplugged")
+    for way in (lines_by_result, lines_by_refusal):
+        with pytest.raises(StoreMissing):
+            way(laptop)
 
 
 def test_without_any_listing_the_newest_version_is_found_by_walking(slots: FolderSlots, memory: Path) -> None:

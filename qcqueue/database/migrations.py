@@ -1,0 +1,38 @@
+"""The way from every older format of the database to today's: one step of SQL from each to the next.
+
+A step only adds what has a default, because an older qcqueue may be at work in the same local file and must find all
+its columns. Steps run inside a transaction of whoever opens the database, so a cut leaves the old format, whole; the
+tables they lead to are those of `schema`, to the column.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from sqlalchemy import Connection, select, update
+
+from qcqueue.database.schema import FORMAT, meta
+from qcqueue.database.sqlite import unknown_format
+
+STEPS: Mapping[int, tuple[str, ...]] = {
+    # Google Drive finds bytes and heartbeats by ids it gave out itself, so what it called them must be written down.
+    1: (
+        "ALTER TABLE blobs ADD COLUMN place VARCHAR DEFAULT '' NOT NULL",
+        "ALTER TABLE sessions ADD COLUMN heartbeat VARCHAR DEFAULT '' NOT NULL",
+    ),
+}
+
+
+def bring_to_today(tx: Connection, place: Path | str) -> None:
+    """Lead an older database to today's format; one that is there already is not written. Raises: as `format_of`."""
+    while (found := format_of(tx, place)) < FORMAT:
+        for statement in STEPS[found]:
+            tx.exec_driver_sql(statement)
+        tx.execute(update(meta).values(format=found + 1))
+
+
+def format_of(tx: Connection, place: Path | str) -> int:
+    """Return the format, today's or one that leads to it. Raises: UnknownFormat: a newer qcqueue wrote the database."""
+    found: int | None = tx.execute(select(meta.c.format)).scalar_one_or_none()
+    if found is None or found not in {*STEPS, FORMAT}:
+        raise unknown_format(place, found)
+    return found

@@ -1,0 +1,189 @@
+"""An older database becomes one of today's: to the column, when it is needed first, and never by half."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from sqlalchemy import func, select
+
+from qcqueue.clock import RandomIds
+from qcqueue.database import migrations
+from qcqueue.database.base import Database
+from qcqueue.database.local import LocalDatabase
+from qcqueue.database.migrations import STEPS
+from qcqueue.database.schema import FORMAT, history, meta
+from qcqueue.database.versioned import VersionedDatabase
+from qcqueue.storage.slots import FolderSlots
+from qcqueue.testing.conformance import kill_now, race, running
+from qcqueue.testing.rivals import Told, chain_of, commit, lines_of
+from tests.database.golden import GOLDEN, golden_chain, golden_file
+
+OLDER = range(1, FORMAT)
+
+
+def test_every_older_format_has_a_step_and_every_format_a_golden_file() -> None:
+    assert set(STEPS) == set(OLDER)
+    assert {path.name for path in GOLDEN.glob("queue-*")} == {f"queue-{number}.sqlite" for number in (*OLDER, FORMAT)}
+
+
+# A local file.
+
+
+@pytest.mark.parametrize("number", OLDER)
+def test_a_migrated_file_has_the_tables_of_a_new_one(number: int, tmp_path: Path) -> None:
+    with contextlib.closing(LocalDatabase(tmp_path / "new.sqlite")) as new:
+        new.create()
+    with contextlib.closing(golden_file(f"queue-{number}.sqlite", tmp_path)) as older:
+        assert format_seen(older) == FORMAT
+    assert shape(older.path) == shape(new.path)
+
+
+@pytest.mark.parametrize("number", OLDER)
+def test_a_migrated_file_keeps_every_row(number: int, tmp_path: Path) -> None:
+    with contextlib.closing(golden_file(f"queue-{number}.sqlite", tmp_path)) as older:
+        before = rows(older.path)
+        format_seen(older)
+    after = rows(older.path)
+    assert set(before) <= set(after)
+    for table, was in before.items():
+        assert len(was) == len(after[table])
+        assert all(old.items() <= new.items() for old, new in zip(was, after[table], strict=True))
+
+
+def test_whoever_writes_first_migrates_too(older: LocalDatabase) -> None:
+    assert older.transact(lambda tx: tx.execute(select(meta.c.format)).scalar_one()) == FORMAT
+    assert format_stored(older.path) == FORMAT
+
+
+def test_a_file_is_migrated_once(older: LocalDatabase) -> None:
+    format_seen(older)
+    before = older.path.read_bytes()
+    with contextlib.closing(LocalDatabase(older.path)) as again:
+        format_seen(again)
+    assert older.path.read_bytes() == before
+
+
+def test_processes_that_migrate_one_file_at_once_do_it_once(older: LocalDatabase) -> None:
+    race(look, [(older.path,)] * 4)
+    assert format_stored(older.path) == FORMAT
+
+
+def test_a_migration_killed_halfway_leaves_the_old_format_whole(older: LocalDatabase, tmp_path: Path) -> None:
+    before = rows(older.path), shape(older.path)
+    with running(migrate_and_wait, older.path) as (process, pipe):
+        pipe.recv()
+        kill_now(process, pipe)
+    assert (rows(older.path), shape(older.path)) == before
+    assert format_stored(older.path) == 1
+    assert format_seen(older) == FORMAT
+
+
+# Versions in a store.
+
+
+def test_reading_older_versions_changes_nothing_in_the_store(chain: VersionedDatabase, slots: FolderSlots) -> None:
+    before = chain_of(slots)
+    assert format_seen(chain) == FORMAT
+    assert chain.transact(lambda tx: tx.execute(select(meta.c.format)).scalar_one()) == FORMAT
+    assert chain_of(slots) == before
+
+
+def test_the_first_write_puts_a_version_of_today_after_the_older_ones(
+    chain: VersionedDatabase, slots: FolderSlots, tmp_path: Path
+) -> None:
+    before = chain_of(slots)
+    lines = lines_of(chain)
+    assert commit(chain, "today") is Told.SAVED
+    assert [version.format for version in before] == [1] * len(before)
+    assert chain_of(slots)[:-1] == before
+    assert chain_of(slots)[-1].format == FORMAT
+    assert format_stored(tmp_path / "copy" / "queue.sqlite") == FORMAT
+    assert lines_of(chain) == [*lines, "today"]
+
+
+def test_an_action_that_raises_on_an_older_version_migrates_nothing(
+    chain: VersionedDatabase, slots: FolderSlots
+) -> None:
+    before = chain_of(slots)
+    with pytest.raises(ZeroDivisionError):
+        chain.transact(lambda tx: tx.execute(select(func.count()).select_from(history)).scalar_one() / 0)
+    assert chain_of(slots) == before
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Iterator[LocalDatabase]:
+    """The file of format 1."""
+    with contextlib.closing(golden_file("queue-1.sqlite", tmp_path)) as older:
+        yield older
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> VersionedDatabase:
+    """Versions of format 1."""
+    return golden_chain("chain-1.zip", tmp_path)
+
+
+@pytest.fixture
+def slots(chain: VersionedDatabase, tmp_path: Path) -> FolderSlots:
+    return FolderSlots(tmp_path / "store", RandomIds())
+
+
+def format_seen(database: Database) -> int:
+    with database.read() as tx:
+        return int(tx.execute(select(meta.c.format)).scalar_one())
+
+
+# What a stranger to qcqueue sees in a file.
+
+
+def format_stored(path: Path) -> int:
+    return int(asked(path, "SELECT format FROM meta")[0]["format"])
+
+
+def rows(path: Path) -> dict[str, list[dict[str, Any]]]:
+    return {table: asked(path, f"SELECT * FROM {table}") for table in tables(path) if table != "meta"}
+
+
+def shape(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return columns, keys and indexes; the text of a table differs where a column was added later."""
+    wanted = {f"{pragma} {table}": (pragma, table) for pragma in PRAGMAS for table in tables(path)}
+    shape = {key: asked(path, f"PRAGMA {pragma}({table})") for key, (pragma, table) in wanted.items()}
+    return {**shape, "indexes": asked(path, "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'index'")}
+
+
+PRAGMAS = ("table_info", "foreign_key_list", "index_list")
+
+
+def tables(path: Path) -> list[str]:
+    return [row["name"] for row in asked(path, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+
+
+def asked(path: Path, question: str) -> list[dict[str, Any]]:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute(question)]
+
+
+# What other processes do.
+
+
+def look(path: Path, together: Barrier) -> None:
+    with contextlib.closing(LocalDatabase(path)) as database:
+        together.wait()
+        assert format_seen(database) == FORMAT
+
+
+def migrate_and_wait(path: Path, pipe: Pipe) -> None:
+    def step() -> Iterator[str]:
+        yield from STEPS[1]
+        pipe.send("everything is changed and nothing committed")
+        pipe.recv()
+
+    with mock.patch.object(migrations, "STEPS", {1: step()}), contextlib.closing(LocalDatabase(path)) as database:
+        format_seen(database)
