@@ -30,7 +30,8 @@ from qcqueue.queue.blobs import mark_deleted
 from qcqueue.queue.claim import begin_session, claim
 from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import enqueue
-from qcqueue.queue.values import Claim, StoredBlob
+from qcqueue.queue.values import Claim
+from qcqueue.storage.base import Blob
 
 T = TypeVar("T")
 
@@ -103,7 +104,7 @@ class Bench:
     def fill(self) -> None:
         """Make the queue and train every job for some dozens of epochs, in attempts of ten."""
         self._database.create()
-        dataset = StoredBlob(sha256=digest_of("dataset"), size_bytes=52_000_000)
+        dataset = Blob(sha256=digest_of("dataset"), size_bytes=52_000_000)
         self._database.transact(lambda tx: add_dataset(tx, "images", dataset, SUMMARY, who="bench", now_s=0.0))
         self._database.transact(lambda tx: enqueue(tx, self._specs, weights=(), who="bench", now_s=0.0))
         self._database.transact(
@@ -134,7 +135,7 @@ class Bench:
         assert held is not None
         return held
 
-    def _next_epoch(self, held: Claim) -> tuple[StoredBlob, TrainingRecord, TrainingRecord]:
+    def _next_epoch(self, held: Claim) -> tuple[Blob, TrainingRecord, TrainingRecord]:
         """Return what one epoch leaves: its state, the record after its last step, and that after its validation."""
         before = self._histories[held.job_name]
         epoch = len(before) + 1
@@ -154,7 +155,7 @@ class Bench:
             identity=IDENTITY,
             lineage=1,
         )
-        state = StoredBlob(sha256=digest_of([held.job_name, epoch]), size_bytes=180_000_000)
+        state = Blob(sha256=digest_of([held.job_name, epoch]), size_bytes=180_000_000)
         self._histories[held.job_name] = (*before, metrics)
         return state, trained, trained.with_epoch(metrics, patience=0)
 
@@ -169,7 +170,7 @@ class Bench:
         self._database.transact(lambda tx: stop(tx, held, why="reached its limit", now_s=3.0))
 
 
-def _handed_over(state: StoredBlob, trained: TrainingRecord, finished: TrainingRecord) -> tuple[Progress, Progress]:
+def _handed_over(state: Blob, trained: TrainingRecord, finished: TrainingRecord) -> tuple[Progress, Progress]:
     return Progress(state=state, record=trained), Progress(state=state, record=finished, timing=TIMING)
 
 

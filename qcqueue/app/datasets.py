@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from qcqueue.app.workplace import Workplace
 from qcqueue.errors import UserError
 from qcqueue.queue.datasets import add_dataset, find_dataset
-from qcqueue.queue.values import DatasetLine, StoredBlob
+from qcqueue.queue.values import DatasetLine
+from qcqueue.storage.base import Blob, Shelf
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -66,7 +67,7 @@ def keep(workplace: Workplace, name: str, dataset: "Dataset", *, dry_run: bool) 
     from qcqueue.datasets.format import to_bytes
 
     content = to_bytes(dataset)
-    blob = StoredBlob(sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
+    blob = Blob(sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
     now_s = workplace.clock.now_s()
 
     def name_it(tx: "Connection") -> tuple[DatasetLine, bool]:
@@ -79,5 +80,5 @@ def keep(workplace: Workplace, name: str, dataset: "Dataset", *, dry_run: bool) 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "dataset"
         path.write_bytes(content)
-        workplace.store.put(path)
+        blob = workplace.store.put(path, title=name, shelf=Shelf.DATASETS)
     return workplace.transact(name_it)

@@ -25,7 +25,8 @@ from qcqueue.errors import DrillFailed, UnknownName
 from qcqueue.queue.datasets import add_dataset, find_dataset, list_datasets
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.queries import job_detail
-from qcqueue.queue.values import DatasetLine, JobDetail, StoredBlob
+from qcqueue.queue.values import DatasetLine, JobDetail
+from qcqueue.storage.base import Blob
 
 # Practice sets a drill can make by itself, and how many images each has.
 SAMPLES: Mapping[str, int] = {"qc-tiny": 96, "qc-images": 3236}
@@ -86,7 +87,7 @@ def drill_file(
     """
     source = workplace_in(folder / "source", cache=folder / "cache")
     create_store(folder / "source")
-    specs, _ = read_specs(source, [file], overrides=overrides)
+    specs, stored = read_specs(source, [file], overrides=overrides)
     chosen = [spec for spec in specs if only is None or only.lower() in (spec.name, spec.full_name)]
     if not chosen:
         names = " or ".join(spec.name for spec in specs)
@@ -94,7 +95,8 @@ def drill_file(
     for spec in chosen:
         dataset = _bring_dataset(source, spec.dataset, store=store, narrate=narrate)
         home = folder / spec.name
-        yield drill_job(source, spec, dataset, kills=kills, seed=seed, folder=home, narrate=narrate)
+        weights = [blob for blob in stored if blob.sha256 == spec.weights_sha256]
+        yield drill_job(source, spec, dataset, weights, kills=kills, seed=seed, folder=home, narrate=narrate)
         shutil.rmtree(home)
 
 
@@ -117,7 +119,7 @@ def _bring_dataset(source: Workplace, name: str, *, store: str | None, narrate: 
 
 
 def _copy_dataset(source: Workplace, target: Workplace, dataset: DatasetLine) -> DatasetLine:
-    blob = _copy(source, target, dataset.sha256)
+    blob = _copy(source, target, dataset.blob)
     now_s = target.clock.now_s()
     target.transact(lambda tx: add_dataset(tx, dataset.name, blob, dataset.summary, who="drill", now_s=now_s))
     return dataset
@@ -127,6 +129,7 @@ def drill_job(
     source: Workplace,
     spec: JobSpec,
     dataset: DatasetLine,
+    weights: Sequence[Blob] = (),
     *,
     kills: int,
     seed: int,
@@ -137,10 +140,10 @@ def drill_job(
 
     Raises: DrillFailed: a run did not finish for another reason than the kills.
     """
-    reference = make_ring(source, spec, dataset, folder / "undisturbed")
+    reference = make_ring(source, spec, dataset, folder / "undisturbed", weights)
     narrate(f"{spec.full_name}: undisturbed run")
     finish(reference)
-    victim = make_ring(source, spec, dataset, folder / "cut")
+    victim = make_ring(source, spec, dataset, folder / "cut", weights)
     done_to_it = pull_plugs(victim, kills=kills, seed=seed, narrate=narrate)
     in_attempts = victim.detail().line.attempts
     narrate(f"{spec.full_name}: last life, to the end")
@@ -187,16 +190,18 @@ def certify(
     )
 
 
-def make_ring(source: Workplace, spec: JobSpec, dataset: DatasetLine, folder: Path) -> Ring:
+def make_ring(
+    source: Workplace, spec: JobSpec, dataset: DatasetLine, folder: Path, weights: Sequence[Blob] = ()
+) -> Ring:
     """Make a queue below `folder` that holds this one job, with its dataset and weights file from `source`."""
     place = Place(store=folder / "store", cache=folder / "cache")
     place.store.mkdir(parents=True)
     create_store(place.store)
     queue = workplace_in(place.store, cache=place.cache)
     _copy_dataset(source, queue, dataset)
-    weights = [_copy(source, queue, spec.weights_sha256)] if spec.weights_sha256 else []
+    copied = [_copy(source, queue, blob) for blob in weights]
     now_s = queue.clock.now_s()
-    queue.transact(lambda tx: enqueue(tx, [spec], weights=weights, who="drill", now_s=now_s))
+    queue.transact(lambda tx: enqueue(tx, [spec], weights=copied, who="drill", now_s=now_s))
     return Ring(place=place, queue=queue, job=spec.full_name)
 
 
@@ -208,11 +213,11 @@ def finish(ring: Ring) -> None:
         raise DrillFailed(f"{ring.job} did not finish (exit {code}): {line.failure_message or line.state}")
 
 
-def _copy(source: Workplace, target: Workplace, sha256: str) -> StoredBlob:
+def _copy(source: Workplace, target: Workplace, blob: Blob) -> Blob:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "blob"
-        source.store.fetch(sha256, path)
-        return StoredBlob(sha256=target.store.put(path), size_bytes=path.stat().st_size)
+        source.store.fetch(blob, path)
+        return target.store.put(path)
 
 
 def _digests(detail: JobDetail) -> dict[str, str]:

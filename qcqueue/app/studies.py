@@ -11,7 +11,7 @@ from qcqueue.core.spec import JobSpec
 from qcqueue.core.study import Study, parse_study
 from qcqueue.errors import SpecInvalid, UserError
 from qcqueue.queue.enqueue import Enqueued, enqueue
-from qcqueue.queue.values import StoredBlob
+from qcqueue.storage.base import Blob
 
 MOST_BYTES = 1 << 20
 
@@ -34,7 +34,7 @@ def enqueue_files(
 
 def read_specs(
     workplace: Workplace, files: Sequence[Path], *, overrides: Sequence[str], dry_run: bool = False
-) -> tuple[list[JobSpec], list[StoredBlob]]:
+) -> tuple[list[JobSpec], list[Blob]]:
     """Return the jobs of all files, and the weights files they name, stored as blobs unless `dry_run`."""
     studies = _read_studies(files, overrides)
     paths = {
@@ -92,9 +92,9 @@ def _read_text(file: Path) -> str:
         raise UserError(f"{file} cannot be read: {exc.strerror}") from exc
 
 
-def _store(workplace: Workplace, path: Path, *, dry_run: bool) -> StoredBlob:
+def _store(workplace: Workplace, path: Path, *, dry_run: bool) -> Blob:
+    if not dry_run:
+        return workplace.store.put(path, title=path.name)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    if not dry_run:
-        sha256 = workplace.store.put(path)
-    return StoredBlob(sha256=sha256, size_bytes=path.stat().st_size)
+    return Blob(sha256=sha256, size_bytes=path.stat().st_size)

@@ -4,6 +4,7 @@
     state.safetensors    session -> trainer   the state to resume from; absent at a fresh start
     record.json          session -> trainer   its record as committed: newer than the one inside once validated
     best.safetensors     both                 the state of the best epoch so far; absent before the first
+    stored.json          session alone        which entries are in the store already, for whoever takes its place
     stop                 session -> trainer   its existence asks for a save and an end at the next step
     latest.safetensors   trainer              a link to the newest state it wrote
     progress.json        trainer -> session   where it is, replaced a few times a second
@@ -20,7 +21,7 @@ belongs to, because validation changes no tensor; a `.result` carries the predic
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -123,6 +124,7 @@ class Spool:
         self.log_path = folder / "trainer.log"
         self._latest_path = folder / "latest.safetensors"
         self._record_path = folder / "record.json"
+        self._stored_path = folder / "stored.json"
         self._next_number = 1
 
     # session
@@ -154,6 +156,13 @@ class Spool:
     def read_state_record(self, entry: Entry) -> TrainingRecord:
         return TrainingRecord.from_json(read_about(entry.path)["record"])
 
+    def newest_record(self) -> TrainingRecord | None:
+        """Session: the record of the newest entry that has not been removed, None where there is none."""
+        steps = [entry for entry in self.waiting() if entry.kind != "result"]
+        if not steps:
+            return None
+        return self.read_epoch(steps[-1]).record if steps[-1].kind == "epoch" else self.read_state_record(steps[-1])
+
     def read_result(self, entry: Entry) -> Result:
         return Result.from_json(read_about(entry.path)["result"])
 
@@ -178,6 +187,16 @@ class Spool:
             lines = self.log_path.read_text(encoding="utf-8", errors="replace").split("\n")
             return next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing")
         return "it printed nothing"
+
+    def note_stored(self, blobs: Mapping[str, Any]) -> None:
+        """Session: leave word, in JSON, of what is stored already."""
+        _write_json(self._stored_path, dict(blobs))
+
+    def stored(self) -> dict[str, Any]:
+        """Session: what `note_stored` was last told."""
+        with contextlib.suppress(FileNotFoundError):
+            return dict(parse_json(self._stored_path.read_bytes()))
+        return {}
 
     def ask_to_stop(self) -> None:
         (self.folder / "stop").touch()

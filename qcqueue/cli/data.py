@@ -112,7 +112,7 @@ def show(
         f"source: {line.summary.source}",
         line.summary.note,
         line.summary.attribution,
-        f"sha256 {line.sha256}",
+        f"sha256 {line.blob.sha256}",
     ):
         if text:
             typer.echo(text)
@@ -141,9 +141,9 @@ def _document(line: "DatasetLine") -> dict[str, object]:
 
     return {
         "name": line.name,
-        "sha256": line.sha256,
+        "sha256": line.blob.sha256,
         **line.summary.to_json(),
-        "size_bytes": line.size_bytes,
+        "size_bytes": line.blob.size_bytes,
         "added_at": iso(line.added_at_s),
     }
 

@@ -131,7 +131,7 @@ def dataset_table(lines: "Sequence[DatasetLine]") -> str:
             "x".join(map(str, line.summary.image_size)),
             ", ".join(line.summary.classes),
             f"{line.summary.train}/{line.summary.validation}/{line.summary.test}",
-            size(line.size_bytes),
+            size(line.blob.size_bytes),
         )
         for line in lines
     ]

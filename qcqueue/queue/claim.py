@@ -5,16 +5,19 @@ before, from its heartbeat or from its process; if the judgement was wrong, the 
 number and nothing is lost but time.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
+from sqlalchemy.dialects.sqlite import insert
 
 from qcqueue.core.canonical import parse_json
 from qcqueue.core.outcomes import Outcome
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import Event, State
 from qcqueue.database.schema import attempts, checkpoints, epochs, jobs, sessions
+from qcqueue.queue.blobs import find_blob, find_blobs
 from qcqueue.queue.jobs import step
 from qcqueue.queue.story import tell
 from qcqueue.queue.values import Candidate, Checkpoint, Claim, LiveAttempt
@@ -23,11 +26,12 @@ Choose = Callable[[Sequence[Candidate]], str | None]
 """A policy: from the queued jobs in order, the name of the one to take, or None for none of them."""
 
 
-def begin_session(tx: Connection, session_id: str, *, machine: str, host: str, processor: str, now_s: float) -> None:
-    """Record that a machine has come to work."""
-    tx.execute(
-        insert(sessions).values(id=session_id, machine=machine, host=host, processor=processor, started_at_s=now_s)
-    )
+def begin_session(
+    tx: Connection, session_id: str, *, machine: str, host: str, processor: str, heartbeat: str = "", now_s: float
+) -> None:
+    """Record that a machine has come to work, if it is not known yet. heartbeat: its name, if not the session's id."""
+    arrived = {"machine": machine, "host": host, "processor": processor, "heartbeat": heartbeat, "started_at_s": now_s}
+    tx.execute(insert(sessions).values(id=session_id, **arrived).on_conflict_do_nothing())
 
 
 def end_session(tx: Connection, session_id: str, *, how: str, now_s: float) -> None:
@@ -38,15 +42,28 @@ def end_session(tx: Connection, session_id: str, *, how: str, now_s: float) -> N
 def live_attempts(tx: Connection) -> list[LiveAttempt]:
     """Return every attempt that has not ended, with the session that holds it."""
     rows = tx.execute(
-        select(jobs.c.name, attempts.c.number, attempts.c.session_id, sessions.c.machine, sessions.c.host)
+        select(jobs.c.name, attempts.c.number, sessions)
         .join_from(attempts, jobs)
         .join(sessions)
         .where(attempts.c.outcome.is_(None))
     )
     return [
-        LiveAttempt(job_name=row.name, number=row.number, session_id=row.session_id, machine=row.machine, host=row.host)
+        LiveAttempt(
+            job_name=row.name,
+            number=row.number,
+            session_id=row.id,
+            machine=row.machine,
+            host=row.host,
+            heartbeat=row.heartbeat or row.id,
+        )
         for row in rows
     ]
+
+
+def heartbeats_of(tx: Connection, session_ids: Collection[str]) -> dict[str, str]:
+    """Return the name of each known session's heartbeat."""
+    rows = tx.execute(select(sessions.c.id, sessions.c.heartbeat).where(sessions.c.id.in_(session_ids)))
+    return {row.id: row.heartbeat or row.id for row in rows}
 
 
 def claim(
@@ -62,20 +79,23 @@ def claim(
     chosen = choose(candidates(tx))
     if chosen is None:
         return None
-    job = tx.execute(_CHOSEN, {"name": chosen}).one()
+    job = _chosen(tx, chosen)
     number = job.highest_attempt + 1
     attempt = {"job_id": job.id, "number": number, "session_id": session_id, "started_at_s": now_s}
     tx.execute(insert(attempts), attempt)
     step(tx, job, Event.CLAIMED, now_s=now_s)
     tell(tx, who=session_id, what="claimed", now_s=now_s, job_id=job.id, attempt=number, why="first in the queue")
-    return Claim(
-        job_name=job.name,
-        attempt=number,
-        session_id=session_id,
-        spec=_spec(job.spec),
-        dataset_sha256=job.dataset_sha256,
-        checkpoints=_resumable(tx, job.id),
-    )
+    return _claim_on(tx, job, number, session_id)
+
+
+def claim_held_by(tx: Connection, session_id: str) -> Claim | None:
+    """Return what a session holds, with the checkpoints of now: for whoever was not told what came of its claim."""
+    held = tx.execute(
+        select(jobs.c.name, attempts.c.number)
+        .join_from(attempts, jobs)
+        .where(attempts.c.session_id == session_id, attempts.c.outcome.is_(None))
+    ).one_or_none()
+    return None if held is None else _claim_on(tx, _chosen(tx, held.name), held.number, session_id)
 
 
 def candidates(tx: Connection, also: Sequence[str] = ()) -> list[Candidate]:
@@ -118,6 +138,23 @@ def _spec(text: str) -> JobSpec:
     return JobSpec.from_json(parse_json(text))
 
 
+def _chosen(tx: Connection, name: str) -> Row[Any]:
+    return tx.execute(_CHOSEN, {"name": name}).one()
+
+
+def _claim_on(tx: Connection, job: Row[Any], number: int, session_id: str) -> Claim:
+    spec = _spec(job.spec)
+    return Claim(
+        job_name=job.name,
+        attempt=number,
+        session_id=session_id,
+        spec=spec,
+        dataset=find_blob(tx, job.dataset_sha256),
+        weights=find_blob(tx, spec.weights_sha256) if spec.weights_sha256 else None,
+        checkpoints=_resumable(tx, job.id),
+    )
+
+
 def _interrupt(tx: Connection, name: str, number: int, *, reason: str, who: str, now_s: float) -> None:
     job = tx.execute(select(jobs).where(jobs.c.name == name)).one()
     ended = tx.execute(
@@ -132,11 +169,12 @@ def _interrupt(tx: Connection, name: str, number: int, *, reason: str, who: str,
 
 def _resumable(tx: Connection, job_id: int) -> tuple[Checkpoint, ...]:
     rows = tx.execute(_KEPT, {"job_id": job_id}).all()
-    states = {row.epochs_done: row.state_sha256 for row in reversed(rows) if row.steps_done == 0}
+    found = {blob.sha256: blob for blob in find_blobs(tx, {row.state_sha256 for row in rows})}
+    states = {row.epochs_done: found[row.state_sha256] for row in reversed(rows) if row.steps_done == 0}
     # A state that stands twice, before and after its validation, is taken up where it is furthest.
     newest = {row.state_sha256: row for row in reversed(rows)}
     return tuple(
-        Checkpoint(id=row.id, state_sha256=row.state_sha256, record_json=row.record, epoch_states=states)
+        Checkpoint(id=row.id, state=found[row.state_sha256], record_json=row.record, epoch_states=states)
         for row in rows
         if newest[row.state_sha256] is row
     )

@@ -10,12 +10,11 @@ from qcqueue.database.schema import blobs, datasets
 from qcqueue.errors import NameTaken, UnknownName
 from qcqueue.queue.blobs import name_blob
 from qcqueue.queue.story import tell
-from qcqueue.queue.values import DatasetLine, StoredBlob
+from qcqueue.queue.values import DatasetLine
+from qcqueue.storage.base import Blob
 
 
-def add_dataset(
-    tx: Connection, name: str, blob: StoredBlob, summary: DatasetSummary, *, who: str, now_s: float
-) -> bool:
+def add_dataset(tx: Connection, name: str, blob: Blob, summary: DatasetSummary, *, who: str, now_s: float) -> bool:
     """Give a stored dataset its name; return False where it has it already.
 
     Raises: NameTaken: the name stands for other images, on which jobs may have been trained.
@@ -55,14 +54,13 @@ def find_dataset(tx: Connection, name: str) -> DatasetLine:
     return _line(row)
 
 
-_SELECT = select(datasets, blobs.c.size_bytes).join(blobs, blobs.c.sha256 == datasets.c.sha256)
+_SELECT = select(datasets, blobs.c.size_bytes, blobs.c.place).join(blobs, blobs.c.sha256 == datasets.c.sha256)
 
 
 def _line(row: Row[tuple[object, ...]]) -> DatasetLine:
     return DatasetLine(
         name=row.name,
-        sha256=row.sha256,
+        blob=Blob(sha256=row.sha256, size_bytes=row.size_bytes, place=row.place),
         summary=DatasetSummary.from_json(parse_json(row.summary)),
-        size_bytes=row.size_bytes,
         added_at_s=row.added_at_s,
     )

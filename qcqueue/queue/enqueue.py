@@ -14,7 +14,7 @@ from qcqueue.database.schema import blobs, datasets, jobs
 from qcqueue.errors import NameTaken, SpecInvalid, UnknownName
 from qcqueue.queue.blobs import name_blob
 from qcqueue.queue.story import tell
-from qcqueue.queue.values import StoredBlob
+from qcqueue.storage.base import Blob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +25,7 @@ class Enqueued:
     known: tuple[str, ...]
 
 
-def enqueue(
-    tx: Connection, specs: Sequence[JobSpec], *, weights: Sequence[StoredBlob], who: str, now_s: float
-) -> Enqueued:
+def enqueue(tx: Connection, specs: Sequence[JobSpec], *, weights: Sequence[Blob], who: str, now_s: float) -> Enqueued:
     """Add every spec that is not in the queue yet, after the last job; or refuse all of them.
 
     weights are the blobs of the weights files the specs name, already stored and verified.

@@ -11,6 +11,7 @@ from qcqueue.core.outcomes import Outcome
 from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.queue.overview import JobLine
+from qcqueue.storage.base import Blob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class LiveAttempt:
     session_id: str
     machine: str
     host: str
+    heartbeat: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +38,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A place where a run can be taken up. epoch_states are the digests of the job's kept states by whole epoch."""
+    """A place where a run can be taken up. epoch_states are the job's kept states by whole epoch."""
 
     id: int
-    state_sha256: str
+    state: Blob
     record_json: str
-    epoch_states: Mapping[int, str]
+    epoch_states: Mapping[int, Blob]
 
     @property
     def record(self) -> TrainingRecord:
@@ -49,7 +51,7 @@ class Checkpoint:
         return _record(self.record_json)
 
     @property
-    def best_sha256(self) -> str | None:
+    def best(self) -> Blob | None:
         """The state of the best epoch up to here, if there is one and it is kept."""
         best = self.record.best_epoch
         return None if best is None else self.epoch_states.get(best)
@@ -63,17 +65,11 @@ class Claim:
     attempt: int
     session_id: str
     spec: JobSpec
-    dataset_sha256: str
+    dataset: Blob
+    weights: Blob | None
+    """The weights file its spec names, if any."""
     checkpoints: tuple[Checkpoint, ...]
     """What may be resumed from, newest first; empty at a fresh start."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredBlob:
-    """A blob that is whole and verified in the store, about to be named by a commit."""
-
-    sha256: str
-    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,9 +141,8 @@ class JobDetail:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetLine:
     name: str
-    sha256: str
+    blob: Blob
     summary: DatasetSummary
-    size_bytes: int
     added_at_s: float
 
 

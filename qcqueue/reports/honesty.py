@@ -80,7 +80,7 @@ def notes_on(models: Sequence[ModelFigures], datasets: Sequence[DatasetLine]) ->
 
 def _dataset_notes(models: Sequence[ModelFigures], datasets: Sequence[DatasetLine]) -> Iterator[_Doubt]:
     for line in datasets:
-        jobs = frozenset(model.name for model in models if model.dataset_sha256 == line.sha256)
+        jobs = frozenset(model.name for model in models if model.dataset_sha256 == line.blob.sha256)
         if line.summary.note and jobs:
             yield _Doubt(f"Dataset {line.name}: {line.summary.note}.", _MEASURED, jobs)
 

@@ -69,7 +69,7 @@ def _heading(models: Sequence[ModelFigures]) -> str:
 
 def _header(heading: str, models: Sequence[ModelFigures], datasets: Sequence[DatasetLine], *, as_of_s: float) -> Markup:
     used = {model.dataset_sha256 for model in models}
-    about = [_about(line) for line in datasets if line.sha256 in used]
+    about = [_about(line) for line in datasets if line.blob.sha256 in used]
     when = f"As of {date(as_of_s, UTC)} UTC; all times are UTC."
     return tag("header", tag("h1", heading), tag("p", when, class_="quiet lead"), about, _tiles(models))
 

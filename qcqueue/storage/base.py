@@ -2,10 +2,13 @@
 
 What every store owes, and every caller may rely on:
 - A blob is immutable and named by its SHA-256. `put` may be repeated; it returns only once the bytes are whole,
-  durable and verified. A put that was cut leaves nothing under the name.
+  durable and verified. A put that was cut leaves nothing that counts.
+- A blob is found again by its name and `place`, which only this store understands: where names are no keys, the
+  database remembers places, because a listing would be late.
 - `fetch` verifies: it leaves the whole right bytes at the target or raises, never something in between.
 - `delete` is final and may be repeated.
-- A heartbeat is judged by the store's own clock, never by a session's.
+- A heartbeat is judged by the store's own clock, never by a session's. The store names it, once a session.
+- Titles and shelves are for a person who looks into the store; nothing is ever found by them.
 - `list_blobs` is a hint: it may be late. No decision about safety may rest on it.
 
 Slots: names in a store that can be created exactly once. What every place that has them owes:
@@ -19,43 +22,72 @@ Slots: names in a store that can be created exactly once. What every place that 
 - Waiting is the store's business: `StoreBusy` comes only after its own patience has ended.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """Bytes that are whole and verified in a store. place is how that store finds them; "" where the name is enough."""
+
+    sha256: str
+    size_bytes: int
+    place: str = ""
+
+
+class Shelf(StrEnum):
+    """Which part of a store a person will find a blob in."""
+
+    BLOBS = "blobs"
+    DATASETS = "datasets"
+
+
+Moved = Callable[[int, int], None]
+"""Told (bytes moved, bytes in all) after every piece of a transfer. What it raises ends the transfer."""
+
+
+def silently(moved_bytes: int, size_bytes: int) -> None:
+    """Nobody asks how far a transfer is."""
+
+
 class Store(Protocol):
-    """Shared bytes. Implementations: `folder.FolderStore`; wrappers add retries or faults."""
+    """Shared bytes. Implementations: `folder.FolderStore`, `drive.store.DriveStore`; wrappers add faults."""
 
     @property
     def url(self) -> str:
         """How a person names this store, such as `folder:/data/queue`."""
         ...
 
-    def put(self, source: Path) -> str:
-        """Store the bytes of `source`; return their SHA-256.
+    def put(self, source: Path, *, title: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently) -> Blob:
+        """Store the bytes of `source`; return what to remember of them.
 
-        Raises: StoreDenied, StoreBusy. DigestMismatch: what arrived is not what was sent.
+        Raises: StoreDenied, StoreBusy. StoreFull: there is no room. DigestMismatch: what arrived is not what was sent.
         """
         ...
 
-    def fetch(self, sha256: str, target: Path) -> None:
+    def fetch(self, blob: Blob, target: Path, *, moved: Moved = silently) -> None:
         """Write the blob to `target`, verified, whole or not at all.
 
         Raises: BlobMissing: the store has no such blob. DigestMismatch: its bytes are damaged.
         """
         ...
 
-    def size(self, sha256: str) -> int | None:
-        """Return the blob's size in bytes, or None where the store has no such blob."""
+    def size(self, blob: Blob) -> int | None:
+        """Return the size in bytes the store has of it, or None where it has no such blob."""
         ...
 
-    def delete(self, sha256: str) -> None:
+    def delete(self, blob: Blob) -> None:
         """Remove a blob for good; removing what is not there is fine."""
 
-    def list_blobs(self) -> Iterable[str]:
-        """Yield the names the store shows now; a hint."""
+    def list_blobs(self) -> Iterable[Blob]:
+        """Yield what the store shows now; a hint."""
+        ...
+
+    def new_heartbeat(self, session_id: str) -> str:
+        """Return a name for the heartbeat of a session. It exists from its first beat on."""
         ...
 
     def beat(self, name: str) -> None:

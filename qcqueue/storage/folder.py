@@ -14,6 +14,7 @@ from typing import IO
 
 from qcqueue.clock import WallTime
 from qcqueue.errors import BlobMissing, DigestMismatch
+from qcqueue.storage.base import Blob, Moved, Shelf, silently
 from qcqueue.storage.files import INCOMING, move_whole, sync_folder, translated, unfinished
 
 CHUNK_BYTES = 1 << 20
@@ -38,36 +39,42 @@ class FolderStore:
             self._blobs.mkdir(parents=True, exist_ok=True)
             self._heartbeats.mkdir(exist_ok=True)
 
-    def put(self, source: Path) -> str:
+    def put(self, source: Path, *, title: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently) -> Blob:
         with translated(self._blobs), source.open("rb") as reading, unfinished(self._blobs) as writing:
-            sha256 = _copy(reading, writing)
+            sha256 = _copy(reading, writing, source.stat().st_size, moved)
+            size_bytes = writing.tell()
             move_whole(writing, self._blobs / sha256)
             sync_folder(self._blobs)
-        return sha256
+        return Blob(sha256=sha256, size_bytes=size_bytes)
 
-    def fetch(self, sha256: str, target: Path) -> None:
+    def fetch(self, blob: Blob, target: Path, *, moved: Moved = silently) -> None:
+        name = blob.sha256[:12]
         with translated(target.parent), unfinished(target.parent) as writing:
             try:
-                with (self._blobs / sha256).open("rb") as reading:
-                    found = _copy(reading, writing)
+                with (self._blobs / blob.sha256).open("rb") as reading:
+                    found = _copy(reading, writing, blob.size_bytes, moved)
             except FileNotFoundError as exc:
-                raise BlobMissing(f"{self.url} has no blob {sha256[:12]}") from exc
-            if found != sha256:
-                raise DigestMismatch(f"blob {sha256[:12]} in {self.url} is damaged: its bytes hash to {found[:12]}")
+                raise BlobMissing(f"{self.url} has no blob {name}") from exc
+            if found != blob.sha256:
+                raise DigestMismatch(f"blob {name} in {self.url} is damaged: its bytes hash to {found[:12]}")
             move_whole(writing, target)
 
-    def size(self, sha256: str) -> int | None:
+    def size(self, blob: Blob) -> int | None:
         with translated(self._blobs), contextlib.suppress(FileNotFoundError):
-            return (self._blobs / sha256).stat().st_size
+            return (self._blobs / blob.sha256).stat().st_size
         return None
 
-    def delete(self, sha256: str) -> None:
+    def delete(self, blob: Blob) -> None:
         with translated(self._blobs):
-            (self._blobs / sha256).unlink(missing_ok=True)
+            (self._blobs / blob.sha256).unlink(missing_ok=True)
 
-    def list_blobs(self) -> Iterable[str]:
+    def list_blobs(self) -> Iterable[Blob]:
         with translated(self._blobs):
-            return sorted(path.name for path in self._blobs.iterdir() if not path.name.startswith(INCOMING))
+            whole = sorted(path for path in self._blobs.iterdir() if not path.name.startswith(INCOMING))
+            return [Blob(sha256=path.name, size_bytes=path.stat().st_size) for path in whole]
+
+    def new_heartbeat(self, session_id: str) -> str:
+        return session_id
 
     def beat(self, name: str) -> None:
         path = self._heartbeats / name
@@ -86,9 +93,10 @@ class FolderStore:
             (self._heartbeats / name).unlink(missing_ok=True)
 
 
-def _copy(reading: IO[bytes], writing: IO[bytes]) -> str:
+def _copy(reading: IO[bytes], writing: IO[bytes], size_bytes: int, moved: Moved) -> str:
     digest = hashlib.sha256()
     while chunk := reading.read(CHUNK_BYTES):
         digest.update(chunk)
         writing.write(chunk)
+        moved(writing.tell(), size_bytes)
     return digest.hexdigest()

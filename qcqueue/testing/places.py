@@ -13,8 +13,8 @@ from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.spec import JobSpec
 from qcqueue.database.local import LocalDatabase
 from qcqueue.queue.datasets import add_dataset
-from qcqueue.queue.values import StoredBlob
 from qcqueue.storage.base import Store
+from qcqueue.storage.files import INCOMING
 from qcqueue.storage.folder import FolderStore
 from qcqueue.testing.clocks import DAY_ZERO_S, MachineClock, WorldTime
 from qcqueue.testing.options import JobPlan, MachinePlan
@@ -45,7 +45,8 @@ class Place:
 
     @property
     def cached_blobs(self) -> list[Path]:
-        return sorted((self.cache / "blobs").glob("*")) if self.cache.exists() else []
+        found = sorted((self.cache / "blobs").glob("*")) if self.cache.exists() else []
+        return [path for path in found if not path.name.startswith(INCOMING)]
 
 
 def make_place(plan: MachinePlan, index: int, time: WorldTime, root: Path) -> Place:
@@ -104,7 +105,7 @@ def _template() -> bytes:
         store = FolderStore(root, MachineClock(WorldTime()))
         store.create()
         (root / "images").write_bytes(dataset_bytes())
-        blob = StoredBlob(sha256=store.put(root / "images"), size_bytes=len(dataset_bytes()))
+        blob = store.put(root / "images")
         summary = DatasetSummary(
             classes=("good", "reject"), image_size=IMAGE_SIZE, train=2, validation=1, test=1, source="simulated"
         )

@@ -11,6 +11,7 @@ from pathlib import Path, PosixPath
 from typing import IO, Any
 
 from qcqueue.errors import StoreBusy
+from qcqueue.storage.base import Blob, Moved, Shelf, silently
 from qcqueue.storage.files import INCOMING
 from qcqueue.storage.folder import FolderStore
 from qcqueue.testing.chance import Crash, Fault, Faults
@@ -30,40 +31,43 @@ class FaultyStore:
     def url(self) -> str:
         return self._store.url
 
-    def put(self, source: Path) -> str:
+    def put(self, source: Path, *, title: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently) -> Blob:
         self._reach(Fault.KILL_BEFORE_PUT)
         if self._faults.hit(Fault.CUT_PUT):
             self._cut_put(source)
-        sha256 = self._store.put(source)
-        self._ledger.stored(sha256)
+        blob = self._store.put(source, title=title, shelf=shelf, moved=moved)
+        self._ledger.stored(blob.sha256)
         self._faults.crash_on(Fault.KILL_AFTER_PUT)
         self._pause()
-        return sha256
+        return blob
 
-    def fetch(self, sha256: str, target: Path) -> None:
+    def fetch(self, blob: Blob, target: Path, *, moved: Moved = silently) -> None:
         self._reach()
         if self._faults.hit(Fault.CUT_FETCH):
             target.with_name(target.name + ".part").write_bytes(b"half a")
             raise Crash(Fault.CUT_FETCH)
-        self._store.fetch(sha256, target)
-        found = hashlib.sha256(target.read_bytes()).hexdigest()
-        self._ledger.demand(found == sha256, f"blob {sha256[:12]} was handed out with the bytes of {found[:12]}")
+        self._store.fetch(blob, target, moved=moved)
+        found, name = hashlib.sha256(target.read_bytes()).hexdigest(), blob.sha256
+        self._ledger.demand(found == name, f"blob {name[:12]} was handed out with the bytes of {found[:12]}")
         self._pause()
 
-    def size(self, sha256: str) -> int | None:
+    def size(self, blob: Blob) -> int | None:
         self._reach()
-        return self._store.size(sha256)
+        return self._store.size(blob)
 
-    def delete(self, sha256: str) -> None:
+    def delete(self, blob: Blob) -> None:
         self._reach(Fault.KILL_BEFORE_DELETE)
-        self._store.delete(sha256)
+        self._store.delete(blob)
         self._ledger.look()
         self._faults.crash_on(Fault.KILL_AFTER_DELETE)
 
-    def list_blobs(self) -> Iterable[str]:
+    def list_blobs(self) -> Iterable[Blob]:
         self._reach()
-        names = list(self._store.list_blobs())
-        return names[: len(names) // 2] if self._faults.hit(Fault.LATE_LISTING) else names
+        blobs = list(self._store.list_blobs())
+        return blobs[: len(blobs) // 2] if self._faults.hit(Fault.LATE_LISTING) else blobs
+
+    def new_heartbeat(self, session_id: str) -> str:
+        return self._store.new_heartbeat(session_id)
 
     def beat(self, name: str) -> None:
         self._reach(Fault.KILL_AT_BEAT)

@@ -6,7 +6,8 @@ It knows nothing of limits, heartbeats or other jobs; that is the session's. Eve
 
 import contextlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,14 +19,17 @@ from qcqueue.database.base import Database
 from qcqueue.errors import BadData, BlobMissing, DigestMismatch, StoreError, TrainingError, WeightsUnavailable
 from qcqueue.queue import attempts
 from qcqueue.queue.blobs import mark_deleted
-from qcqueue.queue.values import Claim, StoredBlob
-from qcqueue.storage.base import Store
+from qcqueue.queue.values import Claim
+from qcqueue.storage.base import Blob, Moved, Store, silently
 from qcqueue.worker.restore import Restored, fetch_once, restore_newest
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 T = TypeVar("T")
+
+# The name, among the stored entries of a spool, of the state the run was taken up from.
+RESUMED = "resumed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,21 +50,37 @@ class SavedEpoch:
 
 
 class Attempt:
-    """The work of one session on one job. `claim` is the right to it; every write names it."""
+    """The work of one session on one job. `claim` is the right to it; every write names it.
+
+    moved is told of every transfer, however it is called for; what it raises ends the transfer.
+    """
 
     def __init__(
-        self, claim: Claim, *, spool: Spool, store: Store, database: Database, clock: Clock, cache: Path
+        self,
+        claim: Claim,
+        *,
+        spool: Spool,
+        store: Store,
+        database: Database,
+        clock: Clock,
+        cache: Path,
+        moved: Moved = silently,
     ) -> None:
         self.claim = claim
         self.spool = spool
         self.saved: Saved | None = None
         self.finished = False
+        self.ending = False
+        """Whether an end was written, or perhaps was: to ask whether the attempt is live would say nothing then."""
+        self.writes = 0
+        """How often the database has agreed that this attempt is live."""
+        self._moved = moved
         self._store = store
         self._database = database
         self._clock = clock
         self._cache = cache
-        self._stored: dict[int | None, StoredBlob] = {}
-        self._deleted: list[str] = []
+        self._stored = {name: Blob(**blob) for name, blob in spool.stored().items()}
+        self._deleted: list[Blob] = []
         self._news: list[SavedEpoch] = []
 
     def prepare(self, *, threads: int, max_epochs: int | None) -> Restored:
@@ -69,10 +89,9 @@ class Attempt:
         Returns where the run is taken up. Raises: StoreError: try again. BadData, WeightsUnavailable: final.
         """
         spec = self.claim.spec
-        dataset_path = self._required(self.claim.dataset_sha256, BadData, "the dataset")
-        weights_path = (
-            self._required(spec.weights_sha256, WeightsUnavailable, "the weights file") if spec.weights_sha256 else None
-        )
+        dataset_path = self._required(self.claim.dataset, BadData, "the dataset")
+        weights = self.claim.weights
+        weights_path = self._required(weights, WeightsUnavailable, "the weights file") if weights else None
         order = WorkOrder(
             spec=spec,
             attempt=self.claim.attempt,
@@ -83,7 +102,11 @@ class Attempt:
         )
         self.spool.open(order)
         restored = restore_newest(
-            self._store, self.claim.checkpoints, state=self.spool.state_path, best=self.spool.best_path
+            self._store,
+            self.claim.checkpoints,
+            state=self.spool.state_path,
+            best=self.spool.best_path,
+            moved=self._moved,
         )
         self._write(
             lambda tx: attempts.resume(
@@ -91,7 +114,7 @@ class Attempt:
             )
         )
         if restored.chosen:
-            self._remember_resumed(restored.chosen.state_sha256)
+            self._remember_stored(RESUMED, restored.chosen.state)
             record = restored.chosen.record
             self.spool.resume_with(record)
             self._note_saved(record.epochs_done, record.partial.steps_done)
@@ -99,11 +122,15 @@ class Attempt:
 
     def collect(self) -> None:
         """Store and commit everything the trainer has handed over."""
-        waiting = self.spool.waiting()
-        steps = [entry for entry in waiting if entry.kind != "result"]
+        for entry in self.spool.waiting():
+            if entry.kind == "state":
+                self._put(entry, "state")
+        # Storing can take its time: what belongs to the stored states and has come meanwhile goes into one commit.
+        ready = list(takewhile(self._is_ready, self.spool.waiting()))
+        steps = [entry for entry in ready if entry.kind != "result"]
         if steps:
             self._commit(steps)
-        for entry in waiting:
+        for entry in ready:
             if entry.kind == "result":
                 self._finish(entry)
 
@@ -118,12 +145,15 @@ class Attempt:
             attempts.check_live(tx, self.claim)
 
     def stop(self, why: str) -> None:
+        self.ending = True
         self._write(lambda tx: attempts.stop(tx, self.claim, why=why, now_s=self._clock.now_s()))
 
     def interrupt(self, why: str) -> None:
+        self.ending = True
         self._write(lambda tx: attempts.interrupt(tx, self.claim, why=why, now_s=self._clock.now_s()))
 
     def fail(self, failure: Failure) -> None:
+        self.ending = True
         self._write(lambda tx: attempts.fail(tx, self.claim, failure.cause, failure.message, now_s=self._clock.now_s()))
 
     def _commit(self, entries: list[Entry]) -> None:
@@ -137,38 +167,45 @@ class Attempt:
         self._news += [SavedEpoch(it.record.history[-1], it.timing) for it in items if it.timing is not None]
         for entry in entries:
             entry.path.unlink()
+        self._stored = dict(list(self._stored.items())[-1:])  # an epoch that is still to come belongs to the last state
         self._delete(retired)
 
     def _progress(self, entry: Entry) -> attempts.Progress:
         if entry.kind == "state":
-            return attempts.Progress(state=self._put(entry), record=self.spool.read_state_record(entry))
+            return attempts.Progress(state=self._stored[str(entry.number)], record=self.spool.read_state_record(entry))
         epoch = self.spool.read_epoch(entry)
-        return attempts.Progress(state=self._stored[epoch.state_entry], record=epoch.record, timing=epoch.timing)
+        number = RESUMED if epoch.state_entry is None else str(epoch.state_entry)
+        return attempts.Progress(state=self._stored[number], record=epoch.record, timing=epoch.timing)
 
     def _finish(self, entry: Entry) -> None:
-        result, predictions = self.spool.read_result(entry), self._put(entry)
+        result, predictions = self.spool.read_result(entry), self._put(entry, "predictions")
+        self.ending = True
         self._write(lambda tx: attempts.finish(tx, self.claim, result, predictions, now_s=self._clock.now_s()))
         self.finished = True
         entry.path.unlink()
 
-    def _put(self, entry: Entry) -> StoredBlob:
-        if entry.number not in self._stored:
-            size_bytes = entry.path.stat().st_size
-            self._stored[entry.number] = StoredBlob(sha256=self._store.put(entry.path), size_bytes=size_bytes)
-        return self._stored[entry.number]
+    def _is_ready(self, entry: Entry) -> bool:
+        return entry.kind != "state" or str(entry.number) in self._stored
 
-    def _remember_resumed(self, sha256: str) -> None:
-        size_bytes = self.spool.state_path.stat().st_size
-        self._stored[None] = StoredBlob(sha256=sha256, size_bytes=size_bytes)
+    def _put(self, entry: Entry, what: str) -> Blob:
+        name = str(entry.number)
+        if name not in self._stored:
+            title = f"{self.claim.job_name}, attempt {self.claim.attempt}, {what} {entry.number}"
+            self._remember_stored(name, self._store.put(entry.path, title=title, moved=self._moved))
+        return self._stored[name]
+
+    def _remember_stored(self, name: str, blob: Blob) -> None:
+        self._stored[name] = blob
+        self.spool.note_stored({name: asdict(blob) for name, blob in self._stored.items()})
 
     def _note_saved(self, epochs_done: int, steps_done: int) -> None:
         self.saved = Saved(epochs_done=epochs_done, steps_done=steps_done, at_s=self._clock.now_s())
 
-    def _delete(self, sha256s: Iterable[str]) -> None:
-        for sha256 in sha256s:
+    def _delete(self, blobs: Iterable[Blob]) -> None:
+        for blob in blobs:
             with contextlib.suppress(StoreError):  # an orphan costs space, never safety
-                self._store.delete(sha256)
-                self._deleted.append(sha256)
+                self._store.delete(blob)
+                self._deleted.append(blob)
 
     def _write(self, action: "Callable[[Connection], T]") -> T:
         """Run a transaction, and let it record the blobs that were deleted since the last one."""
@@ -176,15 +213,16 @@ class Attempt:
 
         def both(tx: "Connection") -> T:
             if deleted:
-                mark_deleted(tx, deleted, now_s=now_s)
+                mark_deleted(tx, [blob.sha256 for blob in deleted], now_s=now_s)
             return action(tx)
 
         outcome = self._database.transact(both)
+        self.writes += 1
         del self._deleted[: len(deleted)]
         return outcome
 
-    def _required(self, sha256: str, error: type[TrainingError], what: str) -> Path:
+    def _required(self, blob: Blob, error: type[TrainingError], what: str) -> Path:
         try:
-            return fetch_once(self._store, sha256, self._cache / "blobs")
+            return fetch_once(self._store, blob, self._cache / "blobs", moved=self._moved)
         except (BlobMissing, DigestMismatch) as exc:
             raise error(f"{what} cannot be read: {exc}") from exc

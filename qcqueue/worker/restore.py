@@ -12,7 +12,7 @@ from pathlib import Path
 from qcqueue.checkpoints.format import read_about
 from qcqueue.errors import BlobMissing, CheckpointDamaged, DigestMismatch
 from qcqueue.queue.values import Checkpoint
-from qcqueue.storage.base import Store
+from qcqueue.storage.base import Blob, Moved, Store, silently
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,9 @@ class Restored:
     damaged: tuple[tuple[Checkpoint, str], ...]
 
 
-def restore_newest(store: Store, checkpoints: Sequence[Checkpoint], *, state: Path, best: Path) -> Restored:
+def restore_newest(
+    store: Store, checkpoints: Sequence[Checkpoint], *, state: Path, best: Path, moved: Moved = silently
+) -> Restored:
     """Fetch the newest whole state (and the best epoch's) to the two paths. checkpoints: newest first.
 
     Raises: StoreError: the store does not answer; nothing is known about the checkpoints then.
@@ -31,7 +33,7 @@ def restore_newest(store: Store, checkpoints: Sequence[Checkpoint], *, state: Pa
     damaged: list[tuple[Checkpoint, str]] = []
     for checkpoint in checkpoints:
         try:
-            _fetch(store, checkpoint, state=state, best=best)
+            _fetch(store, checkpoint, state=state, best=best, moved=moved)
         except (BlobMissing, DigestMismatch, CheckpointDamaged) as exc:
             damaged.append((checkpoint, str(exc)))
             for path in (state, best):
@@ -41,12 +43,12 @@ def restore_newest(store: Store, checkpoints: Sequence[Checkpoint], *, state: Pa
     return Restored(chosen=None, damaged=tuple(damaged))
 
 
-def fetch_once(store: Store, sha256: str, folder: Path) -> Path:
+def fetch_once(store: Store, blob: Blob, folder: Path, *, moved: Moved = silently) -> Path:
     """Return the path of a blob in this machine's cache, fetching it where it is not there, or not whole any more."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / sha256
-    if not _holds(path, sha256):
-        store.fetch(sha256, path)
+    path = folder / blob.sha256
+    if not _holds(path, blob.sha256):
+        store.fetch(blob, path, moved=moved)
     return path
 
 
@@ -57,11 +59,11 @@ def _holds(path: Path, sha256: str) -> bool:
         return hashlib.file_digest(reading, "sha256").hexdigest() == sha256
 
 
-def _fetch(store: Store, checkpoint: Checkpoint, *, state: Path, best: Path) -> None:
-    store.fetch(checkpoint.state_sha256, state)
+def _fetch(store: Store, checkpoint: Checkpoint, *, state: Path, best: Path, moved: Moved) -> None:
+    store.fetch(checkpoint.state, state, moved=moved)
     read_about(state)
     if checkpoint.record.best_epoch is None:
         return
-    if checkpoint.best_sha256 is None:
+    if checkpoint.best is None:
         raise CheckpointDamaged(f"the state of its best epoch {checkpoint.record.best_epoch} is not kept any more")
-    store.fetch(checkpoint.best_sha256, best)
+    store.fetch(checkpoint.best, best, moved=moved)

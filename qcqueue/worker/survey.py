@@ -5,11 +5,12 @@ wrongly. A check can cost a download, so it stops at the first job that has no o
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from qcqueue.core.lease import has_ended
 from qcqueue.core.spec import JobSpec
-from qcqueue.queue.claim import candidates, live_attempts
+from qcqueue.queue.claim import candidates, heartbeats_of, live_attempts
 from qcqueue.queue.values import Candidate, LiveAttempt
 from qcqueue.worker.tools import Tools
 
@@ -18,13 +19,16 @@ from qcqueue.worker.tools import Tools
 class Sight:
     """One look at the queue.
 
-    dead are the sessions of this machine that provably ended; gone maps (job, attempt) to how its end is known;
-    busy are the attempts that are alive; obstacles maps a checked job to what is in its way, None for nothing;
+    dead are the sessions of this machine that provably ended, and heartbeats names the heartbeats of those that worked
+    on this queue; gone maps (job, attempt) to how its end is known; left_here are the gone whose spools lie on this
+    machine; busy are the attempts that are alive; obstacles maps a checked job to what is in its way, None for nothing;
     all_checked is false where jobs behind the first clear one were not looked at.
     """
 
     dead: frozenset[str]
+    heartbeats: dict[str, str]
     gone: dict[tuple[str, int], str]
+    left_here: tuple[LiveAttempt, ...]
     busy: tuple[LiveAttempt, ...]
     obstacles: dict[str, str | None]
     all_checked: bool
@@ -39,9 +43,9 @@ class Survey:
 
     def look(self) -> Sight:
         # Whoever is provably dead here has nothing left to write, so what the database shows next is its last word.
-        dead = frozenset(self._tools.presence.gone())
+        dead = self._tools.presence.inherit()
         with self._tools.database.read() as tx:
-            live = live_attempts(tx)
+            live, heartbeats = live_attempts(tx), heartbeats_of(tx, dead)
         # Between two reads: asking the store takes time, and an open read keeps writers out.
         gone = {(it.job_name, it.number): why for it in live if (why := self._why_gone(it, dead))}
         with self._tools.database.read() as tx:
@@ -49,19 +53,24 @@ class Survey:
         obstacles = self._check_until_clear(waiting)
         return Sight(
             dead=dead,
+            heartbeats=heartbeats,
             gone=gone,
+            left_here=tuple(it for it in live if self._was_here(it, dead)),
             busy=tuple(it for it in live if (it.job_name, it.number) not in gone),
             obstacles=obstacles,
             all_checked=len(obstacles) == len(waiting),
         )
 
     def _why_gone(self, live: LiveAttempt, dead: frozenset[str]) -> str | None:
-        if live.session_id in dead and live.machine == self._tools.machine.id:
+        if self._was_here(live, dead):
             return "its process on this machine is gone"
-        age_s = self._tools.store.heartbeat_age_s(live.session_id)
+        age_s = self._tools.store.heartbeat_age_s(live.heartbeat)
         if not has_ended(age_s, self._tools.lease):
             return None
         return "it left no heartbeat" if age_s is None else f"no heartbeat for {age_s:.0f} s"
+
+    def _was_here(self, live: LiveAttempt, dead: AbstractSet[str]) -> bool:
+        return live.session_id in dead and live.machine == self._tools.machine.id
 
     def _check_until_clear(self, waiting: Sequence[Candidate]) -> dict[str, str | None]:
         checked: dict[str, str | None] = {}

@@ -11,6 +11,7 @@ from qcqueue.clock import SystemClock
 from qcqueue.core.canonical import canonical_json
 from qcqueue.errors import BlobMissing, StoreBusy, StoreError, UnknownFormat
 from qcqueue.queue.values import Checkpoint
+from qcqueue.storage.base import Blob
 from qcqueue.storage.folder import FolderStore
 from qcqueue.worker.restore import Restored, fetch_once, restore_newest
 from tests.checkpoints.states import snapshot
@@ -23,7 +24,7 @@ class Shelf:
 
     folder: Path
     store: FolderStore
-    states: dict[int, str]
+    states: dict[int, Blob]
 
     @property
     def state(self) -> Path:
@@ -33,11 +34,11 @@ class Shelf:
     def best(self) -> Path:
         return self.folder / "best"
 
-    def checkpoint(self, *val_losses: float, states: Mapping[int, str] | None = None) -> Checkpoint:
+    def checkpoint(self, *val_losses: float, states: Mapping[int, Blob] | None = None) -> Checkpoint:
         """Return the checkpoint after these epochs."""
         return Checkpoint(
             id=len(val_losses),
-            state_sha256=self.states[len(val_losses)],
+            state=self.states[len(val_losses)],
             record_json=canonical_json(record(val_losses).to_json()),
             epoch_states=self.states if states is None else states,
         )
@@ -46,7 +47,7 @@ class Shelf:
         return restore_newest(self.store, checkpoints, state=self.state, best=self.best)
 
     def damage(self, epoch: int) -> None:
-        (self.store.root / "blobs" / self.states[epoch]).write_bytes(b"rot")
+        (self.store.root / "blobs" / self.states[epoch].sha256).write_bytes(b"rot")
 
     def lose(self, epoch: int) -> None:
         self.store.delete(self.states[epoch])
@@ -89,7 +90,7 @@ def test_a_state_that_is_not_whole_falls_back_to_the_one_before(shelf: Shelf, ha
     restored = shelf.restore(newest, older)
     assert restored.chosen == older
     assert [checkpoint for checkpoint, _ in restored.damaged] == [newest]
-    assert shelf.states[3][:12] in restored.damaged[0][1]
+    assert shelf.states[3].sha256[:12] in restored.damaged[0][1]
     assert read_state(shelf.state).record.epochs_done == 2
 
 
@@ -132,7 +133,7 @@ def test_where_nothing_is_whole_the_run_starts_again_and_no_file_is_left(shelf: 
 def test_a_store_that_does_not_answer_says_nothing_of_the_checkpoints(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch, error: type[StoreError]
 ) -> None:
-    def refuse(sha256: str, target: Path) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr(shelf.store, "fetch", refuse)
@@ -148,8 +149,8 @@ def test_a_state_of_a_newer_qcqueue_is_not_taken_for_damaged(shelf: Shelf) -> No
 
 
 def test_a_checkpoint_knows_the_state_of_its_best_epoch(shelf: Shelf) -> None:
-    assert shelf.checkpoint(0.5, 0.1, 0.4).best_sha256 == shelf.states[2]
-    assert shelf.checkpoint().best_sha256 is None
+    assert shelf.checkpoint(0.5, 0.1, 0.4).best == shelf.states[2]
+    assert shelf.checkpoint().best is None
 
 
 def test_a_blob_is_fetched_into_the_cache_once(shelf: Shelf) -> None:
@@ -168,4 +169,4 @@ def test_a_cached_blob_that_rotted_is_fetched_again(shelf: Shelf) -> None:
 
 def test_a_blob_that_is_nowhere_is_missing(shelf: Shelf) -> None:
     with pytest.raises(BlobMissing):
-        fetch_once(shelf.store, "0" * 64, shelf.folder / "cache")
+        fetch_once(shelf.store, Blob(sha256="0" * 64, size_bytes=1), shelf.folder / "cache")

@@ -74,13 +74,13 @@ def test_a_flipped_bit_anywhere_never_gets_past_the_digest(tmp_path: Path) -> No
     store = FolderStore(tmp_path / "store", SystemClock())
     store.create()
     write_state(tmp_path / "state", snapshot())
-    sha256 = store.put(tmp_path / "state")
+    blob = store.put(tmp_path / "state")
     data = bytearray((tmp_path / "state").read_bytes())
     for position in range(0, len(data), 13):
         data[position] ^= 1 << position % 8
-        (tmp_path / "store" / "blobs" / sha256).write_bytes(data)
+        (tmp_path / "store" / "blobs" / blob.sha256).write_bytes(data)
         with pytest.raises(DigestMismatch):
-            store.fetch(sha256, tmp_path / "fetched")
+            store.fetch(blob, tmp_path / "fetched")
         data[position] ^= 1 << position % 8
     assert not (tmp_path / "fetched").exists()
 

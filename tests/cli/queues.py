@@ -25,7 +25,8 @@ from qcqueue.queue import attempts
 from qcqueue.queue.claim import begin_session, claim, end_session
 from qcqueue.queue.controls import control
 from qcqueue.queue.enqueue import enqueue
-from qcqueue.queue.values import Claim, StoredBlob
+from qcqueue.queue.values import Claim
+from qcqueue.storage.base import Blob
 from tests.training.worlds import a_dataset, a_record, a_spec
 
 DATASET = "qc-tiny"
@@ -217,8 +218,8 @@ def _appraisal(epoch: int) -> Appraisal:
     )
 
 
-def _blob(text: str) -> StoredBlob:
-    return StoredBlob(sha256=_sha256(text.encode()), size_bytes=84_000_000)
+def _blob(text: str) -> Blob:
+    return Blob(sha256=_sha256(text.encode()), size_bytes=84_000_000)
 
 
 def _sha256(content: bytes) -> str:

@@ -26,12 +26,13 @@ from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import Enqueued, enqueue
 from qcqueue.queue.overview import JobLine, job_lines
 from qcqueue.queue.queries import job_detail
-from qcqueue.queue.values import Candidate, Claim, JobDetail, StoredBlob
+from qcqueue.queue.values import Candidate, Claim, JobDetail
+from qcqueue.storage.base import Blob
 from qcqueue.testing.conformance import contents_digest
 
 T = TypeVar("T")
 
-IMAGES = StoredBlob(sha256=digest_of("images"), size_bytes=1000)
+IMAGES = Blob(sha256=digest_of("images"), size_bytes=1000)
 SUMMARY = DatasetSummary(
     classes=("good", "reject"), image_size=(32, 32), train=40, validation=8, test=8, source="made up"
 )
@@ -86,9 +87,9 @@ def record(val_losses: Sequence[float] = (), *, steps_done: int = 0, lineage: in
     )
 
 
-def state(*words: object) -> StoredBlob:
+def state(*words: object) -> Blob:
     """Return a state blob that is the same for the same words."""
-    return StoredBlob(sha256=digest_of(["state", *words]), size_bytes=100)
+    return Blob(sha256=digest_of(["state", *words]), size_bytes=100)
 
 
 def epoch_done(job: str, val_losses: Sequence[float]) -> Progress:
@@ -119,7 +120,7 @@ def result(epoch: int = 1) -> Result:
     )
 
 
-PREDICTIONS = StoredBlob(sha256=digest_of("predictions"), size_bytes=10)
+PREDICTIONS = Blob(sha256=digest_of("predictions"), size_bytes=10)
 
 
 @functools.cache
@@ -179,7 +180,7 @@ class Desk:
         assert held is not None, "the test expects a job to be free"
         return held
 
-    def commit(self, held: Claim, *items: Progress) -> tuple[str, ...]:
+    def commit(self, held: Claim, *items: Progress) -> tuple[Blob, ...]:
         return self.do(commit_progress, held, items, keep=keep_last_two_and_best)
 
     def train(self, held: Claim, *val_losses: float, after: Sequence[float] = ()) -> None:

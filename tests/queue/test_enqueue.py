@@ -7,7 +7,7 @@ from qcqueue.core.states import State
 from qcqueue.errors import NameTaken, SpecInvalid, UnknownName
 from qcqueue.queue.blobs import stored_blobs
 from qcqueue.queue.enqueue import enqueue
-from qcqueue.queue.values import StoredBlob
+from qcqueue.storage.base import Blob
 from tests.queue.desk import IMAGES, Desk, spec
 
 
@@ -91,7 +91,7 @@ def test_images_of_another_size_refuse_the_whole_file(desk: Desk) -> None:
 
 
 def test_a_weights_file_is_named_by_the_commit_that_needs_it(desk: Desk) -> None:
-    weights = StoredBlob(sha256=digest_of("weights file"), size_bytes=33)
+    weights = Blob(sha256=digest_of("weights file"), size_bytes=33)
     needs = spec("a", weights="file", weights_sha256=weights.sha256)
     desk.do(enqueue, [needs], weights=[weights], who="user")
     assert desk.ask(stored_blobs)[weights.sha256] == 33

@@ -26,8 +26,8 @@ LOSSES: dict[str, Callable[[Desk, Claim], object]] = {
     "a person held it": lambda desk, held: desk.control("hold", "a"),
     "a person cancelled it": lambda desk, held: desk.control("cancel", "a"),
     "it was held and released": lambda desk, held: (desk.control("hold", "a"), desk.control("release", "a")),
-    "it stopped itself": lambda desk, held: desk.do(stop, held, why="limit"),
-    "it finished": lambda desk, held: desk.do(finish, held, result(), PREDICTIONS),
+    "it stopped itself": lambda desk, held: desk.do(stop, held, why="asked to"),
+    "it finished": lambda desk, held: desk.do(finish, held, result(2), PREDICTIONS),
     "it failed": lambda desk, held: desk.do(fail, held, Cause.BAD_DATA, "torn image"),
 }
 
@@ -43,6 +43,17 @@ def test_a_lost_attempt_can_write_nothing(desk: Desk, loss: str, write: str) -> 
     with pytest.raises(LeaseLost, match="attempt 1 of study/a has ended") as caught:
         WRITES[write](desk, held)
     assert caught.value.hint == "qcqueue log study/a"
+    assert desk.digest() == before
+
+
+@pytest.mark.parametrize("write", ["finish", "stop", "interrupt", "fail"])
+def test_an_end_whose_answer_was_lost_is_written_again_and_changes_nothing(desk: Desk, write: str) -> None:
+    desk.enqueue("a")
+    held = desk.must_claim("s1")
+    desk.train(held, 0.5)
+    WRITES[write](desk, held)
+    before = desk.digest()
+    WRITES[write](desk, held)
     assert desk.digest() == before
 
 

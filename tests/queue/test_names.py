@@ -7,7 +7,7 @@ from qcqueue.errors import NameTaken, UnknownName
 from qcqueue.queue.datasets import add_dataset, find_dataset, list_datasets
 from qcqueue.queue.jobs import find_job
 from qcqueue.queue.queries import job_detail
-from qcqueue.queue.values import StoredBlob
+from qcqueue.storage.base import Blob
 from tests.queue.desk import IMAGES, SUMMARY, Desk, spec
 
 
@@ -40,7 +40,7 @@ def test_a_typing_mistake_is_answered_with_the_nearest_name(desk: Desk) -> None:
 
 def test_a_dataset_is_found_with_all_that_was_said_of_it(desk: Desk) -> None:
     found = desk.ask(find_dataset, "images")
-    assert (found.sha256, found.size_bytes, found.summary) == (IMAGES.sha256, IMAGES.size_bytes, SUMMARY)
+    assert (found.blob, found.summary) == (IMAGES, SUMMARY)
 
 
 def test_adding_the_same_dataset_again_changes_nothing(desk: Desk) -> None:
@@ -51,7 +51,7 @@ def test_adding_the_same_dataset_again_changes_nothing(desk: Desk) -> None:
 
 def test_a_name_stands_for_the_same_images_for_ever(desk: Desk) -> None:
     before = desk.digest()
-    other = StoredBlob(sha256=digest_of("other images"), size_bytes=1)
+    other = Blob(sha256=digest_of("other images"), size_bytes=1)
     with pytest.raises(NameTaken, match="'images'") as caught:
         desk.do(add_dataset, "images", other, SUMMARY, who="user")
     assert caught.value.hint is not None

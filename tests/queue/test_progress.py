@@ -21,6 +21,11 @@ def kept(desk: Desk) -> list[tuple[int, int]]:
     return [(it.epochs_done, it.steps_done) for it in desk.detail("a").checkpoints if it.status == "kept"]
 
 
+def another_epoch_one() -> Progress:
+    """Return a first epoch that was trained once more, and differently."""
+    return Progress(state=state("another"), record=record((0.6,)), timing=TIMING)
+
+
 def test_an_epoch_is_recorded_to_the_bit(desk: Desk, held: Claim) -> None:
     desk.commit(held, epoch_done("study/a", (0.1 + 0.2,)))
     (line,) = desk.detail("a").epochs
@@ -41,7 +46,7 @@ def test_an_epoch_cannot_be_counted_twice(desk: Desk, held: Claim) -> None:
     desk.train(held, 0.5)
     before = desk.digest()
     with pytest.raises(IntegrityError):
-        desk.commit(held, epoch_done("study/a", (0.5,)))
+        desk.commit(held, another_epoch_one())
     assert desk.digest() == before
 
 
@@ -49,8 +54,18 @@ def test_a_commit_is_all_of_its_items_or_none(desk: Desk, held: Claim) -> None:
     desk.train(held, 0.5)
     before = desk.digest()
     with pytest.raises(IntegrityError):
-        desk.commit(held, within_epoch("study/a", (0.5,), 3), epoch_done("study/a", (0.5,)))
+        desk.commit(held, within_epoch("study/a", (0.5,), 3), another_epoch_one())
     assert desk.digest() == before
+
+
+def test_a_commit_whose_answer_was_lost_is_made_again_and_changes_nothing(desk: Desk, held: Claim) -> None:
+    items = within_epoch("study/a", (), 10), epoch_done("study/a", (0.5,))
+    told = desk.commit(held, *items)
+    before = desk.digest()
+    assert desk.commit(held, *items) == told
+    assert desk.digest() == before
+    desk.commit(held, *items, epoch_done("study/a", (0.5, 0.4)))
+    assert desk.line("a").epochs_done == 2
 
 
 def test_a_commit_shows_that_the_job_is_alive(desk: Desk, held: Claim) -> None:
@@ -60,9 +75,16 @@ def test_a_commit_shows_that_the_job_is_alive(desk: Desk, held: Claim) -> None:
 
 def test_the_last_two_states_and_the_best_are_kept_and_the_rest_named_for_deletion(desk: Desk, held: Claim) -> None:
     losses = (0.5, 0.1, 0.4, 0.3, 0.2)
-    gone = [desk.commit(held, epoch_done("study/a", losses[:count])) for count in range(1, 6)]
+    gone = [set(desk.commit(held, epoch_done("study/a", losses[:count]))) for count in range(1, 6)]
+    first, third = state("study/a", 1), state("study/a", 3)
     assert kept(desk) == [(2, 0), (4, 0), (5, 0)]
-    assert gone == [(), (), (state("study/a", 1).sha256,), (), (state("study/a", 3).sha256,)]
+    assert gone == [set(), set(), {first}, {first}, {first, third}]
+
+
+def test_a_state_is_named_for_deletion_until_it_is_deleted(desk: Desk, held: Claim) -> None:
+    desk.train(held, 0.5, 0.4, 0.3)
+    desk.do(mark_deleted, [state("study/a", 1).sha256])
+    assert desk.commit(held, within_epoch("study/a", (0.5, 0.4, 0.3), 1)) == (state("study/a", 2),)
 
 
 def test_a_retired_checkpoint_keeps_its_line_and_gives_back_its_record(desk: Desk, held: Claim) -> None:
@@ -77,7 +99,7 @@ def test_a_state_that_another_checkpoint_still_names_is_not_deleted(desk: Desk, 
     assert desk.commit(held, trained) == ()
     assert desk.commit(held, finished) == ()
     assert desk.commit(held, epoch_done("study/a", (0.5, 0.4))) == ()
-    assert desk.commit(held, epoch_done("study/a", (0.5, 0.4, 0.3))) == (finished.state.sha256,)
+    assert desk.commit(held, epoch_done("study/a", (0.5, 0.4, 0.3))) == (finished.state,)
 
 
 def test_states_of_another_job_are_left_alone(desk: Desk, held: Claim) -> None:

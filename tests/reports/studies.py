@@ -14,6 +14,7 @@ from qcqueue.core.states import State
 from qcqueue.queue.overview import JobLine
 from qcqueue.queue.values import AttemptLine, DatasetLine, EpochLine, HistoryLine, JobDetail
 from qcqueue.reports.evidence import Proof
+from qcqueue.storage.base import Blob
 
 START_S = 1_763_700_000.0
 AS_OF_S = START_S + 3 * 86_400
@@ -70,9 +71,8 @@ def a_dataset(**changes: Any) -> DatasetLine:
     )
     line = DatasetLine(
         name="qc-images",
-        sha256="d" * 64,
+        blob=Blob(sha256="d" * 64, size_bytes=54_000_000),
         summary=replace(summary, **changes),
-        size_bytes=54_000_000,
         added_at_s=START_S - 3600,
     )
     return line

@@ -8,6 +8,7 @@ from qcqueue.core.states import State
 from qcqueue.queue.values import JobDetail
 from qcqueue.reports.figures import figures_of
 from qcqueue.reports.honesty import Note, Quantity, notes_on, ranges
+from qcqueue.storage.base import Blob
 from tests.reports.studies import T4, a_dataset, a_job, a_spec, an_epoch, epochs_of
 
 L4 = replace(T4, processor="NVIDIA L4")
@@ -85,7 +86,7 @@ def test_the_note_of_a_dataset_is_at_the_numbers_measured_on_it() -> None:
     [note] = notes_on(models, [a_dataset()])
     assert "synthetic degradations, not clinical data" in note.text
     assert note.touches == {Quantity.ACCURACY, Quantity.TEST_ACCURACY}
-    assert notes_on(models, [replace(a_dataset(), sha256="e" * 64)]) == ()
+    assert notes_on(models, [replace(a_dataset(), blob=Blob(sha256="e" * 64, size_bytes=1))]) == ()
 
 
 def test_notes_are_numbered_from_one() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from qcqueue.clock import SystemClock
 from qcqueue.errors import StoreDenied, StoreError
+from qcqueue.storage.base import Blob
 from qcqueue.storage.folder import FolderStore
 from qcqueue.testing.conformance import kill_now, running
 
@@ -23,9 +24,9 @@ def store(tmp_path: Path) -> FolderStore:
 
 def test_making_the_folders_again_changes_nothing(store: FolderStore, tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(b"bytes")
-    sha256 = store.put(tmp_path / "source")
+    blob = store.put(tmp_path / "source")
     store.create()
-    assert list(store.list_blobs()) == [sha256]
+    assert list(store.list_blobs()) == [blob]
 
 
 def test_a_put_that_is_cut_halfway_leaves_nothing_under_any_name(store: FolderStore, tmp_path: Path) -> None:
@@ -36,14 +37,15 @@ def test_a_put_that_is_cut_halfway_leaves_nothing_under_any_name(store: FolderSt
         writing.write(b"half of the bytes")
         kill_now(process, pipe)
     assert list(store.list_blobs()) == []
-    assert store.size(hashlib.sha256(b"half of the bytes").hexdigest()) is None
+    half = hashlib.sha256(b"half of the bytes").hexdigest()
+    assert store.size(Blob(sha256=half, size_bytes=17)) is None
 
 
 def test_a_fetch_into_a_folder_that_is_not_there_is_no_missing_blob(store: FolderStore, tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(b"bytes")
-    sha256 = store.put(tmp_path / "source")
+    blob = store.put(tmp_path / "source")
     with pytest.raises(StoreError, match="nowhere") as caught:
-        store.fetch(sha256, tmp_path / "nowhere" / "target")
+        store.fetch(blob, tmp_path / "nowhere" / "target")
     assert type(caught.value) is StoreError
 
 
@@ -53,7 +55,7 @@ def test_a_folder_that_went_away_is_a_store_error_whatever_is_asked(store: Folde
     for question in (lambda: store.put(tmp_path / "source"), store.list_blobs, lambda: store.beat("session")):
         with pytest.raises(StoreError):
             question()
-    assert store.size("0" * 64) is None
+    assert store.size(Blob(sha256="0" * 64, size_bytes=1)) is None
     assert store.heartbeat_age_s("session") is None
 
 
