@@ -43,6 +43,7 @@ class Fault(StrEnum):
     KILL_AT_BEAT = "session killed at a heartbeat"
     STORE_BUSY = "store busy"
     DATABASE_BUSY = "database busy"
+    COMMIT_UNANSWERED = "commit made, its answer lost"
     STORE_AWAY = "store away for a while"
     RACE = "others ran within a step"
     FROZEN_CALL = "frozen in the middle of a step, beyond its lease"

@@ -11,7 +11,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from qcqueue.database.local import LocalDatabase
-from qcqueue.errors import StoreBusy
+from qcqueue.errors import OutcomeUnknown, StoreBusy
 from qcqueue.testing.chance import Fault, Faults
 from qcqueue.testing.ledger import Ledger
 
@@ -35,6 +35,8 @@ class FaultyDatabase:
             outcome = self._database.transact(lambda tx: self._run(action, tx))
         self._ledger.look()
         self._faults.crash_on(Fault.KILL_AFTER_COMMIT)
+        if self._faults.hit(Fault.COMMIT_UNANSWERED):
+            raise OutcomeUnknown("the answer to a commit was lost")
         self._pause()
         return outcome
 

@@ -26,6 +26,7 @@ USUAL_RATES: Mapping[Fault, float] = {
     Fault.KILL_AT_BEAT: 0.01,
     Fault.STORE_BUSY: 0.04,
     Fault.DATABASE_BUSY: 0.06,
+    Fault.COMMIT_UNANSWERED: 0.05,
     Fault.STORE_AWAY: 0.1,
     Fault.RACE: 0.15,
     Fault.FROZEN_CALL: 0.02,

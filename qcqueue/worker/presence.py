@@ -1,13 +1,14 @@
 """Proof that a session of this machine is gone: the kernel drops its file lock when its process dies.
 
 Each session locks one file in the machine's cache for as long as it lives. Whoever can take the lock has proof
-that the process is dead, however it died, so its job can be claimed at once instead of after the lease. A
-process that is only asleep keeps its lock. Without a lock file there is no proof, and the lease decides.
+that the process is dead, however it died, so its job can be claimed at once instead of after the lease; and as long
+as they hold it they alone may deal with what it left. A process that is only asleep keeps its lock. Without a lock
+file there is no proof, and the lease decides.
 """
 
+import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 NOT_YET = ".new"
@@ -19,6 +20,7 @@ class Presence:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._held: dict[str, int] = {}
+        self._inherited: set[str] = set()
 
     def announce(self, session_id: str) -> None:
         """Hold the lock of this session until `leave` or the death of the process."""
@@ -30,28 +32,50 @@ class Presence:
         unlocked.rename(self._folder / session_id)
         self._held[session_id] = descriptor
 
+    def inherit(self) -> frozenset[str]:
+        """Take over the sessions of this machine that are provably dead; return all that are held until `leave`.
+
+        Nobody else can inherit them meanwhile, unless this process dies too.
+        """
+        names = sorted(path.name for path in self._folder.iterdir()) if self._folder.is_dir() else []
+        for name in names:
+            if name.endswith(NOT_YET) or name in self._held:
+                continue
+            descriptor = self._take(self._folder / name)
+            if descriptor is not None:
+                self._held[name] = descriptor
+                self._inherited.add(name)
+        return frozenset(self._inherited)
+
     def leave(self, session_id: str) -> None:
-        """Give up the lock and its file."""
+        """Give up a lock and its file: this session's, or that of a dead one which has been dealt with."""
         (self._folder / session_id).unlink(missing_ok=True)
+        self._close(session_id)
+
+    def let_go(self) -> None:
+        """Give up every lock as the death of the process would: the files stay, as proof that the sessions are gone."""
+        for session_id in list(self._held):
+            self._close(session_id)
+
+    def disown(self, session_id: str) -> None:
+        """Give a dead session back unchanged: what it left is for somebody else."""
+        self._close(session_id)
+
+    def _close(self, session_id: str) -> None:
+        self._inherited.discard(session_id)
         if session_id in self._held:
             os.close(self._held.pop(session_id))
 
-    def is_gone(self, session_id: str) -> bool:
-        """Return whether this machine can prove that the session's process is dead."""
-        try:
-            descriptor = os.open(self._folder / session_id, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        finally:
+    @staticmethod
+    def _take(path: Path) -> int | None:
+        """Return a descriptor that holds the lock, or None where a living process does or the file has gone."""
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if path.stat().st_ino == os.fstat(descriptor).st_ino:
+                    return descriptor
+            except (BlockingIOError, FileNotFoundError):  # it lives, or whoever inherited it has tidied it away
+                pass
             os.close(descriptor)
-        return True
-
-    def gone(self) -> Iterator[str]:
-        """Yield the sessions of this machine that are provably dead and have not been tidied away."""
-        if self._folder.is_dir():
-            names = sorted(path.name for path in self._folder.iterdir())
-            yield from (name for name in names if not name.endswith(NOT_YET) and self.is_gone(name))
+        return None

@@ -10,7 +10,6 @@ import contextlib
 import shutil
 import signal
 from collections.abc import Callable
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,15 +17,16 @@ from pathlib import Path
 from qcqueue.checkpoints.spool import Failure, Spool
 from qcqueue.checkpoints.spool import Progress as TrainerProgress
 from qcqueue.core.outcomes import Cause, cause_of
-from qcqueue.core.records import EpochMetrics
+from qcqueue.core.records import EpochMetrics, TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.words import duration
-from qcqueue.errors import LeaseLost, StoreError, TrainingError
-from qcqueue.queue.claim import begin_session, claim, end_session
+from qcqueue.errors import LeaseLost, OutcomeUnknown, StoreError, TrainingError
+from qcqueue.queue.claim import begin_session, claim, claim_held_by, end_session
 from qcqueue.queue.values import Checkpoint, Claim, LiveAttempt
 from qcqueue.scheduling.order import first_runnable
 from qcqueue.worker.attempt import Attempt, Saved
-from qcqueue.worker.survey import Survey
+from qcqueue.worker.machine import Machine
+from qcqueue.worker.survey import Sight, Survey
 from qcqueue.worker.tools import Tools
 
 SOON_S = 0.1
@@ -59,13 +59,29 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """How far the bytes are that move between this machine and the store right now."""
+
+    moved_bytes: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What can be shown of a session right now. epoch_s is what its newest epoch took, validation included."""
+    """What can be shown of a session right now. epoch_s is what its newest epoch took, validation included.
+
+    resumed says where the run was taken up, None before that is known; written is how far the newest record has come
+    that lies on this machine's disk and is not committed yet; waiting_for is why saving waits.
+    """
 
     job_name: str
     attempt: int
+    resumed: str | None
     progress: TrainerProgress | None
+    transfer: Transfer | None
+    written: TrainingRecord | None
     saved: Saved | None
+    waiting_for: StoreError | None
     epoch_s: float | None
 
 
@@ -79,6 +95,8 @@ class Session:
         """Jobs that were passed over, with the reason, at the last look at the queue."""
         self.busy: tuple[LiveAttempt, ...] = ()
         """Attempts of other sessions that were alive at the last look."""
+        self.on_transfer: Callable[[], None] = lambda: None
+        """Called after every piece of a transfer, which can take minutes within one step."""
         self._tools = tools
         self._limits = limits
         self._next: Callable[[], float | None] = self._arrive
@@ -91,8 +109,13 @@ class Session:
         self._worst: Ending | None = None
         self._epochs = 0
         self._epoch_s: float | None = None
+        self._resumed: str | None = None
+        self._waiting_for: StoreError | None = None
         self._jobs = 0
         self._deaths = 0
+        self._heartbeat = ""
+        self._transfer: Transfer | None = None
+        self._writes_seen = 0
         self._survey = Survey(tools)
         self._memory_kills = 0
 
@@ -117,6 +140,7 @@ class Session:
     def abandon(self) -> None:
         """Leave this instant, as if the plug were pulled; only what is committed remains."""
         self._tools.trainer.kill()
+        self._tools.presence.let_go()
 
     def view(self) -> View | None:
         """Return what to show of the job at hand, or None between jobs."""
@@ -126,17 +150,32 @@ class Session:
         return View(
             job_name=held.job_name,
             attempt=held.attempt,
+            resumed=self._resumed,
             progress=self._attempt.spool.progress(),
+            transfer=self._transfer,
+            written=self._attempt.spool.newest_record(),
             saved=self._attempt.saved,
+            waiting_for=self._waiting_for,
             epoch_s=self._epoch_s,
         )
+
+    @property
+    def machine(self) -> Machine:
+        """Where this session runs."""
+        return self._tools.machine
+
+    @property
+    def has_unsaved(self) -> bool:
+        """Whether this machine's disk holds work of any session that is not committed: it would go with the machine."""
+        return any(Spool(folder).waiting() for folder in self._spools.glob("*"))
 
     # The chain: arrive -> look -> prepare -> watch -> settle -> look ... -> leave.
 
     def _arrive(self) -> float:
         tools = self._tools
-        tools.presence.announce(self.id)
-        tools.store.beat(self.id)
+        if not self._heartbeat:
+            tools.presence.announce(self.id)
+            self._heartbeat = tools.store.new_heartbeat(self.id)
         tools.database.transact(
             lambda tx: begin_session(
                 tx,
@@ -144,34 +183,54 @@ class Session:
                 machine=tools.machine.id,
                 host=tools.machine.host,
                 processor=tools.machine.processor,
+                heartbeat=self._heartbeat,
                 now_s=tools.clock.now_s(),
             )
         )
+        self._beat_now()
         return self._go(self._look)
 
     def _look(self) -> float | None:
         if self._stop_reason or self._out_of_limits():
             return self._leave(self._stop_reason or Ending.LIMIT)
         seen = self._survey.look()
-        self._tools.store.beat(self.id)  # the checks can have taken minutes, and a lease must not be born old
-        held = self._tools.database.transact(
-            lambda tx: claim(
-                tx,
-                self.id,
-                gone=seen.gone,
-                choose=lambda jobs: first_runnable(jobs, seen.obstacles),
-                now_s=self._tools.clock.now_s(),
+        for left in seen.left_here:
+            self._salvage(left)
+        self._beat_now()  # all this can have taken minutes, and a lease must not be born old
+        try:
+            held = self._tools.database.transact(
+                lambda tx: claim(
+                    tx,
+                    self.id,
+                    gone=seen.gone,
+                    choose=lambda jobs: first_runnable(jobs, seen.obstacles),
+                    now_s=self._tools.clock.now_s(),
+                )
             )
-        )
-        self._tidy(seen.dead)
+        except OutcomeUnknown:
+            return self._go(self._find_out)
+        self._tidy(seen)
         self.obstacles = {name: why for name, why in seen.obstacles.items() if why}
         self.busy = seen.busy
         if held:
-            self._attempt = self._attempt_on(held)
-            return self._go(self._prepare)
+            return self._take(held)
         if not seen.all_checked:  # a rival took the one that was clear
             return self._go(self._look)
         return self._leave(self._worst or (Ending.FINISHED if self._jobs else Ending.NOTHING_TO_DO))
+
+    def _find_out(self) -> float | None:
+        """Ask whether a job is held, after a claim whose answer was lost."""
+        try:
+            # As a transaction: a mere reading may be answered from this machine's copy, which knows nothing of it.
+            held = self._tools.database.transact(lambda tx: claim_held_by(tx, self.id))
+        except StoreError as exc:
+            self._tools.narrate(f"the store does not answer, asking again in {RETRY_S:.0f} s: {exc}")
+            return RETRY_S
+        return self._take(held) if held else self._go(self._look)
+
+    def _take(self, held: Claim) -> float:
+        self._attempt = self._attempt_on(held)
+        return self._go(self._prepare)
 
     def _prepare(self) -> float | None:
         self._mind_the_deadline()
@@ -184,6 +243,7 @@ class Session:
             if self._stop_reason:  # nothing has begun, so there is nothing to save and nobody to wait for
                 self._drop()
                 return self._leave(self._stop_reason)
+            self._waiting_for = exc
             self._tools.narrate(f"the store does not answer, trying again in {RETRY_S:.0f} s: {exc}")
             return RETRY_S
 
@@ -196,7 +256,8 @@ class Session:
             return self._failed(Failure(cause=cause_of(exc), message=str(exc)))
         for checkpoint, why in restored.damaged:
             self._tools.narrate(f"the save after epoch {checkpoint.record.epochs_done} is damaged: {why}")
-        self._tools.narrate(f"{held.job_name}, attempt {held.attempt}: {_where_from(restored.chosen)}")
+        self._resumed, self._waiting_for = _where_from(restored.chosen), None
+        self._tools.narrate(f"{held.job_name}, attempt {held.attempt}: {self._resumed}")
         self._memory_kills = self._tools.memory_kills()
         self._tools.trainer.start(attempt.spool.folder)
         return self._go(self._watch)
@@ -208,12 +269,14 @@ class Session:
             self._beat(now_s)
             if now_s >= self._retry_due_s:
                 self._collect()
+                self._waiting_for = None
                 if exit_code is not None:
                     return self._settle(exit_code)
         except LeaseLost as exc:
             return self._lost(exc)
         except StoreError as exc:
             # Training goes on; the spool keeps everything until the store answers again.
+            self._waiting_for = exc
             self._tools.narrate(f"saving waits {RETRY_S:.0f} s: {exc}")
             self._retry_due_s = now_s + RETRY_S
         self._mind_the_limits(now_s)
@@ -247,7 +310,7 @@ class Session:
         # Nothing is held any more, so a goodbye that is not heard costs nothing.
         with contextlib.suppress(StoreError):
             tools.database.transact(lambda tx: end_session(tx, self.id, how=ending, now_s=tools.clock.now_s()))
-            tools.store.forget_heartbeat(self.id)
+            tools.store.forget_heartbeat(self._heartbeat)
         tools.presence.leave(self.id)
         self.ending = ending
 
@@ -264,17 +327,37 @@ class Session:
     def _attempt_on(self, held: Claim) -> Attempt:
         return Attempt(
             held,
-            spool=Spool(self._spools / f"{self.id}-{held.attempt}"),
+            spool=self._spool(held.session_id, held.attempt),
             store=self._tools.store,
             database=self._tools.database,
             clock=self._tools.clock,
             cache=self._tools.cache,
+            moved=self._moved,
         )
+
+    def _salvage(self, left: LiveAttempt) -> None:
+        """Save, in its name, what a dead session of this machine had been handed and could not save any more."""
+        if not self._spool(left.session_id, left.number).waiting():
+            return
+        with contextlib.suppress(LeaseLost):  # somebody has taken the job over, and with it what is to be saved
+            with self._tools.database.read() as tx:
+                held = claim_held_by(tx, left.session_id)
+            if held:
+                self._tools.narrate(f"saving what attempt {left.number} on {left.job_name} left on this machine")
+                self._attempt_on(held).collect()
+
+    def _moved(self, moved_bytes: int, size_bytes: int) -> None:
+        """A transfer can take longer than a lease, so the heart beats meanwhile, and whoever looks is shown."""
+        self._transfer = None if moved_bytes == size_bytes else Transfer(moved_bytes=moved_bytes, size_bytes=size_bytes)
+        with contextlib.suppress(StoreError):
+            self._beat(self._tools.clock.monotonic_s())
+        self.on_transfer()
 
     def _drop(self) -> None:
         self._working().spool.close()
         self._attempt = None
-        self._epoch_s = None
+        self._writes_seen = 0
+        self._epoch_s = self._resumed = self._waiting_for = None
 
     def _job_over(self, ending: Ending | None) -> float | None:
         self._drop()
@@ -289,9 +372,20 @@ class Session:
         self._drop()
         return self._leave(ending)
 
-    def _failed(self, failure: Failure) -> float | None:
+    def _failed(self, failure: Failure) -> float:
+        """Record a failure with the next steps: until it is told that it was, it must not try the job again."""
+        return self._go(lambda: self._record(failure))
+
+    def _record(self, failure: Failure) -> float | None:
         attempt = self._working()
-        attempt.fail(failure)
+        try:
+            self._beat(self._tools.clock.monotonic_s())
+            attempt.fail(failure)
+        except LeaseLost as exc:
+            return self._lost(exc)
+        except StoreError as exc:
+            self._tools.narrate(f"the store does not answer, trying again in {RETRY_S:.0f} s: {exc}")
+            return RETRY_S
         self._tools.narrate(f"{attempt.claim.job_name} failed: {failure.message}")
         return self._job_over(Ending.JOB_FAILED)
 
@@ -303,10 +397,19 @@ class Session:
 
     def _beat(self, now_s: float) -> None:
         if now_s >= self._beat_due_s:
-            self._beat_due_s = now_s + self._tools.lease.beat_every_s
-            self._tools.store.beat(self.id)
-            if not self._working().finished:  # its own result ends an attempt while the trainer is still leaving
-                self._working().check_live()
+            self._beat_now()
+            if self._attempt and not self._attempt.ending:
+                self._check_live(self._attempt)
+
+    def _beat_now(self) -> None:
+        self._beat_due_s = self._tools.clock.monotonic_s() + self._tools.lease.beat_every_s
+        self._tools.store.beat(self._heartbeat)
+
+    def _check_live(self, attempt: Attempt) -> None:
+        """Ask whether the job is still ours, unless the database has agreed to a write since the last time."""
+        if attempt.writes == self._writes_seen:
+            attempt.check_live()
+        self._writes_seen = attempt.writes
 
     def _collect(self) -> None:
         attempt = self._working()
@@ -362,18 +465,29 @@ class Session:
             cause=Cause.CODE_ERROR, message=f"the trainer vanished {MOST_DEATHS} times without an epoch ({how})"
         )
 
-    def _tidy(self, dead: AbstractSet[str]) -> None:
-        """Remove what dead sessions of this machine left behind; their attempts are buried by now."""
-        for session_id in sorted(dead):
-            for folder in self._spools.glob(f"{session_id}-*"):
+    def _tidy(self, seen: Sight) -> None:
+        """Remove what dead sessions of this machine left behind; their attempts are buried by now.
+
+        A session that this queue does not know may have worked on another one, which will want what it left.
+        """
+        for session_id in sorted(seen.dead):
+            spools = list(self._spools.glob(f"{session_id}-*"))
+            if spools and session_id not in seen.heartbeats:
+                self._tools.presence.disown(session_id)
+                continue
+            for folder in spools:
                 shutil.rmtree(folder, ignore_errors=True)
             with contextlib.suppress(StoreError):  # a heartbeat nobody needs is litter, and a job may be held by now
-                self._tools.store.forget_heartbeat(session_id)
+                if heartbeat := seen.heartbeats.get(session_id):
+                    self._tools.store.forget_heartbeat(heartbeat)
             self._tools.presence.leave(session_id)
 
     @property
     def _spools(self) -> Path:
         return self._tools.cache / "spool"
+
+    def _spool(self, session_id: str, attempt: int) -> Spool:
+        return Spool(self._spools / f"{session_id}-{attempt}")
 
 
 def _where_from(chosen: Checkpoint | None) -> str:

@@ -17,13 +17,13 @@ def presence(tmp_path: Path) -> Presence:
 
 
 def test_a_session_nobody_announced_is_not_known_to_be_gone(presence: Presence) -> None:
-    assert not presence.is_gone("never")
-    assert list(presence.gone()) == []
+    assert presence.inherit() == set()
 
 
-def test_a_session_of_this_process_is_not_gone(presence: Presence) -> None:
+def test_a_session_of_this_process_is_not_gone(presence: Presence, tmp_path: Path) -> None:
     presence.announce("mine")
-    assert not presence.is_gone("mine")
+    assert presence.inherit() == set()
+    assert Presence(tmp_path / "presence").inherit() == set()
     presence.leave("mine")
 
 
@@ -31,23 +31,20 @@ def test_a_session_that_left_is_not_gone_but_forgotten(presence: Presence) -> No
     presence.announce("mine")
     presence.leave("mine")
     presence.leave("mine")
-    assert not presence.is_gone("mine")
-    assert list(presence.gone()) == []
+    assert presence.inherit() == set()
 
 
 def test_a_living_process_is_not_gone_however_often_one_asks(presence: Presence, tmp_path: Path) -> None:
     with running(announce_and_wait, tmp_path / "presence", "theirs") as (_, pipe):
         pipe.recv()
-        assert not any(presence.is_gone("theirs") for _ in range(5))
-        assert list(presence.gone()) == []
+        assert not any(presence.inherit() for _ in range(5))
 
 
 def test_a_killed_process_is_gone_at_once(presence: Presence, tmp_path: Path) -> None:
     with running(announce_and_wait, tmp_path / "presence", "theirs") as (process, pipe):
         pipe.recv()
         kill_now(process, pipe)
-    assert presence.is_gone("theirs")
-    assert list(presence.gone()) == ["theirs"]
+    assert presence.inherit() == {"theirs"}
 
 
 def test_a_process_that_ended_without_leaving_is_gone(presence: Presence, tmp_path: Path) -> None:
@@ -55,7 +52,7 @@ def test_a_process_that_ended_without_leaving_is_gone(presence: Presence, tmp_pa
         pipe.recv()
         pipe.send("end")
         process.join()
-    assert presence.is_gone("theirs")
+    assert presence.inherit() == {"theirs"}
 
 
 def test_a_frozen_process_is_not_gone(presence: Presence, tmp_path: Path) -> None:
@@ -63,29 +60,44 @@ def test_a_frozen_process_is_not_gone(presence: Presence, tmp_path: Path) -> Non
         pipe.recv()
         assert process.pid is not None
         os.kill(process.pid, signal.SIGSTOP)
-        assert not presence.is_gone("theirs")
+        assert presence.inherit() == set()
         os.kill(process.pid, signal.SIGCONT)
-        assert not presence.is_gone("theirs")
+        assert presence.inherit() == set()
 
 
 def test_a_dead_session_that_was_tidied_away_is_not_found_again(presence: Presence, tmp_path: Path) -> None:
     with running(announce_and_wait, tmp_path / "presence", "theirs") as (process, pipe):
         pipe.recv()
         kill_now(process, pipe)
+    assert presence.inherit() == {"theirs"}
     presence.leave("theirs")
-    assert list(presence.gone()) == []
+    assert Presence(tmp_path / "presence").inherit() == presence.inherit() == set()
+
+
+def test_a_dead_session_has_one_heir_at_a_time(presence: Presence, tmp_path: Path) -> None:
+    with running(announce_and_wait, tmp_path / "presence", "theirs") as (process, pipe):
+        pipe.recv()
+        kill_now(process, pipe)
+    rival = Presence(tmp_path / "presence")
+    assert presence.inherit() == {"theirs"}
+    assert rival.inherit() == set()
+    assert presence.inherit() == {"theirs"}
+    presence.disown("theirs")
+    assert rival.inherit() == {"theirs"}
+    rival.let_go()
+    assert presence.inherit() == {"theirs"}
+
+
+def test_who_lets_go_looks_dead_to_everybody(presence: Presence, tmp_path: Path) -> None:
+    presence.announce("mine")
+    presence.let_go()
+    assert Presence(tmp_path / "presence").inherit() == {"mine"}
 
 
 def test_a_session_that_is_about_to_announce_itself_is_not_gone(presence: Presence, tmp_path: Path) -> None:
     presence.announce("mine")
     (tmp_path / "presence" / f"theirs{NOT_YET}").touch()
-    assert list(presence.gone()) == []
-
-
-def test_asking_does_not_take_the_lock_away(presence: Presence, tmp_path: Path) -> None:
-    presence.announce("mine")
-    assert not Presence(tmp_path / "presence").is_gone("mine")
-    assert not Presence(tmp_path / "presence").is_gone("mine")
+    assert presence.inherit() == set()
 
 
 def announce_and_wait(folder: Path, session_id: str, pipe: Pipe) -> None:

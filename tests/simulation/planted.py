@@ -22,6 +22,7 @@ from qcqueue.queue import attempts as attempt_writes
 from qcqueue.queue import claim as claims
 from qcqueue.queue.attempts import Live
 from qcqueue.queue.values import Checkpoint, Claim, LiveAttempt
+from qcqueue.storage.base import Blob
 from qcqueue.storage.folder import FolderStore
 from qcqueue.worker import attempt as attempt_module
 from qcqueue.worker import restore, session, survey
@@ -55,10 +56,11 @@ def name_blobs_before_they_are_stored(patch: pytest.MonkeyPatch) -> None:
     """The upload of a state is left for later, and the commit names what is not there yet."""
     really_put = FolderStore.put
 
-    def put(self: FolderStore, source: Path) -> str:
+    def put(self: FolderStore, source: Path, **others: Any) -> Blob:
         if source.suffix != ".state":
-            return really_put(self, source)
-        return hashlib.sha256(Path(str(source)).read_bytes()).hexdigest()
+            return really_put(self, source, **others)
+        data = Path(str(source)).read_bytes()
+        return Blob(sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
 
     patch.setattr(FolderStore, "put", put)
 
@@ -66,12 +68,13 @@ def name_blobs_before_they_are_stored(patch: pytest.MonkeyPatch) -> None:
 def write_blobs_in_place(patch: pytest.MonkeyPatch) -> None:
     """A blob is written under its final name, without a temporary one, so a cut leaves half of it there."""
 
-    def put(self: FolderStore, source: Path) -> str:
-        sha256 = hashlib.sha256(Path(str(source)).read_bytes()).hexdigest()
+    def put(self: FolderStore, source: Path, **_: Any) -> Blob:
+        data = Path(str(source)).read_bytes()
+        sha256 = hashlib.sha256(data).hexdigest()
         with source.open("rb") as reading, (self.root / "blobs" / sha256).open("wb") as writing:
             while chunk := reading.read(1 << 20):
                 writing.write(chunk)
-        return sha256
+        return Blob(sha256=sha256, size_bytes=len(data))
 
     patch.setattr(FolderStore, "put", put)
 
@@ -117,9 +120,9 @@ def trust_ones_own_clock(patch: pytest.MonkeyPatch) -> None:
 def resume_without_looking(patch: pytest.MonkeyPatch) -> None:
     """What the store holds under a name is taken for what the name says."""
 
-    def fetch(self: FolderStore, sha256: str, target: Path) -> None:
+    def fetch(self: FolderStore, blob: Blob, target: Path, **_: Any) -> None:
         with contextlib.suppress(FileNotFoundError):
-            target.write_bytes((self.root / "blobs" / sha256).read_bytes())
+            target.write_bytes((self.root / "blobs" / blob.sha256).read_bytes())
 
     patch.setattr(FolderStore, "fetch", fetch)
 
@@ -173,8 +176,8 @@ def forget_the_best(patch: pytest.MonkeyPatch) -> None:
     """A resumed run does not get back the state of its best epoch, and calls its last epoch the best."""
     fetch = restore._fetch
 
-    def without_best(store: Any, checkpoint: Checkpoint, *, state: Path, best: Path) -> None:
-        fetch(store, checkpoint, state=state, best=best)
+    def without_best(store: Any, checkpoint: Checkpoint, *, state: Path, best: Path, **others: Any) -> None:
+        fetch(store, checkpoint, state=state, best=best, **others)
         if best.exists():
             best.write_bytes(state.read_bytes())
 
@@ -185,7 +188,7 @@ def say_done_too_soon(patch: pytest.MonkeyPatch) -> None:
     """A job is called done by its last epoch, before its final evaluation is committed."""
     commit = attempt_writes.commit_progress
 
-    def eager(tx: Connection, held: Claim, items: Sequence[Any], **others: Any) -> tuple[str, ...]:
+    def eager(tx: Connection, held: Claim, items: Sequence[Any], **others: Any) -> tuple[Blob, ...]:
         retired = commit(tx, held, items, **others)
         if items[-1].record.epochs_done == held.spec.epochs:
             attempt_writes.stop(tx, held, why="all epochs are done", now_s=others["now_s"])
