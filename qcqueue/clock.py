@@ -62,3 +62,8 @@ def seeded(seed: int | str) -> Rng:
 def fresh_seed() -> int:
     """Return a seed for a run that was not given one; callers print it so that the run can be replayed."""
     return random.SystemRandom().randrange(2**31)
+
+
+def fresh_secret() -> str:
+    """Return 64 hexadecimal digits that nobody can guess."""
+    return f"{random.SystemRandom().getrandbits(256):064x}"

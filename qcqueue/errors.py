@@ -11,8 +11,11 @@
     │   └── ExtraMissing
     ├── StoreError                                           exit 4
     │   ├── StoreBusy
-    │   │   └── OutcomeUnknown
+    │   │   ├── OutcomeUnknown
+    │   │   └── StoreAway
+    │   ├── StoreFull
     │   ├── StoreDenied
+    │   ├── SignInFailed
     │   ├── StoreMissing
     │   └── BlobMissing
     ├── CorruptionError                                      exit 5
@@ -98,8 +101,20 @@ class OutcomeUnknown(StoreBusy):
     """The store was asked for a change and its answer was lost; the same request again will tell."""
 
 
+class StoreAway(StoreBusy):
+    """The store cannot be reached from this machine."""
+
+
+class StoreFull(StoreError):
+    """There is no room left in the store."""
+
+
 class StoreDenied(StoreError):
     """The store refused access."""
+
+
+class SignInFailed(StoreError):
+    """The sign-in to Google did not succeed."""
 
 
 class StoreMissing(StoreError):

@@ -1,12 +1,27 @@
-"""Hypothesis profiles for the whole suite. `ci` draws the same examples every time; `dev` looks for new ones.
+"""Hypothesis profiles for the whole suite, and the search for secrets in all that it wrote.
 
-No profile has a deadline: the machines of continuous integration, and ours under a second suite, are slow at will.
+`ci` draws the same examples every time; `dev` looks for new ones. No profile has a deadline: the machines of
+continuous integration, and ours under a second suite, are slow at will.
 """
 
 import os
 
+import pytest
 from hypothesis import settings
+
+from tests.canary import leaks
 
 settings.register_profile("dev", deadline=None, max_examples=60)
 settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run, and name the file, where a secret was written. Workers of xdist write below this folder too."""
+    config = session.config
+    if hasattr(config, "workerinput"):
+        return
+    for path in leaks(config._tmp_path_factory.getbasetemp()):  # type: ignore[attr-defined]
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+        config.get_terminal_writer().line()
+        config.get_terminal_writer().sep("!", f"a secret was written to {path}", red=True)

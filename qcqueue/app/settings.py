@@ -1,34 +1,45 @@
-"""Where the queue and this machine's cache are: defaults < `qcqueue.toml` found upward < environment < flags.
+"""Where the queue and this machine's files are: defaults < `qcqueue.toml` found upward < environment < flags.
 
 One frozen `Settings` is built here and taken apart in `workplace`; nothing below reads the environment.
 """
 
 import json
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from qcqueue.errors import SettingInvalid
 
 FILE_NAME = "qcqueue.toml"
 KNOWN_KEYS = ("store", "cache")
-KINDS = ("folder", "shared")
+FOLDER_KINDS = ("folder", "shared")
+DRIVE_FOLDER = re.compile(r"new|[0-9A-Za-z_-]{10,120}")
 NEXT_STEP = "qcqueue init"
 
 # A synced folder answers before the bytes are safe, and two machines can both believe they wrote last.
 SYNCED_FOLDERS = ("Google Drive", "GoogleDrive", "My Drive", "MyDrive", "Dropbox", "OneDrive", "iCloud Drive")
 
+LOOPBACK = re.compile(r"(?P<root>http://(?:127\.0\.0\.1|localhost):(?P<port>[1-9][0-9]{0,4}))/?", re.ASCII)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """store is None where nothing names one; source says where it was found, for messages."""
+    """store is None where nothing names one; source says where it was found, for messages.
+
+    token: a sign-in to Google Drive given directly, which is never written. config: the folder of the one that is.
+    drive_endpoint: the root URL of an emulator, without a slash at its end, that stands in for Google.
+    """
 
     store: str | None
     cache: Path
     source: str
+    config: Path
+    token: str | None = field(default=None, repr=False)
+    drive_endpoint: str | None = None
 
 
 def load_settings(
@@ -46,11 +57,18 @@ def load_settings(
     chosen, source = next(((value, name) for value, name in choices if value), (None, "nowhere"))
     choices = [(environment.get("QCQUEUE_CACHE"), "QCQUEUE_CACHE"), (written.get("cache"), str(found))]
     cache = next((_expanded(value, name) for value, name in choices if value), None)
-    return Settings(store=chosen, cache=cache or _user_cache(environment), source=source)
+    return Settings(
+        store=chosen,
+        cache=cache or _user_cache(environment),
+        source=source,
+        config=_user_config(environment),
+        token=environment.get("QCQUEUE_TOKEN", "").strip() or None,
+        drive_endpoint=_loopback(environment.get("QCQUEUE_DRIVE_ENDPOINT")),
+    )
 
 
 def kind_of(url: str) -> str:
-    """Return the kind of store a URL names, which `folder_of` has approved: `folder` or `shared`."""
+    """Return the kind of store a URL names: `folder`, `shared` or `gdrive`, if it is a good one."""
     return url.partition(":")[0]
 
 
@@ -60,14 +78,26 @@ def folder_of(url: str, *, source: str) -> Path:
     Raises: SettingInvalid: another scheme, no path, or a place that is synced behind our back.
     """
     scheme, _, rest = url.partition(":")
-    if scheme not in KINDS or not rest:
-        raise SettingInvalid(
-            f"the store {url!r} (from {source}) is neither folder:PATH nor shared:PATH, the kinds this version has",
-            hint="qcqueue init --store folder:queue",
-        )
+    if scheme not in FOLDER_KINDS or not rest:
+        raise _unknown_kind(url, source)
     path = _expanded(rest, source).absolute()
     refuse_synced(path)
     return path
+
+
+def drive_folder_of(url: str, *, source: str) -> str:
+    """Return the id of the folder that `gdrive:FOLDER_ID` names, or "new". Raises: SettingInvalid."""
+    scheme, _, rest = url.partition(":")
+    if scheme != "gdrive" or not DRIVE_FOLDER.fullmatch(rest):
+        raise _unknown_kind(url, source)
+    return rest
+
+
+def _unknown_kind(url: str, source: str) -> SettingInvalid:
+    return SettingInvalid(
+        f"the store {url!r} (from {source}) is none of folder:PATH, shared:PATH and gdrive:FOLDER_ID",
+        hint="qcqueue init --store folder:queue, or --store gdrive:new for a new folder on Google Drive",
+    )
 
 
 def refuse_synced(path: Path) -> None:
@@ -109,7 +139,7 @@ def _read(path: Path) -> dict[str, str]:
 
 def _with_relative_store(written: dict[str, str], folder: Path) -> dict[str, str]:
     scheme, _, rest = written.get("store", "").partition(":")
-    if scheme in KINDS and rest and not Path(rest).expanduser().is_absolute():
+    if scheme in FOLDER_KINDS and rest and not Path(rest).expanduser().is_absolute():
         return written | {"store": f"{scheme}:{folder / rest}"}
     return written
 
@@ -132,3 +162,18 @@ def _user_cache(environment: Mapping[str, str]) -> Path:
     if chosen := environment.get("XDG_CACHE_HOME"):
         return Path(chosen) / "qcqueue"
     return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "qcqueue"
+
+
+def _user_config(environment: Mapping[str, str]) -> Path:
+    if chosen := environment.get("XDG_CONFIG_HOME"):
+        return Path(chosen) / "qcqueue"
+    return Path.home() / ("Library/Application Support" if sys.platform == "darwin" else ".config") / "qcqueue"
+
+
+def _loopback(url: str | None) -> str | None:
+    """Return the root URL of an emulator on this machine. Raises: SettingInvalid: it could be anybody's."""
+    if not url:
+        return None
+    if (found := LOOPBACK.fullmatch(url)) and int(found["port"]) <= 65535:
+        return found["root"]
+    raise SettingInvalid("QCQUEUE_DRIVE_ENDPOINT is for tests, and can only be http://127.0.0.1:PORT/")

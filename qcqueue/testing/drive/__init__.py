@@ -38,7 +38,9 @@ undocumented · `owner` what a person does behind a client's back · `clock`, `e
 - drive.file: a file exists only for the Cloud project that made it, whichever of its OAuth clients asks; `drive`
   sees all.
 - Sign-in: refresh, device flow (428, slow_down, only its scopes), loopback with PKCE, grants that die after a week
-  while the app is in testing, the hundred-and-first token that kills the first, revocation of a whole project.
+  while the app is in testing (every answer with a token then says `refresh_token_expires_in`, the seconds left), the
+  hundred-and-first token that kills the first, revocation of a whole project. Every token, client secret, code and
+  upload session holds `accounts.CANARY`, so that whoever wrote one down where it does not belong is found.
 
 **Emulated, from what others observed on the live service:** If-Match answers 412 to patch, update, upload and delete;
 listings and changes may be minutes late, and a young file 404 by id (`listing_lag_s`, `id_lag_s`, or as faults);

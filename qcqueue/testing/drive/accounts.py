@@ -17,6 +17,8 @@ FULL_SCOPE = "https://www.googleapis.com/auth/drive"
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="https://accounts.google.com/", error="invalid_token"'}
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 FREE_QUOTA_BYTES = 15 << 30
+# In everything that is secret, so that a suite can search for it in all it wrote.
+CANARY = "qc-canary-"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -103,6 +105,9 @@ class Accounts:
     def draw(self, prefix: str, length: int = 32) -> str:
         return prefix + "".join(self.rng.choices(LETTERS, k=length))
 
+    def draw_secret(self, prefix: str, length: int = 32) -> str:
+        return self.draw(prefix + CANARY, length)
+
     def add_user(self, email: str, *, quota_bytes: int = FREE_QUOTA_BYTES, other_bytes: int = 0) -> User:
         user = User(email=email, root_id=self.draw("0A", 17), quota_bytes=quota_bytes, other_bytes=other_bytes)
         self.users[email] = user
@@ -110,13 +115,13 @@ class Accounts:
 
     def add_client(self, app: App) -> OAuthClient:
         client_id = self.draw("", 20) + ".apps.example"
-        client = OAuthClient(app=app, client_id=client_id, client_secret=self.draw("secret-"))
+        client = OAuthClient(app=app, client_id=client_id, client_secret=self.draw_secret("secret-"))
         self.clients[client_id] = client
         return client
 
     def add_grant(self, user: User, client: OAuthClient, label: str, *scopes: str) -> Grant:
         """Sign in. Beyond the allowed number of live tokens of one client, the user's oldest one dies silently."""
-        token = self.draw("1//")
+        token = self.draw_secret("1//")
         chosen = frozenset(scopes or (FILE_SCOPE,))
         now_s = self.clock.now_s()
         grant = Grant(label=label, user=user, client=client, scopes=chosen, refresh_token=token, granted_s=now_s)
@@ -136,7 +141,7 @@ class Accounts:
         """Raises: OAuthRefusal: the grant is dead."""
         if not self._alive(grant):
             raise OAuthRefusal(400, "invalid_grant", "Token has been expired or revoked.")
-        token = self.draw("ya29.")
+        token = self.draw_secret("ya29.")
         self._access[token] = (grant, self.clock.now_s() + self.choices.access_token_ttl_s)
         return token
 
@@ -159,6 +164,12 @@ class Accounts:
             raise Refusal(403, "accessNotConfigured", "Drive API has not been used in this project or it is disabled.")
         return grant
 
+    def left_s(self, grant: Grant) -> float | None:
+        """Return how long the grant of an app in testing has to live; None is for ever."""
+        if not grant.app.testing:
+            return None
+        return grant.granted_s + self.choices.testing_grant_ttl_s - self.clock.now_s()
+
     def _alive(self, grant: Grant) -> bool:
-        age_s = self.clock.now_s() - grant.granted_s
-        return not grant.revoked and not (grant.app.testing and age_s >= self.choices.testing_grant_ttl_s)
+        left_s = self.left_s(grant)
+        return not grant.revoked and (left_s is None or left_s > 0)

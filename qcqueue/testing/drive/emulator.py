@@ -133,7 +133,7 @@ class DriveEmulator:
         if request.cut_short:
             raise Refusal(400, "badRequest", "The body is not whole")
         if operation == "upload.start":
-            return self._uploads.start(call, self._accounts.draw("ABPtcP", 40))
+            return self._uploads.start(call, self._accounts.draw_secret("ABPtcP", 40))
         return routes.PERFORM[operation](call)
 
     def _call(self, request: Request, file_id: str, strike: Strike | None) -> Call:

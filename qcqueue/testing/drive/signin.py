@@ -40,9 +40,10 @@ class SignIn:
     devices: dict[str, Pending] = field(default_factory=dict)
     codes: dict[str, tuple[Grant, str, str]] = field(default_factory=dict)
 
-    def approve(self, user_code: str, user: User) -> None:
-        """The person typed the code and agreed."""
-        self._waiting(user_code).user = user
+    def approve(self, user_code: str, user: User, *scopes: str) -> None:
+        """The person typed the code and agreed: to all that was asked, or to these scopes only."""
+        pending = self._waiting(user_code)
+        pending.user, pending.scopes = user, list(scopes) or pending.scopes
 
     def deny(self, user_code: str) -> None:
         self._waiting(user_code).denied = True
@@ -70,7 +71,7 @@ class SignIn:
             raise OAuthRefusal(400, "invalid_scope", "Some requested scopes cannot be granted to a device.")
         user_code = self.accounts.draw("", 8).upper()
         expires_s = self.accounts.clock.now_s() + DEVICE_TTL_S
-        device_code = self.accounts.draw("AH-")
+        device_code = self.accounts.draw_secret("AH-")
         self.devices[device_code] = Pending(client=client, scopes=scopes, user_code=user_code, expires_s=expires_s)
         page = f"{self.base_url}/device"
         found = {"device_code": device_code, "user_code": user_code, "verification_url": page}
@@ -85,7 +86,7 @@ class SignIn:
         user = users.get(query.get("login_hint") or next(iter(users), ""))
         if client is None or user is None or not target.startswith(("http://127.0.0.1:", "http://localhost:")):
             raise OAuthRefusal(400, "invalid_request", "redirect_uri_mismatch")
-        code = self.accounts.draw("4/0A")
+        code = self.accounts.draw_secret("4/0A")
         grant = self.accounts.add_grant(user, client, f"{user.email} by browser", *query.get("scope", "").split())
         self.codes[code] = (grant, query.get("code_challenge", ""), target)
         back = urlencode({"state": query.get("state", ""), "code": code, "scope": query.get("scope", "")})
@@ -142,4 +143,8 @@ class SignIn:
             "token_type": "Bearer",
             "scope": " ".join(sorted(grant.scopes)),
         }
-        return Answer.json(found | ({"refresh_token": grant.refresh_token} if fresh else {}))
+        if fresh:
+            found["refresh_token"] = grant.refresh_token
+        if (left_s := self.accounts.left_s(grant)) is not None:
+            found["refresh_token_expires_in"] = int(left_s)
+        return Answer.json(found)

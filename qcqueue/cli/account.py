@@ -1,0 +1,48 @@
+"""Commands that sign in to Google Drive: login on a laptop, colab-token for the secrets of Colab."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qcqueue.cli.shared import narrate
+
+CLIENT = "The JSON of your own OAuth client, downloaded from the Google Cloud console; its type is"
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(login)
+    app.command("colab-token")(colab_token)
+
+
+def login(
+    client: Annotated[Path, typer.Option("--client", metavar="FILE", help=f"{CLIENT} Desktop app.")],
+) -> None:
+    """Sign in to your Google Drive in the browser of this machine. A second time replaces the first."""
+    from qcqueue.app.settings import load_settings
+    from qcqueue.app.signin import sign_in_here, token_path
+    from qcqueue.clock import SystemClock
+
+    settings = load_settings()
+    token = sign_in_here(settings, client, clock=SystemClock(), narrate=narrate)
+    typer.echo(
+        f"signed in{f' as {token.account}' if token.account else ''}, for the files that qcqueue makes and no others"
+    )
+    typer.echo(f"written: {token_path(settings)}")
+    typer.echo("next: qcqueue init --store gdrive:new")
+
+
+def colab_token(
+    client: Annotated[Path, typer.Option("--client", metavar="FILE", help=f"{CLIENT} TVs and Limited Input devices.")],
+) -> None:
+    """Make a sign-in of its own for Colab, and print it: one line to paste into Colab's secrets, kept nowhere else."""
+    from qcqueue.app.settings import load_settings
+    from qcqueue.app.signin import sign_in_by_code
+    from qcqueue.clock import SystemClock
+
+    token = sign_in_by_code(load_settings(), client, clock=SystemClock(), narrate=narrate)
+    narrate(
+        "whoever has the next line can use qcqueue's files in your Drive, so show it to nobody; in Colab: the key at "
+        "the left, Add new secret, name QCQUEUE_TOKEN, paste the line as its value, switch Notebook access on"
+    )
+    typer.echo(token.to_json())
