@@ -24,6 +24,7 @@ from qcqueue.app.settings import (
     write_settings,
 )
 from qcqueue.clock import Clock, Ids, RandomIds, SystemClock
+from qcqueue.core.lease import LeaseRules
 from qcqueue.database.base import Database
 from qcqueue.database.local import LocalDatabase
 from qcqueue.errors import SettingInvalid, StoreMissing
@@ -43,7 +44,10 @@ DATABASE_FILE = "queue.sqlite"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workplace:
-    """who names the person in the story of a job. behind: how old the last read was, if not of now."""
+    """who names the person in the story of a job. behind: how old the last read was, if not of now.
+
+    greet asks the store, before long work begins, what would hinder it later; it returns a sentence on whose it is.
+    """
 
     database: Database
     store: Store
@@ -51,7 +55,9 @@ class Workplace:
     ids: Ids
     cache: Path
     who: str
+    lease: LeaseRules = LeaseRules()  # noqa: RUF009 (a frozen value)
     behind: "Callable[[], Behind | None]" = lambda: None
+    greet: Callable[[], str | None] = lambda: None
 
     def transact(self, action: "Callable[[Connection], T]", *, dry_run: bool = False) -> T:
         """Run a transaction; with dry_run, run it to its result and take everything back."""
@@ -95,12 +101,19 @@ def rehearse(database: Database, action: "Callable[[Connection], T]") -> T:
         return exc.result  # type: ignore[return-value]
 
 
-def open_workplace(settings: Settings) -> Workplace:
-    """Wire the queue the settings name. Raises: SettingInvalid: they name none, or one this version cannot open."""
+def open_workplace(settings: Settings, *, persistent: bool = False) -> Workplace:
+    """Wire the queue the settings name. persistent: where the store is far away, ask for minutes if it must be.
+
+    Raises: SettingInvalid: they name none, or one this version cannot open.
+    """
     if settings.store is None:
         raise SettingInvalid(
             f"no store is named: there is no {FILE_NAME} here or above, and QCQUEUE_STORE is not set", hint=NEXT_STEP
         )
+    if kind_of(settings.store) == "gdrive":
+        from qcqueue.app.drive import workplace_on_drive
+
+        return workplace_on_drive(settings, persistent=persistent)
     folder = folder_of(settings.store, source=settings.source)
     if kind_of(settings.store) == "shared":
         return workplace_shared(folder, cache=settings.cache)
@@ -116,7 +129,7 @@ def workplace_in(folder: Path, *, cache: Path) -> Workplace:
         clock=clock,
         ids=RandomIds(),
         cache=cache,
-        who=_person(),
+        who=person(),
     )
 
 
@@ -131,7 +144,7 @@ def workplace_shared(folder: Path, *, cache: Path) -> Workplace:
         clock=SystemClock(),
         ids=RandomIds(),
         cache=cache,
-        who=_person(),
+        who=person(),
         behind=lambda: database.behind,
     )
 
@@ -156,7 +169,7 @@ def _versions_in(folder: Path, *, cache: Path) -> "VersionedDatabase":
 
     refuse_synced(cache.absolute())
     copy = cache / "queues" / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-    return VersionedDatabase(_slots_in(folder), copy=copy, clock=SystemClock(), ids=RandomIds(), author=_person())
+    return VersionedDatabase(_slots_in(folder), copy=copy, clock=SystemClock(), ids=RandomIds(), author=person())
 
 
 def _slots_in(folder: Path) -> "FolderSlots":
@@ -176,19 +189,36 @@ def initialise(*, store: str | None, here: Path, dry_run: bool) -> Created:
     """Create the store a person asked for, or `./queue`, and remember it in `qcqueue.toml` here."""
     settings = load_settings(store=store, folder=here)
     url = settings.store or "folder:queue"
+    if kind_of(url) == "gdrive":
+        return _initialise_on_drive(settings, url, here=here, dry_run=dry_run)
     folder, kind = folder_of(url, source=settings.source), kind_of(url)
     is_new = not _is_there(kind, folder)
-    target = here / FILE_NAME
-    wants_file = not target.exists() and settings.source in ("--store", "nowhere")
+    target = _settings_file(settings, here)
     _refuse_file(folder)
     if not dry_run:
         if kind == "shared":
             create_shared_store(folder, cache=settings.cache)
         else:
             create_store(folder)
-        if wants_file:
+        if target:
             write_settings(target, f"{kind}:{folder.relative_to(here) if folder.is_relative_to(here) else folder}")
-    return Created(url=f"{kind}:{folder}", is_new=is_new, settings_file=target if wants_file else None)
+    return Created(url=f"{kind}:{folder}", is_new=is_new, settings_file=target)
+
+
+def _initialise_on_drive(settings: Settings, url: str, *, here: Path, dry_run: bool) -> Created:
+    from qcqueue.app.drive import create_on_drive
+
+    target = _settings_file(settings, here)
+    made, is_new = create_on_drive(settings, url, dry_run=dry_run)
+    if target and not dry_run:
+        write_settings(target, made)
+    return Created(url=made, is_new=is_new, settings_file=target)
+
+
+def _settings_file(settings: Settings, here: Path) -> Path | None:
+    """Return the settings file to write, None where there is one or the store was named in a lasting way."""
+    target = here / FILE_NAME
+    return target if not target.exists() and settings.source in ("--store", "nowhere") else None
 
 
 def _refuse_file(folder: Path) -> None:
@@ -206,7 +236,8 @@ def _is_there(kind: str, folder: Path) -> bool:
         return False
 
 
-def _person() -> str:
+def person() -> str:
+    """Return who sits at which machine, for the story of a job."""
     try:
         return f"{getpass.getuser()}@{socket.gethostname()}"
     except (KeyError, OSError):

@@ -41,11 +41,12 @@ from qcqueue.errors import (
     StoreMissing,
     UnknownFormat,
 )
-from qcqueue.storage.base import Creation, Slots, Store
+from qcqueue.storage.base import Blob, Creation, Slots, Store
 from qcqueue.storage.folder import CHUNK_BYTES, FolderStore
 from qcqueue.storage.shared import SharedStore
 from qcqueue.storage.slots import FolderSlots
 from qcqueue.testing.clocks import MachineClock, WorldTime
+from qcqueue.testing.drive.places import OnDrive, SlotsOnDrive
 
 # A fork server starts a process in milliseconds, and none inherits a connection or a lock from the test.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -53,21 +54,39 @@ PROCESSES.set_forkserver_preload([__name__])
 
 
 class StorePlace(Protocol):
-    """One kind of store: how to open it, and how its bytes go wrong without its knowledge."""
+    """One kind of store: how to open it, and how its bytes go wrong without its knowledge.
+
+    It is sent to other processes, which open the same store with it. running starts what it needs to be reached, on a
+    clock that is the store's, and yields the place that is.
+    """
+
+    def running(self, clock: Clock) -> "AbstractContextManager[StorePlace]": ...
 
     def open(self, root: Path, clock: Clock) -> Store: ...
 
-    def overwrite(self, root: Path, sha256: str, data: bytes) -> None: ...
+    def overwrite(self, root: Path, blob: Blob, data: bytes) -> None: ...
 
 
 class SlotPlace(Protocol):
-    """One kind of slots: how to open them."""
+    """One kind of slots: how to open them, from any process, once what they need is `running`."""
 
-    def open(self, root: Path) -> Slots: ...
+    def running(self) -> "AbstractContextManager[SlotPlace]": ...
+
+    def open(self, root: Path) -> Slots:
+        """Make the place for slots if need be, and open it."""
+        ...
+
+    def attach(self, root: Path) -> Slots:
+        """Open the place for slots as it is, or is not."""
+        ...
+
+    def bytes_of(self, root: Path) -> dict[str, bytes]: ...
 
 
 class DatabasePlace(Protocol):
     """One kind of database: how to make and open it, and what a stranger can do to its bytes."""
+
+    def running(self) -> "AbstractContextManager[DatabasePlace]": ...
 
     def make(self, folder: Path) -> None: ...
 
@@ -84,36 +103,51 @@ class DatabasePlace(Protocol):
 class InFolder:
     """A store in a local folder."""
 
+    def running(self, clock: Clock) -> AbstractContextManager[StorePlace]:
+        return contextlib.nullcontext(self)
+
     def open(self, root: Path, clock: Clock) -> Store:
         store = FolderStore(root, clock)
         store.create()
         return store
 
-    def overwrite(self, root: Path, sha256: str, data: bytes) -> None:
-        (root / "blobs" / sha256).write_bytes(data)
+    def overwrite(self, root: Path, blob: Blob, data: bytes) -> None:
+        (root / "blobs" / blob.sha256).write_bytes(data)
 
 
 @dataclass(frozen=True, slots=True)
 class InSharedFolder:
     """A store in a folder of a disk that machines share. The contract's clock stands for the disk's."""
 
+    def running(self, clock: Clock) -> AbstractContextManager[StorePlace]:
+        return contextlib.nullcontext(self)
+
     def open(self, root: Path, clock: Clock) -> Store:
         store = SharedStore(root, clock)
         store.create()
         return store
 
-    def overwrite(self, root: Path, sha256: str, data: bytes) -> None:
-        (root / "blobs" / sha256).write_bytes(data)
+    def overwrite(self, root: Path, blob: Blob, data: bytes) -> None:
+        (root / "blobs" / blob.sha256).write_bytes(data)
 
 
 @dataclass(frozen=True, slots=True)
 class SlotsInFolder:
     """Slots in a folder."""
 
+    def running(self) -> AbstractContextManager[SlotPlace]:
+        return contextlib.nullcontext(self)
+
     def open(self, root: Path) -> FolderSlots:
-        slots = FolderSlots(root, RandomIds())
+        slots = self.attach(root)
         slots.make()
         return slots
+
+    def attach(self, root: Path) -> FolderSlots:
+        return FolderSlots(root, RandomIds())
+
+    def bytes_of(self, root: Path) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +155,9 @@ class OneFile:
     """A database in one local file."""
 
     name: str = "queue.sqlite"
+
+    def running(self) -> AbstractContextManager[DatabasePlace]:
+        return contextlib.nullcontext(self)
 
     def make(self, folder: Path) -> None:
         with contextlib.closing(LocalDatabase(folder / self.name)) as database:
@@ -142,30 +179,32 @@ class OneFile:
 
 @dataclass(frozen=True, slots=True)
 class InSlots:
-    """A database of versions in a shared folder, each process a machine with a cache of its own, or all on one."""
+    """A database of versions in slots, each process a machine with a cache of its own, or all on one."""
 
+    slots: SlotPlace
     one_cache: bool = False
 
+    @contextlib.contextmanager
+    def running(self) -> Iterator[DatabasePlace]:
+        with self.slots.running() as slots:
+            yield InSlots(slots, one_cache=self.one_cache)
+
     def make(self, folder: Path) -> None:
-        slots = FolderSlots(folder, RandomIds())
-        slots.make()
-        self._database(slots, folder).create()
+        self._database(self.slots.open(folder), folder).create()
 
     def open(self, folder: Path) -> AbstractContextManager[Database]:
-        return contextlib.closing(self._database(FolderSlots(folder, RandomIds()), folder))
+        return contextlib.closing(self._database(self.slots.attach(folder), folder))
 
     def bytes_of(self, folder: Path) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        return self.slots.bytes_of(folder)
 
     def overwrite(self, folder: Path, data: bytes) -> None:
         """Put bytes that are no queue where the first version should be, well wrapped."""
-        slots = FolderSlots(folder, RandomIds())
-        slots.make()
-        Chain(slots, RandomIds(), author="a stranger").begin(data)
+        Chain(self.slots.open(folder), RandomIds(), author="a stranger").begin(data)
 
     def set_format(self, folder: Path, number: int) -> None:
         """Append a version as a newer qcqueue would."""
-        slots = FolderSlots(folder, RandomIds())
+        slots = self.slots.attach(folder)
         head = Chain(slots, RandomIds(), author="").head(None)
         body = Contents(trail=(), image=b"of another kind").packed()
         facts = {"format": str(number), "wholly": "different"}
@@ -176,13 +215,17 @@ class InSlots:
         return VersionedDatabase(slots, copy=cache, clock=SystemClock(), ids=RandomIds(), author=f"{os.getpid()}")
 
 
-STORES: Mapping[str, StorePlace] = {"folder": InFolder(), "shared": InSharedFolder()}
-SLOTS: Mapping[str, SlotPlace] = {"folder": SlotsInFolder()}
+STORES: Mapping[str, StorePlace] = {"folder": InFolder(), "shared": InSharedFolder(), "gdrive": OnDrive()}
+SLOTS: Mapping[str, SlotPlace] = {"folder": SlotsInFolder(), "gdrive": SlotsOnDrive()}
 DATABASES: Mapping[str, DatabasePlace] = {
     "local": OneFile(),
-    "versions, many machines": InSlots(),
-    "versions, one machine": InSlots(one_cache=True),
+    "versions, many machines": InSlots(SlotsInFolder()),
+    "versions, one machine": InSlots(SlotsInFolder(), one_cache=True),
+    "versions on Drive": InSlots(SlotsOnDrive()),
 }
+
+
+ABSENT = Blob(sha256=hashlib.sha256(b"never stored").hexdigest(), size_bytes=12)
 
 
 def contents_digest(database: Database) -> str:
@@ -236,8 +279,9 @@ class StoreContract:
     """Everything `storage.base` promises."""
 
     @pytest.fixture(params=list(STORES))
-    def place(self, request: pytest.FixtureRequest) -> StorePlace:
-        return STORES[request.param]
+    def place(self, request: pytest.FixtureRequest, time: WorldTime) -> Iterator[StorePlace]:
+        with STORES[request.param].running(MachineClock(time)) as place:
+            yield place
 
     @pytest.fixture
     def root(self, tmp_path: Path) -> Path:
@@ -261,19 +305,20 @@ class StoreContract:
     @pytest.mark.parametrize("size_bytes", [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, 2 * CHUNK_BYTES + 1])
     def test_a_blob_of_any_size_comes_back_as_it_was(self, store: Store, here: Path, size_bytes: int) -> None:
         data = _bytes(size_bytes)
-        sha256 = store.put(_file(here / "source", data))
-        store.fetch(sha256, here / "target")
+        blob = store.put(_file(here / "source", data))
+        store.fetch(blob, here / "target")
         assert (here / "target").read_bytes() == data
-        assert store.size(sha256) == size_bytes
+        assert store.size(blob) == size_bytes
 
     def test_a_blob_is_named_by_its_sha256_and_not_by_its_file(self, store: Store, here: Path) -> None:
         one, other = _file(here / "one", b"bytes"), _file(here / "other", b"bytes")
-        assert store.put(one) == store.put(other) == hashlib.sha256(b"bytes").hexdigest()
+        assert store.put(one).sha256 == store.put(other).sha256 == hashlib.sha256(b"bytes").hexdigest()
 
     def test_putting_a_blob_again_changes_nothing(self, store: Store, here: Path) -> None:
         source = _file(here / "source", b"bytes")
-        assert {store.put(source) for _ in range(3)} == {_sha256(b"bytes")}
-        assert list(store.list_blobs()) == [_sha256(b"bytes")]
+        first = store.put(source)
+        assert {store.put(source) for _ in range(3)} == {first}
+        assert (list(store.list_blobs()), first.sha256) == ([first], _sha256(b"bytes"))
         assert source.read_bytes() == b"bytes"
 
     def test_a_source_that_is_not_there_stores_nothing(self, store: Store, here: Path) -> None:
@@ -282,50 +327,49 @@ class StoreContract:
         assert list(store.list_blobs()) == []
 
     def test_a_blob_that_is_not_there_is_said_to_be_missing(self, store: Store, here: Path) -> None:
-        absent = _sha256(b"never stored")
-        with pytest.raises(BlobMissing, match=absent[:12]):
-            store.fetch(absent, here / "target")
-        assert store.size(absent) is None
+        with pytest.raises(BlobMissing, match=ABSENT.sha256[:12]):
+            store.fetch(ABSENT, here / "target")
+        assert store.size(ABSENT) is None
         assert list(here.iterdir()) == []
 
     def test_a_failed_fetch_leaves_the_file_that_was_there(self, store: Store, here: Path) -> None:
         target = _file(here / "target", b"mine")
         with pytest.raises(BlobMissing):
-            store.fetch(_sha256(b"never stored"), target)
+            store.fetch(ABSENT, target)
         assert target.read_bytes() == b"mine"
 
     @pytest.mark.parametrize("damaged", [b"", b"byt", b"bytez", b"bytes and more"])
     def test_a_damaged_blob_is_refused_and_leaves_nothing(
         self, place: StorePlace, store: Store, root: Path, here: Path, damaged: bytes
     ) -> None:
-        sha256 = store.put(_file(here / "source", b"bytes"))
-        place.overwrite(root, sha256, damaged)
-        with pytest.raises(DigestMismatch, match=sha256[:12]):
-            store.fetch(sha256, here / "target")
+        blob = store.put(_file(here / "source", b"bytes"))
+        place.overwrite(root, blob, damaged)
+        with pytest.raises(DigestMismatch, match=blob.sha256[:12]):
+            store.fetch(blob, here / "target")
         assert [path.name for path in here.iterdir()] == ["source"]
 
     def test_putting_a_damaged_blob_again_heals_it(
         self, place: StorePlace, store: Store, root: Path, here: Path
     ) -> None:
-        sha256 = store.put(_file(here / "source", b"bytes"))
-        place.overwrite(root, sha256, b"rot")
-        assert store.put(here / "source") == sha256
-        store.fetch(sha256, here / "target")
-        assert (here / "target").read_bytes() == b"bytes"
+        blob = store.put(_file(here / "source", b"bytes"))
+        place.overwrite(root, blob, b"rot")
+        healed = store.put(here / "source")
+        store.fetch(healed, here / "target")
+        assert (healed.sha256, (here / "target").read_bytes()) == (blob.sha256, b"bytes")
 
     def test_a_deleted_blob_is_gone_and_deleting_it_again_is_fine(self, store: Store, here: Path) -> None:
-        sha256 = store.put(_file(here / "source", b"bytes"))
+        blob = store.put(_file(here / "source", b"bytes"))
         for _ in range(2):
-            store.delete(sha256)
-        assert store.size(sha256) is None
+            store.delete(blob)
+        assert store.size(blob) is None
         with pytest.raises(BlobMissing):
-            store.fetch(sha256, here / "target")
+            store.fetch(blob, here / "target")
 
     def test_a_deleted_blob_can_be_stored_again(self, store: Store, here: Path) -> None:
-        sha256 = store.put(_file(here / "source", b"bytes"))
-        store.delete(sha256)
-        assert store.put(here / "source") == sha256
-        assert store.size(sha256) == 5
+        blob = store.put(_file(here / "source", b"bytes"))
+        store.delete(blob)
+        again = store.put(here / "source")
+        assert (again.sha256, store.size(again)) == (blob.sha256, 5)
 
     def test_a_listing_shows_nothing_that_was_never_stored(self, store: Store, here: Path) -> None:
         stored = {store.put(_file(here / "source", data)) for data in (b"one", b"two", b"three")}
@@ -334,36 +378,40 @@ class StoreContract:
     def test_a_store_opened_a_second_time_is_the_same_store(
         self, place: StorePlace, store: Store, root: Path, here: Path
     ) -> None:
-        sha256 = store.put(_file(here / "source", b"bytes"))
-        store.beat("session")
+        blob = store.put(_file(here / "source", b"bytes"))
+        session = store.new_heartbeat("session")
+        store.beat(session)
         again = place.open(root, SystemClock())
-        again.fetch(sha256, here / "target")
+        again.fetch(blob, here / "target")
         assert again.url == store.url
-        assert again.heartbeat_age_s("session") is not None
+        assert again.heartbeat_age_s(session) is not None
 
     def test_a_heartbeat_ages_by_the_clock_of_the_store(self, store: Store, time: WorldTime) -> None:
-        store.beat("session")
-        assert store.heartbeat_age_s("session") == pytest.approx(0.0, abs=1e-3)
+        session = store.new_heartbeat("session")
+        store.beat(session)
+        assert store.heartbeat_age_s(session) == pytest.approx(0.0, abs=1e-3)
         time.now_s += 40.0
-        assert store.heartbeat_age_s("session") == pytest.approx(40.0, abs=1e-3)
-        store.beat("session")
-        assert store.heartbeat_age_s("session") == pytest.approx(0.0, abs=1e-3)
+        assert store.heartbeat_age_s(session) == pytest.approx(40.0, abs=1e-3)
+        store.beat(session)
+        assert store.heartbeat_age_s(session) == pytest.approx(0.0, abs=1e-3)
 
     def test_one_heartbeat_says_nothing_of_another(self, store: Store, time: WorldTime) -> None:
-        store.beat("one")
+        one, other, never = (store.new_heartbeat(name) for name in ("one", "other", "never"))
+        store.beat(one)
         time.now_s += 40.0
-        store.beat("other")
-        assert store.heartbeat_age_s("one") == pytest.approx(40.0, abs=1e-3)
-        assert store.heartbeat_age_s("never") is None
+        store.beat(other)
+        assert store.heartbeat_age_s(one) == pytest.approx(40.0, abs=1e-3)
+        assert store.heartbeat_age_s(never) is None
 
     def test_a_forgotten_heartbeat_was_never_there_and_may_be_forgotten_again(self, store: Store) -> None:
-        store.beat("session")
+        session = store.new_heartbeat("session")
+        store.beat(session)
         for _ in range(2):
-            store.forget_heartbeat("session")
-        assert store.heartbeat_age_s("session") is None
+            store.forget_heartbeat(session)
+        assert store.heartbeat_age_s(session) is None
 
     def test_a_heartbeat_is_no_blob(self, store: Store) -> None:
-        store.beat("session")
+        store.beat(store.new_heartbeat("session"))
         assert list(store.list_blobs()) == []
 
     def test_processes_that_store_one_blob_at_once_leave_it_whole(
@@ -372,15 +420,15 @@ class StoreContract:
         data = _bytes(2 * CHUNK_BYTES)
         source = _file(here / "source", data)
         race(_put, [(place, root, source)] * 4)
-        store.fetch(_sha256(data), here / "target")
+        store.fetch(store.put(source), here / "target")
         assert (here / "target").read_bytes() == data
 
     def test_processes_that_fetch_to_one_target_never_show_half_a_blob(
         self, place: StorePlace, store: Store, root: Path, here: Path
     ) -> None:
         data = _bytes(2 * CHUNK_BYTES)
-        sha256 = store.put(_file(here / "source", data))
-        race(_fetch_and_look, [(place, root, sha256, here / "target")] * 4)
+        blob = store.put(_file(here / "source", data))
+        race(_fetch_and_look, [(place, root, blob, here / "target")] * 4)
         assert sorted(path.name for path in here.iterdir()) == ["source", "target"]
 
     def test_a_killed_put_leaves_all_of_the_blob_or_nothing(
@@ -392,13 +440,16 @@ class StoreContract:
             with running(_put_one_by_one, place, root, sources) as (process, pipe):
                 while pipe.recv() != ("putting", last):
                     pass
-                said = kill_now(process, pipe)
+                kill_now(process, pipe)
+            for shown in store.list_blobs():  # whatever is there is whole, told or not
+                store.fetch(shown, here / "target")
+                assert _sha256((here / "target").read_bytes()) == shown.sha256
             for name, data in blobs.items():
-                stored = int(name) < int(last) or ("put", name) in said
-                if stored or store.size(_sha256(data)) is not None:
-                    store.fetch(_sha256(data), here / "target")
-                    assert (here / "target").read_bytes() == data
-                store.delete(_sha256(data))
+                again = store.put(here / name)
+                store.fetch(again, here / "target")
+                assert (here / "target").read_bytes() == data
+            for shown in store.list_blobs():
+                store.delete(shown)
             assert list(store.list_blobs()) == []
 
 
@@ -406,8 +457,9 @@ class SlotContract:
     """Everything `storage.base` promises of slots."""
 
     @pytest.fixture(params=list(SLOTS))
-    def place(self, request: pytest.FixtureRequest) -> SlotPlace:
-        return SLOTS[request.param]
+    def place(self, request: pytest.FixtureRequest) -> Iterator[SlotPlace]:
+        with SLOTS[request.param].running() as place:
+            yield place
 
     @pytest.fixture
     def root(self, tmp_path: Path) -> Path:
@@ -498,8 +550,9 @@ class DatabaseContract:
     """Everything `database.base` promises, and what a person may find where a queue should be."""
 
     @pytest.fixture(params=list(DATABASES))
-    def place(self, request: pytest.FixtureRequest) -> DatabasePlace:
-        return DATABASES[request.param]
+    def place(self, request: pytest.FixtureRequest) -> Iterator[DatabasePlace]:
+        with DATABASES[request.param].running() as place:
+            yield place
 
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
@@ -683,12 +736,12 @@ def _put(place: StorePlace, root: Path, source: Path, together: Barrier) -> None
         store.put(source)
 
 
-def _fetch_and_look(place: StorePlace, root: Path, sha256: str, target: Path, together: Barrier) -> None:
+def _fetch_and_look(place: StorePlace, root: Path, blob: Blob, target: Path, together: Barrier) -> None:
     store = place.open(root, SystemClock())
     together.wait()
     for _ in range(3):
-        store.fetch(sha256, target)
-        assert _sha256(target.read_bytes()) == sha256
+        store.fetch(blob, target)
+        assert _sha256(target.read_bytes()) == blob.sha256
 
 
 def _put_one_by_one(place: StorePlace, root: Path, sources: list[Path], pipe: Pipe) -> None:

@@ -1,0 +1,105 @@
+"""A queue on Google Drive, wired: sign-in, patience, this machine's part of it, and making a new one."""
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qcqueue.app.settings import Settings, drive_folder_of, refuse_synced
+from qcqueue.app.signin import drive_libraries, drive_token
+from qcqueue.app.workplace import Workplace, person
+from qcqueue.clock import RandomIds, SystemClock, fresh_seed, seeded
+from qcqueue.core.lease import LeaseRules
+from qcqueue.core.words import size
+from qcqueue.database.versioned import VersionedDatabase
+from qcqueue.storage.nearby import NearbyStore
+
+if TYPE_CHECKING:
+    from qcqueue.storage.drive.files import DriveFiles
+
+# Drive may take a while to show what it was told, and every beat is a request.
+LEASE = LeaseRules(beat_every_s=60.0, ttl_s=600.0)
+NEW = "new"
+
+
+def workplace_on_drive(settings: Settings, *, persistent: bool) -> Workplace:
+    """Wire the queue of a folder on Drive. persistent: ask for minutes where Drive does not answer.
+
+    Raises: ExtraMissing. SettingInvalid: the store names no folder.
+    """
+    assert settings.store is not None, "open_workplace has asked for it"
+    with drive_libraries():
+        from qcqueue.storage.drive.home import RememberedHome
+        from qcqueue.storage.drive.slots import DriveSlots
+        from qcqueue.storage.drive.store import DriveStore
+
+    folder = drive_folder_of(settings.store, source=settings.source)
+    here = _part_of_this_machine(settings.cache, folder)
+    files = _files(settings, persistent=persistent)
+    home = RememberedHome(files, folder, here / "home.json")
+    clock, ids = SystemClock(), RandomIds()
+    slots = DriveSlots(files, home, folder=folder)
+    database = VersionedDatabase(slots, copy=here, clock=clock, ids=ids, author=person())
+    store = DriveStore(files, home, folder=folder, journal=here / "uploads")
+
+    def greet() -> str:
+        about = home.check(files.about())
+        free = "without a limit" if about.free_bytes is None else f"{size(about.free_bytes)} free"
+        return f"Google Drive of {about.account}, {free}"
+
+    return Workplace(
+        database=database,
+        store=NearbyStore(store, here / "nearby"),
+        clock=clock,
+        ids=ids,
+        cache=settings.cache,
+        who=person(),
+        lease=LEASE,
+        behind=lambda: database.behind,
+        greet=greet,
+    )
+
+
+def create_on_drive(settings: Settings, url: str, *, dry_run: bool) -> tuple[str, bool]:
+    """Make a folder on Drive for a new queue, or finish one whose making was cut; return its URL and whether it is new.
+
+    Raises: SignInFailed, StoreDenied, StoreMissing, StoreBusy.
+    """
+    with drive_libraries():
+        from qcqueue.storage.drive.home import check_account, find_home, furnish, make_home
+        from qcqueue.storage.drive.slots import DriveSlots
+
+    files = _files(settings, persistent=False)
+    account = files.about().account
+    wanted = drive_folder_of(url, source=settings.source)
+    if wanted == NEW and dry_run:
+        return f"gdrive:{NEW}", True
+    home = make_home(files, account) if wanted == NEW else find_home(files, wanted)
+    check_account(home, account)
+    slots = DriveSlots(files, lambda: home, folder=home.folder)
+    is_new = wanted == NEW or slots.facts(slots.root) is None
+    if is_new and not dry_run:
+        furnish(files, home)
+        copy = _part_of_this_machine(settings.cache, home.folder)
+        VersionedDatabase(slots, copy=copy, clock=SystemClock(), ids=RandomIds(), author=person()).create()
+    return f"gdrive:{home.folder}", is_new
+
+
+def _files(settings: Settings, *, persistent: bool) -> "DriveFiles":
+    with drive_libraries():
+        from qcqueue.storage.drive.caller import QUICK, STEADY, Caller
+        from qcqueue.storage.drive.files import DriveFiles
+
+    return DriveFiles(
+        Caller(
+            lambda: drive_token(settings),
+            endpoint=settings.drive_endpoint,
+            patience=STEADY if persistent else QUICK,
+            clock=SystemClock(),
+            rng=seeded(fresh_seed()),
+        )
+    )
+
+
+def _part_of_this_machine(cache: Path, folder: str) -> Path:
+    refuse_synced(cache.absolute())
+    return cache / "queues" / hashlib.sha256(f"gdrive:{folder}".encode()).hexdigest()[:16]

@@ -1,0 +1,178 @@
+"""The folder of a queue on Drive: what lies where in it, by ids that are fixed before the first file is made.
+
+    qcqueue/             its properties name all the ids below, and whose account it is
+      README.txt         for the person who opens the folder
+      versions/          the queue itself, a small file a version; a folder for every 500
+      blobs/             states of running jobs
+      datasets/          images, under their names
+      sessions/          an empty file a session at work: its heartbeat
+
+Making it is one insert after the other, each of which may be repeated by anybody who knows the folder's id.
+"""
+
+import contextlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreDenied, StoreMissing
+from qcqueue.storage.drive.files import TEXT, About, DriveFile, DriveFiles, NewFile
+from qcqueue.storage.files import move_whole, unfinished
+
+FORMAT = "1"
+TITLE = "qcqueue"
+FOLDERS = ("versions", "blobs", "datasets", "sessions")
+VERSIONS_A_FOLDER = 500
+VERSION_FOLDERS = 200
+LATER_BYTES = 100_000
+ACCOUNT_BYTES = 100
+IN_THE_BIN = "restore it at https://drive.google.com/drive/trash; nothing is lost until the bin is emptied"
+README = """This folder is a queue of training jobs, kept by qcqueue (qcqueue status shows it).
+
+versions/   the queue itself: each small file is one version of its database, the newest counts
+blobs/      saved states of models in training; superseded ones are deleted by qcqueue
+datasets/   the images
+sessions/   an empty file for each session at work
+
+Please do not change, move or delete single files: the names are only for you, qcqueue finds everything by its id.
+You may move or rename this folder as a whole. To end the queue, delete the folder and empty Drive's bin.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """The ids of a queue. first: the slot of its first version; later: a file that names folders for later versions.
+
+    account: whose Drive it is, cut to what a property can hold.
+    """
+
+    folder: str
+    first: str
+    readme: str
+    later: str
+    versions: str
+    blobs: str
+    datasets: str
+    sessions: str
+    account: str
+
+    @property
+    def properties(self) -> dict[str, str]:
+        return {"qcqueue": FORMAT} | {key: value for key, value in asdict(self).items() if key != "folder"}
+
+
+def make_home(files: DriveFiles, account: str) -> Home:
+    """Make a new folder at the top of the person's Drive, which they may move. It is to be furnished next."""
+    ids = {field.name: files.reserve() for field in fields(Home) if field.name != "account"}
+    home = Home(**ids, account=known_as(account))
+    new = NewFile(id=home.folder, title=TITLE, parent="", properties=home.properties, data=None)
+    if files.insert(new) is None and files.find(home.folder) is None:
+        raise OutcomeUnknown("Google Drive has made the folder and does not show it yet", hint="qcqueue init again")
+    return home
+
+
+def furnish(files: DriveFiles, home: Home) -> None:
+    """Make what is missing in the folder; what is there stays."""
+    for name in FOLDERS:
+        files.insert(NewFile(id=getattr(home, name), title=name, parent=home.folder, data=None))
+    files.insert(NewFile(id=home.readme, title="README.txt", parent=home.folder, data=README.encode(), mime_type=TEXT))
+    ids = json.dumps([files.reserve() for _ in range(VERSION_FOLDERS)]).encode()
+    files.insert(NewFile(id=home.later, title="later folders.json", parent=home.versions, data=ids))
+
+
+def version_folder(files: DriveFiles, home: Home, nth: int) -> str:
+    """Return the folder for the nth lot of versions, made if need be; lot 0 lies in `versions` itself."""
+    if nth <= 0:
+        return home.versions
+    said = files.read(home.later, 0, LATER_BYTES)
+    try:
+        ids = json.loads(said or b"")
+        folder = str(ids[min(nth, len(ids)) - 1])
+    except (ValueError, IndexError, TypeError):
+        return home.versions  # tidiness is no reason to refuse a commit
+    first = nth * VERSIONS_A_FOLDER + 1
+    title = f"versions {first} to {first + VERSIONS_A_FOLDER - 1}"
+    files.insert(NewFile(id=folder, title=title, parent=home.versions, data=None))
+    return folder
+
+
+def find_home(files: DriveFiles, folder: str) -> Home:
+    """Return the ids of a queue, asking Drive.
+
+    Raises: StoreMissing: there is no such folder, or not for this account and client. StoreDenied: it is in the bin.
+    """
+    found = files.find(folder)
+    if found is None:
+        raise StoreMissing(
+            f"this sign-in sees no folder {folder} on Drive",
+            hint="sign in with the account and the Cloud project that made it, or: qcqueue init --store gdrive:new",
+        )
+    if found.is_trashed:
+        raise StoreDenied(
+            f"the folder of the queue, {found.title!r}, is in Drive's bin",
+            hint=IN_THE_BIN,
+        )
+    return _home_of(found)
+
+
+class RememberedHome:
+    """The ids of a queue, asked of Drive once and then kept in a file of this machine: they never change."""
+
+    def __init__(self, files: DriveFiles, folder: str, path: Path) -> None:
+        self._files = files
+        self._folder = folder
+        self._path = path
+        self._home: Home | None = None
+
+    def __call__(self) -> Home:
+        """Return the ids. Raises: as `find_home` does, where Drive has to be asked."""
+        if self._home is None:
+            self._home = self._remembered() or self._keep(find_home(self._files, self._folder))
+        return self._home
+
+    def check(self, about: About) -> About:
+        """Ask Drive once more for the folder, and whether it is this account's. Raises: as `find_home` does."""
+        self._home = self._keep(find_home(self._files, self._folder))
+        check_account(self._home, about.account)
+        return about
+
+    def _remembered(self) -> Home | None:
+        try:
+            found = json.loads(self._path.read_bytes())
+            home = Home(**{field.name: str(found[field.name]) for field in fields(Home)})
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return home if home.folder == self._folder else None
+
+    def _keep(self, home: Home) -> Home:
+        with contextlib.suppress(OSError):  # it costs the next process a question
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with unfinished(self._path.parent) as file:
+                file.write(json.dumps(asdict(home)).encode())
+                move_whole(file, self._path)
+        return home
+
+
+def check_account(home: Home, account: str) -> None:
+    """Raises: StoreDenied: the queue belongs to another account, whose ids this one cannot use."""
+    if home.account != known_as(account):
+        raise StoreDenied(
+            f"the queue belongs to {home.account}, and this sign-in is {account}",
+            hint=f"sign in as {home.account}: qcqueue login --client client.json; for Colab, qcqueue colab-token",
+        )
+
+
+def known_as(account: str) -> str:
+    """Return an address as far as a property can hold it."""
+    return account.encode()[:ACCOUNT_BYTES].decode(errors="ignore")
+
+
+def _home_of(folder: DriveFile) -> Home:
+    said: Mapping[str, str] = {**folder.properties, "folder": folder.id}
+    if said.get("qcqueue") != FORMAT or not all(said.get(field.name) for field in fields(Home)):
+        raise CorruptionError(
+            f"the folder {folder.title!r} on Drive holds no queue this qcqueue can open",
+            hint="pip install --upgrade qcqueue, or qcqueue init --store gdrive:new",
+        )
+    return Home(**{field.name: said[field.name] for field in fields(Home)})

@@ -1,0 +1,108 @@
+"""Create-once slots on Drive: a slot is a reserved file id, and inserting it succeeds for exactly one.
+
+Facts are private properties of the file, so they come with its metadata; values are JSON texts, because Drive does
+not promise to keep an empty one. A slot is never deleted, only emptied: a create-once name that could be free again
+would be none. If a person puts one into the bin it is taken out again before Drive deletes it.
+"""
+
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping
+
+from qcqueue.errors import CorruptionError, StoreBusy, StoreMissing
+from qcqueue.storage.base import Creation
+from qcqueue.storage.drive.files import DriveFile, DriveFiles, NewFile
+from qcqueue.storage.drive.home import IN_THE_BIN, VERSIONS_A_FOLDER, Home, version_folder
+from qcqueue.storage.drive.uploads import Source, send
+
+# A property tells the versions of one queue from those of another, for listings.
+QUEUE = "queue"
+LISTED_MOST = 20
+LARGEST_BODY_BYTES = 1 << 30
+
+
+class DriveSlots:
+    """Slots of one queue. home is asked where an id is needed that only the store itself knows."""
+
+    def __init__(self, files: DriveFiles, home: Callable[[], Home], *, folder: str) -> None:
+        self._files = files
+        self._home = home
+        self._folder = folder
+        self._seen: dict[str, Mapping[str, str]] = {}  # what a slot was created with never changes
+        self._parents: dict[int, str] = {}
+
+    @property
+    def url(self) -> str:
+        return f"gdrive:{self._folder}"
+
+    @property
+    def root(self) -> str:
+        return self._home().first
+
+    def reserve(self) -> str:
+        return self._files.reserve()
+
+    def create(self, slot: str, body: bytes, facts: Mapping[str, str]) -> Creation:
+        new = NewFile(
+            id=slot,
+            title=f"version {facts.get('number', '')}".rstrip(),
+            parent=self._parent(facts.get("number", "")),
+            properties={key: json.dumps(value, ensure_ascii=False) for key, value in facts.items()}
+            | {QUEUE: self._folder},
+        )
+        if send(self._files, new, Source.of(io.BytesIO(body))):
+            self._seen[slot] = dict(facts)
+            return Creation.CREATED
+        # Whoever lost wants to see the winner, which may not be visible yet.
+        if winner := self._files.find(slot):
+            self._note(winner)
+        return Creation.TAKEN
+
+    def facts(self, slot: str) -> Mapping[str, str] | None:
+        if slot not in self._seen:
+            # The first slot is known to be taken as soon as the queue exists, so that it is worth waiting for.
+            found = self._files.find(slot) if slot == self.root else self._files.get(slot)
+            if found is None:
+                return None
+            self._note(found)
+        return self._seen[slot]
+
+    def body(self, slot: str) -> bytes:
+        found = self._files.read(slot, 0, LARGEST_BODY_BYTES)
+        if found is None:
+            raise StoreBusy(f"{self.url} does not show slot {slot} yet", hint="try again in a minute")
+        return found
+
+    def truncate(self, slot: str) -> None:
+        self._files.empty(slot)
+
+    def list_slots(self) -> Iterable[tuple[str, Mapping[str, str]]]:
+        query = f"properties has {{ key='{QUEUE}' and value='{self._folder}' and visibility='PRIVATE' }}"
+        for file in self._files.list(f"{query} and trashed=false", most=LISTED_MOST):
+            self._note(file)
+            yield file.id, self._seen[file.id]
+
+    def _note(self, file: DriveFile) -> None:
+        """Remember the facts of a slot. Raises: StoreMissing: the queue was put into the bin. CorruptionError."""
+        if file.was_trashed:
+            self._files.untrash(file.id)
+        elif file.is_trashed:
+            raise StoreMissing(f"the folder of {self.url} is in Drive's bin", hint=IN_THE_BIN)
+        self._seen[file.id] = _facts_of(file, self.url)
+
+    def _parent(self, number: str) -> str:
+        at = int(number) if number.isdecimal() else 1
+        nth = (at - 1) // VERSIONS_A_FOLDER
+        if nth not in self._parents:
+            self._parents[nth] = version_folder(self._files, self._home(), nth)
+        return self._parents[nth]
+
+
+def _facts_of(file: DriveFile, url: str) -> dict[str, str]:
+    try:
+        facts = {key: json.loads(value) for key, value in file.properties.items() if key != QUEUE}
+    except ValueError as exc:
+        raise CorruptionError(f"slot {file.id} in {url} is damaged: its facts are not all text") from exc
+    if not all(isinstance(value, str) for value in facts.values()):
+        raise CorruptionError(f"slot {file.id} in {url} is damaged: its facts are not all text")
+    return facts

@@ -1,0 +1,119 @@
+"""A store in a folder on Google Drive: blobs and heartbeats as files that only their ids find.
+
+A blob's place is the id of its file; the digest that Drive itself makes of what arrived is compared before the blob
+counts. A heartbeat is an empty file whose time is set by Drive, and judged by the Date of Drive's own answer. Deleted
+is deleted for good: the bin would count against the quota.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import IO
+
+from qcqueue.errors import BlobMissing, DigestMismatch
+from qcqueue.storage.base import Blob, Moved, Shelf, silently
+from qcqueue.storage.drive.files import DriveFiles, NewFile
+from qcqueue.storage.drive.home import Home
+from qcqueue.storage.drive.space import Space
+from qcqueue.storage.drive.uploads import CHUNK_BYTES, Journal, Source, Uploads
+from qcqueue.storage.files import move_whole, translated, unfinished
+
+# A place comes from a database that somebody else may have written: it must not be more than an id.
+FILE_ID = re.compile(r"[0-9A-Za-z_-]{1,120}")
+LISTED_MOST = 1000
+
+
+class DriveStore:
+    """Blobs and heartbeats of one queue. home is asked where an id is needed; journal: a folder of this machine."""
+
+    def __init__(self, files: DriveFiles, home: Callable[[], Home], *, folder: str, journal: Path) -> None:
+        self._files = files
+        self._home = home
+        self._folder = folder
+        self._journal = Journal(journal)
+        self._uploads = Uploads(files, self._journal)
+        self._space = Space(files)
+        self._sessions: dict[str, str] = {}  # of the heartbeats named here
+        self._born: set[str] = set()
+
+    @property
+    def url(self) -> str:
+        return f"gdrive:{self._folder}"
+
+    def put(self, source: Path, *, title: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently) -> Blob:
+        with translated(source), source.open("rb") as reading:
+            wanted = Source.of(reading)
+            with self._journal.held(wanted.sha256):
+                place = self._place_of(wanted, title, shelf, moved)
+        return Blob(sha256=wanted.sha256, size_bytes=wanted.size_bytes, place=place)
+
+    def fetch(self, blob: Blob, target: Path, *, moved: Moved = silently) -> None:
+        with translated(target.parent), unfinished(target.parent) as writing:
+            found = self._download(blob, writing, moved)
+            if found != blob.sha256:
+                name = blob.sha256[:12]
+                raise DigestMismatch(f"blob {name} in {self.url} is damaged: its bytes hash to {found[:12]}")
+            move_whole(writing, target)
+
+    def size(self, blob: Blob) -> int | None:
+        file = self._files.find(blob.place) if FILE_ID.fullmatch(blob.place) else None
+        return file.size_bytes if file else None
+
+    def delete(self, blob: Blob) -> None:
+        if FILE_ID.fullmatch(blob.place):
+            self._files.delete(blob.place)
+            self._space.given_back(blob.size_bytes)
+        self._journal.forget(blob.sha256)
+
+    def list_blobs(self) -> Iterable[Blob]:
+        home = self._home()
+        query = f"('{home.blobs}' in parents or '{home.datasets}' in parents) and trashed=false"
+        for file in self._files.list(query, most=LISTED_MOST):
+            yield Blob(sha256=file.sha256 or "", size_bytes=file.size_bytes, place=file.id)
+
+    def new_heartbeat(self, session_id: str) -> str:
+        name = self._files.reserve()
+        self._sessions[name] = session_id
+        return name
+
+    def beat(self, name: str) -> None:
+        if name in self._born and self._files.touch(name):
+            return
+        title = f"heartbeat of session {self._sessions.get(name, '')}".rstrip()
+        self._files.insert(NewFile(id=name, title=title, parent=self._home().sessions))
+        self._born.add(name)
+
+    def heartbeat_age_s(self, name: str) -> float | None:
+        file = self._files.find(name) if FILE_ID.fullmatch(name) else None
+        return max(0.0, self._files.caller.date_s - file.modified_s) if file else None
+
+    def forget_heartbeat(self, name: str) -> None:
+        if FILE_ID.fullmatch(name):
+            self._files.delete(name)
+
+    def _place_of(self, wanted: Source, title: str, shelf: Shelf, moved: Moved) -> str:
+        """Return the id of a file with these bytes, made now unless this machine has made it before."""
+        file = self._uploads.whole(wanted)
+        if file is None:
+            self._space.check(wanted.size_bytes)
+            home = self._home()
+            parent = home.datasets if shelf is Shelf.DATASETS else home.blobs
+            file = self._uploads.upload(wanted, title=title or wanted.sha256[:12], parent=parent, moved=moved)
+            self._space.taken(wanted.size_bytes)
+        return file.id
+
+    def _download(self, blob: Blob, writing: IO[bytes], moved: Moved) -> str:
+        """Write the bytes Drive has, piece by piece; return their digest. A piece that fails is asked for again."""
+        digest, size_bytes = hashlib.sha256(), 0
+        while True:
+            last = size_bytes + CHUNK_BYTES - 1  # also past the end: a file that is too long is damaged too
+            piece = self._files.read(blob.place, size_bytes, last) if FILE_ID.fullmatch(blob.place) else None
+            if piece is None:
+                raise BlobMissing(f"{self.url} has no blob {blob.sha256[:12]}")
+            digest.update(piece)
+            writing.write(piece)
+            size_bytes += len(piece)
+            moved(size_bytes, blob.size_bytes)
+            if len(piece) < CHUNK_BYTES:
+                return digest.hexdigest()

@@ -1,0 +1,95 @@
+"""A store that is far away, with the newest of what this machine put or fetched kept beside it.
+
+A session that follows another one on the same machine takes its state from here and downloads nothing. What is kept is
+verified before it is handed out, so a damaged copy costs a download and never more. The far store alone is the truth.
+"""
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from qcqueue.storage.base import Blob, Moved, Shelf, Store, silently
+from qcqueue.storage.files import translated, unfinished
+
+# The states a job can resume from, and some for the next job.
+KEPT_MOST = 6
+
+
+class NearbyStore:
+    """Wraps a store. folder: in this machine's cache, on the disk that spools lie on, so that a copy is a link."""
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        self._store = store
+        self._folder = folder
+
+    @property
+    def url(self) -> str:
+        return self._store.url
+
+    def put(self, source: Path, *, title: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently) -> Blob:
+        blob = self._store.put(source, title=title, shelf=shelf, moved=moved)
+        self._keep(source, blob)
+        return blob
+
+    def fetch(self, blob: Blob, target: Path, *, moved: Moved = silently) -> None:
+        kept = self._folder / blob.sha256
+        if _holds(kept, blob.sha256):
+            with translated(target.parent):
+                _link(kept, target)
+            return
+        kept.unlink(missing_ok=True)
+        self._store.fetch(blob, target, moved=moved)
+        self._keep(target, blob)
+
+    def size(self, blob: Blob) -> int | None:
+        return self._store.size(blob)
+
+    def delete(self, blob: Blob) -> None:
+        self._store.delete(blob)
+        (self._folder / blob.sha256).unlink(missing_ok=True)
+
+    def list_blobs(self) -> Iterable[Blob]:
+        return self._store.list_blobs()
+
+    def new_heartbeat(self, session_id: str) -> str:
+        return self._store.new_heartbeat(session_id)
+
+    def beat(self, name: str) -> None:
+        self._store.beat(name)
+
+    def heartbeat_age_s(self, name: str) -> float | None:
+        return self._store.heartbeat_age_s(name)
+
+    def forget_heartbeat(self, name: str) -> None:
+        self._store.forget_heartbeat(name)
+
+    def _keep(self, source: Path, blob: Blob) -> None:
+        """Keep a copy if this machine can, and let the oldest go."""
+        with contextlib.suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            _link(source, self._folder / blob.sha256)
+            os.utime(self._folder / blob.sha256)
+            kept = sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+            for oldest in kept[:-KEPT_MOST]:
+                oldest.unlink(missing_ok=True)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Let `target` be the file `source`, or a copy of it where one disk cannot link to the other."""
+    with unfinished(target.parent) as file:
+        place = Path(file.name)
+        place.unlink()
+        try:
+            place.hardlink_to(source)
+        except OSError:
+            shutil.copyfile(source, place)
+        place.replace(target)
+
+
+def _holds(path: Path, sha256: str) -> bool:
+    with contextlib.suppress(OSError), path.open("rb") as reading:
+        return hashlib.file_digest(reading, "sha256").hexdigest() == sha256
+    return False
