@@ -4,7 +4,7 @@ Enqueue on a laptop, work in sessions that vanish, lose nothing: every epoch is 
 anywhere ends with the same bits as one that was not. The command line is `qcqueue`; from a notebook,
 `qcqueue.work("folder:PATH")` is one session. The layers, top down:
 
-    cli | testing                                    commands and screens | fakes and simulated worlds
+    cli | notebook | testing                         commands | the worker cell | fakes and simulated worlds
     app                                              composition root and whole operations
     worker | reports                                 session and trainer processes | the report page
     queue | checkpoints | training | scheduling      transactions | state files | TensorFlow | policies
@@ -15,18 +15,19 @@ anywhere ends with the same bits as one that was not. The command line is `qcque
 
 
 def work(
-    store: str | None = None, *, max_minutes: float | None = None, max_epochs: int | None = None, jobs: int = 1
+    store: str | None = None,
+    *,
+    max_minutes: float | None = None,
+    max_epochs: int | None = None,
+    jobs: int = 1,
+    release: bool = True,
 ) -> str:
     """Run one session on this machine, as `qcqueue work` does, and return how it ended, in words.
 
-    store is a URL such as "folder:PATH"; without one, the settings decide. Raises: QcqueueError.
+    store is a URL such as "folder:PATH"; without one, the settings decide. In a notebook it shows one block that is
+    kept up to date, and on Colab it gives the machine back when it is done, unless release is false or somebody
+    interrupted it. Raises: QcqueueError, except in a notebook, which shows the error.
     """
-    from qcqueue.app.settings import load_settings
-    from qcqueue.app.work import drive, new_session
-    from qcqueue.app.workplace import open_workplace
-    from qcqueue.worker.session import Limits
+    from qcqueue.notebook import cell
 
-    place = open_workplace(load_settings(store=store))
-    session = new_session(place, Limits(max_minutes=max_minutes, max_epochs=max_epochs, jobs=jobs), narrate=print)
-    drive(place, session, show=lambda session: None)
-    return str(session.ending)
+    return cell.work(store, max_minutes=max_minutes, max_epochs=max_epochs, jobs=jobs, release=release)

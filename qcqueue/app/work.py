@@ -1,14 +1,16 @@
-"""`work`: one session on this machine, wired and driven on the real clock."""
+"""`work`: one session on this machine, wired, driven on the real clock, and stopped by signals."""
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 from qcqueue.app.workplace import Workplace
-from qcqueue.core.lease import LeaseRules
 from qcqueue.errors import ExtraMissing, SettingInvalid
 from qcqueue.worker.machine import can_train, out_of_memory_kills, this_machine
 from qcqueue.worker.presence import Presence
 from qcqueue.worker.process import TrainerProcess, check_weights
-from qcqueue.worker.session import Limits, Session
+from qcqueue.worker.session import Ending, Limits, Session
 from qcqueue.worker.tools import Tools
 
 
@@ -16,6 +18,8 @@ def new_session(workplace: Workplace, limits: Limits, *, narrate: Callable[[str]
     """Wire a session. Raises: ExtraMissing: this machine has no TensorFlow. SettingInvalid: no usable cache."""
     if not can_train():
         raise ExtraMissing("this machine has no TensorFlow to train with", hint='pip install "qcqueue[train]"')
+    if whose := workplace.greet():
+        narrate(whose)
     with workplace.read():  # a queue that cannot be read is refused before this machine leaves a trace of itself
         pass
     try:
@@ -32,7 +36,7 @@ def new_session(workplace: Workplace, limits: Limits, *, narrate: Callable[[str]
         presence=Presence(workplace.cache / "sessions"),
         machine=machine,
         cache=workplace.cache,
-        lease=LeaseRules(),
+        lease=workplace.lease,
         check_weights=check_weights,
         memory_kills=out_of_memory_kills,
         narrate=narrate,
@@ -41,7 +45,31 @@ def new_session(workplace: Workplace, limits: Limits, *, narrate: Callable[[str]
 
 
 def drive(workplace: Workplace, session: Session, *, show: Callable[[Session], None]) -> None:
-    """Run a session to its end, showing it after every step."""
-    while (delay_s := session.step()) is not None:
-        show(session)
-        workplace.clock.sleep(delay_s)
+    """Run a session to its end, showing it after every step, and while bytes move."""
+    session.on_transfer = lambda: show(session)
+    try:
+        while (delay_s := session.step()) is not None:
+            show(session)
+            workplace.clock.sleep(delay_s)
+    except BaseException:
+        # A notebook's process outlives its session: no trainer may go on there, and no lock stay held.
+        session.abandon()
+        raise
+
+
+@contextmanager
+def stopping_on_signals(session: Session, say: Callable[[str], None], *, again: str) -> Iterator[None]:
+    """The first interrupt and SIGTERM save and leave; a second interrupt, called `again`, leaves at once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and session.stopping:
+            raise KeyboardInterrupt
+        say(f"saving and leaving; {again} leaves at once" if number == signal.SIGINT else "saving and leaving")
+        session.ask_to_stop(Ending.ASKED if number == signal.SIGINT else Ending.LIMIT)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

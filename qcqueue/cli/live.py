@@ -5,18 +5,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from qcqueue.app.telling import PHASES, point, waiting
 from qcqueue.core.words import duration
 from qcqueue.worker.session import View
-
-PHASES = {
-    "starting": "loading TensorFlow",
-    "building": "building the model",
-    "compiling": "compiling the first step; this can take a minute",
-    "training": "training",
-    "saving": "saving",
-    "validating": "validating",
-    "evaluating": "final evaluation",
-}
 
 
 def panel(view: View | None) -> RenderableType:
@@ -38,11 +29,13 @@ def panel(view: View | None) -> RenderableType:
     if view.epoch_s is not None:
         cells.append(Text(f"{duration(view.epoch_s)} an epoch"))
     line.add_row(*cells)
-    return Group(line, Text(_saved(view), style="dim"))
+    why = waiting(view)
+    return Group(
+        line, Text(_saved(view), style="dim"), *([Text(f"saving waits: {why}", style="yellow")] if why else [])
+    )
 
 
 def _saved(view: View) -> str:
     if view.saved is None:
         return "nothing saved yet: an interruption now starts this job from the beginning"
-    within = f" and {view.saved.steps_done} steps" if view.saved.steps_done else ""
-    return f"safe up to epoch {view.saved.epochs_done}{within}"
+    return f"safe up to {point(view.saved.epochs_done, view.saved.steps_done)}"

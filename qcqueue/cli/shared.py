@@ -21,12 +21,12 @@ DryRunOption = Annotated[
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="A job's name, such as six-models/vgg16 or vgg16.")]
 
 
-def workplace(store: str | None) -> "Workplace":
-    """Open the queue the settings name."""
+def workplace(store: str | None, *, persistent: bool = False) -> "Workplace":
+    """Open the queue the settings name. persistent: ask for minutes where it is far away and does not answer."""
     from qcqueue.app.settings import load_settings
     from qcqueue.app.workplace import open_workplace
 
-    return open_workplace(load_settings(store=store))
+    return open_workplace(load_settings(store=store), persistent=persistent)
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -45,8 +45,10 @@ def narrate(text: str) -> None:
 
 
 def tell_age(place: "Workplace") -> None:
-    """Where the last read is not of now, say on stderr how old it is, and why."""
+    """Say on stderr what the answer does not show: that it is not of now, that the sign-in ends soon."""
     from qcqueue.core.words import ago
 
+    if soon := place.warning():
+        narrate(soon)
     if behind := place.behind():
         narrate(f"as this machine last saw it, {ago(behind.since_s, place.clock.now_s())}: {behind.why}")

@@ -1,10 +1,8 @@
 """`work`: one session on this machine, shown live, stopped cleanly."""
 
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,15 +30,15 @@ def work(
     as_json: JsonOption = False,
 ) -> None:
     """Work on the queue: claim a job, train it, save every epoch, leave. Run it again after any interruption."""
-    from qcqueue.app.work import drive, new_session
+    from qcqueue.app.work import drive, new_session, stopping_on_signals
     from qcqueue.worker.session import Limits
 
     _check(max_minutes, max_epochs, jobs)
-    place = workplace(store)
+    place = workplace(store, persistent=True)
     limits = Limits(max_minutes=max_minutes, max_epochs=max_epochs, jobs=jobs)
     with _screen() as (say, show):
         session = new_session(place, limits, narrate=say)
-        with _stopping_on_signals(session, say):
+        with stopping_on_signals(session, say, again="Ctrl-C again"):
             drive(place, session, show=show)
     _conclude(place, session, as_json)
 
@@ -57,6 +55,7 @@ def _check(max_minutes: float | None, max_epochs: int | None, jobs: int) -> None
 
 
 def _conclude(place: "Workplace", session: "Session", as_json: bool) -> None:
+    from qcqueue.app.telling import reasons
     from qcqueue.worker.session import Ending
 
     codes = {
@@ -73,17 +72,10 @@ def _conclude(place: "Workplace", session: "Session", as_json: bool) -> None:
         print_json({"store": place.store.url, "session": session.id, "ending": ending.name.lower()})
     else:
         typer.echo(f"session {session.id}: {ending}")
-        for line in _reasons(session) if ending is Ending.NOTHING_TO_DO else ():
+        for line in reasons(session) if ending is Ending.NOTHING_TO_DO else ():
             typer.echo(line)
         typer.echo(f"next: {_next_command(ending)}")
     raise typer.Exit(codes[ending])
-
-
-def _reasons(session: "Session") -> Iterator[str]:
-    for name, why in session.obstacles.items():
-        yield f"{name} cannot run here: {why}"
-    for held in session.busy:
-        yield f"{held.job_name} is held by session {held.session_id} on {held.host}"
 
 
 def _next_command(ending: str) -> str:
@@ -95,26 +87,6 @@ def _next_command(ending: str) -> str:
         Ending.NOTHING_TO_DO: "qcqueue status",
         Ending.LEASE_LOST: "qcqueue status",
     }.get(Ending(ending), "qcqueue work")
-
-
-@contextmanager
-def _stopping_on_signals(session: "Session", say: Callable[[str], None]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM save and leave; a second Ctrl-C leaves at once, with what is committed."""
-    from qcqueue.worker.session import Ending
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGINT and session.stopping:
-            session.abandon()
-            raise KeyboardInterrupt
-        say("saving and leaving; Ctrl-C again leaves at once" if number == signal.SIGINT else "saving and leaving")
-        session.ask_to_stop(Ending.ASKED if number == signal.SIGINT else Ending.LIMIT)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

@@ -1,0 +1,41 @@
+"""`notebook`: write the Colab worker notebook of a queue."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qcqueue.cli.shared import StoreOption
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(notebook)
+
+
+def notebook(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="Where to write it; another file there is never replaced.")
+    ] = Path("colab_worker.ipynb"),
+    client: Annotated[
+        Path | None,
+        typer.Option(
+            "--client",
+            metavar="FILE",
+            help="Your OAuth client for TVs and Limited Input devices: the notebook then asks you to sign in where "
+            "Colab's secrets hold no QCQUEUE_TOKEN.",
+        ),
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """Write the notebook that works on this queue in Colab: one cell, to be run once a session."""
+    from qcqueue.app.colab_notebook import write_notebook
+    from qcqueue.app.settings import load_settings
+
+    settings = load_settings(store=store)
+    changed = write_notebook(out, settings, client=client)
+    typer.echo(f"{'written' if changed else 'there already'}: {out}, for {settings.store}")
+    if str(settings.store).startswith("gdrive:"):
+        typer.echo("next: qcqueue colab-token, its output into Colab's secret QCQUEUE_TOKEN (the key at the left),")
+        typer.echo(f"      then open {out.name} in Colab (File > Upload notebook) and run its cell")
+    else:
+        typer.echo(f"next: open {out.name} in Jupyter on a machine that reaches this store, and run its cell")

@@ -1,0 +1,4 @@
+"""The worker cell: `qcqueue.work(...)` in a notebook, on Colab or anywhere else, and in a plain program.
+
+`cell` is the order of events, `signin` who works, `screen` where it is shown, `block` and `closing` what is said.
+"""

@@ -1,0 +1,121 @@
+"""What the worker cell shows: from a picture of the session to one block, as HTML and as plain text.
+
+Pure. The block has no script and no colour of its own, so it reads in light and dark; every text is escaped, and
+what stands in it is small, because a notebook keeps its output.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+
+from qcqueue.app.telling import PHASES, at_risk, point, waiting
+from qcqueue.core.words import count, duration, moment, size
+from qcqueue.worker.machine import Machine
+from qcqueue.worker.session import View
+
+_BOX = "border:1px solid;border-radius:6px;padding:8px 12px;max-width:56em;font-family:sans-serif;font-size:14px"
+_LABEL = "padding:2px 16px 2px 0;vertical-align:top;white-space:nowrap;opacity:.65;text-align:left"
+_TEXT = "padding:2px 0;text-align:left"
+_TRACK = "display:inline-block;width:12em;border:1px solid;border-radius:3px;height:.6em;margin-right:.8em"
+_DONE = "display:block;height:100%;background:currentColor;opacity:.7"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """All that is shown at one instant.
+
+    store is its URL, view what the session is doing (None between jobs), news the last lines it said, closing what
+    is said at its end, urgent what a person is asked to do right now.
+    """
+
+    store: str
+    machine: Machine | None
+    view: View | None
+    news: tuple[str, ...]
+    closing: tuple[str, ...]
+    urgent: tuple[str, ...]
+    now_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the block. share is how much of a bar is full, None for no bar."""
+
+    label: str
+    text: str
+    share: float | None = None
+
+
+def html_of(picture: Picture) -> str:
+    """Return the block for a notebook."""
+    rows = "".join(
+        f'<tr style="background:none"><td style="{_LABEL}">{escape(row.label)}</td>'
+        f'<td style="{_TEXT}">{_bar(row.share)}{escape(row.text)}</td></tr>'
+        for row in rows_of(picture)
+    )
+    return f'<div style="{_BOX}"><table style="border:none;border-collapse:collapse">{rows}</table></div>'
+
+
+def text_of(picture: Picture) -> str:
+    """Return the block for whatever shows no HTML."""
+    rows = list(rows_of(picture))
+    width = max((len(row.label) for row in rows), default=0)
+    return "\n".join(f"{row.label:<{width}}  {row.text}" for row in rows)
+
+
+def rows_of(picture: Picture) -> Iterator[Row]:
+    """Yield the lines of the block, top down."""
+    yield Row("qcqueue", picture.store)
+    if picture.machine:
+        without = "" if picture.machine.has_gpu else ", no GPU"
+        yield Row("machine", f"{picture.machine.processor}, {count(picture.machine.threads, 'thread')}{without}")
+    if picture.view:
+        yield from _at_work(picture.view, picture)
+    for label, lines in (("news", picture.news), ("please", picture.urgent), ("end", picture.closing)):
+        for number, line in enumerate(lines):
+            yield Row("" if number else label, line)
+
+
+def _at_work(view: View, picture: Picture) -> Iterator[Row]:
+    yield Row("job", f"{view.job_name}, attempt {view.attempt}{f', {view.resumed}' if view.resumed else ''}")
+    yield _doing(view)
+    yield from _saved(view, "Drive" if picture.store.startswith("gdrive:") else "the store", picture.now_s)
+    if view.transfer:
+        moved, all_bytes = view.transfer.moved_bytes, view.transfer.size_bytes
+        yield Row("moving", f"{size(moved)} of {size(all_bytes)}", moved / all_bytes)
+    if why := waiting(view):
+        yield Row("saving waits", why)
+    yield Row("a cut now loses", at_risk(view))
+
+
+def _doing(view: View) -> Row:
+    progress = view.progress
+    if progress is None:
+        return Row("now", "fetching what the job needs" if view.resumed is None else "starting the trainer")
+    parts = [PHASES[progress.phase]]
+    if progress.epoch:
+        parts.append(f"epoch {progress.epoch} of {progress.epochs}")
+    if progress.steps:
+        parts.append(f"step {progress.step} of {progress.steps}")
+    if progress.loss is not None and progress.accuracy is not None:
+        parts.append(f"loss {progress.loss:.3f}, accuracy {progress.accuracy:.1%}")
+    if view.epoch_s is not None:
+        parts.append(f"{duration(view.epoch_s)} an epoch")
+    return Row("now", " · ".join(parts), progress.step / progress.steps if progress.steps else None)
+
+
+def _saved(view: View, store: str, now_s: float) -> Iterator[Row]:
+    if view.written:
+        reached = point(view.written.epochs_done, view.written.partial.steps_done)
+        yield Row("written", f"{reached}, on this machine's disk, not yet confirmed on {store}")
+    if view.saved:
+        reached = point(view.saved.epochs_done, view.saved.steps_done)
+        yield Row("safe", f"{reached}, confirmed on {store} {moment(view.saved.at_s, now_s)}")
+    else:
+        yield Row("safe", "nothing yet")
+
+
+def _bar(share: float | None) -> str:
+    if share is None:
+        return ""
+    return f'<span style="{_TRACK}"><span style="{_DONE};width:{min(share, 1):.0%}"></span></span>'

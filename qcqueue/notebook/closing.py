@@ -1,0 +1,55 @@
+"""What the worker cell says when its session has ended: how, what is left, and what to do next.
+
+Pure: from an ending and the queue as it is now to a few sentences. Whether the machine is given back is said by
+`cell`, which decides it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from qcqueue.core.states import State
+from qcqueue.core.words import count
+from qcqueue.worker.session import Ending
+
+AGAIN = "run this cell again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What a session left: the states of all jobs, and why it took none of those that wait."""
+
+    states: Sequence[State]
+    reasons: Sequence[str]
+    wants_gpu: bool
+
+
+def closing(ending: Ending, left: Left | None) -> tuple[str, ...]:
+    """Return the last sentences; left is None where the queue could not be read any more."""
+    return tuple([_HOW[ending], *(_queue(ending, left) if left else [f"next: {AGAIN}"])])
+
+
+_HOW = {
+    Ending.FINISHED: "the session finished its jobs; everything is saved",
+    Ending.NOTHING_TO_DO: "there is nothing to do for this machine",
+    Ending.JOB_FAILED: "a job failed, for a reason that trying again would not change",
+    Ending.LIMIT: "the session reached its limit; everything is saved",
+    Ending.ASKED: "the session was interrupted; everything is saved",
+    Ending.LEASE_LOST: "the job was taken over or changed elsewhere; this session gave it up",
+}
+
+
+def _queue(ending: Ending, left: Left) -> Iterator[str]:
+    if ending is Ending.NOTHING_TO_DO:
+        yield from left.reasons
+    waiting = sum(state in (State.QUEUED, State.RUNNING) for state in left.states)
+    failed = sum(state is State.FAILED for state in left.states)
+    if failed:
+        yield f"{count(failed, 'job')} failed; on your laptop: qcqueue status, then qcqueue why JOB"
+    if left.wants_gpu:
+        yield f"next: choose a GPU under Runtime > Change runtime type, and {AGAIN}"
+    elif waiting:
+        yield f"{count(waiting, 'job')} {'remains' if waiting == 1 else 'remain'}; next: {AGAIN}"
+    elif left.states:
+        yield "no job waits; on your laptop: qcqueue report"
+    else:
+        yield "the queue is empty; on your laptop: qcqueue enqueue FILE"

@@ -1,0 +1,103 @@
+"""A person with a Google account and a laptop, before an emulated Drive: they sign in, type commands, and look.
+
+The clock of the laptop can be set, because a wrong one and a week that has passed are things a person lives through.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from qcqueue.app.settings import Settings, load_settings
+from qcqueue.app.signin import token_path
+from qcqueue.cli.main import run
+from qcqueue.clock import SystemClock
+from qcqueue.storage.drive.token import FILE_SCOPE, Token, parse_token, write_token
+from qcqueue.testing.drive.accounts import App, Grant, User
+from qcqueue.testing.drive.emulator import DriveEmulator
+
+ADA = "ada@example.com"
+DAY_S = 24 * 3600.0
+
+
+class LaptopClock(SystemClock):
+    """The clock of this machine, set ahead of the truth by so many seconds."""
+
+    ahead_s = 0.0
+
+    def now_s(self) -> float:
+        return super().now_s() + self.ahead_s
+
+
+@dataclass(slots=True)
+class Laptop:
+    """Ada's. cache: of the laptop, so that another folder is another machine."""
+
+    folder: Path
+    emulator: DriveEmulator
+    app: App
+    ada: User
+    clock: LaptopClock
+    patch: pytest.MonkeyPatch
+    said: pytest.CaptureFixture[str]
+    grants: list[Grant] = field(default_factory=list)
+
+    def types(self, line: str, *, code: int = 0) -> tuple[str, str]:
+        """Type a command; return what it says on both streams."""
+        found = run(line.split())
+        out, err = self.said.readouterr()
+        assert found == code, out + err
+        return out, err
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(folder=self.folder)
+
+    def sign_in(self, *scopes: str, user: User | None = None, app: App | None = None) -> Token:
+        """Sign in as `login` does, and keep it in place of what was there."""
+        token = self.token(*scopes, user=user, app=app)
+        write_token(token_path(self.settings), token)
+        return token
+
+    def token(self, *scopes: str, user: User | None = None, app: App | None = None) -> Token:
+        grant = self.emulator.sign_in("laptop", user or self.ada, app or self.app, *scopes)
+        self.grants.append(grant)
+        stored = grant.stored(self.emulator.url) | {"scopes": [FILE_SCOPE]}
+        token = parse_token(json.dumps(stored), source="the test", endpoint=self.emulator.url)
+        return replace(token, granted_at_s=self.clock.now_s(), account=grant.user.email)
+
+    def let_pass(self, seconds: float) -> None:
+        """Let time pass for everybody."""
+        self.emulator.time.advance(seconds)
+        self.clock.ahead_s += seconds
+
+    def make_queue(self) -> str:
+        """Return the id of the folder of a new queue."""
+        self.types("init --store gdrive:new")
+        return str(self.settings.store).removeprefix("gdrive:")
+
+    def lose_network(self) -> None:
+        """Nobody listens at that address any more."""
+        self.patch.setenv("QCQUEUE_DRIVE_ENDPOINT", "http://127.0.0.1:9/")
+        path = token_path(self.settings)
+        if path.exists():
+            path.write_text(path.read_text().replace(self.emulator.url, "http://127.0.0.1:9"))
+
+
+@contextmanager
+def a_laptop(folder: Path, patch: pytest.MonkeyPatch, said: pytest.CaptureFixture[str]) -> Iterator[Laptop]:
+    """Yield a laptop whose person has an account and is signed in nowhere."""
+    for name in ("QCQUEUE_STORE", "QCQUEUE_TOKEN", "NO_COLOR", "FORCE_COLOR"):
+        patch.delenv(name, raising=False)
+    patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+    patch.setenv("QCQUEUE_CACHE", str(folder / "cache"))
+    home, clock, app = folder / "home", LaptopClock(), App(name="qcqueue")
+    home.mkdir()
+    patch.chdir(home)
+    patch.setattr("qcqueue.clock.SystemClock", lambda: clock)
+    with DriveEmulator(SystemClock()) as emulator:
+        patch.setenv("QCQUEUE_DRIVE_ENDPOINT", f"{emulator.url}/")
+        yield Laptop(home, emulator, app, emulator.user(ADA), clock, patch, said)

@@ -1,0 +1,161 @@
+"""A person with the worker notebook in a Colab that is not there: a real kernel, a stub `google.colab`, one queue.
+
+The notebook is written as the command writes it and executed by nbclient, in a process of its own with an
+environment like Colab's. Where the queue is kept is up to the test; nothing leaves loopback and the test's folder.
+"""
+
+import asyncio
+import contextlib
+import copy
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import DeadKernelError
+
+from qcqueue.app.colab_notebook import notebook_text
+from tests.end_to_end.machines import LIMIT_S, wait_until
+
+RELEASED = "released"
+SECRETS = "STUB_SECRETS"
+USERDATA = f'''
+import json, os
+
+class SecretNotFoundError(Exception):
+    pass
+
+class NotebookAccessError(Exception):
+    pass
+
+def get(name):
+    secrets = json.loads(os.environ["{SECRETS}"])
+    if name not in secrets:
+        raise SecretNotFoundError(name)
+    return secrets[name]
+'''
+RUNTIME = f'''
+import pathlib
+
+def unassign():
+    (pathlib.Path(__file__).parents[2] / "{RELEASED}").touch()
+'''
+
+
+class Colab:
+    """A stub of Colab's machine in a folder: its package, and whether it was given back. Secrets touch no disk."""
+
+    def __init__(self, folder: Path, secrets: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.secrets = dict(secrets)
+        package = folder / "google" / "colab"
+        package.mkdir(parents=True)
+        for name, source in {"__init__": "", "userdata": USERDATA, "runtime": RUNTIME}.items():
+            (package / f"{name}.py").write_text(source)
+
+    @property
+    def was_released(self) -> bool:
+        return (self.folder / RELEASED).exists()
+
+    @property
+    def cache(self) -> Path:
+        return self.folder / "cache"
+
+    def environment(self) -> dict[str, str]:
+        """Return what a kernel on this machine finds; nothing of what the test's own laptop knows."""
+        kept = {name: value for name, value in os.environ.items() if name != "QCQUEUE_TOKEN"}
+        own = {
+            "COLAB_RELEASE_TAG": "release-colab-stub",
+            SECRETS: json.dumps(self.secrets),
+            "PYTHONPATH": str(self.folder),
+            "QCQUEUE_CACHE": str(self.cache),
+            "XDG_CONFIG_HOME": str(self.folder / "config"),
+        }
+        return kept | own
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The notebook while its cells run."""
+
+    client: NotebookClient
+    thread: threading.Thread
+
+    @property
+    def shown(self) -> str:
+        """What a person reads below the cells right now."""
+        return "\n".join(_text(output) for output in self.outputs)
+
+    @property
+    def outputs(self) -> list[dict[str, Any]]:
+        return [output for cell in self.client.nb.cells for output in cell.get("outputs", [])]
+
+    def interrupt(self) -> None:
+        """Press the button that stops a cell: the kernel's whole group is told, as Jupyter does."""
+        os.killpg(self._pid(), signal.SIGINT)
+
+    def kill(self) -> None:
+        """Take the kernel away without a word."""
+        os.kill(self._pid(), signal.SIGKILL)
+
+    def wait_for(self, words: str) -> None:
+        wait_until(lambda: words in self.shown or not self.thread.is_alive())
+        assert words in self.shown, self.shown
+
+    def ended(self) -> str:
+        """Wait until all cells have run, without an error; return what is shown then."""
+        self.thread.join(LIMIT_S)
+        assert not self.thread.is_alive(), self.shown
+        assert not any(output["output_type"] == "error" for output in self.outputs), self.shown
+        return self.shown
+
+    def _pid(self) -> int:
+        manager: Any = self.client.km
+        return int(manager.provisioner.pid)
+
+
+@contextmanager
+def running(
+    colab: Colab, store: str, *, release: bool = True, times: int = 1, client: str | None = None
+) -> Iterator[Running]:
+    """Open the notebook of a store on this Colab and run its cell; whatever still runs at the end is killed."""
+    text = notebook_text(store, client)
+    if not release:
+        text = text.replace("release_the_gpu_when_done = True", "release_the_gpu_when_done = False")
+    notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
+    notebook.cells += [copy.deepcopy(notebook.cells[-1]) for _ in range(1, times)]
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number}"
+    runner = NotebookClient(
+        notebook,
+        timeout=LIMIT_S,
+        allow_errors=True,
+        kernel_name="python3",
+        resources={"metadata": {"path": colab.folder}},
+    )
+    thread = threading.Thread(target=_execute, args=(runner, colab.environment()))
+    thread.start()
+    run = Running(runner, thread)
+    try:
+        yield run
+    finally:
+        if thread.is_alive():
+            run.kill()
+        thread.join(LIMIT_S)
+
+
+def _execute(client: NotebookClient, environment: dict[str, str]) -> None:
+    with contextlib.suppress(DeadKernelError):  # the test took it away
+        asyncio.run(client.async_execute(env=environment))
+
+
+def _text(output: dict[str, Any]) -> str:
+    found = output.get("text") or output.get("data", {}).get("text/plain") or output.get("traceback") or ""
+    return found if isinstance(found, str) else "\n".join(found)

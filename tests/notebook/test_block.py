@@ -1,0 +1,96 @@
+"""The block says all that a person wants to know, in HTML and in plain text, and nothing of it is markup."""
+
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from qcqueue.errors import StoreBusy
+from qcqueue.notebook.block import Picture, html_of, text_of
+from qcqueue.worker.session import Transfer
+from tests.notebook.views import NOW_S, TESLA, a_view, progress
+from tests.training.worlds import a_record
+
+HOSTILE = '<script>alert("1")</script> & <b>'
+
+
+def a_picture(**changes: Any) -> Picture:
+    picture = Picture(store="gdrive:1AbC", machine=TESLA, view=a_view(), news=(), closing=(), urgent=(), now_s=NOW_S)
+    return replace(picture, **changes)
+
+
+class Reader(HTMLParser):
+    """What a browser would show of a page, and the tags it is made of."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.lines: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.add(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.lines.append(data)
+
+
+def test_it_shows_hardware_where_it_goes_on_progress_what_is_safe_and_what_is_not() -> None:
+    assert text_of(a_picture()).splitlines() == [
+        "qcqueue          gdrive:1AbC",
+        "machine          Tesla T4, 2 threads",
+        "job              six-models/vgg16, attempt 4, goes on after epoch 1",
+        "now              training · epoch 3 of 100 · step 34 of 69 · loss 0.432, accuracy 87.5% · 41.0 s an epoch",
+        "safe             epoch 2, confirmed on Drive 3 min ago",
+        "a cut now loses  34 steps, about 20.2 s",
+    ]
+
+
+def test_what_is_only_written_is_told_from_what_is_confirmed() -> None:
+    shown = text_of(a_picture(view=a_view(written=a_record(epochs_done=3))))
+    assert "written          epoch 3, on this machine's disk, not yet confirmed on Drive" in shown
+    assert "safe             epoch 2, confirmed on Drive 3 min ago" in shown
+
+
+def test_before_the_first_save_nothing_is_safe() -> None:
+    assert "safe             nothing yet" in text_of(a_picture(view=a_view(saved=None)))
+
+
+def test_a_transfer_shows_how_far_it_is() -> None:
+    view = a_view(transfer=Transfer(moved_bytes=120_000_000, size_bytes=650_000_000))
+    assert "moving           120 MB of 650 MB" in text_of(a_picture(view=view))
+    assert "width:18%" in html_of(a_picture(view=view))
+
+
+def test_a_full_store_is_said_with_what_to_do() -> None:
+    view = a_view(waiting_for=StoreBusy("Drive is full", hint="make room at drive.google.com"))
+    assert "saving waits     Drive is full; make room at drive.google.com" in text_of(a_picture(view=view))
+
+
+def test_a_machine_without_a_gpu_is_called_that() -> None:
+    picture = a_picture(machine=replace(TESLA, processor="AMD EPYC", has_gpu=False), view=None)
+    assert "machine  AMD EPYC, 2 threads, no GPU" in text_of(picture)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        a_picture(news=(HOSTILE, "b"), closing=(HOSTILE,), urgent=(HOSTILE,), store=HOSTILE),
+        a_picture(view=a_view(job_name=HOSTILE, resumed=HOSTILE, waiting_for=StoreBusy(HOSTILE, hint=HOSTILE))),
+        a_picture(machine=replace(TESLA, processor=HOSTILE), view=a_view(progress=progress(step=80))),
+        a_picture(machine=None, view=None),
+    ],
+)
+def test_both_forms_say_the_same_and_no_text_becomes_markup(picture: Picture) -> None:
+    read = Reader(html_of(picture))
+    assert read.tags <= {"div", "table", "tr", "td", "span"}
+    plain = [part for line in text_of(picture).splitlines() for part in line.split("  ") if part.strip()]
+    assert [line.strip() for line in read.lines] == [part.strip() for part in plain]
+
+
+def test_it_brings_no_colour_and_no_script_of_its_own() -> None:
+    page = html_of(a_picture())
+    assert "#" not in page
+    assert "rgb" not in page
+    assert "script" not in page

@@ -1,0 +1,50 @@
+"""The last words of a session: how it ended, what is left, what to do."""
+
+import pytest
+
+from qcqueue.core.states import State
+from qcqueue.notebook.closing import Left, closing
+from qcqueue.worker.session import Ending
+
+
+def left(*states: State, reasons: tuple[str, ...] = (), wants_gpu: bool = False) -> Left:
+    return Left(states=states, reasons=reasons, wants_gpu=wants_gpu)
+
+
+def test_it_says_how_many_jobs_remain_and_to_come_again() -> None:
+    said = closing(Ending.FINISHED, left(State.DONE, State.QUEUED, State.RUNNING))
+    assert said == (
+        "the session finished its jobs; everything is saved",
+        "2 jobs remain; next: run this cell again",
+    )
+
+
+def test_one_job_remains_in_the_singular() -> None:
+    assert "1 job remains; next: run this cell again" in closing(Ending.LIMIT, left(State.QUEUED))
+
+
+def test_after_the_last_job_comes_the_report() -> None:
+    assert closing(Ending.FINISHED, left(State.DONE))[-1] == "no job waits; on your laptop: qcqueue report"
+
+
+def test_an_empty_queue_wants_jobs() -> None:
+    said = closing(Ending.NOTHING_TO_DO, left())
+    assert said[-1] == "the queue is empty; on your laptop: qcqueue enqueue FILE"
+
+
+def test_where_nothing_can_run_here_each_reason_is_given() -> None:
+    said = closing(Ending.NOTHING_TO_DO, left(State.QUEUED, reasons=("a cannot run here: no GPU",), wants_gpu=True))
+    assert said[1:] == (
+        "a cannot run here: no GPU",
+        "next: choose a GPU under Runtime > Change runtime type, and run this cell again",
+    )
+
+
+def test_a_failed_job_is_named_with_the_command_that_tells_why() -> None:
+    said = closing(Ending.JOB_FAILED, left(State.FAILED, State.QUEUED))
+    assert "1 job failed; on your laptop: qcqueue status, then qcqueue why JOB" in said
+
+
+@pytest.mark.parametrize("ending", Ending)
+def test_every_ending_has_words_even_where_the_queue_cannot_be_read(ending: Ending) -> None:
+    assert closing(ending, None)[1:] == ("next: run this cell again",)

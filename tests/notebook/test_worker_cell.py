@@ -1,0 +1,123 @@
+"""The worker notebook, executed: each test opens it in a kernel of its own and reads what a person would read."""
+
+import json
+
+import pytest
+
+from qcqueue.testing.drive.accounts import CANARY
+from tests.notebook.conftest import Desk
+from tests.notebook.kernels import Colab, running
+
+pytestmark = pytest.mark.tensorflow
+
+LONG = '[[job]]\nmodel = "VGG16"\nepochs = 12\n'
+MB = 1_000_000
+GPU_ONLY = '[[job]]\nmodel = "VGG16"\ndevice = "gpu"\n'
+
+
+def test_a_first_run_trains_the_job_and_gives_the_machine_back(desk: Desk, colab: Colab) -> None:
+    desk.enqueue()
+    with running(colab, desk.url) as cell:
+        cell.wait_for("a cut now loses")
+        shown = cell.ended()
+    assert desk.job() == ("done", 3, ["finished"])
+    assert "the session finished its jobs; everything is saved" in shown
+    assert colab.was_released
+    assert CANARY not in json.dumps(cell.outputs)
+
+
+def test_there_is_one_block_of_output_however_long_it_runs(desk: Desk, colab: Colab) -> None:
+    desk.enqueue()
+    with running(colab, desk.url, release=False) as cell:
+        cell.ended()
+    (block,) = cell.outputs
+    assert set(block["data"]) == {"text/html", "text/plain"}
+    assert len(json.dumps(block)) < 8000
+    assert not colab.was_released
+
+
+def test_a_killed_kernel_loses_no_saved_epoch(desk: Desk, colab: Colab) -> None:
+    desk.enqueue(LONG)
+    with running(colab, desk.url) as cell:
+        cell.wait_for("epoch 1 of 12 is saved")
+        cell.kill()
+    with running(colab, desk.url, release=False) as cell:
+        cell.wait_for("attempt 2, goes on after epoch")
+        cell.ended()
+    assert desk.job() == ("done", 12, ["interrupted", "finished"])
+
+
+def test_an_interrupt_saves_everything_and_keeps_the_machine(desk: Desk, colab: Colab) -> None:
+    desk.enqueue(LONG)
+    with running(colab, desk.url) as cell:
+        cell.wait_for("epoch 1 of 12 is saved")
+        cell.interrupt()
+        shown = cell.ended()
+    state, epochs_done, outcomes = desk.job()
+    assert (state, outcomes) == ("queued", ["stopped"])
+    assert epochs_done >= 1
+    assert "the session was interrupted; everything is saved" in shown
+    assert "run this cell again" in shown
+    assert not colab.was_released
+
+
+def test_the_cell_can_be_run_again_in_the_same_kernel(desk: Desk, colab: Colab) -> None:
+    desk.enqueue(LONG)
+    with running(colab, desk.url, release=False, times=2) as cell:
+        cell.wait_for("epoch 1 of 12 is saved")
+        cell.interrupt()
+        cell.ended()
+    assert desk.job() == ("done", 12, ["stopped", "finished"])
+
+
+def test_with_an_empty_queue_it_says_so(desk: Desk, colab: Colab) -> None:
+    with running(colab, desk.url, release=False) as cell:
+        shown = cell.ended()
+    assert "there is nothing to do for this machine" in shown
+    assert "the queue is empty" in shown
+
+
+def test_without_the_gpu_a_job_wants_it_says_where_to_choose_one_and_gives_the_machine_back(
+    desk: Desk, colab: Colab
+) -> None:
+    desk.enqueue(GPU_ONLY)
+    with running(colab, desk.url) as cell:
+        shown = cell.ended()
+    assert 'small/vgg16 cannot run here: its spec says device = "gpu"' in shown
+    assert "Runtime > Change runtime type" in shown
+    assert colab.was_released
+    assert desk.job() == ("queued", 0, [])
+
+
+def test_an_error_is_two_lines_without_a_traceback(desk: Desk, colab: Colab) -> None:
+    with running(colab, "nonsense:elsewhere") as cell:
+        shown = cell.ended()
+    assert "the store 'nonsense:elsewhere'" in shown
+    assert "next: qcqueue init" in shown
+    assert "Traceback" not in shown
+    assert not colab.was_released
+
+
+def test_without_a_secret_a_code_on_the_screen_signs_in(desk: Desk, colab: Colab) -> None:
+    colab.secrets.clear()
+    with running(colab, desk.url, client=desk.new_client(), release=False) as cell:
+        cell.wait_for(" and type ")
+        desk.emulator.signing_in.approve(cell.shown.split(" and type ")[1].split()[0], desk.ada)
+        shown = cell.ended()
+    assert "Google Drive of ada@example.com" in shown
+    assert "the queue is empty" in shown
+    assert CANARY not in json.dumps(cell.outputs)
+
+
+def test_while_drive_is_full_training_goes_on_and_nothing_is_lost(desk: Desk, colab: Colab) -> None:
+    desk.enqueue()
+    desk.account.leave_free(40 * MB)
+    with running(colab, desk.url) as cell:
+        cell.wait_for("saving waits")
+        cell.wait_for("final evaluation")
+        assert "Drive is full" in cell.shown
+        assert "not yet confirmed on Drive" in cell.shown
+        desk.account.leave_free(1000 * MB)
+        cell.ended()
+    assert desk.job() == ("done", 3, ["finished"])
+    assert colab.was_released

@@ -1,0 +1,93 @@
+"""What the worker cell installs into Colab: qcqueue itself and nothing else, whatever pip is asked to resolve.
+
+The wheel is built from a copy of the sources. Colab is an environment that claims to have the versions of its image;
+pip is asked for a dry run against it, without an index, so that every requirement must be met by what is there.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from qcqueue.app.colab_notebook import CODE
+
+ROOT = Path(__file__).parents[2]
+FREEZE = Path(__file__).with_name("colab-2026-08.txt")
+EXTRAS = "[train,drive]"
+LIMIT_S = 300
+
+
+def pip(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run pip as it is on a machine without settings of its own."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    return subprocess.run(
+        [sys.executable, "-m", "pip", *arguments],
+        env=environment | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    sources = tmp_path_factory.mktemp("sources")
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, sources)
+    shutil.copytree(ROOT / "qcqueue", sources / "qcqueue", ignore=shutil.ignore_patterns("__pycache__"))
+    # With a setuptools that is new enough, nothing need be fetched to build.
+    here = ["--no-build-isolation"] if int(version("setuptools").partition(".")[0]) >= 77 else []
+    built = pip("wheel", "--no-deps", *here, "--wheel-dir", str(sources / "dist"), str(sources))
+    assert built.returncode == 0, built.stderr
+    (found,) = (sources / "dist").glob("qcqueue-*.whl")
+    yield found
+    shutil.rmtree(sources)
+
+
+def frozen() -> dict[str, str]:
+    lines = [line for line in FREEZE.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    return dict(line.split("==") for line in lines)
+
+
+def an_environment(folder: Path, installed: Mapping[str, str]) -> Path:
+    """Make an environment that claims to have these versions; return its Python."""
+    venv.create(folder, with_pip=False)
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
+    for name, number in installed.items():
+        info = packages / f"{name.replace('-', '_')}-{number}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n")
+        (info / "INSTALLER").write_text("pip\n")
+        (info / "RECORD").write_text("")
+    return folder / "bin" / "python"
+
+
+def dry_run(python: Path, wheel: Path) -> subprocess.CompletedProcess[str]:
+    arguments = ("install", "--dry-run", "--quiet", "--no-index", "--report", "-", f"{wheel}{EXTRAS}")
+    return pip("--isolated", "--python", str(python), *arguments)
+
+
+def test_into_colab_pip_installs_qcqueue_and_changes_nothing_else(tmp_path: Path, wheel: Path) -> None:
+    answer = dry_run(an_environment(tmp_path / "colab", frozen()), wheel)
+    assert answer.returncode == 0, answer.stderr
+    assert [item["metadata"]["name"] for item in json.loads(answer.stdout)["install"]] == ["qcqueue"]
+
+
+@pytest.mark.parametrize(("name", "number"), [("SQLAlchemy", "2.0.30"), ("PyDrive2", "1.20.0"), ("typer", "0.9.0")])
+def test_an_older_image_would_be_noticed(name: str, number: str, tmp_path: Path, wheel: Path) -> None:
+    answer = dry_run(an_environment(tmp_path / "colab", frozen() | {name: number}), wheel)
+    assert answer.returncode != 0
+    assert name.lower() in answer.stderr.lower()
+
+
+def test_the_notebook_installs_what_is_tried_here() -> None:
+    assert f'%pip install --quiet "qcqueue{EXTRAS}"' in CODE
