@@ -65,6 +65,7 @@ def _conclude(place: "Workplace", session: "Session", as_json: bool) -> None:
         Ending.NOTHING_TO_DO: exits.NOTHING_TO_DO,
         Ending.LIMIT: exits.RESUMABLE,
         Ending.ASKED: exits.INTERRUPTED,
+        Ending.UNSAVED: exits.INTERRUPTED,
     }
     ending = session.ending
     assert ending is not None, "drive runs a session to its end"

@@ -109,7 +109,7 @@ def _left(place: Workplace, session: Session) -> Left | None:
 
 
 def _part_with_machine(session: Session, screen: Screen, clock: Clock, give_back: Callable[[], bool]) -> None:
-    if session.ending is Ending.ASKED:
+    if session.ending in (Ending.ASKED, Ending.UNSAVED):
         return
     if session.has_unsaved:
         screen.ask(f"this machine is kept, because work on its disk is not confirmed yet; {AGAIN}")

@@ -34,6 +34,7 @@ _HOW = {
     Ending.JOB_FAILED: "a job failed, for a reason that trying again would not change",
     Ending.LIMIT: "the session reached its limit; everything is saved",
     Ending.ASKED: "the session was interrupted; everything is saved",
+    Ending.UNSAVED: "the session was interrupted while the store took nothing; what is missing lies on this disk",
     Ending.LEASE_LOST: "the job was taken over or changed elsewhere; this session gave it up",
 }
 

@@ -45,12 +45,18 @@ class TrainerProcess:
             )
 
     def exit_code(self) -> int | None:
-        return self._process.poll() if self._process else 0
+        if self._process is None:
+            return 0
+        code = self._process.poll()
+        if code is not None and self._process.stdin:
+            self._process.stdin.close()  # a notebook's kernel outlives many trainers
+        return code
 
     def kill(self) -> None:
-        if self._process and self._process.poll() is None:
+        if self._process and self.exit_code() is None:
             self._process.kill()
             self._process.wait()
+            self.exit_code()
 
 
 def check_weights(model: str) -> str | None:

@@ -34,6 +34,9 @@ RETRY_S = 5.0
 PATIENCE_S = 2.0
 MOST_DEATHS = 3
 
+# How long a person who wants to leave is kept waiting for a store that takes nothing.
+GIVE_UP_S = 60.0
+
 # Phases in which a trainer holds nothing that is not saved, so it need not be waited for.
 NOTHING_TO_LOSE = ("starting", "building", "compiling", "validating", "evaluating")
 
@@ -47,6 +50,7 @@ class Ending(StrEnum):
     LIMIT = "reached its limit"
     ASKED = "asked to stop"
     LEASE_LOST = "lost its job"
+    UNSAVED = "was asked to stop while the store took nothing; the next session on this machine saves what it left"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,6 +283,8 @@ class Session:
             self._waiting_for = exc
             self._tools.narrate(f"saving waits {RETRY_S:.0f} s: {exc}")
             self._retry_due_s = now_s + RETRY_S
+            if self._stop_reason is Ending.ASKED and exit_code is not None and now_s >= self._stop_asked_s + GIVE_UP_S:
+                return self._leave_behind()
         self._mind_the_limits(now_s)
         return SOON_S
 
@@ -304,6 +310,12 @@ class Session:
     def _leave(self, ending: Ending) -> float:
         """Leave with the next step, apart from the work of this one: its errors are not those of a job."""
         return self._go(lambda: self._part(ending))
+
+    def _leave_behind(self) -> None:
+        """Leave as the death of this process would: the spool stays, for whoever inherits it on this machine."""
+        self._attempt = None
+        self._tools.presence.let_go()
+        self.ending = Ending.UNSAVED
 
     def _part(self, ending: Ending) -> None:
         tools = self._tools

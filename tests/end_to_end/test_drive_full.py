@@ -1,0 +1,90 @@
+"""A Drive without room: training goes on, nothing is lost, and who leaves meanwhile finds the work again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from qcqueue.app.workplace import Workplace
+from qcqueue.clock import SystemClock
+from qcqueue.errors import StoreFull
+from qcqueue.queue.queries import job_detail
+from qcqueue.testing.clocks import MachineClock, WorldTime
+from qcqueue.testing.drive.emulator import DriveEmulator
+from qcqueue.testing.drive.owner import Owner
+from qcqueue.testing.paper import PaperTrainer, a_queue, a_session
+from qcqueue.worker.session import GIVE_UP_S, Ending, Limits, Session
+
+EPOCHS = 4
+STATE_BYTES = 6_000_000
+QUOTA_BYTES = 200_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    place: Workplace
+    owner: Owner
+    time: WorldTime
+
+    def session(self, name: str) -> Session:
+        trainer = PaperTrainer(epochs=EPOCHS, state_bytes=STATE_BYTES, together=True)
+        return a_session(name, self.place, trainer, Limits(max_epochs=EPOCHS), clock=MachineClock(self.time))
+
+    def epochs_saved(self) -> int:
+        with self.place.read() as tx:
+            return job_detail(tx, "paper/vgg16").line.epochs_done
+
+    def run_until_full(self, session: Session) -> None:
+        """Let the session save an epoch, fill the Drive, and let its trainer come to its end."""
+        while self.epochs_saved() == 0:
+            session.step()
+        self.owner.leave_free(0)
+        for _ in range(20):
+            session.step()
+            self.time.now_s += 6.0
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    with DriveEmulator(SystemClock()) as emulator:
+        ada = emulator.user("ada@example.com", quota_bytes=QUOTA_BYTES)
+        place = a_queue(emulator, ada, tmp_path, epochs=EPOCHS)
+        yield Scene(place=place, owner=emulator.owner(ada), time=WorldTime())
+
+
+def test_while_drive_is_full_training_goes_on_and_the_session_says_what_to_do(scene: Scene) -> None:
+    session = scene.session("one")
+    scene.run_until_full(session)
+    view = session.view()
+    assert view is not None
+    assert view.written is not None
+    assert (scene.epochs_saved(), view.written.epochs_done) == (1, EPOCHS)
+    assert isinstance(view.waiting_for, StoreFull)
+    assert "make room" in str(view.waiting_for.hint)
+
+
+def test_what_waited_is_saved_as_soon_as_there_is_room(scene: Scene) -> None:
+    session = scene.session("one")
+    scene.run_until_full(session)
+    scene.owner.leave_free(QUOTA_BYTES // 2)
+    while session.step() is not None:
+        scene.time.now_s += 6.0
+    assert (session.ending, scene.epochs_saved()) == (Ending.LIMIT, EPOCHS)
+
+
+def test_who_is_asked_to_leave_while_drive_is_full_leaves_its_work_to_the_next_session_here(scene: Scene) -> None:
+    session = scene.session("one")
+    scene.run_until_full(session)
+    session.ask_to_stop()
+    session.step()
+    scene.time.now_s += GIVE_UP_S + 6.0
+    while session.step() is not None:
+        scene.time.now_s += 6.0
+    assert (session.ending, scene.epochs_saved()) == (Ending.UNSAVED, 1)
+
+    scene.owner.leave_free(QUOTA_BYTES // 2)
+    heir = scene.session("two")
+    while heir.view() is None:
+        heir.step()
+    assert scene.epochs_saved() == EPOCHS
