@@ -15,21 +15,30 @@ from qcqueue.storage.base import Slots
 from qcqueue.testing.conformance import race
 from qcqueue.testing.rivals import Told, check, commit, lines_of
 
-# The machine of the caller, which makes the queue and looks at the end. Its network must be sound.
+# The machine of the caller, which makes the queue and looks at the end.
 ONLOOKER = 0
 
 
-def contend(open_slots: Callable[[int], Slots], folder: Path, *, processes: int, commits: int) -> dict[str, Told]:
+def contend(
+    open_slots: Callable[[int], Slots],
+    folder: Path,
+    *,
+    processes: int,
+    commits: int,
+    calm: Callable[[], None] = lambda: None,
+) -> dict[str, Told]:
     """Let machines 1 to `processes` commit that often each; check the outcome and return what they were told.
 
     open_slots returns a machine's slots, in its own process, and so must be picklable; machine 0 is the `ONLOOKER`.
-    The queue is made where there is none. folder holds the caches and the answers.
+    The queue is made where there is none. folder holds the caches and the answers. calm is called when all have
+    committed and before the outcome is looked at, which wants a sound network.
     Raises: AssertionError: a commit was lost or doubled, or a process did not end well.
     """
     onlooker = _machine(open_slots(ONLOOKER), folder, ONLOOKER)
     onlooker.create()
     racers = range(1, processes + 1)
     race(_commit_often, [(open_slots, folder, number, commits) for number in racers])
+    calm()
     told = {name: answer for number in racers for name, answer in _answers(folder, number).items()}
     assert len(told) == processes * commits
     check(open_slots(ONLOOKER), told, lambda: lines_of(onlooker))
