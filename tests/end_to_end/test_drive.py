@@ -1,0 +1,39 @@
+"""A laptop, a folder on Drive, sessions that die: real processes, each a machine of its own, over the emulator."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qcqueue.testing.drive.faults import DriveFault
+from qcqueue.testing.study import Turn, live, undisturbed
+
+pytestmark = pytest.mark.tensorflow
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The result of a run nothing happened to."""
+    return undisturbed(tmp_path_factory.mktemp("undisturbed"))
+
+
+def test_a_study_goes_on_elsewhere_after_a_kill_in_an_upload_and_ends_with_the_same_bits(
+    tmp_path: Path, expected: dict[str, Any]
+) -> None:
+    turns = [Turn(machine="first", dies_in="upload.chunk", nth=3), Turn(machine="second")]
+    report = live(1, tmp_path, expected, turns=turns)
+    assert (report.kills, report.sessions, report.attempts) == (1, 2, 2)
+
+
+def test_a_session_saves_what_a_killed_one_left_on_the_same_machine(tmp_path: Path, expected: dict[str, Any]) -> None:
+    turns = [Turn(machine="first", dies_in="upload.chunk", nth=4), Turn(machine="first")]
+    report = live(2, tmp_path, expected, turns=turns)
+    assert (report.kills, report.sessions, report.attempts) == (1, 2, 2)
+    said = (tmp_path / "first" / "said.log").read_text()
+    assert "saving what attempt 1 on small/vgg16 left on this machine" in said
+    assert report.requests["upload.status"] == 1, "the upload that was cut is gone on with"
+
+
+def test_a_study_survives_every_fault_of_the_network_at_once(tmp_path: Path, expected: dict[str, Any]) -> None:
+    report = live(3, tmp_path, expected, rates=dict.fromkeys(DriveFault, 0.05))
+    assert sum(report.hits.values()) > 20
