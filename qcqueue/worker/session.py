@@ -284,7 +284,8 @@ class Session:
             self._tools.narrate(f"saving waits {RETRY_S:.0f} s: {exc}")
             self._retry_due_s = now_s + RETRY_S
             if self._stop_reason is Ending.ASKED and exit_code is not None and now_s >= self._stop_asked_s + GIVE_UP_S:
-                return self._leave_behind()
+                self._leave_behind()
+                return None
         self._mind_the_limits(now_s)
         return SOON_S
 
