@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qcqueue.app.settings import Settings, drive_folder_of, refuse_synced
-from qcqueue.app.signin import drive_libraries, drive_token
+from qcqueue.app.signin import drive_libraries, drive_token, end_ahead
 from qcqueue.app.workplace import Workplace, person
 from qcqueue.clock import RandomIds, SystemClock, fresh_seed, seeded
 from qcqueue.core.lease import LeaseRules
@@ -33,8 +33,8 @@ def workplace_on_drive(settings: Settings, *, persistent: bool) -> Workplace:
         from qcqueue.storage.drive.store import DriveStore
 
     folder = drive_folder_of(settings.store, source=settings.source)
-    here = _part_of_this_machine(settings.cache, folder)
-    files = _files(settings, persistent=persistent)
+    here = part_of_this_machine(settings.cache, folder)
+    files = files_on_drive(settings, persistent=persistent)
     home = RememberedHome(files, folder, here / "home.json")
     clock, ids = SystemClock(), RandomIds()
     slots = DriveSlots(files, home, folder=folder)
@@ -56,6 +56,7 @@ def workplace_on_drive(settings: Settings, *, persistent: bool) -> Workplace:
         lease=LEASE,
         behind=lambda: database.behind,
         greet=greet,
+        warning=lambda: end_ahead(settings, clock.now_s()),
     )
 
 
@@ -68,9 +69,9 @@ def create_on_drive(settings: Settings, url: str, *, dry_run: bool) -> tuple[str
         from qcqueue.storage.drive.home import check_account, find_home, furnish, make_home
         from qcqueue.storage.drive.slots import DriveSlots
 
-    files = _files(settings, persistent=False)
-    account = files.about().account
     wanted = drive_folder_of(url, source=settings.source)
+    files = files_on_drive(settings, persistent=False)
+    account = files.about().account
     if wanted == NEW and dry_run:
         return f"gdrive:{NEW}", True
     home = make_home(files, account) if wanted == NEW else find_home(files, wanted)
@@ -79,12 +80,19 @@ def create_on_drive(settings: Settings, url: str, *, dry_run: bool) -> tuple[str
     is_new = wanted == NEW or slots.facts(slots.root) is None
     if is_new and not dry_run:
         furnish(files, home)
-        copy = _part_of_this_machine(settings.cache, home.folder)
+        copy = part_of_this_machine(settings.cache, home.folder)
         VersionedDatabase(slots, copy=copy, clock=SystemClock(), ids=RandomIds(), author=person()).create()
     return f"gdrive:{home.folder}", is_new
 
 
-def _files(settings: Settings, *, persistent: bool) -> "DriveFiles":
+def page_of(url: str) -> str | None:
+    """Return the address of a queue's folder for a browser; None where the folder is not made yet."""
+    folder = url.removeprefix("gdrive:")
+    return None if folder == NEW else f"https://drive.google.com/drive/folders/{folder}"
+
+
+def files_on_drive(settings: Settings, *, persistent: bool) -> "DriveFiles":
+    """Return the person's files on Drive. It connects with the first request. Raises: ExtraMissing."""
     with drive_libraries():
         from qcqueue.storage.drive.caller import QUICK, STEADY, Caller
         from qcqueue.storage.drive.files import DriveFiles
@@ -100,6 +108,7 @@ def _files(settings: Settings, *, persistent: bool) -> "DriveFiles":
     )
 
 
-def _part_of_this_machine(cache: Path, folder: str) -> Path:
+def part_of_this_machine(cache: Path, folder: str) -> Path:
+    """Return where this machine keeps what it knows of a queue. Raises: SettingInvalid: the cache is synced."""
     refuse_synced(cache.absolute())
     return cache / "queues" / hashlib.sha256(f"gdrive:{folder}".encode()).hexdigest()[:16]

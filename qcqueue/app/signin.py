@@ -10,22 +10,24 @@ from pathlib import Path
 
 from qcqueue.app.settings import Settings
 from qcqueue.clock import Clock
-from qcqueue.core.words import duration
-from qcqueue.errors import ExtraMissing, SignInFailed
+from qcqueue.core.words import DAY_S, HOUR_S, count, duration
+from qcqueue.errors import ExtraMissing, SettingInvalid, SignInFailed
 from qcqueue.storage.drive.token import TOKEN_FILE, TOKEN_VARIABLE, Token, parse_token, read_token, write_token
+
+PUBLISH = "publish the app in the Google Cloud console (Google Auth Platform > Audience > Publish app)"
 
 
 def drive_token(settings: Settings) -> Token:
-    """Return the sign-in of this machine. Raises: SignInFailed: there is none. SettingInvalid: it cannot be read."""
-    endpoint = settings.drive_endpoint
-    if settings.token:
-        return parse_token(settings.token, source=TOKEN_VARIABLE, endpoint=endpoint)
-    path = token_path(settings)
-    if not path.exists():
-        raise SignInFailed(
-            "nobody is signed in to Google Drive on this machine", hint="qcqueue login --client client.json"
-        )
-    return read_token(path, endpoint=endpoint)
+    """Return the sign-in of this machine. Raises: SignInFailed: there is none, or what is there is none."""
+    endpoint, path = settings.drive_endpoint, token_path(settings)
+    try:
+        if settings.token:
+            return parse_token(settings.token, source=TOKEN_VARIABLE, endpoint=endpoint)
+        if path.exists():
+            return read_token(path, endpoint=endpoint)
+    except SettingInvalid as exc:
+        raise SignInFailed(str(exc), hint=exc.hint) from None
+    raise SignInFailed("nobody is signed in to Google Drive on this machine", hint=renewal(settings))
 
 
 def token_path(settings: Settings) -> Path:
@@ -65,6 +67,29 @@ def sign_in_by_code(settings: Settings, client: Path, *, clock: Clock, narrate: 
     prompt = device.begin()
     narrate(f"open {prompt.url} and type {prompt.code} within {duration(prompt.expires_in_s)}")
     return device.wait(prompt)
+
+
+def renewal(settings: Settings) -> str:
+    """Return the command that replaces the sign-in of this machine."""
+    return "qcqueue colab-token --client tv.json" if settings.token else "qcqueue login --client client.json"
+
+
+def end_told(ends_at_s: float | None, now_s: float) -> str | None:
+    """Return when Google will end a sign-in, in words; None where it is to last."""
+    if ends_at_s is None:
+        return None
+    left_s = max(0.0, ends_at_s - now_s)
+    # Cut down: who reads "1 day" has at least one.
+    left = count(int(left_s // DAY_S), "day") if left_s >= DAY_S else count(int(left_s // HOUR_S), "hour")
+    return f"Google ends it in {left}, as it does while an app is in Testing"
+
+
+def end_ahead(settings: Settings, now_s: float) -> str | None:
+    """Return a warning where this machine's sign-in will end, without asking anybody; a broken one is no news here."""
+    with contextlib.suppress(SignInFailed):
+        if said := end_told(drive_token(settings).expires_at_s, now_s):
+            return f"the sign-in to Google Drive is not for long: {said}; qcqueue doctor says what to do"
+    return None
 
 
 @contextlib.contextmanager

@@ -47,6 +47,7 @@ class Workplace:
     """who names the person in the story of a job. behind: how old the last read was, if not of now.
 
     greet asks the store, before long work begins, what would hinder it later; it returns a sentence on whose it is.
+    warning: what will hinder it in the days to come, as far as this machine knows without asking anybody.
     """
 
     database: Database
@@ -58,6 +59,7 @@ class Workplace:
     lease: LeaseRules = LeaseRules()  # noqa: RUF009 (a frozen value)
     behind: "Callable[[], Behind | None]" = lambda: None
     greet: Callable[[], str | None] = lambda: None
+    warning: Callable[[], str | None] = lambda: None
 
     def transact(self, action: "Callable[[Connection], T]", *, dry_run: bool = False) -> T:
         """Run a transaction; with dry_run, run it to its result and take everything back."""
@@ -74,11 +76,15 @@ class Workplace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created:
-    """What `create_store` found and made. settings_file is None where the store was named in another way."""
+    """What `create_store` found and made. settings_file is None where the store was named in another way.
+
+    page: where a person can look at it in a browser.
+    """
 
     url: str
     is_new: bool
     settings_file: Path | None
+    page: str | None = None
 
 
 class _TakenBackError(Exception):
@@ -206,13 +212,29 @@ def initialise(*, store: str | None, here: Path, dry_run: bool) -> Created:
 
 
 def _initialise_on_drive(settings: Settings, url: str, *, here: Path, dry_run: bool) -> Created:
-    from qcqueue.app.drive import create_on_drive
+    from qcqueue.app.drive import NEW, create_on_drive, page_of
 
     target = _settings_file(settings, here)
+    if url == f"gdrive:{NEW}" and (here / FILE_NAME).exists():
+        url = _remembered_on_drive(here)
     made, is_new = create_on_drive(settings, url, dry_run=dry_run)
     if target and not dry_run:
         write_settings(target, made)
-    return Created(url=made, is_new=is_new, settings_file=target)
+    return Created(url=made, is_new=is_new, settings_file=target, page=page_of(made))
+
+
+def _remembered_on_drive(here: Path) -> str:
+    """Return the queue on Drive that a folder has: who asks for a new one again gets no second one.
+
+    Raises: SettingInvalid: it has another kind of queue.
+    """
+    remembered = load_settings(folder=here, environment={}).store or ""
+    if kind_of(remembered) != "gdrive":
+        raise SettingInvalid(
+            f"{here / FILE_NAME} names the queue {remembered}",
+            hint="make the new one in another folder, or move this file",
+        )
+    return remembered
 
 
 def _settings_file(settings: Settings, here: Path) -> Path | None:

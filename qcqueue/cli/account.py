@@ -1,11 +1,14 @@
 """Commands that sign in to Google Drive: login on a laptop, colab-token for the secrets of Colab."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qcqueue.cli.shared import narrate
+
+if TYPE_CHECKING:
+    from qcqueue.storage.drive.token import Token
 
 CLIENT = "The JSON of your own OAuth client, downloaded from the Google Cloud console; its type is"
 
@@ -29,6 +32,7 @@ def login(
         f"signed in{f' as {token.account}' if token.account else ''}, for the files that qcqueue makes and no others"
     )
     typer.echo(f"written: {token_path(settings)}")
+    _tell_end(token)
     typer.echo("next: qcqueue init --store gdrive:new")
 
 
@@ -41,8 +45,18 @@ def colab_token(
     from qcqueue.clock import SystemClock
 
     token = sign_in_by_code(load_settings(), client, clock=SystemClock(), narrate=narrate)
+    _tell_end(token)
     narrate(
         "whoever has the next line can use qcqueue's files in your Drive, so show it to nobody; in Colab: the key at "
         "the left, Add new secret, name QCQUEUE_TOKEN, paste the line as its value, switch Notebook access on"
     )
     typer.echo(token.to_json())
+
+
+def _tell_end(token: "Token") -> None:
+    """Warn at once of a sign-in that will die in the middle of a study."""
+    from qcqueue.app.signin import PUBLISH, end_told
+
+    if token.granted_at_s is not None and (said := end_told(token.expires_at_s, token.granted_at_s)):
+        narrate(f"this sign-in is not for long: {said}")
+        narrate(f"better: {PUBLISH}, then sign in again")

@@ -22,6 +22,8 @@ def init(store: StoreOption = None, dry_run: DryRunOption = False) -> None:
     typer.echo(
         f"{would}made: a queue in {created.url}" if created.is_new else f"there is a queue in {created.url} already"
     )
+    if created.page:
+        typer.echo(f"look at it: {created.page}")
     if created.settings_file:
         typer.echo(f"{would}written: {created.settings_file}")
     typer.echo("next: qcqueue data sample")

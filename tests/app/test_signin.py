@@ -57,9 +57,10 @@ def test_who_is_not_signed_in_is_told_how(tmp_path: Path) -> None:
 
 
 def test_a_token_that_is_none_is_refused_by_where_it_came_from(tmp_path: Path) -> None:
-    with pytest.raises(SettingInvalid, match=r"^QCQUEUE_TOKEN does not hold") as caught:
+    with pytest.raises(SignInFailed, match=r"^QCQUEUE_TOKEN does not hold") as caught:
         drive_token(settings(tmp_path, QCQUEUE_TOKEN=SECRET))
     assert SECRET not in str(caught.value)
+    assert caught.value.__cause__ is None
 
 
 @pytest.mark.parametrize("root", ["http://127.0.0.1:8000", "http://localhost:65535"])

@@ -6,7 +6,7 @@ The clock of the laptop can be set, because a wrong one and a week that has pass
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,34 +16,34 @@ from qcqueue.app.signin import token_path
 from qcqueue.cli.main import run
 from qcqueue.clock import SystemClock
 from qcqueue.storage.drive.token import FILE_SCOPE, Token, parse_token, write_token
-from qcqueue.testing.drive.accounts import App, Grant, User
+from qcqueue.testing.drive.accounts import App, User
 from qcqueue.testing.drive.emulator import DriveEmulator
 
 ADA = "ada@example.com"
 DAY_S = 24 * 3600.0
 
 
-class LaptopClock(SystemClock):
-    """The clock of this machine, set ahead of the truth by so many seconds."""
+TRUE_TIME = SystemClock.now_s
 
-    ahead_s = 0.0
+
+class GooglesClock(SystemClock):
+    """A clock that stays right when the one of the laptop is set."""
 
     def now_s(self) -> float:
-        return super().now_s() + self.ahead_s
+        return TRUE_TIME(self)
 
 
 @dataclass(slots=True)
 class Laptop:
-    """Ada's. cache: of the laptop, so that another folder is another machine."""
+    """Ada's. ahead_s: how far its clock was set ahead of the truth."""
 
     folder: Path
     emulator: DriveEmulator
     app: App
     ada: User
-    clock: LaptopClock
     patch: pytest.MonkeyPatch
     said: pytest.CaptureFixture[str]
-    grants: list[Grant] = field(default_factory=list)
+    ahead_s: float = 0.0
 
     def types(self, line: str, *, code: int = 0) -> tuple[str, str]:
         """Type a command; return what it says on both streams."""
@@ -64,15 +64,14 @@ class Laptop:
 
     def token(self, *scopes: str, user: User | None = None, app: App | None = None) -> Token:
         grant = self.emulator.sign_in("laptop", user or self.ada, app or self.app, *scopes)
-        self.grants.append(grant)
         stored = grant.stored(self.emulator.url) | {"scopes": [FILE_SCOPE]}
         token = parse_token(json.dumps(stored), source="the test", endpoint=self.emulator.url)
-        return replace(token, granted_at_s=self.clock.now_s(), account=grant.user.email)
+        return replace(token, granted_at_s=SystemClock().now_s(), account=grant.user.email)
 
     def let_pass(self, seconds: float) -> None:
         """Let time pass for everybody."""
         self.emulator.time.advance(seconds)
-        self.clock.ahead_s += seconds
+        self.ahead_s += seconds
 
     def make_queue(self) -> str:
         """Return the id of the folder of a new queue."""
@@ -94,10 +93,11 @@ def a_laptop(folder: Path, patch: pytest.MonkeyPatch, said: pytest.CaptureFixtur
         patch.delenv(name, raising=False)
     patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
     patch.setenv("QCQUEUE_CACHE", str(folder / "cache"))
-    home, clock, app = folder / "home", LaptopClock(), App(name="qcqueue")
+    home = folder / "home"
     home.mkdir()
     patch.chdir(home)
-    patch.setattr("qcqueue.clock.SystemClock", lambda: clock)
-    with DriveEmulator(SystemClock()) as emulator:
+    with DriveEmulator(GooglesClock()) as emulator:
+        laptop = Laptop(home, emulator, App(name="qcqueue"), emulator.user(ADA), patch, said)
         patch.setenv("QCQUEUE_DRIVE_ENDPOINT", f"{emulator.url}/")
-        yield Laptop(home, emulator, app, emulator.user(ADA), clock, patch, said)
+        patch.setattr(SystemClock, "now_s", lambda clock: TRUE_TIME(clock) + laptop.ahead_s)
+        yield laptop

@@ -86,6 +86,29 @@ def test_what_login_keeps_is_for_its_owner_alone_and_for_our_files_alone(
     assert read_token(path, endpoint=ada.url).account == "ada@example.com"
 
 
+def test_a_sign_in_that_google_will_end_is_warned_of_at_once_and_remembered(
+    ada: Desk, browsing: Browser, types: Type, tmp_path: Path
+) -> None:
+    ada.app.testing = True
+    client_file(tmp_path, ada.client)
+    _, out, err = types("login --client client.json")
+    assert out.splitlines()[-1] == "next: qcqueue init --store gdrive:new"
+    assert "Google ends it in 7 days, as it does while an app is in Testing" in err
+    assert "Audience > Publish app" in err
+    token = read_token(kept(tmp_path), endpoint=ada.url)
+    assert token.expires_at_s == ada.clock.now_s() + 7 * 24 * 3600
+    type_the_code(ada)
+    _, out, err = types("colab-token --client client.json")
+    assert "Google ends it in 7 days" in err
+    assert parse_token(out, source="QCQUEUE_TOKEN", endpoint=ada.url).expires_at_s is not None
+
+
+def test_a_sign_in_that_lasts_is_warned_of_nothing(ada: Desk, browsing: Browser, types: Type, tmp_path: Path) -> None:
+    client_file(tmp_path, ada.client)
+    assert "Google ends it" not in types("login --client client.json")[2]
+    assert read_token(kept(tmp_path), endpoint=ada.url).expires_at_s is None
+
+
 def test_a_second_login_replaces_the_first(ada: Desk, browsing: Browser, types: Type, tmp_path: Path) -> None:
     client_file(tmp_path, ada.client)
     types("login --client client.json")

@@ -465,8 +465,8 @@ def test_help_of_every_command_names_every_option(path: str, flag: str, answer: 
 
 def test_every_promised_command_that_this_version_has_is_there() -> None:
     promised = (
-        "init login colab-token enqueue status show log why hold release cancel retry move work demo drill report "
-        "data|sample data|add data|list data|show"
+        "init login colab-token doctor notebook enqueue status show log why hold release cancel retry move work demo "
+        "drill report data|sample data|add data|list data|show"
     )
     assert {words.replace("|", " ") for words in promised.split()} <= set(COMMANDS)
 

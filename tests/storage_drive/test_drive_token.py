@@ -30,6 +30,7 @@ TOKEN = Token(
     scopes=(FILE_SCOPE,),
     granted_at_s=1_700_000_000.5,
     account="ada@example.com",
+    expires_at_s=1_700_604_800.0,
 )
 WRITTEN = json.loads(TOKEN.to_json())
 
@@ -95,9 +96,15 @@ def test_a_token_shows_no_secret(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_what_google_auth_writes_is_a_token_too() -> None:
     token = parse(
-        type=None, account="", granted_at_s=None, expiry="2026-11-24T12:00:00Z", universe_domain="googleapis.com"
+        type=None,
+        account="",
+        granted_at_s=None,
+        expires_at_s=None,
+        expiry="2026-11-24T12:00:00Z",
+        universe_domain="googleapis.com",
     )
-    assert (token.refresh_token, token.account, token.granted_at_s) == (TOKEN.refresh_token, None, None)
+    assert (token.refresh_token, token.account) == (TOKEN.refresh_token, None)
+    assert (token.granted_at_s, token.expires_at_s) == (None, None)
 
 
 def test_a_secret_goes_to_google_whatever_the_json_says() -> None:
@@ -143,10 +150,11 @@ def test_a_token_that_may_not_use_our_files_is_refused(scopes: object) -> None:
     assert "drive.file" in refused(json.dumps(WRITTEN | {"scopes": scopes}))
 
 
+@pytest.mark.parametrize("key", ["granted_at_s", "expires_at_s"])
 @pytest.mark.parametrize("time", ['"yesterday"', "true", "-1", "NaN", "Infinity", "1e400", "1" * 400, "[]"])
-def test_a_time_that_is_none_is_refused(time: str) -> None:
-    text = json.dumps(WRITTEN | {"granted_at_s": 4711}).replace("4711", time)
-    assert "granted_at_s" in refused(text)
+def test_a_time_that_is_none_is_refused(key: str, time: str) -> None:
+    text = json.dumps(WRITTEN | {key: 4711}).replace("4711", time)
+    assert key in refused(text)
 
 
 @pytest.mark.parametrize("account", [7, ["ada"], "ada\nexample", "x" * 5000])

@@ -21,6 +21,7 @@ from qcqueue.storage.drive.papers import is_word, parse_paper, read_paper, word_
 from qcqueue.storage.drive.token import FILE_SCOPE, GOOGLE_TOKEN_URI, Token
 
 TIMEOUT_S = 30.0
+LONGEST_END_S = 10 * 365 * 24 * 3600
 MAKE_CLIENT = (
     "make one in the Google Cloud console (Clients > Create client > Desktop app; for Colab, TVs and Limited Input "
     "devices) and download its JSON"
@@ -128,7 +129,14 @@ def signed_in(reply: Reply, client: OAuthClient, google: Google, *, granted_at_s
         scopes=(FILE_SCOPE,),
         granted_at_s=granted_at_s,
         account=_account(google, access_token),
+        expires_at_s=ends_at_s(reply, now_s=granted_at_s),
     )
+
+
+def ends_at_s(reply: Reply, *, now_s: float) -> float | None:
+    """Return when Google will end the sign-in that this answer is about, as it does for an app in Testing."""
+    left_s = reply.found.get("refresh_token_expires_in")
+    return now_s + left_s if isinstance(left_s, int) and 0 <= left_s < LONGEST_END_S else None
 
 
 def refusal(reason: str) -> SignInFailed:

@@ -24,7 +24,10 @@ RENEW = "qcqueue login --client client.json; for Colab, qcqueue colab-token --cl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A lasting sign-in. granted_at_s: when the person agreed; account: whose Drive it is; None where unknown."""
+    """A lasting sign-in. granted_at_s: when the person agreed; account: whose Drive it is; None where unknown.
+
+    expires_at_s: when Google ends it, as it said itself; None where it is to last.
+    """
 
     client_id: str
     client_secret: str = field(repr=False)
@@ -33,6 +36,7 @@ class Token:
     scopes: tuple[str, ...]
     granted_at_s: float | None
     account: str | None
+    expires_at_s: float | None = None
 
     def to_json(self) -> str:
         """Return the token on one line, secrets included."""
@@ -45,6 +49,7 @@ class Token:
             "scopes": list(self.scopes),
             "granted_at_s": self.granted_at_s,
             "account": self.account,
+            "expires_at_s": self.expires_at_s,
         }
         return json.dumps({key: value for key, value in found.items() if value is not None})
 
@@ -65,8 +70,9 @@ def parse_token(text: str, *, source: str, endpoint: str | None) -> Token:
         refresh_token=word_of(found, "refresh_token", source=source, hint=RENEW),
         token_uri=_token_uri(found, source, endpoint),
         scopes=_scopes(found, source),
-        granted_at_s=_time(found, source),
+        granted_at_s=_time(found, "granted_at_s", source),
         account=_account(found, source),
+        expires_at_s=_time(found, "expires_at_s", source),
     )
 
 
@@ -107,12 +113,12 @@ def _scopes(found: dict[str, Any], source: str) -> tuple[str, ...]:
     return tuple(scopes)
 
 
-def _time(found: dict[str, Any], source: str) -> float | None:
-    time_s = found.get("granted_at_s")
+def _time(found: dict[str, Any], key: str, source: str) -> float | None:
+    time_s = found.get(key)
     if time_s is None:
         return None
     if isinstance(time_s, bool) or not isinstance(time_s, int | float) or not 0 <= time_s < YEAR_5138_S:
-        raise SettingInvalid(f"{source}: 'granted_at_s' is not a number of seconds", hint=RENEW)
+        raise SettingInvalid(f"{source}: {key!r} is not a number of seconds", hint=RENEW)
     return float(time_s)
 
 
