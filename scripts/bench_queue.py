@@ -97,7 +97,7 @@ class Bench:
         self.watch = Stopwatch()
         self._bare = BareTable(folder / "bare.sqlite")
         self._database = LocalDatabase(folder / "queue.sqlite")
-        self._deleted: tuple[str, ...] = ()
+        self._deleted: tuple[Blob, ...] = ()
         self._specs = [_spec(model) for model in list(MODELS)[:JOBS]]
         self._histories: dict[str, tuple[EpochMetrics, ...]] = {spec.full_name: () for spec in self._specs}
 
@@ -160,8 +160,8 @@ class Bench:
         return state, trained, trained.with_epoch(metrics, patience=0)
 
     def _commit(self, held: Claim, items: tuple[Progress, Progress]) -> None:
-        def both(tx: Connection) -> tuple[str, ...]:
-            mark_deleted(tx, self._deleted, now_s=2.0)
+        def both(tx: Connection) -> tuple[Blob, ...]:
+            mark_deleted(tx, [blob.sha256 for blob in self._deleted], now_s=2.0)
             return commit_progress(tx, held, items, keep=keep_last_two_and_best, now_s=2.0)
 
         self._deleted = self._database.transact(both)

@@ -18,7 +18,7 @@ from qcqueue.core.records import EpochMetrics, EpochTiming, TrainingRecord
 from qcqueue.core.states import Event
 from qcqueue.database.schema import attempts, blobs, checkpoints, epochs, jobs, results
 from qcqueue.errors import LeaseLost
-from qcqueue.queue.blobs import name_blob, name_blobs
+from qcqueue.queue.blobs import find_blobs, name_blob, name_blobs
 from qcqueue.queue.jobs import step
 from qcqueue.queue.story import tell
 from qcqueue.queue.values import Checkpoint, Claim
@@ -83,8 +83,12 @@ _KEPT = (
     .where(checkpoints.c.job_id == bindparam("job_id"), checkpoints.c.status == "kept")
     .order_by(checkpoints.c.id.desc())
 )
-_WRITTEN = select(checkpoints.c.state_sha256, checkpoints.c.epochs_done, checkpoints.c.steps_done).where(
-    checkpoints.c.attempt_id == bindparam("attempt")
+# What was written last, newest first: whoever writes the same again can only mean these.
+_WRITTEN = (
+    select(checkpoints.c.state_sha256, checkpoints.c.epochs_done, checkpoints.c.steps_done)
+    .where(checkpoints.c.job_id == bindparam("job_id"), checkpoints.c.attempt_id == bindparam("attempt"))
+    .order_by(checkpoints.c.id.desc())
+    .limit(bindparam("most"))
 )
 _NAMED = select(checkpoints.c.state_sha256).where(checkpoints.c.job_id == bindparam("job_id"))
 _UNWANTED = (
@@ -99,10 +103,11 @@ _RETIRE = update(checkpoints).where(checkpoints.c.id == bindparam("unwanted")).v
 
 def resume(
     tx: Connection, held: Claim, chosen: Checkpoint | None, *, damaged: Iterable[tuple[Checkpoint, str]], now_s: float
-) -> None:
+) -> tuple[Blob, ...]:
     """Record where the attempt takes the run up, and the newer checkpoints that could not be read.
 
     Epochs recorded after `chosen` lose their official rows: their state is gone, so they are trained again.
+    Returns the states that earlier attempts should have deleted and, as far as is known, have not.
     """
     attempt = check_live(tx, held)
     for checkpoint, why in damaged:
@@ -129,6 +134,7 @@ def resume(
         .where(epochs.c.job_id == attempt.job_id, epochs.c.epoch > start, epochs.c.official)
         .values(official=False)
     )
+    return _unwanted(tx, attempt.job_id)
 
 
 def commit_progress(
@@ -136,13 +142,12 @@ def commit_progress(
 ) -> tuple[Blob, ...]:
     """Commit what the trainer handed over, in its order; return the states that nothing needs any more.
 
-    The caller has stored and verified every blob before, and deletes the returned ones after; they are returned again
-    until `mark_deleted` was told.
+    The caller has stored and verified every blob before, and deletes the returned ones after. What it cannot delete
+    the next attempt is told to, by `resume`.
     """
     attempt = check_live(tx, held)
-    known = {
-        (row.state_sha256, row.epochs_done, row.steps_done) for row in tx.execute(_WRITTEN, {"attempt": attempt.id})
-    }
+    written = tx.execute(_WRITTEN, {"job_id": attempt.job_id, "attempt": attempt.id, "most": len(items)})
+    known = {(row.state_sha256, row.epochs_done, row.steps_done) for row in written}
     items = [item for item in items if _place_in_run(item) not in known]
     if not items:
         return _unwanted(tx, attempt.job_id)
@@ -152,8 +157,7 @@ def commit_progress(
         tx.execute(insert(epochs), finished)
     tx.execute(insert(checkpoints), [_checkpoint(attempt, item, now_s=now_s) for item in items])
     tx.execute(_TOUCH, {"job": attempt.job_id, "updated_at_s": now_s})
-    _retire(tx, attempt.job_id, items[-1].record.history, keep)
-    return _unwanted(tx, attempt.job_id)
+    return _retire(tx, attempt.job_id, items[-1].record.history, keep)
 
 
 def finish(tx: Connection, held: Claim, result: Result, predictions: Blob, *, now_s: float) -> None:
@@ -247,13 +251,15 @@ def _place_in_run(item: Progress) -> tuple[str, int, int]:
     return item.state.sha256, item.record.epochs_done, item.record.partial.steps_done
 
 
-def _retire(tx: Connection, job_id: int, history: Sequence[EpochMetrics], keep: Keep) -> None:
+def _retire(tx: Connection, job_id: int, history: Sequence[EpochMetrics], keep: Keep) -> tuple[Blob, ...]:
     kept = [Kept(**row._mapping) for row in tx.execute(_KEPT, {"job_id": job_id})]
     wanted = keep(kept, history)
     unwanted = [row for row in kept if row.id not in wanted]
     # The record of a retired checkpoint is of no use without its tensors; its line stays for the story.
     if unwanted:
         tx.execute(_RETIRE, [{"unwanted": row.id} for row in unwanted])
+    still_named = {row.state_sha256 for row in kept if row.id in wanted}
+    return find_blobs(tx, {row.state_sha256 for row in unwanted} - still_named)
 
 
 def _unwanted(tx: Connection, job_id: int) -> tuple[Blob, ...]:

@@ -1,6 +1,6 @@
 """The blobs a commit names: only whole and verified ones, and the bytes of the unnamed are given back later."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -36,8 +36,10 @@ def name_blobs(tx: Connection, stored: Iterable[Blob], *, kind: str, now_s: floa
         tx.execute(_NAME, rows)
 
 
-def find_blobs(tx: Connection, sha256s: Iterable[str]) -> tuple[Blob, ...]:
+def find_blobs(tx: Connection, sha256s: Collection[str]) -> tuple[Blob, ...]:
     """Return the blobs of these digests, in the order of the digests."""
+    if not sha256s:
+        return ()
     rows = tx.execute(_FIND, {"sha256s": list(sha256s)})
     return tuple(Blob(sha256=row.sha256, size_bytes=row.size_bytes, place=row.place) for row in rows)
 

@@ -80,6 +80,7 @@ class Attempt:
         self._clock = clock
         self._cache = cache
         self._stored = {name: Blob(**blob) for name, blob in spool.stored().items()}
+        self._unwanted: list[Blob] = []
         self._deleted: list[Blob] = []
         self._news: list[SavedEpoch] = []
 
@@ -108,11 +109,12 @@ class Attempt:
             best=self.spool.best_path,
             moved=self._moved,
         )
-        self._write(
+        unwanted = self._write(
             lambda tx: attempts.resume(
                 tx, self.claim, restored.chosen, damaged=restored.damaged, now_s=self._clock.now_s()
             )
         )
+        self._delete(unwanted)
         if restored.chosen:
             self._remember_stored(RESUMED, restored.chosen.state)
             record = restored.chosen.record
@@ -202,9 +204,12 @@ class Attempt:
         self.saved = Saved(epochs_done=epochs_done, steps_done=steps_done, at_s=self._clock.now_s())
 
     def _delete(self, blobs: Iterable[Blob]) -> None:
-        for blob in blobs:
+        """Delete what nothing needs; what the store does not delete now is tried again with the next."""
+        self._unwanted += blobs
+        for blob in list(self._unwanted):
             with contextlib.suppress(StoreError):  # an orphan costs space, never safety
                 self._store.delete(blob)
+                self._unwanted.remove(blob)
                 self._deleted.append(blob)
 
     def _write(self, action: "Callable[[Connection], T]") -> T:

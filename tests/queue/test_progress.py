@@ -75,16 +75,17 @@ def test_a_commit_shows_that_the_job_is_alive(desk: Desk, held: Claim) -> None:
 
 def test_the_last_two_states_and_the_best_are_kept_and_the_rest_named_for_deletion(desk: Desk, held: Claim) -> None:
     losses = (0.5, 0.1, 0.4, 0.3, 0.2)
-    gone = [set(desk.commit(held, epoch_done("study/a", losses[:count]))) for count in range(1, 6)]
-    first, third = state("study/a", 1), state("study/a", 3)
+    gone = [desk.commit(held, epoch_done("study/a", losses[:count])) for count in range(1, 6)]
     assert kept(desk) == [(2, 0), (4, 0), (5, 0)]
-    assert gone == [set(), set(), {first}, {first}, {first, third}]
+    assert gone == [(), (), (state("study/a", 1),), (), (state("study/a", 3),)]
 
 
-def test_a_state_is_named_for_deletion_until_it_is_deleted(desk: Desk, held: Claim) -> None:
-    desk.train(held, 0.5, 0.4, 0.3)
+def test_the_next_attempt_is_told_of_states_that_were_not_deleted(desk: Desk, held: Claim) -> None:
+    desk.train(held, 0.5, 0.4, 0.3, 0.2)
     desk.do(mark_deleted, [state("study/a", 1).sha256])
-    assert desk.commit(held, within_epoch("study/a", (0.5, 0.4, 0.3), 1)) == (state("study/a", 2),)
+    desk.do(stop, held, why="limit")
+    heir = desk.must_claim("s2")
+    assert desk.do(resume, heir, heir.checkpoints[0], damaged=()) == (state("study/a", 2),)
 
 
 def test_a_retired_checkpoint_keeps_its_line_and_gives_back_its_record(desk: Desk, held: Claim) -> None:

@@ -140,8 +140,9 @@ def resume_from_the_oldest(patch: pytest.MonkeyPatch) -> None:
 def leave_old_rows_official(patch: pytest.MonkeyPatch) -> None:
     """Epochs whose state is lost keep their official rows when an earlier save is taken up."""
 
-    def resume(tx: Connection, held: Claim, chosen: Checkpoint | None, **_: Any) -> None:
+    def resume(tx: Connection, held: Claim, chosen: Checkpoint | None, **_: Any) -> tuple[Blob, ...]:
         attempt_writes.check_live(tx, held)
+        return ()
 
     patch.setattr(attempt_writes, "resume", resume)
 
