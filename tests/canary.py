@@ -1,6 +1,7 @@
 """Whether the suite wrote a secret anywhere: every secret of the Drive emulator holds a canary to search for.
 
-Only the files in which a person keeps their sign-in may hold one, by name, and only where nobody else can read them.
+Only the files in which a person keeps their sign-in may hold one, by name, and the journal of uploads, by suffix: it
+must know where an upload goes on. Both only where nobody else can read them.
 """
 
 import os
@@ -10,6 +11,7 @@ from pathlib import Path
 from qcqueue.testing.drive.accounts import CANARY
 
 KEPT_BY_A_PERSON = ("drive-token.json", "client.json", "tv.json")
+JOURNAL = ".upload"
 PIECE_BYTES = 1 << 20
 
 
@@ -27,7 +29,8 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 
 def is_kept_well(path: Path) -> bool:
-    return path.name in KEPT_BY_A_PERSON and path.stat().st_mode & 0o077 == 0
+    is_meant_to = path.name in KEPT_BY_A_PERSON or path.suffix == JOURNAL
+    return is_meant_to and path.stat().st_mode & 0o077 == 0
 
 
 def holds_canary(path: Path) -> bool:

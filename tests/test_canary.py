@@ -17,6 +17,14 @@ def test_that_writes_a_secret_down(tmp_path):
     (tmp_path / "session.log").write_text("signed in with 1//{CANARY}x")
 """
 
+KEPT = (
+    ("drive-token.json", 0o600),
+    ("0a.upload", 0o600),
+    ("0b.upload", 0o644),
+    ("client.json", 0o644),
+    ("token.json", 0o600),
+)
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Path]:
@@ -37,11 +45,11 @@ def test_a_planted_secret_is_found_wherever_it_stands(before: int, place: Path) 
 
 
 def test_only_what_a_person_keeps_for_themselves_may_hold_one(place: Path) -> None:
-    for name, mode in (("drive-token.json", 0o600), ("client.json", 0o644), ("token.json", 0o600)):
+    for name, mode in KEPT:
         path = place / name
         path.write_text(CANARY)
         path.chmod(mode)
-    assert leaks(place) == [place / "client.json", place / "token.json"]
+    assert leaks(place) == [place / "0b.upload", place / "client.json", place / "token.json"]
 
 
 def test_a_run_that_wrote_one_fails_and_names_the_file(place: Path) -> None:

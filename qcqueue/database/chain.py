@@ -14,7 +14,10 @@ from qcqueue.clock import Ids
 from qcqueue.database.sqlite import RESCUE
 from qcqueue.database.version import Contents, Version, contents_of, version_of
 from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreError, StoreMissing
-from qcqueue.storage.base import Creation, Slots
+from qcqueue.storage.base import FACT_BYTES_MAX, Creation, Slots
+
+# What of an author's name every store can keep as a fact.
+AUTHOR_BYTES_MAX = FACT_BYTES_MAX - len("author")
 
 # The versions that keep their bodies: enough for a slow reader, and for a person who wants yesterday back.
 BODIES_KEPT = 20
@@ -28,12 +31,12 @@ ANSWERS_AWAITED_MAX = 8
 
 
 class Chain:
-    """The versions in one store. author names who writes, for people."""
+    """The versions in one store. author names who writes, for people; it is cut to what a fact can hold."""
 
     def __init__(self, slots: Slots, ids: Ids, *, author: str) -> None:
         self._slots = slots
         self._ids = ids
-        self._author = author
+        self._author = author.encode(errors="replace")[:AUTHOR_BYTES_MAX].decode(errors="ignore")
         self._truncated: set[str] = set()
 
     @property

@@ -18,6 +18,7 @@ Slots: names in a store that can be created exactly once. What every place that 
 - An answer that was lost, or that may be, is `OutcomeUnknown`; a refusal that surely changed nothing is another
   `StoreBusy`. Both may be asked again with the same bytes. Whoever is told `TAKEN` may still be the creator: the
   answer to an earlier request may have been lost below. So what is created carries something only its creator knows.
+- Facts are short text: a key and its value hold at most `FACT_BYTES_MAX` bytes of UTF-8 together, as Drive wants it.
 - Presence is true, absence is not: `facts` may say None of a slot that was just taken, and `list_slots` may be late.
 - Waiting is the store's business: `StoreBusy` comes only after its own patience has ended.
 """
@@ -99,6 +100,9 @@ class Store(Protocol):
 
     def forget_heartbeat(self, name: str) -> None:
         """Remove a heartbeat nobody needs; removing what is not there is fine."""
+
+
+FACT_BYTES_MAX = 120
 
 
 class Creation(StrEnum):

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from qcqueue.storage.base import Blob, Moved, Shelf, Store, silently
-from qcqueue.storage.files import translated, unfinished
+from qcqueue.storage.files import unfinished
 
 # The states a job can resume from, and some for the next job.
 KEPT_MOST = 6
@@ -35,12 +35,9 @@ class NearbyStore:
         return blob
 
     def fetch(self, blob: Blob, target: Path, *, moved: Moved = silently) -> None:
-        kept = self._folder / blob.sha256
-        if _holds(kept, blob.sha256):
-            with translated(target.parent):
-                _link(kept, target)
+        if self._take(blob, target):
+            moved(blob.size_bytes, blob.size_bytes)
             return
-        kept.unlink(missing_ok=True)
         self._store.fetch(blob, target, moved=moved)
         self._keep(target, blob)
 
@@ -49,7 +46,7 @@ class NearbyStore:
 
     def delete(self, blob: Blob) -> None:
         self._store.delete(blob)
-        (self._folder / blob.sha256).unlink(missing_ok=True)
+        self._forget(blob)
 
     def list_blobs(self) -> Iterable[Blob]:
         return self._store.list_blobs()
@@ -66,6 +63,17 @@ class NearbyStore:
     def forget_heartbeat(self, name: str) -> None:
         self._store.forget_heartbeat(name)
 
+    def _take(self, blob: Blob, target: Path) -> bool:
+        """Give out the copy kept of a blob; return whether there is one that is sound. What fails costs a download."""
+        kept = self._folder / blob.sha256
+        with contextlib.suppress(OSError):
+            if _holds(kept, blob.sha256):
+                _link(kept, target)
+                os.utime(kept)
+                return True
+            self._forget(blob)
+        return False
+
     def _keep(self, source: Path, blob: Blob) -> None:
         """Keep a copy if this machine can, and let the oldest go."""
         with contextlib.suppress(OSError):
@@ -75,6 +83,10 @@ class NearbyStore:
             kept = sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
             for oldest in kept[:-KEPT_MOST]:
                 oldest.unlink(missing_ok=True)
+
+    def _forget(self, blob: Blob) -> None:
+        with contextlib.suppress(OSError):
+            (self._folder / blob.sha256).unlink(missing_ok=True)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -4,24 +4,28 @@ A request is repeated only because it may be: reads change nothing, and changes 
 that a second time finds the work of the first. What stays unknown in the end is said to be unknown.
 """
 
+import contextlib
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
-from googleapiclient.errors import HttpError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from qcqueue.clock import Clock, Rng
-from qcqueue.errors import OutcomeUnknown, StoreAway, StoreError
-from qcqueue.storage.drive.answers import Verdict, verdict_on
+from qcqueue.errors import SignInFailed, StoreAway, StoreBusy, StoreError
+from qcqueue.storage.drive.answers import Refused, Verdict, told, verdict_on
 from qcqueue.storage.drive.connection import Connection
 from qcqueue.storage.drive.token import Token
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 32.0
+SIGN_IN_TRIES = 2
 NOT_FOUND = 404
 NOTHING: Mapping[int, Any] = {}
 
@@ -55,6 +59,15 @@ class Raw:
     content: bytes
 
 
+Make = Callable[[], Any]
+Reading = Callable[[Any], Any]
+
+
+def as_it_is(answer: Any) -> Any:
+    """Nothing is to be made of an answer."""
+    return answer
+
+
 class Caller:
     """Requests of one process to Drive, one at a time. It connects with the first.
 
@@ -72,42 +85,65 @@ class Caller:
         self._clock = clock
         self._rng = rng
         self._connection: Connection | None = None
+        self._wished_s = 0.0  # how long the last answer asked for
 
     @property
     def service(self) -> Any:
         """googleapiclient's Drive v2, to make requests with. Raises: SettingInvalid, SignInFailed."""
         return self._connected().service
 
-    def read(self, make: Callable[[], Any], *, accept: Mapping[int, Any] = NOTHING) -> Any:
-        """Carry out a request that changes nothing; return its body, or what `accept` has for its status.
+    def read(self, make: Make, *, accept: Mapping[int, Any] = NOTHING, reading: Reading = as_it_is) -> Any:
+        """Carry out a request that changes nothing; return what `reading` makes of it, or what `accept` has for it.
 
-        make makes the request anew for each try. Raises: StoreError of some kind.
+        make makes the request anew for each try; accept knows values for statuses that are no success. An answer that
+        `reading` cannot read is none. Raises: StoreError of some kind.
         """
-        return self._persist(lambda: self._execute(make(), accept))
+        return self._persist(lambda: self._execute(make(), reading), accept)
 
-    def find(self, make: Callable[[], Any], *, accept: Mapping[int, Any] = NOTHING) -> Any:
+    def find(self, make: Make, *, accept: Mapping[int, Any] = NOTHING, reading: Reading = as_it_is) -> Any:
         """As `read`, where what is not found may only not be visible yet; None where it stays away too long."""
-        waited_s, number, accept = 0.0, 1, {**accept, NOT_FOUND: None}
-        while (found := self.read(make, accept=accept)) is None and waited_s < self._patience.lag_s:
-            pause_s = self._pause_s(number)
-            self._clock.sleep(pause_s)
-            waited_s, number = waited_s + pause_s, number + 1
-        return found
+        accept = {**accept, NOT_FOUND: None}
+        return self._persist(lambda: self._execute(make(), reading), accept, awaiting=True)
 
-    def change(self, make: Callable[[], Any], *, accept: Mapping[int, Any] = NOTHING) -> Any:
-        """As `read`, for a request that changes something. Raises: OutcomeUnknown: perhaps it was carried out."""
-        return self._persist(lambda: self._execute(make(), accept), changes=True)
+    def change(
+        self,
+        make: Make,
+        *,
+        accept: Mapping[int, Any] = NOTHING,
+        reading: Reading = as_it_is,
+        awaiting: bool = False,
+    ) -> Any:
+        """As `read`, for a request that changes something. awaiting: what is not found may only not be visible yet.
+
+        Raises: OutcomeUnknown: perhaps it was carried out.
+        """
+        return self._persist(lambda: self._execute(make(), reading), accept, changes=True, awaiting=awaiting)
 
     def send(self, uri: str, *, method: str, body: bytes, headers: Mapping[str, str], accept: tuple[int, ...]) -> Raw:
         """Carry out a bare request, once. Raises: as `change` does, where the status is none of `accept`."""
-        return self._persist(lambda: self._send(uri, method, body, headers, accept), changes=True, tries_most=1)
+        try:
+            answer = self._exchange(uri, method, body, headers)
+            if answer.status in accept:
+                return answer
+            raise Refused(answer.status, answer.headers, answer.content)
+        except Exception as exc:
+            verdict = self._judge(exc)
+            if verdict is None:
+                raise
+        raise told(verdict.error, unknown=verdict.unknown)
 
-    def pause(self, number: int) -> None:
-        """Wait before another try of something, the first pause being number 1."""
-        self._clock.sleep(self._pause_s(number))
+    def rest(self, exc: StoreBusy, number: int) -> None:
+        """Wait before another try of what failed for the number-th time. Raises: `exc`, where patience has ended."""
+        if number >= self._tries(exc):
+            raise exc
+        self._clock.sleep(self._pause_s(number, self._wished_s))
 
-    def _persist(self, ask: Callable[[], T], *, changes: bool = False, tries_most: int | None = None) -> T:
+    def _persist(
+        self, ask: Callable[[], T], accept: Mapping[int, Any], *, changes: bool = False, awaiting: bool = False
+    ) -> Any:
+        """Ask until there is an answer or patience ends. awaiting: what is not found may appear within the lag."""
         unknown = False
+        first_missed_s: float | None = None
 
         def once() -> T:
             nonlocal unknown
@@ -117,40 +153,60 @@ class Caller:
                 verdict = self._judge(exc)
                 if verdict is None:
                     raise
-                unknown = unknown or (changes and verdict.unknown)
-                raise _NoLuck(verdict, tries_most or self._tries(verdict.error)) from exc
+            unknown = unknown or (changes and verdict.unknown)
+            raise _NoLuck(verdict)
+
+        def is_over(state: RetryCallState) -> bool:
+            nonlocal first_missed_s
+            verdict = _verdict(state)
+            if awaiting and verdict.status == NOT_FOUND:
+                first_missed_s = state.idle_for if first_missed_s is None else first_missed_s
+                return state.idle_for - first_missed_s >= self._patience.lag_s
+            return not verdict.again or state.attempt_number >= self._tries(verdict.error)
 
         try:
             return Retrying(
                 retry=retry_if_exception_type(_NoLuck),
-                stop=lambda state: _no_luck(state).is_final(state.attempt_number),
-                wait=lambda state: self._pause_s(state.attempt_number, _no_luck(state).verdict.after_s),
+                stop=is_over,
+                wait=lambda state: self._pause_s(state.attempt_number, self._wished_s),
                 sleep=self._clock.sleep,
                 reraise=True,
             )(once)
         except _NoLuck as exc:
-            raise _told(exc.verdict.error, unknown=unknown) from exc.__cause__
+            verdict = exc.verdict
+        if verdict.status in accept:
+            return accept[verdict.status]
+        raise told(verdict.error, unknown=unknown)
 
-    def _execute(self, request: Any, accept: Mapping[int, Any]) -> Any:
-        request.add_response_callback(self._note_date)
+    def _execute(self, request: Any, reading: Callable[[Any], T]) -> T:
+        """Carry out what googleapiclient made. Its own `execute` logs bodies, and breaks on some."""
+        answer = self._exchange(request.uri, request.method, request.body, request.headers)
+        if answer.status >= 300:
+            raise Refused(answer.status, answer.headers, answer.content)
         try:
-            return request.execute(http=self._connected().http)
-        except HttpError as exc:
-            if int(exc.resp.status) in accept:
-                return accept[int(exc.resp.status)]
-            raise
+            return reading(request.postproc(answer.headers, answer.content))
+        except (KeyError, IndexError, TypeError, AttributeError) as exc:
+            raise ValueError("this is not how Drive answers") from exc
 
-    def _send(self, uri: str, method: str, body: bytes, headers: Mapping[str, str], accept: tuple[int, ...]) -> Raw:
+    def _exchange(self, uri: str, method: str, body: Any, headers: Mapping[str, str]) -> Raw:
         answer, content = self._connected().http.request(uri, method=method, body=body, headers=dict(headers))
         self._note_date(answer)
-        if int(answer.status) not in accept:
-            raise HttpError(answer, content)
         return Raw(status=int(answer.status), headers=answer, content=content)
 
     def _judge(self, exc: Exception) -> Verdict | None:
+        """Return what an exception means, and let go of the sockets of an answer that did not come.
+
+        It stays behind here: a library's exception may quote the address of an upload, which is a key to the account,
+        or what the sign-in answered. So nothing is raised `from` it, and only its class is logged.
+        """
         verdict = verdict_on(exc)
-        if verdict and not verdict.status and self._connection:
-            self._connection.reconnect()  # whatever is left in the sockets belongs to the answer that did not come
+        if verdict is None:
+            return None
+        self._wished_s = verdict.after_s
+        facts = {"action": "drive_refused", "status": verdict.status, "cause": type(exc).__name__}
+        log.debug("drive did not do what was asked", extra=facts)
+        if not verdict.status and self._connection:
+            self._connection.reconnect()
         return verdict
 
     def _connected(self) -> Connection:
@@ -160,37 +216,31 @@ class Caller:
         return self._connection
 
     def _tries(self, error: StoreError) -> int:
-        return self._patience.tries_away if isinstance(error, StoreAway) else self._patience.tries
+        match error:
+            case StoreAway():
+                return self._patience.tries_away
+            case SignInFailed():  # each of them is three, with a new access token for each
+                return SIGN_IN_TRIES
+        return self._patience.tries
 
-    def _pause_s(self, number: int, at_least_s: float = 0.0) -> float:
+    def _pause_s(self, number: int, at_least_s: float) -> float:
         grown_s = min(FIRST_PAUSE_S * 2.0 ** (number - 1), LONGEST_PAUSE_S) * self._rng.uniform(0.75, 1.25)
         return max(grown_s, at_least_s)
 
     def _note_date(self, answer: Any) -> None:
-        if date := answer.get("date"):
-            self.date_s = parsedate_to_datetime(date).timestamp()
+        with contextlib.suppress(ValueError):
+            self.date_s = parsedate_to_datetime(answer.get("date", "")).timestamp()
 
 
 class _NoLuck(Exception):
-    """A try that brought nothing. tries_most: how many there may be of its kind."""
+    """A try that brought nothing."""
 
-    def __init__(self, verdict: Verdict, tries_most: int) -> None:
+    def __init__(self, verdict: Verdict) -> None:
         super().__init__()
         self.verdict = verdict
-        self._tries_most = tries_most
-
-    def is_final(self, number: int) -> bool:
-        return not self.verdict.again or number >= self._tries_most
 
 
-def _no_luck(state: RetryCallState) -> _NoLuck:
+def _verdict(state: RetryCallState) -> Verdict:
     exc = state.outcome.exception() if state.outcome else None
     assert isinstance(exc, _NoLuck), "it is asked about nothing else"
-    return exc
-
-
-def _told(error: StoreError, *, unknown: bool) -> StoreError:
-    """Return what to raise in the end: a refusal says nothing of the tries before it that got no answer."""
-    if unknown and not isinstance(error, OutcomeUnknown):
-        return OutcomeUnknown(f"{error}, and may have done what it was asked", hint=error.hint)
-    return error
+    return exc.verdict

@@ -13,7 +13,6 @@ from typing import Any
 
 from googleapiclient.http import MediaInMemoryUpload
 
-from qcqueue.errors import StoreError
 from qcqueue.storage.drive.caller import Caller
 
 FOLDER = "application/vnd.google-apps.folder"
@@ -89,39 +88,38 @@ class DriveFiles:
 
     def about(self) -> About:
         fields = "user/emailAddress,quotaType,quotaBytesTotal,quotaBytesUsedAggregate"
-        found = self.caller.read(lambda: self.caller.service.about().get(fields=fields))
-        account, total_bytes = str(found["user"]["emailAddress"]), int(found.get("quotaBytesTotal", 0))
-        if found.get("quotaType") == "UNLIMITED" or not total_bytes:
-            return About(account=account, free_bytes=None, total_bytes=None)
-        free_bytes = max(0, total_bytes - int(found["quotaBytesUsedAggregate"]))
-        return About(account=account, free_bytes=free_bytes, total_bytes=total_bytes)
+        found: About = self.caller.read(lambda: self.caller.service.about().get(fields=fields), reading=_about)
+        return found
 
     def reserve(self) -> str:
         """Return an id that only this account can insert, and that nobody else is given."""
         if not self._reserved:
             asked = {"maxResults": RESERVED_AT_ONCE, "fields": "ids"}
-            self._reserved = list(self.caller.read(lambda: self._files.generateIds(**asked))["ids"])
+            self._reserved = self.caller.read(lambda: self._files.generateIds(**asked), reading=_ids)
         return self._reserved.pop()
 
     def insert(self, new: NewFile) -> DriveFile | None:
         """Make a file in one request; None where its id is taken, perhaps by an earlier try of this very insert.
 
-        Raises: OutcomeUnknown. StoreFull. StoreError: its folder is not there.
+        Raises: OutcomeUnknown. StoreFull. StoreMissing: its folder is not there.
         """
 
         def make() -> Any:
             media = MediaInMemoryUpload(new.data, mimetype=new.mime_type) if new.data else None
             return self._files.insert(body=new.body, media_body=media, fields=FIELDS)
 
-        return _file(self.caller.change(make, accept={TAKEN: None}))
+        found: DriveFile | None = self.caller.change(make, accept={TAKEN: None}, reading=_known, awaiting=True)
+        return found
 
     def get(self, file_id: str) -> DriveFile | None:
         """Return what Drive says of a file now; None where it does not know the id, or not yet."""
-        return _file(self.caller.read(lambda: self._get(file_id), accept={NOT_FOUND: None}))
+        found: DriveFile | None = self.caller.read(lambda: self._get(file_id), accept={NOT_FOUND: None}, reading=_known)
+        return found
 
     def find(self, file_id: str) -> DriveFile | None:
         """As `get`, of a file that should be there: it is waited for as long as new ids may stay invisible."""
-        return _file(self.caller.find(lambda: self._get(file_id)))
+        found: DriveFile | None = self.caller.find(lambda: self._get(file_id), reading=_known)
+        return found
 
     def read(self, file_id: str, first: int, last: int) -> bytes | None:
         """Return the bytes from `first` to `last`, or as far as the file goes; None where there is no such file."""
@@ -145,9 +143,12 @@ class DriveFiles:
         self.caller.change(make, accept={NOT_FOUND: None})
 
     def touch(self, file_id: str) -> bool:
-        """Set the time of a file to now, by Drive's clock; return whether it is there."""
-        found = self.caller.change(lambda: self._files.touch(fileId=file_id, fields="id"), accept={NOT_FOUND: None})
-        return found is not None
+        """Set the time of a file to now, by Drive's clock; return whether it is there, or appears within the lag."""
+
+        def make() -> Any:
+            return self._files.touch(fileId=file_id, fields="id")
+
+        return self.caller.change(make, accept={NOT_FOUND: None}, awaiting=True) is not None
 
     def untrash(self, file_id: str) -> None:
         """Take a file out of the bin again; what is not there may stay away."""
@@ -161,21 +162,28 @@ class DriveFiles:
         """Yield what a listing shows, the youngest first: late, perhaps doubled, never to be relied upon."""
         asked: dict[str, Any] = {"q": query, "orderBy": "createdDate desc", "fields": f"items({FIELDS}),nextPageToken"}
         while most > 0:
-            page = self.caller.read(partial(self._list, **asked, maxResults=min(most, LARGEST_PAGE)))
-            found = page.get("items", [])
-            yield from map(_known, found)
-            most -= len(found)
-            if "nextPageToken" not in page:
+            page = self.caller.read(partial(self._list, **asked, maxResults=min(most, LARGEST_PAGE)), reading=_page)
+            yield from page.files
+            if not page.next:
                 return
-            asked["pageToken"] = page["nextPageToken"]
+            most -= max(1, len(page.files))  # a page may be empty and not the last
+            asked["pageToken"] = page.next
 
-    def upload_of(self, new: NewFile, size_bytes: int) -> Any:
-        """Return the request that begins a resumable upload of so many bytes, for `uploads` to carry out."""
-        request = self._files.insert(
-            body=new.body, media_body=MediaInMemoryUpload(b"", mimetype=new.mime_type, resumable=True), fields=FIELDS
-        )
-        request.headers |= {"X-Upload-Content-Type": new.mime_type, "X-Upload-Content-Length": str(size_bytes)}
-        return request
+    def begin(self, new: NewFile, size_bytes: int) -> str | None:
+        """Begin a resumable upload; return the address its bytes are sent to, or None where the id is taken.
+
+        Raises: as `insert` does. OutcomeUnknown means little here: nothing is made before the last byte arrived.
+        """
+
+        def make() -> Any:
+            media = MediaInMemoryUpload(b"", mimetype=new.mime_type, resumable=True)
+            request = self._files.insert(body=new.body, media_body=media, fields=FIELDS)
+            request.headers |= {"X-Upload-Content-Type": new.mime_type, "X-Upload-Content-Length": str(size_bytes)}
+            request.postproc = lambda headers, content: headers["location"]
+            return request
+
+        session: str | None = self.caller.change(make, accept={TAKEN: None}, awaiting=True)
+        return session
 
     def _get(self, file_id: str) -> Any:
         return self._files.get(fileId=file_id, fields=FIELDS)
@@ -190,25 +198,51 @@ class DriveFiles:
 
 def file_in(answer: bytes) -> DriveFile:
     """Read what the upload protocol says of a finished file. Raises: ValueError: it is none."""
-    return _known(json.loads(answer))
-
-
-def _file(resource: Any) -> DriveFile | None:
-    return None if resource is None else _known(resource)
-
-
-def _known(resource: Mapping[str, Any]) -> DriveFile:
     try:
-        return DriveFile(
-            id=str(resource["id"]),
-            title=str(resource.get("title", "")),
-            size_bytes=int(resource.get("fileSize", 0)),
-            md5=resource.get("md5Checksum"),
-            sha256=resource.get("sha256Checksum"),
-            modified_s=datetime.fromisoformat(resource["modifiedDate"]).timestamp(),
-            is_trashed=bool(resource.get("labels", {}).get("trashed")),
-            was_trashed=bool(resource.get("explicitlyTrashed")),
-            properties={str(one["key"]): str(one.get("value", "")) for one in resource.get("properties", [])},
-        )
-    except (KeyError, TypeError, ValueError) as exc:
-        raise StoreError("Google Drive describes a file in a way this qcqueue does not understand") from exc
+        return _known(json.loads(answer))
+    except (KeyError, TypeError, AttributeError) as exc:
+        raise ValueError("this is not how Drive describes a file") from exc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Page:
+    """A part of a listing. next: what to ask for after it, "" where it is the last."""
+
+    files: tuple[DriveFile, ...]
+    next: str
+
+
+# What is read from answers. What raises here was no answer of Drive's: see `Caller.read`.
+
+
+def _page(found: Any) -> _Page:
+    return _Page(files=tuple(map(_known, found.get("items", []))), next=str(found.get("nextPageToken", "")))
+
+
+def _ids(found: Any) -> list[str]:
+    ids = [str(one) for one in found["ids"]]
+    if not ids:
+        raise ValueError("Drive gives no ids")
+    return ids
+
+
+def _about(found: Any) -> About:
+    account, total_bytes = str(found["user"]["emailAddress"]), int(found.get("quotaBytesTotal", 0))
+    if found.get("quotaType") == "UNLIMITED" or not total_bytes:
+        return About(account=account, free_bytes=None, total_bytes=None)
+    free_bytes = max(0, total_bytes - int(found["quotaBytesUsedAggregate"]))
+    return About(account=account, free_bytes=free_bytes, total_bytes=total_bytes)
+
+
+def _known(resource: Any) -> DriveFile:
+    return DriveFile(
+        id=str(resource["id"]),
+        title=str(resource.get("title", "")),
+        size_bytes=int(resource.get("fileSize", 0)),
+        md5=resource.get("md5Checksum"),
+        sha256=resource.get("sha256Checksum"),
+        modified_s=datetime.fromisoformat(resource["modifiedDate"]).timestamp(),
+        is_trashed=bool(resource.get("labels", {}).get("trashed")),
+        was_trashed=bool(resource.get("explicitlyTrashed")),
+        properties={str(one["key"]): str(one.get("value", "")) for one in resource.get("properties", [])},
+    )

@@ -27,7 +27,7 @@ VERSIONS_A_FOLDER = 500
 VERSION_FOLDERS = 200
 LATER_BYTES = 100_000
 ACCOUNT_BYTES = 100
-IN_THE_BIN = "restore it at https://drive.google.com/drive/trash; nothing is lost until the bin is emptied"
+RESTORE = "restore it at https://drive.google.com/drive/trash; nothing is lost until the bin is emptied"
 README = """This folder is a queue of training jobs, kept by qcqueue (qcqueue status shows it).
 
 versions/   the queue itself: each small file is one version of its database, the newest counts
@@ -89,7 +89,7 @@ def version_folder(files: DriveFiles, home: Home, nth: int) -> str:
     try:
         ids = json.loads(said or b"")
         folder = str(ids[min(nth, len(ids)) - 1])
-    except (ValueError, IndexError, TypeError):
+    except (ValueError, LookupError, TypeError):
         return home.versions  # tidiness is no reason to refuse a commit
     first = nth * VERSIONS_A_FOLDER + 1
     title = f"versions {first} to {first + VERSIONS_A_FOLDER - 1}"
@@ -100,7 +100,7 @@ def version_folder(files: DriveFiles, home: Home, nth: int) -> str:
 def find_home(files: DriveFiles, folder: str) -> Home:
     """Return the ids of a queue, asking Drive.
 
-    Raises: StoreMissing: there is no such folder, or not for this account and client. StoreDenied: it is in the bin.
+    Raises: StoreMissing: it is in the bin, or there is none for this account and client. CorruptionError.
     """
     found = files.find(folder)
     if found is None:
@@ -109,11 +109,13 @@ def find_home(files: DriveFiles, folder: str) -> Home:
             hint="sign in with the account and the Cloud project that made it, or: qcqueue init --store gdrive:new",
         )
     if found.is_trashed:
-        raise StoreDenied(
-            f"the folder of the queue, {found.title!r}, is in Drive's bin",
-            hint=IN_THE_BIN,
-        )
+        raise in_the_bin(found.title)
     return _home_of(found)
+
+
+def in_the_bin(title: str) -> StoreMissing:
+    """Return what to raise where the queue lies in the bin: what is written now would be deleted with it."""
+    return StoreMissing(f"the folder of the queue, {title!r}, is in Drive's bin", hint=RESTORE)
 
 
 class RememberedHome:

@@ -1,18 +1,18 @@
 """Create-once slots on Drive: a slot is a reserved file id, and inserting it succeeds for exactly one.
 
-Facts are private properties of the file, so they come with its metadata; values are JSON texts, because Drive does
-not promise to keep an empty one. A slot is never deleted, only emptied: a create-once name that could be free again
-would be none. If a person puts one into the bin it is taken out again before Drive deletes it.
+Facts are private properties of the file, so they come with its metadata; each value is kept behind an equals sign,
+because Drive does not promise to keep an empty one. A slot is never deleted, only emptied: a create-once name that
+could be free again would be none. If a person puts one into the bin it is taken out again before Drive deletes it.
 """
 
+import contextlib
 import io
-import json
 from collections.abc import Callable, Iterable, Mapping
 
-from qcqueue.errors import CorruptionError, StoreBusy, StoreMissing
+from qcqueue.errors import CorruptionError, StoreBusy, StoreError
 from qcqueue.storage.base import Creation
 from qcqueue.storage.drive.files import DriveFile, DriveFiles, NewFile
-from qcqueue.storage.drive.home import IN_THE_BIN, VERSIONS_A_FOLDER, Home, version_folder
+from qcqueue.storage.drive.home import TITLE, VERSIONS_A_FOLDER, Home, in_the_bin, version_folder
 from qcqueue.storage.drive.uploads import Source, send
 
 # A property tells the versions of one queue from those of another, for listings.
@@ -30,6 +30,7 @@ class DriveSlots:
         self._folder = folder
         self._seen: dict[str, Mapping[str, str]] = {}  # what a slot was created with never changes
         self._parents: dict[int, str] = {}
+        self._is_binned = False  # what was created last lies in the bin, with its folder
 
     @property
     def url(self) -> str:
@@ -43,22 +44,25 @@ class DriveSlots:
         return self._files.reserve()
 
     def create(self, slot: str, body: bytes, facts: Mapping[str, str]) -> Creation:
+        self._check_it_is_kept()
         new = NewFile(
             id=slot,
             title=f"version {facts.get('number', '')}".rstrip(),
             parent=self._parent(facts.get("number", "")),
-            properties={key: json.dumps(value, ensure_ascii=False) for key, value in facts.items()}
-            | {QUEUE: self._folder},
+            properties={key: f"={value}" for key, value in facts.items()} | {QUEUE: self._folder},
         )
-        if send(self._files, new, Source.of(io.BytesIO(body))):
+        if made := send(self._files, new, Source.of(io.BytesIO(body))):
             self._seen[slot] = dict(facts)
+            self._is_binned = made.is_trashed
             return Creation.CREATED
-        # Whoever lost wants to see the winner, which may not be visible yet.
-        if winner := self._files.find(slot):
-            self._note(winner)
+        # Whoever lost wants to see the winner, which may not be visible yet. That it is taken is true whatever it is.
+        with contextlib.suppress(StoreError, CorruptionError):
+            if winner := self._files.find(slot):
+                self._note(winner)
         return Creation.TAKEN
 
     def facts(self, slot: str) -> Mapping[str, str] | None:
+        self._check_it_is_kept()
         if slot not in self._seen:
             # The first slot is known to be taken as soon as the queue exists, so that it is worth waiting for.
             found = self._files.find(slot) if slot == self.root else self._files.get(slot)
@@ -87,8 +91,16 @@ class DriveSlots:
         if file.was_trashed:
             self._files.untrash(file.id)
         elif file.is_trashed:
-            raise StoreMissing(f"the folder of {self.url} is in Drive's bin", hint=IN_THE_BIN)
+            raise in_the_bin(TITLE)
         self._seen[file.id] = _facts_of(file, self.url)
+
+    def _check_it_is_kept(self) -> None:
+        """Raises: StoreMissing: the queue is in the bin, where Drive takes new files without a word."""
+        if self._is_binned:
+            folder = self._files.get(self._folder)
+            if folder is None or folder.is_trashed:
+                raise in_the_bin(folder.title if folder else TITLE)
+            self._is_binned = False
 
     def _parent(self, number: str) -> str:
         at = int(number) if number.isdecimal() else 1
@@ -99,10 +111,7 @@ class DriveSlots:
 
 
 def _facts_of(file: DriveFile, url: str) -> dict[str, str]:
-    try:
-        facts = {key: json.loads(value) for key, value in file.properties.items() if key != QUEUE}
-    except ValueError as exc:
-        raise CorruptionError(f"slot {file.id} in {url} is damaged: its facts are not all text") from exc
-    if not all(isinstance(value, str) for value in facts.values()):
-        raise CorruptionError(f"slot {file.id} in {url} is damaged: its facts are not all text")
-    return facts
+    facts = {key: value for key, value in file.properties.items() if key != QUEUE}
+    if not all(value.startswith("=") for value in facts.values()):
+        raise CorruptionError(f"slot {file.id} in {url} is damaged: its facts are not as they were written")
+    return {key: value[1:] for key, value in facts.items()}

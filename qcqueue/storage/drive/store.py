@@ -78,11 +78,10 @@ class DriveStore:
         return name
 
     def beat(self, name: str) -> None:
-        if name in self._born and self._files.touch(name):
+        # Whose file is there already was born in a beat whose answer was lost; whose file is not, was deleted.
+        if (name not in self._born and self._bear(name)) or self._files.touch(name):
             return
-        title = f"heartbeat of session {self._sessions.get(name, '')}".rstrip()
-        self._files.insert(NewFile(id=name, title=title, parent=self._home().sessions))
-        self._born.add(name)
+        self._bear(name)
 
     def heartbeat_age_s(self, name: str) -> float | None:
         file = self._files.find(name) if FILE_ID.fullmatch(name) else None
@@ -91,6 +90,13 @@ class DriveStore:
     def forget_heartbeat(self, name: str) -> None:
         if FILE_ID.fullmatch(name):
             self._files.delete(name)
+
+    def _bear(self, name: str) -> bool:
+        """Make the file of a heartbeat; return whether it was made now."""
+        title = f"heartbeat of session {self._sessions.get(name, '')}".rstrip()
+        made = self._files.insert(NewFile(id=name, title=title, parent=self._home().sessions))
+        self._born.add(name)
+        return made is not None
 
     def _place_of(self, wanted: Source, title: str, shelf: Shelf, moved: Moved) -> str:
         """Return the id of a file with these bytes, made now unless this machine has made it before."""
@@ -107,7 +113,7 @@ class DriveStore:
         """Write the bytes Drive has, piece by piece; return their digest. A piece that fails is asked for again."""
         digest, size_bytes = hashlib.sha256(), 0
         while True:
-            last = size_bytes + CHUNK_BYTES - 1  # also past the end: a file that is too long is damaged too
+            last = size_bytes + CHUNK_BYTES - 1
             piece = self._files.read(blob.place, size_bytes, last) if FILE_ID.fullmatch(blob.place) else None
             if piece is None:
                 raise BlobMissing(f"{self.url} has no blob {blob.sha256[:12]}")
@@ -115,5 +121,6 @@ class DriveStore:
             writing.write(piece)
             size_bytes += len(piece)
             moved(size_bytes, blob.size_bytes)
-            if len(piece) < CHUNK_BYTES:
+            # What goes on past its end is damaged, and no more of it need be read to know.
+            if len(piece) < CHUNK_BYTES or size_bytes > blob.size_bytes:
                 return digest.hexdigest()

@@ -16,19 +16,27 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from qcqueue.errors import DigestMismatch, OutcomeUnknown, StoreBusy
+from qcqueue.errors import (
+    DigestMismatch,
+    OutcomeUnknown,
+    SignInFailed,
+    StoreBusy,
+    StoreDenied,
+    StoreError,
+    StoreFull,
+    StoreMissing,
+)
 from qcqueue.storage.base import Moved, silently
+from qcqueue.storage.drive.answers import LATER, told
 from qcqueue.storage.drive.caller import Raw
 from qcqueue.storage.drive.files import ONE_REQUEST_BYTES, TAKEN, DriveFile, DriveFiles, NewFile, file_in
+from qcqueue.storage.drive.home import TITLE, in_the_bin
 from qcqueue.storage.files import move_whole, unfinished
 
 # One of these is in memory at a time. Drive wants multiples of 256 KiB.
 CHUNK_BYTES = 32 << 20
 ENDED, GOES_ON, OVER = (200, 201), 308, (400, 404, 410, 412, 416)
 RECEIVED = re.compile(r"bytes=0-(\d+)")
-
-# Tries without a byte of progress before an upload gives up for now; the journal lets the next one go on.
-FRUITLESS_MOST = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,29 +58,44 @@ class Journal:
     def held(self, sha256: str) -> Iterator[None]:
         """Keep other processes of this machine from uploading the same bytes meanwhile."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self._folder / f"{sha256}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path = self._folder / f"{sha256}.lock"
+        descriptor = _locked(path)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
+            path.unlink(missing_ok=True)
             os.close(descriptor)
 
     def entry(self, sha256: str) -> Entry | None:
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            return Entry(**json.loads(self._path(sha256).read_bytes()))
+        """Return what is known of an upload, None where nothing is, or nothing that can be read."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            found = json.loads(self._path(sha256).read_bytes())
+            return Entry(file_id=str(found["file_id"]), session=str(found["session"]), is_whole=bool(found["is_whole"]))
         return None
 
     def note(self, sha256: str, entry: Entry) -> None:
-        with unfinished(self._folder) as file:  # which nobody else can read, as every temporary file
+        # Where nothing can be written, the next process begins anew: that costs time and is no reason to fail.
+        with contextlib.suppress(OSError), unfinished(self._folder) as file:  # nobody else can read temporary files
             file.write(json.dumps(asdict(entry)).encode())
             move_whole(file, self._path(sha256))
 
     def forget(self, sha256: str) -> None:
-        for path in (self._path(sha256), self._folder / f"{sha256}.lock"):
-            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._path(sha256).unlink(missing_ok=True)
 
     def _path(self, sha256: str) -> Path:
         return self._folder / f"{sha256}.upload"
+
+
+def _locked(path: Path) -> int:
+    """Return the descriptor of a lock that is held. Whoever held it removes its file: then it is no lock any more."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +117,12 @@ class Source:
         return cls(reading=reading, size_bytes=size_bytes, sha256=sha256.hexdigest(), md5=md5.hexdigest())
 
     def piece(self, first: int) -> bytes:
+        """Return a chunk. Raises: DigestMismatch: the file is shorter than it was."""
         self.reading.seek(first)
-        return self.reading.read(CHUNK_BYTES)
+        piece = self.reading.read(CHUNK_BYTES)
+        if len(piece) < min(CHUNK_BYTES, self.size_bytes - first):
+            raise DigestMismatch(f"blob {self.sha256[:12]} became shorter while it was uploaded")
+        return piece
 
     def is_in(self, file: DriveFile) -> bool:
         """Whether Drive has exactly these bytes, by the digest it made itself."""
@@ -116,39 +143,54 @@ class Uploads:
         entry = self._journal.entry(source.sha256)
         if entry is None or not entry.is_whole:
             return None
-        file = self._files.get(entry.file_id)
-        if file is None or file.is_trashed or not source.is_in(file):
+        file = self._files.find(entry.file_id)
+        if file is None or not source.is_in(file):
             self._journal.forget(source.sha256)
             return None
-        return file
+        return self._kept(file)
 
     def upload(self, source: Source, *, title: str, parent: str, moved: Moved = silently) -> DriveFile:
         """Bring the bytes to Drive, going on with what an earlier process began; return the file they are in.
 
         Raises: StoreFull, OutcomeUnknown, StoreBusy: the same upload again goes on. DigestMismatch: something else
-        arrived, and was deleted.
+        arrived, and was deleted. StoreMissing: the folder is gone, or in the bin.
         """
+        entry = self._journal.entry(source.sha256) or Entry(file_id=self._files.reserve())
 
         def remember(session: str) -> None:
-            self._journal.note(source.sha256, Entry(file_id=entry.file_id, session=session))
+            self._journal.note(source.sha256, replace(entry, session=session))
 
-        entry = self._journal.entry(source.sha256) or Entry(file_id=self._files.reserve())
         remember(entry.session)
         new = NewFile(id=entry.file_id, title=title, parent=parent)
-        file = send(self._files, new, source, session=entry.session, remember=remember, moved=moved)
-        file = file or self._made_before(new)
+        try:
+            file = send(self._files, new, source, session=entry.session, remember=remember, moved=moved)
+            file = file or self._made_before(new, source)
+        except (StoreBusy, StoreFull, StoreDenied, StoreMissing, SignInFailed):
+            raise
+        except (StoreError, DigestMismatch):
+            self._journal.forget(source.sha256)  # perhaps it is this id that Drive refuses
+            raise
         if not source.is_in(file):
             self._files.delete(file.id)
             self._journal.forget(source.sha256)
             raise DigestMismatch(f"blob {source.sha256[:12]} did not arrive on Drive as it was sent")
         self._journal.note(source.sha256, Entry(file_id=file.id, is_whole=True))
-        return file
+        return self._kept(file)
 
-    def _made_before(self, new: NewFile) -> DriveFile:
-        """Return the file whose id is taken: it can only be ours. Raises: OutcomeUnknown: it cannot be seen yet."""
+    def _made_before(self, new: NewFile, source: Source) -> DriveFile:
+        """Return the file whose id is taken, which can only be ours. Raises: StoreBusy: it was deleted."""
         file = self._files.find(new.id)
         if file is None:
-            raise OutcomeUnknown("Google Drive has a file and does not show it yet", hint="try again in a minute")
+            self._journal.forget(source.sha256)
+            raise StoreBusy("an upload was deleted from Google Drive while it was made", hint=LATER)
+        return file
+
+    def _kept(self, file: DriveFile) -> DriveFile:
+        """Take a file out of the bin if it is there. Raises: StoreMissing: the whole queue is."""
+        if file.was_trashed:
+            self._files.untrash(file.id)
+        elif file.is_trashed:
+            raise in_the_bin(TITLE)
         return file
 
 
@@ -169,59 +211,104 @@ def send(
     if source.size_bytes <= ONE_REQUEST_BYTES:
         file = files.insert(replace(new, data=source.piece(0)))
     else:
-        file = _send_in_chunks(files, new, source, session, remember, moved)
+        file = _Transfer(files, new, source, session, remember, moved).carry_out()
     moved(source.size_bytes, source.size_bytes)
     return file
 
 
-def _send_in_chunks(
-    files: DriveFiles, new: NewFile, source: Source, session: str, remember: Callable[[str], None], moved: Moved
-) -> DriveFile | None:
-    has_bytes: int | None = None  # how many Drive has; None while that must be asked
-    most_bytes = fruitless = 0
-    while True:
+class _Transfer:
+    """One upload in chunks: exchange by exchange, until the file is there or patience ends."""
+
+    def __init__(
+        self,
+        files: DriveFiles,
+        new: NewFile,
+        source: Source,
+        session: str,
+        remember: Callable[[str], None],
+        moved: Moved,
+    ) -> None:
+        self._files = files
+        self._new = new
+        self._source = source
+        self._session = session
+        self._remember = remember
+        self._moved = moved
+        self._has_bytes: int | None = None  # how many Drive has; None while that must be asked
+        self._most_bytes = 0
+        self._fruitless = 0  # exchanges that failed since it had more
+        self._sessions_lost = 0
+        self._perhaps_made = False  # the last chunk was sent and its answer lost
+
+    def carry_out(self) -> DriveFile | None:
+        """Return the file, or None where its id is taken. Raises: as `Uploads.upload` does."""
         try:
-            if not session:
-                answer = _begin(files, new, source.size_bytes)
-            elif has_bytes is None:
-                answer = _put(files, session, b"", f"bytes */{source.size_bytes}")
-            else:
-                piece = source.piece(has_bytes)
-                last = has_bytes + len(piece) - 1
-                answer = _put(files, session, piece, f"bytes {has_bytes}-{last}/{source.size_bytes}")
-        except StoreBusy:
-            fruitless += 1
-            if fruitless >= FRUITLESS_MOST:
-                raise
-            files.caller.pause(fruitless)
-            has_bytes = None
-            continue
-        if answer.status == TAKEN:
-            return None
-        if not session:
-            session, has_bytes = answer.headers["location"], 0
-            remember(session)
-        elif answer.status in ENDED:
-            return file_in(answer.content)
-        elif answer.status == GOES_ON:
-            has_bytes = _received(answer)
-            if has_bytes > most_bytes:
-                most_bytes, fruitless = has_bytes, 0
-                moved(has_bytes, source.size_bytes)
-        else:  # the session is over, or has come to another opinion than we: the rule is to begin anew
-            session, has_bytes, fruitless = "", None, fruitless + 1
+            while self._session or self._begin():
+                try:
+                    answer = self._exchange()
+                    if answer.status in ENDED:
+                        return _made(answer)
+                    if answer.status == TAKEN:
+                        return None
+                    self._judge(answer)
+                except StoreBusy as exc:
+                    self._has_bytes = None
+                    self._fruitless += 1
+                    self._files.caller.rest(exc, max(self._fruitless, self._sessions_lost))
+        except StoreError as exc:
+            raise told(exc, unknown=self._perhaps_made) from None
+        return None
+
+    def _begin(self) -> bool:
+        """Open a session; return whether the id is still free."""
+        session = self._files.begin(self._new, self._source.size_bytes)
+        if session is None:
+            return False
+        self._remember(session)
+        self._session, self._has_bytes, self._most_bytes = session, 0, 0
+        return True
+
+    def _exchange(self) -> Raw:
+        """Send the next chunk, or ask how many bytes Drive has where that is not known."""
+        size_bytes = self._source.size_bytes
+        if self._has_bytes in (None, size_bytes):
+            return self._put(b"", f"bytes */{size_bytes}")
+        piece = self._source.piece(self._has_bytes)
+        end_bytes = self._has_bytes + len(piece)
+        try:
+            return self._put(piece, f"bytes {self._has_bytes}-{end_bytes - 1}/{size_bytes}")
+        except OutcomeUnknown:
+            self._perhaps_made = self._perhaps_made or end_bytes == size_bytes
+            raise
+
+    def _judge(self, answer: Raw) -> None:
+        """Note how far the upload is. Raises: StoreBusy: no further than before, or its session is over."""
+        if (
+            answer.status != GOES_ON
+        ):  # Drive has lost the session, or come to another opinion: the rule is to begin anew
+            self._session = ""
+            self._sessions_lost += 1
+            raise StoreBusy("Google Drive gives up an upload again and again", hint=LATER)
+        was_sent = self._has_bytes is not None
+        self._has_bytes, self._perhaps_made = _received(answer), False
+        if self._has_bytes > self._most_bytes:
+            self._most_bytes, self._fruitless = self._has_bytes, 0
+            self._moved(self._has_bytes, self._source.size_bytes)
+        elif was_sent:
+            raise StoreBusy("Google Drive takes no bytes of an upload", hint=LATER)
+
+    def _put(self, piece: bytes, content_range: str) -> Raw:
+        headers = {"Content-Range": content_range, "Content-Length": str(len(piece))}
+        accept = (*ENDED, GOES_ON, TAKEN, *OVER)
+        return self._files.caller.send(self._session, method="PUT", body=piece, headers=headers, accept=accept)
 
 
-def _begin(files: DriveFiles, new: NewFile, size_bytes: int) -> Raw:
-    request = files.upload_of(new, size_bytes)
-    return files.caller.send(
-        request.uri, method=request.method, body=request.body.encode(), headers=request.headers, accept=(200, TAKEN)
-    )
-
-
-def _put(files: DriveFiles, session: str, piece: bytes, content_range: str) -> Raw:
-    headers = {"Content-Range": content_range, "Content-Length": str(len(piece))}
-    return files.caller.send(session, method="PUT", body=piece, headers=headers, accept=(*ENDED, GOES_ON, TAKEN, *OVER))
+def _made(answer: Raw) -> DriveFile:
+    """Return what Drive says of the finished file. Raises: OutcomeUnknown: nothing that can be read."""
+    try:
+        return file_in(answer.content)
+    except ValueError:
+        raise OutcomeUnknown("Google Drive did not answer", hint=LATER) from None
 
 
 def _received(answer: Raw) -> int:

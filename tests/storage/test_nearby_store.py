@@ -1,0 +1,205 @@
+"""The copies this machine keeps of a far store: they save downloads, and whatever happens to them costs one."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qcqueue.clock import SystemClock
+from qcqueue.errors import BlobMissing
+from qcqueue.storage import nearby as module
+from qcqueue.storage.base import Blob
+from qcqueue.storage.folder import FolderStore
+from qcqueue.storage.nearby import KEPT_MOST, NearbyStore
+
+
+class Far(FolderStore):
+    """A store that counts what is fetched from it."""
+
+    fetched = 0
+
+    def fetch(self, blob: Blob, target: Path, **how: Any) -> None:
+        self.fetched += 1
+        super().fetch(blob, target, **how)
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Far:
+    far = Far(tmp_path / "far", SystemClock())
+    far.create()
+    return far
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    return tmp_path / "cache" / "nearby"
+
+
+@pytest.fixture
+def near(far: Far, kept: Path) -> NearbyStore:
+    return NearbyStore(far, kept)
+
+
+def source_of(folder: Path, data: bytes = b"bytes") -> Path:
+    path = folder / f"source of {len(data)}"
+    path.write_bytes(data)
+    return path
+
+
+def test_what_was_put_here_is_fetched_without_a_download(far: Far, near: NearbyStore, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    blob = near.put(source_of(tmp_path))
+    near.fetch(blob, tmp_path / "target", moved=lambda *moved: told.append(moved))
+    assert ((tmp_path / "target").read_bytes(), far.fetched, told) == (b"bytes", 0, [(5, 5)])
+
+
+def test_what_was_fetched_once_is_not_downloaded_again(far: Far, near: NearbyStore, tmp_path: Path) -> None:
+    blob = far.put(source_of(tmp_path))
+    for _ in range(3):
+        near.fetch(blob, tmp_path / "target")
+    assert far.fetched == 1
+
+
+def test_a_copy_on_the_same_disk_is_a_link(near: NearbyStore, kept: Path, tmp_path: Path) -> None:
+    source = source_of(tmp_path)
+    blob = near.put(source)
+    near.fetch(blob, tmp_path / "target")
+    assert source.stat().st_ino == (kept / blob.sha256).stat().st_ino == (tmp_path / "target").stat().st_ino
+
+
+def test_a_disk_that_cannot_link_has_copies(
+    far: Far, near: NearbyStore, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    source = source_of(tmp_path)
+    blob = near.put(source)
+    near.fetch(blob, tmp_path / "target")
+    assert (tmp_path / "target").read_bytes() == b"bytes"
+    assert (kept / blob.sha256).stat().st_ino != source.stat().st_ino
+    assert far.fetched == 0
+
+
+@pytest.mark.parametrize("damage", [b"", b"byte", b"bytez", b"bytes and more"])
+def test_a_damaged_copy_costs_a_download_and_is_replaced(
+    far: Far, near: NearbyStore, kept: Path, tmp_path: Path, damage: bytes
+) -> None:
+    blob = near.put(source_of(tmp_path))
+    (kept / blob.sha256).write_bytes(damage)
+    for _ in range(2):
+        near.fetch(blob, tmp_path / "target")
+        assert (tmp_path / "target").read_bytes() == b"bytes"
+    assert far.fetched == 1
+
+
+def test_a_source_that_is_written_over_damages_the_copy_and_no_more(
+    far: Far, near: NearbyStore, tmp_path: Path
+) -> None:
+    source = source_of(tmp_path)
+    blob = near.put(source)
+    source.write_bytes(b"others")
+    near.fetch(blob, tmp_path / "target")
+    assert ((tmp_path / "target").read_bytes(), source.read_bytes()) == (b"bytes", b"others")
+
+
+def test_a_fetch_replaces_the_target_and_not_what_it_was_a_link_to(near: NearbyStore, tmp_path: Path) -> None:
+    one, other = near.put(source_of(tmp_path)), near.put(source_of(tmp_path, b"other bytes"))
+    near.fetch(one, tmp_path / "target")
+    near.fetch(other, tmp_path / "target")
+    near.fetch(one, tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == b"bytes"
+
+
+@pytest.mark.parametrize("fails", ["mkdir", "copy", "utime"])
+def test_a_disk_that_is_full_keeps_nothing_and_harms_nothing(
+    far: Far, near: NearbyStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    source = source_of(tmp_path)
+    if fails == "copy":
+        monkeypatch.setattr(Path, "hardlink_to", full)
+        monkeypatch.setattr(shutil, "copyfile", full)
+    elif fails == "utime":
+        monkeypatch.setattr(os, "utime", full)
+    else:
+        monkeypatch.setattr(Path, fails, full)
+    blob = near.put(source)
+    near.fetch(blob, tmp_path / "target")
+    assert (tmp_path / "target").read_bytes() == b"bytes"
+    near.delete(blob)
+
+
+def test_a_folder_that_is_a_file_keeps_nothing_and_harms_nothing(far: Far, kept: Path, tmp_path: Path) -> None:
+    kept.parent.mkdir()
+    kept.write_bytes(b"in the way")
+    near = NearbyStore(far, kept)
+    blob = near.put(source_of(tmp_path))
+    near.fetch(blob, tmp_path / "target")
+    near.delete(blob)
+    assert (tmp_path / "target").read_bytes() == b"bytes"
+    assert kept.read_bytes() == b"in the way"
+
+
+def test_a_copy_that_goes_while_it_is_taken_costs_a_download(
+    far: Far, near: NearbyStore, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blob = near.put(source_of(tmp_path))
+    real = module._holds
+
+    def look_and_lose(path: Path, sha256: str) -> bool:
+        found = real(path, sha256)
+        path.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(module, "_holds", look_and_lose)
+    near.fetch(blob, tmp_path / "target")
+    assert ((tmp_path / "target").read_bytes(), far.fetched) == (b"bytes", 1)
+
+
+def test_the_oldest_copies_go(far: Far, near: NearbyStore, kept: Path, tmp_path: Path) -> None:
+    blobs = []
+    for number in range(KEPT_MOST + 3):
+        blobs.append(near.put(source_of(tmp_path, b"x" * (number + 1))))
+        os.utime(kept / blobs[-1].sha256, (number, number))
+    assert {path.name for path in kept.iterdir()} == {blob.sha256 for blob in blobs[-KEPT_MOST:]}
+
+
+def test_what_is_used_is_young_again(far: Far, near: NearbyStore, kept: Path, tmp_path: Path) -> None:
+    blobs = []
+    for number in range(KEPT_MOST):
+        blobs.append(near.put(source_of(tmp_path, b"x" * (number + 1))))
+        os.utime(kept / blobs[-1].sha256, (number, number))
+    near.fetch(blobs[0], tmp_path / "target")
+    near.put(source_of(tmp_path, b"one more"))
+    assert (kept / blobs[0].sha256).exists()
+    assert not (kept / blobs[1].sha256).exists()
+
+
+def test_what_is_deleted_is_gone_here_too(far: Far, near: NearbyStore, kept: Path, tmp_path: Path) -> None:
+    blob = near.put(source_of(tmp_path))
+    for _ in range(2):
+        near.delete(blob)
+    assert list(kept.iterdir()) == []
+    with pytest.raises(BlobMissing):
+        near.fetch(blob, tmp_path / "target")
+
+
+def test_nothing_unfinished_stays(near: NearbyStore, kept: Path, tmp_path: Path) -> None:
+    near.fetch(near.put(source_of(tmp_path)), tmp_path / "target")
+    assert [path.name for path in tmp_path.rglob("incoming-*")] == []
+
+
+def test_all_else_is_the_far_stores(far: Far, near: NearbyStore, tmp_path: Path) -> None:
+    blob = near.put(source_of(tmp_path))
+    assert (near.url, near.size(blob), list(near.list_blobs())) == (far.url, 5, [blob])
+    name = near.new_heartbeat("session")
+    near.beat(name)
+    assert near.heartbeat_age_s(name) is not None
+    near.forget_heartbeat(name)
+    assert near.heartbeat_age_s(name) is None
