@@ -45,7 +45,7 @@ class Patience:
 
 
 # Somebody waits at a terminal, and can try again.
-QUICK = Patience(tries=5, tries_away=1, timeout_s=15.0, lag_s=3.0)
+QUICK = Patience(tries=5, tries_away=1, timeout_s=8.0, lag_s=3.0)
 # A session has all the time that its machine lives.
 STEADY = Patience(tries=8, tries_away=4, timeout_s=60.0, lag_s=40.0)
 

@@ -22,7 +22,8 @@ FIELDS = (
     "id,title,labels/trashed,explicitlyTrashed,fileSize,md5Checksum,sha256Checksum,modifiedDate,"
     "properties(key,value,visibility)"
 )
-RESERVED_AT_ONCE = 50
+# As many as one request can: an epoch uses three.
+RESERVED_AT_ONCE = 1000
 LARGEST_PAGE = 1000
 TAKEN, NOT_FOUND, NO_SUCH_RANGE = 409, 404, 416
 

@@ -9,7 +9,7 @@ from qcqueue.storage.drive.answers import MAKE_ROOM
 from qcqueue.storage.drive.files import DriveFiles
 
 KEPT_FREE_BYTES = 20_000_000
-ASKED_AGAIN_AFTER = 20
+ASKED_AGAIN_AFTER = 100
 
 
 class Space:
