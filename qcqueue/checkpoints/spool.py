@@ -33,6 +33,7 @@ from qcqueue.core.outcomes import Cause
 from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
+from qcqueue.errors import CheckpointDamaged
 
 Phase = Literal["starting", "building", "compiling", "training", "saving", "validating", "evaluating"]
 
@@ -146,14 +147,19 @@ class Spool:
         return sorted(self._entries(), key=lambda entry: entry.number)
 
     def read_epoch(self, entry: Entry) -> EpochEntry:
-        value = parse_json(entry.path.read_bytes())
-        return EpochEntry(
-            record=TrainingRecord.from_json(value["record"]),
-            timing=EpochTiming(**value["timing"]),
-            state_entry=value["state_entry"],
-        )
+        """Raises: CheckpointDamaged: the entry is not whole."""
+        try:
+            value = parse_json(entry.path.read_bytes())
+            return EpochEntry(
+                record=TrainingRecord.from_json(value["record"]),
+                timing=EpochTiming(**value["timing"]),
+                state_entry=value["state_entry"],
+            )
+        except (ValueError, KeyError, TypeError) as exc:
+            raise CheckpointDamaged(f"{entry.path.name} is not a whole record of an epoch") from exc
 
     def read_state_record(self, entry: Entry) -> TrainingRecord:
+        """Raises: CheckpointDamaged: the entry is not whole."""
         return TrainingRecord.from_json(read_about(entry.path)["record"])
 
     def newest_record(self) -> TrainingRecord | None:
@@ -193,8 +199,8 @@ class Spool:
         _write_json(self._stored_path, dict(blobs))
 
     def stored(self) -> dict[str, Any]:
-        """Session: what `note_stored` was last told."""
-        with contextlib.suppress(FileNotFoundError):
+        """Session: what `note_stored` was last told; nothing where that cannot be read."""
+        with contextlib.suppress(FileNotFoundError, ValueError):
             return dict(parse_json(self._stored_path.read_bytes()))
         return {}
 

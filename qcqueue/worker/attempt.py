@@ -126,6 +126,7 @@ class Attempt:
         """Store and commit everything the trainer has handed over."""
         for entry in self.spool.waiting():
             if entry.kind == "state":
+                self.spool.read_state_record(entry)  # what is not whole is not worth a transfer
                 self._put(entry, "state")
         # Storing can take its time: what belongs to the stored states and has come meanwhile goes into one commit.
         ready = list(takewhile(self._is_ready, self.spool.waiting()))

@@ -3,7 +3,8 @@
 Each session locks one file in the machine's cache for as long as it lives. Whoever can take the lock has proof
 that the process is dead, however it died, so its job can be claimed at once instead of after the lease; and as long
 as they hold it they alone may deal with what it left. A process that is only asleep keeps its lock. Without a lock
-file there is no proof, and the lease decides.
+file there is no proof, and the lease decides. The file holds the boot id of the machine, because what a process wrote
+and did not sync outlives its own death, and not that of the machine.
 """
 
 import contextlib
@@ -17,8 +18,9 @@ NOT_YET = ".new"
 class Presence:
     """The lock files of the sessions of one machine, in one folder of its cache."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, boot_id: str | None = None) -> None:
         self._folder = folder
+        self._boot_id = _boot_id() if boot_id is None else boot_id
         self._held: dict[str, int] = {}
         self._inherited: set[str] = set()
 
@@ -29,6 +31,7 @@ class Presence:
         unlocked = self._folder / f"{session_id}{NOT_YET}"
         descriptor = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.write(descriptor, self._boot_id.encode())
         unlocked.rename(self._folder / session_id)
         self._held[session_id] = descriptor
 
@@ -46,6 +49,11 @@ class Presence:
                 self._held[name] = descriptor
                 self._inherited.add(name)
         return frozenset(self._inherited)
+
+    def died_since_boot(self, session_id: str) -> bool:
+        """Return whether an inherited session lived since this machine was started last."""
+        descriptor = self._held.get(session_id)
+        return descriptor is not None and os.pread(descriptor, 100, 0) == self._boot_id.encode()
 
     def leave(self, session_id: str) -> None:
         """Give up a lock and its file: this session's, or that of a dead one which has been dealt with."""
@@ -79,3 +87,10 @@ class Presence:
                 pass
             os.close(descriptor)
         return None
+
+
+def _boot_id() -> str:
+    """Return what names the time since the kernel started; the same for ever where the system does not say."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return "unknown"

@@ -7,26 +7,33 @@ It leaves training to the trainer, bytes to the store, legality to the queue, an
 """
 
 import contextlib
-import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
-from qcqueue.checkpoints.spool import Failure, Spool
+from qcqueue.checkpoints.spool import Failure
 from qcqueue.checkpoints.spool import Progress as TrainerProgress
 from qcqueue.core.outcomes import Cause, cause_of
 from qcqueue.core.records import EpochMetrics, TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.words import duration
-from qcqueue.errors import LeaseLost, OutcomeUnknown, StoreError, TrainingError
+from qcqueue.errors import (
+    CorruptionError,
+    DigestMismatch,
+    LeaseLost,
+    OutcomeUnknown,
+    StoreBusy,
+    StoreError,
+    TrainingError,
+)
 from qcqueue.queue.claim import begin_session, claim, claim_held_by, end_session
 from qcqueue.queue.values import Checkpoint, Claim, LiveAttempt
 from qcqueue.scheduling.order import first_runnable
 from qcqueue.worker.attempt import Attempt, Saved
+from qcqueue.worker.estate import Estate
 from qcqueue.worker.machine import Machine
-from qcqueue.worker.survey import Sight, Survey
+from qcqueue.worker.survey import Survey
 from qcqueue.worker.tools import Tools
 
 SOON_S = 0.1
@@ -59,7 +66,7 @@ class Limits:
 
     max_minutes: float | None = None
     max_epochs: int | None = None
-    jobs: int = 1
+    jobs: int | None = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +92,7 @@ class View:
     transfer: Transfer | None
     written: TrainingRecord | None
     saved: Saved | None
-    waiting_for: StoreError | None
+    waiting_for: StoreError | CorruptionError | None
     epoch_s: float | None
 
 
@@ -114,13 +121,15 @@ class Session:
         self._epochs = 0
         self._epoch_s: float | None = None
         self._resumed: str | None = None
-        self._waiting_for: StoreError | None = None
+        self._waiting_for: StoreError | CorruptionError | None = None
         self._jobs = 0
         self._deaths = 0
         self._heartbeat = ""
         self._transfer: Transfer | None = None
         self._writes_seen = 0
+        self._may_hold = False
         self._survey = Survey(tools)
+        self._estate = Estate(session_id, tools, attempt_on=self._attempt_on)
         self._memory_kills = 0
 
     def step(self) -> float | None:
@@ -132,7 +141,7 @@ class Session:
 
     def ask_to_stop(self, reason: Ending = Ending.ASKED) -> None:
         """Save what there is and leave; returns at once, the next steps do it."""
-        if self._stop_reason is None:
+        if self._stop_reason is None or (reason is Ending.ASKED and self._stop_reason is not Ending.ASKED):
             self._stop_reason = reason
             self._stop_asked_s = self._tools.clock.monotonic_s()
 
@@ -171,7 +180,7 @@ class Session:
     @property
     def has_unsaved(self) -> bool:
         """Whether this machine's disk holds work of any session that is not committed: it would go with the machine."""
-        return any(Spool(folder).waiting() for folder in self._spools.glob("*"))
+        return self._estate.has_unsaved
 
     # The chain: arrive -> look -> prepare -> watch -> settle -> look ... -> leave.
 
@@ -195,15 +204,30 @@ class Session:
         return self._go(self._look)
 
     def _look(self) -> float | None:
-        if self._stop_reason or self._out_of_limits():
+        """Look for a job. Where one may be held, or was, a store that does not answer is waited for."""
+        if not self._may_hold and (self._stop_reason or self._out_of_limits()):
             return self._leave(self._stop_reason or Ending.LIMIT)
-        seen = self._survey.look()
-        for left in seen.left_here:
-            self._salvage(left)
-        self._beat_now()  # all this can have taken minutes, and a lease must not be born old
         try:
-            held = self._tools.database.transact(
-                lambda tx: claim(
+            return self._choose()
+        except OutcomeUnknown as exc:  # perhaps it was the claim
+            self._may_hold = True
+            busy: StoreBusy = exc
+        except StoreBusy as exc:
+            if not (self._may_hold or self._jobs or self._deaths):
+                raise
+            busy = exc
+        self._tools.narrate(f"the store does not answer, asking again in {RETRY_S:.0f} s: {busy}")
+        return RETRY_S
+
+    def _choose(self) -> float | None:
+        seen = self._survey.look()
+        self._estate.salvage(seen)
+        self._beat_now()  # all this can have taken minutes, and a lease must not be born old
+        held = self._tools.database.transact(
+            # Whoever was not told what came of a claim may hold a job already.
+            lambda tx: (
+                claim_held_by(tx, self.id)
+                or claim(
                     tx,
                     self.id,
                     gone=seen.gone,
@@ -211,30 +235,17 @@ class Session:
                     now_s=self._tools.clock.now_s(),
                 )
             )
-        except OutcomeUnknown:
-            return self._go(self._find_out)
-        self._tidy(seen)
+        )
+        self._may_hold = False
+        self._estate.clear(seen)
         self.obstacles = {name: why for name, why in seen.obstacles.items() if why}
         self.busy = seen.busy
         if held:
-            return self._take(held)
+            self._attempt = self._attempt_on(held)
+            return self._go(self._prepare)
         if not seen.all_checked:  # a rival took the one that was clear
             return self._go(self._look)
         return self._leave(self._worst or (Ending.FINISHED if self._jobs else Ending.NOTHING_TO_DO))
-
-    def _find_out(self) -> float | None:
-        """Ask whether a job is held, after a claim whose answer was lost."""
-        try:
-            # As a transaction: a mere reading may be answered from this machine's copy, which knows nothing of it.
-            held = self._tools.database.transact(lambda tx: claim_held_by(tx, self.id))
-        except StoreError as exc:
-            self._tools.narrate(f"the store does not answer, asking again in {RETRY_S:.0f} s: {exc}")
-            return RETRY_S
-        return self._take(held) if held else self._go(self._look)
-
-    def _take(self, held: Claim) -> float:
-        self._attempt = self._attempt_on(held)
-        return self._go(self._prepare)
 
     def _prepare(self) -> float | None:
         self._mind_the_deadline()
@@ -278,8 +289,8 @@ class Session:
                     return self._settle(exit_code)
         except LeaseLost as exc:
             return self._lost(exc)
-        except StoreError as exc:
-            # Training goes on; the spool keeps everything until the store answers again.
+        except (StoreError, DigestMismatch) as exc:
+            # Training goes on; the spool keeps everything until the store answers again, or takes it whole.
             self._waiting_for = exc
             self._tools.narrate(f"saving waits {RETRY_S:.0f} s: {exc}")
             self._retry_due_s = now_s + RETRY_S
@@ -340,24 +351,13 @@ class Session:
     def _attempt_on(self, held: Claim) -> Attempt:
         return Attempt(
             held,
-            spool=self._spool(held.session_id, held.attempt),
+            spool=self._estate.spool(held.session_id, held.attempt),
             store=self._tools.store,
             database=self._tools.database,
             clock=self._tools.clock,
             cache=self._tools.cache,
             moved=self._moved,
         )
-
-    def _salvage(self, left: LiveAttempt) -> None:
-        """Save, in its name, what a dead session of this machine had been handed and could not save any more."""
-        if not self._spool(left.session_id, left.number).waiting():
-            return
-        with contextlib.suppress(LeaseLost):  # somebody has taken the job over, and with it what is to be saved
-            with self._tools.database.read() as tx:
-                held = claim_held_by(tx, left.session_id)
-            if held:
-                self._tools.narrate(f"saving what attempt {left.number} on {left.job_name} left on this machine")
-                self._attempt_on(held).collect()
 
     def _moved(self, moved_bytes: int, size_bytes: int) -> None:
         """A transfer can take longer than a lease, so the heart beats meanwhile, and whoever looks is shown."""
@@ -376,7 +376,7 @@ class Session:
         self._drop()
         self._jobs += 1
         self._worst = self._worst or ending
-        if self._jobs >= self._limits.jobs:
+        if self._limits.jobs is not None and self._jobs >= self._limits.jobs:
             return self._leave(self._worst or Ending.FINISHED)
         return self._go(self._look)
 
@@ -417,6 +417,7 @@ class Session:
     def _beat_now(self) -> None:
         self._beat_due_s = self._tools.clock.monotonic_s() + self._tools.lease.beat_every_s
         self._tools.store.beat(self._heartbeat)
+        self._estate.beat()
 
     def _check_live(self, attempt: Attempt) -> None:
         """Ask whether the job is still ours, unless the database has agreed to a write since the last time."""
@@ -477,30 +478,6 @@ class Session:
         return Failure(
             cause=Cause.CODE_ERROR, message=f"the trainer vanished {MOST_DEATHS} times without an epoch ({how})"
         )
-
-    def _tidy(self, seen: Sight) -> None:
-        """Remove what dead sessions of this machine left behind; their attempts are buried by now.
-
-        A session that this queue does not know may have worked on another one, which will want what it left.
-        """
-        for session_id in sorted(seen.dead):
-            spools = list(self._spools.glob(f"{session_id}-*"))
-            if spools and session_id not in seen.heartbeats:
-                self._tools.presence.disown(session_id)
-                continue
-            for folder in spools:
-                shutil.rmtree(folder, ignore_errors=True)
-            with contextlib.suppress(StoreError):  # a heartbeat nobody needs is litter, and a job may be held by now
-                if heartbeat := seen.heartbeats.get(session_id):
-                    self._tools.store.forget_heartbeat(heartbeat)
-            self._tools.presence.leave(session_id)
-
-    @property
-    def _spools(self) -> Path:
-        return self._tools.cache / "spool"
-
-    def _spool(self, session_id: str, attempt: int) -> Spool:
-        return Spool(self._spools / f"{session_id}-{attempt}")
 
 
 def _where_from(chosen: Checkpoint | None) -> str:

@@ -20,14 +20,16 @@ class Sight:
     """One look at the queue.
 
     dead are the sessions of this machine that provably ended, and heartbeats names the heartbeats of those that worked
-    on this queue; gone maps (job, attempt) to how its end is known; left_here are the gone whose spools lie on this
-    machine; busy are the attempts that are alive; obstacles maps a checked job to what is in its way, None for nothing;
-    all_checked is false where jobs behind the first clear one were not looked at.
+    on this queue; gone maps (job, attempt) to how its end is known, and silent names the heartbeats of their sessions;
+    left_here are the gone whose spools lie whole on this machine; busy are the attempts that are alive; obstacles maps
+    a checked job to what is in its way, None for nothing; all_checked is false where jobs behind the first clear one
+    were not looked at.
     """
 
     dead: frozenset[str]
     heartbeats: dict[str, str]
     gone: dict[tuple[str, int], str]
+    silent: frozenset[str]
     left_here: tuple[LiveAttempt, ...]
     busy: tuple[LiveAttempt, ...]
     obstacles: dict[str, str | None]
@@ -55,7 +57,8 @@ class Survey:
             dead=dead,
             heartbeats=heartbeats,
             gone=gone,
-            left_here=tuple(it for it in live if self._was_here(it, dead)),
+            silent=frozenset(it.heartbeat for it in live if (it.job_name, it.number) in gone),
+            left_here=tuple(it for it in live if self._was_here(it, dead) and self._is_trusted(it)),
             busy=tuple(it for it in live if (it.job_name, it.number) not in gone),
             obstacles=obstacles,
             all_checked=len(obstacles) == len(waiting),
@@ -71,6 +74,10 @@ class Survey:
 
     def _was_here(self, live: LiveAttempt, dead: AbstractSet[str]) -> bool:
         return live.session_id in dead and live.machine == self._tools.machine.id
+
+    def _is_trusted(self, left: LiveAttempt) -> bool:
+        """Whether all that a session wrote is there: it is not synced, and a machine that was down may have lost it."""
+        return self._tools.presence.died_since_boot(left.session_id)
 
     def _check_until_clear(self, waiting: Sequence[Candidate]) -> dict[str, str | None]:
         checked: dict[str, str | None] = {}

@@ -100,6 +100,19 @@ def test_a_session_that_is_about_to_announce_itself_is_not_gone(presence: Presen
     assert presence.inherit() == set()
 
 
+def test_a_dead_session_tells_whether_the_machine_was_down_since(tmp_path: Path) -> None:
+    dying = Presence(tmp_path, boot_id="this boot")
+    dying.announce("theirs")
+    dying.let_go()
+    neighbour = Presence(tmp_path, boot_id="this boot")
+    assert neighbour.inherit() == {"theirs"}
+    assert neighbour.died_since_boot("theirs")
+    neighbour.let_go()
+    later = Presence(tmp_path, boot_id="the next boot")
+    assert later.inherit() == {"theirs"}
+    assert not later.died_since_boot("theirs")
+
+
 def announce_and_wait(folder: Path, session_id: str, pipe: Pipe) -> None:
     Presence(folder).announce(session_id)
     pipe.send("announced")

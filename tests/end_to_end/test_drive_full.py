@@ -31,6 +31,12 @@ class Scene:
         trainer = PaperTrainer(epochs=EPOCHS, state_bytes=STATE_BYTES, together=True)
         return a_session(name, self.place, trainer, Limits(max_epochs=EPOCHS), clock=MachineClock(self.time))
 
+    def begin_another(self) -> None:
+        """Let another session come and take the job."""
+        session = self.session("two")
+        while session.view() is None:
+            session.step()
+
     def epochs_saved(self) -> int:
         with self.place.read() as tx:
             return job_detail(tx, "paper/vgg16").line.epochs_done
@@ -84,7 +90,33 @@ def test_who_is_asked_to_leave_while_drive_is_full_leaves_its_work_to_the_next_s
     assert (session.ending, scene.epochs_saved()) == (Ending.UNSAVED, 1)
 
     scene.owner.leave_free(QUOTA_BYTES // 2)
-    heir = scene.session("two")
-    while heir.view() is None:
-        heir.step()
+    scene.begin_another()
     assert scene.epochs_saved() == EPOCHS
+
+
+@pytest.fixture
+def left_behind(scene: Scene) -> Scene:
+    """A machine on whose disk a session left three epochs that are not saved."""
+    session = scene.session("one")
+    scene.run_until_full(session)
+    session.abandon()
+    scene.owner.leave_free(QUOTA_BYTES // 2)
+    return scene
+
+
+def test_what_a_dead_session_left_is_saved_by_the_next_one(left_behind: Scene) -> None:
+    left_behind.begin_another()
+    assert left_behind.epochs_saved() == EPOCHS
+
+
+def test_what_a_dead_session_left_and_cannot_be_read_costs_itself_and_no_more(left_behind: Scene) -> None:
+    for entry in (left_behind.place.cache / "spool").glob("one-*/entries/*"):
+        entry.write_bytes(entry.read_bytes()[:-100])
+    left_behind.begin_another()
+    assert left_behind.epochs_saved() == 1
+
+
+def test_what_was_left_before_the_machine_went_down_is_not_trusted(left_behind: Scene) -> None:
+    (left_behind.place.cache / "sessions" / "one").write_text("another boot")
+    left_behind.begin_another()
+    assert left_behind.epochs_saved() == 1

@@ -1,0 +1,91 @@
+"""What dead sessions of this machine left behind: work in their spools, heartbeats, locks.
+
+A session inherits every dead one by its lock, saves in its name what its trainer had handed over, and clears the rest
+away once its attempt is buried. Always true: what another queue may still want is left alone, and what cannot be read
+costs what was unsaved and never the next session.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from qcqueue.checkpoints.spool import Spool
+from qcqueue.errors import CorruptionError, LeaseLost, StoreError
+from qcqueue.queue.claim import claim_held_by
+from qcqueue.queue.values import Claim, LiveAttempt
+from qcqueue.worker.attempt import Attempt
+from qcqueue.worker.survey import Sight
+from qcqueue.worker.tools import Tools
+
+
+class Estate:
+    """The spools of one machine, as one session may deal with them. attempt_on makes the `Attempt` of a claim."""
+
+    def __init__(self, session_id: str, tools: Tools, *, attempt_on: Callable[[Claim], Attempt]) -> None:
+        self._tools = tools
+        self._attempt_on = attempt_on
+        self._known = {session_id}
+        self._saving: LiveAttempt | None = None
+
+    @property
+    def has_unsaved(self) -> bool:
+        """Whether a spool of this queue holds work that is not committed: it would go with the machine."""
+        return any(Spool(folder).waiting() for session_id in self._known for folder in self._spools_of(session_id))
+
+    def spool(self, session_id: str, attempt: int) -> Spool:
+        return Spool(self._folder / f"{session_id}-{attempt}")
+
+    def salvage(self, seen: Sight) -> None:
+        """Save what dead sessions of this machine had been handed and could not save any more.
+
+        Raises: StoreError: the store does not take it now; it stays where it is.
+        """
+        self._known |= seen.heartbeats.keys()
+        for left in seen.left_here:
+            if self.spool(left.session_id, left.number).waiting():
+                self._save(left)
+
+    def beat(self) -> None:
+        """Keep the attempt that is being saved alive, whose session cannot any more: saving it can take long."""
+        if self._saving:
+            self._tools.store.beat(self._saving.heartbeat)
+
+    def clear(self, seen: Sight) -> None:
+        """Remove what the dead left; their attempts are buried by now."""
+        for session_id in sorted(seen.dead):
+            spools = self._spools_of(session_id)
+            if spools and session_id not in seen.heartbeats:  # it worked on another queue, which will want them
+                self._tools.presence.disown(session_id)
+                continue
+            for folder in spools:
+                shutil.rmtree(folder, ignore_errors=True)
+            self._tools.presence.leave(session_id)
+        for heartbeat in {*seen.silent, *seen.heartbeats.values()}:
+            with contextlib.suppress(StoreError):  # a heartbeat nobody needs is litter, and a job may be held by now
+                self._tools.store.forget_heartbeat(heartbeat)
+
+    def _save(self, left: LiveAttempt) -> None:
+        narrate, what = self._tools.narrate, f"attempt {left.number} on {left.job_name} left on this machine"
+        with self._tools.database.read() as tx:
+            held = claim_held_by(tx, left.session_id)
+        if held is None:
+            return
+        narrate(f"saving what {what}")
+        self._saving = left
+        try:
+            self.beat()
+            self._attempt_on(held).collect()
+        except LeaseLost:  # somebody has taken the job over, and with it what was to be saved
+            narrate(f"somebody else has taken {left.job_name} over meanwhile")
+        except CorruptionError as exc:
+            narrate(f"what {what} cannot be read, and is trained again: {exc}")
+        finally:
+            self._saving = None
+
+    def _spools_of(self, session_id: str) -> list[Path]:
+        return sorted(self._folder.glob(f"{session_id}-*"))
+
+    @property
+    def _folder(self) -> Path:
+        return self._tools.cache / "spool"
