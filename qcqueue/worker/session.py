@@ -128,7 +128,7 @@ class Session:
         self._transfer: Transfer | None = None
         self._writes_seen = 0
         self._may_hold = False
-        self._survey = Survey(tools)
+        self._survey = Survey(session_id, tools)
         self._estate = Estate(session_id, tools, attempt_on=self._attempt_on)
         self._memory_kills = 0
 
@@ -220,6 +220,8 @@ class Session:
         return RETRY_S
 
     def _choose(self) -> float | None:
+        if self._may_hold:
+            self._beat_now()
         seen = self._survey.look()
         self._estate.salvage(seen)
         self._beat_now()  # all this can have taken minutes, and a lease must not be born old

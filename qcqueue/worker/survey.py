@@ -39,7 +39,8 @@ class Sight:
 class Survey:
     """Looks at the queue for one session."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, session_id: str, tools: Tools) -> None:
+        self._session_id = session_id
         self._tools = tools
         self._weights: dict[str, str | None] = {}
 
@@ -47,7 +48,9 @@ class Survey:
         # Whoever is provably dead here has nothing left to write, so what the database shows next is its last word.
         dead = self._tools.presence.inherit()
         with self._tools.database.read() as tx:
-            live, heartbeats = live_attempts(tx), heartbeats_of(tx, dead)
+            # What is held by this very session, which was not told so, is nobody else's business.
+            live = [it for it in live_attempts(tx) if it.session_id != self._session_id]
+            heartbeats = heartbeats_of(tx, dead)
         # Between two reads: asking the store takes time, and an open read keeps writers out.
         gone = {(it.job_name, it.number): why for it in live if (why := self._why_gone(it, dead))}
         with self._tools.database.read() as tx:

@@ -24,6 +24,11 @@ ONCE_FAILED = {
     511: "a copy of the dataset that was damaged in the cache was trained on",
     524: "a store that was busy at the goodbye left a session stepping without an attempt",
     578: "asked to stop between the claim and the first file of the spool, a session raised",
+    11: "two sessions of one machine saved what a dead one had left, and each removed the other's files",
+    104: "a session that was killed between a commit and the removal of its entries had them committed twice",
+    147: "a failure whose answer was lost was taken for a lost lease",
+    254: "a job whose failure was not known to be recorded was prepared once more",
+    2021: "a session that was not told of its claim took itself for dead, and made its own heart be forgotten",
     660: "each retry of a busy commit counted the same death of the trainer again, and failed the job for good",
 }
 
