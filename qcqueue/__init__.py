@@ -19,14 +19,15 @@ def work(
     *,
     max_minutes: float | None = None,
     max_epochs: int | None = None,
-    jobs: int = 1,
+    jobs: int | None = 1,
     release: bool = True,
 ) -> str:
     """Run one session on this machine, as `qcqueue work` does, and return how it ended, in words.
 
-    store is a URL such as "folder:PATH"; without one, the settings decide. In a notebook it shows one block that is
-    kept up to date, and on Colab it gives the machine back when it is done, unless release is false or somebody
-    interrupted it. Raises: QcqueueError, except in a notebook, which shows the error.
+    store is a URL such as "folder:PATH"; without one, the settings decide. jobs is how many to end before
+    leaving, None for as many as there are. In a notebook it shows one block that is kept up to date, and on Colab it
+    gives the machine back when it is done, unless release is false or somebody interrupted it. Raises: QcqueueError,
+    except in a notebook, which shows the error.
     """
     from qcqueue.notebook import cell
 

@@ -1,10 +1,12 @@
 """The Colab worker notebook as a file: a text cell with the rules, and one cell that shows as a small form.
 
-Plain JSON in the notebook format 4.5. It holds no output, no secret, and nothing that works without a person who
-opens it and presses a button. A file that qcqueue did not write is never replaced.
+Plain JSON in the notebook format 4.5. It holds no output, no sign-in, and nothing that works without a person who
+opens it and presses a button; on demand it holds an OAuth client with its secret, which opens nothing by itself. It
+installs the version of qcqueue that wrote it. A file that qcqueue did not write is never replaced.
 """
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ TEXT = """\
 # qcqueue worker
 
 **What it does.** It takes the next job of your queue, trains it, saves after every epoch, and goes on where the last \
-session was cut. Choose a GPU under *Runtime > Change runtime type*, press the button of the cell below, and press it \
+session was cut. Then it takes the job after that, until the machine is taken, the minutes are over, or nothing is \
+left to do. Choose a GPU under *Runtime > Change runtime type*, press the button of the cell below, and press it \
 again after any interruption.
 
 **Colab's rules, which it keeps.** You start it, and the tab stays open: nothing here keeps a session alive, clicks, \
@@ -31,16 +34,18 @@ CODE = """\
 store = {store} #@param {{type:"string"}}
 #@markdown Stop after so many minutes; 0 is as long as the machine lasts.
 minutes = 0 #@param {{type:"integer"}}
+#@markdown Leave after so many jobs; 0 is as many as the machine lasts for.
+jobs = 0 #@param {{type:"integer"}}
 release_the_gpu_when_done = True #@param {{type:"boolean"}}
 
 import importlib.util
 
 if importlib.util.find_spec("qcqueue") is None:
-    %pip install --quiet "qcqueue[train,drive]"
+    %pip install --quiet "qcqueue[train,drive]=={version}"
 
 import qcqueue
 {client}
-qcqueue.work(store, max_minutes=minutes or None, release=release_the_gpu_when_done);
+qcqueue.work(store, max_minutes=minutes or None, jobs=jobs or None, release=release_the_gpu_when_done);
 """
 
 
@@ -54,6 +59,8 @@ os.environ["QCQUEUE_CLIENT"] = {client}
 def notebook_text(store: str, client: str | None = None) -> str:
     """Return the notebook for a store, as the text of its file; client: the JSON of an OAuth client."""
     signing_in = "" if client is None else CLIENT.format(client=repr(client))
+    in_code = json.dumps(store, ensure_ascii=False)
+    code = CODE.format(store=in_code, client=signing_in, version=version("qcqueue"))
     cells = [
         {"cell_type": "markdown", "id": "rules", "metadata": {}, "source": _lines(TEXT)},
         {
@@ -62,7 +69,7 @@ def notebook_text(store: str, client: str | None = None) -> str:
             "metadata": {"cellView": "form"},
             "execution_count": None,
             "outputs": [],
-            "source": _lines(CODE.format(store=json.dumps(store, ensure_ascii=False), client=signing_in)),
+            "source": _lines(code),
         },
     ]
     metadata = {

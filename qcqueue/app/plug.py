@@ -17,7 +17,7 @@ from typing import Literal
 
 from qcqueue.checkpoints.spool import Progress, Spool
 from qcqueue.clock import Clock, Rng
-from qcqueue.storage.drive.token import without_token
+from qcqueue.storage.drive.token import without_secrets
 
 Moment = Literal[
     "at the start",
@@ -137,7 +137,7 @@ def _session(place: Place, arguments: tuple[str, ...]) -> Iterator[subprocess.Po
     """A `work` process in a group of its own; whatever is left of the group at the end is killed."""
     process = subprocess.Popen(
         [sys.executable, "-m", "qcqueue", "work", "--store", f"folder:{place.store}", *arguments],
-        env=without_token(os.environ) | {"QCQUEUE_CACHE": str(place.cache)},
+        env=without_secrets(os.environ) | {"QCQUEUE_CACHE": str(place.cache)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         start_new_session=True,

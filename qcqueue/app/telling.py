@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from qcqueue.checkpoints.spool import Phase
 from qcqueue.core.words import count, duration, listed
-from qcqueue.worker.session import Session, View
+from qcqueue.worker.session import Session
+from qcqueue.worker.view import View
 
 PHASES: Mapping[Phase, str] = {
     "starting": "loading TensorFlow",

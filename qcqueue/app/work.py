@@ -10,8 +10,9 @@ from qcqueue.errors import ExtraMissing, SettingInvalid
 from qcqueue.worker.machine import can_train, out_of_memory_kills, this_machine
 from qcqueue.worker.presence import Presence
 from qcqueue.worker.process import TrainerProcess, check_weights
-from qcqueue.worker.session import Ending, Limits, Session
+from qcqueue.worker.session import Session
 from qcqueue.worker.tools import Tools
+from qcqueue.worker.view import Ending, Limits
 
 
 def new_session(workplace: Workplace, limits: Limits, *, narrate: Callable[[str], None]) -> Session:
@@ -44,6 +45,23 @@ def new_session(workplace: Workplace, limits: Limits, *, narrate: Callable[[str]
     return Session(workplace.ids.new(), tools, limits)
 
 
+def checked_limits(*, max_minutes: float | None, max_epochs: int | None, jobs: int | None) -> Limits:
+    """Return the limits of a session, None for no limit. Raises: SettingInvalid: one of them allows nothing."""
+    if max_minutes is not None and not 0 < max_minutes < float("inf"):
+        raise _no_limit("max_minutes", f"{max_minutes:g}", "a number of minutes above 0", 110)
+    for name, value in (("max_epochs", max_epochs), ("jobs", jobs)):
+        if value is not None and value < 1:
+            raise _no_limit(name, str(value), "at least 1", 1)
+    return Limits(max_minutes=max_minutes, max_epochs=max_epochs, jobs=jobs)
+
+
+def _no_limit(name: str, value: str, wanted: str, better: int) -> SettingInvalid:
+    flag = f"--{name.replace('_', '-')}"
+    return SettingInvalid(
+        f"{flag}, or {name} in a notebook, is {value} and not {wanted}", hint=f"{flag} {better}, or {name}={better}"
+    )
+
+
 def drive(workplace: Workplace, session: Session, *, show: Callable[[Session], None]) -> None:
     """Run a session to its end, showing it after every step, and while bytes move."""
     session.on_transfer = lambda: show(session)
@@ -58,18 +76,29 @@ def drive(workplace: Workplace, session: Session, *, show: Callable[[Session], N
 
 
 @contextmanager
-def stopping_on_signals(session: Session, say: Callable[[str], None], *, again: str) -> Iterator[None]:
-    """The first interrupt and SIGTERM save and leave; a second interrupt, called `again`, leaves at once."""
+def stopping_on_signals(session: Session, say: Callable[[str], None], *, again: str) -> Iterator[Callable[[], bool]]:
+    """The first interrupt and SIGTERM save and leave; a second interrupt, called `again`, leaves at once.
+
+    Yields how to ask whether a person has interrupted. A limit is nobody's interrupt: who wants to leave while the
+    session saves and leaves on its own account is told how to leave at once, before it happens.
+    """
+    interrupts = 0
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGINT and session.stopping:
+        nonlocal interrupts
+        if number == signal.SIGTERM:
+            say("saving and leaving")
+            session.ask_to_stop(Ending.LIMIT)
+            return
+        interrupts += 1
+        if interrupts > 1:
             raise KeyboardInterrupt
-        say(f"saving and leaving; {again} leaves at once" if number == signal.SIGINT else "saving and leaving")
-        session.ask_to_stop(Ending.ASKED if number == signal.SIGINT else Ending.LIMIT)
+        say(f"saving and leaving{' already' if session.stopping else ''}; {again} leaves at once")
+        session.ask_to_stop(Ending.ASKED)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield lambda: interrupts > 0
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from qcqueue.app.telling import PHASES, point, waiting
 from qcqueue.core.words import duration
-from qcqueue.worker.session import View
+from qcqueue.worker.view import View
 
 
 def panel(view: View | None) -> RenderableType:

@@ -22,7 +22,7 @@ def notebook(
             "--client",
             metavar="FILE",
             help="Your OAuth client for TVs and Limited Input devices: the notebook then asks you to sign in where "
-            "Colab's secrets hold no QCQUEUE_TOKEN.",
+            "Colab's secrets hold no QCQUEUE_TOKEN. It holds this client's secret, so share it with nobody.",
         ),
     ] = None,
     store: StoreOption = None,
@@ -34,8 +34,11 @@ def notebook(
     settings = load_settings(store=store)
     changed = write_notebook(out, settings, client=client)
     typer.echo(f"{'written' if changed else 'there already'}: {out}, for {settings.store}")
-    if str(settings.store).startswith("gdrive:"):
+    if not str(settings.store).startswith("gdrive:"):
+        typer.echo(f"next: open {out.name} in Jupyter on a machine that reaches this store, and run its cell")
+    elif client:
+        typer.echo(f"next: open {out.name} in Colab (File > Upload notebook), run its cell, and sign in as it says;")
+        typer.echo("      the notebook holds your client's secret, so share it with nobody")
+    else:
         typer.echo("next: qcqueue colab-token, its output into Colab's secret QCQUEUE_TOKEN (the key at the left),")
         typer.echo(f"      then open {out.name} in Colab (File > Upload notebook) and run its cell")
-    else:
-        typer.echo(f"next: open {out.name} in Jupyter on a machine that reaches this store, and run its cell")

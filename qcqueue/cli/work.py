@@ -9,7 +9,6 @@ import typer
 
 from qcqueue.cli import exits
 from qcqueue.cli.shared import JsonOption, StoreOption, narrate, print_json, workplace
-from qcqueue.errors import UserError
 
 if TYPE_CHECKING:
     from qcqueue.app.workplace import Workplace
@@ -30,12 +29,10 @@ def work(
     as_json: JsonOption = False,
 ) -> None:
     """Work on the queue: claim a job, train it, save every epoch, leave. Run it again after any interruption."""
-    from qcqueue.app.work import drive, new_session, stopping_on_signals
-    from qcqueue.worker.session import Limits
+    from qcqueue.app.work import checked_limits, drive, new_session, stopping_on_signals
 
-    _check(max_minutes, max_epochs, jobs)
+    limits = checked_limits(max_minutes=max_minutes, max_epochs=max_epochs, jobs=jobs)
     place = workplace(store, persistent=True)
-    limits = Limits(max_minutes=max_minutes, max_epochs=max_epochs, jobs=jobs)
     with _screen() as (say, show):
         session = new_session(place, limits, narrate=say)
         with stopping_on_signals(session, say, again="Ctrl-C again"):
@@ -43,20 +40,9 @@ def work(
     _conclude(place, session, as_json)
 
 
-def _check(max_minutes: float | None, max_epochs: int | None, jobs: int) -> None:
-    if max_minutes is not None and not 0 < max_minutes < float("inf"):
-        raise UserError(
-            f"--max-minutes {max_minutes:g} is not a number of minutes above 0", hint="qcqueue work --max-minutes 110"
-        )
-    if max_epochs is not None and max_epochs < 1:
-        raise UserError(f"--max-epochs {max_epochs} is not at least 1", hint="qcqueue work --max-epochs 1")
-    if jobs < 1:
-        raise UserError(f"--jobs {jobs} is not at least 1", hint="qcqueue work --jobs 2")
-
-
 def _conclude(place: "Workplace", session: "Session", as_json: bool) -> None:
     from qcqueue.app.telling import reasons
-    from qcqueue.worker.session import Ending
+    from qcqueue.worker.view import Ending
 
     codes = {
         Ending.FINISHED: 0,
@@ -80,7 +66,7 @@ def _conclude(place: "Workplace", session: "Session", as_json: bool) -> None:
 
 
 def _next_command(ending: str) -> str:
-    from qcqueue.worker.session import Ending
+    from qcqueue.worker.view import Ending
 
     return {
         Ending.FINISHED: "qcqueue status",

@@ -11,7 +11,7 @@ from html import escape
 from qcqueue.app.telling import PHASES, at_risk, point, waiting
 from qcqueue.core.words import count, duration, moment, size
 from qcqueue.worker.machine import Machine
-from qcqueue.worker.session import View
+from qcqueue.worker.view import View
 
 _BOX = "border:1px solid;border-radius:6px;padding:8px 12px;max-width:56em;font-family:sans-serif;font-size:14px"
 _LABEL = "padding:2px 16px 2px 0;vertical-align:top;white-space:nowrap;opacity:.65;text-align:left"

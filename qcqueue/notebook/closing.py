@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from qcqueue.core.states import State
 from qcqueue.core.words import count
-from qcqueue.worker.session import Ending
+from qcqueue.worker.view import Ending
 
 AGAIN = "run this cell again"
 

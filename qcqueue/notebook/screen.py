@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from qcqueue.clock import Clock
 from qcqueue.notebook.block import Picture, html_of, text_of
 from qcqueue.worker.machine import Machine
-from qcqueue.worker.session import Session, View
+from qcqueue.worker.session import Session
+from qcqueue.worker.view import View
 
 EVERY_S = 1.0
 NEWS = 6

@@ -14,13 +14,13 @@ from qcqueue.clock import Clock
 from qcqueue.core.words import duration
 from qcqueue.errors import SignInFailed
 from qcqueue.notebook.screen import Screen
-from qcqueue.storage.drive.token import TOKEN_VARIABLE, Token
+from qcqueue.storage.drive.token import CLIENT_VARIABLE, TOKEN_VARIABLE, Token
 from qcqueue.worker.colab import in_colab, secret
 
-CLIENT_VARIABLE = "QCQUEUE_CLIENT"
 MAKE_SECRET = (
     f"on your laptop: qcqueue colab-token --client tv.json; paste its line into Colab's secret {TOKEN_VARIABLE} "
-    "(the key at the left) and run this cell again"
+    "(the key at the left) and run this cell again; or open the notebook that qcqueue notebook --client tv.json "
+    "writes, which asks you to sign in"
 )
 
 

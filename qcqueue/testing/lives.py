@@ -18,8 +18,9 @@ from qcqueue.testing.places import Place
 from qcqueue.testing.presence import MortalPresence
 from qcqueue.testing.stores import FaultyStore
 from qcqueue.testing.trainer import FakeTrainer
-from qcqueue.worker.session import Limits, Session
+from qcqueue.worker.session import Session
 from qcqueue.worker.tools import Tools
+from qcqueue.worker.view import Limits
 
 STEPS_TO_HEED = 2
 

@@ -24,7 +24,7 @@ from qcqueue.testing.options import Options
 from qcqueue.testing.people import People
 from qcqueue.testing.places import Place, make_place, make_queue
 from qcqueue.testing.stores import FaultyStore
-from qcqueue.worker.session import Ending, Limits
+from qcqueue.worker.view import Ending, Limits
 
 NESTED_MOST = 3
 CALM_S = 600.0

@@ -22,16 +22,18 @@ from qcqueue.worker.tools import Tools
 class Estate:
     """The spools of one machine, as one session may deal with them. attempt_on makes the `Attempt` of a claim."""
 
-    def __init__(self, session_id: str, tools: Tools, *, attempt_on: Callable[[Claim], Attempt]) -> None:
+    def __init__(self, tools: Tools, *, attempt_on: Callable[[Claim], Attempt]) -> None:
         self._tools = tools
         self._attempt_on = attempt_on
-        self._known = {session_id}
+        self._foreign: set[str] = set()  # sessions of other queues
         self._saving: LiveAttempt | None = None
 
     @property
     def has_unsaved(self) -> bool:
         """Whether a spool of this queue holds work that is not committed: it would go with the machine."""
-        return any(Spool(folder).waiting() for session_id in self._known for folder in self._spools_of(session_id))
+        return any(
+            Spool(folder).waiting() for folder in self._folder.glob("*") if _session_of(folder) not in self._foreign
+        )
 
     def spool(self, session_id: str, attempt: int) -> Spool:
         return Spool(self._folder / f"{session_id}-{attempt}")
@@ -41,7 +43,6 @@ class Estate:
 
         Raises: StoreError: the store does not take it now; it stays where it is.
         """
-        self._known |= seen.heartbeats.keys()
         for left in seen.left_here:
             if self.spool(left.session_id, left.number).waiting():
                 self._save(left)
@@ -56,11 +57,15 @@ class Estate:
         for session_id in sorted(seen.dead):
             spools = self._spools_of(session_id)
             if spools and session_id not in seen.heartbeats:  # it worked on another queue, which will want them
+                self._foreign.add(session_id)
                 self._tools.presence.disown(session_id)
                 continue
             for folder in spools:
                 shutil.rmtree(folder, ignore_errors=True)
             self._tools.presence.leave(session_id)
+        for folder in self._folder.glob("*"):  # those that nobody announces any more are nobody's
+            if not self._tools.presence.knows(_session_of(folder)):
+                shutil.rmtree(folder, ignore_errors=True)
         for heartbeat in {*seen.silent, *seen.heartbeats.values()}:
             with contextlib.suppress(StoreError):  # a heartbeat nobody needs is litter, and a job may be held by now
                 self._tools.store.forget_heartbeat(heartbeat)
@@ -89,3 +94,7 @@ class Estate:
     @property
     def _folder(self) -> Path:
         return self._tools.cache / "spool"
+
+
+def _session_of(spool: Path) -> str:
+    return spool.name.rpartition("-")[0]

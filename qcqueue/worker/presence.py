@@ -50,6 +50,10 @@ class Presence:
                 self._inherited.add(name)
         return frozenset(self._inherited)
 
+    def knows(self, session_id: str) -> bool:
+        """Return whether a session of this machine has announced itself, and has neither left nor been dealt with."""
+        return (self._folder / session_id).exists()
+
     def died_since_boot(self, session_id: str) -> bool:
         """Return whether an inherited session lived since this machine was started last."""
         descriptor = self._held.get(session_id)

@@ -2,7 +2,7 @@
 
 The child is started in the session's own process group, so a signal to the group reaches both, and with a pipe
 as its standard input: when the session dies, the pipe closes and the child goes too. Nothing else is said over
-the pipe; all talk goes through the spool. It has no business with Drive and is not given the token.
+the pipe; all talk goes through the spool. It has no business with Drive and is given none of its secrets.
 """
 
 import os
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
-from qcqueue.storage.drive.token import without_token
+from qcqueue.storage.drive.token import without_secrets
 
 
 class Trainer(Protocol):
@@ -38,7 +38,7 @@ class TrainerProcess:
         with (folder / "trainer.log").open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "qcqueue.worker.trainer", str(folder)],
-                env=without_token(os.environ),
+                env=without_secrets(os.environ),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -63,7 +63,7 @@ def check_weights(model: str) -> str | None:
     """Return why the ImageNet weights of `model` cannot be had here, or None. Downloads them where it can."""
     child = subprocess.run(
         [sys.executable, "-m", "qcqueue.worker.trainer", "--weights", model],
-        env=without_token(os.environ),
+        env=without_secrets(os.environ),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -9,13 +9,10 @@ It leaves training to the trainer, bytes to the store, legality to the queue, an
 import contextlib
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 
 from qcqueue.checkpoints.spool import Failure
-from qcqueue.checkpoints.spool import Progress as TrainerProgress
 from qcqueue.core.outcomes import Cause, cause_of
-from qcqueue.core.records import EpochMetrics, TrainingRecord
+from qcqueue.core.records import EpochMetrics
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.words import duration
 from qcqueue.errors import (
@@ -30,11 +27,12 @@ from qcqueue.errors import (
 from qcqueue.queue.claim import begin_session, claim, claim_held_by, end_session
 from qcqueue.queue.values import Checkpoint, Claim, LiveAttempt
 from qcqueue.scheduling.order import first_runnable
-from qcqueue.worker.attempt import Attempt, Saved
+from qcqueue.worker.attempt import Attempt
 from qcqueue.worker.estate import Estate
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.survey import Survey
 from qcqueue.worker.tools import Tools
+from qcqueue.worker.view import Ending, Limits, Transfer, View
 
 SOON_S = 0.1
 RETRY_S = 5.0
@@ -46,54 +44,6 @@ GIVE_UP_S = 60.0
 
 # Phases in which a trainer holds nothing that is not saved, so it need not be waited for.
 NOTHING_TO_LOSE = ("starting", "building", "compiling", "validating", "evaluating")
-
-
-class Ending(StrEnum):
-    """How a session left."""
-
-    FINISHED = "finished its jobs"
-    NOTHING_TO_DO = "nothing to do"
-    JOB_FAILED = "a job failed"
-    LIMIT = "reached its limit"
-    ASKED = "asked to stop"
-    LEASE_LOST = "lost its job"
-    UNSAVED = "was asked to stop while the store took nothing; the next session on this machine saves what it left"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much a session may do: wall minutes, epochs it finishes, jobs it ends."""
-
-    max_minutes: float | None = None
-    max_epochs: int | None = None
-    jobs: int | None = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transfer:
-    """How far the bytes are that move between this machine and the store right now."""
-
-    moved_bytes: int
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """What can be shown of a session right now. epoch_s is what its newest epoch took, validation included.
-
-    resumed says where the run was taken up, None before that is known; written is how far the newest record has come
-    that lies on this machine's disk and is not committed yet; waiting_for is why saving waits.
-    """
-
-    job_name: str
-    attempt: int
-    resumed: str | None
-    progress: TrainerProgress | None
-    transfer: Transfer | None
-    written: TrainingRecord | None
-    saved: Saved | None
-    waiting_for: StoreError | CorruptionError | None
-    epoch_s: float | None
 
 
 class Session:
@@ -129,7 +79,7 @@ class Session:
         self._writes_seen = 0
         self._may_hold = False
         self._survey = Survey(session_id, tools)
-        self._estate = Estate(session_id, tools, attempt_on=self._attempt_on)
+        self._estate = Estate(tools, attempt_on=self._attempt_on)
         self._memory_kills = 0
 
     def step(self) -> float | None:
@@ -408,6 +358,9 @@ class Session:
         self._tools.trainer.kill()
         self._tools.narrate(str(lease_lost))
         self._drop()
+        if self._limits.jobs is None:  # whoever took this one away has left the others
+            self._worst = self._worst or Ending.LEASE_LOST
+            return self._go(self._look)
         return self._leave(Ending.LEASE_LOST)
 
     def _beat(self, now_s: float) -> None:

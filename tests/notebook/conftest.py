@@ -58,6 +58,12 @@ class Desk:
         study.write_text(STUDY + job)
         enqueue_files(self.queue, [study], overrides=[], dry_run=False)
 
+    def states(self) -> list[str]:
+        from qcqueue.queue.overview import job_lines
+
+        with self.queue.read() as tx:
+            return [str(line.state) for line in job_lines(tx)]
+
     def job(self) -> tuple[str, int, list[Any]]:
         """Return state, epochs done and the outcomes of the attempts of the one job."""
         from qcqueue.queue.queries import job_detail

@@ -8,7 +8,7 @@ import pytest
 
 from qcqueue.errors import StoreBusy
 from qcqueue.notebook.block import Picture, html_of, text_of
-from qcqueue.worker.session import Transfer
+from qcqueue.worker.view import Transfer
 from tests.notebook.views import NOW_S, TESLA, a_view, progress
 from tests.training.worlds import a_record
 

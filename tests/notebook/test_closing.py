@@ -4,7 +4,7 @@ import pytest
 
 from qcqueue.core.states import State
 from qcqueue.notebook.closing import Left, closing
-from qcqueue.worker.session import Ending
+from qcqueue.worker.view import Ending
 
 
 def left(*states: State, reasons: tuple[str, ...] = (), wants_gpu: bool = False) -> Left:

@@ -2,6 +2,7 @@
 
 import ast
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def test_the_copy_in_scripts_is_what_the_command_writes(here: Path) -> None:
     assert copy == written.replace("gdrive:1AbCdEfGhIj", "gdrive:FOLDER_ID")
 
 
-def test_the_cell_is_a_form_of_three_fields_and_one_call(here: Path) -> None:
+def test_the_cell_is_a_form_of_four_fields_and_one_call(here: Path) -> None:
     run(["notebook", "--store", "gdrive:1AbCdEfGhIj"])
     source = code(here / "colab_worker.ipynb")
     assert source.startswith('#@title Train { display-mode: "form" }\n')
@@ -45,9 +46,16 @@ def test_the_cell_is_a_form_of_three_fields_and_one_call(here: Path) -> None:
     assert fields == [
         'store = "gdrive:1AbCdEfGhIj" #@param {type:"string"}',
         'minutes = 0 #@param {type:"integer"}',
+        'jobs = 0 #@param {type:"integer"}',
         'release_the_gpu_when_done = True #@param {type:"boolean"}',
     ]
     assert source.count("qcqueue.work(") == 1
+    assert "jobs=jobs or None" in source
+
+
+def test_it_installs_the_version_that_wrote_it(here: Path) -> None:
+    run(["notebook", "--store", "gdrive:1AbCdEfGhIj"])
+    assert f'"qcqueue[train,drive]=={version("qcqueue")}"' in code(here / "colab_worker.ipynb")
 
 
 def test_the_rules_of_colab_stand_above_the_form() -> None:
@@ -112,10 +120,13 @@ def test_a_folder_that_is_not_there_is_an_error_of_two_lines(capsys: pytest.Capt
     assert "nowhere/x.ipynb cannot be written" in capsys.readouterr().err
 
 
-def test_with_a_client_the_cell_can_ask_to_sign_in(here: Path) -> None:
+def test_with_a_client_the_cell_can_ask_to_sign_in(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "tv.json").write_text(json.dumps(CLIENT))
     assert run(["notebook", "--store", "gdrive:1AbCdEfGhIj", "--client", "tv.json"]) == 0
     source = code(here / "colab_worker.ipynb")
     assert 'os.environ["QCQUEUE_CLIENT"] = ' in source
     assert "an-id.apps.example" in source
     assert "project_id" not in source
+    said = capsys.readouterr().out
+    assert "the notebook holds your client's secret, so share it with nobody" in said
+    assert "colab-token" not in said

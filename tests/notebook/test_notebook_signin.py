@@ -98,12 +98,11 @@ def test_without_a_secret_the_person_is_shown_a_page_and_a_code(
     assert CANARY not in repr(found)
 
 
-def test_without_secret_and_client_it_says_how_to_make_the_secret(
-    settings: Settings, secrets: dict[str, str], ada: Desk
-) -> None:
+def test_without_secret_and_client_it_names_both_ways(settings: Settings, secrets: dict[str, str], ada: Desk) -> None:
     with pytest.raises(SignInFailed) as caught:
         signed_in(settings, COLAB, Paper(), ada.clock)
-    assert "qcqueue colab-token" in str(caught.value.hint)
+    assert "qcqueue colab-token --client tv.json" in str(caught.value.hint)
+    assert "qcqueue notebook --client tv.json" in str(caught.value.hint)
 
 
 def test_a_program_without_a_reader_is_not_asked(settings: Settings, secrets: dict[str, str], ada: Desk) -> None:

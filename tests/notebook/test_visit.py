@@ -1,6 +1,7 @@
 """From the first line of the cell to the machine's return, without a trainer: what keeps a machine, what does not."""
 
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,20 +15,26 @@ from qcqueue.app.work import drive, new_session
 from qcqueue.app.workplace import Workplace
 from qcqueue.checkpoints.spool import Spool
 from qcqueue.clock import SystemClock
-from qcqueue.errors import SettingInvalid, StoreBusy
-from qcqueue.notebook.cell import COUNTDOWN_S, _outwait, visit
+from qcqueue.errors import DigestMismatch, SettingInvalid, StoreAway, StoreBusy
+from qcqueue.notebook import cell
+from qcqueue.notebook.cell import ATTENDED_S, COUNTDOWN_S, _outwait, visit
 from qcqueue.queue.claim import begin_session, claim
-from qcqueue.worker.session import Ending, Limits
+from qcqueue.worker.presence import Presence
+from qcqueue.worker.view import Ending, Limits
 from tests.cli.queues import a_job, an_empty_house, put
 from tests.notebook.paper import Paper
 
 
 class QuickClock(SystemClock):
-    """Nobody waits; what was to be waited for is written down, and can be interrupted."""
+    """Nobody waits; what was to be waited for is written down, and can be interrupted. later_s: what has passed."""
 
     def __init__(self) -> None:
         self.slept: list[float] = []
         self.interrupt_after: int | None = None
+        self.later_s = 0.0
+
+    def monotonic_s(self) -> float:
+        return super().monotonic_s() + self.later_s
 
     def sleep(self, seconds: float) -> None:
         if seconds:
@@ -95,6 +102,7 @@ def test_where_colab_does_not_take_it_a_person_is_asked_to(place: Workplace) -> 
 
 
 def test_work_on_the_disk_that_is_not_confirmed_keeps_the_machine(place: Workplace) -> None:
+    Presence(place.cache / "sessions").announce("another")
     spool = Spool(place.cache / "spool" / "another-1")
     spool.entries_folder.mkdir(parents=True)
     (spool.entries_folder / "000001.state").write_bytes(b"an epoch")
@@ -136,6 +144,111 @@ def test_who_vanished_is_waited_for_until_the_lease_has_ended(place: Workplace, 
     assert clock.slept == [beat_s] * 3
 
 
+def test_a_store_that_does_not_answer_is_waited_for_as_long_as_a_lease_lives(
+    place: Workplace, clock: QuickClock
+) -> None:
+    def away(name: str) -> float:
+        raise StoreAway
+
+    held = SimpleNamespace(job_name="tiny/only", session_id="5e55", host="colab-7", heartbeat="h")
+    session: Any = SimpleNamespace(obstacles={}, busy=(held,))
+    store: Any = SimpleNamespace(heartbeat_age_s=away)
+    _outwait(session, Paper(), replace(place, store=store))
+    assert place.lease.ttl_s < sum(clock.slept) <= place.lease.ttl_s + 2 * place.lease.beat_every_s
+
+
+def test_one_answer_that_is_lost_does_not_end_the_wait(place: Workplace, clock: QuickClock) -> None:
+    beat_s = place.lease.beat_every_s
+    answers: Any = iter([80.0, StoreAway(), 80 + 2 * beat_s, place.lease.ttl_s + 1])
+
+    def age_s(name: str) -> float:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return float(answer)
+
+    held = SimpleNamespace(job_name="tiny/only", session_id="5e55", host="colab-7", heartbeat="h")
+    session: Any = SimpleNamespace(obstacles={}, busy=(held,))
+    store: Any = SimpleNamespace(heartbeat_age_s=age_s)
+    _outwait(session, Paper(), replace(place, store=store))
+    assert clock.slept == [beat_s] * 3
+
+
+@pytest.fixture
+def fail_after(place: Workplace, clock: QuickClock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let the session end by an error after so many seconds; before it, a person may interrupt."""
+    damaged = DigestMismatch("a state is damaged", hint="qcqueue doctor")
+
+    def set_up(after_s: float, *, interrupted: bool = False, error: Exception = damaged) -> None:
+        def failing(*_: object, **__: object) -> None:
+            clock.later_s += after_s
+            if interrupted:
+                signal.raise_signal(signal.SIGINT)
+            raise error
+
+        monkeypatch.setattr(cell, "drive", failing)
+
+    return set_up
+
+
+def failed(place: Workplace, owner: Owner) -> list[str]:
+    paper = Paper()
+    with pytest.raises(DigestMismatch):
+        visit(place, Limits(), paper, give_back=owner)
+    return paper.lines
+
+
+def test_an_error_hours_later_is_shown_and_gives_the_machine_back(
+    place: Workplace, clock: QuickClock, fail_after: Callable[..., None]
+) -> None:
+    owner = Owner()
+    fail_after(2 * ATTENDED_S)
+    said = failed(place, owner)
+    assert owner.got_it_back
+    assert clock.slept == [1] * COUNTDOWN_S
+    assert said.index("a state is damaged") < said.index("this machine is given back")
+    assert "next: qcqueue doctor" in said
+
+
+def test_a_bug_is_named_before_the_machine_goes_back(place: Workplace, fail_after: Callable[..., None]) -> None:
+    owner, paper = Owner(), Paper()
+    fail_after(2 * ATTENDED_S, error=ValueError("no such thing"))
+    with pytest.raises(ValueError, match="no such thing"):
+        visit(place, Limits(), paper, give_back=owner)
+    assert owner.got_it_back
+    assert paper.lines.index("a bug of ours: ValueError: no such thing") < paper.lines.index(
+        "this machine is given back"
+    )
+
+
+def test_an_error_at_the_start_is_for_the_person_who_is_there(
+    place: Workplace, fail_after: Callable[..., None]
+) -> None:
+    owner = Owner()
+    fail_after(ATTENDED_S / 2)
+    assert "a state is damaged" in failed(place, owner)
+    assert not owner.got_it_back
+
+
+def test_an_error_after_an_interrupt_keeps_the_machine(place: Workplace, fail_after: Callable[..., None]) -> None:
+    owner = Owner()
+    fail_after(2 * ATTENDED_S, interrupted=True)
+    failed(place, owner)
+    assert not owner.got_it_back
+
+
+def test_an_error_keeps_a_machine_whose_disk_holds_what_is_not_confirmed(
+    place: Workplace, fail_after: Callable[..., None]
+) -> None:
+    spool = Spool(place.cache / "spool" / "another-1")
+    spool.entries_folder.mkdir(parents=True)
+    (spool.entries_folder / "000001.state").write_bytes(b"an epoch")
+    owner = Owner()
+    fail_after(2 * ATTENDED_S)
+    assert "this machine is kept" in failed(place, owner)[-1]
+    assert not owner.got_it_back
+
+
 def test_an_error_leaves_no_trainer_and_no_lock_behind(place: Workplace) -> None:
     class Away:
         def transact(self, action: object) -> None:
@@ -151,9 +264,9 @@ def test_an_error_leaves_no_trainer_and_no_lock_behind(place: Workplace) -> None
 @pytest.mark.parametrize(
     ("limits", "words"),
     [
-        ({"max_minutes": -5}, "max_minutes=-5 is not a number of minutes above 0"),
-        ({"max_epochs": 0}, "max_epochs=0 is not at least 1"),
-        ({"jobs": 0}, "jobs=0 is not at least 1"),
+        ({"max_minutes": -5}, "max_minutes in a notebook, is -5 and not a number of minutes above 0"),
+        ({"max_epochs": 0}, "max_epochs in a notebook, is 0 and not at least 1"),
+        ({"jobs": 0}, "jobs in a notebook, is 0 and not at least 1"),
     ],
 )
 def test_a_limit_that_is_none_is_refused_by_its_name(limits: dict[str, int], words: str) -> None:

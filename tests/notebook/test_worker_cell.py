@@ -10,6 +10,7 @@ from tests.notebook.kernels import Colab, running
 
 pytestmark = pytest.mark.tensorflow
 
+TWO = '[[job]]\nmodel = "VGG16"\nepochs = 1\n[[job]]\nname = "second"\nmodel = "VGG16"\nepochs = 1\nseed = 2\n'
 LONG = '[[job]]\nmodel = "VGG16"\nepochs = 12\n'
 MB = 1_000_000
 GPU_ONLY = '[[job]]\nmodel = "VGG16"\ndevice = "gpu"\n'
@@ -24,6 +25,15 @@ def test_a_first_run_trains_the_job_and_gives_the_machine_back(desk: Desk, colab
     assert "the session finished its jobs; everything is saved" in shown
     assert colab.was_released
     assert CANARY not in json.dumps(cell.outputs)
+
+
+def test_it_goes_on_with_the_next_job_before_the_machine_goes_back(desk: Desk, colab: Colab) -> None:
+    desk.enqueue(TWO)
+    with running(colab, desk.url) as cell:
+        shown = cell.ended()
+    assert desk.states() == ["done", "done"]
+    assert "no job waits" in shown
+    assert colab.was_released
 
 
 def test_there_is_one_block_of_output_however_long_it_runs(desk: Desk, colab: Colab) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from qcqueue.checkpoints.spool import Progress
 from qcqueue.worker.attempt import Saved
 from qcqueue.worker.machine import Machine
-from qcqueue.worker.session import View
+from qcqueue.worker.view import View
 
 NOW_S = 1_764_000_000.0
 TESLA = Machine(id="m1", host="colab", processor="Tesla T4", has_gpu=True, threads=2)

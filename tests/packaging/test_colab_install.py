@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.colab_notebook import CODE
+from qcqueue.app.colab_notebook import notebook_text
 
 ROOT = Path(__file__).parents[2]
 FREEZE = Path(__file__).with_name("colab-2026-08.txt")
@@ -90,4 +90,5 @@ def test_an_older_image_would_be_noticed(name: str, number: str, tmp_path: Path,
 
 
 def test_the_notebook_installs_what_is_tried_here() -> None:
-    assert f'%pip install --quiet "qcqueue{EXTRAS}"' in CODE
+    code = "".join(json.loads(notebook_text("gdrive:1AbCdEfGhIj"))["cells"][1]["source"])
+    assert f'%pip install --quiet "qcqueue{EXTRAS}=={version("qcqueue")}"' in code

@@ -16,7 +16,7 @@ from qcqueue.storage.drive.token import (
     Token,
     parse_token,
     read_token,
-    without_token,
+    without_secrets,
     write_token,
 )
 from qcqueue.testing.drive.accounts import CANARY
@@ -171,5 +171,6 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         assert str(path) in str(caught.value)
 
 
-def test_a_child_that_has_no_business_with_drive_is_not_given_the_token() -> None:
-    assert without_token({"PATH": "/bin", "QCQUEUE_TOKEN": "secret"}) == {"PATH": "/bin"}
+def test_a_child_that_has_no_business_with_drive_is_given_none_of_its_secrets() -> None:
+    given = {"PATH": "/bin", "QCQUEUE_TOKEN": "secret", "QCQUEUE_CLIENT": "secret"}
+    assert without_secrets(given) == {"PATH": "/bin"}

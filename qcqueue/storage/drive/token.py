@@ -15,11 +15,16 @@ from qcqueue.storage.drive.papers import is_word, parse_paper, read_paper, word_
 from qcqueue.storage.files import move_whole, unfinished
 
 TOKEN_VARIABLE = "QCQUEUE_TOKEN"
+CLIENT_VARIABLE = "QCQUEUE_CLIENT"
 TOKEN_FILE = "drive-token.json"
 FILE_SCOPE = "https://www.googleapis.com/auth/drive.file"
 GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"
 YEAR_5138_S = 1e11
-RENEW = "qcqueue login --client client.json; for Colab, qcqueue colab-token --client tv.json"
+
+# What to type for a new sign-in, as hints say it: on this machine, for Colab, and where either may be meant.
+RENEW_HERE = "qcqueue login --client client.json"
+RENEW_FOR_COLAB = "qcqueue colab-token --client tv.json"
+RENEW = f"{RENEW_HERE}; for Colab, {RENEW_FOR_COLAB}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +97,9 @@ def write_token(path: Path, token: Token) -> None:
         raise SettingInvalid(f"{path} cannot be written: {exc.strerror}") from exc
 
 
-def without_token(environment: Mapping[str, str]) -> dict[str, str]:
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment for a child process that has no business with Drive."""
-    return {name: value for name, value in environment.items() if name != TOKEN_VARIABLE}
+    return {name: value for name, value in environment.items() if name not in (TOKEN_VARIABLE, CLIENT_VARIABLE)}
 
 
 def _token_uri(found: dict[str, Any], source: str, endpoint: str | None) -> str:

@@ -1,0 +1,57 @@
+"""What is seen of a session from outside, and what it is told: its limits, how it stands, how it left. Plain values."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from qcqueue.checkpoints.spool import Progress as TrainerProgress
+from qcqueue.core.records import TrainingRecord
+from qcqueue.errors import CorruptionError, StoreError
+from qcqueue.worker.attempt import Saved
+
+
+class Ending(StrEnum):
+    """How a session left."""
+
+    FINISHED = "finished its jobs"
+    NOTHING_TO_DO = "nothing to do"
+    JOB_FAILED = "a job failed"
+    LIMIT = "reached its limit"
+    ASKED = "asked to stop"
+    LEASE_LOST = "lost its job"
+    UNSAVED = "was asked to stop while the store took nothing; the next session on this machine saves what it left"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much a session may do: wall minutes, epochs it finishes, jobs it ends."""
+
+    max_minutes: float | None = None
+    max_epochs: int | None = None
+    jobs: int | None = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """How far the bytes are that move between this machine and the store right now."""
+
+    moved_bytes: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What can be shown of a session right now. epoch_s is what its newest epoch took, validation included.
+
+    resumed says where the run was taken up, None before that is known; written is how far the newest record has come
+    that lies on this machine's disk and is not committed yet; waiting_for is why saving waits.
+    """
+
+    job_name: str
+    attempt: int
+    resumed: str | None
+    progress: TrainerProgress | None
+    transfer: Transfer | None
+    written: TrainingRecord | None
+    saved: Saved | None
+    waiting_for: StoreError | CorruptionError | None
+    epoch_s: float | None
