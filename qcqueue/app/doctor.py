@@ -9,11 +9,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from qcqueue.app.findings import Finding, clock_against, fine, problem, room, warning
+from qcqueue.app.findings import Finding, clock_against, database_of, fine, problem, room, warning
 from qcqueue.app.settings import Settings, folder_of, kind_of, load_settings
 from qcqueue.app.workplace import Workplace, open_workplace
 from qcqueue.clock import Clock, RandomIds
-from qcqueue.core.words import ago, count
+from qcqueue.core.words import count
 from qcqueue.errors import ExtraMissing, QcqueueError, SettingInvalid, StoreMissing
 from qcqueue.storage.files import translated
 from qcqueue.worker.machine import can_train, this_machine
@@ -42,23 +42,6 @@ def examine(store: str | None, *, clock: Clock) -> Iterator[Finding]:
         yield from examine_drive(settings, place, clock)
     else:
         yield from _folder(settings, place, clock)
-
-
-def database_of(place: Workplace) -> Finding:
-    """Read the queue, as `status` would."""
-    from qcqueue.queue.overview import job_lines
-
-    try:
-        with place.read() as tx:
-            lines = job_lines(tx)
-    except QcqueueError as exc:
-        return problem("database", exc)
-    jobs, now_s = count(len(lines), "job"), place.clock.now_s()
-    if behind := place.behind():
-        says = f"{jobs}, as this machine last saw them, {ago(behind.since_s, now_s)}: {behind.why}"
-        return warning("database", says, "try again when the store answers")
-    changed = f", changed {ago(max(line.updated_at_s for line in lines), now_s)}" if lines else ""
-    return fine("database", f"{jobs}{changed}")
 
 
 def _machine(settings: Settings) -> Iterator[Finding]:

@@ -6,12 +6,11 @@ Nothing of a token is ever said but where it lies, whose it is, and when it ends
 
 from collections.abc import Iterator
 
-from qcqueue.app.doctor import database_of
 from qcqueue.app.drive import NEW, files_on_drive, page_of, part_of_this_machine
-from qcqueue.app.findings import Finding, clock_against, fine, problem, room, warning
+from qcqueue.app.findings import Finding, clock_against, database_of, fine, problem, room, warning
+from qcqueue.app.place import Workplace
 from qcqueue.app.settings import Settings, drive_folder_of
 from qcqueue.app.signin import PUBLISH, drive_token, end_told, renewal, token_path
-from qcqueue.app.workplace import Workplace
 from qcqueue.clock import Clock
 from qcqueue.core.words import DAY_S, HOUR_S, duration
 from qcqueue.errors import QcqueueError, SignInFailed, StoreBusy

@@ -1,16 +1,19 @@
 """A queue on Google Drive, wired: sign-in, patience, this machine's part of it, and making a new one."""
 
+import contextlib
 import hashlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qcqueue.app.place import Workplace, person
 from qcqueue.app.settings import Settings, drive_folder_of, refuse_synced
 from qcqueue.app.signin import drive_libraries, drive_token, end_ahead
-from qcqueue.app.workplace import Workplace, person
 from qcqueue.clock import RandomIds, SystemClock, fresh_seed, seeded
 from qcqueue.core.lease import LeaseRules
 from qcqueue.core.words import size
 from qcqueue.database.versioned import VersionedDatabase
+from qcqueue.errors import QcqueueError
 from qcqueue.storage.nearby import NearbyStore
 
 if TYPE_CHECKING:
@@ -60,9 +63,12 @@ def workplace_on_drive(settings: Settings, *, persistent: bool) -> Workplace:
     )
 
 
-def create_on_drive(settings: Settings, url: str, *, dry_run: bool) -> tuple[str, bool]:
+def create_on_drive(
+    settings: Settings, url: str, *, dry_run: bool, remember: Callable[[str], None] = lambda url: None
+) -> tuple[str, bool]:
     """Make a folder on Drive for a new queue, or finish one whose making was cut; return its URL and whether it is new.
 
+    remember is told the URL as soon as a folder is made, so that who comes again finishes it and makes no second one.
     Raises: SignInFailed, StoreDenied, StoreMissing, StoreBusy.
     """
     with drive_libraries():
@@ -76,13 +82,30 @@ def create_on_drive(settings: Settings, url: str, *, dry_run: bool) -> tuple[str
         return f"gdrive:{NEW}", True
     home = make_home(files, account) if wanted == NEW else find_home(files, wanted)
     check_account(home, account)
+    made = f"gdrive:{home.folder}"
+    if wanted == NEW:
+        remember(made)
     slots = DriveSlots(files, lambda: home, folder=home.folder)
     is_new = wanted == NEW or slots.facts(slots.root) is None
     if is_new and not dry_run:
-        furnish(files, home)
-        copy = part_of_this_machine(settings.cache, home.folder)
-        VersionedDatabase(slots, copy=copy, clock=SystemClock(), ids=RandomIds(), author=person()).create()
-    return f"gdrive:{home.folder}", is_new
+        with _to_be_finished(made):
+            furnish(files, home)
+            copy = part_of_this_machine(settings.cache, home.folder)
+            VersionedDatabase(slots, copy=copy, clock=SystemClock(), ids=RandomIds(), author=person()).create()
+    if wanted != NEW and not dry_run:
+        remember(made)
+    return made, is_new
+
+
+@contextlib.contextmanager
+def _to_be_finished(url: str) -> Iterator[None]:
+    """Say of what goes wrong meanwhile how to go on with what is there."""
+    try:
+        yield
+    except QcqueueError as exc:
+        finish = f"qcqueue init --store {url}, which finishes what was begun"
+        exc.hint = f"{exc.hint}; then {finish}" if exc.hint else finish
+        raise
 
 
 def page_of(url: str) -> str | None:

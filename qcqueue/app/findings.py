@@ -1,12 +1,14 @@
 """What `doctor` finds: one thing it looked at, how that is, and what to do about it.
 
-Values only. A problem is an error that another command would end with, so it has that error's sentence and exit code.
+What every kind of store is asked is judged here, all else where it is looked at. A problem is an error that another
+command would end with, so it has that error's sentence and exit code.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from qcqueue.core.words import duration, size
+from qcqueue.app.place import Workplace
+from qcqueue.core.words import ago, count, duration, size
 from qcqueue.errors import QcqueueError, StoreFull
 
 # A large model's state takes 650 MB; the last two, the best one and the next one lie there at the same time.
@@ -67,3 +69,20 @@ def clock_against(theirs_s: float, now_s: float, whose: str) -> Finding:
         return fine("clock", f"goes with {whose}")
     says = f"this machine's clock is {duration(abs(off_s))} {'ahead of' if off_s > 0 else 'behind'} {whose}"
     return warning("clock", says, "switch on automatic date and time in the settings of this machine")
+
+
+def database_of(place: Workplace) -> Finding:
+    """Read the queue, as `status` would."""
+    from qcqueue.queue.overview import job_lines
+
+    try:
+        with place.read() as tx:
+            lines = job_lines(tx)
+    except QcqueueError as exc:
+        return problem("database", exc)
+    jobs, now_s = count(len(lines), "job"), place.clock.now_s()
+    if behind := place.behind():
+        says = f"{jobs}, as this machine last saw them, {ago(behind.since_s, now_s)}: {behind.why}"
+        return warning("database", says, "try again when the store answers")
+    changed = f", changed {ago(max(line.updated_at_s for line in lines), now_s)}" if lines else ""
+    return fine("database", f"{jobs}{changed}")

@@ -12,7 +12,16 @@ from qcqueue.app.settings import Settings
 from qcqueue.clock import Clock
 from qcqueue.core.words import DAY_S, HOUR_S, count, duration
 from qcqueue.errors import ExtraMissing, SettingInvalid, SignInFailed
-from qcqueue.storage.drive.token import TOKEN_FILE, TOKEN_VARIABLE, Token, parse_token, read_token, write_token
+from qcqueue.storage.drive.token import (
+    RENEW_FOR_COLAB,
+    RENEW_HERE,
+    TOKEN_FILE,
+    TOKEN_VARIABLE,
+    Token,
+    parse_token,
+    read_token,
+    write_token,
+)
 
 PUBLISH = "publish the app in the Google Cloud console (Google Auth Platform > Audience > Publish app)"
 
@@ -71,7 +80,7 @@ def sign_in_by_code(settings: Settings, client: Path, *, clock: Clock, narrate: 
 
 def renewal(settings: Settings) -> str:
     """Return the command that replaces the sign-in of this machine."""
-    return "qcqueue colab-token --client tv.json" if settings.token else "qcqueue login --client client.json"
+    return RENEW_FOR_COLAB if settings.token else RENEW_HERE
 
 
 def end_told(ends_at_s: float | None, now_s: float) -> str | None:

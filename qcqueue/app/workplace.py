@@ -1,18 +1,17 @@
-"""A queue opened on this machine: database, store, clock and names, wired from settings.
+"""Opening a queue on this machine, wired from settings, and making a new one. Drive's part of it is in `drive`.
 
 Everything a command does goes through a `Workplace`. Opening one is cheap: no file is touched before it is used.
 """
 
-import getpass
 import hashlib
 import os
-import socket
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from qcqueue.app.place import Workplace as Workplace
+from qcqueue.app.place import person
+from qcqueue.app.place import rehearse as rehearse
 from qcqueue.app.settings import (
     FILE_NAME,
     NEXT_STEP,
@@ -23,55 +22,16 @@ from qcqueue.app.settings import (
     refuse_synced,
     write_settings,
 )
-from qcqueue.clock import Clock, Ids, RandomIds, SystemClock
-from qcqueue.core.lease import LeaseRules
-from qcqueue.database.base import Database
+from qcqueue.clock import RandomIds, SystemClock
 from qcqueue.database.local import LocalDatabase
 from qcqueue.errors import SettingInvalid, StoreMissing
-from qcqueue.storage.base import Store
 from qcqueue.storage.folder import FolderStore
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from qcqueue.database.versioned import Behind, VersionedDatabase
+    from qcqueue.database.versioned import VersionedDatabase
     from qcqueue.storage.slots import FolderSlots
 
-T = TypeVar("T")
-
 DATABASE_FILE = "queue.sqlite"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workplace:
-    """who names the person in the story of a job. behind: how old the last read was, if not of now.
-
-    greet asks the store, before long work begins, what would hinder it later; it returns a sentence on whose it is.
-    warning: what will hinder it in the days to come, as far as this machine knows without asking anybody.
-    """
-
-    database: Database
-    store: Store
-    clock: Clock
-    ids: Ids
-    cache: Path
-    who: str
-    lease: LeaseRules = LeaseRules()  # noqa: RUF009 (a frozen value)
-    behind: "Callable[[], Behind | None]" = lambda: None
-    greet: Callable[[], str | None] = lambda: None
-    warning: Callable[[], str | None] = lambda: None
-
-    def transact(self, action: "Callable[[Connection], T]", *, dry_run: bool = False) -> T:
-        """Run a transaction; with dry_run, run it to its result and take everything back."""
-        return rehearse(self.database, action) if dry_run else self.database.transact(action)
-
-    def read(self) -> "AbstractContextManager[Connection]":
-        return self.database.read()
-
-    def as_of_s(self) -> float:
-        """Return the time of what the last read showed: now, or when the store last confirmed this machine's copy."""
-        behind = self.behind()
-        return behind.since_s if behind else self.clock.now_s()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,26 +45,6 @@ class Created:
     is_new: bool
     settings_file: Path | None
     page: str | None = None
-
-
-class _TakenBackError(Exception):
-    """Carries the result of a rehearsed transaction out of it, so that the database rolls back."""
-
-    def __init__(self, result: object) -> None:
-        super().__init__()
-        self.result = result
-
-
-def rehearse(database: Database, action: "Callable[[Connection], T]") -> T:
-    """Return what `action` would return, changing nothing."""
-
-    def take_back(tx: "Connection") -> T:
-        raise _TakenBackError(action(tx))
-
-    try:
-        return database.transact(take_back)
-    except _TakenBackError as exc:
-        return exc.result  # type: ignore[return-value]
 
 
 def open_workplace(settings: Settings, *, persistent: bool = False) -> Workplace:
@@ -214,22 +154,30 @@ def initialise(*, store: str | None, here: Path, dry_run: bool) -> Created:
 def _initialise_on_drive(settings: Settings, url: str, *, here: Path, dry_run: bool) -> Created:
     from qcqueue.app.drive import NEW, create_on_drive, page_of
 
-    target = _settings_file(settings, here)
-    if url == f"gdrive:{NEW}" and (here / FILE_NAME).exists():
-        url = _remembered_on_drive(here)
-    made, is_new = create_on_drive(settings, url, dry_run=dry_run)
-    if target and not dry_run:
-        write_settings(target, made)
+    new, target = f"gdrive:{NEW}", _settings_file(settings, here)
+    if url == new and settings.source != "--store":
+        raise SettingInvalid(
+            f"{settings.source} names {new}, which would be another folder each time",
+            hint=f"take it out there, then: qcqueue init --store {new}",
+        )
+    if url == new and (here / FILE_NAME).exists():
+        url = _remembered_on_drive(here, new)
+
+    def remember(made: str) -> None:
+        if target:
+            write_settings(target, made)
+
+    made, is_new = create_on_drive(settings, url, remember=remember, dry_run=dry_run)
     return Created(url=made, is_new=is_new, settings_file=target, page=page_of(made))
 
 
-def _remembered_on_drive(here: Path) -> str:
+def _remembered_on_drive(here: Path, new: str) -> str:
     """Return the queue on Drive that a folder has: who asks for a new one again gets no second one.
 
-    Raises: SettingInvalid: it has another kind of queue.
+    Raises: SettingInvalid: it has another kind of queue, or the name of none.
     """
     remembered = load_settings(folder=here, environment={}).store or ""
-    if kind_of(remembered) != "gdrive":
+    if kind_of(remembered) != "gdrive" or remembered == new:
         raise SettingInvalid(
             f"{here / FILE_NAME} names the queue {remembered}",
             hint="make the new one in another folder, or move this file",
@@ -256,11 +204,3 @@ def _is_there(kind: str, folder: Path) -> bool:
         return slots.facts(slots.root) is not None
     except StoreMissing:
         return False
-
-
-def person() -> str:
-    """Return who sits at which machine, for the story of a job."""
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (KeyError, OSError):
-        return socket.gethostname()

@@ -1,6 +1,5 @@
 """`doctor`: everything looked at, and what to do about what is wrong."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,6 +9,8 @@ from qcqueue.cli.shared import JsonOption, StoreOption, print_json, say
 if TYPE_CHECKING:
     from qcqueue.app.findings import Finding
 
+# Of the longest verdict and the longest thing that is looked at: a row is said before the next is known.
+WIDTHS = len("problem"), len("Google Drive")
 COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
 
@@ -22,25 +23,23 @@ def doctor(store: StoreOption = None, as_json: JsonOption = False) -> None:
     from qcqueue.app.doctor import examine
     from qcqueue.clock import SystemClock
 
-    findings = list(examine(store, clock=SystemClock()))
+    findings = []
+    for finding in examine(store, clock=SystemClock()):
+        findings.append(finding)
+        if not as_json:
+            say(_rows(finding))
     if as_json:
         print_json({"findings": [_document(finding) for finding in findings]})
-    else:
-        say(_screen(findings))
     raise typer.Exit(next((finding.exit_code for finding in findings if finding.exit_code), 0))
 
 
-def _screen(findings: "Sequence[Finding]") -> str:
-    from qcqueue.cli.table import colour, columns
+def _rows(finding: "Finding") -> str:
+    from qcqueue.cli.table import colour
 
-    rows = columns([(finding.verdict, finding.what, finding.says) for finding in findings])
-    said = []
-    for row, finding in zip(rows, findings, strict=True):
-        verdict = finding.verdict
-        said.append(f"{colour(verdict, COLOURS[verdict])}{row.removeprefix(verdict)}")
-        if finding.hint:
-            said.append(f"next: {finding.hint}")
-    return "\n".join(said)
+    verdict, (verdict_width, what_width) = finding.verdict, WIDTHS
+    padding = " " * (verdict_width - len(verdict))
+    row = f"{colour(verdict, COLOURS[verdict])}{padding}  {finding.what:{what_width}}  {finding.says}"
+    return f"{row}\nnext: {finding.hint}" if finding.hint else row
 
 
 def _document(finding: "Finding") -> dict[str, str | None]:

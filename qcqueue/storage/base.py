@@ -55,7 +55,10 @@ def silently(moved_bytes: int, size_bytes: int) -> None:
 
 
 class Store(Protocol):
-    """Shared bytes. Implementations: `folder.FolderStore`, `drive.store.DriveStore`; wrappers add faults."""
+    """Shared bytes: `folder.FolderStore`, `shared.SharedStore`, `drive.store.DriveStore`, each tested as a store.
+
+    `nearby.NearbyStore` wraps one and keeps on this machine what was moved last; wrappers of tests add faults.
+    """
 
     @property
     def url(self) -> str:
@@ -113,7 +116,7 @@ class Creation(StrEnum):
 
 
 class Slots(Protocol):
-    """Names that can be created exactly once. Implementations: `slots.FolderSlots`; wrappers add retries or faults."""
+    """Names that can be created exactly once: `slots.FolderSlots`, `drive.slots.DriveSlots`; wrappers add faults."""
 
     @property
     def url(self) -> str:

@@ -28,8 +28,9 @@ from qcqueue.testing.drive.accounts import App, User
 from qcqueue.testing.drive.emulator import DriveEmulator
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.presence import Presence
-from qcqueue.worker.session import Ending, Limits, Session
+from qcqueue.worker.session import Session
 from qcqueue.worker.tools import Tools
+from qcqueue.worker.view import Ending, Limits
 
 STEPS = 69
 IDENTITY = Identity(

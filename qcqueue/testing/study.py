@@ -207,9 +207,9 @@ class _Study:
 
     def live(self, turns: Sequence[Turn], expected: Mapping[str, Any]) -> None:
         laptop = self._machine("laptop")
+        self._emulator.faults.rates = self._rates
         self._insist(laptop, "init", "--store", "gdrive:new")
         self._store = (laptop.folder / "qcqueue.toml").read_text().split('"')[1]
-        self._emulator.faults.rates = self._rates
         _bring_work(laptop, self._folder, self._insist)
         for turn in turns:
             self._session(turn)

@@ -1,11 +1,13 @@
 """Which sign-in a machine uses, where it may come from, and who is never given it."""
 
 import dataclasses
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
+import qcqueue
 from qcqueue.app.settings import Settings, load_settings
 from qcqueue.app.signin import drive_token, token_path
 from qcqueue.errors import SettingInvalid, SignInFailed
@@ -54,6 +56,14 @@ def test_who_is_not_signed_in_is_told_how(tmp_path: Path) -> None:
         with pytest.raises(SignInFailed, match="nobody is signed in") as caught:
             drive_token(here)
         assert caught.value.hint == "qcqueue login --client client.json"
+
+
+def test_a_command_to_sign_in_is_always_told_with_what_it_needs() -> None:
+    said = re.compile(r"qcqueue (login|colab-token)(?! --client \w+\.json)")
+    package = Path(str(qcqueue.__file__)).parent
+    sources = [path for folder in ("app", "storage") for path in sorted((package / folder).rglob("*.py"))]
+    assert sources
+    assert [path.name for path in sources if said.search(path.read_text())] == []
 
 
 def test_a_token_that_is_none_is_refused_by_where_it_came_from(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from qcqueue.cli.main import run
-from qcqueue.storage.drive.token import FILE_SCOPE, TOKEN_FILE, parse_token, read_token
+from qcqueue.storage.drive.token import FILE_SCOPE, SIGN_IN_AGAIN, TOKEN_FILE, parse_token, read_token
 from qcqueue.testing.drive.accounts import CANARY
 from tests.storage_drive.people import Browser, Desk, agree, client_file, desk, refuse
 
@@ -127,7 +127,7 @@ def test_a_login_that_was_refused_keeps_what_was_there(
     browsing.act = refuse
     code, out, err = types("login --client client.json")
     assert (code, out) == (4, "")
-    assert err.splitlines()[-2:] == ["qcqueue: the sign-in was refused", "next: sign in again"]
+    assert err.splitlines()[-2:] == ["qcqueue: the sign-in was refused", f"next: {SIGN_IN_AGAIN}"]
     assert kept(tmp_path).read_bytes() == before
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.clock import SystemClock
+from qcqueue.app.findings import Finding, fine
+from qcqueue.clock import Clock, SystemClock
 from tests.cli.on_drive import ADA, DAY_S, Laptop, a_laptop
 
 
@@ -23,8 +24,24 @@ def test_a_sound_queue_is_a_column_of_ok(ada: Laptop) -> None:
     out, err = ada.types("doctor")
     assert err == ""
     assert re.findall(r"^(\w+)  ", out, re.MULTILINE) == ["ok"] * 9
-    assert f"ok  account   {ADA}\n" in out
+    assert f"ok       account       {ADA}\n" in out
     assert "next:" not in out
+
+
+def test_each_thing_is_said_before_the_next_is_looked_at(ada: Laptop) -> None:
+    heard = []
+
+    def examine(store: str | None, *, clock: Clock) -> Iterator[Finding]:
+        for number in range(3):
+            yield fine("settings", f"finding {number}")
+            heard.append(ada.said.readouterr().out)
+
+    ada.patch.setattr("qcqueue.app.doctor.examine", examine)
+    ada.types("doctor")
+    assert heard == [f"ok       settings      finding {number}\n" for number in range(3)]
+    heard.clear()
+    assert len(json.loads(ada.types("doctor --json")[0])["findings"]) == 3
+    assert heard == ["", "", ""]
 
 
 def test_below_what_is_wrong_stands_what_to_do(ada: Laptop) -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from qcqueue.app.signin import token_path
 from qcqueue.testing.drive.accounts import CANARY
+from qcqueue.testing.drive.faults import DriveFault
 from tests.cli.on_drive import ADA, Laptop, a_laptop
 from tests.cli.queues import JOB, STUDY
 
@@ -81,6 +82,31 @@ def test_a_rehearsal_makes_nothing(ada: Laptop) -> None:
     ]
     assert titles(ada) == []
     assert list(ada.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("again", ["init", "init --store gdrive:new", "init --store {url}"])
+@pytest.mark.parametrize(("operation", "after"), [("files.insert", 1), ("files.insert", 4), ("upload.multipart", 0)])
+def test_a_making_that_was_cut_is_finished_by_typing_it_again(
+    operation: str, after: int, again: str, ada: Laptop
+) -> None:
+    ada.emulator.faults.script(DriveFault.FORBIDDEN, operation=operation, skip=after)
+    out, err = ada.types("init --store gdrive:new", code=4)
+    assert out == ""
+    url = str(ada.settings.store)
+    assert two_lines(err)[1].endswith(f"; then qcqueue init --store {url}, which finishes what was begun")
+    assert ada.types(again.format(url=url))[0].startswith(f"made: a queue in {url}\n")
+    assert titles(ada).count("qcqueue") == 1
+    assert ada.types("status")[0].startswith("The queue is empty.")
+
+
+def test_a_new_queue_is_only_made_where_its_name_can_be_kept(ada: Laptop) -> None:
+    ada.patch.setenv("QCQUEUE_STORE", "gdrive:new")
+    sentence, hint = two_lines(ada.types("init", code=2)[1])
+    assert sentence.startswith("qcqueue: QCQUEUE_STORE names gdrive:new")
+    assert hint.endswith("qcqueue init --store gdrive:new")
+    (ada.folder / "qcqueue.toml").write_text('store = "gdrive:new"\n')
+    two_lines(ada.types("init --store gdrive:new", code=2)[1])
+    assert titles(ada) == []
 
 
 def test_another_machine_joins_by_the_id_of_the_folder(ada: Laptop, queue: str, tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from qcqueue.testing.clocks import MachineClock, WorldTime
 from qcqueue.testing.drive.emulator import DriveEmulator
 from qcqueue.testing.drive.owner import Owner
 from qcqueue.testing.paper import PaperTrainer, a_queue, a_session
-from qcqueue.worker.session import GIVE_UP_S, Ending, Limits, Session
+from qcqueue.worker.session import GIVE_UP_S, Session
+from qcqueue.worker.view import Ending, Limits
 
 EPOCHS = 4
 STATE_BYTES = 6_000_000

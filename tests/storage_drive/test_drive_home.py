@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreDenied, StoreMissing
+from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreBusy, StoreDenied, StoreMissing
 from qcqueue.storage.drive.files import NewFile
 from qcqueue.storage.drive.home import (
     FOLDERS,
@@ -19,9 +19,10 @@ from qcqueue.storage.drive.home import (
     make_home,
     version_folder,
 )
+from qcqueue.storage.drive.token import RENEW
 from qcqueue.testing.drive.accounts import App
 from qcqueue.testing.drive.faults import DriveFault
-from tests.storage_drive.queues import Queue, failed
+from tests.storage_drive.queues import PATIENT, Queue, failed
 
 
 def test_a_queue_is_found_by_its_id_and_by_nothing_else(drive: Queue) -> None:
@@ -149,7 +150,7 @@ def test_a_queue_belongs_to_one_account(drive: Queue) -> None:
     error = failed(lambda: check_account(drive.home, "bob@example.com"))
     assert isinstance(error, StoreDenied)
     assert "ada@example.com" in str(error)
-    assert "qcqueue login" in (error.hint or "")
+    assert error.hint == f"sign in as ada@example.com: {RENEW}"
 
 
 @pytest.mark.parametrize("account", ["a" * 300 + "@example.com", "ä" * 150, "日" * 100])
@@ -185,6 +186,22 @@ def test_a_list_of_folders_that_is_damaged_is_done_without(drive: Queue, damage:
 def test_a_list_of_folders_that_is_gone_is_done_without(drive: Queue) -> None:
     drive.owner.delete(drive.home.later)
     assert version_folder(drive.files("session"), drive.home, 1) == drive.home.versions
+
+
+@pytest.mark.parametrize("fault", [DriveFault.FORBIDDEN, DriveFault.FULL])
+@pytest.mark.parametrize("operation", ["files.media", "files.insert"])
+def test_a_folder_that_drive_refuses_is_done_without(drive: Queue, fault: DriveFault, operation: str) -> None:
+    drive.emulator.faults.script(fault, operation=operation)
+    assert version_folder(drive.files("session"), drive.home, 1) == drive.home.versions
+
+
+@pytest.mark.parametrize("operation", ["files.media", "files.insert"])
+def test_a_folder_that_drive_gives_no_answer_for_is_asked_for_again(drive: Queue, operation: str) -> None:
+    """Else the machines would not agree on it."""
+    drive.emulator.faults.script(DriveFault.SERVER_ERROR, operation=operation, times=PATIENT.tries)
+    files = drive.files("session")
+    assert isinstance(failed(lambda: version_folder(files, drive.home, 1)), StoreBusy)
+    assert version_folder(files, drive.home, 1) != drive.home.versions
 
 
 def test_all_ids_of_a_queue_fit_into_properties(drive: Queue) -> None:

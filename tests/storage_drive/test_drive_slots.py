@@ -1,6 +1,7 @@
 """Create-once slots on Drive: one winner whatever the network says, and facts that hold all they promise to."""
 
 import hashlib
+from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -15,10 +16,10 @@ from qcqueue.storage.drive.caller import QUICK
 from qcqueue.storage.drive.files import NewFile
 from qcqueue.storage.drive.home import VERSIONS_A_FOLDER
 from qcqueue.testing.conformance import race
-from qcqueue.testing.drive.choices import Choices
+from qcqueue.testing.drive.choices import WEEK_S, Choices
 from qcqueue.testing.drive.faults import DriveFault
 from qcqueue.testing.drive.places import SlotsOnDrive
-from tests.storage_drive.queues import MB, Queue, failed, queue
+from tests.storage_drive.queues import MB, Machine, Queue, failed, queue
 
 LARGE = 6 * MB
 LOST = (DriveFault.DROP_AFTER, DriveFault.SERVER_ERROR_AFTER, DriveFault.RATE_LIMITED_AFTER, DriveFault.CUT_ANSWER)
@@ -224,6 +225,61 @@ def test_version_501_lies_in_a_folder_of_its_own_and_is_found_by_a_listing(drive
         "501",
         "500",
     ]
+
+
+def test_version_501_is_saved_though_the_ids_of_later_folders_are_too_old_for_drive(tmp_path: Path) -> None:
+    with queue(Choices(reserved_ttl_s=WEEK_S)) as drive:
+        drive.clock.sleep(2 * WEEK_S)
+        slots = drive.machine(tmp_path).slots
+        slot = slots.reserve()
+        assert slots.create(slot, b"body", {"number": f"{VERSIONS_A_FOLDER + 1}"}) is Creation.CREATED
+        assert drive.owner.file(slot).parent == drive.home.versions
+
+
+def spoil(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let other bytes arrive than an insert sends."""
+    insert = machine.files.insert
+    monkeypatch.setattr(machine.files, "insert", lambda new: insert(replace(new, data=b"spoilt")))
+
+
+def test_a_body_that_was_spoilt_on_the_way_is_mended_before_it_counts(
+    drive: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = drive.machine(tmp_path)
+    spoil(machine, monkeypatch)
+    slot = machine.slots.reserve()
+    assert machine.slots.create(slot, b"body", {"number": "1"}) is Creation.CREATED
+    assert drive.owner.read(slot) == b"body"
+    assert drive.machine(tmp_path / "other", "other").slots.facts(slot) == {"number": "1"}
+
+
+def test_a_body_that_stays_spoilt_is_unknown_until_it_is_mended(
+    drive: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = drive.machine(tmp_path)
+    spoil(machine, monkeypatch)
+    slot = machine.slots.reserve()
+    with monkeypatch.context() as patch:
+        patch.setattr(machine.files, "overwrite", lambda *_: machine.files.get(slot))
+        for _ in range(2):
+            assert isinstance(failed(lambda: machine.slots.create(slot, b"body", {})), OutcomeUnknown)
+    assert machine.slots.create(slot, b"body", {}) is Creation.CREATED
+    assert drive.owner.read(slot) == b"body"
+    assert machine.slots.create(slot, b"other", {}) is Creation.TAKEN
+
+
+def test_of_a_queue_the_folder_of_its_versions_in_the_bin_is_enough_to_stop_it(drive: Queue, tmp_path: Path) -> None:
+    slots = drive.machine(tmp_path).slots
+    drive.owner.trash(drive.home.versions)
+    assert slots.create(slots.reserve(), b"body", {"number": "1"}) is Creation.CREATED  # nobody asked before
+    slot = slots.reserve()
+    for _ in range(2):
+        error = failed(lambda: slots.create(slot, b"body", {"number": "2"}))
+        assert isinstance(error, StoreMissing)
+        assert str(error) == "a folder of the queue, or the queue itself, is in Drive's bin"
+    assert not drive.has(slot)
+    drive.owner.untrash(drive.home.versions)
+    assert slots.create(slot, b"body", {"number": "2"}) is Creation.CREATED
 
 
 def test_a_listing_is_late_and_holds_no_stranger(drive: Queue, tmp_path: Path) -> None:

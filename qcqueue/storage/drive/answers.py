@@ -1,7 +1,8 @@
 """What an answer of Drive's, or its absence, means: ours as an error, and whether asking again can change it.
 
-Decided by status and by the reason Google documents, never by a message. What the libraries below raise is translated
-here and nowhere else; nothing of a request or an address is quoted, because both can be secrets.
+Decided by status and by the reason Google documents, never by a message. What the libraries below raise while files are
+asked for becomes ours here; what signing in meets, `oauth` judges. Nothing of a request or an address is quoted,
+because both can be secrets.
 """
 
 import json
@@ -23,8 +24,8 @@ from qcqueue.errors import (
     StoreFull,
     StoreMissing,
 )
+from qcqueue.storage.drive.token import SIGN_IN_AGAIN
 
-LOGIN = "sign in again: qcqueue login --client client.json; for Colab, qcqueue colab-token --client tv.json"
 MAKE_ROOM = (
     "make room at https://drive.google.com/settings/storage, and empty the bin; what waits is saved by itself then"
 )
@@ -40,8 +41,8 @@ DENIED = {
         "enable it in the Google Cloud console (APIs & Services > Library > Google Drive API), "
         "and try again in two minutes",
     ),
-    "insufficientPermissions": ("this sign-in does not allow what qcqueue needs, the scope drive.file", LOGIN),
-    "insufficientScopes": ("this sign-in does not allow what qcqueue needs, the scope drive.file", LOGIN),
+    "insufficientPermissions": ("this sign-in does not allow what qcqueue needs, the scope drive.file", SIGN_IN_AGAIN),
+    "insufficientScopes": ("this sign-in does not allow what qcqueue needs, the scope drive.file", SIGN_IN_AGAIN),
     "dailyLimitExceeded": ("the Cloud project has used up its requests of the day", "try again tomorrow"),
     "numChildrenInNonRootLimitExceeded": ("the folder holds as many files as Drive allows", "qcqueue doctor"),
 }
@@ -149,7 +150,7 @@ def _verdict_on_refresh(exc: RefreshError) -> Verdict:
 
 
 def _not_accepted() -> Verdict:
-    return Verdict(error=SignInFailed("Google does not accept this sign-in any more", hint=LOGIN))
+    return Verdict(error=SignInFailed("Google does not accept this sign-in any more", hint=SIGN_IN_AGAIN))
 
 
 def _sign_in_is_busy() -> Verdict:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from qcqueue.clock import Clock, fresh_secret
 from qcqueue.errors import SignInFailed
 from qcqueue.storage.drive.oauth import OAuthClient, google_at, post, reason_of, refusal, signed_in
-from qcqueue.storage.drive.token import FILE_SCOPE, Token
+from qcqueue.storage.drive.token import FILE_SCOPE, RENEW_HERE, Token
 
 PATIENCE_S = 300.0
 LOOK_AT_CLOCK_S = 0.2
@@ -91,7 +91,7 @@ class _Landing(ThreadingTCPServer):
             if clock.monotonic_s() >= deadline_s:
                 raise SignInFailed(
                     "nobody agreed in the browser within five minutes",
-                    hint="sign in again, in a browser on this machine: the answer arrives at 127.0.0.1",
+                    hint=f"{RENEW_HERE}, and use a browser on this machine: the answer arrives at 127.0.0.1",
                 )
             self.handle_request()
         if code := self.answer.get("code"):

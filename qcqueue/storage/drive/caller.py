@@ -100,10 +100,12 @@ class Caller:
         """
         return self._persist(lambda: self._execute(make(), reading), accept)
 
-    def find(self, make: Make, *, accept: Mapping[int, Any] = NOTHING, reading: Reading = as_it_is) -> Any:
-        """As `read`, where what is not found may only not be visible yet; None where it stays away too long."""
+    def find(
+        self, make: Make, *, accept: Mapping[int, Any] = NOTHING, reading: Reading = as_it_is, lags: int = 1
+    ) -> Any:
+        """As `read`, where what is not found may only not be visible yet; None where it stays away for so many lags."""
         accept = {**accept, NOT_FOUND: None}
-        return self._persist(lambda: self._execute(make(), reading), accept, awaiting=True)
+        return self._persist(lambda: self._execute(make(), reading), accept, lags=lags)
 
     def change(
         self,
@@ -117,7 +119,7 @@ class Caller:
 
         Raises: OutcomeUnknown: perhaps it was carried out.
         """
-        return self._persist(lambda: self._execute(make(), reading), accept, changes=True, awaiting=awaiting)
+        return self._persist(lambda: self._execute(make(), reading), accept, changes=True, lags=int(awaiting))
 
     def send(self, uri: str, *, method: str, body: bytes, headers: Mapping[str, str], accept: tuple[int, ...]) -> Raw:
         """Carry out a bare request, once. Raises: as `change` does, where the status is none of `accept`."""
@@ -138,10 +140,8 @@ class Caller:
             raise exc
         self._clock.sleep(self._pause_s(number, self._wished_s))
 
-    def _persist(
-        self, ask: Callable[[], T], accept: Mapping[int, Any], *, changes: bool = False, awaiting: bool = False
-    ) -> Any:
-        """Ask until there is an answer or patience ends. awaiting: what is not found may appear within the lag."""
+    def _persist(self, ask: Callable[[], T], accept: Mapping[int, Any], *, changes: bool = False, lags: int = 0) -> Any:
+        """Ask until there is an answer or patience ends. lags: for how many what is not found may still appear."""
         unknown = False
         first_missed_s: float | None = None
 
@@ -159,9 +159,9 @@ class Caller:
         def is_over(state: RetryCallState) -> bool:
             nonlocal first_missed_s
             verdict = _verdict(state)
-            if awaiting and verdict.status == NOT_FOUND:
+            if lags and verdict.status == NOT_FOUND:
                 first_missed_s = state.idle_for if first_missed_s is None else first_missed_s
-                return state.idle_for - first_missed_s >= self._patience.lag_s
+                return state.idle_for - first_missed_s >= lags * self._patience.lag_s
             return not verdict.again or state.attempt_number >= self._tries(verdict.error)
 
         try:

@@ -1,8 +1,9 @@
 """One signed-in connection to Drive v2: PyDrive2 authorizes and keeps the service, google-auth refreshes the token.
 
-The only module that imports PyDrive2, google-auth or googleapiclient's discovery. PyDrive2's own ways to sign in are
-never reached: they open a browser, or read `settings.yaml` from wherever the person happens to stand. Every request
-has a time limit, because a connection that breaks after its body was sent would otherwise be waited for without end.
+The only module that imports PyDrive2, google-auth's credentials or googleapiclient's discovery; what google-auth
+raises is `answers`' business. PyDrive2's own ways to sign in are never reached: they open a browser, or read
+`settings.yaml` from wherever the person happens to stand. Every request has a time limit, because a connection that
+breaks after its body was sent would otherwise be waited for without end.
 """
 
 import json

@@ -10,7 +10,7 @@ from qcqueue.clock import Clock
 from qcqueue.errors import SignInFailed, StoreBusy
 from qcqueue.storage.drive.oauth import OAuthClient, Reply, google_at, post, refusal, signed_in
 from qcqueue.storage.drive.papers import is_word
-from qcqueue.storage.drive.token import FILE_SCOPE, Token
+from qcqueue.storage.drive.token import FILE_SCOPE, RENEW_FOR_COLAB, Token
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 INTERVAL_S = 5.0
@@ -45,7 +45,7 @@ class DeviceSignIn:
             raise refusal(reply.reason)
         url, code, device_code = (reply.found.get(key) for key in ("verification_url", "user_code", "device_code"))
         if not (is_word(url) and is_word(code) and is_word(device_code)):
-            raise SignInFailed("Google's answer holds no code to type", hint="sign in again")
+            raise SignInFailed("Google's answer holds no code to type", hint=RENEW_FOR_COLAB)
         return DevicePrompt(
             url=str(url),
             code=str(code),

@@ -122,26 +122,33 @@ class DriveFiles:
         found: DriveFile | None = self.caller.find(lambda: self._get(file_id), reading=_known)
         return found
 
-    def read(self, file_id: str, first: int, last: int) -> bytes | None:
-        """Return the bytes from `first` to `last`, or as far as the file goes; None where there is no such file."""
+    def read(self, file_id: str, first: int, last: int, *, lags: int = 1) -> bytes | None:
+        """Return the bytes from `first` to `last`, or fewer: none at all only past the end of the file.
+
+        Returns None where there is no such file, having waited for as many times as new ids may stay invisible.
+        """
 
         def make() -> Any:
             request = self._files.get_media(fileId=file_id)
             request.headers["Range"] = f"bytes={first}-{last}"
             return request
 
-        found = self.caller.find(make, accept={NO_SUCH_RANGE: b""})
+        found = self.caller.find(make, accept={NO_SUCH_RANGE: b""}, lags=lags)
         return None if found is None else bytes(found)
 
     def empty(self, file_id: str) -> None:
         """Give the bytes of a file back; its id stays taken. What is not there may stay away."""
+        self.caller.change(lambda: self._overwrite(file_id, b""), accept={NOT_FOUND: None})
 
-        def make() -> Any:
-            # Not as a new revision: the bytes of the old one are to go.
-            media = MediaInMemoryUpload(b"", mimetype=OCTETS)
-            return self._files.update(fileId=file_id, body={}, media_body=media, newRevision=False, fields="id")
+    def overwrite(self, file_id: str, data: bytes) -> DriveFile | None:
+        """Put other bytes into a file, as many as one request carries; None where it is not there.
 
-        self.caller.change(make, accept={NOT_FOUND: None})
+        Raises: OutcomeUnknown. StoreFull.
+        """
+        found: DriveFile | None = self.caller.change(
+            lambda: self._overwrite(file_id, data), accept={NOT_FOUND: None}, reading=_known, awaiting=True
+        )
+        return found
 
     def touch(self, file_id: str) -> bool:
         """Set the time of a file to now, by Drive's clock; return whether it is there, or appears within the lag."""
@@ -185,6 +192,11 @@ class DriveFiles:
 
         session: str | None = self.caller.change(make, accept={TAKEN: None}, awaiting=True)
         return session
+
+    def _overwrite(self, file_id: str, data: bytes) -> Any:
+        # Not as a new revision: the bytes of the old one are to go.
+        media = MediaInMemoryUpload(data, mimetype=OCTETS)
+        return self._files.update(fileId=file_id, body={}, media_body=media, newRevision=False, fields=FIELDS)
 
     def _get(self, file_id: str) -> Any:
         return self._files.get(fileId=file_id, fields=FIELDS)

@@ -16,8 +16,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreDenied, StoreMissing
+from qcqueue.errors import (
+    CorruptionError,
+    OutcomeUnknown,
+    SignInFailed,
+    StoreBusy,
+    StoreDenied,
+    StoreError,
+    StoreMissing,
+)
 from qcqueue.storage.drive.files import TEXT, About, DriveFile, DriveFiles, NewFile
+from qcqueue.storage.drive.token import RENEW
 from qcqueue.storage.files import move_whole, unfinished
 
 FORMAT = "1"
@@ -68,7 +77,9 @@ def make_home(files: DriveFiles, account: str) -> Home:
     home = Home(**ids, account=known_as(account))
     new = NewFile(id=home.folder, title=TITLE, parent="", properties=home.properties, data=None)
     if files.insert(new) is None and files.find(home.folder) is None:
-        raise OutcomeUnknown("Google Drive has made the folder and does not show it yet", hint="qcqueue init again")
+        raise OutcomeUnknown(
+            "Google Drive has made the folder and does not show it yet", hint="qcqueue init --store gdrive:new"
+        )
     return home
 
 
@@ -82,18 +93,21 @@ def furnish(files: DriveFiles, home: Home) -> None:
 
 
 def version_folder(files: DriveFiles, home: Home, nth: int) -> str:
-    """Return the folder for the nth lot of versions, made if need be; lot 0 lies in `versions` itself."""
+    """Return the folder for the nth lot of versions, made if need be; lot 0 lies in `versions` itself.
+
+    So does what Drive gives no folder for: tidiness is no reason to refuse a commit. Raises: StoreBusy, SignInFailed.
+    """
     if nth <= 0:
         return home.versions
-    said = files.read(home.later, 0, LATER_BYTES)
     try:
-        ids = json.loads(said or b"")
-        folder = str(ids[min(nth, len(ids)) - 1])
-    except (ValueError, LookupError, TypeError):
-        return home.versions  # tidiness is no reason to refuse a commit
-    first = nth * VERSIONS_A_FOLDER + 1
-    title = f"versions {first} to {first + VERSIONS_A_FOLDER - 1}"
-    files.insert(NewFile(id=folder, title=title, parent=home.versions, data=None))
+        folder = _later_folder(files, home, nth)
+        first = nth * VERSIONS_A_FOLDER + 1
+        title = f"versions {first} to {first + VERSIONS_A_FOLDER - 1}"
+        files.insert(NewFile(id=folder, title=title, parent=home.versions, data=None))
+    except (StoreBusy, SignInFailed):
+        raise
+    except (StoreError, CorruptionError):
+        return home.versions
     return folder
 
 
@@ -102,6 +116,11 @@ def find_home(files: DriveFiles, folder: str) -> Home:
 
     Raises: StoreMissing: it is in the bin, or there is none for this account and client. CorruptionError.
     """
+    return _home_of(find_folder(files, folder))
+
+
+def find_folder(files: DriveFiles, folder: str) -> DriveFile:
+    """Return what Drive says of a queue's folder now. Raises: StoreMissing: it is in the bin, or not to be seen."""
     found = files.find(folder)
     if found is None:
         raise StoreMissing(
@@ -109,13 +128,13 @@ def find_home(files: DriveFiles, folder: str) -> Home:
             hint="sign in with the account and the Cloud project that made it, or: qcqueue init --store gdrive:new",
         )
     if found.is_trashed:
-        raise in_the_bin(found.title)
-    return _home_of(found)
+        raise in_the_bin(f"the folder of the queue, {found.title!r},")
+    return found
 
 
-def in_the_bin(title: str) -> StoreMissing:
+def in_the_bin(what: str = "a folder of the queue, or the queue itself,") -> StoreMissing:
     """Return what to raise where the queue lies in the bin: what is written now would be deleted with it."""
-    return StoreMissing(f"the folder of the queue, {title!r}, is in Drive's bin", hint=RESTORE)
+    return StoreMissing(f"{what} is in Drive's bin", hint=RESTORE)
 
 
 class RememberedHome:
@@ -161,13 +180,23 @@ def check_account(home: Home, account: str) -> None:
     if home.account != known_as(account):
         raise StoreDenied(
             f"the queue belongs to {home.account}, and this sign-in is {account}",
-            hint=f"sign in as {home.account}: qcqueue login --client client.json; for Colab, qcqueue colab-token",
+            hint=f"sign in as {home.account}: {RENEW}",
         )
 
 
 def known_as(account: str) -> str:
     """Return an address as far as a property can hold it."""
     return account.encode()[:ACCOUNT_BYTES].decode(errors="ignore")
+
+
+def _later_folder(files: DriveFiles, home: Home, nth: int) -> str:
+    """Return the id that is kept for the folder of a lot. Raises: StoreError, CorruptionError: none can be read."""
+    said = files.read(home.later, 0, LATER_BYTES)
+    try:
+        ids = json.loads(said or b"")
+        return str(ids[min(nth, len(ids)) - 1])
+    except (ValueError, LookupError, TypeError) as exc:
+        raise CorruptionError("the list of later folders cannot be read") from exc
 
 
 def _home_of(folder: DriveFile) -> Home:

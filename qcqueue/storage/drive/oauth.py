@@ -18,7 +18,7 @@ import httplib2
 
 from qcqueue.errors import SettingInvalid, SignInFailed, StoreBusy
 from qcqueue.storage.drive.papers import is_word, parse_paper, read_paper, word_of
-from qcqueue.storage.drive.token import FILE_SCOPE, GOOGLE_TOKEN_URI, Token
+from qcqueue.storage.drive.token import FILE_SCOPE, GOOGLE_TOKEN_URI, SIGN_IN_AGAIN, Token
 
 TIMEOUT_S = 30.0
 LONGEST_END_S = 10 * 365 * 24 * 3600
@@ -117,10 +117,10 @@ def signed_in(reply: Reply, client: OAuthClient, google: Google, *, granted_at_s
     if not isinstance(scope, str) or FILE_SCOPE not in scope.split():
         raise SignInFailed(
             "qcqueue was not allowed to use its files in Google Drive",
-            hint="sign in again, and leave the box for Google Drive ticked",
+            hint=f"leave the box for Google Drive ticked, and {SIGN_IN_AGAIN}",
         )
     if not is_word(refresh_token):
-        raise SignInFailed("Google's answer holds no lasting sign-in", hint="sign in again")
+        raise SignInFailed("Google's answer holds no lasting sign-in", hint=SIGN_IN_AGAIN)
     return Token(
         client_id=client.client_id,
         client_secret=client.client_secret,
@@ -142,7 +142,7 @@ def ends_at_s(reply: Reply, *, now_s: float) -> float | None:
 def refusal(reason: str) -> SignInFailed:
     """Return the error for Google's word for why not."""
     sentence = REASONS.get(reason, f"Google did not accept the sign-in ({reason})")
-    return SignInFailed(sentence, hint=MAKE_CLIENT if reason == "invalid_client" else "sign in again")
+    return SignInFailed(sentence, hint=MAKE_CLIENT if reason == "invalid_client" else SIGN_IN_AGAIN)
 
 
 def reason_of(error: object) -> str:

@@ -9,10 +9,11 @@ import contextlib
 import io
 from collections.abc import Callable, Iterable, Mapping
 
-from qcqueue.errors import CorruptionError, StoreBusy, StoreError
+from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreBusy, StoreError
 from qcqueue.storage.base import Creation
-from qcqueue.storage.drive.files import DriveFile, DriveFiles, NewFile
-from qcqueue.storage.drive.home import TITLE, VERSIONS_A_FOLDER, Home, in_the_bin, version_folder
+from qcqueue.storage.drive.answers import LATER
+from qcqueue.storage.drive.files import ONE_REQUEST_BYTES, DriveFile, DriveFiles, NewFile
+from qcqueue.storage.drive.home import VERSIONS_A_FOLDER, Home, in_the_bin, version_folder
 from qcqueue.storage.drive.uploads import Source, send
 
 # A property tells the versions of one queue from those of another, for listings.
@@ -30,7 +31,8 @@ class DriveSlots:
         self._folder = folder
         self._seen: dict[str, Mapping[str, str]] = {}  # what a slot was created with never changes
         self._parents: dict[int, str] = {}
-        self._is_binned = False  # what was created last lies in the bin, with its folder
+        self._spoilt: set[str] = set()  # created here, and other bytes arrived than were sent
+        self._binned = ""  # the folder of what was created last, where that lies in the bin
 
     @property
     def url(self) -> str:
@@ -45,15 +47,18 @@ class DriveSlots:
 
     def create(self, slot: str, body: bytes, facts: Mapping[str, str]) -> Creation:
         self._check_it_is_kept()
+        parent, source = self._parent(facts.get("number", "")), Source.of(io.BytesIO(body))
         new = NewFile(
             id=slot,
             title=f"version {facts.get('number', '')}".rstrip(),
-            parent=self._parent(facts.get("number", "")),
+            parent=parent,
             properties={key: f"={value}" for key, value in facts.items()} | {QUEUE: self._folder},
         )
-        if made := send(self._files, new, Source.of(io.BytesIO(body))):
+        made = send(self._files, new, source)
+        if made or slot in self._spoilt:
+            made = self._sound(slot, source, made)
             self._seen[slot] = dict(facts)
-            self._is_binned = made.is_trashed
+            self._binned = parent if made.is_trashed else ""
             return Creation.CREATED
         # Whoever lost wants to see the winner, which may not be visible yet. That it is taken is true whatever it is.
         with contextlib.suppress(StoreError, CorruptionError):
@@ -91,16 +96,29 @@ class DriveSlots:
         if file.was_trashed:
             self._files.untrash(file.id)
         elif file.is_trashed:
-            raise in_the_bin(TITLE)
+            raise in_the_bin()
         self._seen[file.id] = _facts_of(file, self.url)
 
     def _check_it_is_kept(self) -> None:
         """Raises: StoreMissing: the queue is in the bin, where Drive takes new files without a word."""
-        if self._is_binned:
-            folder = self._files.get(self._folder)
+        if self._binned:
+            folder = self._files.get(self._binned)
             if folder is None or folder.is_trashed:
-                raise in_the_bin(folder.title if folder else TITLE)
-            self._is_binned = False
+                raise in_the_bin()
+            self._binned = ""
+
+    def _sound(self, slot: str, source: Source, made: DriveFile | None) -> DriveFile:
+        """Return the file of a slot created here once Drive has the very bytes, which are sent once more if need be.
+
+        Raises: OutcomeUnknown: it still has others, and the same call again tries again.
+        """
+        if made is None or not source.is_in(made):
+            self._spoilt.add(slot)
+            made = self._files.overwrite(slot, source.piece(0)) if source.size_bytes <= ONE_REQUEST_BYTES else None
+        if made is None or not source.is_in(made):
+            raise OutcomeUnknown(f"slot {slot} in {self.url} did not arrive as it was sent", hint=LATER)
+        self._spoilt.discard(slot)
+        return made
 
     def _parent(self, number: str) -> str:
         at = int(number) if number.isdecimal() else 1

@@ -14,7 +14,7 @@ from typing import IO
 from qcqueue.errors import BlobMissing, DigestMismatch
 from qcqueue.storage.base import Blob, Moved, Shelf, silently
 from qcqueue.storage.drive.files import DriveFiles, NewFile
-from qcqueue.storage.drive.home import Home
+from qcqueue.storage.drive.home import Home, find_folder
 from qcqueue.storage.drive.space import Space
 from qcqueue.storage.drive.uploads import CHUNK_BYTES, Journal, Source, Uploads
 from qcqueue.storage.files import move_whole, translated, unfinished
@@ -22,6 +22,9 @@ from qcqueue.storage.files import move_whole, translated, unfinished
 # A place comes from a database that somebody else may have written: it must not be more than an id.
 FILE_ID = re.compile(r"[0-9A-Za-z_-]{1,120}")
 LISTED_MOST = 1000
+
+# How many more lags a blob is waited for before it is said to be lost: a checkpoint is worth minutes.
+PATIENT_LAGS = 3
 
 
 class DriveStore:
@@ -51,6 +54,8 @@ class DriveStore:
     def fetch(self, blob: Blob, target: Path, *, moved: Moved = silently) -> None:
         with translated(target.parent), unfinished(target.parent) as writing:
             found = self._download(blob, writing, moved)
+            if found != blob.sha256:  # which may have happened on the way
+                found = self._download(blob, writing, moved)
             if found != blob.sha256:
                 name = blob.sha256[:12]
                 raise DigestMismatch(f"blob {name} in {self.url} is damaged: its bytes hash to {found[:12]}")
@@ -111,16 +116,32 @@ class DriveStore:
 
     def _download(self, blob: Blob, writing: IO[bytes], moved: Moved) -> str:
         """Write the bytes Drive has, piece by piece; return their digest. A piece that fails is asked for again."""
+        writing.seek(0)
+        writing.truncate()
         digest, size_bytes = hashlib.sha256(), 0
         while True:
-            last = size_bytes + CHUNK_BYTES - 1
-            piece = self._files.read(blob.place, size_bytes, last) if FILE_ID.fullmatch(blob.place) else None
-            if piece is None:
-                raise BlobMissing(f"{self.url} has no blob {blob.sha256[:12]}")
+            piece = self._piece(blob, size_bytes)
             digest.update(piece)
             writing.write(piece)
             size_bytes += len(piece)
             moved(size_bytes, blob.size_bytes)
-            # What goes on past its end is damaged, and no more of it need be read to know.
-            if len(piece) < CHUNK_BYTES or size_bytes > blob.size_bytes:
+            # A short piece is the last one only where no byte is missing. What goes on past its end is damaged, and
+            # no more of it need be read to know.
+            is_whole = size_bytes == blob.size_bytes and len(piece) < CHUNK_BYTES
+            if not piece or is_whole or size_bytes > blob.size_bytes:
                 return digest.hexdigest()
+
+    def _piece(self, blob: Blob, first: int) -> bytes:
+        """Return the next bytes of a blob, none past its end.
+
+        Raises: BlobMissing: Drive answers for the queue, and has not shown the blob for minutes. StoreMissing.
+        """
+        piece, last = None, first + CHUNK_BYTES - 1
+        if FILE_ID.fullmatch(blob.place):
+            piece = self._files.read(blob.place, first, last)
+            if piece is None:
+                find_folder(self._files, self._folder)
+                piece = self._files.read(blob.place, first, last, lags=PATIENT_LAGS)
+        if piece is None:
+            raise BlobMissing(f"{self.url} has no blob {blob.sha256[:12]}")
+        return piece

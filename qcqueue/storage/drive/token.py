@@ -25,6 +25,7 @@ YEAR_5138_S = 1e11
 RENEW_HERE = "qcqueue login --client client.json"
 RENEW_FOR_COLAB = "qcqueue colab-token --client tv.json"
 RENEW = f"{RENEW_HERE}; for Colab, {RENEW_FOR_COLAB}"
+SIGN_IN_AGAIN = f"sign in again: {RENEW}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,21 +16,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from qcqueue.errors import (
-    DigestMismatch,
-    OutcomeUnknown,
-    SignInFailed,
-    StoreBusy,
-    StoreDenied,
-    StoreError,
-    StoreFull,
-    StoreMissing,
-)
+from qcqueue.errors import DigestMismatch, OutcomeUnknown, StoreBusy, StoreError
 from qcqueue.storage.base import Moved, silently
 from qcqueue.storage.drive.answers import LATER, told
 from qcqueue.storage.drive.caller import Raw
 from qcqueue.storage.drive.files import ONE_REQUEST_BYTES, TAKEN, DriveFile, DriveFiles, NewFile, file_in
-from qcqueue.storage.drive.home import TITLE, in_the_bin
+from qcqueue.storage.drive.home import in_the_bin
 from qcqueue.storage.files import move_whole, unfinished
 
 # One of these is in memory at a time. Drive wants multiples of 256 KiB.
@@ -165,10 +156,10 @@ class Uploads:
         try:
             file = send(self._files, new, source, session=entry.session, remember=remember, moved=moved)
             file = file or self._made_before(new, source)
-        except (StoreBusy, StoreFull, StoreDenied, StoreMissing, SignInFailed):
-            raise
-        except (StoreError, DigestMismatch):
-            self._journal.forget(source.sha256)  # perhaps it is this id that Drive refuses
+        except (StoreError, DigestMismatch) as exc:
+            # A refusal without a class of its own may be of this very id; a source that changed is not this one.
+            if type(exc) in (StoreError, DigestMismatch):
+                self._journal.forget(source.sha256)
             raise
         if not source.is_in(file):
             self._files.delete(file.id)
@@ -190,7 +181,7 @@ class Uploads:
         if file.was_trashed:
             self._files.untrash(file.id)
         elif file.is_trashed:
-            raise in_the_bin(TITLE)
+            raise in_the_bin()
         return file
 
 
@@ -283,12 +274,12 @@ class _Transfer:
 
     def _judge(self, answer: Raw) -> None:
         """Note how far the upload is. Raises: StoreBusy: no further than before, or its session is over."""
-        if (
-            answer.status != GOES_ON
-        ):  # Drive has lost the session, or come to another opinion: the rule is to begin anew
+        if answer.status != GOES_ON:
+            # Drive has lost the session, or come to another opinion: the rule is to begin anew.
             self._session = ""
             self._sessions_lost += 1
-            raise StoreBusy("Google Drive gives up an upload again and again", hint=LATER)
+            times = "" if self._sessions_lost == 1 else f" {self._sessions_lost} times"
+            raise StoreBusy(f"Google Drive has given up an upload{times}", hint=LATER)
         was_sent = self._has_bytes is not None
         self._has_bytes, self._perhaps_made = _received(answer), False
         if self._has_bytes > self._most_bytes:

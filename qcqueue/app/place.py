@@ -1,0 +1,84 @@
+"""A queue opened on this machine, as a value: database, store, clock and names.
+
+`workplace` and `drive` make one from settings. Nothing here knows where a queue lies.
+"""
+
+import getpass
+import socket
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from qcqueue.clock import Clock, Ids
+from qcqueue.core.lease import LeaseRules
+from qcqueue.database.base import Database
+from qcqueue.storage.base import Store
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from qcqueue.database.versioned import Behind
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workplace:
+    """who names the person in the story of a job. behind: how old the last read was, if not of now.
+
+    greet asks the store, before long work begins, what would hinder it later; it returns a sentence on whose it is.
+    warning: what will hinder it in the days to come, as far as this machine knows without asking anybody.
+    """
+
+    database: Database
+    store: Store
+    clock: Clock
+    ids: Ids
+    cache: Path
+    who: str
+    lease: LeaseRules = LeaseRules()  # noqa: RUF009 (a frozen value)
+    behind: "Callable[[], Behind | None]" = lambda: None
+    greet: Callable[[], str | None] = lambda: None
+    warning: Callable[[], str | None] = lambda: None
+
+    def transact(self, action: "Callable[[Connection], T]", *, dry_run: bool = False) -> T:
+        """Run a transaction; with dry_run, run it to its result and take everything back."""
+        return rehearse(self.database, action) if dry_run else self.database.transact(action)
+
+    def read(self) -> "AbstractContextManager[Connection]":
+        return self.database.read()
+
+    def as_of_s(self) -> float:
+        """Return the time of what the last read showed: now, or when the store last confirmed this machine's copy."""
+        behind = self.behind()
+        return behind.since_s if behind else self.clock.now_s()
+
+
+class _TakenBackError(Exception):
+    """Carries the result of a rehearsed transaction out of it, so that the database rolls back."""
+
+    def __init__(self, result: object) -> None:
+        super().__init__()
+        self.result = result
+
+
+def rehearse(database: Database, action: "Callable[[Connection], T]") -> T:
+    """Return what `action` would return, changing nothing."""
+
+    def take_back(tx: "Connection") -> T:
+        raise _TakenBackError(action(tx))
+
+    try:
+        return database.transact(take_back)
+    except _TakenBackError as exc:
+        return exc.result  # type: ignore[return-value]
+
+
+def person() -> str:
+    """Return who sits at which machine, for the story of a job."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):
+        return socket.gethostname()
