@@ -40,5 +40,5 @@ def notebook(
         typer.echo(f"next: open {out.name} in Colab (File > Upload notebook), run its cell, and sign in as it says;")
         typer.echo("      the notebook holds your client's secret, so share it with nobody")
     else:
-        typer.echo("next: qcqueue colab-token --client tv.json, its output into Colab's secret QCQUEUE_TOKEN (the key at the left),")
-        typer.echo(f"      then open {out.name} in Colab (File > Upload notebook) and run its cell")
+        typer.echo("next: qcqueue colab-token --client tv.json; what it prints is for Colab's secret QCQUEUE_TOKEN")
+        typer.echo(f"      (key at the left); then open {out.name} there (File > Upload notebook), run its cell")
