@@ -22,6 +22,7 @@ from qcqueue.core.canonical import canonical_json
 from qcqueue.core.spec import JobSpec
 from qcqueue.database.local import LocalDatabase
 from qcqueue.database.schema import attempts, blobs, epochs, jobs, sessions
+from qcqueue.testing.specs import a_spec
 
 JOBS = 200
 EPOCHS = 100
@@ -79,26 +80,7 @@ def fill(tx: Connection) -> None:
 
 
 def spec(number: int) -> JobSpec:
-    return JobSpec(
-        study="bench",
-        name=f"job-{number}",
-        model="VGG16",
-        dataset="d",
-        epochs=EPOCHS,
-        batch_size=32,
-        learning_rate=1e-4,
-        optimizer="adam",
-        image_size=(75, 75),
-        weights="none",
-        weights_sha256=None,
-        trainable="all",
-        augment="none",
-        dropout=0.0,
-        determinism="exact",
-        device="any",
-        seed=number,
-        early_stopping=0,
-    )
+    return a_spec(study="bench", name=f"job-{number}", dataset="d", epochs=EPOCHS, seed=number)
 
 
 def job_row(number: int, it: JobSpec) -> dict[str, object]:

@@ -32,6 +32,7 @@ from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.values import Claim
 from qcqueue.storage.base import Blob
+from qcqueue.testing.specs import a_spec
 
 T = TypeVar("T")
 
@@ -175,26 +176,7 @@ def _handed_over(state: Blob, trained: TrainingRecord, finished: TrainingRecord)
 
 
 def _spec(model: str) -> JobSpec:
-    return JobSpec(
-        study="bench",
-        name=model.lower(),
-        model=model,
-        dataset="images",
-        epochs=100,
-        batch_size=32,
-        learning_rate=1e-4,
-        optimizer="adam",
-        image_size=(75, 75),
-        weights="imagenet",
-        weights_sha256=None,
-        trainable="all",
-        augment="none",
-        dropout=0.0,
-        determinism="exact",
-        device="any",
-        seed=1,
-        early_stopping=0,
-    )
+    return a_spec(study="bench", name=model.lower(), model=model, weights="imagenet")
 
 
 def measure(rounds: int) -> dict[str, float]:

@@ -33,6 +33,7 @@ import numpy.typing as npt
 from qcqueue.clock import SystemClock
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Split, arrange, to_bytes
+from qcqueue.testing.specs import a_spec
 from qcqueue.training.base import Assignment
 
 Times = npt.NDArray[np.float64]
@@ -90,7 +91,7 @@ def measure(model: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Run the first epoch of one job; before each of its steps the sink lets plain fit make one."""
     from qcqueue.training.run import train
 
-    spec = a_spec(model)
+    spec = the_spec(model)
     images, labels = pictures((arguments.steps + WARM_UP + 1) * BATCH)
     plain = PlainFit(spec, images, labels)
     ours = TakesTurns(plain, steps=arguments.steps + WARM_UP)
@@ -204,26 +205,16 @@ def plain_model(spec: JobSpec) -> Any:
     return model
 
 
-def a_spec(model: str) -> JobSpec:
-    return JobSpec(
+def the_spec(model: str) -> JobSpec:
+    return a_spec(
         study="bench",
         name="train",
         model=model,
         dataset="noise",
         epochs=1,
         batch_size=BATCH,
-        learning_rate=1e-4,
-        optimizer="adam",
         image_size=(SIDE_PX, SIDE_PX),
-        weights="none",
-        weights_sha256=None,
-        trainable="all",
         augment="flips",
-        dropout=0.0,
-        determinism="exact",
-        device="any",
-        seed=1,
-        early_stopping=0,
     )
 
 

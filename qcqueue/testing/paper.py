@@ -20,12 +20,12 @@ from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, PartialEpoch, TrainingRecord
 from qcqueue.core.snapshot import Snapshot
-from qcqueue.core.spec import JobSpec
 from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.storage.base import Shelf
 from qcqueue.testing.drive.accounts import App, User
 from qcqueue.testing.drive.emulator import DriveEmulator
+from qcqueue.testing.specs import a_spec
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.presence import Presence
 from qcqueue.worker.session import Session
@@ -155,7 +155,11 @@ def a_queue(emulator: DriveEmulator, user: User, folder: Path, *, epochs: int) -
         classes=("good", "reject"), image_size=(75, 75), train=2200, validation=550, test=486, source="paper"
     )
     place.transact(lambda tx: add_dataset(tx, "paper", images, summary, who="paper", now_s=0.0))
-    place.transact(lambda tx: enqueue(tx, [_spec(epochs)], weights=(), who="paper", now_s=0.0))
+    place.transact(
+        lambda tx: enqueue(
+            tx, [a_spec(study="paper", dataset="paper", epochs=epochs)], weights=(), who="paper", now_s=0.0
+        )
+    )
     return place
 
 
@@ -177,26 +181,3 @@ def a_session(
         narrate=lambda text: None,
     )
     return Session(session_id, tools, limits)
-
-
-def _spec(epochs: int) -> JobSpec:
-    return JobSpec(
-        study="paper",
-        name="vgg16",
-        model="VGG16",
-        dataset="paper",
-        epochs=epochs,
-        batch_size=32,
-        learning_rate=1e-4,
-        optimizer="adam",
-        image_size=(75, 75),
-        weights="none",
-        weights_sha256=None,
-        trainable="all",
-        augment="none",
-        dropout=0.0,
-        determinism="exact",
-        device="any",
-        seed=1,
-        early_stopping=0,
-    )

@@ -18,6 +18,7 @@ from qcqueue.storage.files import INCOMING
 from qcqueue.storage.folder import FolderStore
 from qcqueue.testing.clocks import DAY_ZERO_S, MachineClock, WorldTime
 from qcqueue.testing.options import JobPlan, MachinePlan
+from qcqueue.testing.specs import a_spec
 from qcqueue.worker.machine import Machine
 
 DATASET = "images"
@@ -74,22 +75,13 @@ def dataset_bytes() -> bytes:
 
 
 def make_spec(number: int, plan: JobPlan) -> JobSpec:
-    return JobSpec(
+    return a_spec(
         study="world",
         name=f"job-{number}",
-        model="VGG16",
         dataset=DATASET,
         epochs=plan.epochs,
         batch_size=plan.step_count,
-        learning_rate=1e-4,
-        optimizer="adam",
         image_size=IMAGE_SIZE,
-        weights="none",
-        weights_sha256=None,
-        trainable="all",
-        augment="none",
-        dropout=0.0,
-        determinism="exact",
         device="gpu" if plan.needs_gpu else "any",
         seed=number,
         early_stopping=plan.early_stopping,
