@@ -14,7 +14,7 @@ from qcqueue.app.signin import PUBLISH, drive_token, end_told, renewal, token_pa
 from qcqueue.clock import Clock
 from qcqueue.core.words import DAY_S, HOUR_S, duration
 from qcqueue.errors import QcqueueError, SignInFailed, StoreBusy
-from qcqueue.storage.drive.answers import MAKE_ROOM
+from qcqueue.storage.drive.answers import MAKE_ROOM, TOO_LITTLE
 from qcqueue.storage.drive.home import RememberedHome, check_account
 from qcqueue.storage.drive.oauth import refusal
 from qcqueue.storage.drive.space import KEPT_FREE_BYTES
@@ -65,7 +65,7 @@ def _sign_in(token: Token, settings: Settings, now_s: float) -> Finding:
         raise refusal(standing.refusal)
     if FILE_SCOPE not in standing.scopes:
         raise SignInFailed(
-            "this sign-in does not allow what qcqueue needs, the scope drive.file",
+            TOO_LITTLE,
             hint=f"sign in again, and leave the box for Google Drive ticked: {renewal(settings)}",
         )
     where = f"from {TOKEN_VARIABLE if settings.token else token_path(settings)}"

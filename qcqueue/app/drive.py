@@ -1,13 +1,12 @@
 """A queue on Google Drive, wired: sign-in, patience, this machine's part of it, and making a new one."""
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qcqueue.app.place import Workplace, person
-from qcqueue.app.settings import Settings, drive_folder_of, refuse_synced
+from qcqueue.app.place import Workplace, kept_of_queue, person
+from qcqueue.app.settings import Settings, drive_folder_of
 from qcqueue.app.signin import drive_libraries, drive_token, end_ahead
 from qcqueue.clock import RandomIds, SystemClock, fresh_seed, seeded
 from qcqueue.core.lease import LeaseRules
@@ -133,5 +132,4 @@ def files_on_drive(settings: Settings, *, persistent: bool) -> "DriveFiles":
 
 def part_of_this_machine(cache: Path, folder: str) -> Path:
     """Return where this machine keeps what it knows of a queue. Raises: SettingInvalid: the cache is synced."""
-    refuse_synced(cache.absolute())
-    return cache / "queues" / hashlib.sha256(f"gdrive:{folder}".encode()).hexdigest()[:16]
+    return kept_of_queue(cache, f"gdrive:{folder}".encode())

@@ -4,6 +4,7 @@
 """
 
 import getpass
+import hashlib
 import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from qcqueue.app.settings import refuse_synced
 from qcqueue.clock import Clock, Ids
 from qcqueue.core.lease import LeaseRules
 from qcqueue.database.base import Database
@@ -82,3 +84,9 @@ def person() -> str:
         return f"{getpass.getuser()}@{socket.gethostname()}"
     except (KeyError, OSError):
         return socket.gethostname()
+
+
+def kept_of_queue(cache: Path, name: bytes) -> Path:
+    """Return where this machine keeps what it knows of a queue. Raises: SettingInvalid: the cache is synced."""
+    refuse_synced(cache.absolute())
+    return cache / "queues" / hashlib.sha256(name).hexdigest()[:16]

@@ -3,14 +3,13 @@
 Everything a command does goes through a `Workplace`. Opening one is cheap: no file is touched before it is used.
 """
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qcqueue.app.place import Workplace as Workplace
-from qcqueue.app.place import person
+from qcqueue.app.place import kept_of_queue, person
 from qcqueue.app.place import rehearse as rehearse
 from qcqueue.app.settings import (
     FILE_NAME,
@@ -19,7 +18,6 @@ from qcqueue.app.settings import (
     folder_of,
     kind_of,
     load_settings,
-    refuse_synced,
     write_settings,
 )
 from qcqueue.clock import RandomIds, SystemClock
@@ -113,8 +111,7 @@ def _versions_in(folder: Path, *, cache: Path) -> "VersionedDatabase":
     # Imported here: whoever works on one machine need not wait for it.
     from qcqueue.database.versioned import VersionedDatabase
 
-    refuse_synced(cache.absolute())
-    copy = cache / "queues" / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    copy = kept_of_queue(cache, os.fsencode(folder))
     return VersionedDatabase(_slots_in(folder), copy=copy, clock=SystemClock(), ids=RandomIds(), author=person())
 
 

@@ -5,6 +5,7 @@ leaves behind begins with `INCOMING` and is nobody's.
 """
 
 import contextlib
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -49,3 +50,10 @@ def translated(place: Path) -> Iterator[None]:
         raise StoreDenied(f"{exc.filename or place} may not be written: {exc.strerror}") from exc
     except OSError as exc:
         raise StoreError(f"{exc.filename or place}: {exc.strerror}") from exc
+
+
+def holds(path: Path, sha256: str) -> bool:
+    """Return whether a file is there, can be read, and has the bytes of this digest."""
+    with contextlib.suppress(OSError), path.open("rb") as reading:
+        return hashlib.file_digest(reading, "sha256").hexdigest() == sha256
+    return False

@@ -5,14 +5,13 @@ verified before it is handed out, so a damaged copy costs a download and never m
 """
 
 import contextlib
-import hashlib
 import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 from qcqueue.storage.base import Blob, Moved, Shelf, Store, silently
-from qcqueue.storage.files import unfinished
+from qcqueue.storage.files import holds, unfinished
 
 # The states a job can resume from, and some for the next job.
 KEPT_MOST = 6
@@ -67,7 +66,7 @@ class NearbyStore:
         """Give out the copy kept of a blob; return whether there is one that is sound. What fails costs a download."""
         kept = self._folder / blob.sha256
         with contextlib.suppress(OSError):
-            if _holds(kept, blob.sha256):
+            if holds(kept, blob.sha256):
                 _link(kept, target)
                 os.utime(kept)
                 return True
@@ -99,9 +98,3 @@ def _link(source: Path, target: Path) -> None:
         except OSError:
             shutil.copyfile(source, place)
         place.replace(target)
-
-
-def _holds(path: Path, sha256: str) -> bool:
-    with contextlib.suppress(OSError), path.open("rb") as reading:
-        return hashlib.file_digest(reading, "sha256").hexdigest() == sha256
-    return False

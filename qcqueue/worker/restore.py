@@ -4,7 +4,6 @@ Everything is verified against its digest on the way. A damaged state is named a
 state also counts as unusable when the state of its best epoch is, because the run could not be finished from it.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from qcqueue.checkpoints.format import read_about
 from qcqueue.errors import BlobMissing, CheckpointDamaged, DigestMismatch
 from qcqueue.queue.values import Checkpoint
 from qcqueue.storage.base import Blob, Moved, Store, silently
+from qcqueue.storage.files import holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +47,9 @@ def fetch_once(store: Store, blob: Blob, folder: Path, *, moved: Moved = silentl
     """Return the path of a blob in this machine's cache, fetching it where it is not there, or not whole any more."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / blob.sha256
-    if not _holds(path, blob.sha256):
+    if not holds(path, blob.sha256):
         store.fetch(blob, path, moved=moved)
     return path
-
-
-def _holds(path: Path, sha256: str) -> bool:
-    if not path.exists():
-        return False
-    with path.open("rb") as reading:
-        return hashlib.file_digest(reading, "sha256").hexdigest() == sha256
 
 
 def _fetch(store: Store, checkpoint: Checkpoint, *, state: Path, best: Path, moved: Moved) -> None:

@@ -11,6 +11,7 @@ from qcqueue.clock import SystemClock
 from qcqueue.errors import BlobMissing
 from qcqueue.storage import nearby as module
 from qcqueue.storage.base import Blob
+from qcqueue.storage.files import holds
 from qcqueue.storage.folder import FolderStore
 from qcqueue.storage.nearby import KEPT_MOST, NearbyStore
 
@@ -150,14 +151,14 @@ def test_a_copy_that_goes_while_it_is_taken_costs_a_download(
     far: Far, near: NearbyStore, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blob = near.put(source_of(tmp_path))
-    real = module._holds
+    real = holds
 
     def look_and_lose(path: Path, sha256: str) -> bool:
         found = real(path, sha256)
         path.unlink(missing_ok=True)
         return found
 
-    monkeypatch.setattr(module, "_holds", look_and_lose)
+    monkeypatch.setattr(module, "holds", look_and_lose)
     near.fetch(blob, tmp_path / "target")
     assert ((tmp_path / "target").read_bytes(), far.fetched) == (b"bytes", 1)
 

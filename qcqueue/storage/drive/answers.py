@@ -29,6 +29,7 @@ from qcqueue.storage.drive.token import SIGN_IN_AGAIN
 MAKE_ROOM = (
     "make room at https://drive.google.com/settings/storage, and empty the bin; what waits is saved by itself then"
 )
+TOO_LITTLE = "this sign-in does not allow what qcqueue needs, the scope drive.file"
 LATER = "try again in a minute"
 CERTIFICATES = "check the date of this machine, and whether a proxy stands between it and Google"
 LOOK = "look into the bin at https://drive.google.com/drive/trash, or sign in with the account that made the queue"
@@ -41,8 +42,8 @@ DENIED = {
         "enable it in the Google Cloud console (APIs & Services > Library > Google Drive API), "
         "and try again in two minutes",
     ),
-    "insufficientPermissions": ("this sign-in does not allow what qcqueue needs, the scope drive.file", SIGN_IN_AGAIN),
-    "insufficientScopes": ("this sign-in does not allow what qcqueue needs, the scope drive.file", SIGN_IN_AGAIN),
+    "insufficientPermissions": (TOO_LITTLE, SIGN_IN_AGAIN),
+    "insufficientScopes": (TOO_LITTLE, SIGN_IN_AGAIN),
     "dailyLimitExceeded": ("the Cloud project has used up its requests of the day", "try again tomorrow"),
     "numChildrenInNonRootLimitExceeded": ("the folder holds as many files as Drive allows", "qcqueue doctor"),
 }
