@@ -4,6 +4,7 @@ Everything a command does goes through a `Workplace`. Opening one is cheap: no f
 """
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,14 +67,16 @@ def open_workplace(settings: Settings, *, persistent: bool = False) -> Workplace
 
 def workplace_in(folder: Path, *, cache: Path) -> Workplace:
     """Wire the queue of one local folder."""
-    clock = SystemClock()
+    clock, ids = SystemClock(), RandomIds()
     return Workplace(
         database=LocalDatabase(folder / DATABASE_FILE),
-        store=FolderStore(folder, clock),
+        store=FolderStore(folder, clock, ids),
         clock=clock,
-        ids=RandomIds(),
+        ids=ids,
         cache=cache,
         who=person(),
+        folder=folder,
+        free_bytes=lambda: _free_bytes(folder),
     )
 
 
@@ -81,15 +84,18 @@ def workplace_shared(folder: Path, *, cache: Path) -> Workplace:
     """Wire the queue of a folder on a disk that several machines share; this one keeps a copy in its cache."""
     from qcqueue.storage.shared import DiskClock, SharedStore
 
-    database = _versions_in(folder, cache=cache)
+    database, ids = _versions_in(folder, cache=cache), RandomIds()
     return Workplace(
         database=database,
-        store=SharedStore(folder, DiskClock(folder)),
+        store=SharedStore(folder, DiskClock(folder), ids),
         clock=SystemClock(),
-        ids=RandomIds(),
+        ids=ids,
         cache=cache,
         who=person(),
         behind=lambda: database.behind,
+        slots=_slots_in(folder),
+        folder=folder,
+        free_bytes=lambda: _free_bytes(folder),
     )
 
 
@@ -102,7 +108,7 @@ def create_shared_store(folder: Path, *, cache: Path) -> bool:
         raise SettingInvalid(
             f"{folder} holds a queue of one machine already", hint=f"qcqueue init --store folder:{folder}"
         )
-    SharedStore(folder, DiskClock(folder)).create()
+    SharedStore(folder, DiskClock(folder), RandomIds()).create()
     _slots_in(folder).make()
     return _versions_in(folder, cache=cache).create()
 
@@ -124,7 +130,7 @@ def _slots_in(folder: Path) -> "FolderSlots":
 def create_store(folder: Path) -> bool:
     """Make the store and its database where they are missing; return whether the database is new."""
     _refuse_file(folder)
-    FolderStore(folder, SystemClock()).create()
+    FolderStore(folder, SystemClock(), RandomIds()).create()
     return LocalDatabase(folder / DATABASE_FILE).create()
 
 
@@ -186,6 +192,13 @@ def _settings_file(settings: Settings, here: Path) -> Path | None:
     """Return the settings file to write, None where there is one or the store was named in a lasting way."""
     target = here / FILE_NAME
     return target if not target.exists() and settings.source in ("--store", "nowhere") else None
+
+
+def _free_bytes(folder: Path) -> int | None:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:  # it is not there, which whoever wants more than a number will be told
+        return None
 
 
 def _refuse_file(folder: Path) -> None:

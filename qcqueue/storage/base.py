@@ -3,12 +3,16 @@
 What every store owes, and every caller may rely on:
 - A blob is immutable and named by its SHA-256. `put` may be repeated; it returns only once the bytes are whole,
   durable and verified. A put that was cut leaves nothing that counts.
-- A blob is found again by its name and `place`, which only this store understands: where names are no keys, the
-  database remembers places, because a listing would be late.
+- A blob is found again by its name and `place`, which only this store understands and the database remembers.
+- Every put makes a place of its own, and no place is used twice: two puts of the same bytes by different owners never
+  share one, and deleting one leaves the other, however late. A put repeated by the same owner may return the place of
+  before, if it is still whole and this machine never began to delete it.
+- A name or a place that this store cannot have given is one of a blob it does not have.
 - `fetch` verifies: it leaves the whole right bytes at the target or raises, never something in between.
-- `delete` is final and may be repeated.
+- `delete` is final, may be repeated, and is of one place.
 - A heartbeat is judged by the store's own clock, never by a session's. The store names it, once a session.
-- Titles and shelves are for a person who looks into the store; nothing is ever found by them.
+- Titles and shelves are for a person who looks into the store; nothing is ever found by them. Owners are for clean-up:
+  by them, what a dead attempt stored and never committed is told from what a live one is about to commit.
 - `list_blobs` is a hint: it may be late. No decision about safety may rest on it.
 
 Slots: names in a store that can be created exactly once. What every place that has them owes:
@@ -23,6 +27,7 @@ Slots: names in a store that can be created exactly once. What every place that 
 - Waiting is the store's business: `StoreBusy` comes only after its own patience has ended.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -32,11 +37,28 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blob:
-    """Bytes that are whole and verified in a store. place is how that store finds them; "" where the name is enough."""
+    """Bytes that are whole and verified in a store. place tells them from the same bytes stored another time.
+
+    place is "" where an older version stored them, which knew one place a digest.
+    """
 
     sha256: str
     size_bytes: int
     place: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A blob as a listing shows it. owner: who stored it. age_s: since it was whole first, by the store's own clock."""
+
+    blob: Blob
+    owner: str
+    age_s: float
+
+
+# Both become part of a path in some store, and both may come from somebody else's database.
+DIGEST = re.compile(r"[0-9a-f]{64}")
+OWNER = re.compile(r"[0-9a-z-]{0,80}")
 
 
 class Shelf(StrEnum):
@@ -65,9 +87,12 @@ class Store(Protocol):
         """How a person names this store, such as `folder:/data/queue`."""
         ...
 
-    def put(self, source: Path, *, title: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently) -> Blob:
+    def put(
+        self, source: Path, *, title: str = "", owner: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently
+    ) -> Blob:
         """Store the bytes of `source`; return what to remember of them.
 
+        owner: who stores them, at most 80 of `[0-9a-z-]`; "" is nobody in particular.
         Raises: StoreDenied, StoreBusy. StoreFull: there is no room. DigestMismatch: what arrived is not what was sent.
         """
         ...
@@ -86,7 +111,7 @@ class Store(Protocol):
     def delete(self, blob: Blob) -> None:
         """Remove a blob for good; removing what is not there is fine."""
 
-    def list_blobs(self) -> Iterable[Blob]:
+    def list_blobs(self) -> Iterable[Listed]:
         """Yield what the store shows now; a hint."""
         ...
 

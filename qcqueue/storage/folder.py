@@ -1,33 +1,40 @@
-"""A store in a local folder: blobs as files named by their digest, heartbeats as modification times.
+"""A store in a local folder: blobs as files named by digest and place, heartbeats as modification times.
 
 It owns `blobs/` and `heartbeats/` below its root and leaves the database file beside them to `database.local`.
 A blob is written under a temporary name, synced, renamed, and its folder synced, so after a power cut a name
-either has all its bytes or does not exist. Writing a blob again replaces it, which also heals a damaged one.
+either has all its bytes or does not exist. A name is `<digest>.<owner>.<id>`, or `<digest>.<id>` of nobody's, so
+`sha256sum` checks a file against the first 64 letters. The id is new each time: what is damaged stays as it is, and
+writing it again makes a whole one beside it.
 """
 
 import contextlib
 import hashlib
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
-from qcqueue.clock import WallTime
+from qcqueue.clock import Ids, WallTime
 from qcqueue.errors import BlobMissing, DigestMismatch
-from qcqueue.storage.base import Blob, Moved, Shelf, silently
-from qcqueue.storage.files import INCOMING, move_whole, sync_folder, translated, unfinished
+from qcqueue.storage.base import DIGEST, OWNER, Blob, Listed, Moved, Shelf, silently
+from qcqueue.storage.files import move_whole, sync_folder, translated, unfinished
 
 CHUNK_BYTES = 1 << 20
 
+# A place comes from a database that somebody else may have written: it must fit before it becomes part of a path.
+PLACE = re.compile(r"(?:(?P<owner>[0-9a-z-]{1,80})\.)?[0-9a-z-]{1,40}")
+
 
 class FolderStore:
-    """Blobs and heartbeats in a folder of this machine. The folder's clock is the machine's."""
+    """Blobs and heartbeats in a folder of this machine. The folder's clock is the machine's; ids tell puts apart."""
 
-    def __init__(self, root: Path, clock: WallTime) -> None:
+    def __init__(self, root: Path, clock: WallTime, ids: Ids) -> None:
         self.root = root
         self._blobs = root / "blobs"
         self._heartbeats = root / "heartbeats"
         self._clock = clock
+        self._ids = ids
 
     @property
     def url(self) -> str:
@@ -39,19 +46,26 @@ class FolderStore:
             self._blobs.mkdir(parents=True, exist_ok=True)
             self._heartbeats.mkdir(exist_ok=True)
 
-    def put(self, source: Path, *, title: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently) -> Blob:
+    def put(
+        self, source: Path, *, title: str = "", owner: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently
+    ) -> Blob:
+        assert OWNER.fullmatch(owner), f"{owner!r} is no owner"
         with translated(self._blobs), source.open("rb") as reading, unfinished(self._blobs) as writing:
             sha256 = _copy(reading, writing, source.stat().st_size, moved)
-            size_bytes = writing.tell()
-            move_whole(writing, self._blobs / sha256)
+            place = f"{owner}.{self._ids.new()}" if owner else self._ids.new()
+            blob = Blob(sha256=sha256, size_bytes=writing.tell(), place=place)
+            self._date(writing)
+            move_whole(writing, self._blobs / file_name(blob))
             sync_folder(self._blobs)
-        return Blob(sha256=sha256, size_bytes=size_bytes)
+        return blob
 
     def fetch(self, blob: Blob, target: Path, *, moved: Moved = silently) -> None:
-        name = blob.sha256[:12]
+        name, path = blob.sha256[:12], self._path(blob)
+        if path is None:
+            raise BlobMissing(f"{self.url} has no blob {name}")
         with translated(target.parent), unfinished(target.parent) as writing:
             try:
-                with (self._blobs / blob.sha256).open("rb") as reading:
+                with path.open("rb") as reading:
                     found = _copy(reading, writing, blob.size_bytes, moved)
             except FileNotFoundError as exc:
                 raise BlobMissing(f"{self.url} has no blob {name}") from exc
@@ -60,18 +74,25 @@ class FolderStore:
             move_whole(writing, target)
 
     def size(self, blob: Blob) -> int | None:
+        path = self._path(blob)
         with translated(self._blobs), contextlib.suppress(FileNotFoundError):
-            return (self._blobs / blob.sha256).stat().st_size
+            return path.stat().st_size if path else None
         return None
 
     def delete(self, blob: Blob) -> None:
-        with translated(self._blobs):
-            (self._blobs / blob.sha256).unlink(missing_ok=True)
+        if path := self._path(blob):
+            with translated(self._blobs):
+                path.unlink(missing_ok=True)
 
-    def list_blobs(self) -> Iterable[Blob]:
+    def list_blobs(self) -> Iterable[Listed]:
+        found: list[Listed] = []
         with translated(self._blobs):
-            whole = sorted(path for path in self._blobs.iterdir() if not path.name.startswith(INCOMING))
-            return [Blob(sha256=path.name, size_bytes=path.stat().st_size) for path in whole]
+            now_s = self._clock.now_s()
+            for path in sorted(self._blobs.iterdir()):
+                with contextlib.suppress(FileNotFoundError):  # it was deleted meanwhile
+                    if shown := _listed(path, now_s):
+                        found.append(shown)
+        return found
 
     def new_heartbeat(self, session_id: str) -> str:
         return session_id
@@ -91,6 +112,34 @@ class FolderStore:
     def forget_heartbeat(self, name: str) -> None:
         with translated(self._heartbeats):
             (self._heartbeats / name).unlink(missing_ok=True)
+
+    def _path(self, blob: Blob) -> Path | None:
+        """Return where a blob lies if it lies here; None where this store can have given no such name or place."""
+        is_ours = DIGEST.fullmatch(blob.sha256) and (not blob.place or PLACE.fullmatch(blob.place))
+        return self._blobs / file_name(blob) if is_ours else None
+
+    def _date(self, writing: IO[bytes]) -> None:
+        """Give a file the time of the store's clock, by which its age is told."""
+        writing.flush()  # what is written later would date it anew
+        now_s = self._clock.now_s()
+        os.utime(writing.fileno(), (now_s, now_s))
+
+
+def file_name(blob: Blob) -> str:
+    """Return the name of a blob's file: without a place it is one that an older version stored."""
+    return f"{blob.sha256}.{blob.place}" if blob.place else blob.sha256
+
+
+def _listed(path: Path, now_s: float) -> Listed | None:
+    """Return the blob in a file; None where its name is not one that a put gives."""
+    sha256, dot, place = path.name.partition(".")
+    fits = PLACE.fullmatch(place)
+    if not DIGEST.fullmatch(sha256) or (dot and not fits):
+        return None
+    status = path.stat()
+    blob = Blob(sha256=sha256, size_bytes=status.st_size, place=place)
+    owner = fits["owner"] if fits else None
+    return Listed(blob=blob, owner=owner or "", age_s=max(0.0, now_s - status.st_mtime))
 
 
 def _copy(reading: IO[bytes], writing: IO[bytes], size_bytes: int, moved: Moved) -> str:

@@ -10,11 +10,11 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from qcqueue.storage.base import Blob, Moved, Shelf, Store, silently
+from qcqueue.storage.base import DIGEST, Blob, Listed, Moved, Shelf, Store, silently
 from qcqueue.storage.files import holds, unfinished
 
-# The states a job can resume from, and some for the next job.
-KEPT_MOST = 6
+# The states a job can resume from, each of many blobs, and some for the next job.
+KEPT_BYTES = 4 << 30
 
 
 class NearbyStore:
@@ -28,8 +28,10 @@ class NearbyStore:
     def url(self) -> str:
         return self._store.url
 
-    def put(self, source: Path, *, title: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently) -> Blob:
-        blob = self._store.put(source, title=title, shelf=shelf, moved=moved)
+    def put(
+        self, source: Path, *, title: str = "", owner: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently
+    ) -> Blob:
+        blob = self._store.put(source, title=title, owner=owner, shelf=shelf, moved=moved)
         self._keep(source, blob)
         return blob
 
@@ -47,7 +49,7 @@ class NearbyStore:
         self._store.delete(blob)
         self._forget(blob)
 
-    def list_blobs(self) -> Iterable[Blob]:
+    def list_blobs(self) -> Iterable[Listed]:
         return self._store.list_blobs()
 
     def new_heartbeat(self, session_id: str) -> str:
@@ -64,6 +66,8 @@ class NearbyStore:
 
     def _take(self, blob: Blob, target: Path) -> bool:
         """Give out the copy kept of a blob; return whether there is one that is sound. What fails costs a download."""
+        if not DIGEST.fullmatch(blob.sha256):  # the far store has no such blob either, and will say so
+            return False
         kept = self._folder / blob.sha256
         with contextlib.suppress(OSError):
             if holds(kept, blob.sha256):
@@ -74,18 +78,27 @@ class NearbyStore:
         return False
 
     def _keep(self, source: Path, blob: Blob) -> None:
-        """Keep a copy if this machine can, and let the oldest go."""
+        """Keep a copy if this machine can, and let go what was used longest ago."""
+        if blob.size_bytes > KEPT_BYTES:
+            return
         with contextlib.suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
             _link(source, self._folder / blob.sha256)
             os.utime(self._folder / blob.sha256)
-            kept = sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
-            for oldest in kept[:-KEPT_MOST]:
-                oldest.unlink(missing_ok=True)
+            self._make_room()
+
+    def _make_room(self) -> None:
+        found = [(path, path.stat()) for path in self._folder.iterdir()]
+        kept_bytes = 0
+        for path, status in sorted(found, key=lambda one: one[1].st_mtime_ns, reverse=True):
+            kept_bytes += status.st_size
+            if kept_bytes > KEPT_BYTES:
+                path.unlink(missing_ok=True)
 
     def _forget(self, blob: Blob) -> None:
-        with contextlib.suppress(OSError):
-            (self._folder / blob.sha256).unlink(missing_ok=True)
+        if DIGEST.fullmatch(blob.sha256):
+            with contextlib.suppress(OSError):
+                (self._folder / blob.sha256).unlink(missing_ok=True)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier
@@ -42,7 +42,7 @@ from qcqueue.errors import (
     UnknownFormat,
 )
 from qcqueue.storage.base import Blob, Creation, Slots, Store
-from qcqueue.storage.folder import CHUNK_BYTES, FolderStore
+from qcqueue.storage.folder import CHUNK_BYTES, FolderStore, file_name
 from qcqueue.storage.shared import SharedStore
 from qcqueue.storage.slots import FolderSlots
 from qcqueue.testing.clocks import MachineClock, WorldTime
@@ -107,12 +107,12 @@ class InFolder:
         return contextlib.nullcontext(self)
 
     def open(self, root: Path, clock: Clock) -> Store:
-        store = FolderStore(root, clock)
+        store = FolderStore(root, clock, RandomIds())
         store.create()
         return store
 
     def overwrite(self, root: Path, blob: Blob, data: bytes) -> None:
-        (root / "blobs" / blob.sha256).write_bytes(data)
+        (root / "blobs" / file_name(blob)).write_bytes(data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +123,12 @@ class InSharedFolder:
         return contextlib.nullcontext(self)
 
     def open(self, root: Path, clock: Clock) -> Store:
-        store = SharedStore(root, clock)
+        store = SharedStore(root, clock, RandomIds())
         store.create()
         return store
 
     def overwrite(self, root: Path, blob: Blob, data: bytes) -> None:
-        (root / "blobs" / blob.sha256).write_bytes(data)
+        (root / "blobs" / file_name(blob)).write_bytes(data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,15 +316,81 @@ class StoreContract:
 
     def test_putting_a_blob_again_changes_nothing(self, store: Store, here: Path) -> None:
         source = _file(here / "source", b"bytes")
-        first = store.put(source)
-        assert {store.put(source) for _ in range(3)} == {first}
-        assert (list(store.list_blobs()), first.sha256) == ([first], _sha256(b"bytes"))
+        stored = {store.put(source) for _ in range(3)}
+        assert set(_blobs_in(store)) == stored
+        for blob in stored:
+            store.fetch(blob, here / "target")
+        assert {blob.sha256 for blob in stored} == {_sha256(b"bytes")}
         assert source.read_bytes() == b"bytes"
+
+    def test_the_same_bytes_of_two_owners_never_share_a_place(self, store: Store, here: Path) -> None:
+        source = _file(here / "source", b"bytes")
+        owners = ("", "one-1", "one-2", "0" * 80)
+        blobs = [store.put(source, owner=owner) for owner in owners]
+        assert len({blob.place for blob in blobs}) == len(owners)
+        for at, blob in enumerate(blobs):
+            for _ in range(2):
+                store.delete(blob)
+            with pytest.raises(BlobMissing):
+                store.fetch(blob, here / "nothing")
+            for other in blobs[at + 1 :]:
+                store.fetch(other, here / "target")
+                assert (here / "target").read_bytes() == b"bytes"
+
+    def test_what_was_deleted_and_stored_again_is_not_deleted_by_who_comes_late(self, store: Store, here: Path) -> None:
+        source = _file(here / "source", b"bytes")
+        retired = store.put(source, owner="frozen")
+        store.delete(retired)
+        again = store.put(source, owner="later")
+        store.delete(retired)
+        store.fetch(again, here / "target")
+        assert (here / "target").read_bytes() == b"bytes"
+
+    def test_a_listing_tells_owners_and_ages_by_the_clock_of_the_store(
+        self, store: Store, here: Path, time: WorldTime
+    ) -> None:
+        stored = {}
+        for owner, data in (("one-1", b"one"), ("", b"nobody's")):
+            stored[store.put(_file(here / "source", data), owner=owner)] = (owner, time.now_s)
+            time.now_s += 40.0
+        for listed in store.list_blobs():
+            owner, stored_s = stored.pop(listed.blob)
+            assert listed.owner == owner
+            assert listed.age_s == pytest.approx(time.now_s - stored_s, abs=1e-3)
+        assert stored == {}
+
+    @pytest.mark.parametrize(
+        "hostile", ["../../x", "../x", "..", "/x", "a/../../x", "x\0y", "x\n", "x" * 5000, "ä", "a.b.c", ".x", "*"]
+    )
+    def test_a_name_or_place_no_store_gives_is_missing_and_deletes_nothing(
+        self, store: Store, root: Path, here: Path, hostile: str
+    ) -> None:
+        blob = store.put(_file(here / "source", b"bytes"), owner="one")
+        around = {path: path.read_bytes() for path in root.parent.rglob("*") if path.is_file()}
+        for wrong in (
+            replace(blob, place=hostile),
+            replace(blob, place=f"one.{hostile}"),
+            replace(blob, place=f"{hostile}.{blob.place}"),
+            replace(blob, sha256=hostile, place=""),
+            replace(blob, sha256=f"../../{here.name}/source", place=""),
+        ):
+            assert store.size(wrong) is None
+            with pytest.raises(BlobMissing):
+                store.fetch(wrong, here / "target")
+            store.delete(wrong)
+        assert {path: path.read_bytes() for path in root.parent.rglob("*") if path.is_file()} == around
+        assert _blobs_in(store) == [blob]
+
+    @pytest.mark.parametrize("owner", ["One", "a.b", "a/b", "..", "a b", "ä", "a" * 81, "a\n"])
+    def test_an_owner_of_other_letters_is_an_error_of_ours(self, store: Store, here: Path, owner: str) -> None:
+        with pytest.raises(AssertionError):
+            store.put(_file(here / "source", b"bytes"), owner=owner)
+        assert _blobs_in(store) == []
 
     def test_a_source_that_is_not_there_stores_nothing(self, store: Store, here: Path) -> None:
         with pytest.raises(StoreError):
             store.put(here / "nothing")
-        assert list(store.list_blobs()) == []
+        assert _blobs_in(store) == []
 
     def test_a_blob_that_is_not_there_is_said_to_be_missing(self, store: Store, here: Path) -> None:
         with pytest.raises(BlobMissing, match=ABSENT.sha256[:12]):
@@ -373,7 +439,7 @@ class StoreContract:
 
     def test_a_listing_shows_nothing_that_was_never_stored(self, store: Store, here: Path) -> None:
         stored = {store.put(_file(here / "source", data)) for data in (b"one", b"two", b"three")}
-        assert set(store.list_blobs()) <= stored
+        assert set(_blobs_in(store)) <= stored
 
     def test_a_store_opened_a_second_time_is_the_same_store(
         self, place: StorePlace, store: Store, root: Path, here: Path
@@ -412,7 +478,7 @@ class StoreContract:
 
     def test_a_heartbeat_is_no_blob(self, store: Store) -> None:
         store.beat(store.new_heartbeat("session"))
-        assert list(store.list_blobs()) == []
+        assert _blobs_in(store) == []
 
     def test_processes_that_store_one_blob_at_once_leave_it_whole(
         self, place: StorePlace, store: Store, root: Path, here: Path
@@ -441,16 +507,16 @@ class StoreContract:
                 while pipe.recv() != ("putting", last):
                     pass
                 kill_now(process, pipe)
-            for shown in store.list_blobs():  # whatever is there is whole, told or not
+            for shown in _blobs_in(store):  # whatever is there is whole, told or not
                 store.fetch(shown, here / "target")
                 assert _sha256((here / "target").read_bytes()) == shown.sha256
             for name, data in blobs.items():
                 again = store.put(here / name)
                 store.fetch(again, here / "target")
                 assert (here / "target").read_bytes() == data
-            for shown in store.list_blobs():
+            for shown in _blobs_in(store):
                 store.delete(shown)
-            assert list(store.list_blobs()) == []
+            assert _blobs_in(store) == []
 
 
 class SlotContract:
@@ -831,6 +897,10 @@ def _file(path: Path, data: bytes) -> Path:
 
 def _bytes(size: int, *, salt: int = 0) -> bytes:
     return hashlib.shake_128(str(salt).encode()).digest(size)
+
+
+def _blobs_in(store: Store) -> list[Blob]:
+    return [listed.blob for listed in store.list_blobs()]
 
 
 def _sha256(data: bytes) -> str:

@@ -15,6 +15,11 @@ from qcqueue.core.lease import LeaseRules
 from qcqueue.testing.clocks import WorldTime
 
 
+def file_name(sha256: str, place: str) -> str:
+    """Return what a folder calls the file of a blob, as its format says."""
+    return f"{sha256}.{place}" if place else sha256
+
+
 class Violation(AssertionError):
     """Something happened that must never happen."""
 
@@ -26,7 +31,7 @@ class Ledger:
         self.look: Callable[[], None] = lambda: None
         self.lease = lease
         self.ruined: set[str] = set()
-        """Blobs the world damaged and nobody has stored again since."""
+        """Files of the store that the world damaged."""
         self.beats: dict[str, list[float]] = defaultdict(list)
         """True seconds of every heartbeat of a session."""
         self.machine_of: dict[str, str] = {}
@@ -35,6 +40,7 @@ class Ledger:
         self.silenced: set[str] = set()
         """Sessions whose heartbeat was removed."""
         self.step_began_s: dict[str, float] = {}
+        self.trainer_began_s: dict[str, float] = {}
         self.excuses: set[tuple[str, str]] = set()
         """(job name, cause) of every final failure a trainer was made to suffer."""
         self.vanished: dict[str, int] = defaultdict(int)
@@ -61,9 +67,6 @@ class Ledger:
     def beat(self, session_id: str) -> None:
         self.beats[session_id].append(self.now_s)
 
-    def stored(self, sha256: str) -> None:
-        self.ruined.discard(sha256)
-
     def next_number(self) -> int:
         self._numbers += 1
         return self._numbers
@@ -77,12 +80,17 @@ class Ledger:
         finally:
             self.transactions_open -= 1
 
-    def is_sound(self, sha256: str) -> bool:
-        """Return whether the store has these bytes, or the world itself damaged them."""
-        return sha256 in self.ruined or self.digest_in_store(sha256) == sha256
+    def is_sound(self, sha256: str, place: str) -> bool:
+        """Return whether the store has these bytes at this place, or the world itself damaged them."""
+        return self.is_ruined(sha256, place) or self.digest_in_store(sha256, place) == sha256
 
-    def digest_in_store(self, name: str) -> str | None:
-        """Return the digest of what the store holds under a name, read past the store's own code."""
+    def is_ruined(self, sha256: str, place: str) -> bool:
+        """Return whether the world damaged what the store has at this place."""
+        return file_name(sha256, place) in self.ruined
+
+    def digest_in_store(self, sha256: str, place: str) -> str | None:
+        """Return the digest of what the store holds under a name and place, read past the store's own code."""
+        name = file_name(sha256, place)
         try:
             status = os.stat(f"{self._blobs}/{name}")  # noqa: PTH116 (asked hundreds of times a world)
         except FileNotFoundError:

@@ -11,7 +11,7 @@ from pathlib import Path, PosixPath
 from typing import IO, Any
 
 from qcqueue.errors import StoreBusy
-from qcqueue.storage.base import Blob, Moved, Shelf, silently
+from qcqueue.storage.base import Blob, Listed, Moved, Shelf, silently
 from qcqueue.storage.files import INCOMING
 from qcqueue.storage.folder import FolderStore
 from qcqueue.testing.chance import Crash, Fault, Faults
@@ -31,12 +31,13 @@ class FaultyStore:
     def url(self) -> str:
         return self._store.url
 
-    def put(self, source: Path, *, title: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently) -> Blob:
+    def put(
+        self, source: Path, *, title: str = "", owner: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently
+    ) -> Blob:
         self._reach(Fault.KILL_BEFORE_PUT)
         if self._faults.hit(Fault.CUT_PUT):
-            self._cut_put(source)
-        blob = self._store.put(source, title=title, shelf=shelf, moved=moved)
-        self._ledger.stored(blob.sha256)
+            self._cut_put(source, owner)
+        blob = self._store.put(source, title=title, owner=owner, shelf=shelf, moved=moved)
         self._faults.crash_on(Fault.KILL_AFTER_PUT)
         self._pause()
         return blob
@@ -61,10 +62,10 @@ class FaultyStore:
         self._ledger.look()
         self._faults.crash_on(Fault.KILL_AFTER_DELETE)
 
-    def list_blobs(self) -> Iterable[Blob]:
+    def list_blobs(self) -> Iterable[Listed]:
         self._reach()
-        blobs = list(self._store.list_blobs())
-        return blobs[: len(blobs) // 2] if self._faults.hit(Fault.LATE_LISTING) else blobs
+        shown = list(self._store.list_blobs())
+        return shown[: len(shown) // 2] if self._faults.hit(Fault.LATE_LISTING) else shown
 
     def new_heartbeat(self, session_id: str) -> str:
         return self._store.new_heartbeat(session_id)
@@ -90,11 +91,11 @@ class FaultyStore:
         if self._ledger.store_is_away or self._faults.hit(Fault.STORE_BUSY):
             raise StoreBusy("the store is busy")
 
-    def _cut_put(self, source: Path) -> None:
+    def _cut_put(self, source: Path, owner: str) -> None:
         """Die with half of the bytes sent, and leave behind what a killed process cannot tidy."""
         half = source.stat().st_size // 2
         try:
-            self._store.put(CutSource(source))
+            self._store.put(CutSource(source), owner=owner)
         except Crash:
             # The real code tidied its temporary file on the way out; a killed process could not have.
             self._store.root.joinpath("blobs", f"{INCOMING}{self._ledger.next_number()}").write_bytes(

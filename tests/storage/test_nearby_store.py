@@ -1,5 +1,6 @@
 """The copies this machine keeps of a far store: they save downloads, and whatever happens to them costs one."""
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -7,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from qcqueue.clock import SystemClock
+from qcqueue.clock import RandomIds, SystemClock
 from qcqueue.errors import BlobMissing
 from qcqueue.storage import nearby as module
 from qcqueue.storage.base import Blob
 from qcqueue.storage.files import holds
 from qcqueue.storage.folder import FolderStore
-from qcqueue.storage.nearby import KEPT_MOST, NearbyStore
+from qcqueue.storage.nearby import NearbyStore
 
 
 class Far(FolderStore):
@@ -28,7 +29,7 @@ class Far(FolderStore):
 
 @pytest.fixture
 def far(tmp_path: Path) -> Far:
-    far = Far(tmp_path / "far", SystemClock())
+    far = Far(tmp_path / "far", SystemClock(), RandomIds())
     far.create()
     return far
 
@@ -47,6 +48,22 @@ def source_of(folder: Path, data: bytes = b"bytes") -> Path:
     path = folder / f"source of {len(data)}"
     path.write_bytes(data)
     return path
+
+
+def put_ten_bytes_each(near: NearbyStore, kept: Path, folder: Path, count: int) -> list[str]:
+    """Put so many blobs, the last of which was used last; return their digests."""
+    digests = []
+    for number in range(count):
+        source = source_of(folder, b"%010d" % number)
+        digests.append(near.put(source).sha256)
+        source.unlink()  # the copy is a link to it, and not to be written over by the next
+        if (kept / digests[-1]).exists():
+            os.utime(kept / digests[-1], (number, number))
+    return digests
+
+
+def names_in(kept: Path) -> set[str]:
+    return {path.name for path in kept.iterdir()} if kept.exists() else set()
 
 
 def test_what_was_put_here_is_fetched_without_a_download(far: Far, near: NearbyStore, tmp_path: Path) -> None:
@@ -117,7 +134,7 @@ def test_a_fetch_replaces_the_target_and_not_what_it_was_a_link_to(near: NearbyS
 
 @pytest.mark.parametrize("fails", ["mkdir", "copy", "utime"])
 def test_a_disk_that_is_full_keeps_nothing_and_harms_nothing(
-    far: Far, near: NearbyStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+    near: NearbyStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
@@ -127,7 +144,8 @@ def test_a_disk_that_is_full_keeps_nothing_and_harms_nothing(
         monkeypatch.setattr(Path, "hardlink_to", full)
         monkeypatch.setattr(shutil, "copyfile", full)
     elif fails == "utime":
-        monkeypatch.setattr(os, "utime", full)
+        really = os.utime  # which the far store asks of a descriptor
+        monkeypatch.setattr(os, "utime", lambda file, *how: full() if isinstance(file, Path) else really(file, *how))
     else:
         monkeypatch.setattr(Path, fails, full)
     blob = near.put(source)
@@ -163,23 +181,51 @@ def test_a_copy_that_goes_while_it_is_taken_costs_a_download(
     assert ((tmp_path / "target").read_bytes(), far.fetched) == (b"bytes", 1)
 
 
-def test_the_oldest_copies_go(far: Far, near: NearbyStore, kept: Path, tmp_path: Path) -> None:
-    blobs = []
-    for number in range(KEPT_MOST + 3):
-        blobs.append(near.put(source_of(tmp_path, b"x" * (number + 1))))
-        os.utime(kept / blobs[-1].sha256, (number, number))
-    assert {path.name for path in kept.iterdir()} == {blob.sha256 for blob in blobs[-KEPT_MOST:]}
+@pytest.mark.parametrize(("room_bytes", "most"), [(0, 0), (9, 0), (10, 1), (39, 3), (40, 4), (1000, 6)])
+def test_the_oldest_copies_go(
+    near: NearbyStore, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room_bytes: int, most: int
+) -> None:
+    monkeypatch.setattr(module, "KEPT_BYTES", room_bytes)
+    digests = put_ten_bytes_each(near, kept, tmp_path, 6)
+    assert names_in(kept) == set(digests[len(digests) - most :])
 
 
-def test_what_is_used_is_young_again(far: Far, near: NearbyStore, kept: Path, tmp_path: Path) -> None:
-    blobs = []
-    for number in range(KEPT_MOST):
-        blobs.append(near.put(source_of(tmp_path, b"x" * (number + 1))))
-        os.utime(kept / blobs[-1].sha256, (number, number))
-    near.fetch(blobs[0], tmp_path / "target")
-    near.put(source_of(tmp_path, b"one more"))
-    assert (kept / blobs[0].sha256).exists()
-    assert not (kept / blobs[1].sha256).exists()
+def test_what_is_used_is_young_again(
+    near: NearbyStore, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "KEPT_BYTES", 60)
+    first, _, *others = put_ten_bytes_each(near, kept, tmp_path, 6)
+    near.fetch(Blob(sha256=first, size_bytes=10), tmp_path / "target")
+    near.put(source_of(tmp_path, b"x" * 5))
+    assert names_in(kept) == {first, *others, hashlib.sha256(b"x" * 5).hexdigest()}
+
+
+def test_a_blob_larger_than_the_room_costs_no_other_its_copy(
+    near: NearbyStore, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "KEPT_BYTES", 60)
+    digests = put_ten_bytes_each(near, kept, tmp_path, 3)
+    near.put(source_of(tmp_path, b"x" * 61))
+    assert names_in(kept) == set(digests)
+
+
+def test_the_copy_of_one_place_serves_every_other(far: Far, near: NearbyStore, tmp_path: Path) -> None:
+    one, other = near.put(source_of(tmp_path), owner="one"), far.put(source_of(tmp_path), owner="other")
+    assert (one.place.partition(".")[0], one.place == other.place) == ("one", False)
+    near.fetch(other, tmp_path / "target")
+    near.delete(one)
+    near.fetch(other, tmp_path / "target")
+    assert (far.fetched, (tmp_path / "target").read_bytes()) == (1, b"bytes")
+
+
+def test_a_name_that_is_no_digest_reaches_no_file_beside_the_copies(near: NearbyStore, tmp_path: Path) -> None:
+    mine = source_of(tmp_path, b"mine")
+    for name in (f"../../{mine.name}", str(mine), "x\0y", "x" * 5000):
+        hostile = Blob(sha256=name, size_bytes=4)
+        with pytest.raises(BlobMissing):
+            near.fetch(hostile, tmp_path / "target")
+        near.delete(hostile)
+    assert mine.read_bytes() == b"mine"
 
 
 def test_what_is_deleted_is_gone_here_too(far: Far, near: NearbyStore, kept: Path, tmp_path: Path) -> None:
@@ -198,7 +244,8 @@ def test_nothing_unfinished_stays(near: NearbyStore, kept: Path, tmp_path: Path)
 
 def test_all_else_is_the_far_stores(far: Far, near: NearbyStore, tmp_path: Path) -> None:
     blob = near.put(source_of(tmp_path))
-    assert (near.url, near.size(blob), list(near.list_blobs())) == (far.url, 5, [blob])
+    assert (near.url, near.size(blob)) == (far.url, 5)
+    assert [listed.blob for listed in near.list_blobs()] == [blob]
     name = near.new_heartbeat("session")
     near.beat(name)
     assert near.heartbeat_age_s(name) is not None

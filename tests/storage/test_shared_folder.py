@@ -23,7 +23,7 @@ def slots(tmp_path: Path) -> FolderSlots:
 
 
 def test_a_heartbeat_is_judged_by_the_clock_of_the_disk(tmp_path: Path) -> None:
-    store = SharedStore(tmp_path, DiskClock(tmp_path))
+    store = SharedStore(tmp_path, DiskClock(tmp_path), RandomIds())
     store.create()
     store.beat("session")
     age_s = store.heartbeat_age_s("session")

@@ -207,11 +207,64 @@ def test_room_is_asked_for_seldom_and_again_where_it_is_scarce(drive: Queue, tmp
     store.put(file_of(tmp_path, 100, "more"))
 
 
+def test_an_owner_is_a_private_property_and_nobodys_file_has_none(drive: Queue, tmp_path: Path) -> None:
+    store = drive.machine(tmp_path).store
+    for owner, properties in (("", []), ("s7-2", [("owner", "s7-2", "PRIVATE")])):
+        file = drive.owner.file(store.put(file_of(tmp_path, 10), owner=owner).place)
+        assert [(one.key, one.value, one.visibility) for one in file.properties] == properties
+
+
+@pytest.mark.parametrize("skew_s", [-5 * 3600.0, 0.0, 400 * 24 * 3600.0])
+def test_a_listing_tells_ages_by_googles_clock_alone(drive: Queue, tmp_path: Path, skew_s: float) -> None:
+    drive.emulator.time.advance(skew_s)
+    drive.machine(tmp_path / "one", "one").store.put(file_of(tmp_path, 10), owner="one")
+    drive.clock.sleep(300.0)
+    drive.asked()
+    (listed,) = drive.machine(tmp_path / "other", "other").store.list_blobs()
+    assert listed.owner == "one"
+    assert listed.age_s == pytest.approx(300.0, abs=1.1)
+    assert drive.asked().count("files.list") == 1
+
+
+def test_what_is_deleted_is_handed_out_no_more_whoever_owns_it_and_others_are(drive: Queue, tmp_path: Path) -> None:
+    store, source = drive.machine(tmp_path).store, file_of(tmp_path, 10)
+    one, other = store.put(source, owner="one"), store.put(source, owner="other")
+    store.delete(one)
+    drive.asked()
+    assert store.put(source, owner="other") == other
+    assert drive.asked() == ["files.get"]
+    assert store.put(source, owner="one").place not in (one.place, other.place)
+    assert drive.asked() == ["upload.multipart"]
+
+
+def test_what_could_not_be_deleted_is_handed_out_no_more_either(drive: Queue, tmp_path: Path) -> None:
+    """Whoever was refused will try again, and must not meet what was committed meanwhile."""
+    store, source = drive.machine(tmp_path).store, file_of(tmp_path, 10)
+    retired = store.put(source, owner="one")
+    drive.emulator.faults.script(DriveFault.SERVER_ERROR, operation="files.delete", times=PATIENT.tries)
+    failed(lambda: store.delete(retired))
+    again = store.put(source, owner="one")
+    store.delete(retired)
+    store.fetch(again, tmp_path / "target")
+    assert again.place != retired.place
+
+
+def test_a_name_that_is_no_digest_makes_the_journal_forget_nothing(drive: Queue, tmp_path: Path) -> None:
+    store, source = drive.machine(tmp_path).store, file_of(tmp_path, 10)
+    blob = store.put(source, owner="one")
+    before = sorted((tmp_path / "uploads").iterdir())
+    for name in ("", "*", "../uploads/*", f"{blob.sha256[:63]}?"):
+        store.delete(Blob(sha256=name, size_bytes=10, place="another"))
+        store.delete(Blob(sha256=name, size_bytes=10, place=blob.place))
+    assert sorted((tmp_path / "uploads").iterdir()) == before
+    assert store.put(source, owner="one").place != blob.place  # which is gone all the same
+
+
 def test_a_file_of_another_app_in_the_folder_is_not_listed(drive: Queue, tmp_path: Path) -> None:
     store = drive.machine(tmp_path).store
     blob = store.put(file_of(tmp_path, 10))
     drive.owner.put("a photo", b"photo", parent=drive.home.blobs)
-    assert list(store.list_blobs()) == [blob]
+    assert [listed.blob for listed in store.list_blobs()] == [blob]
 
 
 def test_a_copy_made_by_hand_changes_nothing(drive: Queue, tmp_path: Path) -> None:

@@ -189,6 +189,34 @@ def test_an_interrupted_transfer_is_taken_up_by_the_next_process(drive: Queue, t
     assert drive.sent_bytes() == SIZE
 
 
+def test_an_upload_that_was_cut_is_taken_up_for_its_own_owner_only(drive: Queue, tmp_path: Path, source: Path) -> None:
+    def interrupt(moved_bytes: int, size_bytes: int) -> None:
+        if moved_bytes == 3 * CHUNK:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        drive.machine(tmp_path).store.put(source, owner="one", moved=interrupt)
+    other = drive.machine(tmp_path).store.put(source, owner="other")
+    assert drive.sent_bytes() == 3 * CHUNK + SIZE
+    one = drive.machine(tmp_path).store.put(source, owner="one")
+    assert drive.sent_bytes() == 2 * SIZE
+    assert one.place != other.place
+    assert is_whole(drive, one, source)
+    assert is_whole(drive, other, source)
+    owners = {file.id: [mine.value for mine in file.properties] for file in drive.owner.files()}
+    assert (owners[one.place], owners[other.place]) == (["one"], ["other"])
+
+
+@pytest.mark.parametrize("size_bytes", [100, SIZE])
+def test_the_journal_does_not_hand_one_owners_file_to_another(drive: Queue, tmp_path: Path, size_bytes: int) -> None:
+    source = file_of(tmp_path, size_bytes)
+    first = drive.machine(tmp_path).store.put(source, owner="one")
+    places = {drive.machine(tmp_path).store.put(source, owner=owner).place for owner in ("one", "other", "", "one")}
+    assert len(places) == 3
+    assert first.place in places
+    assert blobs_on(drive) == 3
+
+
 def test_a_killed_upload_is_taken_up_and_nothing_is_sent_twice(tmp_path: Path, source: Path) -> None:
     with OnDrive().running(SystemClock()) as place:
         emulator = emulator_of(place)

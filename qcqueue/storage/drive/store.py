@@ -1,8 +1,8 @@
 """A store in a folder on Google Drive: blobs and heartbeats as files that only their ids find.
 
-A blob's place is the id of its file; the digest that Drive itself makes of what arrived is compared before the blob
-counts. A heartbeat is an empty file whose time is set by Drive, and judged by the Date of Drive's own answer. Deleted
-is deleted for good: the bin would count against the quota.
+A blob's place is the id of its file, its owner a private property; the digest that Drive itself makes of what arrived
+is compared before the blob counts. A heartbeat is an empty file whose time is set by Drive; ages are judged by the Date
+of Drive's own answer. Deleted is deleted for good: the bin would count against the quota.
 """
 
 import hashlib
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import IO
 
 from qcqueue.errors import BlobMissing, DigestMismatch
-from qcqueue.storage.base import Blob, Moved, Shelf, silently
-from qcqueue.storage.drive.files import DriveFiles, NewFile
+from qcqueue.storage.base import OWNER, Blob, Listed, Moved, Shelf, silently
+from qcqueue.storage.drive.files import DriveFile, DriveFiles, NewFile
 from qcqueue.storage.drive.home import Home, find_folder
 from qcqueue.storage.drive.space import Space
-from qcqueue.storage.drive.uploads import CHUNK_BYTES, Journal, Source, Uploads
+from qcqueue.storage.drive.uploads import CHUNK_BYTES, Journal, Source, Uploads, owner_of
 from qcqueue.storage.files import move_whole, translated, unfinished
 
 # A place comes from a database that somebody else may have written: it must not be more than an id.
@@ -44,10 +44,13 @@ class DriveStore:
     def url(self) -> str:
         return f"gdrive:{self._folder}"
 
-    def put(self, source: Path, *, title: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently) -> Blob:
+    def put(
+        self, source: Path, *, title: str = "", owner: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently
+    ) -> Blob:
+        assert OWNER.fullmatch(owner), f"{owner!r} is no owner"
         with translated(source), source.open("rb") as reading:
-            wanted = Source.of(reading)
-            with self._journal.held(wanted.sha256):
+            wanted = Source.of(reading, owner=owner)
+            with self._journal.held(wanted.key):
                 place = self._place_of(wanted, title, shelf, moved)
         return Blob(sha256=wanted.sha256, size_bytes=wanted.size_bytes, place=place)
 
@@ -67,15 +70,16 @@ class DriveStore:
 
     def delete(self, blob: Blob) -> None:
         if FILE_ID.fullmatch(blob.place):
+            self._journal.forget_file(blob.sha256, blob.place)  # first: what is being deleted is handed out no more
             self._files.delete(blob.place)
             self._space.given_back(blob.size_bytes)
-        self._journal.forget(blob.sha256)
 
-    def list_blobs(self) -> Iterable[Blob]:
+    def list_blobs(self) -> Iterable[Listed]:
         home = self._home()
         query = f"('{home.blobs}' in parents or '{home.datasets}' in parents) and trashed=false"
         for file in self._files.list(query, most=LISTED_MOST):
-            yield Blob(sha256=file.sha256 or "", size_bytes=file.size_bytes, place=file.id)
+            blob = Blob(sha256=file.sha256 or "", size_bytes=file.size_bytes, place=file.id)
+            yield Listed(blob=blob, owner=owner_of(file), age_s=self._age_s(file))
 
     def new_heartbeat(self, session_id: str) -> str:
         name = self._files.reserve()
@@ -90,11 +94,14 @@ class DriveStore:
 
     def heartbeat_age_s(self, name: str) -> float | None:
         file = self._files.find(name) if FILE_ID.fullmatch(name) else None
-        return max(0.0, self._files.caller.date_s - file.modified_s) if file else None
+        return self._age_s(file) if file else None
 
     def forget_heartbeat(self, name: str) -> None:
         if FILE_ID.fullmatch(name):
             self._files.delete(name)
+
+    def _age_s(self, file: DriveFile) -> float:
+        return max(0.0, self._files.caller.date_s - file.modified_s)
 
     def _bear(self, name: str) -> bool:
         """Make the file of a heartbeat; return whether it was made now."""
@@ -104,7 +111,7 @@ class DriveStore:
         return made is not None
 
     def _place_of(self, wanted: Source, title: str, shelf: Shelf, moved: Moved) -> str:
-        """Return the id of a file with these bytes, made now unless this machine has made it before."""
+        """Return the id of a file with these bytes, made now unless this machine made it for the same owner before."""
         file = self._uploads.whole(wanted)
         if file is None:
             self._space.check(wanted.size_bytes)

@@ -1,8 +1,9 @@
 """Uploads that survive a lost connection and the death of their process: Drive's resumable protocol, in our own loop.
 
 Small bytes go in one request, large ones in chunks whose fate is asked for whenever an answer is lost. A journal in
-this machine's cache remembers, by digest, the id an upload uses and the address of its session, so that the next
-process goes on where the last one was killed. The address is a key to the account: it stands in no log and no error.
+this machine's cache remembers, by digest and owner, the id an upload uses and the address of its session, so that the
+next process goes on where the last one was killed, and nobody is handed a file that another owner may delete. The
+address is a key to the account: it stands in no log and no error.
 """
 
 import contextlib
@@ -11,13 +12,13 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO
 
 from qcqueue.errors import DigestMismatch, OutcomeUnknown, StoreBusy, StoreError
-from qcqueue.storage.base import Moved, silently
+from qcqueue.storage.base import DIGEST, Moved, silently
 from qcqueue.storage.drive.answers import LATER, told
 from qcqueue.storage.drive.caller import Raw
 from qcqueue.storage.drive.files import ONE_REQUEST_BYTES, TAKEN, DriveFile, DriveFiles, NewFile, file_in
@@ -28,6 +29,9 @@ from qcqueue.storage.files import move_whole, unfinished
 CHUNK_BYTES = 32 << 20
 ENDED, GOES_ON, OVER = (200, 201), 308, (400, 404, 410, 412, 416)
 RECEIVED = re.compile(r"bytes=0-(\d+)")
+
+# The property of a file that tells whose it is; nobody's has none.
+OWNED_BY = "owner"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,16 +44,19 @@ class Entry:
 
 
 class Journal:
-    """The uploads of this machine to one store, one small file each, for the eyes of their owner only."""
+    """The uploads of this machine to one store, one small file each, for the eyes of their person only.
+
+    key: what is uploaded for whom, see `Source`.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     @contextlib.contextmanager
-    def held(self, sha256: str) -> Iterator[None]:
-        """Keep other processes of this machine from uploading the same bytes meanwhile."""
+    def held(self, key: str) -> Iterator[None]:
+        """Keep other processes of this machine from uploading the same bytes for the same owner meanwhile."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._folder / f"{sha256}.lock"
+        path = self._folder / f"{key}.lock"
         descriptor = _locked(path)
         try:
             yield
@@ -57,25 +64,39 @@ class Journal:
             path.unlink(missing_ok=True)
             os.close(descriptor)
 
-    def entry(self, sha256: str) -> Entry | None:
+    def entry(self, key: str) -> Entry | None:
         """Return what is known of an upload, None where nothing is, or nothing that can be read."""
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            found = json.loads(self._path(sha256).read_bytes())
-            return Entry(file_id=str(found["file_id"]), session=str(found["session"]), is_whole=bool(found["is_whole"]))
-        return None
+        return _entry_in(self._path(key))
 
-    def note(self, sha256: str, entry: Entry) -> None:
+    def note(self, key: str, entry: Entry) -> None:
         # Where nothing can be written, the next process begins anew: that costs time and is no reason to fail.
         with contextlib.suppress(OSError), unfinished(self._folder) as file:  # nobody else can read temporary files
             file.write(json.dumps(asdict(entry)).encode())
-            move_whole(file, self._path(sha256))
+            move_whole(file, self._path(key))
 
-    def forget(self, sha256: str) -> None:
+    def forget(self, key: str) -> None:
         with contextlib.suppress(OSError):
-            self._path(sha256).unlink(missing_ok=True)
+            self._path(key).unlink(missing_ok=True)
 
-    def _path(self, sha256: str) -> Path:
-        return self._folder / f"{sha256}.upload"
+    def forget_file(self, sha256: str, file_id: str) -> None:
+        """Forget the upload that made a file, whoever owns it. The digest may come from somebody else's database."""
+        if not DIGEST.fullmatch(sha256):
+            return
+        for path in self._folder.glob(f"{sha256}*.upload"):
+            entry = _entry_in(path)
+            if entry is not None and entry.file_id == file_id:
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{key}.upload"
+
+
+def _entry_in(path: Path) -> Entry | None:
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        found = json.loads(path.read_bytes())
+        return Entry(file_id=str(found["file_id"]), session=str(found["session"]), is_whole=bool(found["is_whole"]))
+    return None
 
 
 def _locked(path: Path) -> int:
@@ -91,21 +112,32 @@ def _locked(path: Path) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Bytes to upload, and their digests in hexadecimal."""
+    """Bytes to upload, their digests in hexadecimal, and for whom they are stored."""
 
     reading: IO[bytes]
     size_bytes: int
     sha256: str
     md5: str
+    owner: str = ""
 
     @classmethod
-    def of(cls, reading: IO[bytes]) -> "Source":
+    def of(cls, reading: IO[bytes], *, owner: str = "") -> "Source":
         size_bytes, sha256, md5 = 0, hashlib.sha256(), hashlib.md5(usedforsecurity=False)
         while piece := reading.read(1 << 20):
             size_bytes += len(piece)
             sha256.update(piece)
             md5.update(piece)
-        return cls(reading=reading, size_bytes=size_bytes, sha256=sha256.hexdigest(), md5=md5.hexdigest())
+        return cls(reading=reading, size_bytes=size_bytes, sha256=sha256.hexdigest(), md5=md5.hexdigest(), owner=owner)
+
+    @property
+    def key(self) -> str:
+        """What the journal knows an upload by: these bytes, for this owner."""
+        return f"{self.sha256}.{self.owner}" if self.owner else self.sha256
+
+    @property
+    def properties(self) -> Mapping[str, str]:
+        """Whose the file is to be, as Drive keeps it."""
+        return {OWNED_BY: self.owner} if self.owner else {}
 
     def piece(self, first: int) -> bytes:
         """Return a chunk. Raises: DigestMismatch: the file is shorter than it was."""
@@ -130,13 +162,13 @@ class Uploads:
         self._journal = journal
 
     def whole(self, source: Source) -> DriveFile | None:
-        """Return the file that an earlier upload of this machine made of these very bytes, if it is still there."""
-        entry = self._journal.entry(source.sha256)
+        """Return the file that an earlier upload made of these bytes for this owner, if it is still there."""
+        entry = self._journal.entry(source.key)
         if entry is None or not entry.is_whole:
             return None
         file = self._files.find(entry.file_id)
         if file is None or not source.is_in(file):
-            self._journal.forget(source.sha256)
+            self._journal.forget(source.key)
             return None
         return self._kept(file)
 
@@ -146,33 +178,33 @@ class Uploads:
         Raises: StoreFull, OutcomeUnknown, StoreBusy: the same upload again goes on. DigestMismatch: something else
         arrived, and was deleted. StoreMissing: the folder is gone, or in the bin.
         """
-        entry = self._journal.entry(source.sha256) or Entry(file_id=self._files.reserve())
+        entry = self._journal.entry(source.key) or Entry(file_id=self._files.reserve())
 
         def remember(session: str) -> None:
-            self._journal.note(source.sha256, replace(entry, session=session))
+            self._journal.note(source.key, replace(entry, session=session))
 
         remember(entry.session)
-        new = NewFile(id=entry.file_id, title=title, parent=parent)
+        new = NewFile(id=entry.file_id, title=title, parent=parent, properties=source.properties)
         try:
             file = send(self._files, new, source, session=entry.session, remember=remember, moved=moved)
             file = file or self._made_before(new, source)
         except (StoreError, DigestMismatch) as exc:
             # A refusal without a class of its own may be of this very id; a source that changed is not this one.
             if type(exc) in (StoreError, DigestMismatch):
-                self._journal.forget(source.sha256)
+                self._journal.forget(source.key)
             raise
         if not source.is_in(file):
             self._files.delete(file.id)
-            self._journal.forget(source.sha256)
+            self._journal.forget(source.key)
             raise DigestMismatch(f"blob {source.sha256[:12]} did not arrive on Drive as it was sent")
-        self._journal.note(source.sha256, Entry(file_id=file.id, is_whole=True))
+        self._journal.note(source.key, Entry(file_id=file.id, is_whole=True))
         return self._kept(file)
 
     def _made_before(self, new: NewFile, source: Source) -> DriveFile:
         """Return the file whose id is taken, which can only be ours. Raises: StoreBusy: it was deleted."""
         file = self._files.find(new.id)
         if file is None:
-            self._journal.forget(source.sha256)
+            self._journal.forget(source.key)
             raise StoreBusy("an upload was deleted from Google Drive while it was made", hint=LATER)
         return file
 
@@ -183,6 +215,11 @@ class Uploads:
         elif file.is_trashed:
             raise in_the_bin()
         return file
+
+
+def owner_of(file: DriveFile) -> str:
+    """Return whose a file is, "" where it is nobody's or an older version made it."""
+    return file.properties.get(OWNED_BY, "")
 
 
 def send(
