@@ -19,6 +19,29 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         "ALTER TABLE blobs ADD COLUMN place VARCHAR DEFAULT '' NOT NULL",
         "ALTER TABLE sessions ADD COLUMN heartbeat VARCHAR DEFAULT '' NOT NULL",
     ),
+    # A state is stored in parts that are shared; and what the time of a held machine went into is written down.
+    # The checkpoints of before get their rows in `packs` when they are needed: `queue.checkpoints.adopt`.
+    2: (
+        "ALTER TABLE sessions ADD COLUMN seconds TEXT DEFAULT '{}' NOT NULL",
+        "ALTER TABLE sessions ADD COLUMN seen_at_s FLOAT",
+        "ALTER TABLE attempts ADD COLUMN seconds TEXT DEFAULT '{}' NOT NULL",
+        "CREATE INDEX replaced_epochs ON epochs (job_id, epoch) WHERE official = 0",
+        "CREATE INDEX checkpoints_by_state ON checkpoints (state_sha256, status)",
+        """
+        CREATE TABLE packs (
+            checkpoint_id INTEGER NOT NULL,
+            part VARCHAR NOT NULL,
+            position INTEGER NOT NULL,
+            sha256 VARCHAR(64) NOT NULL,
+            PRIMARY KEY (checkpoint_id, part, position),
+            CONSTRAINT part_is_known CHECK (part IN ('state', 'best')),
+            CONSTRAINT packs_count_from_zero CHECK (position >= 0),
+            FOREIGN KEY(checkpoint_id) REFERENCES checkpoints (id),
+            FOREIGN KEY(sha256) REFERENCES blobs (sha256)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX packs_by_sha256 ON packs (sha256)",
+    ),
 }
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from qcqueue.core.outcomes import Cause, Outcome
 from qcqueue.core.states import State
 
-FORMAT = 2
+FORMAT = 3
 
 metadata = MetaData()
 
@@ -38,12 +38,13 @@ def _one_of(column: str, values: type[State] | type[Outcome] | type[Cause]) -> C
 # One row: the format of this database, so that a newer one is refused before anything else is read.
 meta = Table("meta", metadata, Column("format", Integer, primary_key=True))
 
-# Every blob a commit has named. deleted_at_s is set after its bytes are gone from the store.
+# Blobs that commits have named. deleted_at_s is set after the bytes are gone from the store; the row of a pack then
+# goes too, because there are thousands.
 blobs = Table(
     "blobs",
     metadata,
     Column("sha256", String(64), primary_key=True),
-    Column("kind", String, nullable=False),  # state, dataset, weights, predictions
+    Column("kind", String, nullable=False),  # state (a head), pack, dataset, weights, predictions
     Column("size_bytes", Integer, nullable=False),
     Column("stored_at_s", Float, nullable=False),
     Column("deleted_at_s", Float),
@@ -83,7 +84,8 @@ jobs = Table(
     Index("jobs_by_state", "state", "position"),
 )
 
-# One life of one machine that works. machine tells two sessions of one machine from those of two.
+# One life of one machine that works. machine tells two sessions of one machine from those of two. seconds is the ledger
+# of the time it held its machine, by name; what the names mean is `core`'s. seen_at_s is when it surely still lived.
 sessions = Table(
     "sessions",
     metadata,
@@ -95,9 +97,12 @@ sessions = Table(
     Column("ended_at_s", Float),
     Column("ended_how", String),
     Column("heartbeat", String, nullable=False, server_default=""),  # its name in the store; "" is the session's id
+    Column("seconds", Text, nullable=False, server_default="{}"),
+    Column("seen_at_s", Float),
 )
 
-# One session's work on one job. number is the fencing token: it only rises, and only the live one may write.
+# One session's work on one job. number is the fencing token: it only rises, and only the live one may write. seconds is
+# its part of the session's ledger.
 attempts = Table(
     "attempts",
     metadata,
@@ -109,6 +114,7 @@ attempts = Table(
     Column("ended_at_s", Float),
     Column("outcome", String),
     Column("reason", Text),
+    Column("seconds", Text, nullable=False, server_default="{}"),
     UniqueConstraint("job_id", "number"),
     _one_of("outcome", Outcome),
     CheckConstraint("(outcome IS NULL) = (ended_at_s IS NULL)", name="an_ended_attempt_has_an_outcome"),
@@ -142,9 +148,10 @@ epochs = Table(
     Column("recorded_at_s", Float, nullable=False),
     CheckConstraint("epoch >= 1", name="epochs_count_from_one"),
     Index("one_official_row_an_epoch", "job_id", "epoch", unique=True, sqlite_where=text("official")),
+    Index("replaced_epochs", "job_id", "epoch", sqlite_where=text("official = 0")),
 )
 
-# Where a run can be taken up. Several rows may name one blob: validation changes the record, not the tensors.
+# Where a run can be taken up. Several rows may name one state: validation changes the record, not the tensors.
 checkpoints = Table(
     "checkpoints",
     metadata,
@@ -154,12 +161,28 @@ checkpoints = Table(
     Column("epochs_done", Integer, nullable=False),
     Column("steps_done", Integer, nullable=False),
     Column("lineage", Integer, nullable=False),
-    Column("state_sha256", ForeignKey("blobs.sha256"), nullable=False),
+    Column("state_sha256", ForeignKey("blobs.sha256"), nullable=False),  # its head
     Column("record", Text, nullable=False),
     Column("status", String, nullable=False),
     Column("recorded_at_s", Float, nullable=False),
     CheckConstraint("status IN ('kept', 'retired', 'damaged')", name="status_is_known"),
     Index("checkpoints_of_a_job", "job_id", "id"),
+    Index("checkpoints_by_state", "state_sha256", "status"),  # also for the foreign key: rows of `blobs` are deleted
+)
+
+# What else a kept checkpoint is made of: its state's packs beside the head, and the packs of its best epoch's model.
+# Only kept checkpoints have rows here. Packs are shared, so each is looked up by its digest as often as by its owner.
+packs = Table(
+    "packs",
+    metadata,
+    Column("checkpoint_id", ForeignKey("checkpoints.id"), primary_key=True),
+    Column("part", String, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("sha256", ForeignKey("blobs.sha256"), nullable=False),
+    CheckConstraint("part IN ('state', 'best')", name="part_is_known"),
+    CheckConstraint("position >= 0", name="packs_count_from_zero"),
+    Index("packs_by_sha256", "sha256"),
+    sqlite_with_rowid=False,  # its key is most of a row, and would stand in the file twice
 )
 
 # The final evaluation; a job is done exactly when it has one.

@@ -5,53 +5,79 @@ holds the job. A session that was asleep while another took over is refused here
 written again, word for word, by whoever was not told what came of the first time: it then changes nothing.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, exists, insert, select, update
 
 from qcqueue.core.canonical import canonical_json
 from qcqueue.core.evaluation import Result
 from qcqueue.core.outcomes import Cause, Outcome
-from qcqueue.core.records import EpochMetrics, EpochTiming, TrainingRecord
+from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.states import Event
-from qcqueue.database.schema import attempts, blobs, checkpoints, epochs, jobs, results
+from qcqueue.database.schema import attempts, checkpoints, epochs, jobs, results
 from qcqueue.errors import LeaseLost
-from qcqueue.queue.blobs import find_blobs, name_blob, name_blobs
+from qcqueue.queue.blobs import call_heads, name_blob, name_blobs
+from qcqueue.queue.checkpoints import (
+    Keep,
+    Written,
+    adopt,
+    drop_packs_of_the_unkept,
+    named_now,
+    unwanted,
+    write,
+)
+from qcqueue.queue.claim import note_seen
 from qcqueue.queue.jobs import step
 from qcqueue.queue.story import tell
-from qcqueue.queue.values import Checkpoint, Claim
+from qcqueue.queue.values import Checkpoint, Claim, State
 from qcqueue.storage.base import Blob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """A checkpoint that is kept now, as a retention policy sees it; newest first in a list."""
-
-    id: int
-    state_sha256: str
-    epochs_done: int
-    steps_done: int
-
-
-Keep = Callable[[Sequence[Kept], Sequence[EpochMetrics]], set[int]]
-"""A retention policy: from the kept checkpoints and the epochs of the run so far, the ids of those to keep."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """One thing a trainer handed over, ready to be committed: a state, and the epoch it finished, if any."""
+    """One thing a trainer handed over, ready to be committed: a state, the epoch it finished, or both.
 
-    state: Blob
+    best: what holds the model of the best epoch up to here, once an epoch is finished.
+    """
+
     record: TrainingRecord
+    state: State | None
+    """None for an epoch whose own state was not stored, because a newer one was."""
+    best: tuple[Blob, ...] = ()
     timing: EpochTiming | None = None
     """None for a state saved within an epoch or before its validation."""
     record_json: str = field(init=False, repr=False)
     """Made once and before the transaction, which may run again and should hold its lock for as short as it can."""
+    epoch_row: Mapping[str, Any] = field(init=False, repr=False, compare=False)
+    """The finished epoch, as its table wants it; made before the transaction too."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "record_json", canonical_json(self.record.to_json()))
+        if self.state is None:
+            assert self.timing is not None, "without a state it is an epoch"
+        else:
+            assert self.best or not self.record.history, "a checkpoint names its best epoch"
+        object.__setattr__(self, "record_json", canonical_json(self.record.to_json()) if self.state else "")
+        object.__setattr__(self, "epoch_row", _epoch_row(self.record, self.timing) if self.timing else {})
+
+    @property
+    def blobs(self) -> tuple[Blob, ...]:
+        """All that a checkpoint of it names."""
+        return (*self.state.blobs, *self.best) if self.state else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """What came of a commit. Where blobs are missing, nothing was written."""
+
+    retired: tuple[Blob, ...] = ()
+    """Heads and packs that no kept checkpoint of any job names any more: to be deleted."""
+    missing: frozenset[str] = frozenset()
+    """Digests that must be stored (again): no kept checkpoint names them now, so their bytes may be gone."""
+    redone: frozenset[int] = frozenset()
+    """Epochs among them that had been committed before, by an earlier attempt whose state was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +90,10 @@ class Live:
 
 def check_live(tx: Connection, held: Claim) -> Live:
     """Return the rows of the live attempt. Raises: LeaseLost: it has ended; says how."""
-    row = tx.execute(_ATTEMPT, {"job": held.job_name, "attempt": held.attempt}).one()
+    return _live(held, tx.execute(_ATTEMPT, {"job": held.job_name, "attempt": held.attempt}).one())
+
+
+def _live(held: Claim, row: Any) -> Live:
     if row.outcome is not None:
         raise LeaseLost(
             f"attempt {held.attempt} of {held.job_name} has ended: {row.reason}", hint=f"qcqueue log {held.job_name}"
@@ -73,32 +102,37 @@ def check_live(tx: Connection, held: Claim) -> Live:
 
 
 # Statements of every commit are built once: building one costs about as much as running it.
-_ATTEMPT = (
-    select(attempts.c.id, attempts.c.job_id, attempts.c.outcome, attempts.c.reason)
-    .join_from(attempts, jobs)
-    .where(jobs.c.name == bindparam("job"), attempts.c.number == bindparam("attempt"))
-)
-_KEPT = (
-    select(checkpoints.c.id, checkpoints.c.state_sha256, checkpoints.c.epochs_done, checkpoints.c.steps_done)
-    .where(checkpoints.c.job_id == bindparam("job_id"), checkpoints.c.status == "kept")
-    .order_by(checkpoints.c.id.desc())
-)
-# What was written last, newest first: whoever writes the same again can only mean these.
+_STANDING = (attempts.c.id, attempts.c.job_id, attempts.c.outcome, attempts.c.reason)
+_IS_THIS = and_(jobs.c.name == bindparam("job"), attempts.c.number == bindparam("attempt"))
+_ATTEMPT = select(*_STANDING).join_from(attempts, jobs).where(_IS_THIS)
+# With what it wrote last, newest first: whoever writes the same again can only mean these.
 _WRITTEN = (
-    select(checkpoints.c.state_sha256, checkpoints.c.epochs_done, checkpoints.c.steps_done)
-    .where(checkpoints.c.job_id == bindparam("job_id"), checkpoints.c.attempt_id == bindparam("attempt"))
+    select(
+        *_STANDING,
+        checkpoints.c.state_sha256,
+        checkpoints.c.epochs_done,
+        checkpoints.c.steps_done,
+        exists().where(epochs.c.job_id == jobs.c.id, ~epochs.c.official).label("has_replaced_epochs"),
+    )
+    .join_from(attempts, jobs)
+    .outerjoin(checkpoints, and_(checkpoints.c.job_id == jobs.c.id, checkpoints.c.attempt_id == attempts.c.id))
+    .where(_IS_THIS)
     .order_by(checkpoints.c.id.desc())
     .limit(bindparam("most"))
 )
-_NAMED = select(checkpoints.c.state_sha256).where(checkpoints.c.job_id == bindparam("job_id"))
-_UNWANTED = (
-    select(blobs.c.sha256, blobs.c.size_bytes, blobs.c.place)
-    .where(blobs.c.deleted_at_s.is_(None), blobs.c.sha256.in_(_NAMED.where(checkpoints.c.status == "retired")))
-    .where(blobs.c.sha256.not_in(_NAMED.where(checkpoints.c.status == "kept")))
-    .order_by(blobs.c.sha256)
+_WRITTEN_EPOCHS = select(epochs.c.epoch).where(
+    epochs.c.attempt_id == bindparam("attempt"), epochs.c.epoch.in_(bindparam("epochs", expanding=True))
 )
+_REPLACED = select(epochs.c.epoch).where(
+    epochs.c.job_id == bindparam("job_id"), ~epochs.c.official, epochs.c.epoch.in_(bindparam("epochs", expanding=True))
+)
+_EPOCHS = insert(epochs)
 _TOUCH = update(jobs).where(jobs.c.id == bindparam("job"))
-_RETIRE = update(checkpoints).where(checkpoints.c.id == bindparam("unwanted")).values(status="retired", record="")
+_SECONDS = update(attempts).where(
+    attempts.c.job_id == select(jobs.c.id).where(jobs.c.name == bindparam("job")).scalar_subquery(),
+    attempts.c.number == bindparam("attempt"),
+    attempts.c.outcome.is_(None),
+)
 
 
 def resume(
@@ -107,13 +141,16 @@ def resume(
     """Record where the attempt takes the run up, and the newer checkpoints that could not be read.
 
     Epochs recorded after `chosen` lose their official rows: their state is gone, so they are trained again.
-    Returns the states that earlier attempts should have deleted and, as far as is known, have not.
+    Returns every head and pack of the queue that no kept checkpoint names and that, as far as is known, whoever retired
+    it has not deleted.
     """
     attempt = check_live(tx, held)
+    adopt(tx, attempt.job_id)
     for checkpoint, why in damaged:
         found = tx.execute(
             update(checkpoints)
-            .where(checkpoints.c.job_id == attempt.job_id, checkpoints.c.state_sha256 == checkpoint.state.sha256)
+            .where(checkpoints.c.job_id == attempt.job_id)
+            .where(checkpoints.c.state_sha256 == checkpoint.state.head.sha256)
             .where(checkpoints.c.status == "kept")
             .values(status="damaged")
         )
@@ -128,36 +165,69 @@ def resume(
             attempt=held.attempt,
             why=f"after epoch {checkpoint.record.epochs_done}: {why}",
         )
+    drop_packs_of_the_unkept(tx)
     start = chosen.record.epochs_done if chosen else 0
     tx.execute(
         update(epochs)
         .where(epochs.c.job_id == attempt.job_id, epochs.c.epoch > start, epochs.c.official)
         .values(official=False)
     )
-    return _unwanted(tx, attempt.job_id)
+    return unwanted(tx)
 
 
 def commit_progress(
-    tx: Connection, held: Claim, items: Sequence[Progress], *, keep: Keep, now_s: float
-) -> tuple[Blob, ...]:
-    """Commit what the trainer handed over, in its order; return the states that nothing needs any more.
+    tx: Connection,
+    held: Claim,
+    items: Sequence[Progress],
+    *,
+    stored: AbstractSet[str],
+    mended: AbstractSet[str] = frozenset(),
+    keep: Keep,
+    now_s: float,
+) -> Committed:
+    """Commit what the trainer handed over, in its order; its last state is where the run can be taken up.
 
-    The caller has stored and verified every blob before, and deletes the returned ones after. What it cannot delete
-    the next attempt is told to, by `resume`.
+    stored: digests this attempt has stored and verified itself and that no commit has named since. Once one has, only
+    a kept checkpoint vouches for a blob: when none names it, somebody may be deleting it. mended: those among them that
+    were found damaged where the database says they are; from now on they are found anew. The caller deletes what is
+    retired; what it cannot delete the next attempt is told to, by `resume`.
     """
-    attempt = check_live(tx, held)
-    written = tx.execute(_WRITTEN, {"job_id": attempt.job_id, "attempt": attempt.id, "most": len(items)})
-    known = {(row.state_sha256, row.epochs_done, row.steps_done) for row in written}
-    items = [item for item in items if _place_in_run(item) not in known]
-    if not items:
-        return _unwanted(tx, attempt.job_id)
-    name_blobs(tx, [item.state for item in items], kind="state", now_s=now_s)
-    finished = [_epoch(attempt, item.record, item.timing, now_s=now_s) for item in items if item.timing is not None]
+    states = [item.record.epochs_done for item in items if item.state]
+    assert not items or (states and states[-1] == max(item.record.epochs_done for item in items)), "epochs need a state"
+    attempt, new, old, redone = _compare(tx, held, items)
+    if not new:
+        return Committed(retired=unwanted(tx), redone=redone)
+    blobs = {blob.sha256: blob for item in new for blob in item.blobs}
+    named, doomed = named_now(tx, blobs)
+    named -= mended
+    vouched_for = named | (stored - doomed - {blob.sha256 for item in old for blob in item.blobs})
+    if missing := blobs.keys() - vouched_for:
+        return Committed(missing=frozenset(missing))
+    heads = {item.state.head.sha256 for item in new if item.state}
+    unnamed = [(blob, "state" if sha256 in heads else "pack") for sha256, blob in blobs.items() if sha256 not in named]
+    name_blobs(tx, unnamed, now_s=now_s)
+    call_heads(tx, heads & named)
+    whose = {"job_id": attempt.job_id, "attempt_id": attempt.id, "official": True, "recorded_at_s": now_s}
+    finished = [{**whose, **item.epoch_row} for item in new if item.timing]
     if finished:
-        tx.execute(insert(epochs), finished)
-    tx.execute(insert(checkpoints), [_checkpoint(attempt, item, now_s=now_s) for item in items])
+        tx.execute(_EPOCHS, finished)
+    retired = write(tx, attempt.job_id, [it for item in new for it in _written(attempt, item, now_s=now_s)], keep)
     tx.execute(_TOUCH, {"job": attempt.job_id, "updated_at_s": now_s})
-    return _retire(tx, attempt.job_id, items[-1].record.history, keep)
+    # Whoever was not told what came of the first time was not told either what that retired.
+    return Committed(retired=unwanted(tx) if old else retired, redone=redone)
+
+
+def record_seconds(
+    tx: Connection, held: Claim, *, attempt: Mapping[str, float], session: Mapping[str, float], seen_at_s: float
+) -> None:
+    """Write down what the time of the attempt and of its session went into so far, and that the session lived then.
+
+    Both ledgers replace those of before. It stands before another write, in one transaction with it. Of an attempt that
+    has ended it writes nothing: either it was written with that end, whose answer was lost, or it is nobody's business.
+    """
+    seconds = {"job": held.job_name, "attempt": held.attempt, "seconds": canonical_json(attempt)}
+    if tx.execute(_SECONDS, seconds).rowcount:
+        note_seen(tx, held.session_id, seen_at_s, seconds=canonical_json(session))
 
 
 def finish(tx: Connection, held: Claim, result: Result, predictions: Blob, *, now_s: float) -> None:
@@ -220,49 +290,53 @@ def _has_ended_so(tx: Connection, held: Claim, outcome: Outcome, why: str) -> bo
     return (row.outcome, row.reason) == (outcome, why)
 
 
-def _epoch(attempt: Live, record: TrainingRecord, timing: EpochTiming, *, now_s: float) -> dict[str, Any]:
+def _epoch_row(record: TrainingRecord, timing: EpochTiming) -> dict[str, Any]:
     return {
-        "job_id": attempt.job_id,
-        "attempt_id": attempt.id,
-        "official": True,
         **asdict(record.history[-1]),
         **asdict(timing),
         "identity": canonical_json(asdict(record.identity)),
         "lineage": record.lineage,
-        "recorded_at_s": now_s,
     }
 
 
-def _checkpoint(attempt: Live, item: Progress, *, now_s: float) -> dict[str, Any]:
-    return {
+def _compare(
+    tx: Connection, held: Claim, items: Sequence[Progress]
+) -> tuple[Live, list[Progress], list[Progress], frozenset[int]]:
+    """Return the live attempt, the items it has not committed yet, those it has, and the epochs that are done again.
+
+    Raises: LeaseLost.
+    """
+    written = tx.execute(_WRITTEN, {"job": held.job_name, "attempt": held.attempt, "most": max(len(items), 1)}).all()
+    attempt = _live(held, written[0])
+    known = {(row.state_sha256, row.epochs_done, row.steps_done) for row in written}
+    redone: frozenset[int] = frozenset()
+    if written[0].has_replaced_epochs:
+        finished = [item.record.epochs_done for item in items if item.timing]
+        redone = frozenset(tx.execute(_REPLACED, {"job_id": attempt.job_id, "epochs": finished}).scalars())
+    stateless = [item.record.epochs_done for item in items if item.state is None]
+    told = set(tx.execute(_WRITTEN_EPOCHS, {"attempt": attempt.id, "epochs": stateless}).scalars()) if stateless else ()
+
+    def is_written(item: Progress) -> bool:
+        if item.state is None:
+            return item.record.epochs_done in told
+        return (item.state.head.sha256, item.record.epochs_done, item.record.partial.steps_done) in known
+
+    new, old = [it for it in items if not is_written(it)], [it for it in items if is_written(it)]
+    return attempt, new, old, redone
+
+
+def _written(attempt: Live, item: Progress, *, now_s: float) -> list[Written]:
+    if item.state is None:
+        return []
+    row = {
         "job_id": attempt.job_id,
         "attempt_id": attempt.id,
         "epochs_done": item.record.epochs_done,
         "steps_done": item.record.partial.steps_done,
         "lineage": item.record.lineage,
-        "state_sha256": item.state.sha256,
+        "state_sha256": item.state.head.sha256,
         "record": item.record_json,
         "status": "kept",
         "recorded_at_s": now_s,
     }
-
-
-def _place_in_run(item: Progress) -> tuple[str, int, int]:
-    return item.state.sha256, item.record.epochs_done, item.record.partial.steps_done
-
-
-def _retire(tx: Connection, job_id: int, history: Sequence[EpochMetrics], keep: Keep) -> tuple[Blob, ...]:
-    kept = [Kept(**row._mapping) for row in tx.execute(_KEPT, {"job_id": job_id})]
-    wanted = keep(kept, history)
-    unwanted = [row for row in kept if row.id not in wanted]
-    # The record of a retired checkpoint is of no use without its tensors; its line stays for the story.
-    if unwanted:
-        tx.execute(_RETIRE, [{"unwanted": row.id} for row in unwanted])
-    still_named = {row.state_sha256 for row in kept if row.id in wanted}
-    return find_blobs(tx, {row.state_sha256 for row in unwanted} - still_named)
-
-
-def _unwanted(tx: Connection, job_id: int) -> tuple[Blob, ...]:
-    """Return the states of a job that only retired checkpoints name and that are not known to be deleted."""
-    rows = tx.execute(_UNWANTED, {"job_id": job_id})
-    return tuple(Blob(sha256=row.sha256, size_bytes=row.size_bytes, place=row.place) for row in rows)
+    return [Written(row=row, state=item.state, best=item.best)]

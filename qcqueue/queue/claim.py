@@ -6,21 +6,24 @@ number and nothing is lost but time.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Float, Row, bindparam, case, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from qcqueue.core.canonical import parse_json
+from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.outcomes import Outcome
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import Event, State
-from qcqueue.database.schema import attempts, checkpoints, epochs, jobs, sessions
-from qcqueue.queue.blobs import find_blob, find_blobs
+from qcqueue.database.schema import attempts, epochs, jobs, sessions
+from qcqueue.queue.begun import begun_on
+from qcqueue.queue.blobs import find_blob, live_packs
+from qcqueue.queue.checkpoints import resumable
 from qcqueue.queue.jobs import step
 from qcqueue.queue.story import tell
-from qcqueue.queue.values import Candidate, Checkpoint, Claim, LiveAttempt
+from qcqueue.queue.values import Candidate, Claim, LiveAttempt
 
 Choose = Callable[[Sequence[Candidate]], str | None]
 """A policy: from the queued jobs in order, the name of the one to take, or None for none of them."""
@@ -34,9 +37,17 @@ def begin_session(
     tx.execute(insert(sessions).values(id=session_id, **arrived).on_conflict_do_nothing())
 
 
-def end_session(tx: Connection, session_id: str, *, how: str, now_s: float) -> None:
-    """Record that a session left on its own; one that vanished never gets here."""
-    tx.execute(update(sessions).where(sessions.c.id == session_id).values(ended_at_s=now_s, ended_how=how))
+def end_session(
+    tx: Connection, session_id: str, *, how: str, seconds: Mapping[str, float] | None = None, now_s: float
+) -> None:
+    """Record that a session left on its own; one that vanished never gets here. seconds: its ledger, now complete."""
+    ledger = {} if seconds is None else {"seconds": canonical_json(seconds)}
+    note_seen(tx, session_id, now_s, ended_at_s=now_s, ended_how=how, **ledger)
+
+
+def note_seen(tx: Connection, session_id: str, seen_at_s: float, **more: object) -> None:
+    """Record that a session lived at a moment, if it is not known to have lived later, and what else is said of it."""
+    tx.execute(_SESSION, {"session": session_id, "seen": seen_at_s, **more})
 
 
 def live_attempts(tx: Connection) -> list[LiveAttempt]:
@@ -67,15 +78,24 @@ def heartbeats_of(tx: Connection, session_ids: Collection[str]) -> dict[str, str
 
 
 def claim(
-    tx: Connection, session_id: str, *, gone: Mapping[tuple[str, int], str], choose: Choose, now_s: float
+    tx: Connection,
+    session_id: str,
+    *,
+    gone: Mapping[tuple[str, int], str],
+    seen: Mapping[str, float] = {},
+    choose: Choose,
+    now_s: float,
 ) -> Claim | None:
     """Return a new attempt on the job that `choose` names, or None if it names none.
 
     gone maps (job name, attempt number) of vanished attempts to how that is known; each still live is recorded
     as interrupted, which spends nothing, and its job is queued again before the choice is made.
+    seen maps sessions that are buried so to the last moment by which each is known to have lived.
     """
     for (name, number), reason in gone.items():
-        _interrupt(tx, name, number, reason=reason, who=session_id, now_s=now_s)
+        buried = _interrupt(tx, name, number, reason=reason, who=session_id, now_s=now_s)
+        if buried is not None and buried in seen:
+            note_seen(tx, buried, seen[buried])
     chosen = choose(candidates(tx))
     if chosen is None:
         return None
@@ -100,13 +120,24 @@ def claim_held_by(tx: Connection, session_id: str) -> Claim | None:
 
 def candidates(tx: Connection, also: Sequence[str] = ()) -> list[Candidate]:
     """Return the queued jobs, and those named in `also`, in the order of the queue."""
-    return [
+    found = [
         Candidate(name=row.name, spec=_spec(row.spec), epochs_done=row.epochs_done, attempts=row.attempts)
         for row in tx.execute(_CANDIDATES, {"also": list(also)})
     ]
+    bound = begun_on(tx, [job.name for job in found if job.spec.lineage != "any"])
+    return [replace(job, begun_on=bound[job.name]) if job.name in bound else job for job in found]
 
 
 # Statements are built once: building one costs about as much as running it.
+_SESSION = (
+    update(sessions)
+    .where(sessions.c.id == bindparam("session"))
+    .values(
+        seen_at_s=case(
+            (sessions.c.seen_at_s > bindparam("seen"), sessions.c.seen_at_s), else_=bindparam("seen", type_=Float())
+        )
+    )
+)
 _CANDIDATES = (
     select(
         jobs.c.name,
@@ -143,7 +174,7 @@ def _chosen(tx: Connection, name: str) -> Row[Any]:
 
 
 def _claim_on(tx: Connection, job: Row[Any], number: int, session_id: str) -> Claim:
-    spec = _spec(job.spec)
+    spec, packs = _spec(job.spec), live_packs(tx)
     return Claim(
         job_name=job.name,
         attempt=number,
@@ -151,43 +182,23 @@ def _claim_on(tx: Connection, job: Row[Any], number: int, session_id: str) -> Cl
         spec=spec,
         dataset=find_blob(tx, job.dataset_sha256),
         weights=find_blob(tx, spec.weights_sha256) if spec.weights_sha256 else None,
-        checkpoints=_resumable(tx, job.id),
+        checkpoints=resumable(tx, job.id, packs),
+        packs=packs,
     )
 
 
-def _interrupt(tx: Connection, name: str, number: int, *, reason: str, who: str, now_s: float) -> None:
+def _interrupt(tx: Connection, name: str, number: int, *, reason: str, who: str, now_s: float) -> str | None:
+    """Bury an attempt; return its session, or None where the attempt had ended already."""
     job = tx.execute(select(jobs).where(jobs.c.name == name)).one()
-    ended = tx.execute(
-        update(attempts)
-        .where(attempts.c.job_id == job.id, attempts.c.number == number, attempts.c.outcome.is_(None))
-        .values(outcome=Outcome.INTERRUPTED, reason=reason, ended_at_s=now_s)
-    )
-    if ended.rowcount:
-        step(tx, job, Event.INTERRUPTED, now_s=now_s)
-        tell(tx, who=who, what="interrupted", now_s=now_s, job_id=job.id, attempt=number, why=reason)
-
-
-def _resumable(tx: Connection, job_id: int) -> tuple[Checkpoint, ...]:
-    rows = tx.execute(_KEPT, {"job_id": job_id}).all()
-    found = {blob.sha256: blob for blob in find_blobs(tx, {row.state_sha256 for row in rows})}
-    states = {row.epochs_done: found[row.state_sha256] for row in reversed(rows) if row.steps_done == 0}
-    # A state that stands twice, before and after its validation, is taken up where it is furthest.
-    newest = {row.state_sha256: row for row in reversed(rows)}
-    return tuple(
-        Checkpoint(id=row.id, state=found[row.state_sha256], record_json=row.record, epoch_states=states)
-        for row in rows
-        if newest[row.state_sha256] is row
-    )
-
-
-_KEPT = (
-    select(
-        checkpoints.c.id,
-        checkpoints.c.epochs_done,
-        checkpoints.c.steps_done,
-        checkpoints.c.state_sha256,
-        checkpoints.c.record,
-    )
-    .where(checkpoints.c.job_id == bindparam("job_id"), checkpoints.c.status == "kept")
-    .order_by(checkpoints.c.id.desc())
-)
+    attempt = tx.execute(
+        select(attempts.c.id, attempts.c.session_id).where(
+            attempts.c.job_id == job.id, attempts.c.number == number, attempts.c.outcome.is_(None)
+        )
+    ).one_or_none()
+    if attempt is None:
+        return None
+    ended = {"outcome": Outcome.INTERRUPTED, "reason": reason, "ended_at_s": now_s}
+    tx.execute(update(attempts).where(attempts.c.id == attempt.id).values(ended))
+    step(tx, job, Event.INTERRUPTED, now_s=now_s)
+    tell(tx, who=who, what="interrupted", now_s=now_s, job_id=job.id, attempt=number, why=reason)
+    return str(attempt.session_id)

@@ -8,19 +8,22 @@ from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.database.schema import blobs, datasets
 from qcqueue.errors import NameTaken, UnknownName
-from qcqueue.queue.blobs import name_blob
+from qcqueue.queue.blobs import find_blob, name_blob
 from qcqueue.queue.story import tell
 from qcqueue.queue.values import DatasetLine
 from qcqueue.storage.base import Blob
 
 
 def add_dataset(tx: Connection, name: str, blob: Blob, summary: DatasetSummary, *, who: str, now_s: float) -> bool:
-    """Give a stored dataset its name; return False where it has it already.
+    """Give a stored dataset its name; return False where it has it already: it is found where it was stored last then,
+    because who adds it again may mean to mend what the store has damaged.
 
     Raises: NameTaken: the name stands for other images, on which jobs may have been trained.
     """
     found = tx.execute(select(datasets.c.sha256).where(datasets.c.name == name)).scalar_one_or_none()
     if found == blob.sha256:
+        if find_blob(tx, found) != blob:
+            name_blob(tx, blob, kind="dataset", now_s=now_s)
         return False
     if found is not None:
         raise NameTaken(

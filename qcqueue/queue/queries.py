@@ -1,18 +1,30 @@
-"""Everything the queue knows of one job, for `show`, `log`, `why` and the report. `overview` has one line a job."""
+"""Everything the queue knows of one job, for `show`, `log`, `why` and the report, and of the time of its sessions.
+
+`overview` has one line a job.
+"""
 
 from collections import defaultdict
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from qcqueue.core.canonical import parse_json
 from qcqueue.core.evaluation import Result
 from qcqueue.core.outcomes import Outcome
 from qcqueue.core.records import EpochMetrics, EpochTiming, Identity
 from qcqueue.core.spec import JobSpec
-from qcqueue.database.schema import attempts, blobs, checkpoints, epochs, history, results, sessions
+from qcqueue.database.schema import attempts, blobs, checkpoints, epochs, history, jobs, packs, results, sessions
+from qcqueue.queue.begun import begun_on
 from qcqueue.queue.jobs import find_job
 from qcqueue.queue.overview import job_lines
-from qcqueue.queue.values import AttemptLine, CheckpointLine, EpochLine, HistoryLine, JobDetail
+from qcqueue.queue.values import (
+    AttemptLine,
+    CheckpointLine,
+    EpochLine,
+    HistoryLine,
+    JobDetail,
+    SessionAttempt,
+    SessionLine,
+)
 
 _METRICS = EpochMetrics.__slots__
 _TIMING = EpochTiming.__slots__
@@ -22,11 +34,12 @@ def job_detail(tx: Connection, typed: str) -> JobDetail:
     """Return everything about one job. Raises: UnknownName."""
     job = find_job(tx, typed)
     line = next(line for line in job_lines(tx) if line.name == job.name)
+    spec = JobSpec.from_json(parse_json(job.spec))
     epoch_lines = _epochs(tx, job.id)
     result = tx.execute(select(results).where(results.c.job_id == job.id)).one_or_none()
     return JobDetail(
         line=line,
-        spec=JobSpec.from_json(parse_json(job.spec)),
+        spec=spec,
         dataset_sha256=job.dataset_sha256,
         epochs=tuple(epoch_lines),
         attempts=tuple(_attempts(tx, job.id, epoch_lines)),
@@ -34,6 +47,37 @@ def job_detail(tx: Connection, typed: str) -> JobDetail:
         history=tuple(_history(tx, job.id)),
         result=Result.from_json(parse_json(result.result)) if result else None,
         predictions_sha256=result.predictions_sha256 if result else None,
+        begun_on=None if spec.lineage == "any" else begun_on(tx, [job.name]).get(job.name),
+    )
+
+
+def session_lines(tx: Connection) -> tuple[SessionLine, ...]:
+    """Return every session in the order of coming, with what the time of its machine went into."""
+    worked: dict[str, list[SessionAttempt]] = defaultdict(list)
+    for row in tx.execute(select(attempts, jobs.c.name).join_from(attempts, jobs).order_by(attempts.c.id)):
+        worked[row.session_id].append(
+            SessionAttempt(
+                job_name=row.name,
+                number=row.number,
+                started_at_s=row.started_at_s,
+                ended_at_s=row.ended_at_s,
+                seconds=parse_json(row.seconds),
+            )
+        )
+    rows = tx.execute(select(sessions).order_by(sessions.c.started_at_s, sessions.c.id))
+    return tuple(
+        SessionLine(
+            id=row.id,
+            host=row.host,
+            processor=row.processor,
+            started_at_s=row.started_at_s,
+            ended_at_s=row.ended_at_s,
+            seen_at_s=row.seen_at_s,
+            ended_how=row.ended_how,
+            seconds=parse_json(row.seconds),
+            attempts=tuple(worked[row.id]),
+        )
+        for row in rows
     )
 
 
@@ -63,7 +107,7 @@ def _attempts(tx: Connection, job_id: int, epoch_lines: list[EpochLine]) -> list
     for line in epoch_lines:
         brought[line.attempt].append(line.metrics.epoch)
     rows = tx.execute(
-        select(attempts, sessions.c.host)
+        select(attempts, sessions.c.host, sessions.c.seen_at_s)
         .join_from(attempts, sessions)
         .where(attempts.c.job_id == job_id)
         .order_by(attempts.c.number)
@@ -78,16 +122,28 @@ def _attempts(tx: Connection, job_id: int, epoch_lines: list[EpochLine]) -> list
             outcome=Outcome(row.outcome) if row.outcome else None,
             reason=row.reason,
             epochs=tuple(brought[row.number]),
+            seconds=parse_json(row.seconds),
+            seen_at_s=row.seen_at_s,
         )
         for row in rows
     ]
 
 
 def _checkpoints(tx: Connection, job_id: int) -> list[CheckpointLine]:
+    beside_the_head = (
+        select(packs.c.checkpoint_id, func.count().label("packs"), func.sum(blobs.c.size_bytes).label("packs_bytes"))
+        .join_from(packs, blobs)
+        .where(packs.c.part == "state")
+        .group_by(packs.c.checkpoint_id)
+        .subquery()
+    )
     rows = tx.execute(
-        select(checkpoints, attempts.c.number, blobs.c.size_bytes)
+        select(
+            checkpoints, attempts.c.number, blobs.c.size_bytes, beside_the_head.c.packs, beside_the_head.c.packs_bytes
+        )
         .join_from(checkpoints, attempts)
         .join(blobs, blobs.c.sha256 == checkpoints.c.state_sha256)
+        .outerjoin(beside_the_head, beside_the_head.c.checkpoint_id == checkpoints.c.id)
         .where(checkpoints.c.job_id == job_id)
         .order_by(checkpoints.c.id)
     )
@@ -98,7 +154,8 @@ def _checkpoints(tx: Connection, job_id: int) -> list[CheckpointLine]:
             steps_done=row.steps_done,
             lineage=row.lineage,
             state_sha256=row.state_sha256,
-            size_bytes=row.size_bytes,
+            packs=1 + (row.packs or 0),
+            size_bytes=row.size_bytes + (row.packs_bytes or 0),
             status=row.status,
             recorded_at_s=row.recorded_at_s,
         )

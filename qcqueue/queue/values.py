@@ -28,33 +28,52 @@ class LiveAttempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A queued job a session may take, in the order of the queue."""
+    """A queued job a session may take, in the order of the queue.
+
+    begun_on: what its run goes on from, where its spec does not let it go on anywhere and it has begun.
+    """
 
     name: str
     spec: JobSpec
     epochs_done: int
     attempts: int
+    begun_on: Identity | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """A stored state: its head, which names it, and its other packs in order."""
+
+    head: Blob
+    packs: tuple[Blob, ...] = ()
+
+    @property
+    def blobs(self) -> tuple[Blob, ...]:
+        """All it is made of, the head first."""
+        return (self.head, *self.packs)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(blob.size_bytes for blob in self.blobs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A place where a run can be taken up. epoch_states are the job's kept states by whole epoch."""
+    """A place where a run can be taken up. It alone names everything that is needed for that.
+
+    best: what holds the model of the best epoch up to here; empty before the first finished epoch, and where a
+    checkpoint of an older qcqueue has lost it.
+    """
 
     id: int
-    state: Blob
+    state: State
+    best: tuple[Blob, ...]
     record_json: str
-    epoch_states: Mapping[int, Blob]
 
     @property
     def record(self) -> TrainingRecord:
         """Read only when looked at: of several checkpoints mostly the newest is enough."""
         return _record(self.record_json)
-
-    @property
-    def best(self) -> Blob | None:
-        """The state of the best epoch up to here, if there is one and it is kept."""
-        best = self.record.best_epoch
-        return None if best is None else self.epoch_states.get(best)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +89,8 @@ class Claim:
     """The weights file its spec names, if any."""
     checkpoints: tuple[Checkpoint, ...]
     """What may be resumed from, newest first; empty at a fresh start."""
+    packs: Mapping[str, Blob]
+    """Every head and pack that a kept checkpoint of any job names now, by digest: what need not be stored again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +108,10 @@ class EpochLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptLine:
-    """One attempt and the epochs it brought: a segment of the run."""
+    """One attempt and the epochs it brought: a segment of the run.
+
+    seconds is the ledger of its time, by name; seen_at_s the last moment by which its session is known to have lived.
+    """
 
     number: int
     session_id: str
@@ -97,15 +121,20 @@ class AttemptLine:
     outcome: Outcome | None
     reason: str | None
     epochs: tuple[int, ...]
+    seconds: Mapping[str, float]
+    seen_at_s: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointLine:
+    """One checkpoint. packs and size_bytes are of all files of its state; of a state not kept any more, of its head."""
+
     attempt: int
     epochs_done: int
     steps_done: int
     lineage: int
     state_sha256: str
+    packs: int
     size_bytes: int
     status: str
     recorded_at_s: float
@@ -122,7 +151,7 @@ class HistoryLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDetail:
-    """Everything the queue knows of one job."""
+    """Everything the queue knows of one job. begun_on: as in a `Candidate`."""
 
     line: JobLine
     spec: JobSpec
@@ -133,9 +162,40 @@ class JobDetail:
     history: tuple[HistoryLine, ...]
     result: Result | None
     predictions_sha256: str | None
+    begun_on: Identity | None = None
 
     def official_epochs(self) -> tuple[EpochLine, ...]:
         return tuple(epoch for epoch in self.epochs if epoch.official)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionAttempt:
+    """One attempt as a part of its session's time."""
+
+    job_name: str
+    number: int
+    started_at_s: float
+    ended_at_s: float | None
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionLine:
+    """One life of one machine, and what the time it was held went into, by name.
+
+    ended_at_s is None for a session that vanished or is at work; seen_at_s is the last moment by which it is known to
+    have lived, None where an older qcqueue did not write that down.
+    """
+
+    id: str
+    host: str
+    processor: str
+    started_at_s: float
+    ended_at_s: float | None
+    seen_at_s: float | None
+    ended_how: str | None
+    seconds: Mapping[str, float]
+    attempts: tuple[SessionAttempt, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

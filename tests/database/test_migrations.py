@@ -153,11 +153,14 @@ def rows(path: Path) -> dict[str, list[dict[str, Any]]]:
 def shape(path: Path) -> dict[str, list[dict[str, Any]]]:
     """Return columns, keys and indexes; the text of a table differs where a column was added later."""
     wanted = {f"{pragma} {table}": (pragma, table) for pragma in PRAGMAS for table in tables(path)}
-    shape = {key: asked(path, f"PRAGMA {pragma}({table})") for key, (pragma, table) in wanted.items()}
-    return {**shape, "indexes": asked(path, "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'index'")}
+    shape = {key: asked(path, f"SELECT * FROM pragma_{pragma}('{table}')") for key, (pragma, table) in wanted.items()}
+    made_of = "name, tbl_name, sql LIKE '%WITHOUT ROWID%'", "name, tbl_name, sql"
+    for kind, columns in zip(("table", "index"), made_of, strict=True):
+        shape[kind] = asked(path, f"SELECT {columns} FROM sqlite_master WHERE type = '{kind}' ORDER BY name")
+    return shape
 
 
-PRAGMAS = ("table_info", "foreign_key_list", "index_list")
+PRAGMAS = ("table_info", "foreign_key_list")
 
 
 def tables(path: Path) -> list[str]:

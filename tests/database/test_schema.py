@@ -29,6 +29,7 @@ CHECKPOINT = (
     "INSERT INTO checkpoints (job_id, attempt_id, epochs_done, steps_done, lineage, state_sha256, record, status,"
     " recorded_at_s) SELECT job_id, attempt_id, 1, 0, 1, {sha256}, '', '{status}', 0 FROM checkpoints"
 )
+PACK = "INSERT INTO packs SELECT 1, '{part}', {position}, {sha256} FROM checkpoints"
 
 NONSENSE = {
     "two live attempts of one job": ATTEMPT.format(job=1, number=2, session="s2"),
@@ -52,6 +53,13 @@ NONSENSE = {
     "a job on data nobody stored": "UPDATE jobs SET dataset_sha256 = 'never'",
     "a checkpoint whose state nobody stored": CHECKPOINT.format(sha256="'never'", status="kept"),
     "a checkpoint of unknown status": CHECKPOINT.format(sha256="state_sha256", status="lost"),
+    "a pack nobody stored": PACK.format(part="state", position=0, sha256="'never'"),
+    "a pack of no known part": PACK.format(part="worst", position=0, sha256="state_sha256"),
+    "a pack before the first": PACK.format(part="state", position=-1, sha256="state_sha256"),
+    "two packs in one position": PACK.format(part="best", position=0, sha256="state_sha256"),
+    "a pack of no checkpoint": "INSERT INTO packs SELECT 99, part, position, sha256 FROM packs",
+    "a pack that is named and forgotten": "DELETE FROM blobs WHERE sha256 IN (SELECT sha256 FROM packs)",
+    "a time that is not accounted for": "UPDATE attempts SET seconds = NULL",
     "a blob that is named and forgotten": "DELETE FROM blobs",
     "a job that has attempts and is forgotten": "DELETE FROM jobs WHERE id = 1",
 }

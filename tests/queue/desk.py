@@ -6,27 +6,29 @@ Time is a number that rises by one with every transaction. Digests, records and 
 import functools
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from qcqueue.checkpoints.retention import keep_last_two_and_best
+from qcqueue.checkpoints.retention import keep_last_two
 from qcqueue.core.canonical import digest_of
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
 from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, PartialEpoch, TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.database.local import LocalDatabase
-from qcqueue.queue.attempts import Progress, commit_progress
+from qcqueue.queue.attempts import Committed, Progress, commit_progress
+from qcqueue.queue.blobs import mark_deleted
 from qcqueue.queue.claim import begin_session, claim
 from qcqueue.queue.controls import Control, control
 from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import Enqueued, enqueue
 from qcqueue.queue.overview import JobLine, job_lines
 from qcqueue.queue.queries import job_detail
-from qcqueue.queue.values import Candidate, Claim, JobDetail
+from qcqueue.queue.values import Candidate, Claim, JobDetail, State
 from qcqueue.storage.base import Blob
 from qcqueue.testing.conformance import contents_digest
 
@@ -92,15 +94,32 @@ def state(*words: object) -> Blob:
     return Blob(sha256=digest_of(["state", *words]), size_bytes=100)
 
 
+def pack(*words: object, place: str = "") -> Blob:
+    """Return a pack that is the same for the same words."""
+    return Blob(sha256=digest_of(["pack", *words]), size_bytes=32, place=place)
+
+
+def best(job: str, val_losses: Sequence[float]) -> tuple[Blob, ...]:
+    """Return what holds the model of the best of these epochs: here it is the head of its state."""
+    epoch = record(val_losses).best_epoch
+    return () if epoch is None else (state(job, epoch),)
+
+
 def epoch_done(job: str, val_losses: Sequence[float]) -> Progress:
     """Return what is committed when the last of these epochs is finished and validated."""
-    return Progress(state=state(job, len(val_losses)), record=record(val_losses), timing=TIMING)
+    saved = State(head=state(job, len(val_losses)))
+    return Progress(state=saved, best=best(job, val_losses), record=record(val_losses), timing=TIMING)
+
+
+def epoch_passed(val_losses: Sequence[float]) -> Progress:
+    """Return what is committed of an epoch whose own state was not stored."""
+    return Progress(state=None, record=record(val_losses), timing=TIMING)
 
 
 def within_epoch(job: str, val_losses: Sequence[float], steps_done: int) -> Progress:
     """Return what is committed for a state saved within an epoch."""
-    saved = record(val_losses, steps_done=steps_done)
-    return Progress(state=state(job, len(val_losses), steps_done), record=saved)
+    saved = State(head=state(job, len(val_losses), steps_done))
+    return Progress(state=saved, best=best(job, val_losses), record=record(val_losses, steps_done=steps_done))
 
 
 def result(epoch: int = 1) -> Result:
@@ -180,13 +199,20 @@ class Desk:
         assert held is not None, "the test expects a job to be free"
         return held
 
-    def commit(self, held: Claim, *items: Progress) -> tuple[Blob, ...]:
-        return self.do(commit_progress, held, items, keep=keep_last_two_and_best)
+    def commit(self, held: Claim, *items: Progress, stored: AbstractSet[str] | None = None) -> Committed:
+        """Commit what is handed over, of which the attempt has just stored everything, or the digests given."""
+        if stored is None:
+            stored = {blob.sha256 for item in items for blob in item.blobs}
+        return self.do(commit_progress, held, items, stored=stored, keep=keep_last_two)
 
     def train(self, held: Claim, *val_losses: float, after: Sequence[float] = ()) -> None:
         """Commit one epoch for each validation loss, each in a transaction of its own."""
         for count in range(1, len(val_losses) + 1):
             self.commit(held, epoch_done(held.job_name, (*after, *val_losses[:count])))
+
+    def delete(self, *blobs: Blob) -> None:
+        """Record that these copies are gone."""
+        self.do(mark_deleted, blobs)
 
     def control(self, action: Control, name: str) -> tuple[str, str]:
         return self.do(control, name, action, who="user")

@@ -5,7 +5,7 @@ import pytest
 from qcqueue.core.outcomes import Cause, Outcome
 from qcqueue.core.states import State
 from qcqueue.queue.attempts import fail, finish, interrupt, stop
-from qcqueue.queue.blobs import stored_blobs
+from qcqueue.queue.blobs import needed_blobs
 from tests.queue.desk import PREDICTIONS, Desk, result
 
 
@@ -17,7 +17,7 @@ def test_a_finished_job_is_done_and_has_its_result(desk: Desk) -> None:
     detail = desk.detail("a")
     assert (detail.line.state, detail.attempts[0].outcome) == (State.DONE, Outcome.FINISHED)
     assert (detail.result, detail.predictions_sha256) == (result(), PREDICTIONS.sha256)
-    assert PREDICTIONS.sha256 in desk.ask(stored_blobs)
+    assert PREDICTIONS in [it.blob for it in desk.ask(needed_blobs)]
     assert detail.history[-1].why == "validation accuracy 0.750 at its best epoch 1"
 
 

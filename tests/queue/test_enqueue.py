@@ -5,7 +5,7 @@ import pytest
 from qcqueue.core.canonical import digest_of
 from qcqueue.core.states import State
 from qcqueue.errors import NameTaken, SpecInvalid, UnknownName
-from qcqueue.queue.blobs import stored_blobs
+from qcqueue.queue.blobs import needed_blobs
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.storage.base import Blob
 from tests.queue.desk import IMAGES, Desk, spec
@@ -94,7 +94,8 @@ def test_a_weights_file_is_named_by_the_commit_that_needs_it(desk: Desk) -> None
     weights = Blob(sha256=digest_of("weights file"), size_bytes=33)
     needs = spec("a", weights="file", weights_sha256=weights.sha256)
     desk.do(enqueue, [needs], weights=[weights], who="user")
-    assert desk.ask(stored_blobs)[weights.sha256] == 33
+    (needed,) = (it for it in desk.ask(needed_blobs) if it.kind == "weights")
+    assert (needed.blob, needed.job_name) == (weights, "study/a")
 
 
 def test_the_story_of_a_job_begins_with_who_enqueued_it(desk: Desk) -> None:

@@ -1,12 +1,14 @@
 """A queue of every released format is still opened and read, whether it is a file or the versions of a store.
 
-`work_through` is how they were made, each by the queue of its time: a file is the `Desk.database` of that day, a chain
-the shared folder of a desk whose database was versioned, zipped. They are never written again; tests read a copy.
+`work_through` is how they were made, each by the queue of its time, and `work_on_in_packs` what those since format 3
+hold besides. A file is the `Desk.database` of that day, a chain the shared folder of a desk whose database was
+versioned, zipped. They are never written again; tests read a copy.
 """
 
 import contextlib
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,24 +16,45 @@ import pytest
 from qcqueue.core.outcomes import Cause, Outcome
 from qcqueue.core.states import State
 from qcqueue.database.base import Database
-from qcqueue.queue.attempts import fail, finish, resume, stop
+from qcqueue.queue.attempts import Progress, fail, finish, record_seconds, resume, stop
 from qcqueue.queue.claim import claim
 from qcqueue.queue.datasets import list_datasets
 from qcqueue.queue.overview import job_lines
-from qcqueue.queue.queries import job_detail
+from qcqueue.queue.queries import job_detail, session_lines
+from qcqueue.queue.values import Claim, JobDetail
+from qcqueue.queue.values import State as StoredState
 from tests.database.golden import GOLDEN, golden_chain, golden_file
-from tests.queue.desk import IMAGES, PREDICTIONS, SUMMARY, Desk, result, spec, within_epoch
+from tests.queue.desk import (
+    IMAGES,
+    PREDICTIONS,
+    SUMMARY,
+    TIMING,
+    Desk,
+    epoch_done,
+    epoch_passed,
+    pack,
+    record,
+    result,
+    spec,
+    state,
+    within_epoch,
+)
 
 QUEUES = {
     "queue-1.sqlite": "16619ffe291018e44ec634d232d0fa9ec2ad4236bb69546132f21eb0cb3d7a83",
     "queue-2.sqlite": "7399aa5bab52da082ff6a9141e9247678069d252068058729ec7ecc329c35ad0",
+    "queue-3.sqlite": "4d616f1b0471fe621cde11c0fe0550e6ee4ddcfe10c6e876ed9b74e03199ced0",
     "chain-1.zip": "87bd23e241f5d69a8443b1426d1541871115b76acfda879be2a7988c618e4eb0",
 }
+IN_PACKS = ("queue-3.sqlite",)
 JOBS = ("done", "running", "failed", "held", "cancelled", "queued")
 
 
-def work_through(desk: Desk) -> None:
-    """Make one job of every state, with attempts of every outcome, and epochs that were trained twice."""
+def work_through(desk: Desk) -> Claim:
+    """Make one job of every state, with attempts of every outcome, and epochs that were trained twice.
+
+    Returns the claim on the job that is running.
+    """
     desk.enqueue(*JOBS)
     held = desk.must_claim("s1", job="done")
     desk.train(held, 0.5, 0.1 + 0.2, 0.4)
@@ -45,13 +68,36 @@ def work_through(desk: Desk) -> None:
     desk.do(fail, desk.must_claim("s3", job="failed"), Cause.NOT_FINITE, "the loss of epoch 1 is no number")
     desk.control("hold", "held")
     desk.control("cancel", "cancelled")
-    desk.train(desk.must_claim("s1", job="running"), 0.5)
+    running = desk.must_claim("s1", job="running")
+    desk.train(running, 0.5)
+    return running
+
+
+def work_on_in_packs(desk: Desk, running: Claim) -> None:
+    """Train on: an epoch whose state was not stored, one whose state is of packs, and what the time went into."""
+    losses = (0.5, 0.4, 0.6)
+    in_packs = Progress(
+        state=StoredState(head=state("study/running", 3), packs=(pack("model"), pack("optimizer", place="p1"))),
+        best=(pack("model"), pack("better", place="p2")),
+        record=record(losses),
+        timing=TIMING,
+    )
+    desk.commit(running, epoch_passed(losses[:2]), in_packs)
+    ledgers = {"attempt": {"train": 0.1 + 0.2}, "session": {"boot": 7.0, "train": 0.1 + 0.2}}
+    desk.database.transact(lambda tx: record_seconds(tx, running, **ledgers, seen_at_s=31.5))
+
+
+@contextlib.contextmanager
+def opened(name: str, folder: Path) -> Iterator[Database]:
+    folder.mkdir(exist_ok=True)
+    copy = golden_chain if name.startswith("chain") else golden_file
+    with contextlib.closing(copy(name, folder)) as database:
+        yield database
 
 
 @pytest.fixture(params=QUEUES)
 def golden(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    opened = golden_chain if request.param.startswith("chain") else golden_file
-    with contextlib.closing(opened(request.param, tmp_path)) as database:
+    with opened(request.param, tmp_path / "golden") as database:
         yield database
 
 
@@ -76,11 +122,22 @@ def test_a_golden_queue_tells_everything_of_a_job(golden: Database) -> None:
     assert (detail.result, detail.predictions_sha256) == (result(4), PREDICTIONS.sha256)
 
 
-def test_a_golden_queue_tells_what_the_same_work_tells_today(golden: Database, desk: Desk) -> None:
-    work_through(desk)
-    for name in JOBS:
-        with golden.read() as tx:
-            assert job_detail(tx, name) == desk.detail(name)
+@pytest.mark.parametrize("name", QUEUES)
+def test_a_golden_queue_tells_what_the_same_work_tells_today(name: str, tmp_path: Path, desk: Desk) -> None:
+    running = work_through(desk)
+    if name in IN_PACKS:
+        work_on_in_packs(desk, running)
+    with opened(name, tmp_path / "golden") as golden, golden.read() as tx:
+        for job in JOBS:
+            assert comparable(job_detail(tx, job), name) == comparable(desk.detail(job), name)
+        assert session_lines(tx) == desk.ask(session_lines)
+
+
+def comparable(detail: JobDetail, name: str) -> JobDetail:
+    """Set aside which checkpoints are kept: before format 3 it was those of the best epochs too."""
+    if name in IN_PACKS:
+        return detail
+    return replace(detail, checkpoints=tuple(replace(line, status="") for line in detail.checkpoints))
 
 
 def test_a_golden_queue_knows_its_dataset(golden: Database) -> None:
@@ -93,7 +150,21 @@ def test_work_goes_on_in_a_golden_queue(golden: Database) -> None:
     gone = {("study/running", 1): "gone"}
     held = golden.transact(lambda tx: claim(tx, "s2", gone=gone, choose=lambda jobs: jobs[0].name, now_s=99.0))
     assert held is not None
-    assert (held.job_name, held.attempt, held.checkpoints[0].record.epochs_done) == ("study/running", 2, 1)
+    assert (held.job_name, held.attempt) == ("study/running", 2)
+    first = epoch_done("study/running", (0.5,))
+    oldest = held.checkpoints[-1]
+    assert (oldest.record, oldest.state, oldest.best) == (first.record, first.state, first.best)
+
+
+@pytest.mark.parametrize("name", IN_PACKS)
+def test_a_golden_queue_names_every_pack_of_a_state(name: str, tmp_path: Path) -> None:
+    with opened(name, tmp_path / "golden") as golden:
+        gone = {("study/running", 1): "gone"}
+        held = golden.transact(lambda tx: claim(tx, "s2", gone=gone, choose=lambda jobs: jobs[0].name, now_s=99.0))
+    assert held is not None
+    newest = held.checkpoints[0]
+    assert newest.state.blobs == (state("study/running", 3), pack("model"), pack("optimizer", place="p1"))
+    assert newest.best == (pack("model"), pack("better", place="p2"))
 
 
 @pytest.mark.parametrize("name", QUEUES)

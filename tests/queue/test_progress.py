@@ -1,13 +1,13 @@
-"""Committing epochs and checkpoints: nothing counted twice, the last two and the best kept, damage made good."""
+"""Committing epochs and checkpoints: nothing counted twice, the last two kept, damage made good."""
 
 import pytest
 from sqlalchemy.exc import IntegrityError
 
 from qcqueue.core.records import history_sha256
 from qcqueue.queue.attempts import Progress, resume, stop
-from qcqueue.queue.blobs import mark_deleted, stored_blobs
-from qcqueue.queue.values import Claim
-from tests.queue.desk import IDENTITY, TIMING, Desk, epoch_done, metrics, record, state, within_epoch
+from qcqueue.queue.blobs import live_packs, needed_blobs
+from qcqueue.queue.values import Claim, State
+from tests.queue.desk import IDENTITY, TIMING, Desk, epoch_done, epoch_passed, metrics, record, state, within_epoch
 
 
 @pytest.fixture
@@ -23,7 +23,8 @@ def kept(desk: Desk) -> list[tuple[int, int]]:
 
 def another_epoch_one() -> Progress:
     """Return a first epoch that was trained once more, and differently."""
-    return Progress(state=state("another"), record=record((0.6,)), timing=TIMING)
+    head = state("another")
+    return Progress(state=State(head=head), best=(head,), record=record((0.6,)), timing=TIMING)
 
 
 def test_an_epoch_is_recorded_to_the_bit(desk: Desk, held: Claim) -> None:
@@ -73,16 +74,42 @@ def test_a_commit_shows_that_the_job_is_alive(desk: Desk, held: Claim) -> None:
     assert desk.line("a").updated_at_s == desk.now_s
 
 
-def test_the_last_two_states_and_the_best_are_kept_and_the_rest_named_for_deletion(desk: Desk, held: Claim) -> None:
+def test_epochs_whose_states_were_not_stored_are_saved_with_the_next_state(desk: Desk, held: Claim) -> None:
+    losses = (0.5, 0.4, 0.3)
+    desk.commit(held, epoch_passed(losses[:1]), epoch_passed(losses[:2]), epoch_done("study/a", losses))
+    assert [line.metrics.val_loss for line in desk.detail("a").official_epochs()] == [0.5, 0.4, 0.3]
+    assert kept(desk) == [(3, 0)]
+
+
+def test_an_epoch_without_any_state_to_go_on_from_is_a_fault_of_the_caller(desk: Desk, held: Claim) -> None:
+    before = desk.digest()
+    with pytest.raises(AssertionError, match="epochs need a state"):
+        desk.commit(held, within_epoch("study/a", (), 10), epoch_passed((0.5,)))
+    assert desk.digest() == before
+
+
+def test_epochs_without_states_whose_answer_was_lost_are_written_once(desk: Desk, held: Claim) -> None:
+    items = epoch_passed((0.5,)), epoch_done("study/a", (0.5, 0.4))
+    desk.commit(held, *items)
+    before = desk.digest()
+    desk.commit(held, *items)
+    assert desk.digest() == before
+    desk.commit(held, *items, epoch_passed((0.5, 0.4, 0.3)), epoch_done("study/a", (0.5, 0.4, 0.3, 0.2)))
+    assert desk.line("a").epochs_done == 4
+
+
+def test_the_last_two_states_are_kept_and_what_no_best_epoch_needs_is_named_for_deletion(
+    desk: Desk, held: Claim
+) -> None:
     losses = (0.5, 0.1, 0.4, 0.3, 0.2)
-    gone = [desk.commit(held, epoch_done("study/a", losses[:count])) for count in range(1, 6)]
-    assert kept(desk) == [(2, 0), (4, 0), (5, 0)]
+    gone = [desk.commit(held, epoch_done("study/a", losses[:count])).retired for count in range(1, 6)]
+    assert kept(desk) == [(4, 0), (5, 0)]
     assert gone == [(), (), (state("study/a", 1),), (), (state("study/a", 3),)]
 
 
 def test_the_next_attempt_is_told_of_states_that_were_not_deleted(desk: Desk, held: Claim) -> None:
     desk.train(held, 0.5, 0.4, 0.3, 0.2)
-    desk.do(mark_deleted, [state("study/a", 1).sha256])
+    desk.delete(state("study/a", 1))
     desk.do(stop, held, why="limit")
     heir = desk.must_claim("s2")
     assert desk.do(resume, heir, heir.checkpoints[0], damaged=()) == (state("study/a", 2),)
@@ -95,12 +122,11 @@ def test_a_retired_checkpoint_keeps_its_line_and_gives_back_its_record(desk: Des
 
 
 def test_a_state_that_another_checkpoint_still_names_is_not_deleted(desk: Desk, held: Claim) -> None:
-    finished = epoch_done("study/a", (0.5,))
-    trained = Progress(state=finished.state, record=record((), steps_done=10))
-    assert desk.commit(held, trained) == ()
-    assert desk.commit(held, finished) == ()
-    assert desk.commit(held, epoch_done("study/a", (0.5, 0.4))) == ()
-    assert desk.commit(held, epoch_done("study/a", (0.5, 0.4, 0.3))) == (finished.state,)
+    first = epoch_done("study/a", (0.5,))
+    trained = Progress(state=first.state, record=record((), steps_done=10))
+    later = [epoch_done("study/a", (0.5, 0.4, 0.3)[:count]) for count in (2, 3)]
+    assert [desk.commit(held, item).retired for item in (trained, first, later[0])] == [(), (), ()]
+    assert desk.commit(held, later[1]).retired == (state("study/a", 1),)
 
 
 def test_states_of_another_job_are_left_alone(desk: Desk, held: Claim) -> None:
@@ -113,12 +139,14 @@ def test_states_of_another_job_are_left_alone(desk: Desk, held: Claim) -> None:
 
 def test_a_deleted_blob_is_counted_on_again_once_it_is_stored_again(desk: Desk, held: Claim) -> None:
     desk.train(held, 0.5, 0.4, 0.3)
-    first = state("study/a", 1).sha256
-    assert first in desk.ask(stored_blobs)
-    desk.do(mark_deleted, [first])
-    assert first not in desk.ask(stored_blobs)
-    desk.commit(held, Progress(state=state("study/a", 1), record=record((0.5, 0.4, 0.3), steps_done=1)))
-    assert desk.ask(stored_blobs)[first] == 100
+    first = state("study/a", 1)
+    desk.delete(first)
+    assert first.sha256 not in desk.ask(live_packs)
+    again = Progress(state=State(head=first), best=(state("study/a", 3),), record=record((0.5, 0.4, 0.3), steps_done=1))
+    desk.commit(held, again)
+    assert desk.ask(live_packs)[first.sha256] == first
+    assert first in [it.blob for it in desk.ask(needed_blobs)]
+    assert desk.sql("SELECT deleted_at_s FROM blobs WHERE sha256 = ?", first.sha256) == [(None,)]
 
 
 def test_a_fresh_start_demotes_nothing_where_nothing_was(desk: Desk, held: Claim) -> None:
@@ -180,7 +208,8 @@ def test_every_checkpoint_of_a_damaged_state_is_damaged(desk: Desk, held: Claim)
 
 def test_a_new_lineage_is_recorded_with_its_epochs(desk: Desk, held: Claim) -> None:
     desk.train(held, 0.5)
-    other = Progress(state=state("study/a", "other"), record=record((0.5, 0.4), lineage=2), timing=TIMING)
+    head = state("study/a", "other")
+    other = Progress(state=State(head=head), best=(head,), record=record((0.5, 0.4), lineage=2), timing=TIMING)
     desk.commit(held, other)
     assert [line.lineage for line in desk.detail("a").epochs] == [1, 2]
     assert [it.lineage for it in desk.detail("a").checkpoints] == [1, 2]
@@ -192,3 +221,14 @@ def test_an_attempt_shows_the_epochs_it_brought(desk: Desk, held: Claim) -> None
     again = desk.must_claim("s2")
     desk.train(again, 0.3, after=(0.5, 0.4))
     assert [line.epochs for line in desk.detail("a").attempts] == [(1, 2), (3,)]
+
+
+def test_a_commit_tells_which_epochs_are_done_again(desk: Desk, held: Claim) -> None:
+    assert desk.commit(held, epoch_done("study/a", (0.5,))).redone == frozenset()
+    desk.train(held, 0.4, 0.3, after=(0.5,))
+    desk.do(stop, held, why="limit")
+    again = desk.must_claim("s2")
+    desk.do(resume, again, again.checkpoints[1], damaged=[(again.checkpoints[0], "rot")])
+    items = [epoch_done("study/a", (0.5, 0.4, 0.3, 0.2)[:count]) for count in (3, 4)]
+    assert desk.commit(again, *items).redone == {3}
+    assert desk.commit(again, *items).redone == {3}, "whoever was not told is told again"

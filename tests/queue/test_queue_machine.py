@@ -106,12 +106,12 @@ class QueueMachine(RuleBasedStateMachine):
         return held
 
     def take_up(self, held: Claim, damaged: int) -> None:
-        bad = {it.state for it in held.checkpoints[:damaged]}
+        bad = {it.state.head for it in held.checkpoints[:damaged]}
         passed: list[Checkpoint] = []
         chosen: Checkpoint | None = None
         for checkpoint in held.checkpoints:
-            best_is_there = checkpoint.record.best_epoch is None or checkpoint.best not in {None, *bad}
-            if checkpoint.state not in bad and best_is_there:
+            best_is_there = checkpoint.record.best_epoch is None or checkpoint.best
+            if best_is_there and not bad & {checkpoint.state.head, *checkpoint.best}:
                 chosen = checkpoint
                 break
             passed.append(checkpoint)
