@@ -1,0 +1,160 @@
+"""Where the time a machine was held went: sixteen parts, which of them were of use, and what to expect.
+
+A ledger is seconds by part. Whoever watches a session keeps it, with one part for every instant; this module knows
+no clock and only adds, renames and divides. A ledger that is complete adds up to the seconds held. The words are
+those of ml-goodput-measurement: goodput is the share of held time that made training progress which was preserved,
+and each other part is a kind of badput.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+Seconds: TypeAlias = Mapping[str, float]
+
+# Parts may have been rounded to milliseconds, one by one, on their way through a database.
+ROUNDING_S = 0.01
+NEWTON_STEPS = 30
+
+
+class Part(StrEnum):
+    """What a stretch of held time went into, in the order of a session's life."""
+
+    BOOT = "boot"
+    INSTALL = "install"
+    IMPORT = "import"
+    DOWNLOAD = "download"
+    DATA = "data"
+    RESTORE = "restore"
+    COMPILE = "compile"
+    TRAIN = "train"
+    VALIDATE = "validate"
+    STALL = "stall"
+    CONTENTION = "contention"
+    UPLOAD_TAIL = "upload_tail"
+    LOST = "lost"
+    REDONE = "redone"
+    IDLE = "idle"
+    RELEASE = "release"
+
+    @property
+    def label(self) -> str:
+        """Return the name as a person reads it."""
+        return self.value.replace("_", " ")
+
+
+MEANINGS: Mapping[Part, str] = {
+    Part.BOOT: "The machine ran and qcqueue did not yet.",
+    Part.INSTALL: "Packages were installed.",
+    Part.IMPORT: "The trainer started and loaded its libraries.",
+    Part.DOWNLOAD: "The trainer waited for bytes from the store.",
+    Part.DATA: "The trainer read and prepared its images.",
+    Part.RESTORE: "The trainer took over the state of a checkpoint.",
+    Part.COMPILE: "The model was built and its first steps were compiled.",
+    Part.TRAIN: "Training steps whose result was saved, each counted the first time only.",
+    Part.VALIDATE: "Validation of epochs whose result was saved, each counted the first time only.",
+    Part.STALL: "Training stood still while its state was copied for a checkpoint.",
+    Part.CONTENTION: "Nothing was trained because the session waited for the database, the store or a lease.",
+    Part.UPLOAD_TAIL: "Training had stopped and checkpoints were still on their way to the store.",
+    Part.LOST: "Work that was never saved, because the session ended before.",
+    Part.REDONE: "Epochs were trained again that an earlier attempt had saved, because what it saved was damaged.",
+    Part.IDLE: "There was nothing to do.",
+    Part.RELEASE: "Work had ended and the machine was being given back.",
+}
+
+GOODPUT = (Part.TRAIN, Part.VALIDATE)
+BADPUT = tuple(part for part in Part if part not in GOODPUT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goodput:
+    """What held seconds went into. `seconds` has all parts in their order, zeros included, and adds up to held_s."""
+
+    held_s: float
+    seconds: Seconds
+
+    @property
+    def productive_s(self) -> float:
+        return math.fsum(self.seconds[part] for part in GOODPUT)
+
+    @property
+    def goodput(self) -> float | None:
+        """Return the share of held time that was of use, 0..1; None where nothing was held."""
+        return self.productive_s / self.held_s if self.held_s else None
+
+    def shares(self) -> tuple[tuple[Part, float], ...]:
+        """Return each part's share of held time, in their order; they add up to 1 unless nothing was held."""
+        return tuple((part, self.seconds[part] / self.held_s if self.held_s else 0.0) for part in Part)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"held_s": self.held_s, "goodput": self.goodput, "seconds": dict(self.seconds)}
+
+
+def goodput_of(ledgers: Iterable[Seconds]) -> Goodput:
+    """Return the goodput of all ledgers together, such as those of the attempts of a job or the jobs of a study."""
+    found = add(*ledgers)
+    return Goodput(held_s=total(found), seconds={part.value: found.get(part, 0.0) for part in Part})
+
+
+def total(ledger: Seconds) -> float:
+    return math.fsum(ledger.values())
+
+
+def add(*ledgers: Seconds) -> dict[str, float]:
+    """Return one ledger of all, in the order of the parts. Raises ValueError for a name that is no part."""
+    found: dict[Part, list[float]] = {}
+    for ledger in ledgers:
+        for name, seconds in ledger.items():
+            assert seconds >= 0, f"no part takes {seconds} s: {name}"
+            found.setdefault(Part(name), []).append(seconds)
+    return {part.value: math.fsum(found[part]) for part in Part if part in found}
+
+
+def rename(ledger: Seconds, source: Part, target: Part, seconds: float) -> dict[str, float]:
+    """Return the ledger with some seconds of one part given to another, all there are where `seconds` is more."""
+    there = ledger.get(source, 0.0)
+    moved = min(seconds, there)
+    return add({**ledger, source.value: there - moved}, {target.value: moved})
+
+
+def with_rest(ledger: Seconds, held_s: float, name: Part) -> dict[str, float]:
+    """Return the ledger with what it does not explain of held_s given to one part, so that it adds up."""
+    rest_s = held_s - total(ledger)
+    assert rest_s >= -ROUNDING_S, f"a ledger of {total(ledger)} s in {held_s} s: some instant has two parts"
+    return add(ledger, {name.value: max(rest_s, 0.0)})
+
+
+def expected_goodput(
+    *, mean_session_s: float, interval_s: float, stall_s: float, lag_s: float, start_s: float
+) -> float:
+    """Return the share of held time that is saved training, where sessions end without warning at a constant rate.
+
+    A session spends start_s before it trains. After each interval_s (W) of training it stands still for stall_s
+    (delta) to copy its state, and lag_s (L) later that state is safe. With mu for mean_session_s and S for start_s:
+    (W/mu) exp(-(S+L)/mu) / (exp((W+delta)/mu) - 1). A machine that saves synchronously has its lag in its stall.
+    """
+    assert min(mean_session_s, interval_s) > 0, "sessions and intervals last a while"
+    cycle = (interval_s + stall_s) / mean_session_s
+    # Both exponentials have one of them taken out, so that an interval of days is 0 and no overflow.
+    arrival = math.exp(-(start_s + lag_s) / mean_session_s - cycle)
+    return interval_s / mean_session_s * arrival / -math.expm1(-cycle)
+
+
+def best_interval_s(mean_session_s: float, stall_s: float) -> float:
+    """Return the seconds of training between two saves at which `expected_goodput` is highest.
+
+    W* = mu (1 + W0(-exp(-1 - delta/mu))), about sqrt(2 delta mu) where a stall is short beside a session (Young and
+    Daly). Neither the lag nor the start moves it. 0 where a save costs nothing.
+    """
+    assert mean_session_s > 0, "sessions last a while"
+    assert stall_s >= 0, "no stall gives time back"
+    stall = stall_s / mean_session_s
+    # x = W*/mu solves x = 1 - exp(-(x + delta/mu)). The approximation lies above it and the difference of both sides
+    # is convex, so Newton's steps only come down; expm1 keeps a stall of nanoseconds exact.
+    x = math.sqrt(2 * stall)
+    for _ in range(NEWTON_STEPS if stall else 0):
+        missing = math.expm1(-(x + stall))
+        x += (x + missing) / missing
+    return x * mean_session_s
