@@ -38,10 +38,12 @@ minutes = 0 #@param {{type:"integer"}}
 jobs = 0 #@param {{type:"integer"}}
 release_the_gpu_when_done = True #@param {{type:"boolean"}}
 
-import importlib.util
+import importlib.util, os, time
 
+began = time.time()
 if importlib.util.find_spec("qcqueue") is None:
     %pip install --quiet "qcqueue[train,drive]=={version}"
+os.environ["QCQUEUE_INSTALL_S"] = str(time.time() - began)
 
 import qcqueue
 {client}

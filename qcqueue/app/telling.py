@@ -12,8 +12,11 @@ from qcqueue.worker.view import View
 
 PHASES: Mapping[Phase, str] = {
     "starting": "loading TensorFlow",
+    "loading": "reading the images",
     "building": "building the model",
     "compiling": "compiling the first step; this can take a minute",
+    "waiting": "waiting for the saved state to arrive",
+    "restoring": "taking up the saved state",
     "training": "training",
     "saving": "saving",
     "validating": "validating",

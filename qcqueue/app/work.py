@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from types import FrameType
 
 from qcqueue.app.workplace import Workplace
+from qcqueue.core.goodput import Part, Seconds
 from qcqueue.errors import ExtraMissing, SettingInvalid
-from qcqueue.worker.machine import can_train, out_of_memory_kills, this_machine
+from qcqueue.worker.machine import can_train, out_of_memory_kills, process_age_s, this_machine
 from qcqueue.worker.presence import Presence
 from qcqueue.worker.process import TrainerProcess, check_weights
 from qcqueue.worker.session import Session
@@ -15,8 +16,13 @@ from qcqueue.worker.tools import Tools
 from qcqueue.worker.view import Ending, Limits
 
 
-def new_session(workplace: Workplace, limits: Limits, *, narrate: Callable[[str], None]) -> Session:
-    """Wire a session. Raises: ExtraMissing: this machine has no TensorFlow. SettingInvalid: no usable cache."""
+def new_session(
+    workplace: Workplace, limits: Limits, *, narrate: Callable[[str], None], before: Seconds | None = None
+) -> Session:
+    """Wire a session. before: what its machine's time went into until now; None where all of this process's was boot.
+
+    Raises: ExtraMissing: this machine has no TensorFlow. SettingInvalid: no usable cache.
+    """
     if not can_train():
         raise ExtraMissing("this machine has no TensorFlow to train with", hint='pip install "qcqueue[train]"')
     if whose := workplace.greet():
@@ -41,6 +47,7 @@ def new_session(workplace: Workplace, limits: Limits, *, narrate: Callable[[str]
         check_weights=check_weights,
         memory_kills=out_of_memory_kills,
         narrate=narrate,
+        before={Part.BOOT: process_age_s() or 0.0} if before is None else before,
     )
     return Session(workplace.ids.new(), tools, limits)
 

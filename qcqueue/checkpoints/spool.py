@@ -1,32 +1,39 @@
-"""The folder through which a session and its trainer speak: one folder an attempt, files written whole.
+"""The folder through which a session and its trainer speak: one folder an attempt, everything whole or not there.
 
-    order.json           session -> trainer   what to train and from where
-    state.safetensors    session -> trainer   the state to resume from; absent at a fresh start
-    record.json          session -> trainer   its record as committed: newer than the one inside once validated
-    best.safetensors     both                 the state of the best epoch so far; absent before the first
-    stored.json          session alone        which entries are in the store already, for whoever takes its place
+    order.json           session -> trainer   what to train; the trainer begins with it
+    resumed/             session -> trainer   the files of the state to resume from; empty at a fresh start
+    record.json          session -> trainer   the record committed with it, or null at a fresh start; written last
+    cadence.json         session -> trainer   how often to save, as often as the session knows better
     stop                 session -> trainer   its existence asks for a save and an end at the next step
-    latest.safetensors   trainer              a link to the newest state it wrote
+    stored.json          session alone        what of this attempt is in the store already, for whoever takes its place
+    held/000001/         session alone        the one state it is bringing to the store
+    doing.json           session -> whoever   what it does with a state: "hashing", "uploading", "committing",
+                                              "deleting" (older ones), or null; absent until the first time
+    best/000003/         both                 the model's files of the best epoch, by epoch
+    latest/              trainer alone        the files of the newest state it wrote
     progress.json        trainer -> session   where it is, replaced a few times a second
-    entries/000001.state, 000002.epoch, 000003.result
+    entries/000001.state/, 000002.epoch, 000003.result
                          trainer -> session   in order; the session removes an entry once it is committed
     failure.json         trainer -> session   the typed cause, before the trainer exits
+    refusal.json         trainer -> session   why the run may not go on on this machine, before the trainer exits
     trainer.log          trainer -> person    everything it printed
 
-The trainer never waits for the session, and neither ever sees half a file: everything is renamed into place.
-A `.state` is a state file; an `.epoch` says that validation of a finished epoch is done and names the state it
-belongs to, because validation changes no tensor; a `.result` carries the predictions and the final figures.
+The trainer never waits for the session, and neither ever sees half of anything: it is renamed into place. The newest
+state wins: a `.state` that nobody has taken is removed when a newer one is whole. Both sides claim one by renaming it,
+which only one of them can. An `.epoch` says that validation of a finished epoch is done and names its state, because
+validation changes no tensor; a `.result` carries the predictions and the final figures. This module is the session's
+half and what both share; the trainer's half is `handover`.
 """
 
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from qcqueue.checkpoints.format import read_about, read_state, write_state, write_tensors
+from qcqueue.checkpoints.format import files_of, head_in, read_about, read_model, read_state
 from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.evaluation import Result
 from qcqueue.core.outcomes import Cause
@@ -35,14 +42,30 @@ from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.errors import CheckpointDamaged
 
-Phase = Literal["starting", "building", "compiling", "training", "saving", "validating", "evaluating"]
+Phase = Literal[
+    "starting",
+    "loading",
+    "building",
+    "compiling",
+    "waiting",
+    "restoring",
+    "training",
+    "saving",
+    "validating",
+    "evaluating",
+]
+
+
+Doing = Literal["hashing", "uploading", "committing", "deleting"]
+"""What a session does with a state on its way to the store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkOrder:
     """What a trainer is told. Paths are absolute and local; threads is part of the run's identity.
 
-    max_epochs is how many epochs this attempt may finish before it leaves, None for all.
+    max_epochs is how many epochs this attempt may finish before it leaves, None for all. resumes says that there is a
+    state to wait for: it may still be on its way while the trainer builds its program.
     """
 
     spec: JobSpec
@@ -51,6 +74,7 @@ class WorkOrder:
     weights_path: Path | None
     threads: int
     max_epochs: int | None
+    resumes: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -60,6 +84,7 @@ class WorkOrder:
             "weights_path": str(self.weights_path) if self.weights_path else None,
             "threads": self.threads,
             "max_epochs": self.max_epochs,
+            "resumes": self.resumes,
         }
 
     @classmethod
@@ -71,12 +96,17 @@ class WorkOrder:
             weights_path=Path(value["weights_path"]) if value["weights_path"] else None,
             threads=value["threads"],
             max_epochs=value["max_epochs"],
+            resumes=value["resumes"],
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where a trainer is. epoch and step count from 1; loss and accuracy are running means of this epoch."""
+    """Where a trainer is. epoch and step count from 1; loss and accuracy are running means of this epoch.
+
+    unsaved says that some of what was trained is in no state yet; step_s is the mean of the steps so far without the
+    first, stall_s how long the last save stopped training; seconds is what the trainer's time went into, by part.
+    """
 
     phase: Phase
     epoch: int = 0
@@ -85,6 +115,10 @@ class Progress:
     steps: int = 0
     loss: float | None = None
     accuracy: float | None = None
+    unsaved: bool = False
+    step_s: float | None = None
+    stall_s: float | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +132,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One file of the spool, in the order it was written."""
+    """One thing that was handed over, in the order it was made."""
 
     number: int
     kind: Literal["state", "epoch", "result"]
@@ -107,44 +141,102 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochEntry:
-    """A finished epoch. state_entry is the number of its state, None where it is the one resumed from."""
+    """A finished epoch. state_entry is the number of its state, `RESUMED` for the one the run was taken up from, and
+    None where no state was saved at its end."""
 
     record: TrainingRecord
     timing: EpochTiming
     state_entry: int | None
 
 
+RESUMED = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A state the session has taken. files: those of the state, the head last; best: the model's of its best epoch,
+    none where that is not here (any more)."""
+
+    number: int
+    folder: Path
+    record: TrainingRecord
+    files: tuple[Path, ...]
+    best: tuple[Path, ...]
+
+
 class Spool:
-    """One attempt's folder. Both sides use this class; each method says whose it is."""
+    """One attempt's folder, as a session sees it, and the paths of both."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.entries_folder = folder / "entries"
-        self.state_path = folder / "state.safetensors"
-        self.best_path = folder / "best.safetensors"
+        self.resumed_folder = folder / "resumed"
         self.log_path = folder / "trainer.log"
-        self._latest_path = folder / "latest.safetensors"
+        self.latest_folder = folder / "latest"
+        self._held_folder = folder / "held"
+        self._best_folder = folder / "best"
         self._record_path = folder / "record.json"
         self._stored_path = folder / "stored.json"
-        self._next_number = 1
+        self._doing_path = folder / "doing.json"
+        self._doing: Doing | None = None
 
     # session
 
     def open(self, order: WorkOrder) -> None:
-        """Session: make the folder and leave the order in it."""
-        self.entries_folder.mkdir(parents=True, exist_ok=True)
-        _write_json(self.folder / "order.json", order.to_json())
+        """Make the folder and leave the order in it."""
+        for folder in (self.entries_folder, self.resumed_folder, self._best_folder, self._held_folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / "order.json", order.to_json())
 
-    def resume_with(self, record: TrainingRecord) -> None:
-        """Session: hand over the record that was committed with `state_path`.
+    def begin_anew(self) -> None:
+        """Make ready for another trainer: what the last one said of itself is not its own."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name in ("failure.json", "progress.json"):
+            (self.folder / name).unlink(missing_ok=True)
 
-        The state of an epoch is written before its validation, so the record inside the file may still want it.
+    def resume_with(self, record: TrainingRecord | None) -> None:
+        """Hand over the record that was committed with the state in `resumed_folder`; None: there is no state.
+
+        The state of an epoch is written before its validation, so the record inside its head may still want it.
         """
-        _write_json(self._record_path, record.to_json())
+        write_json(self._record_path, None if record is None else record.to_json())
 
     def waiting(self) -> list[Entry]:
-        """Session: the whole entries not yet removed, oldest first."""
+        """Return what was handed over and is not removed yet, oldest first; a state that is held too."""
         return sorted(self._entries(), key=lambda entry: entry.number)
+
+    def holds_unsaved(self) -> bool:
+        """Return whether there is anything to bring to the store. An epoch whose state is not there is saved with a
+        later state only, and there may never be one."""
+        states = self.stored().get("states", {})
+        return any(
+            entry.kind != "epoch" or str(self.read_epoch(entry).state_entry) in states for entry in self.waiting()
+        )
+
+    def take(self) -> Held | None:
+        """Return the state to bring to the store: the one that is held, else the newest, which is held from now on."""
+        held = [path for path in _listed(self._held_folder) if path.name.isdecimal()]
+        if held:
+            return self._held(held[0])
+        states = [entry for entry in self.waiting() if entry.kind == "state"]
+        for entry in reversed(states):
+            target = self._held_folder / entry.path.stem
+            with contextlib.suppress(FileNotFoundError):  # the trainer has just removed it for a newer one
+                entry.path.rename(target)
+                for older in states[: states.index(entry)]:
+                    self.remove(older)
+                return self._held(target)
+        return None
+
+    def release(self, held: Held) -> None:
+        """Let go of a state that is committed."""
+        remove_folder(held.folder)
+
+    def remove(self, entry: Entry) -> None:
+        if entry.kind == "state":
+            remove_folder(entry.path)
+        else:
+            entry.path.unlink(missing_ok=True)
 
     def read_epoch(self, entry: Entry) -> EpochEntry:
         """Raises: CheckpointDamaged: the entry is not whole."""
@@ -158,16 +250,12 @@ class Spool:
         except (ValueError, KeyError, TypeError) as exc:
             raise CheckpointDamaged(f"{entry.path.name} is not a whole record of an epoch") from exc
 
-    def read_state_record(self, entry: Entry) -> TrainingRecord:
-        """Raises: CheckpointDamaged: the entry is not whole."""
-        return TrainingRecord.from_json(read_about(entry.path)["record"])
-
     def newest_record(self) -> TrainingRecord | None:
-        """Session: the record of the newest entry that has not been removed, None where there is none."""
-        steps = [entry for entry in self.waiting() if entry.kind != "result"]
-        if not steps:
-            return None
-        return self.read_epoch(steps[-1]).record if steps[-1].kind == "epoch" else self.read_state_record(steps[-1])
+        """Return the record of the newest entry that has not been removed, None where there is none."""
+        for entry in reversed([entry for entry in self.waiting() if entry.kind != "result"]):
+            with contextlib.suppress(CheckpointDamaged, FileNotFoundError):  # removed this instant, for a newer one
+                return self.read_epoch(entry).record if entry.kind == "epoch" else record_in(entry.path)
+        return None
 
     def read_result(self, entry: Entry) -> Result:
         return Result.from_json(read_about(entry.path)["result"])
@@ -183,76 +271,114 @@ class Spool:
             return Failure(cause=Cause(value["cause"]), message=value["message"], detail=value["detail"])
         return None
 
+    def refusal(self) -> str | None:
+        """Return why the trainer did not go on with the run, None where it did."""
+        with contextlib.suppress(FileNotFoundError):
+            return str(parse_json((self.folder / "refusal.json").read_bytes())["why"])
+        return None
+
     def is_writing(self) -> bool:
-        """Session: whether a state is being written this instant."""
-        return self._latest_path.with_name(self._latest_path.name + ".tmp").exists()
+        """Return whether a state is being written this instant."""
+        return unfinished(self.latest_folder).exists() or any(self.entries_folder.glob("*.tmp"))
 
     def last_words(self) -> str:
-        """Session: the last line the trainer printed, for a person."""
+        """Return the last line the trainer printed, for a person."""
         with contextlib.suppress(FileNotFoundError):
             lines = self.log_path.read_text(encoding="utf-8", errors="replace").split("\n")
             return next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing")
         return "it printed nothing"
 
     def note_stored(self, blobs: Mapping[str, Any]) -> None:
-        """Session: leave word, in JSON, of what is stored already."""
-        _write_json(self._stored_path, dict(blobs))
+        """Leave word, in JSON, of what is stored already."""
+        write_json(self._stored_path, dict(blobs))
 
     def stored(self) -> dict[str, Any]:
-        """Session: what `note_stored` was last told; nothing where that cannot be read."""
+        """Return what `note_stored` was last told; nothing where that cannot be read."""
         with contextlib.suppress(FileNotFoundError, ValueError):
             return dict(parse_json(self._stored_path.read_bytes()))
         return {}
+
+    def note_doing(self, doing: Doing | None) -> None:
+        """Leave word of what is done with a state now, None for nothing; written only where it changes."""
+        if doing != self._doing:
+            write_json(self._doing_path, doing)
+            self._doing = doing
+
+    def doing(self) -> Doing | None:
+        """Return what `note_doing` was last told, by whichever process."""
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            doing: Doing | None = parse_json(self._doing_path.read_bytes())
+            return doing
+        return None
+
+    def note_cadence(self, cadence: Mapping[str, int]) -> None:
+        """Tell the trainer how often to save."""
+        write_json(self.folder / "cadence.json", dict(cadence))
 
     def ask_to_stop(self) -> None:
         (self.folder / "stop").touch()
 
     def close(self) -> None:
-        """Session: remove the folder; everything in it is committed or belongs to nobody."""
+        """Remove the folder; everything in it is committed or belongs to nobody."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    # both
+
+    def best_folder(self, epoch: int) -> Path:
+        """Return where the model's files of an epoch lie while it is the best."""
+        return self._best_folder / f"{epoch:06d}"
+
+    def best_files(self, epoch: int) -> tuple[Path, ...]:
+        return tuple(sorted(self.best_folder(epoch).glob("*.safetensors")))
+
+    def forget_bests_but(self, epoch: int | None) -> None:
+        """Remove the model's files of every other epoch."""
+        for folder in _listed(self._best_folder):
+            if epoch is None or folder != self.best_folder(epoch):
+                remove_folder(folder)
 
     # trainer
 
-    def order(self) -> WorkOrder:
-        return WorkOrder.from_json(parse_json((self.folder / "order.json").read_bytes()))
+    def order(self) -> WorkOrder | None:
+        """Return what to train, None where that is not known yet."""
+        with contextlib.suppress(FileNotFoundError):
+            return WorkOrder.from_json(parse_json((self.folder / "order.json").read_bytes()))
+        return None
+
+    def is_ready(self) -> bool:
+        """Return whether the state to resume from, if any, is here."""
+        return self._record_path.exists()
 
     def resumed(self) -> Snapshot | None:
-        """Trainer: the state to go on from with its committed record, or None at a fresh start."""
-        if not self.state_path.exists():
+        """Return the state to go on from with its committed record, or None at a fresh start; once `is_ready`."""
+        value = parse_json(self._record_path.read_bytes())
+        if value is None:
             return None
-        record = TrainingRecord.from_json(parse_json(self._record_path.read_bytes()))
-        return replace(read_state(self.state_path), record=record)
+        return replace(read_state(files_of(self.resumed_folder)), record=TrainingRecord.from_json(value))
+
+    def read_best(self, epoch: int) -> Tensors:
+        """Return the model's tensors after an epoch. Raises: CheckpointDamaged: they are not here."""
+        if not (files := self.best_files(epoch)):
+            raise CheckpointDamaged(f"the model of the best epoch {epoch} is not in the spool")
+        return read_model(files)
+
+    def cadence(self) -> dict[str, int] | None:
+        """Return how often to save, None where the session has not said."""
+        with contextlib.suppress(FileNotFoundError):
+            return dict(parse_json((self.folder / "cadence.json").read_bytes()))
+        return None
 
     def should_stop(self) -> bool:
         return (self.folder / "stop").exists()
 
     def report(self, progress: Progress) -> None:
-        _write_json(self.folder / "progress.json", asdict(progress))
+        write_json(self.folder / "progress.json", asdict(progress))
 
     def fail(self, failure: Failure) -> None:
-        _write_json(self.folder / "failure.json", asdict(failure))
+        write_json(self.folder / "failure.json", asdict(failure))
 
-    def put_state(self, state: Snapshot) -> int:
-        """Trainer: hand over a state; returns its entry number."""
-        # Written under the trainer's own name first: the session may commit and remove the entry at once.
-        write_state(self._latest_path, state)
-        path = self._new_path("state")
-        _link(self._latest_path, path)
-        return self._written(path)
-
-    def put_epoch(self, entry: EpochEntry) -> None:
-        path = self._new_path("epoch")
-        _write_json(path, asdict(entry))
-        self._written(path)
-
-    def put_result(self, result: Result, predictions: Tensors) -> None:
-        path = self._new_path("result")
-        write_tensors(path, predictions, {"format": 1, "result": result.to_json()})
-        self._written(path)
-
-    def keep_as_best(self) -> None:
-        """Trainer: keep the newest state, or the one resumed from, until a better epoch comes."""
-        _link(self._latest_path if self._latest_path.exists() else self.state_path, self.best_path)
+    def refuse(self, why: str) -> None:
+        write_json(self.folder / "refusal.json", {"why": why})
 
     def _entries(self) -> Iterator[Entry]:
         with contextlib.suppress(FileNotFoundError):
@@ -260,29 +386,67 @@ class Spool:
                 stem, _, kind = name.partition(".")
                 if kind in ("state", "epoch", "result"):
                     yield Entry(number=int(stem), kind=kind, path=self.entries_folder / name)  # type: ignore[arg-type]
+        for path in _listed(self._held_folder):
+            if path.name.isdecimal():
+                yield Entry(number=int(path.name), kind="state", path=path)
 
-    def _path(self, number: int, kind: str) -> Path:
-        return self.entries_folder / f"{number:06d}.{kind}"
-
-    def _new_path(self, kind: str) -> Path:
-        return self._path(self._next_number, kind)
-
-    def _written(self, path: Path) -> int:
-        self._next_number += 1
-        return int(path.stem)
-
-
-def _write_json(path: Path, value: Any) -> None:
-    unfinished = path.with_name(path.name + ".tmp")
-    unfinished.write_text(canonical_json(value), encoding="utf-8")
-    unfinished.replace(path)
+    def _held(self, folder: Path) -> Held:
+        record = record_in(folder)
+        best = folder / "best"
+        # Linked, because the trainer forgets the model of an epoch once a better one and a newer state are whole.
+        if record.best_epoch is not None and not best.exists():
+            link_files(self.best_files(record.best_epoch), best)
+        files = tuple(sorted(best.glob("*.safetensors")))
+        return Held(number=int(folder.name), folder=folder, record=record, files=files_of(folder), best=files)
 
 
-def _link(source: Path, target: Path) -> None:
-    unfinished = target.with_name(target.name + ".tmp")
-    unfinished.unlink(missing_ok=True)
+def record_in(folder: Path) -> TrainingRecord:
+    """Return the record of the state in a folder. Raises: CheckpointDamaged: it is not whole."""
     try:
-        unfinished.hardlink_to(source)
-    except PermissionError:  # a file system without hard links
-        shutil.copyfile(source, unfinished)
-    unfinished.replace(target)
+        return TrainingRecord.from_json(read_about(head_in(folder))["record"])
+    except (KeyError, TypeError, ValueError) as exc:
+        raise CheckpointDamaged(f"the state in {folder.name} holds no training record") from exc
+
+
+def write_json(path: Path, value: Any) -> None:
+    place = unfinished(path)
+    place.write_text(canonical_json(value), encoding="utf-8")
+    place.replace(path)
+
+
+def link_files(files: Iterable[Path], target: Path) -> None:
+    """Let the folder `target` hold these files; nothing is copied where the file system knows hard links.
+
+    Without a file there is no folder. Raises: FileNotFoundError: one of them has just been removed.
+    """
+    place = unfinished(target)
+    shutil.rmtree(place, ignore_errors=True)
+    for path in files:
+        place.mkdir(exist_ok=True)
+        try:
+            (place / path.name).hardlink_to(path)
+        except PermissionError:  # a file system without hard links
+            shutil.copyfile(path, place / path.name)
+    if place.exists():
+        remove_folder(target)
+        place.rename(target)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder so that nobody sees half of it; of several who try, one does."""
+    trash = folder.with_name(f"{folder.name}.trash")
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(trash, ignore_errors=True)
+        folder.rename(trash)
+    shutil.rmtree(trash, ignore_errors=True)
+
+
+def unfinished(path: Path) -> Path:
+    """Return the name of what is not whole yet."""
+    return path.with_name(path.name + ".tmp")
+
+
+def _listed(folder: Path) -> list[Path]:
+    with contextlib.suppress(FileNotFoundError):
+        return sorted(path for path in folder.iterdir() if path.suffix not in (".tmp", ".trash"))
+    return []

@@ -7,13 +7,14 @@ start, keeps the machine, because somebody is there who wants it; and no trainer
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from qcqueue.app.settings import load_settings
 from qcqueue.app.telling import reasons
 from qcqueue.app.work import checked_limits, drive, new_session, stopping_on_signals
 from qcqueue.app.workplace import Workplace, open_workplace
-from qcqueue.clock import SystemClock
+from qcqueue.clock import Clock, SystemClock
+from qcqueue.core.goodput import Part, Seconds
 from qcqueue.core.lease import has_ended
 from qcqueue.core.words import duration
 from qcqueue.errors import QcqueueError, StoreError
@@ -21,6 +22,7 @@ from qcqueue.notebook.closing import AGAIN, Left, closing
 from qcqueue.notebook.screen import Screen, screen_here
 from qcqueue.notebook.signin import signed_in
 from qcqueue.worker.colab import in_colab, release_machine
+from qcqueue.worker.machine import process_age_s
 from qcqueue.worker.session import Session
 from qcqueue.worker.view import Ending, Limits
 
@@ -80,6 +82,35 @@ def visit(place: Workplace, limits: Limits, screen: Screen, *, give_back: Callab
             _part_with_machine(visitor.session, screen, place, give_back)
 
 
+class Held:
+    """How this kernel has spent its time outside sessions: Colab counts the machine from the kernel's start."""
+
+    def __init__(self) -> None:
+        self._ended_s: float | None = None
+
+    def until_now(self, clock: Clock) -> Seconds:
+        """Return what lies before a session that begins now: the kernel's start, or the time since the last session."""
+        if self._ended_s is not None:
+            return {Part.IDLE: max(0.0, clock.monotonic_s() - self._ended_s)}
+        age_s = process_age_s() or 0.0
+        install_s = min(age_s, _seconds(os.environ.get("QCQUEUE_INSTALL_S", "")))
+        return {Part.BOOT: age_s - install_s, Part.INSTALL: install_s}
+
+    def session_ended(self, clock: Clock) -> None:
+        self._ended_s = clock.monotonic_s()
+
+
+HELD = Held()
+"""A kernel outlives its visits, and only it knows what lay between them."""
+
+
+def _seconds(text: str) -> float:
+    with suppress(ValueError):
+        seconds = float(text)
+        return seconds if 0 <= seconds < float("inf") else 0.0
+    return 0.0
+
+
 class _Visitor:
     """Who runs the sessions of one visit, one after the other. session is the newest."""
 
@@ -93,13 +124,15 @@ class _Visitor:
 
     def run_session(self) -> Session:
         """Run one session to its end."""
-        session = self.session = new_session(self._place, self._limits, narrate=self._screen.say)
+        before = HELD.until_now(self._place.clock)
+        session = self.session = new_session(self._place, self._limits, narrate=self._screen.say, before=before)
         self._screen.begin(self._place.store.url, session.machine)
         with stopping_on_signals(session, self._screen.say, again="another interrupt") as was_interrupted:
             try:
                 drive(self._place, session, show=self._screen.show)
             finally:
                 self._was_interrupted = was_interrupted()
+                HELD.session_ended(self._place.clock)
         return session
 
     @property

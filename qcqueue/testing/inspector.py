@@ -6,14 +6,18 @@ A violation is raised where it happens, so the event that caused it is the last 
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
+from qcqueue.checkpoints.format import files_of, head_in
 from qcqueue.checkpoints.spool import Spool
-from qcqueue.testing.invariants import INVARIANTS, best_state, is_usable
+from qcqueue.testing.invariants import INVARIANTS, is_usable
 from qcqueue.testing.ledger import Ledger, Violation
 from qcqueue.testing.rows import Reader, Rows
 
-NOTHING = Rows(jobs={}, attempts={}, epochs={}, checkpoints={}, results={}, history={}, datasets=())
+NOTHING = Rows(
+    jobs={}, attempts={}, epochs={}, checkpoints={}, results={}, history={}, datasets=(), packs={}, places={}
+)
 
 
 class Inspector:
@@ -38,20 +42,23 @@ class Inspector:
                 self._at_claim[now.jobs[attempt.job_id].name, attempt.number] = now
         self.rows = now
 
-    def trainer_starts(self, session_id: str, spool: Spool) -> None:
+    def run_taken_up(self, session_id: str, spool: Spool) -> None:
         """6 and 8. A new attempt takes up the newest usable save of before its claim, byte for byte."""
         self.checked["a_new_attempt_takes_up_the_newest_save"] += 1
         order = spool.order()
+        assert order is not None, "a trainer takes up what it was ordered to"
         rows = self._at_claim[order.spec.full_name, order.attempt]
         job = next(job for job in rows.jobs.values() if job.name == order.spec.full_name)
-        taken, best = _digest(spool.state_path), _digest(spool.best_path)
+        taken, packs = _digest(head_in(spool.resumed_folder)), _digests(files_of(spool.resumed_folder)[:-1])
         if _digest(order.dataset_path) not in rows.datasets and not self._was_flipped(order.dataset_path, session_id):
             raise Violation(f"{job.name} is to be trained on other bytes than its dataset")
         for row in rows.kept(job.id):
             if row.state_sha256 == taken:
-                kept = rows.kept(job.id)[::-1]
-                if best != best_state(rows, job.id, kept, row.epochs_done):
-                    raise Violation(f"{job.name} was given another state as its best")
+                named = rows.packs.get(row.id, ())
+                if packs != [pack.sha256 for pack in named if pack.part == "state"] or _digests(_best_files(spool)) != [
+                    pack.sha256 for pack in named if pack.part == "best"
+                ]:
+                    raise Violation(f"{job.name} was given other files than those of {row}")
                 return
             if is_usable(rows, row, self._ledger):
                 raise Violation(f"{job.name} took up {taken} though {row} is whole")
@@ -67,10 +74,20 @@ class Inspector:
 
     def _was_flipped(self, cached: Path, session_id: str) -> bool:
         """Return whether the world damaged the file after the session could have looked at it."""
-        return self._ledger.cache_flipped_s.get(cached, -1.0) >= self._ledger.step_began_s[session_id]
+        return self._ledger.cache_flipped_s.get(cached, -1.0) >= self._ledger.trainer_began_s[session_id]
 
     def close(self) -> None:
         self._reader.close()
+
+
+def _best_files(spool: Spool) -> tuple[Path, ...]:
+    resumed = spool.resumed()
+    best = resumed.record.best_epoch if resumed else None
+    return () if best is None else spool.best_files(best)
+
+
+def _digests(paths: Iterable[Path]) -> list[str | None]:
+    return [_digest(path) for path in paths]
 
 
 def _digest(path: Path) -> str | None:

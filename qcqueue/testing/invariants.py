@@ -84,17 +84,18 @@ def the_fenced_change_nothing(before: Rows, now: Rows, _: Ledger) -> Iterator[st
 
 def commits_name_whole_blobs(_: Rows, now: Rows, ledger: Ledger) -> Iterator[str]:
     """7 and 15. Whatever a kept save, a result or a dataset names is in the store, whole."""
-    named = {row.state_sha256 for row in now.checkpoints.values() if row.status == "kept"}
+    named = {sha256 for row in now.checkpoints.values() if row.status == "kept" for sha256 in now.files(row)}
     named |= {row.predictions_sha256 for row in now.results.values()} | set(now.datasets)
     for sha256 in sorted(named):
-        if not ledger.is_sound(sha256):
+        if not ledger.is_sound(sha256, now.places[sha256]):
             yield f"blob {sha256[:12]} is named and not whole in the store"
 
 
 def no_half_file_has_a_name(_: Rows, __: Rows, ledger: Ledger) -> Iterator[str]:
     """9. A file in the store that is not marked as incoming has all its bytes."""
     for name in ledger.names_in_store():
-        if not name.startswith(INCOMING) and not ledger.is_sound(name):
+        sha256, place = (*name.split(".", 1), "")[:2]
+        if not name.startswith(INCOMING) and not ledger.is_sound(sha256, place):
             yield f"the file {name[:12]} in the store is not whole"
 
 
@@ -113,15 +114,15 @@ def only_the_gone_are_buried(before: Rows, now: Rows, ledger: Ledger) -> Iterato
 
 
 def clean_up_spares_what_is_needed(before: Rows, now: Rows, _: Ledger) -> Iterator[str]:
-    """15. The last two states, and the best epoch of each, are never retired."""
+    """15. The last two states are never retired, and each names the model of its best epoch."""
     for job in now.jobs.values():
         was_kept = [row for row in now.checkpoints.values() if row.job_id == job.id and _is_in_play(before, row)]
-        newest = {row.state_sha256: row.epochs_done for row in was_kept}
         last = list(dict.fromkeys(row.state_sha256 for row in reversed(was_kept)))[:2]
-        best = {best_state(now, job.id, was_kept, newest[state]) for state in last}
         for row in was_kept:
-            if row.status == "retired" and row.state_sha256 in {*last, *best}:
+            if row.status == "retired" and row.state_sha256 in last:
                 yield f"{row} of {job.name} was retired and is still needed"
+            if row.status == "kept" and row.epochs_done and not now.best(row):
+                yield f"{row} of {job.name} names no best model, and could not be finished from"
 
 
 def same_bits_or_a_new_lineage(before: Rows, now: Rows, _: Ledger) -> Iterator[str]:
@@ -136,6 +137,19 @@ def same_bits_or_a_new_lineage(before: Rows, now: Rows, _: Ledger) -> Iterator[s
             earlier = now.official(row.job_id)[row.epoch - 2]
             if earlier.identity != row.identity and earlier.lineage >= row.lineage:
                 yield f"epoch {row.epoch} of {now.jobs[row.job_id].name} changed its machine and not its lineage"
+
+
+def a_bound_run_stays_what_it_is(before: Rows, now: Rows, _: Ledger) -> Iterator[str]:
+    """16. Under "refuse" nothing of a second lineage is committed; under "same" nothing of another processor."""
+    for row in now.epochs.values():
+        if row.id in before.epochs or not row.official:
+            continue
+        job, first = now.jobs[row.job_id], now.official(row.job_id)[0]
+        policy = _spec(job).lineage
+        if policy == "refuse" and row.lineage > 1:
+            yield f"epoch {row.epoch} of {job.name}, which refuses others, is of lineage {row.lineage}"
+        if policy == "same" and _identity(row).processor != _identity(first).processor:
+            yield f"epoch {row.epoch} of {job.name}, which wants one processor, is of {row.identity}"
 
 
 def done_means_evaluated(before: Rows, now: Rows, _: Ledger) -> Iterator[str]:
@@ -177,25 +191,15 @@ INVARIANTS: tuple[Invariant, ...] = (
     only_the_gone_are_buried,
     clean_up_spares_what_is_needed,
     same_bits_or_a_new_lineage,
+    a_bound_run_stays_what_it_is,
     done_means_evaluated,
     only_final_causes_fail_a_job,
 )
 
 
-def best_state(rows: Rows, job_id: int, checkpoints: list[CheckpointRow], epochs_done: int) -> str | None:
-    """Return the newest state after the best of the first `epochs_done` official epochs."""
-    epochs = [row for row in rows.official(job_id) if row.epoch <= epochs_done]
-    if not epochs:
-        return None
-    best = min(epochs, key=lambda row: (row.val_loss, row.epoch)).epoch
-    states = [row.state_sha256 for row in checkpoints if row.epochs_done == best and row.steps_done == 0]
-    return states[-1] if states else None
-
-
 def is_usable(rows: Rows, row: CheckpointRow, ledger: Ledger) -> bool:
-    """Return whether a run can be taken up here and brought to its end: its state and its best are undamaged."""
-    best = best_state(rows, row.job_id, rows.kept(row.job_id)[::-1], row.epochs_done)
-    return row.state_sha256 not in ledger.ruined and best not in ledger.ruined
+    """Return whether a run can be taken up here and brought to its end: all its files are undamaged."""
+    return not any(ledger.is_ruined(sha256, rows.places[sha256]) for sha256 in rows.files(row))
 
 
 def _is_in_play(before: Rows, row: CheckpointRow) -> bool:

@@ -36,6 +36,7 @@ class Surroundings:
     chance: Chance
     step_s: float
     on_trainer_start: Callable[["Life", Spool], None]
+    on_take_up: Callable[["Life", Spool], None]
     pause: Callable[["Life"], None]
     tell: Callable[[str, str], None]
 
@@ -54,11 +55,13 @@ class Life:
         self.presence = MortalPresence(place.cache / "sessions")
         self.trainer = FakeTrainer(
             processor=place.plan.processor,
+            tensorflow=place.plan.tensorflow,
             step_s=around.step_s,
             chance=around.chance,
             faults=around.faults,
             on_end=lambda job, cause: self._note_end(around.ledger, job, cause),
-            on_start=lambda _, spool: around.on_trainer_start(self, spool),
+            on_start=lambda spool: around.on_trainer_start(self, spool),
+            on_take_up=lambda spool: around.on_take_up(self, spool),
         )
         tools = self._tools(place, around)
         around.ledger.machine_of[session_id] = tools.machine.id

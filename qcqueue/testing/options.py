@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 
 from qcqueue.clock import seeded
 from qcqueue.core.lease import LeaseRules
+from qcqueue.core.spec import Lineage
 from qcqueue.testing.chance import Chance, Fault
 
 # How often each kind strikes each time it could, before a world draws its own share of it.
@@ -63,11 +64,15 @@ class JobPlan:
     step_count: int
     early_stopping: int
     needs_gpu: bool
+    lineage: Lineage = "any"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachinePlan:
-    """A machine. offset_s, rate and jump_s make its clock wrong; seats is how many sessions it runs at once."""
+    """A machine. offset_s, rate and jump_s make its clock wrong; seats is how many sessions it runs at once.
+
+    tensorflow is the version it has, which changes no bits here and is a change all the same.
+    """
 
     processor: str
     threads: int
@@ -75,6 +80,7 @@ class MachinePlan:
     seats: int
     offset_s: float
     rate: float
+    tensorflow: str = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +105,12 @@ class Options:
 
 def draw_options(seed: int) -> Options:
     """Return the world of this seed."""
-    chance = seeded(f"world {seed}")
+    chance, lineages = seeded(f"world {seed}"), seeded(f"lineages {seed}")
     beat_every_s = chance.uniform(0.3, 1.2)
     return Options(
         seed=seed,
-        jobs=tuple(draw_job(chance) for _ in range(chance.randint(1, 3))),
-        machines=tuple(_machine(chance, first=index == 0) for index in range(chance.randint(1, 3))),
+        jobs=tuple(draw_job(chance, lineages) for _ in range(chance.randint(1, 3))),
+        machines=tuple(_machine(chance, lineages, first=index == 0) for index in range(chance.randint(1, 3))),
         lease=LeaseRules(beat_every_s=beat_every_s, ttl_s=beat_every_s * chance.uniform(3, 8)),
         step_s=chance.uniform(0.1, 0.5),
         poll_s=chance.uniform(0.2, 0.6),
@@ -119,16 +125,17 @@ def _rates(chance: Chance) -> dict[Fault, float]:
     return rates | {well_known: min(0.5, USUAL_RATES[well_known] * 6)}
 
 
-def draw_job(chance: Chance) -> JobPlan:
+def draw_job(chance: Chance, lineages: Chance) -> JobPlan:
     return JobPlan(
         epochs=chance.randint(1, 6),
         step_count=chance.randint(1, 3),
         early_stopping=chance.choice((0, 0, 0, 1, 2)),
         needs_gpu=chance.random() < 0.2,
+        lineage=lineages.choice(("any", "any", "same", "refuse")),
     )
 
 
-def _machine(chance: Chance, *, first: bool) -> MachinePlan:
+def _machine(chance: Chance, lineages: Chance, *, first: bool) -> MachinePlan:
     return MachinePlan(
         processor="A100" if first else chance.choice(("A100", "A100", "T4")),
         threads=chance.choice((1, 2, 8)),
@@ -136,4 +143,5 @@ def _machine(chance: Chance, *, first: bool) -> MachinePlan:
         seats=chance.choice((1, 1, 1, 2)),
         offset_s=chance.choice((0.0, chance.uniform(-30, 30), chance.uniform(-86_400 * 365, 86_400 * 365))),
         rate=chance.choice((1.0, 1.0, chance.uniform(0.9, 1.1))),
+        tensorflow=lineages.choice(("2.20", "2.20", "2.21")),
     )

@@ -15,6 +15,7 @@ import numpy as np
 from qcqueue.app.drive import create_on_drive
 from qcqueue.app.settings import load_settings
 from qcqueue.app.workplace import Workplace, open_workplace
+from qcqueue.checkpoints.handover import Handover
 from qcqueue.checkpoints.spool import EpochEntry, Spool
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.dataset import DatasetSummary
@@ -95,7 +96,11 @@ class PaperTrainer:
 
     def _train(self, spool: Spool) -> Iterator[None]:
         history: tuple[EpochMetrics, ...] = ()
-        digest = spool.order().spec.digest
+        while not spool.is_ready():
+            yield
+        order, handover = spool.order(), Handover(spool)
+        assert order is not None, "what is ready was ordered"
+        digest = order.spec.digest
         for epoch in range(1, self._epochs + 1):
             self._values[:1000] = epoch
             partial = PartialEpoch(steps_done=STEPS, loss_sum=7 / 3, correct=9, seen=20, step_times_s=(0.6,) * STEPS)
@@ -107,7 +112,7 @@ class PaperTrainer:
                 identity=IDENTITY,
                 lineage=1,
             )
-            number = spool.put_state(Snapshot(tensors={"m/00000": self._values}, record=trained, paths={}))
+            number = handover.state(Snapshot(tensors={"m/00000": self._values}, record=trained, paths={}))
             if not self._together:
                 yield
             metrics = EpochMetrics(
@@ -115,7 +120,7 @@ class PaperTrainer:
             )
             finished = trained.with_epoch(metrics, patience=0)
             history = finished.history
-            spool.put_epoch(EpochEntry(record=finished, timing=TIMING, state_entry=number))
+            handover.epoch(EpochEntry(record=finished, timing=TIMING, state_entry=number), is_best=epoch == 1)
             yield
 
 

@@ -15,14 +15,16 @@ from sqlalchemy import Connection
 
 from qcqueue.errors import StoreError, UserError
 from qcqueue.queue.controls import Control, control, move
+from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import enqueue
+from qcqueue.storage.base import Blob
 from qcqueue.testing.chance import Chance, Fault, Faults
 from qcqueue.testing.databases import FaultyDatabase
 from qcqueue.testing.inspector import Inspector
-from qcqueue.testing.ledger import Ledger
+from qcqueue.testing.ledger import Ledger, file_name
 from qcqueue.testing.lives import Life
 from qcqueue.testing.options import JobPlan, draw_job
-from qcqueue.testing.places import Place, make_spec, put_dataset
+from qcqueue.testing.places import DATASET, SUMMARY, Place, make_spec, put_dataset
 from qcqueue.testing.rows import CheckpointRow
 from qcqueue.testing.stores import FaultyStore
 
@@ -77,10 +79,14 @@ class People:
     def heal(self) -> None:
         """Put the dataset back if it was damaged, as the message of the failed job says."""
         for sha256 in self._inspector.rows.datasets:
-            if sha256 in self._ledger.ruined:
+            if self._ledger.is_ruined(sha256, self._inspector.rows.places[sha256]):
                 with contextlib.suppress(StoreError):
-                    put_dataset(self._store, self._root / "images")
+                    images = put_dataset(self._store, self._root / "images")
+                    self._add_dataset(images)
                     self._tell(WHO, "put the dataset back")
+
+    def _add_dataset(self, images: Blob) -> None:
+        self._do(lambda tx: add_dataset(tx, DATASET, images, SUMMARY, who=WHO, now_s=self._now_s()))
 
     def make_amends(self) -> None:
         """Release what is held and retry what failed, so that everything can be finished."""
@@ -129,7 +135,7 @@ class People:
 
     def _enqueue_another(self) -> None:
         if self._enqueued < MOST_JOBS:
-            self.enqueue(draw_job(self._chance))
+            self.enqueue(draw_job(self._chance, self._chance))
 
     def _ask_to_stop(self) -> None:
         if self._lives:
@@ -161,7 +167,7 @@ class People:
         rows = self._inspector.rows
         kept = [row for job in rows.jobs.values() if job.state != "done" for row in rows.kept(job.id)]
         if kept:
-            self._ruin(self._pick(kept).state_sha256, how)
+            self._ruin(self._chance.choice(sorted(rows.files(self._pick(kept)))), how)
 
     def _pick(self, kept: list[CheckpointRow]) -> CheckpointRow:
         return max(kept) if self._chance.random() < 0.5 else self._chance.choice(kept)
@@ -171,9 +177,9 @@ class People:
         self._ruin(self._inspector.rows.datasets[0], _flip)
 
     def _ruin(self, sha256: str, how: Callable[[Path, Chance], None]) -> None:
-        path = self._root / "blobs" / sha256
-        if sha256 not in self._ledger.ruined and path.exists():
-            self._ledger.ruined.add(sha256)
+        path = self._root / "blobs" / file_name(sha256, self._inspector.rows.places[sha256])
+        if path.name not in self._ledger.ruined and path.exists():
+            self._ledger.ruined.add(path.name)
             how(path, self._chance)
             self._tell("store", f"blob {sha256[:12]} is damaged")
         with contextlib.suppress(StoreError):

@@ -13,16 +13,19 @@ from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.spec import JobSpec
 from qcqueue.database.local import LocalDatabase
 from qcqueue.queue.datasets import add_dataset
-from qcqueue.storage.base import Store
+from qcqueue.storage.base import Blob, Store
 from qcqueue.storage.files import INCOMING
 from qcqueue.storage.folder import FolderStore
-from qcqueue.testing.clocks import DAY_ZERO_S, MachineClock, WorldTime
+from qcqueue.testing.clocks import DAY_ZERO_S, CountedIds, MachineClock, WorldTime
 from qcqueue.testing.options import JobPlan, MachinePlan
 from qcqueue.testing.specs import a_spec
 from qcqueue.worker.machine import Machine
 
 DATASET = "images"
 IMAGE_SIZE = (32, 32)
+SUMMARY = DatasetSummary(
+    classes=("good", "reject"), image_size=IMAGE_SIZE, train=2, validation=1, test=1, source="simulated"
+)
 
 
 @dataclass(slots=True)
@@ -57,17 +60,16 @@ def make_place(plan: MachinePlan, index: int, time: WorldTime, root: Path) -> Pl
 
 def make_queue(root: Path, time: WorldTime) -> tuple[LocalDatabase, FolderStore]:
     """Return the database and the store of a new world, with the dataset in both."""
-    store = FolderStore(root, MachineClock(time))
-    store.create()
+    store = _store_in(root, time)
     (root / "queue.sqlite").write_bytes(_template())
     put_dataset(store, root.parent / "images")
     return LocalDatabase(root / "queue.sqlite", durable=False), store
 
 
-def put_dataset(store: Store, scratch: Path) -> None:
+def put_dataset(store: Store, scratch: Path) -> Blob:
     """Store the dataset, as a person does at first and again after it was damaged."""
     scratch.write_bytes(dataset_bytes())
-    store.put(scratch)
+    return store.put(scratch)
 
 
 def dataset_bytes() -> bytes:
@@ -85,7 +87,15 @@ def make_spec(number: int, plan: JobPlan) -> JobSpec:
         device="gpu" if plan.needs_gpu else "any",
         seed=number,
         early_stopping=plan.early_stopping,
+        lineage=plan.lineage,
     )
+
+
+def _store_in(root: Path, time: WorldTime) -> FolderStore:
+    """Make a store. Its first blob is the dataset, which has the same place in every world as in the template."""
+    store = FolderStore(root, MachineClock(time), CountedIds("b"))
+    store.create()
+    return store
 
 
 @functools.cache
@@ -94,13 +104,7 @@ def _template() -> bytes:
         root = Path(folder)
         database = LocalDatabase(root / "queue.sqlite", durable=False)
         database.create()
-        store = FolderStore(root, MachineClock(WorldTime()))
-        store.create()
-        (root / "images").write_bytes(dataset_bytes())
-        blob = store.put(root / "images")
-        summary = DatasetSummary(
-            classes=("good", "reject"), image_size=IMAGE_SIZE, train=2, validation=1, test=1, source="simulated"
-        )
-        database.transact(lambda tx: add_dataset(tx, DATASET, blob, summary, who="person", now_s=DAY_ZERO_S))
+        blob = put_dataset(_store_in(root, WorldTime()), root / "images")
+        database.transact(lambda tx: add_dataset(tx, DATASET, blob, SUMMARY, who="person", now_s=DAY_ZERO_S))
         database.close()
         return database.path.read_bytes()

@@ -1,5 +1,6 @@
 """The database as plain rows, read with SQL of its own: what is stored, not what the code under test says of it."""
 
+import itertools
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -51,6 +52,13 @@ class CheckpointRow(NamedTuple):
     status: str
 
 
+class PackRow(NamedTuple):
+    checkpoint_id: int
+    part: str
+    position: int
+    sha256: str
+
+
 class ResultRow(NamedTuple):
     job_id: int
     attempt_id: int
@@ -77,6 +85,18 @@ class Rows:
     results: Mapping[int, ResultRow]
     history: Mapping[int, HistoryRow]
     datasets: tuple[str, ...]
+    packs: Mapping[int, tuple[PackRow, ...]]
+    """What each checkpoint names beside its head."""
+    places: Mapping[str, str]
+    """Where the store has a blob."""
+
+    def files(self, row: CheckpointRow) -> set[str]:
+        """Return the digests of everything that is needed to go on from a checkpoint and to finish the run."""
+        return {row.state_sha256, *(pack.sha256 for pack in self.packs.get(row.id, ()))}
+
+    def best(self, row: CheckpointRow) -> list[str]:
+        """Return the digests of the files of a checkpoint's best model."""
+        return sorted(pack.sha256 for pack in self.packs.get(row.id, ()) if pack.part == "best")
 
     def official(self, job_id: int) -> list[EpochRow]:
         """Return the official epochs of a job, in order."""
@@ -122,7 +142,13 @@ class Reader:
             results={row.job_id: row for row in self._all(ResultRow._make, ResultRow._fields, "results")},
             history={row.id: row for row in self._all(HistoryRow._make, HistoryRow._fields, "history")},
             datasets=tuple(sha256 for (sha256,) in self._connection.execute("SELECT sha256 FROM datasets")),
+            packs=self._packs(),
+            places=dict(self._connection.execute("SELECT sha256, place FROM blobs")),
         )
+
+    def _packs(self) -> dict[int, tuple[PackRow, ...]]:
+        rows = self._all(PackRow._make, PackRow._fields, "packs")
+        return {at: tuple(group) for at, group in itertools.groupby(rows, key=lambda row: row.checkpoint_id)}
 
     def _all(self, make: Callable[[Iterable[Any]], R], columns: Iterable[str], table: str) -> list[R]:
         return [make(row) for row in self._connection.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY 1")]

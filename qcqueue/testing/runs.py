@@ -32,14 +32,14 @@ class Run:
     result: Result
 
 
-def identity_of(processor: str, threads: int) -> Identity:
+def identity_of(processor: str, threads: int, tensorflow: str = "none") -> Identity:
     return Identity(
         processor=processor,
         instruction_set="simulated",
         threads=threads,
         deterministic=True,
         python="3",
-        tensorflow="none",
+        tensorflow=tensorflow,
         keras="none",
         numpy="none",
     )

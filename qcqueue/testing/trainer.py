@@ -12,11 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from qcqueue.checkpoints.format import read_state
-from qcqueue.checkpoints.spool import EpochEntry, Failure, Phase, Progress, Spool, WorkOrder
+from qcqueue.checkpoints.handover import Handover
+from qcqueue.checkpoints.spool import RESUMED, EpochEntry, Failure, Phase, Progress, Spool, WorkOrder
+from qcqueue.core.lineage import refusal
 from qcqueue.core.outcomes import Cause
 from qcqueue.core.records import EpochTiming, Identity, PartialEpoch, TrainingRecord
 from qcqueue.core.snapshot import Snapshot
+from qcqueue.errors import LineageRefused
 from qcqueue.testing.chance import Chance, Fault, Faults
 from qcqueue.testing.runs import (
     State,
@@ -44,27 +46,33 @@ class Ended(Exception):
 class FakeTrainer:
     """One trainer process after another, for one session.
 
-    on_start is told of each, with its spool; on_end of each that a fault ended, with its job and the final cause.
+    on_start is told of each, with its spool, and on_take_up once it takes up the run; on_end of each that a fault
+    ended, with its job and the final cause.
     """
 
     def __init__(
         self,
         *,
         processor: str,
+        tensorflow: str = "none",
         step_s: float,
         chance: Chance,
         faults: Faults,
         on_end: Callable[[str, Cause | None], None],
-        on_start: Callable[["FakeTrainer", Spool], None],
+        on_start: Callable[[Spool], None],
+        on_take_up: Callable[[Spool], None],
     ) -> None:
         self.lives = 0
         self.memory_kills = 0
+        self._has_saved = False
         self._processor = processor
+        self._tensorflow = tensorflow
         self._step_s = step_s
         self._chance = chance
         self._faults = faults
         self._on_end = on_end
         self._on_start = on_start
+        self._on_take_up = on_take_up
         self._life: Life = iter(())
         self._exit_code: int | None = 0
 
@@ -73,7 +81,7 @@ class FakeTrainer:
         self.lives += 1
         self._exit_code = None
         self._life = self._train(spool)
-        self._on_start(self, spool)
+        self._on_start(spool)
 
     def exit_code(self) -> int | None:
         return self._exit_code
@@ -95,19 +103,31 @@ class FakeTrainer:
         return None
 
     def _train(self, spool: Spool) -> Life:
-        order = spool.order()
-        identity = identity_of(self._processor, order.threads)
-        yield from self._spend(spool, "starting", PartialEpoch(), 1)
-        state, record = self._take_up(spool, order, identity)
+        yield from self._spend(spool, "starting", PartialEpoch(), 0)
+        while (order := spool.order()) is None:
+            yield self._seconds()
+        while not spool.is_ready():
+            yield from self._spend(spool, "waiting", PartialEpoch(), 0)
+        self._has_saved = False
+        self._on_take_up(spool)
+        handover = Handover(spool)
+        identity = identity_of(self._processor, order.threads, self._tensorflow)
+        try:
+            state, record = self._take_up(spool, order, identity)
+        except LineageRefused as exc:
+            spool.refuse(str(exc))
+            return
         epochs_here = 0
         while record.epochs_done < order.spec.epochs and not record.stopped_early:
             if order.max_epochs is not None and epochs_here >= order.max_epochs:
                 return
-            state, record = yield from self._epoch(spool, order, state, record)
+            state, record = yield from self._epoch(spool, handover, order, state, record)
             epochs_here += 1
         yield from self._spend(spool, "evaluating", PartialEpoch(), record.epochs_done)
-        best = state_of(read_state(spool.best_path).tensors)
-        spool.put_result(result_of(record.history, state, best), predictions_of(state, best))
+        best_at = record.best_epoch
+        assert best_at is not None, "a run has at least one epoch"
+        best = state_of(spool.read_best(best_at))
+        handover.result(result_of(record.history, state, best), predictions_of(state, best))
         # A real process takes a while to leave after its last word.
         yield from self._spend(spool, "evaluating", PartialEpoch(), record.epochs_done)
 
@@ -125,22 +145,23 @@ class FakeTrainer:
             return first_state(order.spec), fresh
         record = resumed.record
         assert record.spec_sha256 == order.spec.digest, "a trainer was given the state of another job"
+        if why := refusal(order.spec.lineage, record.identity, identity):
+            raise LineageRefused(why)
         if record.identity.differences(identity):
             record = replace(record, identity=identity, lineage=record.lineage + 1)
         return state_of(resumed.tensors), record
 
     def _epoch(
-        self, spool: Spool, order: WorkOrder, state: State, record: TrainingRecord
+        self, spool: Spool, handover: Handover, order: WorkOrder, state: State, record: TrainingRecord
     ) -> Generator[float, None, tuple[State, TrainingRecord]]:
-        epoch, written = record.epochs_done + 1, None
-        while record.partial.steps_done < order.spec.batch_size:
+        epoch, steps = record.epochs_done + 1, order.spec.batch_size
+        saved: int | None = RESUMED
+        while record.partial.steps_done < steps:
             yield from self._spend(spool, "training", record.partial, epoch)
             state, partial = trained(state, record.partial, epoch, record.identity)
-            record = replace(record, partial=_timed(partial, self._seconds()))
-            last = partial.steps_done == order.spec.batch_size
-            if last or spool.should_stop():
-                spool.report(Progress(phase="saving", epoch=epoch, step=partial.steps_done))
-                written = spool.put_state(Snapshot(tensors=tensors_of(state), record=record, paths={}))
+            record, saved = replace(record, partial=_timed(partial, self._seconds())), None
+            if spool.should_stop() or self._is_due(epoch, partial.steps_done, order):
+                saved = self._save(spool, handover, state, record)
             if spool.should_stop():
                 raise Ended(0)
         yield from self._spend(spool, "validating", record.partial, epoch)
@@ -148,15 +169,30 @@ class FakeTrainer:
         record = record.with_epoch(
             validated(state, record.partial, epoch, order.spec), patience=order.spec.early_stopping
         )
-        if record.best_epoch == epoch:
-            spool.keep_as_best()
-        spool.put_epoch(EpochEntry(record=record, timing=timing, state_entry=written))
+        is_best = record.best_epoch == epoch
+        if is_best and saved is None:
+            handover.model(epoch, tensors_of(state))
+        handover.epoch(EpochEntry(record=record, timing=timing, state_entry=saved), is_best=is_best)
+        if saved is None and (record.stopped_early or spool.should_stop()):
+            self._save(spool, handover, state, record)
         return state, record
+
+    def _save(self, spool: Spool, handover: Handover, state: State, record: TrainingRecord) -> int:
+        spool.report(Progress(phase="saving", epoch=record.epochs_done + 1, step=record.partial.steps_done))
+        self._has_saved = True
+        return handover.state(Snapshot(tensors=tensors_of(state), record=record, paths={}))
+
+    def _is_due(self, epoch: int, step: int, order: WorkOrder) -> bool:
+        """Draw whether to save here: any cadence must do. The first epoch and the last are saved at their end."""
+        if step < order.spec.batch_size:
+            return self._chance.random() < 0.2
+        return not self._has_saved or epoch == order.spec.epochs or self._chance.random() < 0.7
 
     def _spend(self, spool: Spool, phase: Phase, partial: PartialEpoch, epoch: int) -> Life:
         spool.report(Progress(phase=phase, epoch=epoch, step=partial.steps_done))
         yield self._seconds()
-        self._suffer(spool)
+        if spool.order():
+            self._suffer(spool)
 
     def _suffer(self, spool: Spool) -> None:
         if self._faults.hit(Fault.TRAINER_VANISHED):
@@ -172,7 +208,9 @@ class FakeTrainer:
             self._end(spool, Cause.CODE_ERROR, 1)
 
     def _end(self, spool: Spool, cause: Cause | None, exit_code: int) -> NoReturn:
-        self._on_end(spool.order().spec.full_name, cause)
+        order = spool.order()
+        assert order is not None, "nothing is suffered before there is an order"
+        self._on_end(order.spec.full_name, cause)
         raise Ended(exit_code)
 
     def _seconds(self) -> float:

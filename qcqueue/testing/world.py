@@ -70,6 +70,7 @@ class World:
             chance=self._chance,
             step_s=options.step_s,
             on_trainer_start=self._trainer_started,
+            on_take_up=lambda life, spool: self._inspector.run_taken_up(life.id, spool),
             pause=self._pause,
             tell=self._tell,
         )
@@ -236,7 +237,7 @@ class World:
     # Trainers.
 
     def _trainer_started(self, life: Life, spool: Spool) -> None:
-        self._inspector.trainer_starts(life.id, spool)
+        self._ledger.trainer_began_s[life.id] = self._ledger.step_began_s[life.id]
         life.spool, number = spool, life.trainer.lives
         self._later(0.0, lambda: self._train(life, number))
 

@@ -19,7 +19,7 @@ from qcqueue.core.spec import JobSpec
 class Assignment:
     """What to train and from where.
 
-    resume_from is None at a fresh start. best reads the state of the best epoch so far, from this segment or one
+    resume_from is None at a fresh start. best reads the model after an epoch, the best so far, from this segment or one
     before; it is called at most once, at the end, and only if the last epoch is not the best.
     """
 
@@ -27,8 +27,31 @@ class Assignment:
     dataset_path: Path
     weights_path: Path | None
     threads: int
-    resume_from: Snapshot | None
-    best: Callable[[], Tensors]
+    resume_from: "Arriving | None"
+    best: Callable[[int], Tensors]
+
+
+class Arriving(Protocol):
+    """A state to resume from, which may still be on its way while the program is built."""
+
+    def has_come(self) -> bool: ...
+
+    def wait(self) -> Snapshot:
+        """Return it as soon as it is here. Raises: CheckpointDamaged."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """A state that is here already. Implements `Arriving`."""
+
+    state: Snapshot
+
+    def has_come(self) -> bool:
+        return True
+
+    def wait(self) -> Snapshot:
+        return self.state
 
 
 class Sink(Protocol):
@@ -36,7 +59,17 @@ class Sink(Protocol):
 
     def progress(
         self,
-        phase: Literal["building", "compiling", "training", "saving", "validating", "evaluating"],
+        phase: Literal[
+            "loading",
+            "building",
+            "compiling",
+            "waiting",
+            "restoring",
+            "training",
+            "saving",
+            "validating",
+            "evaluating",
+        ],
         *,
         epoch: int = 0,
         step: int = 0,
@@ -50,11 +83,21 @@ class Sink(Protocol):
         """Return whether to save and leave; asked once a step."""
         ...
 
+    def should_save(self, *, epoch: int, step: int, steps: int) -> bool:
+        """Return whether to save after a step of an epoch; asked at every step, so it must be cheap.
+
+        What must be saved whatever the sink says (the last epoch, a stop) training saves without asking.
+        """
+        ...
+
     def save(self, snapshot: Snapshot) -> None:
         """Take a complete state. The arrays belong to the sink until the call returns, not longer."""
 
-    def epoch_done(self, record: TrainingRecord, timing: EpochTiming, *, is_best: bool) -> None:
-        """Take a finished epoch; its state is the one saved last, or the one resumed from."""
+    def save_model(self, epoch: int, tensors: Tensors) -> None:
+        """Take the model after an epoch that is the best and whose state was not saved; called before `epoch_done`."""
+
+    def epoch_done(self, record: TrainingRecord, timing: EpochTiming, *, is_best: bool, is_saved: bool) -> None:
+        """Take a finished epoch. is_saved: its state is the one saved last, or the one resumed from."""
 
     def finished(self, result: Result, predictions: Tensors) -> None:
         """Take the final figures. predictions: float32 [sample, class] under last/validation, last/test,

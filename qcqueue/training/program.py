@@ -23,11 +23,24 @@ class Program:
     def __init__(self, model: Any, spec: JobSpec) -> None:
         self.model = model
         self.optimizer = build_optimizer(spec, model)
+        self.fixed = _fixed(model)
+        """The keys, as `state` counts them, of the model's variables that training cannot change."""
+        self._spec = spec
         self._loss = keras.losses.SparseCategoricalCrossentropy()
         images = tf.TensorSpec((None, *spec.image_size, 3), tf.uint8)
         labels = tf.TensorSpec((None,), tf.int32)
         self.train_step = tf.function(self._train, [images, labels], autograph=False, jit_compile=False)
         self.predict_step = tf.function(self._predict, [images], autograph=False, jit_compile=False)
+
+    def trace(self) -> None:
+        """Trace the training graph without running it; the first step finds it traced."""
+        self.train_step.get_concrete_function()
+
+    def warm_up(self) -> None:
+        """Make one step on nothing, so that the next one finds all kernels ready; the state is spoilt by it."""
+        count = self._spec.batch_size
+        images = np.zeros((count, *self._spec.image_size, 3), np.uint8)
+        float(self.train_step(images, np.zeros(count, np.int32))[0])
 
     @property
     def trace_counts(self) -> tuple[int, int]:
@@ -55,3 +68,13 @@ class Program:
 
     def _predict(self, images: Any) -> Any:
         return self.model(images, training=False)
+
+
+def _fixed(model: Any) -> frozenset[str]:
+    """A frozen layer runs in inference mode, so that its weights and statistics stay; only seeds still count on."""
+    frozen = {id(variable) for layer in model.layers if not layer.trainable for variable in layer.variables}
+    return frozenset(
+        f"m/{index:05d}"
+        for index, variable in enumerate(model.variables)
+        if id(variable) in frozen and str(variable.dtype).startswith("float")
+    )

@@ -15,11 +15,12 @@ from typing import Any
 
 from qcqueue.clock import Clock
 from qcqueue.core.evaluation import Appraisal, Result
+from qcqueue.core.lineage import refusal
 from qcqueue.core.records import EpochMetrics, Identity, PartialEpoch, TrainingRecord, history_sha256
 from qcqueue.core.snapshot import Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Split
-from qcqueue.errors import CheckpointDamaged, NotFinite
+from qcqueue.errors import CheckpointDamaged, LineageRefused, NotFinite
 from qcqueue.training import device, state
 from qcqueue.training.base import Assignment, Sink
 from qcqueue.training.data import Batch, TrainingData, load_data
@@ -36,27 +37,49 @@ def train(assignment: Assignment, sink: Sink, clock: Clock) -> None:
 
     Raises: TrainingError: the job cannot be done, and trying again would end the same way.
         CheckpointDamaged: the state to resume from belongs to another job.
+        LineageRefused: the job may go on only on a machine like the one before, and this is another.
     """
     with translated():
-        sink.progress("building")
+        sink.progress("loading")
         data = load_data(assignment.dataset_path, assignment.spec)
+        sink.progress("building")
         device.settle(assignment.spec, threads=assignment.threads)
-        Run(assignment, build_program(assignment, data), data, sink, clock).to_the_end()
+        program = build_program(assignment, data)
+        record = take_up(assignment, program, sink)
+        Run(assignment, record, program, data, sink, clock).to_the_end()
 
 
 def build_program(assignment: Assignment, data: TrainingData) -> Program:
-    """Return the program of a job in the state it is to go on from."""
-    resumed = assignment.resume_from
+    """Return the program of a job; where a state is to come, with values that do not matter."""
     model = build_model(
         assignment.spec,
         classes=len(data.classes),
         weights_path=assignment.weights_path,
-        fresh=resumed is None,
+        fresh=assignment.resume_from is None,
     )
-    program = Program(model, assignment.spec)
-    if resumed is not None:
-        state.restore(program, resumed.tensors)
-    return program
+    return Program(model, assignment.spec)
+
+
+def take_up(assignment: Assignment, program: Program, sink: Sink) -> TrainingRecord:
+    """Bring the program into the state the run goes on from; return the record the segment begins with.
+
+    While the state is still on its way, whatever does not need it is done: tracing, then the first of all steps.
+    """
+    identity = device.identity(assignment.spec, threads=assignment.threads)
+    arriving = assignment.resume_from
+    if arriving is None:
+        return starting_record(assignment.spec, None, identity)
+    for prepare in (program.trace, program.warm_up):
+        if not arriving.has_come():
+            sink.progress("compiling")
+            prepare()
+    if not arriving.has_come():
+        sink.progress("waiting")
+    resumed = arriving.wait()
+    sink.progress("restoring")
+    record = starting_record(assignment.spec, resumed.record, identity)
+    state.restore(program, resumed.tensors)
+    return record
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +94,27 @@ class InFlight:
 class Run:
     """One segment of one job."""
 
-    def __init__(self, assignment: Assignment, program: Program, data: TrainingData, sink: Sink, clock: Clock) -> None:
+    def __init__(
+        self,
+        assignment: Assignment,
+        record: TrainingRecord,
+        program: Program,
+        data: TrainingData,
+        sink: Sink,
+        clock: Clock,
+    ) -> None:
         self._assignment = assignment
         self._spec = assignment.spec
         self._program = program
         self._data = data
         self._sink = sink
         self._clock = clock
-        self._record = starting_record(assignment, device.identity(assignment.spec, threads=assignment.threads))
-        self._tally = Tally(self._record.partial)
+        self._record = record
+        self._tally = Tally(record.partial)
         self._mark_s = 0.0
         self._compiled = False
+        self._is_saved = True
+        """Whether what was trained so far is in a state that was saved, or in the one resumed from."""
 
     def to_the_end(self) -> None:
         while not self._all_epochs_done():
@@ -96,20 +129,35 @@ class Run:
     # Training
 
     def _train_epoch(self) -> bool:
-        """Train what is left of the epoch and save; return whether it is whole, False when asked to stop."""
+        """Train what is left of the epoch; return whether it is whole, False when asked to stop, all saved."""
         self._mark_s = self._clock.monotonic_s()
-        in_flight: deque[InFlight] = deque()
+        if self._compiled:
+            self._sink.progress("training", **self._where())
+        steps, in_flight = self._data.steps, deque[InFlight]()
         for batch in self._data.batches(self._epoch, first_step=self._tally.steps_done):
             if self._sink.should_stop():
                 break
             in_flight.append(self._launch(batch))
-            while len(in_flight) > self._lag:
-                self._settle(in_flight.popleft())
-        while in_flight:
-            self._settle(in_flight.popleft())
-        if self._tally.steps_done > self._record.partial.steps_done:
+            self._settle_all_but(self._lag, in_flight)
+            done = batch.step + 1
+            if done < steps and self._sink.should_save(epoch=self._epoch, step=done, steps=steps):
+                self._settle_all_but(0, in_flight)
+                self._save()
+                self._sink.progress("training", **self._where())
+        self._settle_all_but(0, in_flight)
+        is_whole = self._tally.steps_done == steps
+        if not self._is_saved and (not is_whole or self._must_save()):
             self._save()
-        return self._tally.steps_done == self._data.steps
+        return is_whole
+
+    def _must_save(self) -> bool:
+        """Whether to save at the end of this epoch."""
+        steps, is_last = self._data.steps, self._epoch == self._spec.epochs
+        return is_last or self._sink.should_save(epoch=self._epoch, step=steps, steps=steps) or self._sink.should_stop()
+
+    def _settle_all_but(self, lag: int, in_flight: deque[InFlight]) -> None:
+        while len(in_flight) > lag:
+            self._settle(in_flight.popleft())
 
     @property
     def _lag(self) -> int:
@@ -139,6 +187,7 @@ class Run:
         )
         self._mark_s = now_s
         self._compiled = True
+        self._is_saved = False
         self._sink.progress(
             "training",
             epoch=self._epoch,
@@ -153,7 +202,9 @@ class Run:
         started_s = self._clock.monotonic_s()
         self._record = replace(self._record, partial=self._tally.partial())
         self._sink.save(state.take(self._program, self._record))
-        self._tally.add_checkpoint(self._clock.monotonic_s() - started_s)
+        self._is_saved = True
+        self._mark_s = self._clock.monotonic_s()
+        self._tally.add_checkpoint(self._mark_s - started_s)
 
     # The end of an epoch
 
@@ -175,7 +226,12 @@ class Run:
         timing = self._tally.timing(val_s=self._clock.monotonic_s() - started_s)
         self._record = self._record.with_epoch(metrics, patience=self._spec.early_stopping)
         self._tally = Tally(self._record.partial)
-        self._sink.epoch_done(self._record, timing, is_best=self._record.best_epoch == metrics.epoch)
+        is_best = self._record.best_epoch == metrics.epoch
+        if is_best and not self._is_saved:
+            self._sink.save_model(metrics.epoch, state.model_tensors(self._program))
+        self._sink.epoch_done(self._record, timing, is_best=is_best, is_saved=self._is_saved)
+        if self._record.stopped_early and not self._is_saved:
+            self._save()
 
     # The end of the run
 
@@ -185,8 +241,9 @@ class Run:
         last_predictions = self._predictions()
         best_predictions = last_predictions
         last = best = self._appraisal(self._record.epochs_done, last_predictions)
-        if (best_epoch := self._record.best_epoch) not in (None, last.epoch):
-            state.restore_model(self._program, self._assignment.best())
+        best_epoch = self._record.best_epoch
+        if best_epoch is not None and best_epoch != last.epoch:
+            state.restore_model(self._program, self._assignment.best(best_epoch))
             best_predictions = self._predictions()
             best = self._appraisal(best_epoch, best_predictions)
         result = Result(
@@ -228,8 +285,8 @@ class Run:
             "epoch": self._epoch,
             "step": tally.steps_done,
             "steps": self._data.steps,
-            "loss": tally.loss,
-            "accuracy": tally.accuracy,
+            "loss": tally.loss if tally.seen else None,
+            "accuracy": tally.accuracy if tally.seen else None,
         }
 
     def _not_finite(self, loss: float, batch: Batch) -> str:
@@ -239,18 +296,18 @@ class Run:
         return f"the loss became {loss} in epoch {self._epoch}, step {batch.step + 1}; its samples: {samples}"
 
 
-def starting_record(assignment: Assignment, identity: Identity) -> TrainingRecord:
+def starting_record(spec: JobSpec, resumed: TrainingRecord | None, identity: Identity) -> TrainingRecord:
     """Return the record a segment begins with; under another identity than before it opens a new lineage.
 
-    Raises: CheckpointDamaged: the state belongs to another job.
+    Raises: CheckpointDamaged: the state belongs to another job. LineageRefused: its spec does not let it go on here.
     """
-    spec: JobSpec = assignment.spec
-    if assignment.resume_from is None:
+    if resumed is None:
         return TrainingRecord(
             spec_sha256=spec.digest, epochs_done=0, partial=PartialEpoch(), history=(), identity=identity, lineage=1
         )
-    record = assignment.resume_from.record
-    if record.spec_sha256 != spec.digest:
+    if resumed.spec_sha256 != spec.digest:
         raise CheckpointDamaged(f"the state is of another job than {spec.full_name}")
-    lineage = record.lineage + bool(record.identity.differences(identity))
-    return replace(record, identity=identity, lineage=lineage)
+    if why := refusal(spec.lineage, resumed.identity, identity):
+        raise LineageRefused(why)
+    lineage = resumed.lineage + bool(resumed.identity.differences(identity))
+    return replace(resumed, identity=identity, lineage=lineage)

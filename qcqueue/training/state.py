@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from qcqueue.core.records import TrainingRecord
 from qcqueue.core.snapshot import Snapshot, Tensors
@@ -26,6 +27,7 @@ def take(program: Program, record: TrainingRecord) -> Snapshot:
         tensors={key: _on_host(variable) for key, variable in variables.items()},
         record=record,
         paths={key: variable.path for key, variable in variables.items()},
+        fixed=program.fixed,
     )
 
 
@@ -53,7 +55,9 @@ def _optimizer_variables(program: Program) -> dict[str, Any]:
 
 
 def _on_host(variable: Any) -> npt.NDArray[Any]:
-    return np.asarray(memoryview(variable.value.read_value()))
+    # The bare operation: a state has some thousand tensors, and what Keras adds to each read costs more than its bytes.
+    value = variable.value
+    return np.asarray(memoryview(tf.raw_ops.ReadVariableOp(resource=value.handle, dtype=value.dtype)))
 
 
 def _assign(variables: Mapping[str, Any], tensors: Tensors) -> None:

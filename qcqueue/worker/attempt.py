@@ -1,35 +1,36 @@
 """One attempt on one job, from the claim to its outcome: the only place where spool, store and database meet.
 
 It knows nothing of limits, heartbeats or other jobs; that is the session's. Every call may be repeated after a
-`StoreError`: what was stored is remembered, what was committed has left the spool.
+`StoreError`: what was stored is remembered, what was committed has left the spool. One state is in flight at a time,
+always the newest: where the store is slower than the trainer, one commit carries several epochs.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
-from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from qcqueue.checkpoints.retention import keep_last_two_and_best
-from qcqueue.checkpoints.spool import Entry, Failure, Spool, WorkOrder
+from qcqueue.checkpoints.format import holds_model
+from qcqueue.checkpoints.retention import keep_last_two
+from qcqueue.checkpoints.spool import RESUMED, Entry, EpochEntry, Failure, Held, Spool, WorkOrder
 from qcqueue.clock import Clock
-from qcqueue.core.records import EpochMetrics, EpochTiming
+from qcqueue.core.records import EpochMetrics, EpochTiming, TrainingRecord
 from qcqueue.database.base import Database
 from qcqueue.errors import BadData, BlobMissing, DigestMismatch, StoreError, TrainingError, WeightsUnavailable
 from qcqueue.queue import attempts
 from qcqueue.queue.blobs import mark_deleted
-from qcqueue.queue.values import Claim
+from qcqueue.queue.values import Checkpoint, Claim, State
 from qcqueue.storage.base import Blob, Moved, Store, silently
 from qcqueue.worker.restore import Restored, fetch_once, restore_newest
+from qcqueue.worker.timeline import Timeline
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 T = TypeVar("T")
-
-# The name, among the stored entries of a spool, of the state the run was taken up from.
-RESUMED = "resumed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +50,19 @@ class SavedEpoch:
     timing: EpochTiming
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A state that is in the store. model: those of its files that hold the model."""
+
+    state: State
+    model: tuple[Blob, ...]
+
+
 class Attempt:
     """The work of one session on one job. `claim` is the right to it; every write names it.
 
-    moved is told of every transfer, however it is called for; what it raises ends the transfer.
+    moved is told of every transfer, however it is called for; what it raises ends the transfer. timeline accounts for
+    the session's time, and every write carries its account; None where the session is another one, which has died.
     """
 
     def __init__(
@@ -65,6 +75,7 @@ class Attempt:
         clock: Clock,
         cache: Path,
         moved: Moved = silently,
+        timeline: Timeline | None = None,
     ) -> None:
         self.claim = claim
         self.spool = spool
@@ -74,68 +85,93 @@ class Attempt:
         """Whether an end was written, or perhaps was: to ask whether the attempt is live would say nothing then."""
         self.writes = 0
         """How often the database has agreed that this attempt is live."""
+        self.lag_s: float | None = None
+        """How long the last state took from the spool to its commit."""
+        self._taken_s: float | None = None
+        self._timeline = timeline
         self._moved = moved
         self._store = store
         self._database = database
         self._clock = clock
         self._cache = cache
-        self._stored = {name: Blob(**blob) for name, blob in spool.stored().items()}
+        self._owner = f"{claim.session_id}-{claim.attempt}"
+        self._named = dict(claim.packs)  # what the database names, so that it need not be stored again
+        self._put_here: dict[str, Blob] = {}
+        self._states: dict[int, Stored] = {}
+        self._bests: dict[int, tuple[Blob, ...]] = {}
+        self._recall(spool.stored())
+        self._bad: set[str] = set()  # what the store was found not to have whole, and was not stored again yet
         self._unwanted: list[Blob] = []
         self._deleted: list[Blob] = []
         self._news: list[SavedEpoch] = []
 
-    def prepare(self, *, threads: int, max_epochs: int | None) -> Restored:
-        """Bring dataset, weights and state to this machine and leave the order in the spool.
+    def order(self, *, threads: int, max_epochs: int | None) -> WorkOrder:
+        """Bring dataset and weights to this machine and leave the order in the spool.
 
-        Returns where the run is taken up. Raises: StoreError: try again. BadData, WeightsUnavailable: final.
+        Raises: StoreError: try again. BadData, WeightsUnavailable: final.
         """
         spec = self.claim.spec
         dataset_path = self._required(self.claim.dataset, BadData, "the dataset")
         weights = self.claim.weights
-        weights_path = self._required(weights, WeightsUnavailable, "the weights file") if weights else None
         order = WorkOrder(
             spec=spec,
             attempt=self.claim.attempt,
             dataset_path=dataset_path,
-            weights_path=weights_path,
+            weights_path=self._required(weights, WeightsUnavailable, "the weights file") if weights else None,
             threads=threads,
             max_epochs=max_epochs,
+            resumes=bool(self.claim.checkpoints),
         )
         self.spool.open(order)
-        restored = restore_newest(
-            self._store,
-            self.claim.checkpoints,
-            state=self.spool.state_path,
-            best=self.spool.best_path,
-            moved=self._moved,
-        )
+        return order
+
+    def restore(self) -> Restored:
+        """Bring the state to resume from into the spool, and record where the run is taken up; return that.
+
+        Raises: StoreError: try again.
+        """
+        restored = restore_newest(self._store, self.claim.checkpoints, self.spool, moved=self._moved)
         unwanted = self._write(
             lambda tx: attempts.resume(
                 tx, self.claim, restored.chosen, damaged=restored.damaged, now_s=self._clock.now_s()
             )
         )
         self._delete(unwanted)
+        self._bad |= restored.bad
+        self._forget(restored.bad)
         if restored.chosen:
-            self._remember_stored(RESUMED, restored.chosen.state)
-            record = restored.chosen.record
-            self.spool.resume_with(record)
-            self._note_saved(record.epochs_done, record.partial.steps_done)
+            self._resume_from(restored.chosen)
+        if self._timeline:
+            self._timeline.resumed(restored.chosen.record if restored.chosen else None)
         return restored
 
     def collect(self) -> None:
-        """Store and commit everything the trainer has handed over."""
+        """Store and commit what the trainer has handed over: the newest state, every epoch, at the end the result."""
+        try:
+            self._collect()
+        finally:
+            self.spool.note_doing(None)
+
+    def _collect(self) -> None:
+        held = self.spool.take()
+        if held is not None and held.number not in self._states:
+            self._taken_s = self._taken_s or self._clock.monotonic_s()
+            self._states[held.number] = self._brought(held)
+            self._note_stored()
+        # Storing can take its time: what has come meanwhile and belongs to this state goes into the same commit.
+        epochs = [entry for entry in self.spool.waiting() if entry.kind == "epoch"]
+        self._commit(held, epochs)
         for entry in self.spool.waiting():
-            if entry.kind == "state":
-                self.spool.read_state_record(entry)  # what is not whole is not worth a transfer
-                self._put(entry, "state")
-        # Storing can take its time: what belongs to the stored states and has come meanwhile goes into one commit.
-        ready = list(takewhile(self._is_ready, self.spool.waiting()))
-        steps = [entry for entry in ready if entry.kind != "result"]
-        if steps:
-            self._commit(steps)
-        for entry in ready:
-            if entry.kind == "result":
-                self._finish(entry)
+            if entry.kind != "result":
+                return
+            self._finish(entry)
+
+    def collect_all(self) -> None:
+        """Collect until nothing is left that can be saved; for a trainer that is over."""
+        before: list[Entry] = []
+        while (waiting := self.spool.waiting()) != before:
+            self.collect()
+            before = waiting
 
     def take_news(self) -> list[SavedEpoch]:
         """Return the epochs that were committed since the last time this was asked."""
@@ -149,7 +185,11 @@ class Attempt:
 
     def stop(self, why: str) -> None:
         self.ending = True
-        self._write(lambda tx: attempts.stop(tx, self.claim, why=why, now_s=self._clock.now_s()))
+        progress = self.spool.progress()
+        self._write(
+            lambda tx: attempts.stop(tx, self.claim, why=why, now_s=self._clock.now_s()),
+            all_saved=not (progress and progress.unsaved) and not self.spool.holds_unsaved(),
+        )
 
     def interrupt(self, why: str) -> None:
         self.ending = True
@@ -159,67 +199,215 @@ class Attempt:
         self.ending = True
         self._write(lambda tx: attempts.fail(tx, self.claim, failure.cause, failure.message, now_s=self._clock.now_s()))
 
-    def _commit(self, entries: list[Entry]) -> None:
-        items = [self._progress(entry) for entry in entries]
-        retired = self._write(
+    def _resume_from(self, chosen: Checkpoint) -> None:
+        record, state = chosen.record, chosen.state
+        blobs = (*state.packs, state.head)
+        files = sorted(self.spool.resumed_folder.glob("*.safetensors"))  # the packs by number, then the head
+        model = tuple(blob for blob, path in zip(blobs, files, strict=True) if holds_model(path))
+        self._states[RESUMED] = Stored(state=state, model=model)
+        if record.best_epoch is not None:
+            self._bests[record.best_epoch] = chosen.best
+        self._note_stored()
+        self._note_saved(record)
+
+    # A state on its way to the store.
+
+    def _brought(self, held: Held) -> Stored:
+        """Store what is new of a state, and the model of its best epoch where that is not stored yet."""
+        best = held.record.best_epoch
+        if best is not None and best not in self._bests and held.best:
+            self._bests[best] = tuple(self._kept(path, held) for path in held.best)
+        blobs = [self._kept(path, held) for path in held.files]
+        model = tuple(blob for blob, path in zip(blobs, held.files, strict=True) if holds_model(path))
+        return Stored(state=State(head=blobs[-1], packs=tuple(blobs[:-1])), model=model)
+
+    def _kept(self, path: Path, held: Held) -> Blob:
+        """Return where the store has the bytes of a file, which are stored now unless they are known to be."""
+        self.spool.note_doing("hashing")
+        with path.open("rb") as reading:
+            sha256 = hashlib.file_digest(reading, "sha256").hexdigest()
+        known = self._put_here.get(sha256) or self._named.get(sha256)
+        return known or self._put(path, f"{held.number} {path.stem}")
+
+    def _put(self, path: Path, what: str) -> Blob:
+        self.spool.note_doing("uploading")
+        title = f"{self.claim.job_name}, attempt {self.claim.attempt}, {what}"
+        blob = self._store.put(path, title=title, owner=self._owner, moved=self._moved)
+        self._put_here[blob.sha256] = blob
+        self._note_stored()
+        return blob
+
+    def _note_stored(self) -> None:
+        """Leave word for whoever takes this place after a sudden end: nothing need be stored twice."""
+        self.spool.note_stored(
+            {
+                "put": [asdict(blob) for blob in self._put_here.values()],
+                "states": {number: asdict(stored) for number, stored in self._states.items()},
+                "bests": {epoch: [asdict(blob) for blob in blobs] for epoch, blobs in self._bests.items()},
+            }
+        )
+
+    def _recall(self, noted: Mapping[str, Any]) -> None:
+        def blobs(values: Iterable[Mapping[str, Any]]) -> tuple[Blob, ...]:
+            return tuple(Blob(**value) for value in values)
+
+        self._put_here = {blob.sha256: blob for blob in blobs(noted.get("put", ()))}
+        for number, stored in noted.get("states", {}).items():
+            state = State(head=Blob(**stored["state"]["head"]), packs=blobs(stored["state"]["packs"]))
+            self._states[int(number)] = Stored(state=state, model=blobs(stored["model"]))
+        self._bests = {int(epoch): blobs(values) for epoch, values in noted.get("bests", {}).items()}
+
+    # A commit.
+
+    def _commit(self, held: Held | None, entries: list[Entry]) -> None:
+        """Commit the state that is held and the epochs that are complete with it."""
+        items: list[attempts.Progress] = []
+        if held is not None:
+            before = [entry for entry in entries if entry.number < held.number]
+            items += [self._epoch(self.spool.read_epoch(entry)) for entry in before]
+            items += self._checkpoint(held.record, held.number)
+        else:
+            before = []
+        after = self._complete(entries[len(before) :])
+        items += [self._epoch(epoch) for epoch in after]
+        if not any(item.state for item in items):
+            if held is not None and self._is_overtaken(held):
+                self._release(held)
+            return
+        self.spool.note_doing("committing")
+        committed = self._write(
             lambda tx: attempts.commit_progress(
-                tx, self.claim, items, keep=keep_last_two_and_best, now_s=self._clock.now_s()
+                tx,
+                self.claim,
+                items,
+                stored=self._put_here.keys(),
+                mended=self._bad & self._put_here.keys(),
+                keep=keep_last_two,
+                now_s=self._clock.now_s(),
             )
         )
-        self._note_saved(items[-1].record.epochs_done, items[-1].record.partial.steps_done)
-        self._news += [SavedEpoch(it.record.history[-1], it.timing) for it in items if it.timing is not None]
-        for entry in entries:
-            entry.path.unlink()
-        self._stored = dict(list(self._stored.items())[-1:])  # an epoch that is still to come belongs to the last state
-        self._delete(retired)
+        if committed.missing:
+            self._store_anew(committed.missing, items)
+            return
+        self._note_committed(items, held, committed.redone)
+        for entry in entries[: len(before) + len(after)]:
+            self.spool.remove(entry)
+        self._delete(committed.retired)
 
-    def _progress(self, entry: Entry) -> attempts.Progress:
-        if entry.kind == "state":
-            return attempts.Progress(state=self._stored[str(entry.number)], record=self.spool.read_state_record(entry))
-        epoch = self.spool.read_epoch(entry)
-        number = RESUMED if epoch.state_entry is None else str(epoch.state_entry)
-        return attempts.Progress(state=self._stored[number], record=epoch.record, timing=epoch.timing)
+    def _store_anew(self, missing: AbstractSet[str], items: Iterable[attempts.Progress]) -> None:
+        """Let go of what somebody has retired meanwhile, so that the next try stores it again, in another place."""
+        for blob in {blob for item in items for blob in item.blobs if blob.sha256 in missing}:
+            self._store.delete(blob)  # or the store may hand out this very place, which they are about to delete
+        self._forget(missing)
+        self._states.clear()
+        self._bests.clear()
+        self._note_stored()
+
+    def _complete(self, entries: list[Entry]) -> list[EpochEntry]:
+        """Return the epochs, up to the first whose state is still to come."""
+        complete: list[EpochEntry] = []
+        for entry in entries:
+            epoch = self.spool.read_epoch(entry)
+            if epoch.state_entry not in self._states:
+                break
+            complete.append(epoch)
+        return complete
+
+    def _epoch(self, epoch: EpochEntry) -> attempts.Progress:
+        """Return a finished epoch, with the state it belongs to if that is stored: the newest state wins."""
+        stored = None if epoch.state_entry is None else self._states.get(epoch.state_entry)
+        record = epoch.record
+        if stored and record.best_epoch == record.epochs_done:
+            self._bests[record.epochs_done] = stored.model
+        best = self._best_of(record)
+        state = stored.state if stored and best is not None else None
+        return attempts.Progress(record=record, timing=epoch.timing, state=state, best=best if state and best else ())
+
+    def _checkpoint(self, record: TrainingRecord, number: int) -> list[attempts.Progress]:
+        best = self._best_of(record)
+        return [] if best is None else [attempts.Progress(record=record, state=self._states[number].state, best=best)]
+
+    def _best_of(self, record: TrainingRecord) -> tuple[Blob, ...] | None:
+        """Return the stored model of the best epoch, None where it is not stored: nobody could finish from there."""
+        return () if record.best_epoch is None else self._bests.get(record.best_epoch)
+
+    def _is_overtaken(self, held: Held) -> bool:
+        return any(entry.kind == "state" and entry.number > held.number for entry in self.spool.waiting())
+
+    def _release(self, held: Held) -> None:
+        del self._states[held.number]
+        self.spool.release(held)
+
+    def _note_committed(self, items: list[attempts.Progress], held: Held | None, redone: AbstractSet[int]) -> None:
+        self._note_saved(items[-1].record)
+        epochs = [SavedEpoch(it.record.history[-1], it.timing) for it in items if it.timing is not None]
+        self._news += epochs
+        if self._timeline:
+            again = [epoch.timing for epoch in epochs if epoch.metrics.epoch in redone]
+            self._timeline.saved(items[-1].record, [epoch.timing for epoch in epochs], redone=again)
+        if held is not None and self._taken_s is not None:
+            self.lag_s, self._taken_s = self._clock.monotonic_s() - self._taken_s, None
+        for item in items:
+            if item.state:
+                self._named |= {blob.sha256: blob for blob in (*item.state.blobs, *item.best)}
+        self._bad -= self._put_here.keys()
+        # From now on a kept checkpoint vouches for them, or nobody does.
+        self._put_here = {sha256: blob for sha256, blob in self._put_here.items() if sha256 not in self._named}
+        if held is not None:
+            self.spool.release(held)
+            self._states = {held.number: self._states[held.number]}  # an epoch still to come may belong to it
+        best = items[-1].record.best_epoch
+        self._bests = {epoch: blobs for epoch, blobs in self._bests.items() if epoch == best}
+        self._note_stored()
+
+    def _forget(self, sha256s: Iterable[str]) -> bool:
+        """Count on these bytes no more; return whether any of them were this attempt's own."""
+        own = False
+        for sha256 in sha256s:
+            self._named.pop(sha256, None)
+            own |= self._put_here.pop(sha256, None) is not None
+        return own
 
     def _finish(self, entry: Entry) -> None:
-        result, predictions = self.spool.read_result(entry), self._put(entry, "predictions")
+        result, predictions = self.spool.read_result(entry), self._put(entry.path, "predictions")
         self.ending = True
-        self._write(lambda tx: attempts.finish(tx, self.claim, result, predictions, now_s=self._clock.now_s()))
+        self.spool.note_doing("committing")
+        self._write(
+            lambda tx: attempts.finish(tx, self.claim, result, predictions, now_s=self._clock.now_s()), all_saved=True
+        )
         self.finished = True
-        entry.path.unlink()
+        self.spool.remove(entry)
 
-    def _is_ready(self, entry: Entry) -> bool:
-        return entry.kind != "state" or str(entry.number) in self._stored
-
-    def _put(self, entry: Entry, what: str) -> Blob:
-        name = str(entry.number)
-        if name not in self._stored:
-            title = f"{self.claim.job_name}, attempt {self.claim.attempt}, {what} {entry.number}"
-            self._remember_stored(name, self._store.put(entry.path, title=title, moved=self._moved))
-        return self._stored[name]
-
-    def _remember_stored(self, name: str, blob: Blob) -> None:
-        self._stored[name] = blob
-        self.spool.note_stored({name: asdict(blob) for name, blob in self._stored.items()})
-
-    def _note_saved(self, epochs_done: int, steps_done: int) -> None:
-        self.saved = Saved(epochs_done=epochs_done, steps_done=steps_done, at_s=self._clock.now_s())
+    def _note_saved(self, record: TrainingRecord) -> None:
+        self.saved = Saved(
+            epochs_done=record.epochs_done, steps_done=record.partial.steps_done, at_s=self._clock.now_s()
+        )
 
     def _delete(self, blobs: Iterable[Blob]) -> None:
         """Delete what nothing needs; what the store does not delete now is tried again with the next."""
-        self._unwanted += blobs
+        unwanted = list(blobs)
+        # Forgotten first: whoever takes this place must not count on bytes that may be gone.
+        if self._forget(blob.sha256 for blob in unwanted):
+            self._note_stored()
+        self._unwanted += unwanted
+        self.spool.note_doing("deleting" if self._unwanted else None)
         for blob in list(self._unwanted):
             with contextlib.suppress(StoreError):  # an orphan costs space, never safety
                 self._store.delete(blob)
                 self._unwanted.remove(blob)
                 self._deleted.append(blob)
+        self.spool.note_doing(None)
 
-    def _write(self, action: "Callable[[Connection], T]") -> T:
-        """Run a transaction, and let it record the blobs that were deleted since the last one."""
+    def _write(self, action: "Callable[[Connection], T]", *, all_saved: bool = False) -> T:
+        """Run a transaction, and let it record what the time went into and what was deleted since the last one."""
         deleted, now_s = tuple(self._deleted), self._clock.now_s()
+        account = self._timeline.ledgers(self.spool.progress(), all_saved=all_saved) if self._timeline else None
 
         def both(tx: "Connection") -> T:
             if deleted:
-                mark_deleted(tx, [blob.sha256 for blob in deleted], now_s=now_s)
+                mark_deleted(tx, deleted, now_s=now_s)
+            if account:
+                attempts.record_seconds(tx, self.claim, session=account[0], attempt=account[1], seen_at_s=now_s)
             return action(tx)
 
         outcome = self._database.transact(both)

@@ -31,9 +31,8 @@ class Estate:
     @property
     def has_unsaved(self) -> bool:
         """Whether a spool of this queue holds work that is not committed: it would go with the machine."""
-        return any(
-            Spool(folder).waiting() for folder in self._folder.glob("*") if _session_of(folder) not in self._foreign
-        )
+        mine = (folder for folder in self._folder.glob("*") if _session_of(folder) not in self._foreign)
+        return any(Spool(folder).holds_unsaved() for folder in mine)
 
     def spool(self, session_id: str, attempt: int) -> Spool:
         return Spool(self._folder / f"{session_id}-{attempt}")
@@ -44,7 +43,7 @@ class Estate:
         Raises: StoreError: the store does not take it now; it stays where it is.
         """
         for left in seen.left_here:
-            if self.spool(left.session_id, left.number).waiting():
+            if self.spool(left.session_id, left.number).holds_unsaved():
                 self._save(left)
 
     def beat(self) -> None:
@@ -80,7 +79,7 @@ class Estate:
         self._saving = left
         try:
             self.beat()
-            self._attempt_on(held).collect()
+            self._attempt_on(held).collect_all()
         except LeaseLost:  # somebody has taken the job over, and with it what was to be saved
             narrate(f"somebody else has taken {left.job_name} over meanwhile")
         except CorruptionError as exc:

@@ -9,29 +9,50 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qcqueue.clock import Ids
+from qcqueue.core.spec import Device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """id is the same for all sessions that share a cache, and only for them; host is for people to read."""
+    """id is the same for all sessions that share a cache, and only for them; host is for people to read.
+
+    processor is the GPU where there is one, and cpu what computes where a job or TensorFlow does without it.
+    """
 
     id: str
     host: str
     processor: str
     has_gpu: bool
     threads: int
+    cpu: str = ""
+
+    def processors(self, device: Device) -> tuple[str, ...]:
+        """Return what a job of this device may be computed on here, the likelier first."""
+        if not self.has_gpu or device == "gpu":
+            return (self.processor,)
+        return (self.cpu,) if device == "cpu" else tuple(filter(None, (self.processor, self.cpu)))
 
 
 def this_machine(cache: Path, ids: Ids) -> Machine:
     """Describe this machine; the first call in a cache gives it its id."""
-    gpu = _gpu_name()
+    gpu, cpu = _gpu_name(), _cpu_name()
     return Machine(
         id=_machine_id(cache / "machine", ids),
         host=socket.gethostname(),
-        processor=gpu or _cpu_name(),
+        processor=gpu or cpu,
         has_gpu=gpu is not None,
         threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cpu=cpu,
     )
+
+
+def process_age_s() -> float | None:
+    """Return how long this process has lived, None where the system does not say."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        up_s = float(Path("/proc/uptime").read_text().split()[0])
+        began_ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        return max(0.0, up_s - began_ticks / os.sysconf("SC_CLK_TCK"))
+    return None
 
 
 def can_train() -> bool:

@@ -1,46 +1,64 @@
 """Bringing back what an attempt needs: the dataset, the weights, and the newest state that is whole.
 
-Everything is verified against its digest on the way. A damaged state is named and the one before it is used; a
-state also counts as unusable when the state of its best epoch is, because the run could not be finished from it.
+Everything is verified against its digest on the way. A damaged file is named and the checkpoint before it is used; a
+checkpoint also counts as unusable when the model of its best epoch is, because the run could not be finished from it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qcqueue.checkpoints.format import read_about
+from qcqueue.checkpoints.format import HEAD_NAME, SUFFIX, read_about
+from qcqueue.checkpoints.spool import Spool, remove_folder
 from qcqueue.errors import BlobMissing, CheckpointDamaged, DigestMismatch
 from qcqueue.queue.values import Checkpoint
 from qcqueue.storage.base import Blob, Moved, Store, silently
 from qcqueue.storage.files import holds
 
+Fetch = Callable[[Blob, Path], None]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """The checkpoint to resume from (None: a fresh start) and the newer ones that could not be read, with why."""
+    """The checkpoint to resume from (None: a fresh start) and the newer ones that could not be read, with why.
+
+    bad: the digests of what the store does not have whole. Another job may share it, and count on it still.
+    """
 
     chosen: Checkpoint | None
     damaged: tuple[tuple[Checkpoint, str], ...]
+    bad: frozenset[str] = frozenset()
 
 
 def restore_newest(
-    store: Store, checkpoints: Sequence[Checkpoint], *, state: Path, best: Path, moved: Moved = silently
+    store: Store, checkpoints: Sequence[Checkpoint], spool: Spool, *, moved: Moved = silently
 ) -> Restored:
-    """Fetch the newest whole state (and the best epoch's) to the two paths. checkpoints: newest first.
+    """Fetch the newest whole state, and the model of its best epoch, into the spool. checkpoints: newest first.
 
-    Raises: StoreError: the store does not answer; nothing is known about the checkpoints then.
+    moved is told of each file. Raises: StoreError: the store does not answer; nothing is known of the checkpoints then.
     """
     damaged: list[tuple[Checkpoint, str]] = []
+    bad: set[str] = set()
+
+    def fetch(blob: Blob, target: Path) -> None:
+        """Fetch a blob unless an earlier try has brought it, whole."""
+        try:
+            if not holds(target, blob.sha256):
+                store.fetch(blob, target, moved=moved)
+        except (BlobMissing, DigestMismatch):
+            bad.add(blob.sha256)
+            raise
+
     for checkpoint in checkpoints:
         try:
-            _fetch(store, checkpoint, state=state, best=best, moved=moved)
+            _bring(checkpoint, spool, fetch)
         except (BlobMissing, DigestMismatch, CheckpointDamaged) as exc:
             damaged.append((checkpoint, str(exc)))
-            for path in (state, best):
-                path.unlink(missing_ok=True)
+            remove_folder(spool.resumed_folder)
+            spool.forget_bests_but(None)
         else:
-            return Restored(chosen=checkpoint, damaged=tuple(damaged))
-    return Restored(chosen=None, damaged=tuple(damaged))
+            return Restored(chosen=checkpoint, damaged=tuple(damaged), bad=frozenset(bad))
+    return Restored(chosen=None, damaged=tuple(damaged), bad=frozenset(bad))
 
 
 def fetch_once(store: Store, blob: Blob, folder: Path, *, moved: Moved = silently) -> Path:
@@ -52,11 +70,19 @@ def fetch_once(store: Store, blob: Blob, folder: Path, *, moved: Moved = silentl
     return path
 
 
-def _fetch(store: Store, checkpoint: Checkpoint, *, state: Path, best: Path, moved: Moved) -> None:
-    store.fetch(checkpoint.state, state, moved=moved)
-    read_about(state)
-    if checkpoint.record.best_epoch is None:
-        return
-    if checkpoint.best is None:
-        raise CheckpointDamaged(f"the state of its best epoch {checkpoint.record.best_epoch} is not kept any more")
-    store.fetch(checkpoint.best, best, moved=moved)
+def _bring(checkpoint: Checkpoint, spool: Spool, fetch: Fetch) -> None:
+    best_epoch = checkpoint.record.best_epoch
+    if best_epoch is not None and not checkpoint.best:
+        raise CheckpointDamaged(f"the model of its best epoch {best_epoch} is not kept any more")
+    state, folder = checkpoint.state, spool.resumed_folder
+    _bring_packs(state.packs, folder, fetch)
+    fetch(state.head, folder / HEAD_NAME)
+    read_about(folder / HEAD_NAME)
+    if best_epoch is not None:
+        _bring_packs(checkpoint.best, spool.best_folder(best_epoch), fetch)
+
+
+def _bring_packs(packs: Iterable[Blob], folder: Path, fetch: Fetch) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for position, pack in enumerate(packs):
+        fetch(pack, folder / f"{position:03d}{SUFFIX}")

@@ -9,8 +9,11 @@ It leaves training to the trainer, bytes to the store, legality to the queue, an
 import contextlib
 import signal
 from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from qcqueue.checkpoints.spool import Failure
+from qcqueue.checkpoints.spool import Failure, Spool
+from qcqueue.core.goodput import Part
 from qcqueue.core.outcomes import Cause, cause_of
 from qcqueue.core.records import EpochMetrics
 from qcqueue.core.spec import JobSpec
@@ -25,16 +28,23 @@ from qcqueue.errors import (
     TrainingError,
 )
 from qcqueue.queue.claim import begin_session, claim, claim_held_by, end_session
-from qcqueue.queue.values import Checkpoint, Claim, LiveAttempt
+from qcqueue.queue.queries import session_lines
+from qcqueue.queue.values import Checkpoint, Claim, LiveAttempt, SessionLine
 from qcqueue.scheduling.order import first_runnable
 from qcqueue.worker.attempt import Attempt
 from qcqueue.worker.estate import Estate
 from qcqueue.worker.machine import Machine
-from qcqueue.worker.survey import Survey
+from qcqueue.worker.pace import Pace
+from qcqueue.worker.survey import Sight, Survey
+from qcqueue.worker.timeline import Timeline
 from qcqueue.worker.tools import Tools
 from qcqueue.worker.view import Ending, Limits, Transfer, View
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
 SOON_S = 0.1
+PACE_EVERY_S = 2.0
 RETRY_S = 5.0
 PATIENCE_S = 2.0
 MOST_DEATHS = 3
@@ -42,8 +52,8 @@ MOST_DEATHS = 3
 # How long a person who wants to leave is kept waiting for a store that takes nothing.
 GIVE_UP_S = 60.0
 
-# Phases in which a trainer holds nothing that is not saved, so it need not be waited for.
-NOTHING_TO_LOSE = ("starting", "building", "compiling", "validating", "evaluating")
+# Phases in which a trainer makes nothing that is worth waiting for.
+MAKES_NOTHING = ("starting", "loading", "building", "compiling", "waiting", "restoring", "validating", "evaluating")
 
 
 class Session:
@@ -67,6 +77,7 @@ class Session:
         self._started_s = tools.clock.monotonic_s()
         self._beat_due_s = self._started_s
         self._retry_due_s = self._started_s
+        self._pace_due_s = self._started_s
         self._worst: Ending | None = None
         self._epochs = 0
         self._epoch_s: float | None = None
@@ -81,6 +92,8 @@ class Session:
         self._survey = Survey(session_id, tools)
         self._estate = Estate(tools, attempt_on=self._attempt_on)
         self._memory_kills = 0
+        self._timeline = Timeline(tools.clock, tools.before)
+        self._pace = Pace(narrate=tools.narrate)
 
     def step(self) -> float | None:
         """Do one bounded piece of work; return the seconds until the next, or None when the session has ended.
@@ -173,31 +186,35 @@ class Session:
         if self._may_hold:
             self._beat_now()
         seen = self._survey.look()
+        self._timeline.go_on_with(Part.UPLOAD_TAIL)
         self._estate.salvage(seen)
+        self._timeline.go_on_with(Part.CONTENTION)
         self._beat_now()  # all this can have taken minutes, and a lease must not be born old
-        held = self._tools.database.transact(
-            # Whoever was not told what came of a claim may hold a job already.
-            lambda tx: (
-                claim_held_by(tx, self.id)
-                or claim(
-                    tx,
-                    self.id,
-                    gone=seen.gone,
-                    choose=lambda jobs: first_runnable(jobs, seen.obstacles),
-                    now_s=self._tools.clock.now_s(),
-                )
-            )
-        )
+        held, sessions = self._tools.database.transact(lambda tx: self._take(tx, seen))
+        self._pace.sessions_were(sessions)
         self._may_hold = False
         self._estate.clear(seen)
         self.obstacles = {name: why for name, why in seen.obstacles.items() if why}
         self.busy = seen.busy
         if held:
-            self._attempt = self._attempt_on(held)
+            self._timeline.attempt_begins()
+            self._attempt = self._attempt_on(held, self._timeline)
             return self._go(self._prepare)
         if not seen.all_checked:  # a rival took the one that was clear
             return self._go(self._look)
         return self._leave(self._worst or (Ending.FINISHED if self._jobs else Ending.NOTHING_TO_DO))
+
+    def _take(self, tx: "Connection", seen: Sight) -> tuple[Claim | None, tuple[SessionLine, ...]]:
+        """Claim a job, unless one is held: whoever was not told what came of a claim may hold a job already."""
+        held = claim_held_by(tx, self.id) or claim(
+            tx,
+            self.id,
+            gone=seen.gone,
+            seen=seen.seen,
+            choose=lambda jobs: first_runnable(jobs, seen.obstacles),
+            now_s=self._tools.clock.now_s(),
+        )
+        return held, session_lines(tx) if held else ()
 
     def _prepare(self) -> float | None:
         self._mind_the_deadline()
@@ -215,29 +232,50 @@ class Session:
             return RETRY_S
 
     def _begin(self) -> float | None:
+        """Start the trainer, and bring it what it needs while it starts."""
         attempt = self._working()
         held = attempt.claim
+        self._start_trainer(attempt.spool)
         try:
-            restored = attempt.prepare(threads=self._threads(held), max_epochs=self._epochs_left())
+            order = attempt.order(threads=self._threads(held), max_epochs=self._epochs_left())
         except TrainingError as exc:
+            self._end_trainer()
             return self._failed(Failure(cause=cause_of(exc), message=str(exc)))
+        restored = attempt.restore()
         for checkpoint, why in restored.damaged:
             self._tools.narrate(f"the save after epoch {checkpoint.record.epochs_done} is damaged: {why}")
+        if order.resumes and restored.chosen is None:  # it was told to wait for a state, and there is none
+            self._end_trainer()
+            attempt.spool.open(replace(order, resumes=False))
+            self._start_trainer(attempt.spool)
+        attempt.spool.resume_with(restored.chosen.record if restored.chosen else None)
         self._resumed, self._waiting_for = _where_from(restored.chosen), None
         self._tools.narrate(f"{held.job_name}, attempt {held.attempt}: {self._resumed}")
-        self._memory_kills = self._tools.memory_kills()
-        self._tools.trainer.start(attempt.spool.folder)
         return self._go(self._watch)
+
+    def _start_trainer(self, spool: Spool) -> None:
+        if self._tools.trainer.exit_code() is not None:
+            spool.begin_anew()
+            self._memory_kills = self._tools.memory_kills()
+            self._tools.trainer.start(spool.folder)
+            self._timeline.trainer_starts()
+
+    def _end_trainer(self) -> None:
+        self._tools.trainer.kill()
+        self._timeline.trainer_ended(self._working().spool.progress())
 
     def _watch(self) -> float | None:
         now_s = self._tools.clock.monotonic_s()
         exit_code = self._tools.trainer.exit_code()
+        if exit_code is not None:
+            self._timeline.trainer_ended(self._working().spool.progress())
         try:
             self._beat(now_s)
             if now_s >= self._retry_due_s:
                 self._collect()
                 self._waiting_for = None
-                if exit_code is not None:
+                self._mind_the_pace(now_s)
+                if exit_code is not None and not self._working().spool.holds_unsaved():
                     return self._settle(exit_code)
         except LeaseLost as exc:
             return self._lost(exc)
@@ -258,6 +296,8 @@ class Session:
         if attempt.finished:
             self._tools.narrate(f"{attempt.claim.job_name} is done")
             return self._job_over(None)
+        if refusal := attempt.spool.refusal():
+            return self._refused(refusal)
         failure = attempt.spool.failure()
         if failure is None and not self._stop_reason and exit_code != 0:
             failure = self._fatal(exit_code)
@@ -273,6 +313,7 @@ class Session:
 
     def _leave(self, ending: Ending) -> float:
         """Leave with the next step, apart from the work of this one: its errors are not those of a job."""
+        self._timeline.go_on_with(Part.IDLE if ending is Ending.NOTHING_TO_DO else Part.RELEASE)
         return self._go(lambda: self._part(ending))
 
     def _leave_behind(self) -> None:
@@ -282,10 +323,12 @@ class Session:
         self.ending = Ending.UNSAVED
 
     def _part(self, ending: Ending) -> None:
-        tools = self._tools
+        tools, seconds = self._tools, self._timeline.ledgers(None)[0]
         # Nothing is held any more, so a goodbye that is not heard costs nothing.
         with contextlib.suppress(StoreError):
-            tools.database.transact(lambda tx: end_session(tx, self.id, how=ending, now_s=tools.clock.now_s()))
+            tools.database.transact(
+                lambda tx: end_session(tx, self.id, how=ending, seconds=seconds, now_s=tools.clock.now_s())
+            )
             tools.store.forget_heartbeat(self._heartbeat)
         tools.presence.leave(self.id)
         self.ending = ending
@@ -300,7 +343,7 @@ class Session:
         assert self._attempt is not None, "this step belongs to an attempt"
         return self._attempt
 
-    def _attempt_on(self, held: Claim) -> Attempt:
+    def _attempt_on(self, held: Claim, timeline: Timeline | None = None) -> Attempt:
         return Attempt(
             held,
             spool=self._estate.spool(held.session_id, held.attempt),
@@ -309,6 +352,7 @@ class Session:
             clock=self._tools.clock,
             cache=self._tools.cache,
             moved=self._moved,
+            timeline=timeline,
         )
 
     def _moved(self, moved_bytes: int, size_bytes: int) -> None:
@@ -319,9 +363,12 @@ class Session:
         self.on_transfer()
 
     def _drop(self) -> None:
+        self._end_trainer()
+        self._timeline.attempt_ends()
         self._working().spool.close()
         self._attempt = None
         self._writes_seen = 0
+        self._pace.forget_the_job()
         self._epoch_s = self._resumed = self._waiting_for = None
 
     def _job_over(self, ending: Ending | None) -> float | None:
@@ -336,6 +383,15 @@ class Session:
         self._working().stop(str(ending))
         self._drop()
         return self._leave(ending)
+
+    def _refused(self, why: str) -> float:
+        """Give back a job that may not go on on this machine, and do not take it again."""
+        attempt = self._working()
+        self._survey.pass_over(attempt.claim.job_name, why)
+        attempt.stop(why)
+        self._tools.narrate(f"{attempt.claim.job_name} waits for another machine: {why}")
+        self._drop()
+        return self._go(self._look)
 
     def _failed(self, failure: Failure) -> float:
         """Record a failure with the next steps: until it is told that it was, it must not try the job again."""
@@ -355,7 +411,6 @@ class Session:
         return self._job_over(Ending.JOB_FAILED)
 
     def _lost(self, lease_lost: LeaseLost) -> float | None:
-        self._tools.trainer.kill()
         self._tools.narrate(str(lease_lost))
         self._drop()
         if self._limits.jobs is None:  # whoever took this one away has left the others
@@ -388,16 +443,28 @@ class Session:
             self._deaths = 0
             self._epoch_s = epoch.timing.train_s + epoch.timing.val_s
             self._tools.narrate(_epoch_line(attempt.claim.spec, epoch.metrics, self._epoch_s))
+            self._pace.validated(epoch.timing.val_s)
+
+    def _mind_the_pace(self, now_s: float) -> None:
+        if now_s >= self._pace_due_s:
+            self._pace_due_s = now_s + PACE_EVERY_S
+            attempt = self._working()
+            self._pace.mind(attempt.spool, lag_s=attempt.lag_s)
 
     def _mind_the_limits(self, now_s: float) -> None:
         self._mind_the_deadline()
         if self._stop_reason is None:
             return
         self._working().spool.ask_to_stop()
-        if now_s >= self._stop_asked_s + PATIENCE_S:
-            progress = self._working().spool.progress()
-            if progress is None or progress.phase in NOTHING_TO_LOSE:
-                self._tools.trainer.kill()
+        if now_s >= self._stop_asked_s + PATIENCE_S and self._has_nothing_to_lose(self._working().spool):
+            self._tools.trainer.kill()
+
+    def _has_nothing_to_lose(self, spool: Spool) -> bool:
+        """Return whether the trainer need not be waited for: all it trained is handed over, whole."""
+        progress = spool.progress()
+        if progress is None:
+            return True
+        return progress.phase in MAKES_NOTHING and not progress.unsaved
 
     def _mind_the_deadline(self) -> None:
         deadline_s = self._deadline_s()
@@ -405,8 +472,10 @@ class Session:
             self.ask_to_stop(Ending.LIMIT)
 
     def _deadline_s(self) -> float | None:
+        """Return when to leave: early enough for the last save to reach the store."""
         minutes = self._limits.max_minutes
-        return None if minutes is None else self._started_s + minutes * 60
+        lag_s = (self._attempt.lag_s if self._attempt else None) or 0.0
+        return None if minutes is None else self._started_s + minutes * 60 - min(lag_s, minutes * 60 / 2)
 
     def _epochs_left(self) -> int | None:
         return None if self._limits.max_epochs is None else self._limits.max_epochs - self._epochs

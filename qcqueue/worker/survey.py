@@ -4,12 +4,14 @@ It only looks; the claim that follows is one transaction of `queue.claim`, which
 wrongly. A check can cost a download, so it stops at the first job that has no obstacle and remembers its answers.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from qcqueue.core import lineage
 from qcqueue.core.lease import has_ended
-from qcqueue.core.spec import JobSpec
+from qcqueue.errors import StoreError
 from qcqueue.queue.claim import candidates, heartbeats_of, live_attempts
 from qcqueue.queue.values import Candidate, LiveAttempt
 from qcqueue.worker.tools import Tools
@@ -20,7 +22,8 @@ class Sight:
     """One look at the queue.
 
     dead are the sessions of this machine that provably ended, and heartbeats names the heartbeats of those that worked
-    on this queue; gone maps (job, attempt) to how its end is known, and silent names the heartbeats of their sessions;
+    on this queue; gone maps (job, attempt) to how its end is known, silent names the heartbeats of their sessions, and
+    seen says when each of those was last known to live, as far as the store tells;
     left_here are the gone whose spools lie whole on this machine; busy are the attempts that are alive; obstacles maps
     a checked job to what is in its way, None for nothing; all_checked is false where jobs behind the first clear one
     were not looked at.
@@ -30,6 +33,7 @@ class Sight:
     heartbeats: dict[str, str]
     gone: dict[tuple[str, int], str]
     silent: frozenset[str]
+    seen: dict[str, float]
     left_here: tuple[LiveAttempt, ...]
     busy: tuple[LiveAttempt, ...]
     obstacles: dict[str, str | None]
@@ -43,6 +47,11 @@ class Survey:
         self._session_id = session_id
         self._tools = tools
         self._weights: dict[str, str | None] = {}
+        self._refused: dict[str, str] = {}
+
+    def pass_over(self, job_name: str, why: str) -> None:
+        """From now on have this in the way of a job: its run will not go on here."""
+        self._refused[job_name] = why
 
     def look(self) -> Sight:
         # Whoever is provably dead here has nothing left to write, so what the database shows next is its last word.
@@ -61,6 +70,7 @@ class Survey:
             heartbeats=heartbeats,
             gone=gone,
             silent=frozenset(it.heartbeat for it in live if (it.job_name, it.number) in gone),
+            seen=self._last_seen(it for it in live if (it.job_name, it.number) in gone),
             left_here=tuple(it for it in live if self._was_here(it, dead) and self._is_trusted(it)),
             busy=tuple(it for it in live if (it.job_name, it.number) not in gone),
             obstacles=obstacles,
@@ -75,6 +85,16 @@ class Survey:
             return None
         return "it left no heartbeat" if age_s is None else f"no heartbeat for {age_s:.0f} s"
 
+    def _last_seen(self, gone: Iterable[LiveAttempt]) -> dict[str, float]:
+        """Return when the store heard of each session last, by this machine's clock: for a ledger, not for safety."""
+        now_s, seen = self._tools.clock.now_s(), dict[str, float]()
+        for attempt in gone:
+            with contextlib.suppress(StoreError):
+                age_s = self._tools.store.heartbeat_age_s(attempt.heartbeat)
+                if age_s is not None:
+                    seen[attempt.session_id] = now_s - age_s
+        return seen
+
     def _was_here(self, live: LiveAttempt, dead: AbstractSet[str]) -> bool:
         return live.session_id in dead and live.machine == self._tools.machine.id
 
@@ -85,14 +105,19 @@ class Survey:
     def _check_until_clear(self, waiting: Sequence[Candidate]) -> dict[str, str | None]:
         checked: dict[str, str | None] = {}
         for job in waiting:
-            checked[job.name] = self._obstacle(job.spec)
+            checked[job.name] = self._obstacle(job)
             if checked[job.name] is None:
                 break
         return checked
 
-    def _obstacle(self, spec: JobSpec) -> str | None:
-        if spec.device == "gpu" and not self._tools.machine.has_gpu:
+    def _obstacle(self, job: Candidate) -> str | None:
+        spec, machine = job.spec, self._tools.machine
+        if why := self._refused.get(job.name):
+            return why
+        if spec.device == "gpu" and not machine.has_gpu:
             return 'its spec says device = "gpu" and this machine has none'
+        if why := lineage.obstacle(spec, job.begun_on, machine.processors(spec.device)):
+            return why
         if spec.weights != "imagenet":
             return None
         if spec.model not in self._weights:

@@ -1,10 +1,11 @@
 """Everything outside a session that it works with, wired by `app` and by simulated worlds."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from qcqueue.clock import Clock
+from qcqueue.core.goodput import Seconds
 from qcqueue.core.lease import LeaseRules
 from qcqueue.database.base import Database
 from qcqueue.storage.base import Store
@@ -28,3 +29,5 @@ class Tools:
     check_weights: Callable[[str], str | None]
     memory_kills: Callable[[], int]
     narrate: Callable[[str], None]
+    before: Seconds = field(default_factory=dict)
+    """What this machine's time went into before the session, as far as it belongs to it."""

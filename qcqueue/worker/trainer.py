@@ -1,8 +1,9 @@
 """The trainer's main program: `python -m qcqueue.worker.trainer FOLDER` trains what the spool in FOLDER orders.
 
 It translates between a spool and `training.run`, and nothing else: no queue, no store. It exits with 0 when the
-job is finished or it was asked to stop, and with 3 after it has left a `failure.json`. It never outlives its
-session: standard input must be a pipe that the session holds open. Ctrl-C and SIGTERM are the session's to handle.
+job is finished, it was asked to stop or it has left a `refusal.json`, and with 3 after it has left a `failure.json`.
+It never outlives its session: standard input must be a pipe that the session holds open. Ctrl-C and SIGTERM are the
+session's to handle.
 `--weights MODEL` instead makes sure of the ImageNet weights of a model; if they cannot be had, the last line it
 prints says why. TensorFlow is imported late, so that a session sees "starting" at once.
 """
@@ -17,18 +18,23 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from qcqueue.checkpoints.format import read_tensors
-from qcqueue.checkpoints.spool import EpochEntry, Failure, Phase, Progress, Spool, WorkOrder
+from qcqueue.checkpoints.handover import Background, Handover
+from qcqueue.checkpoints.spool import RESUMED, EpochEntry, Failure, Phase, Progress, Spool, WorkOrder
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.evaluation import Result
+from qcqueue.core.goodput import Part
 from qcqueue.core.outcomes import cause_of
 from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.snapshot import Snapshot, Tensors
-from qcqueue.errors import QcqueueError, WeightsUnavailable
+from qcqueue.errors import LineageRefused, QcqueueError, WeightsUnavailable
+from qcqueue.scheduling.cadence import Cadence
 from qcqueue.training.base import Assignment
+from qcqueue.worker.machine import process_age_s
+from qcqueue.worker.timeline import PART_OF
 
 FAILED = 3
 REPORT_EVERY_S = 0.25
+LOOK_EVERY_S = 0.01
 _PR_SET_PDEATHSIG = 1
 
 
@@ -52,12 +58,23 @@ def main(arguments: list[str]) -> int:
 
 def work(spool: Spool, clock: Clock) -> int:
     """Carry out the order in `spool`; return the exit status."""
+    began_s = clock.monotonic_s() - (process_age_s() or 0.0)
     spool.report(Progress(phase="starting"))
     try:
         from qcqueue.training.run import train
 
-        order = spool.order()
-        train(assignment_of(spool, order), SpoolSink(spool, order, clock), clock)
+        while (order := spool.order()) is None:
+            clock.sleep(LOOK_EVERY_S)
+        sink = SpoolSink(spool, order, clock, began_s=began_s)
+        try:
+            train(assignment_of(spool, order, clock), sink, clock)
+        except BaseException:
+            with suppress(OSError):  # what was handed over before a failure is worth as much as ever
+                sink.close()
+            raise
+        sink.close()
+    except LineageRefused as exc:  # no failure of the job, which goes on elsewhere
+        spool.refuse(str(exc))
     except Exception as exc:
         detail = traceback.format_exc()
         print(detail, file=sys.stderr)
@@ -78,50 +95,147 @@ def ensure_weights(model: str) -> int:
     return 0
 
 
-def assignment_of(spool: Spool, order: WorkOrder) -> Assignment:
+def assignment_of(spool: Spool, order: WorkOrder, clock: Clock) -> Assignment:
     return Assignment(
         spec=order.spec,
         dataset_path=order.dataset_path,
         weights_path=order.weights_path,
         threads=order.threads,
-        resume_from=spool.resumed(),
-        best=lambda: read_tensors(spool.best_path)[0],
+        resume_from=FromSpool(spool, clock) if order.resumes else None,
+        best=spool.read_best,
     )
 
 
-class SpoolSink:
-    """Training's `Sink` over a spool: reports are thinned out, everything else is handed over at once."""
+class FromSpool:
+    """The state that a session brings into the spool while the program is built. Implements `training.base.Arriving`.
 
-    def __init__(self, spool: Spool, order: WorkOrder, clock: Clock) -> None:
+    A session that never brings it ends this process.
+    """
+
+    def __init__(self, spool: Spool, clock: Clock) -> None:
         self._spool = spool
+        self._clock = clock
+
+    def has_come(self) -> bool:
+        return self._spool.is_ready()
+
+    def wait(self) -> Snapshot:
+        while not self.has_come():
+            self._clock.sleep(LOOK_EVERY_S)
+        state = self._spool.resumed()
+        assert state is not None, "an order that resumes is replaced where nothing can be resumed from"
+        return state
+
+
+class SpoolSink:
+    """Training's `Sink` over a spool: reports are thinned out, everything else is handed over at once.
+
+    began_s: when this process began, on the clock's monotonic time; what a phase took is counted from there.
+    """
+
+    def __init__(self, spool: Spool, order: WorkOrder, clock: Clock, *, began_s: float) -> None:
+        self._spool = spool
+        self._handover = Handover(spool, background=True)
+        self._reports = Background()  # a disk that is busy for a second must not be felt by training
         self._epochs = order.spec.epochs
         self._epochs_left = order.max_epochs
         self._clock = clock
         self._phase: Phase = "starting"
         self._report_due_s = 0.0
-        self._state_entry: int | None = None
+        self._state_entry = RESUMED
+        self._unsaved = False
+        self._unwritten = 0
+        self._facts: dict[str, Any] = {}
+        self._step_count = 0
+        self._last_step = (0, 0)
+        self._saved_epoch: int | None = None
+        self._cadence = Cadence()
+        self._seconds: dict[str, float] = {}
+        self._stall_s: float | None = None
+        self._has_stalled = False
+        self._accounted_s = began_s
 
     def progress(self, phase: Phase, **facts: Any) -> None:
         now_s = self._clock.monotonic_s()
+        if phase == "training" and facts["step"] and (at := (facts["epoch"], facts["step"])) != self._last_step:
+            self._unsaved, self._last_step = True, at
+            self._step_count += 1
         if phase != self._phase or now_s >= self._report_due_s:
-            self._phase, self._report_due_s = phase, now_s + REPORT_EVERY_S
-            self._spool.report(Progress(phase=phase, epochs=self._epochs, **facts))
+            self._account(now_s)
+            self._cadence = Cadence(**(self._spool.cadence() or {}))
+            self._phase, self._report_due_s, self._facts = phase, now_s + REPORT_EVERY_S, facts
+            self._report()
+
+    def _report(self) -> None:
+        progress = Progress(
+            phase=self._phase,
+            epochs=self._epochs,
+            unsaved=self._unsaved or self._unwritten > 0,
+            step_s=self._step_s(),
+            stall_s=self._stall_s,
+            seconds=dict(self._seconds),
+            **self._facts,
+        )
+        self._reports.do(lambda: self._spool.report(progress))
+
+    def _step_s(self) -> float | None:
+        """Return the mean of the steps so far; the first is told once it is compiled, and its time not as training."""
+        steps = self._step_count - 1
+        return self._seconds.get(Part.TRAIN, 0.0) / steps if steps > 0 else None
+
+    def _account(self, now_s: float) -> None:
+        """Give the time since the last report to the phase it was spent in."""
+        part, spent_s = PART_OF[self._phase], now_s - self._accounted_s
+        self._seconds[part] = self._seconds.get(part, 0.0) + spent_s
+        self._accounted_s = now_s
+        if self._phase == "saving":
+            # The first save also gets the memory that all others use again, so it says nothing of them.
+            self._stall_s = spent_s if self._has_stalled else None
+            self._has_stalled = True
 
     def should_stop(self) -> bool:
         return self._epochs_left == 0 or self._spool.should_stop()
 
-    def save(self, snapshot: Snapshot) -> None:
-        self._state_entry = self._spool.put_state(snapshot)
+    def should_save(self, *, epoch: int, step: int, steps: int) -> bool:
+        if step < steps:
+            return self._cadence.is_due_within(step, steps)
+        # The first epoch of an attempt is saved whatever it costs: what a save costs is to be measured.
+        is_due = self._saved_epoch is None or self._cadence.is_due_after(epoch, self._saved_epoch)
+        if is_due:
+            self._saved_epoch = epoch
+        return is_due
 
-    def epoch_done(self, record: TrainingRecord, timing: EpochTiming, *, is_best: bool) -> None:
-        if is_best:
-            self._spool.keep_as_best()
-        self._spool.put_epoch(EpochEntry(record=record, timing=timing, state_entry=self._state_entry))
+    def save(self, snapshot: Snapshot) -> None:
+        self._state_entry = self._handover.state(snapshot)
+        self._unsaved, self._unwritten = False, self._unwritten + 1
+        self._handover.then(self._is_written)
+
+    def _is_written(self) -> None:
+        """Tell at once: whoever waits for nothing but this need not wait for the end of a validation."""
+        self._unwritten -= 1
+        self._report()
+
+    def save_model(self, epoch: int, tensors: Tensors) -> None:
+        self._handover.model(epoch, tensors)
+
+    def epoch_done(self, record: TrainingRecord, timing: EpochTiming, *, is_best: bool, is_saved: bool) -> None:
+        entry = EpochEntry(record=record, timing=timing, state_entry=self._state_entry if is_saved else None)
+        self._handover.epoch(entry, is_best=is_best)
         if self._epochs_left is not None:
             self._epochs_left -= 1
 
     def finished(self, result: Result, predictions: Tensors) -> None:
-        self._spool.put_result(result, predictions)
+        self._handover.result(result, predictions)
+
+    def close(self) -> None:
+        """Return once everything is in the spool, whole."""
+        self._account(self._clock.monotonic_s())
+        self._handover.close()
+        waited_s = self._clock.monotonic_s() - self._accounted_s
+        self._seconds[Part.STALL] = self._seconds.get(Part.STALL, 0.0) + waited_s
+        self._accounted_s += waited_s
+        self._report()
+        self._reports.wait()
 
 
 def die_with_parent() -> None:

@@ -1,9 +1,9 @@
-"""A small state with every kind of tensor and number a run can hold."""
+"""Small states with every kind of tensor and number a run can hold."""
 
 import numpy as np
 
 from qcqueue.core.records import EpochMetrics, Identity, PartialEpoch, TrainingRecord
-from qcqueue.core.snapshot import Snapshot
+from qcqueue.core.snapshot import Snapshot, Tensors
 
 IDENTITY = Identity(
     processor="a processor",
@@ -58,6 +58,34 @@ def snapshot(epochs_done: int = 2) -> Snapshot:
         },
         record=record(epochs_done),
         paths={"m/00000": "dense/kernel", "o/00000": "adam/iteration"},
+    )
+
+
+SMALL_PACK_BYTES = 64
+"""Packs of this size make several files of `frozen_snapshot`."""
+
+
+def frozen_snapshot(epochs_done: int = 2) -> Snapshot:
+    """Return the state of a run that trains the head on a frozen base; in small packs, several files of every kind."""
+    base = np.arange(1, 25, dtype=np.float32) / 7
+    head = np.arange(12, dtype=np.float32).reshape(4, 3) / 11 + epochs_done
+    tensors: Tensors = {
+        "m/00000": base[:12].reshape(3, 4),
+        "m/00001": np.array([3, 5 + epochs_done], dtype=np.uint32),
+        "m/00002": base[12:].reshape(4, 3).T,
+        "m/00003": np.array([True, False, True]),
+        "m/00004": head,
+        "m/00005": np.linspace(-1, 1, 3, dtype=np.float32) * (epochs_done + 1),
+        "o/00000": np.array(epochs_done * 69, dtype=np.int64),
+        "o/00001": np.array(0.1, dtype=np.float32),
+        "o/00002": head / 3,
+        "o/00003": head * head,
+    }
+    return Snapshot(
+        tensors=tensors,
+        record=record(epochs_done),
+        paths={key: f"variable/{key}" for key in tensors},
+        fixed=frozenset({"m/00000", "m/00002"}),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from qcqueue.app.datasets import keep
 from qcqueue.app.workplace import Workplace, create_store, workplace_in
-from qcqueue.checkpoints.retention import keep_last_two_and_best
+from qcqueue.checkpoints.retention import keep_last_two
 from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
 from qcqueue.core.outcomes import Cause
 from qcqueue.core.records import EpochMetrics, EpochTiming, TrainingRecord, history_sha256
@@ -26,6 +26,7 @@ from qcqueue.queue.claim import begin_session, claim, end_session
 from qcqueue.queue.controls import control
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.values import Claim
+from qcqueue.queue.values import State as StoredState
 from qcqueue.storage.base import Blob
 from tests.training.worlds import a_dataset, a_record, a_spec
 
@@ -140,10 +141,14 @@ def train(place: Workplace, held: Claim, *epochs: int) -> TrainingRecord:
     for epoch in range(1, max(epochs) + 1):
         record = record.with_epoch(_metrics(epoch), patience=0)
         if epoch in epochs:
-            item = attempts.Progress(state=_blob(f"{held.job_name} {epoch}"), record=record, timing=TIMING)
+            model = _blob(f"{held.job_name} model {record.best_epoch}")
+            item = attempts.Progress(
+                state=StoredState(head=_blob(f"{held.job_name} {epoch}")), best=(model,), record=record, timing=TIMING
+            )
+            stored = {blob.sha256 for blob in item.blobs}
             place.transact(
-                lambda tx, item=item: attempts.commit_progress(  # type: ignore[misc]
-                    tx, held, [item], keep=keep_last_two_and_best, now_s=place.clock.now_s()
+                lambda tx, item=item, stored=stored: attempts.commit_progress(  # type: ignore[misc]
+                    tx, held, [item], stored=stored, keep=keep_last_two, now_s=place.clock.now_s()
                 )
             )
     return record

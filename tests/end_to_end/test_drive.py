@@ -20,13 +20,13 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_a_study_goes_on_elsewhere_after_a_kill_in_an_upload_and_ends_with_the_same_bits(
     tmp_path: Path, expected: dict[str, Any]
 ) -> None:
-    turns = [Turn(machine="first", dies_in="upload.chunk", nth=3), Turn(machine="second")]
+    turns = [Turn(machine="first", dies_in="upload.chunk", nth=2), Turn(machine="second")]
     report = live(1, tmp_path, expected, turns=turns)
     assert (report.kills, report.sessions, report.attempts) == (1, 2, 2)
 
 
 def test_a_session_saves_what_a_killed_one_left_on_the_same_machine(tmp_path: Path, expected: dict[str, Any]) -> None:
-    turns = [Turn(machine="first", dies_in="upload.chunk", nth=4), Turn(machine="first")]
+    turns = [Turn(machine="first", dies_in="upload.chunk", nth=2), Turn(machine="first")]
     report = live(2, tmp_path, expected, turns=turns)
     assert (report.kills, report.sessions) == (1, 2)
     said = (tmp_path / "first" / "said.log").read_text()

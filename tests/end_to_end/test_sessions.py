@@ -70,6 +70,30 @@ def test_a_job_survives_a_limit_a_sigterm_and_ctrl_c_without_losing_a_step(tmp_p
     assert "nothing to do" in idle.stdout
 
 
+def test_a_job_that_refuses_another_lineage_waits_for_a_machine_like_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = a_house(tmp_path / "house", STUDY + 'lineage = "refuse"\n' + VGG16)
+    assert command(house, "work", "--max-epochs", "1").returncode == 20
+
+    with monkeypatch.context() as patch:
+        patch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")  # other kernels, and so other bits
+        elsewhere = command(house, "work")
+    assert elsewhere.returncode == 7
+    assert 'small/vgg16 cannot run here: its spec says lineage = "refuse", and this machine has ' in elsewhere.stdout
+    waiting = job(house)
+    assert (waiting["state"], waiting["epochs_done"], waiting["interruptions"]) == ("queued", 1, 0)
+    answer = command(house, "why", "vgg16").stdout
+    assert "waits for a session on a machine exactly like that of before" in answer
+    assert "this machine has instruction set" in answer
+    assert 'with lineage = "any"' in answer
+    assert "small/vgg16 goes on only on a machine exactly like that of before" in command(house, "status").stdout
+
+    assert command(house, "work").returncode == 0
+    assert outcomes(house) == ["stopped", "stopped", "finished"]
+    assert {checkpoint["lineage"] for checkpoint in job(house)["checkpoints"]} == {1}
+
+
 def newest(shown: dict[str, Any]) -> tuple[int, int]:
     """Return the epochs, and the steps of the next one, that the newest checkpoint of a job holds."""
     return shown["checkpoints"][-1]["epochs_done"], shown["checkpoints"][-1]["steps_done"]

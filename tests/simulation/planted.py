@@ -7,23 +7,34 @@ wrong in a way people really write it; `found_within` is several times what it t
 import contextlib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import Connection, select
 
+from qcqueue.checkpoints import packs as packing
+from qcqueue.checkpoints.format import SUFFIX, files_of, holds_model
+from qcqueue.checkpoints.handover import Handover
 from qcqueue.checkpoints.retention import Kept
-from qcqueue.core.records import EpochMetrics, best_epoch
+from qcqueue.checkpoints.spool import Entry, Held, Spool, link_files
+from qcqueue.core.snapshot import Tensors
 from qcqueue.core.states import State
-from qcqueue.database.schema import attempts, jobs
+from qcqueue.database.schema import attempts, blobs, jobs, packs
+from qcqueue.errors import BlobMissing, StoreError
 from qcqueue.queue import attempts as attempt_writes
+from qcqueue.queue import checkpoints
 from qcqueue.queue import claim as claims
-from qcqueue.queue.attempts import Live
+from qcqueue.queue.attempts import Committed, Live
+from qcqueue.queue.blobs import BLOB, blob_of
 from qcqueue.queue.values import Checkpoint, Claim, LiveAttempt
 from qcqueue.storage.base import Blob
-from qcqueue.storage.folder import FolderStore
+from qcqueue.storage.folder import FolderStore, file_name
+from qcqueue.testing import trainer
+from qcqueue.testing.runs import tensors_of
 from qcqueue.worker import attempt as attempt_module
 from qcqueue.worker import restore, session, survey
 
@@ -57,10 +68,10 @@ def name_blobs_before_they_are_stored(patch: pytest.MonkeyPatch) -> None:
     really_put = FolderStore.put
 
     def put(self: FolderStore, source: Path, **others: Any) -> Blob:
-        if source.suffix != ".state":
+        if source.suffix != SUFFIX:
             return really_put(self, source, **others)
         data = Path(str(source)).read_bytes()
-        return Blob(sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
+        return Blob(sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data), place=self._ids.new())
 
     patch.setattr(FolderStore, "put", put)
 
@@ -71,10 +82,11 @@ def write_blobs_in_place(patch: pytest.MonkeyPatch) -> None:
     def put(self: FolderStore, source: Path, **_: Any) -> Blob:
         data = Path(str(source)).read_bytes()
         sha256 = hashlib.sha256(data).hexdigest()
-        with source.open("rb") as reading, (self.root / "blobs" / sha256).open("wb") as writing:
+        blob = Blob(sha256=sha256, size_bytes=len(data), place=self._ids.new())
+        with source.open("rb") as reading, (self.root / "blobs" / file_name(blob)).open("wb") as writing:
             while chunk := reading.read(1 << 20):
                 writing.write(chunk)
-        return Blob(sha256=sha256, size_bytes=len(data))
+        return blob
 
     patch.setattr(FolderStore, "put", put)
 
@@ -82,21 +94,23 @@ def write_blobs_in_place(patch: pytest.MonkeyPatch) -> None:
 def keep_only_the_newest(patch: pytest.MonkeyPatch) -> None:
     """Retention saves space at the cost of the second chance."""
 
-    def newest(kept: Sequence[Kept], _: Sequence[EpochMetrics]) -> set[int]:
+    def newest(kept: Sequence[Kept]) -> set[int]:
         return {row.id for row in kept if row.state_sha256 == kept[0].state_sha256}
 
-    patch.setattr(attempt_module, "keep_last_two_and_best", newest)
+    patch.setattr(attempt_module, "keep_last_two", newest)
 
 
-def forget_the_older_best(patch: pytest.MonkeyPatch) -> None:
-    """Retention keeps the best epoch of the newest state only, as it really did until world 1578."""
+def free_what_is_needed_only_as_the_best(patch: pytest.MonkeyPatch) -> None:
+    """Retention asks which states name a pack, and not whose best model it is."""
+    retire = checkpoints._retire
 
-    def best_of_newest(kept: Sequence[Kept], history: Sequence[EpochMetrics]) -> set[int]:
-        last = list(dict.fromkeys(row.state_sha256 for row in kept))[:2]
-        best = [row.state_sha256 for row in kept if row.steps_done == 0 and row.epochs_done == best_epoch(history)][:1]
-        return {row.id for row in kept if row.state_sha256 in {*last, *best}}
+    def careless(tx: Connection, ids: Sequence[int]) -> tuple[Blob, ...]:
+        freed = retire(tx, ids)
+        of_a_state = select(packs.c.sha256).where(packs.c.part == "state")
+        only_best = select(*BLOB).where(blobs.c.sha256.in_(select(packs.c.sha256)), blobs.c.sha256.not_in(of_a_state))
+        return (*freed, *(blob_of(row) for row in tx.execute(only_best) if ids))
 
-    patch.setattr(attempt_module, "keep_last_two_and_best", best_of_newest)
+    patch.setattr(checkpoints, "_retire", careless)
 
 
 def bury_without_evidence(patch: pytest.MonkeyPatch) -> None:
@@ -121,20 +135,21 @@ def resume_without_looking(patch: pytest.MonkeyPatch) -> None:
     """What the store holds under a name is taken for what the name says."""
 
     def fetch(self: FolderStore, blob: Blob, target: Path, **_: Any) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            target.write_bytes((self.root / "blobs" / blob.sha256).read_bytes())
+        if not (path := self.root / "blobs" / file_name(blob)).exists():
+            raise BlobMissing
+        target.write_bytes(path.read_bytes())
 
     patch.setattr(FolderStore, "fetch", fetch)
 
 
 def resume_from_the_oldest(patch: pytest.MonkeyPatch) -> None:
     """The kept saves are taken in the wrong order."""
-    resumable = claims._resumable
+    resumable = checkpoints.resumable
 
-    def reversed_order(tx: Connection, job_id: int) -> tuple[Checkpoint, ...]:
-        return tuple(reversed(resumable(tx, job_id)))
+    def reversed_order(tx: Connection, job_id: int, live: Mapping[str, Blob]) -> tuple[Checkpoint, ...]:
+        return tuple(reversed(resumable(tx, job_id, live)))
 
-    patch.setattr(claims, "_resumable", reversed_order)
+    patch.setattr(claims, "resumable", reversed_order)
 
 
 def leave_old_rows_official(patch: pytest.MonkeyPatch) -> None:
@@ -163,38 +178,42 @@ def clear_the_spool_first(patch: pytest.MonkeyPatch) -> None:
     """What the trainer handed over is removed before it is committed, and a busy database loses it."""
     commit = attempt_module.Attempt._commit
 
-    def forgetful(self: attempt_module.Attempt, entries: list[Any]) -> Any:
+    def forgetful(self: attempt_module.Attempt, held: Held | None, entries: list[Entry]) -> None:
         try:
-            return commit(self, entries)
-        finally:
+            commit(self, held, entries)
+        except StoreError:
             for entry in entries:
-                entry.path.unlink(missing_ok=True)
+                self.spool.remove(entry)
+            if held:
+                self.spool.release(held)
+            raise
 
     patch.setattr(attempt_module.Attempt, "_commit", forgetful)
 
 
 def forget_the_best(patch: pytest.MonkeyPatch) -> None:
-    """A resumed run does not get back the state of its best epoch, and calls its last epoch the best."""
-    fetch = restore._fetch
+    """A resumed run does not get back the model of its best epoch, and calls its last epoch the best."""
+    bring = restore._bring
 
-    def without_best(store: Any, checkpoint: Checkpoint, *, state: Path, best: Path, **others: Any) -> None:
-        fetch(store, checkpoint, state=state, best=best, **others)
-        if best.exists():
-            best.write_bytes(state.read_bytes())
+    def without_best(checkpoint: Checkpoint, spool: Spool, fetch: restore.Fetch) -> None:
+        bring(checkpoint, spool, fetch)
+        if (best := checkpoint.record.best_epoch) is not None:
+            model = [path for path in files_of(spool.resumed_folder) if holds_model(path)]
+            link_files(model, spool.best_folder(best))
 
-    patch.setattr(restore, "_fetch", without_best)
+    patch.setattr(restore, "_bring", without_best)
 
 
 def say_done_too_soon(patch: pytest.MonkeyPatch) -> None:
     """A job is called done by its last epoch, before its final evaluation is committed."""
     commit = attempt_writes.commit_progress
 
-    def eager(tx: Connection, held: Claim, items: Sequence[Any], **others: Any) -> tuple[Blob, ...]:
-        retired = commit(tx, held, items, **others)
+    def eager(tx: Connection, held: Claim, items: Sequence[Any], **others: Any) -> Committed:
+        committed = commit(tx, held, items, **others)
         if items[-1].record.epochs_done == held.spec.epochs:
             attempt_writes.stop(tx, held, why="all epochs are done", now_s=others["now_s"])
             tx.execute(jobs.update().where(jobs.c.name == held.job_name).values(state=State.DONE))
-        return retired
+        return committed
 
     patch.setattr(attempt_writes, "commit_progress", eager)
 
@@ -210,12 +229,62 @@ def ignore_ctrl_c(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(session.Session, "_mind_the_limits", deaf)
 
 
+def take_back_what_is_taken(patch: pytest.MonkeyPatch) -> None:
+    """The trainer removes every older state when a newer one is whole, also the one its session is bringing away."""
+    write = Handover._write_state
+
+    def greedy(self: Handover, number: int, *others: Any) -> None:
+        write(self, number, *others)
+        for entry in self._spool.waiting():
+            if entry.kind == "state" and entry.number < number:
+                self._spool.remove(entry)
+
+    patch.setattr(Handover, "_write_state", greedy)
+
+
+def ignore_that_a_shared_pack_is_gone(patch: pytest.MonkeyPatch) -> None:
+    """A session does not listen when a commit is refused because a pack it shares was retired meanwhile."""
+    share_packs(patch)
+    commit = attempt_writes.commit_progress
+
+    def deaf(*arguments: Any, **others: Any) -> Committed:
+        return replace(commit(*arguments, **others), missing=frozenset())
+
+    patch.setattr(attempt_writes, "commit_progress", deaf)
+
+
+def count_on_what_was_seen_at_the_claim(patch: pytest.MonkeyPatch) -> None:
+    """A commit takes a pack for stored that was named when the job was claimed, whatever has come of it since."""
+    share_packs(patch)
+    commit = attempt_writes.commit_progress
+
+    def trusting(tx: Connection, held: Claim, items: Any, *, stored: AbstractSet[str], **others: Any) -> Committed:
+        return commit(tx, held, items, stored={*stored, *held.packs}, **others)
+
+    patch.setattr(attempt_writes, "commit_progress", trusting)
+
+
+def share_packs(patch: pytest.MonkeyPatch) -> None:
+    """No bug: let jobs share packs, as those on one frozen base do, and let these come and go."""
+
+    def with_a_base(state: bytes) -> Tensors:
+        return {**tensors_of(state), "m/00001": np.full(32, state[0] % 3, np.uint8)}
+
+    patch.setattr(trainer, "tensors_of", with_a_base)
+    patch.setattr(packing, "PACK_BYTES", 32)
+
+
+def train_on_another_machine(patch: pytest.MonkeyPatch) -> None:
+    """A run goes on wherever it finds itself, though its spec refuses any change."""
+    patch.setattr(trainer, "refusal", lambda *_: None)
+
+
 BUGS: tuple[Bug, ...] = (
     Bug(drop_the_fence, found_within=20),
     Bug(name_blobs_before_they_are_stored, found_within=10),
     Bug(write_blobs_in_place, found_within=60),
     Bug(keep_only_the_newest, found_within=10),
-    Bug(forget_the_older_best, found_within=40),
+    Bug(free_what_is_needed_only_as_the_best, found_within=10),
     Bug(bury_without_evidence, found_within=20),
     Bug(trust_ones_own_clock, found_within=20),
     Bug(resume_without_looking, found_within=20),
@@ -226,4 +295,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(forget_the_best, found_within=20),
     Bug(say_done_too_soon, found_within=10),
     Bug(ignore_ctrl_c, found_within=100),
+    Bug(take_back_what_is_taken, found_within=120),
+    Bug(ignore_that_a_shared_pack_is_gone, found_within=100),
+    Bug(count_on_what_was_seen_at_the_claim, found_within=100),
+    Bug(train_on_another_machine, found_within=100),
 )

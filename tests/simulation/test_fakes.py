@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.checkpoints.spool import Spool, WorkOrder
+from qcqueue.checkpoints.spool import Spool, WorkOrder, link_files
 from qcqueue.clock import seeded
-from qcqueue.core.records import TrainingRecord
 from qcqueue.testing.chance import Fault, Faults
 from qcqueue.testing.clocks import MachineClock, WorldTime
 from qcqueue.testing.options import JobPlan
@@ -22,19 +21,24 @@ SPEC = make_spec(1, JobPlan(epochs=3, step_count=2, early_stopping=0, needs_gpu=
 
 def train(spool: Spool, *, stop_after: int | None = None, rates: dict[Fault, float] | None = None) -> FakeTrainer:
     """Let a trainer live in `spool` to its end, asking it to stop after so many stretches."""
-    trainer = FakeTrainer(
-        processor="A100",
-        step_s=1.0,
-        chance=seeded(1),
-        faults=Faults(seeded(2), rates or {}, lambda _: None),
-        on_end=lambda *_: None,
-        on_start=lambda *_: None,
-    )
+    trainer = a_trainer(rates)
     trainer.start(spool.folder)
     for stretch in stretches(trainer):
         if stretch == stop_after:
             spool.ask_to_stop()
     return trainer
+
+
+def a_trainer(rates: dict[Fault, float] | None = None) -> FakeTrainer:
+    return FakeTrainer(
+        processor="A100",
+        step_s=1.0,
+        chance=seeded(1),
+        faults=Faults(seeded(2), rates or {}, lambda _: None),
+        on_end=lambda *_: None,
+        on_start=lambda _: None,
+        on_take_up=lambda _: None,
+    )
 
 
 def stretches(trainer: FakeTrainer) -> Iterator[int]:
@@ -50,8 +54,23 @@ def open_spool(folder: Path) -> Spool:
     return spool
 
 
+def hand_over(old: Spool, new: Spool) -> None:
+    """Give the newest state, its record and the best model to the next life, as a session does."""
+    epochs = [old.read_epoch(entry) for entry in old.waiting() if entry.kind == "epoch"]
+    held = old.take()
+    if held is None:
+        new.resume_with(None)
+        return
+    record = next((epoch.record for epoch in epochs if epoch.state_entry == held.number), held.record)
+    link_files(held.files, new.resumed_folder)
+    if record.best_epoch is not None:
+        link_files(old.best_files(record.best_epoch), new.best_folder(record.best_epoch))
+    new.resume_with(record)
+
+
 def test_a_fake_run_ends_as_computed_without_it(tmp_path: Path) -> None:
     spool = open_spool(tmp_path / "spool")
+    spool.resume_with(None)
 
     trainer = train(spool)
 
@@ -62,26 +81,34 @@ def test_a_fake_run_ends_as_computed_without_it(tmp_path: Path) -> None:
 def test_a_fake_run_that_is_stopped_at_any_stretch_ends_the_same(tmp_path: Path) -> None:
     for stop_after in range(12):
         first, second = open_spool(tmp_path / f"first-{stop_after}"), open_spool(tmp_path / f"second-{stop_after}")
+        first.resume_with(None)
         train(first, stop_after=stop_after)
-        saved = newest_save(first)
-        if saved:
-            (first.folder / "latest.safetensors").rename(second.state_path)
-            second.resume_with(saved)
-        if first.best_path.exists():
-            first.best_path.rename(second.best_path)
+        hand_over(first, second)
 
         train(second)
 
         assert second.read_result(second.waiting()[-1]) == uninterrupted(SPEC, identity_of("A100", 2)).result
 
 
-def newest_save(spool: Spool) -> TrainingRecord | None:
-    """Return the record that belongs to the newest state, as a session would commit it."""
-    entries = [entry for entry in spool.waiting() if entry.kind != "result"]
-    if not entries:
-        return None
-    newest = entries[-1]
-    return spool.read_epoch(newest).record if newest.kind == "epoch" else spool.read_state_record(newest)
+def test_a_fake_run_waits_for_its_order_and_for_what_it_is_to_resume_from(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    spool.entries_folder.mkdir(parents=True)
+    trainer = a_trainer()
+    trainer.start(spool.folder)
+    for _ in range(3):
+        assert trainer.advance() is not None
+    open_spool(spool.folder)
+    for _ in range(3):
+        assert trainer.advance() is not None
+    progress = spool.progress()
+    assert progress is not None
+    assert progress.phase == "waiting"
+    spool.resume_with(None)
+
+    for _ in stretches(trainer):
+        pass
+
+    assert spool.read_result(spool.waiting()[-1]) == uninterrupted(SPEC, identity_of("A100", 2)).result
 
 
 def test_a_trainer_that_fails_says_why_before_it_ends(tmp_path: Path) -> None:

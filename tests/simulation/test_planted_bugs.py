@@ -1,12 +1,17 @@
 """The simulation finds what it is for: every planted bug within its number of worlds."""
 
+from typing import Any
+
 import pytest
 
+from qcqueue.queue import attempts
 from qcqueue.testing.simulate import WorldFailed, live
-from tests.simulation.planted import BUGS, Bug
+from tests.simulation.planted import BUGS, Bug, share_packs
 
 FIRST_SEED = 10_000
 """Not among the worlds of the everyday run, so that both mean something."""
+
+SHARING_WORLDS = 60
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=[bug.plant.__name__ for bug in BUGS])
@@ -22,6 +27,22 @@ def fails(seed: int) -> bool:
     except WorldFailed:
         return True
     return False
+
+
+def test_worlds_whose_jobs_share_packs_are_sound_without_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    share_packs(monkeypatch)
+    commit, refused = attempts.commit_progress, 0
+
+    def counted(*arguments: Any, **others: Any) -> Any:
+        nonlocal refused
+        committed = commit(*arguments, **others)
+        refused += bool(committed.missing)
+        return committed
+
+    monkeypatch.setattr(attempts, "commit_progress", counted)
+    for seed in range(FIRST_SEED, FIRST_SEED + SHARING_WORLDS):
+        live(seed)
+    assert refused > 0, "no pack was retired while another job wanted to share it"
 
 
 def test_a_failing_world_prints_its_seed_its_options_and_the_command_that_replays_it(

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from qcqueue.checkpoints.format import read_state
-from qcqueue.checkpoints.spool import Progress, Spool, WorkOrder
+from qcqueue.checkpoints.format import files_of, head_in, read_state
+from qcqueue.checkpoints.spool import RESUMED, Progress, Spool, WorkOrder, link_files
 from qcqueue.clock import SystemClock
 from qcqueue.core.outcomes import Cause
 from qcqueue.core.records import EpochTiming
+from qcqueue.core.snapshot import MODEL
 from qcqueue.core.spec import JobSpec
 from qcqueue.worker.trainer import FAILED, SpoolSink, work
 from tests.training.worlds import a_dataset, a_dataset_file, a_record, a_spec
@@ -27,18 +28,23 @@ A_TIMING = EpochTiming(
 )
 
 
-def a_spool(folder: Path, dataset_path: Path, *, spec: JobSpec | None = None, max_epochs: int | None = None) -> Spool:
-    spool = Spool(folder)
-    spool.open(
-        WorkOrder(
-            spec=spec or a_spec(epochs=2),
-            attempt=1,
-            dataset_path=dataset_path,
-            weights_path=None,
-            threads=2,
-            max_epochs=max_epochs,
-        )
+def an_order(
+    dataset_path: Path, *, spec: JobSpec | None = None, max_epochs: int | None = None, resumes: bool = False
+) -> WorkOrder:
+    return WorkOrder(
+        spec=spec or a_spec(epochs=2),
+        attempt=1,
+        dataset_path=dataset_path,
+        weights_path=None,
+        threads=2,
+        max_epochs=max_epochs,
+        resumes=resumes,
     )
+
+
+def a_spool(folder: Path, dataset_path: Path, **about: Any) -> Spool:
+    spool = Spool(folder)
+    spool.open(an_order(dataset_path, **about))
     return spool
 
 
@@ -76,30 +82,32 @@ def ends(spool: Spool) -> list[tuple[str, str]]:
 
 
 def hand_over(old: Spool, new: Spool) -> None:
-    """Give the newest record, its state and the best state to the next life, as a session does."""
-    entries = [entry for entry in old.waiting() if entry.kind != "result"]
-    record = old.read_epoch(entries[-1]).record if entries[-1].kind == "epoch" else old.read_state_record(entries[-1])
-    [entry for entry in entries if entry.kind == "state"][-1].path.rename(new.state_path)
-    if old.best_path.exists():
-        old.best_path.rename(new.best_path)
+    """Give the newest record, its state and the best model to the next life, as a session does."""
+    record = old.newest_record()
+    assert record is not None
+    held = old.take()
+    assert held is not None
+    link_files(held.files, new.resumed_folder)
+    if record.best_epoch is not None:
+        link_files(old.best_files(record.best_epoch), new.best_folder(record.best_epoch))
     new.resume_with(record)
 
 
 def test_vgg16_in_three_processes_ends_like_in_one(dataset_path: Path, tmp_path: Path) -> None:
     whole = a_spool(tmp_path / "whole", dataset_path)
-    assert run_in_a_process(whole) == ["state", "epoch", "state", "epoch", "result"]
+    assert run_in_a_process(whole) == ["epoch", "state", "epoch", "result"]  # the newest state wins
 
     first = a_spool(tmp_path / "first", dataset_path, max_epochs=1)
     assert run_in_a_process(first) == ["state", "epoch"]
 
-    second = a_spool(tmp_path / "second", dataset_path)
+    second = a_spool(tmp_path / "second", dataset_path, resumes=True)
     hand_over(first, second)
     with started(second) as process:  # killed by surprise as soon as a state is whole
         until(second.waiting)
         process.kill()
         assert process.wait() == -signal.SIGKILL
 
-    third = a_spool(tmp_path / "third", dataset_path)
+    third = a_spool(tmp_path / "third", dataset_path, resumes=True)
     hand_over(second, third)
     assert run_in_a_process(third)[-1] == "result"
     assert ends(third) == ends(whole)
@@ -162,7 +170,7 @@ class TestWithoutAProcess:
 
         assert work(spool, StopsAtTheFirstStep()) == 0
         assert [entry.kind for entry in spool.waiting()] == ["state"]
-        assert read_state(spool.waiting()[0].path).record.partial.steps_done == 1
+        assert read_state(files_of(spool.waiting()[0].path)).record.partial.steps_done == 1
 
     def test_asked_to_stop_before_the_first_step_there_is_nothing_to_save(
         self, dataset_path: Path, tmp_path: Path
@@ -182,8 +190,8 @@ class TestWithoutAProcess:
         assert "Traceback" in failure.detail
 
     def test_anything_unforeseen_is_a_code_error_with_its_traceback(self, dataset_path: Path, tmp_path: Path) -> None:
-        spool = a_spool(tmp_path / "spool", dataset_path)
-        spool.state_path.write_bytes(b"half a state")
+        spool = a_spool(tmp_path / "spool", dataset_path, resumes=True)
+        head_in(spool.resumed_folder).write_bytes(b"half a state")
         spool.resume_with(a_record())
         assert work(spool, SystemClock()) == FAILED
         failure = spool.failure()
@@ -192,6 +200,24 @@ class TestWithoutAProcess:
         assert "not a whole state file" in failure.message
         assert "read_state" in failure.detail
 
+    def test_what_was_handed_over_before_a_failure_is_whole(
+        self, dataset_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from qcqueue.training import run
+
+        losses = iter([0.5, float("nan")])
+        monkeypatch.setattr(run, "mean_loss", lambda *_: next(losses))
+        spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(epochs=3))
+        assert work(spool, SystemClock()) == FAILED
+        failure = spool.failure()
+        assert failure is not None
+        assert failure.cause is Cause.NOT_FINITE
+        assert [entry.kind for entry in spool.waiting()] == ["epoch", "state"]
+        held = spool.take()
+        assert held is not None
+        assert read_state(held.files).record.epochs_done == 1
+        assert held.best != ()
+
     def test_an_epoch_names_its_state_or_the_one_resumed_from(self, dataset_path: Path, tmp_path: Path) -> None:
         spool = a_spool(tmp_path / "spool", dataset_path, max_epochs=1)
         assert work(spool, SystemClock()) == 0
@@ -199,12 +225,57 @@ class TestWithoutAProcess:
         assert spool.read_epoch(epoch).state_entry == state.number
 
         epoch.path.unlink()  # as if it was killed while it validated
-        resumed = a_spool(tmp_path / "resumed", dataset_path, max_epochs=1)
+        resumed = a_spool(tmp_path / "resumed", dataset_path, max_epochs=1, resumes=True)
         hand_over(spool, resumed)
         assert work(resumed, SystemClock()) == 0
         (epoch,) = resumed.waiting()
-        assert resumed.read_epoch(epoch).state_entry is None
-        assert resumed.best_path.exists()
+        assert resumed.read_epoch(epoch).state_entry == RESUMED
+        state_files = files_of(resumed.resumed_folder)
+        assert {*resumed.read_best(1)} == {key for key in read_state(state_files).tensors if key.startswith(MODEL)}
+
+    def test_an_order_and_a_state_that_come_late_are_waited_for(self, dataset_path: Path, tmp_path: Path) -> None:
+        first = a_spool(tmp_path / "first", dataset_path, max_epochs=1)
+        assert work(first, SystemClock()) == 0
+        late = Spool(tmp_path / "late")
+        late.entries_folder.mkdir(parents=True)
+        phases: list[str] = []
+
+        class BringsThingsLate(SystemClock):
+            """Waiting is when the session gets on: it brings the order, then the state."""
+
+            def sleep(self, seconds: float) -> None:
+                progress = late.progress()
+                assert progress is not None
+                phases.append(progress.phase)
+                if late.order() is None:
+                    late.open(an_order(dataset_path, resumes=True))
+                elif not late.is_ready():
+                    hand_over(first, late)
+
+        assert work(late, BringsThingsLate()) == 0
+        assert len(phases) == 2
+        assert phases[0] == "starting"
+        assert [entry.kind for entry in late.waiting()][-1] == "result"
+
+    def test_an_epoch_that_is_not_saved_is_told_without_a_state_and_its_model_is_kept(
+        self, dataset_path: Path, tmp_path: Path
+    ) -> None:
+        spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(epochs=4))
+        spool.note_cadence({"epochs_per_save": 3, "saves_per_epoch": 1})
+        assert work(spool, SystemClock()) == 0
+        entries = spool.waiting()
+        epochs = [spool.read_epoch(entry) for entry in entries if entry.kind == "epoch"]
+        assert [epoch.record.epochs_done for epoch in epochs] == [1, 2, 3, 4]
+        assert [epoch.state_entry is None for epoch in epochs] == [False, True, True, False]
+        best = epochs[-1].record.best_epoch
+        assert best is not None
+        assert spool.best_files(best) != ()
+
+    def test_a_save_in_the_middle_of_an_epoch_is_handed_over(self, dataset_path: Path, tmp_path: Path) -> None:
+        spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(epochs=1))
+        spool.note_cadence({"epochs_per_save": 1, "saves_per_epoch": 3})
+        assert work(spool, SystemClock()) == 0
+        assert [(entry.number, entry.kind) for entry in spool.waiting()] == [(3, "state"), (4, "epoch"), (5, "result")]
 
 
 class FrozenClock(SystemClock):
@@ -212,19 +283,29 @@ class FrozenClock(SystemClock):
         return 100.0
 
 
-def test_reports_are_thinned_out_but_a_new_phase_is_told_at_once(dataset_path: Path, tmp_path: Path) -> None:
-    spool = a_spool(tmp_path / "spool", dataset_path)
-    sink = SpoolSink(spool, spool.order(), FrozenClock())
-    sink.progress("training", epoch=1, step=1)
-    sink.progress("training", epoch=1, step=2)
-    assert spool.progress() == Progress(phase="training", epoch=1, epochs=2, step=1)
-    sink.progress("saving", epoch=1, step=2)
-    assert spool.progress() == Progress(phase="saving", epoch=1, epochs=2, step=2)
+def ordered(spool: Spool) -> WorkOrder:
+    order = spool.order()
+    assert order is not None
+    return order
+
+
+def test_reports_are_thinned_out_but_a_new_phase_is_told_at_once(
+    dataset_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool, reports = a_spool(tmp_path / "spool", dataset_path), list[Progress]()
+    monkeypatch.setattr(spool, "report", reports.append)
+    sink = SpoolSink(spool, ordered(spool), FrozenClock(), began_s=100.0)
+    for step in (1, 2):
+        sink.progress("training", epoch=1, step=step, steps=3)
+    sink.progress("saving", epoch=1, step=2, steps=3)
+    sink.close()
+    told = [(it.phase, it.epoch, it.epochs, it.step, it.steps, it.unsaved) for it in reports]
+    assert told[:2] == [("training", 1, 2, 1, 3, True), ("saving", 1, 2, 2, 3, True)]
 
 
 def test_a_session_that_wanted_no_more_epochs_gets_none(dataset_path: Path, tmp_path: Path) -> None:
     spool = a_spool(tmp_path / "spool", dataset_path, max_epochs=1)
-    sink = SpoolSink(spool, spool.order(), FrozenClock())
+    sink = SpoolSink(spool, ordered(spool), FrozenClock(), began_s=100.0)
     assert not sink.should_stop()
-    sink.epoch_done(a_record(), A_TIMING, is_best=False)
+    sink.epoch_done(a_record(), A_TIMING, is_best=False, is_saved=True)
     assert sink.should_stop()

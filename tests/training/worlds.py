@@ -13,7 +13,7 @@ from qcqueue.core.records import EpochTiming, Identity, PartialEpoch, TrainingRe
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Dataset, Split, to_bytes
-from qcqueue.training.base import Assignment
+from qcqueue.training.base import Arriving, Assignment, Here
 from qcqueue.training.order import splitmix64
 
 SIDE_PX = 32
@@ -77,16 +77,26 @@ def a_dataset_file(folder: Path, dataset: Dataset | None = None) -> Path:
     return path
 
 
+def every_epoch(epoch: int, step: int, steps: int) -> bool:
+    return step == steps
+
+
 @dataclass(kw_only=True)
 class Memory:
-    """A sink that keeps everything, and asks to stop before the step numbered `stop_after` of this segment."""
+    """A sink that keeps everything, asks to stop before the step numbered `stop_after` of this segment, and saves when
+    `when` (epoch, step, steps) says so."""
 
     stop_after: int | None = None
-    best: Tensors | None = None
+    when: Callable[[int, int, int], bool] = every_epoch
+    best: dict[int, Tensors] = field(default_factory=dict)
+    """The model of the best epoch, by epoch; those of earlier bests stay."""
     newest: Snapshot | None = None
     snapshots: list[Snapshot] = field(default_factory=list)
     records: list[TrainingRecord] = field(default_factory=list)
     timings: list[EpochTiming] = field(default_factory=list)
+    saved: list[bool] = field(default_factory=list)
+    models: list[int] = field(default_factory=list)
+    """Epochs whose model alone was handed over."""
     phases: list[str] = field(default_factory=list)
     result: Result | None = None
     predictions: Tensors = field(default_factory=dict)
@@ -100,15 +110,26 @@ class Memory:
         self.asked += 1
         return self.stop_after is not None and self.asked > self.stop_after
 
+    def should_save(self, *, epoch: int, step: int, steps: int) -> bool:
+        return self.when(epoch, step, steps)
+
     def save(self, snapshot: Snapshot) -> None:
         self.newest = snapshot
         self.snapshots.append(snapshot)
 
-    def epoch_done(self, record: TrainingRecord, timing: EpochTiming, *, is_best: bool) -> None:
+    def save_model(self, epoch: int, tensors: Tensors) -> None:
+        self.models.append(epoch)
+        self.best[epoch] = tensors
+
+    def epoch_done(self, record: TrainingRecord, timing: EpochTiming, *, is_best: bool, is_saved: bool) -> None:
         self.records.append(record)
         self.timings.append(timing)
-        if is_best and self.newest:
-            self.best = self.newest.tensors
+        self.saved.append(is_saved)
+        assert is_best == (record.best_epoch == record.epochs_done)
+        if is_best and is_saved:
+            assert self.newest is not None, "what is saved was handed over"
+            self.best[record.epochs_done] = self.newest.tensors
+        assert not is_best or record.epochs_done in self.best
 
     def finished(self, result: Result, predictions: Tensors) -> None:
         self.result, self.predictions = result, predictions
@@ -118,8 +139,7 @@ def an_assignment(
     dataset_path: Path,
     *,
     spec: JobSpec | None = None,
-    resume_from: Snapshot | None = None,
-    best: Callable[[], Tensors] = dict,
+    resume_from: Snapshot | Arriving | None = None,
     weights_path: Path | None = None,
 ) -> Assignment:
     return Assignment(
@@ -127,8 +147,8 @@ def an_assignment(
         dataset_path=dataset_path,
         weights_path=weights_path,
         threads=2,
-        resume_from=resume_from,
-        best=best,
+        resume_from=Here(resume_from) if isinstance(resume_from, Snapshot) else resume_from,
+        best=lambda epoch: {},
     )
 
 
@@ -144,12 +164,13 @@ def small_base(name: str, image_size: tuple[int, int], *, imagenet: bool) -> Any
 
 
 def run(assignment: Assignment, sink: Memory) -> Memory:
-    """Train in this process; the sink is also where the best state is read from."""
+    """Train in this process; the sink is also where the best model is read from."""
     from qcqueue.clock import SystemClock
     from qcqueue.training.run import train
 
-    sink.newest = assignment.resume_from
-    train(replace(assignment, best=lambda: sink.best or {}), sink, SystemClock())
+    if isinstance(assignment.resume_from, Here):
+        sink.newest = assignment.resume_from.state
+    train(replace(assignment, best=lambda epoch: sink.best[epoch]), sink, SystemClock())
     return sink
 
 

@@ -11,6 +11,7 @@
         emulator.listing_lag_s["laptop"] = 60.0                                      # what one client sees late
         emulator.time.advance(3600)                                                  # an hour, at once
         emulator.owner(ada).trash(folder_id)                                         # a person at the web interface
+    DriveEmulator(SystemClock(), bytes_a_second=25e6)                                # a line like a person's
 
 Nothing is patched: the discovery document the client library brings along is pointed at the emulator, which speaks
 HTTP/1.1 on 127.0.0.1 and nowhere else. A client in another process is made of the URL and `grant.stored(url)`, which
@@ -21,7 +22,7 @@ is JSON. Whatever breaks inside the emulator itself is raised when it ends.
 `queries`, `fields`, `multipart` the three grammars · `endpoints`, `uploads` the API · `call` who asks and what they
 may see · `routes` names of operations · `faults` when what strikes, `strikes` what comes of it · `choices` what is
 undocumented · `owner` what a person does behind a client's back · `clock`, `exchange`, `server` time, values, wire ·
-`client` connects the real libraries, and alone needs the extra `drive`.
+`throttle` its speed · `client` connects the real libraries, and alone needs the extra `drive`.
 
 **Emulated, from the documentation** (the reference and guides of the Drive API, as of 2026):
 - about; generateIds, reserved for one user; insert by metadata, media, multipart and resumable upload, with an id or

@@ -21,6 +21,7 @@ from qcqueue.testing.drive.owner import Owner
 from qcqueue.testing.drive.server import Server
 from qcqueue.testing.drive.signin import SignIn
 from qcqueue.testing.drive.strikes import after, before
+from qcqueue.testing.drive.throttle import Throttle
 from qcqueue.testing.drive.uploads import CHUNK_BYTES, Uploads
 
 LAG_S = 60.0
@@ -40,10 +41,16 @@ class Exchange:
 
 
 class DriveEmulator:
-    """Google Drive on loopback. A context manager: the server runs inside it, and is gone after it."""
+    """Google Drive on loopback. A context manager: the server runs inside it, and is gone after it.
 
-    def __init__(self, clock: Clock, *, seed: int = 1, choices: Choices | None = None) -> None:
+    bytes_a_second: how fast bodies move, each way, all clients together; None is as fast as this machine can.
+    """
+
+    def __init__(
+        self, clock: Clock, *, seed: int = 1, choices: Choices | None = None, bytes_a_second: float | None = None
+    ) -> None:
         self.time = ServerClock(clock)
+        self.uplink, self.downlink = Throttle(clock, bytes_a_second), Throttle(clock, bytes_a_second)
         self.choices = choices or Choices()
         self.faults = DriveFaults(seed)
         self.log: list[Exchange] = []

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from qcqueue.testing.drive.clock import ServerClock
 from qcqueue.testing.drive.exchange import Answer, Request
 from qcqueue.testing.drive.faults import DriveFault, Strike
+from qcqueue.testing.drive.throttle import Throttle
 
 LOOPBACK = "127.0.0.1"
 RESET = struct.pack("ii", 1, 0)  # linger for no time: closing sends a reset
@@ -25,9 +26,11 @@ PIECES = 4
 
 
 class Responder(Protocol):
-    """Who answers. `time` gives the Date header."""
+    """Who answers. `time` gives the Date header; uplink and downlink how fast bodies come and go."""
 
     time: ServerClock
+    uplink: Throttle
+    downlink: Throttle
 
     def respond(self, request: Request) -> tuple[Answer | None, Strike | None]: ...
 
@@ -147,6 +150,7 @@ class _Connection(BaseHTTPRequestHandler):
             while missing and (piece := self.rfile.read1(min(missing, 1 << 20))):
                 pieces.append(piece)
                 missing -= len(piece)
+                self.server.responder.uplink.let_pass(len(piece))
         return b"".join(pieces)
 
     def _send(self, answer: Answer, strike: Strike | None) -> None:
@@ -162,7 +166,16 @@ class _Connection(BaseHTTPRequestHandler):
         elif strike and strike.kind is DriveFault.SLOW:
             self._dribble(answer.body, float(strike.details.get("delay_s", SLOW_S)))
         else:
-            self.wfile.write(answer.body)
+            self._flow(answer.body)
+
+    def _flow(self, body: bytes) -> None:
+        """Send a body as fast as the line is."""
+        downlink = self.server.responder.downlink
+        size = downlink.piece_bytes or max(1, len(body))
+        for start in range(0, len(body), size):
+            piece = body[start : start + size]
+            downlink.let_pass(len(piece))
+            self.wfile.write(piece)
 
     def _dribble(self, body: bytes, delay_s: float) -> None:
         step = len(body) // PIECES + 1

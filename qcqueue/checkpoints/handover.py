@@ -1,0 +1,166 @@
+"""The trainer's half of a spool: states, epochs and the result, whole and in the order of the run.
+
+A state is copied into memory that is used again and again, which is all that training waits for; a thread then writes
+it to the disk of this machine in large pieces, during which Python goes on. One copy of the state is all it needs, so a
+save that comes before the last one is written waits for it. What goes wrong in the thread is raised at the next call.
+"""
+
+import contextlib
+import queue
+import shutil
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from qcqueue.checkpoints.format import SUFFIX, about_state, files_of, holds_model, write_pack, write_tensors
+from qcqueue.checkpoints.packs import HEAD, Buffer, Pack, grouped, of_the_model
+from qcqueue.checkpoints.spool import RESUMED, EpochEntry, Spool, link_files, remove_folder, unfinished, write_json
+from qcqueue.core.evaluation import Result
+from qcqueue.core.snapshot import Snapshot, Tensors
+
+Action = Callable[[], None]
+
+
+class Handover:
+    """Hands over what one trainer makes. background: write in a thread; `close` returns once everything is whole."""
+
+    def __init__(self, spool: Spool, *, background: bool = False) -> None:
+        self._spool = spool
+        self._writing = Background() if background else None
+        self._next_number = 1
+        self._packs: tuple[Pack, ...] = ()
+        self._fixed: Buffer | None = None
+        self._moving: Buffer | None = None
+
+    def state(self, state: Snapshot) -> int:
+        """Take a state; return the number of its entry. Its tensors are copied when this returns."""
+        self._wait()
+        if self._moving is None:
+            self._packs = grouped(state)
+            self._moving = Buffer([pack for pack in self._packs if not pack.is_fixed], state.tensors)
+            self._fixed = Buffer([pack for pack in self._packs if pack.is_fixed], state.tensors)
+            self._fixed.fill(state.tensors)
+        self._moving.fill(state.tensors)
+        number, about, best = self._numbered(), about_state(state), state.record.best_epoch
+        self._do(lambda: self._write_state(number, about, best))
+        return number
+
+    def model(self, epoch: int, tensors: Tensors) -> None:
+        """Take the model of an epoch that is the best and whose state was not saved; some state was before it."""
+        self._wait()
+        assert self._moving is not None, "the first epoch of an attempt is saved"
+        self._moving.fill({**self._moving.views, **tensors})
+        self._do(lambda: self._write_model(epoch))
+
+    def epoch(self, entry: EpochEntry, *, is_best: bool) -> None:
+        """Take a finished epoch; the model of the best is kept beside the run."""
+        number = self._numbered()
+        self._do(lambda: self._write_epoch(number, entry, is_best=is_best))
+
+    def result(self, result: Result, predictions: Tensors) -> None:
+        path = self._spool.entries_folder / f"{self._numbered():06d}.result"
+        self._do(lambda: write_tensors(path, predictions, {"format": 1, "result": result.to_json()}))
+
+    def then(self, action: Action) -> None:
+        """Have something done once all that was taken so far is whole."""
+        self._do(action)
+
+    def close(self) -> None:
+        """Return once everything that was taken is whole. Raises: OSError: what kept it from that."""
+        self._wait()
+
+    def _write_state(self, number: int, about: Mapping[str, Any], best: int | None) -> None:
+        latest, entries = self._spool.latest_folder, self._spool.entries_folder
+        place = _emptied(unfinished(latest))
+        for pack in self._packs:
+            self._write(pack, place, about if pack.name == HEAD else None)
+        remove_folder(latest)
+        place.rename(latest)
+        link_files(files_of(latest), entries / f"{number:06d}.state")
+        for entry in self._spool.waiting():
+            if entry.kind == "state" and entry.path.parent == entries and entry.number < number:
+                self._spool.remove(entry)
+        self._spool.forget_bests_but(best)
+
+    def _write_model(self, epoch: int) -> None:
+        place = _emptied(unfinished(self._spool.best_folder(epoch)))
+        for pack in of_the_model(self._packs):
+            self._write(pack, place, None)
+        place.rename(self._spool.best_folder(epoch))
+
+    def _write_epoch(self, number: int, entry: EpochEntry, *, is_best: bool) -> None:
+        if is_best and entry.state_entry is not None:
+            home = self._spool.resumed_folder if entry.state_entry == RESUMED else self._spool.latest_folder
+            files = [path for path in files_of(home) if holds_model(path)]
+            link_files(files, self._spool.best_folder(entry.record.epochs_done))
+        write_json(self._spool.entries_folder / f"{number:06d}.epoch", asdict(entry))
+
+    def _write(self, pack: Pack, folder: Path, about: Mapping[str, Any] | None) -> None:
+        """Write a pack; what training cannot change is written once and linked to."""
+        name = pack.name + SUFFIX
+        written = self._spool.latest_folder / name
+        if pack.is_fixed and written.exists():
+            with contextlib.suppress(PermissionError):  # a file system without hard links
+                (folder / name).hardlink_to(written)
+                return
+        buffer = self._fixed if pack.is_fixed else self._moving
+        assert buffer is not None, "a state was taken before it is written"
+        write_pack(folder, pack, buffer.views, buffer.part(pack), about)
+
+    def _numbered(self) -> int:
+        self._next_number += 1
+        return self._next_number - 1
+
+    def _do(self, action: Action) -> None:
+        if self._writing:
+            self._writing.do(action)
+        else:
+            action()
+
+    def _wait(self) -> None:
+        if self._writing:
+            self._writing.wait()
+
+
+class Background:
+    """A thread that does one thing after the other, in the order it was asked."""
+
+    def __init__(self) -> None:
+        self._actions: queue.Queue[Action] = queue.Queue()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="handover", daemon=True)
+
+    def do(self, action: Action) -> None:
+        """Have it done soon. Raises: what an earlier action raised."""
+        self._check()
+        if not self._thread.is_alive():
+            self._thread.start()
+        self._actions.put(action)
+
+    def wait(self) -> None:
+        """Return once all is done. Raises: what an action raised."""
+        self._actions.join()
+        self._check()
+
+    def _check(self) -> None:
+        if self._error:
+            raise self._error
+
+    def _work(self) -> None:
+        while True:
+            action = self._actions.get()
+            try:
+                if self._error is None:  # nothing is handed over after something that is missing
+                    action()
+            except BaseException as exc:
+                self._error = exc
+            finally:
+                self._actions.task_done()
+
+
+def _emptied(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
