@@ -1,5 +1,7 @@
 """How tensors become files: each in one pack, the same packs for the same shapes, and equal bytes for equal tensors."""
 
+import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qcqueue import checkpoints
 from qcqueue.checkpoints import packs
 from qcqueue.checkpoints.format import HEAD_NAME, SUFFIX, files_of, read_state, write_state
 from qcqueue.checkpoints.packs import HEAD, PACK_BYTES, Buffer, Pack, grouped, of_the_model
@@ -174,3 +177,25 @@ def test_the_part_of_a_pack_is_its_tensors_one_after_the_other() -> None:
     buffer.fill(state.tensors)
     for pack in groups:
         assert bytes(buffer.part(pack)) == b"".join(state.tensors[key].tobytes() for key in pack.keys)
+
+
+def test_the_worked_example_of_the_format_page_is_true(tmp_path: Path) -> None:
+    state = Snapshot(
+        tensors={
+            "m/00000": np.ones((2, 2), np.float32),
+            "m/00001": np.zeros(3, np.float32),
+            "m/00002": np.array([1, 7], np.int64),
+            "o/00000": np.array(3, np.int64),
+            "o/00001": np.array(1e-4, np.float32),
+        },
+        record=record(),
+        paths={},
+        fixed=frozenset({"m/00000"}),
+    )
+    write_state(tmp_path, state)
+    told = checkpoints.__doc__ or ""
+    for name in ("f000", "m000"):
+        data = (tmp_path / f"{name}.safetensors").read_bytes()
+        said = re.search(rf"{name} +(\d+) bytes, ([0-9a-f]{{8}})\.\.", told)
+        assert said is not None
+        assert (len(data), hashlib.sha256(data).hexdigest()[:8]) == (int(said[1]), said[2])
