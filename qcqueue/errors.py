@@ -23,7 +23,8 @@
     │   ├── CheckpointDamaged
     │   └── UnknownFormat
     ├── ConflictError                                        exit 6
-    │   └── LeaseLost
+    │   ├── LeaseLost
+    │   └── LineageRefused
     ├── TrainingError                                        exit 3
     │   ├── BadData
     │   ├── NotFinite
@@ -151,6 +152,10 @@ class ConflictError(QcqueueError):
 
 class LeaseLost(ConflictError):
     """This attempt no longer holds the job."""
+
+
+class LineageRefused(ConflictError):
+    """The run may go on only on a machine like the one before, and its job waits for one."""
 
 
 class TrainingError(QcqueueError):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from qcqueue.core.lineage import bound_to
 from qcqueue.core.outcomes import REMEDIES, Outcome
 from qcqueue.core.states import State
 from qcqueue.core.words import ago, count
@@ -21,7 +22,7 @@ def explain(detail: JobDetail, queue: Sequence[JobLine], *, now_s: float) -> Ans
     name = detail.line.name
     match detail.line.state:
         case State.QUEUED:
-            return Answer(why=_queued(detail, queue), hint="qcqueue work")
+            return _queued(detail, queue)
         case State.RUNNING:
             return Answer(why=_running(detail, now_s), hint=f"qcqueue status, or qcqueue log {name}")
         case State.HELD:
@@ -38,13 +39,22 @@ def explain(detail: JobDetail, queue: Sequence[JobLine], *, now_s: float) -> Ans
             return Answer(why=_done(detail), hint="qcqueue report")
 
 
-def _queued(detail: JobDetail, queue: Sequence[JobLine]) -> str:
+def _queued(detail: JobDetail, queue: Sequence[JobLine]) -> Answer:
+    name, only_on = detail.line.name, detail.begun_on and bound_to(detail.spec.lineage, detail.begun_on)
     waiting = [line.name for line in queue if line.state == State.QUEUED]
-    ahead = waiting.index(detail.line.name)
+    ahead = waiting.index(name)
     place = "it is the next one a session will take" if ahead == 0 else f"{count(ahead, 'job')} will be taken before it"
     ended = detail.attempts[-1] if detail.attempts else None
     before = f" {_how_it_ended(ended)}" if ended else ""
-    return f"{detail.line.name} waits for a session; {place}.{before} {_progress(detail)}"
+    where = f" on {only_on}" if only_on else ""
+    return Answer(
+        why=f"{name} waits for a session{where}; {place}.{before} {_progress(detail)}",
+        hint=(
+            f'qcqueue work, there; or qcqueue cancel {name}, and enqueue it under another name with lineage = "any"'
+            if only_on
+            else "qcqueue work"
+        ),
+    )
 
 
 def _running(detail: JobDetail, now_s: float) -> str:

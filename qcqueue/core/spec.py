@@ -14,6 +14,7 @@ Trainable = Literal["all", "head"]
 Augment = Literal["none", "flips"]
 Determinism = Literal["exact", "relaxed"]
 Device = Literal["gpu", "cpu", "any"]
+Lineage = Literal["any", "same", "refuse"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +23,9 @@ class JobSpec:
 
     image_size is (height, width) in pixels. weights is "imagenet", "none" or "file"; for "file" weights_sha256
     names the blob with the tensors, so that the path on one laptop is no part of the job. early_stopping is a
-    patience in epochs, 0 = off. dropout is the share dropped before the classifier head, 0 = no such layer.
+    patience in epochs, 0 = off. dropout is the share dropped before the classifier head, 0 = no such layer. lineage
+    says where a run that has begun may go on: on any machine, as a new lineage where that changes its bits; on the
+    same kind of processor only; or only where nothing that decides its bits has changed.
     """
 
     study: str
@@ -43,6 +46,7 @@ class JobSpec:
     device: Device
     seed: int
     early_stopping: int
+    lineage: Lineage = "any"
 
     @property
     def full_name(self) -> str:
@@ -54,7 +58,10 @@ class JobSpec:
         return digest_of(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"image_size": list(self.image_size)}
+        value = asdict(self) | {"image_size": list(self.image_size)}
+        if self.lineage == "any":  # as it was before there was a choice, so that those jobs keep their digests
+            del value["lineage"]
+        return value
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "JobSpec":

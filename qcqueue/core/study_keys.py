@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from qcqueue.core.models import MODELS
-from qcqueue.core.spec import Augment, Determinism, Device, Optimizer, Trainable
+from qcqueue.core.spec import Augment, Determinism, Device, Lineage, Optimizer, Trainable
 from qcqueue.core.spelling import nearest, shown
 
 Reader = Callable[[Any], Any]
@@ -139,6 +139,7 @@ SETTING_KEYS: Mapping[str, Key] = {
     "device": Key(default="any", read=one_of(get_args(Device)), is_text=True),
     "seed": Key(default=1, read=whole_number(0, 2**32 - 1)),
     "early_stopping": Key(default=0, read=whole_number(0, 100_000)),
+    "lineage": Key(default="any", read=one_of(get_args(Lineage)), is_text=True),
 }
 ALL_KEYS: Mapping[str, Key] = {**TOP_KEYS, **JOB_ONLY_KEYS, **SETTING_KEYS}
 

@@ -5,14 +5,20 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, case, func, select
 
+from qcqueue.core.canonical import parse_json
+from qcqueue.core.lineage import bound_to
 from qcqueue.core.outcomes import Cause, Outcome
 from qcqueue.core.states import State
 from qcqueue.database.schema import attempts, epochs, jobs
+from qcqueue.queue.begun import begun_on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobLine:
-    """One job as `status` shows it. session is the live one, interruptions counts attempts that vanished."""
+    """One job as `status` shows it. session is the live one, interruptions counts attempts that vanished.
+
+    only_on: where a queued job that may not go on on every machine waits to be taken, None where any will do.
+    """
 
     name: str
     study: str
@@ -26,6 +32,7 @@ class JobLine:
     failure_cause: Cause | None
     failure_message: str | None
     updated_at_s: float
+    only_on: str | None = None
 
 
 def job_lines(tx: Connection) -> list[JobLine]:
@@ -54,14 +61,25 @@ def job_lines(tx: Connection) -> list[JobLine]:
         jobs.c.updated_at_s,
     ]
     rows = tx.execute(select(*columns).order_by(jobs.c.position))
-    return [_job_line(row, done.get(row.id, 0), lives.get(row.id)) for row in rows]
+    only_on = _only_on(tx)
+    return [_job_line(row, done.get(row.id, 0), lives.get(row.id), only_on.get(row.name)) for row in rows]
+
+
+def _only_on(tx: Connection) -> dict[str, str]:
+    """Return where the queued jobs wait that may not go on everywhere; few have this key in their specs."""
+    rows = tx.execute(
+        select(jobs.c.name, jobs.c.spec).where(jobs.c.state == State.QUEUED, jobs.c.spec.contains('"lineage"'))
+    )
+    policies = {row.name: parse_json(row.spec)["lineage"] for row in rows}
+    bound = {name: bound_to(policies[name], identity) for name, identity in begun_on(tx, policies).items()}
+    return {name: only_on for name, only_on in bound.items() if only_on}
 
 
 def _counts(tx: Connection, query: Any) -> dict[int, int]:
     return {job_id: count for job_id, count in tx.execute(query)}
 
 
-def _job_line(row: Row[Any], epochs_done: int, lives: Row[Any] | None) -> JobLine:
+def _job_line(row: Row[Any], epochs_done: int, lives: Row[Any] | None, only_on: str | None) -> JobLine:
     return JobLine(
         name=row.name,
         study=row.study,
@@ -75,4 +93,5 @@ def _job_line(row: Row[Any], epochs_done: int, lives: Row[Any] | None) -> JobLin
         failure_cause=Cause(row.failure_cause) if row.failure_cause else None,
         failure_message=row.failure_message,
         updated_at_s=row.updated_at_s,
+        only_on=only_on,
     )

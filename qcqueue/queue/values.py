@@ -169,36 +169,6 @@ class JobDetail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionAttempt:
-    """One attempt as a part of its session's time."""
-
-    job_name: str
-    number: int
-    started_at_s: float
-    ended_at_s: float | None
-    seconds: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionLine:
-    """One life of one machine, and what the time it was held went into, by name.
-
-    ended_at_s is None for a session that vanished or is at work; seen_at_s is the last moment by which it is known to
-    have lived, None where an older qcqueue did not write that down.
-    """
-
-    id: str
-    host: str
-    processor: str
-    started_at_s: float
-    ended_at_s: float | None
-    seen_at_s: float | None
-    ended_how: str | None
-    seconds: Mapping[str, float]
-    attempts: tuple[SessionAttempt, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetLine:
     name: str
     blob: Blob

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from qcqueue.checkpoints.spool import Progress, Spool
 from qcqueue.core.goodput import total
-from qcqueue.queue.values import SessionLine
+from qcqueue.queue.sessions import SessionLine
 from qcqueue.scheduling.cadence import Cadence, Measured, choose_cadence, explain_cadence
 from qcqueue.scheduling.lifetimes import Lifetime, mean_life_s
 

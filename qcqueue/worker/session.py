@@ -28,8 +28,8 @@ from qcqueue.errors import (
     TrainingError,
 )
 from qcqueue.queue.claim import begin_session, claim, claim_held_by, end_session
-from qcqueue.queue.queries import session_lines
-from qcqueue.queue.values import Checkpoint, Claim, LiveAttempt, SessionLine
+from qcqueue.queue.sessions import SessionLine, session_lines
+from qcqueue.queue.values import Checkpoint, Claim, LiveAttempt
 from qcqueue.scheduling.order import first_runnable
 from qcqueue.worker.attempt import Attempt
 from qcqueue.worker.estate import Estate

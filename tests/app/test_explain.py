@@ -149,3 +149,38 @@ def test_a_job_that_stopped_early_says_so(house: House) -> None:
     held = take(place, NAME)
     finish(place, held, train(place, held, 1, 2))
     assert "is done after 2 epochs by early stopping, in 1 attempt" in asked(place).why
+
+
+@pytest.mark.parametrize(
+    ("lineage", "where"),
+    [
+        ("same", "a a processor"),
+        ("refuse", "a machine exactly like that of before (a processor, TensorFlow 2.20 and Keras 3.13)"),
+    ],
+)
+def test_a_job_that_waits_for_a_machine_says_which_and_how_to_stop_waiting(
+    lineage: str, where: str, house: House
+) -> None:
+    place = queued(house, lineage=lineage)
+    assert asked(place).hint == "qcqueue work"
+    held = take(place, NAME)
+    train(place, held, 1)
+    stop(place, held, 'its spec says lineage = "refuse", and this machine has Keras 3.14 instead of 3.13')
+    answer = asked(place)
+    assert answer.why == (
+        f"{NAME} waits for a session on {where}; it is the next one a session will take. Attempt 1 ended: its spec "
+        'says lineage = "refuse", and this machine has Keras 3.14 instead of 3.13. 1 of 3 epochs are saved.'
+    )
+    assert sentences(answer.why) == 3
+    assert answer.hint == (
+        f'qcqueue work, there; or qcqueue cancel {NAME}, and enqueue it under another name with lineage = "any"'
+    )
+
+
+def test_a_job_that_may_go_on_anywhere_waits_for_any_session(house: House) -> None:
+    place = queued(house)
+    held = take(place, NAME)
+    train(place, held, 1)
+    stop(place, held)
+    assert asked(place).why.startswith(f"{NAME} waits for a session; ")
+    assert asked(place).hint == "qcqueue work"

@@ -1,5 +1,6 @@
 """A good study file becomes specs; what goes in by --set wins; the studies we ship are what they say."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,19 @@ def test_the_smallest_study_takes_the_defaults_of_the_contract() -> None:
         device="any",
         seed=1,
         early_stopping=0,
+        lineage="any",
     )
+
+
+def test_a_job_of_before_there_was_a_choice_of_lineage_keeps_its_digest() -> None:
+    vgg16 = shipped("six-models").jobs[1]
+    # As qcqueue computed it when specs had no such key.
+    digest = "69cadd89e3a6253ca3fcac894cc565786885d9dc3b66678a73c9ba4636d45971"
+    assert "lineage" not in vgg16.to_json()
+    assert vgg16.digest == digest
+    assert JobSpec.from_json(vgg16.to_json()) == vgg16
+    others = {replace(vgg16, lineage="same").digest, replace(vgg16, lineage="refuse").digest}
+    assert len(others - {digest}) == 2
 
 
 def test_every_builtin_default_is_a_value_the_file_could_hold() -> None:

@@ -109,6 +109,8 @@ BAD: dict[str, tuple[str, int, str, tuple[str, ...]]] = {
     "trainable true": (ONE + "trainable = true", 5, "trainable", ('"all", "head"',)),
     "determinism misspelt": (ONE + 'determinism = "relax"', 5, "determinism", ('did you mean "relaxed"?',)),
     "device with a capital": (ONE + 'device = "GPU"', 5, "device", ('did you mean "gpu"?',)),
+    "lineage misspelt": (ONE + 'lineage = "refused"', 5, "lineage", ('did you mean "refuse"?',)),
+    "lineage none": (ONE + 'lineage = "none"', 5, "lineage", ('"any", "same", "refuse"',)),
     "weights misspelt": (ONE + 'weights = "imagnet"', 5, "weights", ('did you mean "imagenet"?',)),
     "weights that can run code": (ONE + 'weights = "a.keras"', 5, "weights", ("can run code", "save_weights")),
     "weights that are a pickle": (ONE + 'weights = "a.pkl"', 5, "weights", (".h5 or .safetensors",)),
@@ -333,6 +335,7 @@ GOOD_VALUES = {
     "dropout": st.floats(0, 1, exclude_max=True),
     "seed": st.integers(0, 2**32 - 1),
     "early_stopping": st.integers(0, 100_000),
+    "lineage": st.sampled_from(["same", "refuse"]),  # "any" is written by leaving it out
 }
 
 

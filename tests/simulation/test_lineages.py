@@ -6,7 +6,7 @@ import pytest
 
 from qcqueue.clock import seeded
 from qcqueue.core.lease import LeaseRules
-from qcqueue.core.spec import Lineage
+from qcqueue.core.spec import Device, Lineage
 from qcqueue.database.local import LocalDatabase
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.overview import job_lines
@@ -19,6 +19,7 @@ from qcqueue.testing.ledger import Ledger
 from qcqueue.testing.lives import Life, Surroundings
 from qcqueue.testing.options import JobPlan, MachinePlan
 from qcqueue.testing.places import make_place, make_queue, make_spec
+from qcqueue.worker.machine import Machine
 from qcqueue.worker.view import Ending, Limits
 
 JOB = "world/job-1"
@@ -159,3 +160,17 @@ def test_a_job_that_is_refused_does_not_keep_a_session_from_the_next(root: Path)
     assert other.session.ending is Ending.FINISHED
     with colab.database.read() as tx:
         assert [str(line.state) for line in job_lines(tx)] == ["queued", "done"]
+
+
+@pytest.mark.parametrize(
+    ("device", "has_gpu", "processors"),
+    [
+        ("any", True, ("Tesla T4", "AMD EPYC 7B12")),
+        ("gpu", True, ("Tesla T4",)),
+        ("cpu", True, ("AMD EPYC 7B12",)),
+        ("any", False, ("Tesla T4",)),
+    ],
+)
+def test_what_a_job_may_be_computed_on(device: Device, has_gpu: bool, processors: tuple[str, ...]) -> None:
+    machine = Machine(id="m", host="h", processor="Tesla T4", has_gpu=has_gpu, threads=2, cpu="AMD EPYC 7B12")
+    assert machine.processors(device) == processors

@@ -1,0 +1,45 @@
+"""What dead attempts stored and never committed, told from what a live one is about to commit.
+
+Decides only; who calls it deletes. Always true: what an attempt that has ended stored and no kept checkpoint names can
+never be named again, because its number fences it and nobody else may count on its copies.
+"""
+
+import re
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+
+from qcqueue.storage.base import Blob, Listed
+
+# By the store's own clock. A listing and a copy of the database may be late; nobody is in a hurry.
+GRACE_S = 3600.0
+
+# How an attempt signs what it stores: its session and its number.
+AN_ATTEMPT = re.compile(r"[0-9a-z-]{1,60}-[1-9][0-9]{0,17}")
+
+
+def orphans(
+    listed: Iterable[Listed], needed_places: AbstractSet[str], live_owners: AbstractSet[str]
+) -> tuple[Blob, ...]:
+    """Return what may be deleted of a listing, each once.
+
+    needed_places: the places of every blob that the database needs. live_owners: of attempts that have not ended.
+    Both are asked at the head of the database, and after the listing: whoever stored a blob had claimed by then. What
+    nobody in particular stored, a dataset for example, is never among them.
+    """
+    found = (it.blob for it in listed if is_orphan(it, needed_places, live_owners))
+    return tuple(dict.fromkeys(found))
+
+
+def is_orphan(it: Listed, needed_places: AbstractSet[str], live_owners: AbstractSet[str]) -> bool:
+    return (
+        is_an_attempts(it)
+        and it.owner not in live_owners
+        and it.age_s >= GRACE_S
+        and bool(it.blob.place)
+        and it.blob.place not in needed_places
+    )
+
+
+def is_an_attempts(it: Listed) -> bool:
+    """Whether an attempt stored it, rather than a person, or whoever signs in another way."""
+    return AN_ATTEMPT.fullmatch(it.owner) is not None
