@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from qcqueue.app.findings import Finding, clock_against, database_of, fine, problem, room, warning
+from qcqueue.app.findings import Finding, clock_against, database_of, fine, forecast_of, problem, room, warning
 from qcqueue.app.settings import Settings, folder_of, kind_of, load_settings
 from qcqueue.app.workplace import Workplace, open_workplace
 from qcqueue.clock import Clock, RandomIds
@@ -80,12 +80,14 @@ def _folder(settings: Settings, place: Workplace, clock: Clock) -> Iterator[Find
     except QcqueueError as exc:
         yield problem("store", exc)
         return
-    yield room("store", place.store.url, shutil.disk_usage(folder).free, needed_bytes=LEAST_BYTES, hint=TIDY_DISK)
+    free_bytes = shutil.disk_usage(folder).free
+    yield room("store", place.store.url, free_bytes, needed_bytes=LEAST_BYTES, hint=TIDY_DISK)
     if is_shared:
         from qcqueue.storage.shared import DiskClock
 
         yield clock_against(DiskClock(folder).now_s(), clock.now_s(), "the disk's")
     yield database_of(place)
+    yield from forecast_of(place, free_bytes)
 
 
 def _check_written(folder: Path, *, is_shared: bool) -> None:

@@ -7,7 +7,7 @@ Nothing of a token is ever said but where it lies, whose it is, and when it ends
 from collections.abc import Iterator
 
 from qcqueue.app.drive import NEW, files_on_drive, page_of, part_of_this_machine
-from qcqueue.app.findings import Finding, clock_against, database_of, fine, problem, room, warning
+from qcqueue.app.findings import Finding, clock_against, database_of, fine, forecast_of, problem, room, warning
 from qcqueue.app.place import Workplace
 from qcqueue.app.settings import Settings, drive_folder_of
 from qcqueue.app.signin import PUBLISH, drive_token, end_told, renewal, token_path
@@ -54,6 +54,7 @@ def _findings(settings: Settings, place: Workplace, clock: Clock) -> Iterator[Fi
     home.check(about)
     yield fine("folder", str(page_of(place.store.url)))
     yield database_of(place)
+    yield from forecast_of(place, about.free_bytes)
 
 
 def _sign_in(token: Token, settings: Settings, now_s: float) -> Finding:

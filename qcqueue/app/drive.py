@@ -59,6 +59,9 @@ def workplace_on_drive(settings: Settings, *, persistent: bool) -> Workplace:
         behind=lambda: database.behind,
         greet=greet,
         warning=lambda: end_ahead(settings, clock.now_s()),
+        origin=store,
+        slots=slots,
+        free_bytes=lambda: files.about().free_bytes,
     )
 
 

@@ -4,10 +4,12 @@ What every kind of store is asked is judged here, all else where it is looked at
 command would end with, so it has that error's sentence and exit code.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from qcqueue.app.place import Workplace
+from qcqueue.app.room import ADVICE, whose
 from qcqueue.core.words import ago, count, duration, size
 from qcqueue.errors import QcqueueError, StoreFull
 
@@ -60,6 +62,26 @@ def room(what: str, where: str, free_bytes: int | None, *, needed_bytes: int, hi
     if free_bytes < needed_bytes:
         return problem(what, StoreFull(f"{says}: nothing can be saved", hint=hint))
     return fine(what, says) if free_bytes >= ROOM_BYTES else warning(what, f"{says}: large models need more", hint)
+
+
+def forecast_of(place: Workplace, free_bytes: int | None) -> Iterator[Finding]:
+    """Judge whether what is still to run fits; nothing where nothing is, or where the queue cannot be read."""
+    from qcqueue.core.forecast import forecast
+    from qcqueue.queue.unfinished import unfinished
+
+    try:
+        with place.read() as tx:
+            needs = forecast(unfinished(tx))
+    except QcqueueError:  # which `database_of` says
+        return
+    if not needs.jobs:
+        return
+    free = "there is no limit" if free_bytes is None else f"{size(free_bytes)} are free"
+    says = f"{whose(needs)} will take about {size(needs.more_bytes)} more, and {free}"
+    if free_bytes is None or needs.more_bytes <= free_bytes:
+        yield fine("forecast", says)
+    else:
+        yield warning("forecast", f"{says}: work stops when it is full", ADVICE)
 
 
 def clock_against(theirs_s: float, now_s: float, whose: str) -> Finding:

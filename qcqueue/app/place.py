@@ -16,7 +16,7 @@ from qcqueue.app.settings import refuse_synced
 from qcqueue.clock import Clock, Ids
 from qcqueue.core.lease import LeaseRules
 from qcqueue.database.base import Database
-from qcqueue.storage.base import Store
+from qcqueue.storage.base import Slots, Store
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -32,6 +32,9 @@ class Workplace:
 
     greet asks the store, before long work begins, what would hinder it later; it returns a sentence on whose it is.
     warning: what will hinder it in the days to come, as far as this machine knows without asking anybody.
+    origin: the store itself, where `store` also hands out what this machine keeps beside it. slots: where the database
+    keeps its versions, if it does. folder: where the store lies on a disk. free_bytes: how much more it can take, None
+    where it does not tell or has no limit; asking costs one request at most.
     """
 
     database: Database
@@ -44,6 +47,10 @@ class Workplace:
     behind: "Callable[[], Behind | None]" = lambda: None
     greet: Callable[[], str | None] = lambda: None
     warning: Callable[[], str | None] = lambda: None
+    origin: Store | None = None
+    slots: Slots | None = None
+    folder: Path | None = None
+    free_bytes: Callable[[], int | None] = lambda: None
 
     def transact(self, action: "Callable[[Connection], T]", *, dry_run: bool = False) -> T:
         """Run a transaction; with dry_run, run it to its result and take everything back."""

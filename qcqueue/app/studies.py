@@ -5,13 +5,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qcqueue.app.workplace import Workplace
+from qcqueue.core.forecast import Forecast, forecast
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.study import Study, parse_study
 from qcqueue.errors import SpecInvalid, UserError
 from qcqueue.queue.enqueue import Enqueued, enqueue
+from qcqueue.queue.unfinished import unfinished
 from qcqueue.storage.base import Blob
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 MOST_BYTES = 1 << 20
 
@@ -23,13 +29,22 @@ def enqueue_files(
 
     Raises: SpecInvalid: every problem of every file. UserError: a file cannot be read. UnknownName, NameTaken.
     """
+    return enqueue_and_foresee(workplace, files, overrides=overrides, dry_run=dry_run)[0]
+
+
+def enqueue_and_foresee(
+    workplace: Workplace, files: Sequence[Path], *, overrides: Sequence[str], dry_run: bool = False
+) -> tuple[Enqueued, Forecast]:
+    """As `enqueue_files` does; return also what all jobs of the queue that are still to run will need in the store."""
     if not dry_run:  # so that a refusal, whatever its reason, comes before any weights file is stored
-        enqueue_files(workplace, files, overrides=overrides, dry_run=True)
+        enqueue_and_foresee(workplace, files, overrides=overrides, dry_run=True)
     specs, weights = read_specs(workplace, files, overrides=overrides, dry_run=dry_run)
-    return workplace.transact(
-        lambda tx: enqueue(tx, specs, weights=weights, who=workplace.who, now_s=workplace.clock.now_s()),
-        dry_run=dry_run,
-    )
+
+    def both(tx: "Connection") -> tuple[Enqueued, Forecast]:
+        enqueued = enqueue(tx, specs, weights=weights, who=workplace.who, now_s=workplace.clock.now_s())
+        return enqueued, forecast(unfinished(tx))
+
+    return workplace.transact(both, dry_run=dry_run)
 
 
 def read_specs(

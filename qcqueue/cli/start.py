@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from qcqueue.cli.shared import DryRunOption, JsonOption, StoreOption, print_json, workplace
+from qcqueue.cli.shared import DryRunOption, JsonOption, StoreOption, narrate, print_json, workplace
 
 
 def register(app: typer.Typer) -> None:
@@ -40,11 +40,14 @@ def enqueue(
     dry_run: DryRunOption = False,
 ) -> None:
     """Check study files and put their jobs into the queue: all of them, or none."""
-    from qcqueue.app.studies import enqueue_files
+    from qcqueue.app.room import shortage
+    from qcqueue.app.studies import enqueue_and_foresee
     from qcqueue.core.words import count
 
     place = workplace(store)
-    answer = enqueue_files(place, files, overrides=settings or [], dry_run=dry_run)
+    answer, needs = enqueue_and_foresee(place, files, overrides=settings or [], dry_run=dry_run)
+    if too_small := shortage(place, needs):
+        narrate(too_small)
     if as_json:
         print_json({"store": place.store.url, "new": answer.new, "known": answer.known, "dry_run": dry_run})
         return

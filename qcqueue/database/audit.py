@@ -1,0 +1,103 @@
+"""Looking at what a database is stored as, past everything that is usually taken from a copy.
+
+It decides nothing and repairs nothing. Always true: what it finds is read anew from where it lies, down to the bytes,
+and a version whose bytes were given back is judged by its link in the chain alone.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from qcqueue.clock import Ids
+from qcqueue.database.chain import Chain
+from qcqueue.database.images import Images
+from qcqueue.database.version import Contents, Version, version_of
+from qcqueue.errors import CorruptionError, UnknownFormat
+from qcqueue.storage.base import Slots
+
+# The newest version can be replaced, and become old, while it is looked at.
+LOOKS_MAX = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flaw:
+    """Something that is wrong with a version. is_head: with the newest one, which is the queue."""
+
+    says: str
+    is_head: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """versions, size_bytes: those that keep their bytes and were read."""
+
+    versions: int
+    size_bytes: int
+    flaws: tuple[Flaw, ...]
+
+
+def audit_versions(slots: Slots, ids: Ids) -> Audit:
+    """Read every version that keeps its bytes. Raises: StoreError. UnknownFormat: a newer qcqueue wrote them."""
+    chain = Chain(slots, ids, author="")
+    try:
+        head, contents = _head(chain)
+    except UnknownFormat:
+        raise
+    except CorruptionError as exc:
+        return Audit(versions=0, size_bytes=0, flaws=(Flaw(says=str(exc), is_head=True),))
+    flaws = [Flaw(says=says, is_head=True) for says in _flaws_of_image(contents, f"version {head.number}")]
+    older = list(_older(chain, slots, head, contents))
+    flaws += [Flaw(says=it, is_head=False) for it in older if isinstance(it, str)]
+    sizes = [len(contents.image), *(len(it.image) for it in older if isinstance(it, Contents))]
+    return Audit(versions=len(sizes), size_bytes=sum(sizes), flaws=tuple(flaws))
+
+
+def flaws_of(tx: Connection) -> tuple[str, ...]:
+    """Return what SQLite finds wrong with the file of a database."""
+    said = (str(one) for one in tx.exec_driver_sql("PRAGMA integrity_check(10)").scalars())
+    broken = [f"row {row[1]} of {row[0]} names nothing" for row in tx.exec_driver_sql("PRAGMA foreign_key_check")]
+    return (*(one for one in said if one != "ok"), *broken[:10])
+
+
+def _head(chain: Chain) -> tuple[Version, Contents]:
+    head = chain.head(None)
+    for _ in range(LOOKS_MAX):
+        contents = chain.contents(head)
+        if contents is not None:
+            return head, contents
+        after = chain.head(head)
+        if after == head:
+            break
+        head = after
+    raise CorruptionError(f"version {head.number} in {chain.url} is the newest, and its bytes are gone")
+
+
+def _older(chain: Chain, slots: Slots, head: Version, contents: Contents) -> Iterator[Contents | str]:
+    """Yield what the versions before the newest one hold, as far as they keep it, or what is wrong with one."""
+    after: Version | None = head
+    for slot in reversed(contents.trail):
+        version = None
+        try:
+            facts = slots.facts(slot)
+            if facts is None:
+                yield f"a version before the newest in {chain.url} is gone (slot {slot})"
+            else:
+                version = version_of(slot, facts, url=chain.url)
+                if after and (after.number, after.before) != (version.number + 1, version.digest):
+                    yield f"version {after.number} in {chain.url} does not follow version {version.number}"
+                if kept := chain.contents(version):
+                    yield kept
+        except CorruptionError as exc:
+            yield str(exc)
+        after = version
+
+
+def _flaws_of_image(contents: Contents, place: str) -> tuple[str, ...]:
+    try:
+        with Images().look(contents.image, place=place) as tx:
+            return tuple(f"{place}: {flaw}" for flaw in flaws_of(tx))
+    except UnknownFormat:
+        raise
+    except CorruptionError as exc:
+        return (str(exc),)
