@@ -87,6 +87,8 @@ class Attempt:
         """How often the database has agreed that this attempt is live."""
         self.lag_s: float | None = None
         """How long the last state took from the spool to its commit."""
+        self.pace: Mapping[str, float] = {}
+        """What was measured to decide how often to save; it is written down with every write."""
         self._taken_s: float | None = None
         self._timeline = timeline
         self._moved = moved
@@ -145,14 +147,17 @@ class Attempt:
             self._timeline.resumed(restored.chosen.record if restored.chosen else None)
         return restored
 
-    def collect(self) -> None:
-        """Store and commit what the trainer has handed over: the newest state, every epoch, at the end the result."""
+    def collect(self, *, is_over: bool = False) -> None:
+        """Store and commit what the trainer has handed over: the newest state, every epoch, at the end the result.
+
+        is_over: nothing more will come, so a state that could only be committed with something later is let go.
+        """
         try:
-            self._collect()
+            self._collect(is_over=is_over)
         finally:
             self.spool.note_doing(None)
 
-    def _collect(self) -> None:
+    def _collect(self, *, is_over: bool) -> None:
         held = self.spool.take()
         if held is not None and held.number not in self._states:
             self._taken_s = self._taken_s or self._clock.monotonic_s()
@@ -160,7 +165,7 @@ class Attempt:
             self._note_stored()
         # Storing can take its time: what has come meanwhile and belongs to this state goes into the same commit.
         epochs = [entry for entry in self.spool.waiting() if entry.kind == "epoch"]
-        self._commit(held, epochs)
+        self._commit(held, epochs, is_over=is_over)
         for entry in self.spool.waiting():
             if entry.kind != "result":
                 return
@@ -170,7 +175,7 @@ class Attempt:
         """Collect until nothing is left that can be saved; for a trainer that is over."""
         before: list[Entry] = []
         while (waiting := self.spool.waiting()) != before:
-            self.collect()
+            self.collect(is_over=True)
             before = waiting
 
     def take_news(self) -> list[SavedEpoch]:
@@ -259,7 +264,7 @@ class Attempt:
 
     # A commit.
 
-    def _commit(self, held: Held | None, entries: list[Entry]) -> None:
+    def _commit(self, held: Held | None, entries: list[Entry], *, is_over: bool) -> None:
         """Commit the state that is held and the epochs that are complete with it."""
         items: list[attempts.Progress] = []
         if held is not None:
@@ -271,7 +276,7 @@ class Attempt:
         after = self._complete(entries[len(before) :])
         items += [self._epoch(epoch) for epoch in after]
         if not any(item.state for item in items):
-            if held is not None and self._is_overtaken(held):
+            if held is not None and (is_over or self._is_overtaken(held)):
                 self._release(held)
             return
         self.spool.note_doing("committing")
@@ -407,11 +412,14 @@ class Attempt:
             if deleted:
                 mark_deleted(tx, deleted, now_s=now_s)
             if account:
-                attempts.record_seconds(tx, self.claim, session=account[0], attempt=account[1], seen_at_s=now_s)
+                own, worked = account
+                attempts.record_seconds(tx, self.claim, attempt=worked, session=own, pace=self.pace, seen_at_s=now_s)
             return action(tx)
 
         outcome = self._database.transact(both)
         self.writes += 1
+        if self._timeline and account:
+            self._timeline.written(account[1])
         del self._deleted[: len(deleted)]
         return outcome
 

@@ -11,12 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qcqueue.checkpoints.spool import Spool
+from qcqueue.core.words import count, size
 from qcqueue.errors import CorruptionError, LeaseLost, StoreError
+from qcqueue.queue.blobs import live_owners, needed_blobs
 from qcqueue.queue.claim import claim_held_by
 from qcqueue.queue.values import Claim, LiveAttempt
 from qcqueue.worker.attempt import Attempt
+from qcqueue.worker.orphans import orphans
 from qcqueue.worker.survey import Sight
 from qcqueue.worker.tools import Tools
+
+# What a dead session left is cleared after so many leases: some minutes on a local disk, an hour on Drive.
+GRACE_LEASES = 6
 
 
 class Estate:
@@ -27,6 +33,8 @@ class Estate:
         self._attempt_on = attempt_on
         self._foreign: set[str] = set()  # sessions of other queues
         self._saving: LiveAttempt | None = None
+        self.is_tidy = False
+        """Whether the store was looked through for what dead attempts left there."""
 
     @property
     def has_unsaved(self) -> bool:
@@ -68,6 +76,20 @@ class Estate:
         for heartbeat in {*seen.silent, *seen.heartbeats.values()}:
             with contextlib.suppress(StoreError):  # a heartbeat nobody needs is litter, and a job may be held by now
                 self._tools.store.forget_heartbeat(heartbeat)
+
+    def clear_store(self) -> None:
+        """Delete what attempts that have ended stored and never committed. Raises: StoreError: some may be left."""
+        self.is_tidy = True
+        tools = self._tools
+        listed = list(tools.store.list_blobs())
+        # Asked after the listing, and at the head: whoever stored what was listed had claimed its job by then.
+        needed, live = tools.database.transact(lambda tx: (needed_blobs(tx), live_owners(tx)))
+        lost = orphans(listed, {it.blob.place for it in needed}, live, grace_s=GRACE_LEASES * tools.lease.ttl_s)
+        for blob in lost:
+            tools.store.delete(blob)
+        if lost:
+            total = size(sum(blob.size_bytes for blob in lost))
+            tools.narrate(f"deleted {count(len(lost), 'file')}, {total}, that dead sessions left in the store")
 
     def _save(self, left: LiveAttempt) -> None:
         narrate, what = self._tools.narrate, f"attempt {left.number} on {left.job_name} left on this machine"

@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 
 from qcqueue.storage.base import Blob, Listed
 
-# By the store's own clock. A listing and a copy of the database may be late; nobody is in a hurry.
+# By the store's own clock. A listing may be late, and nobody is in a hurry.
 GRACE_S = 3600.0
 
 # How an attempt signs what it stores: its session and its number.
@@ -18,7 +18,11 @@ AN_ATTEMPT = re.compile(r"[0-9a-z-]{1,60}-[1-9][0-9]{0,17}")
 
 
 def orphans(
-    listed: Iterable[Listed], needed_places: AbstractSet[str], live_owners: AbstractSet[str]
+    listed: Iterable[Listed],
+    needed_places: AbstractSet[str],
+    live_owners: AbstractSet[str],
+    *,
+    grace_s: float = GRACE_S,
 ) -> tuple[Blob, ...]:
     """Return what may be deleted of a listing, each once.
 
@@ -26,15 +30,17 @@ def orphans(
     Both are asked at the head of the database, and after the listing: whoever stored a blob had claimed by then. What
     nobody in particular stored, a dataset for example, is never among them.
     """
-    found = (it.blob for it in listed if is_orphan(it, needed_places, live_owners))
+    found = (it.blob for it in listed if is_orphan(it, needed_places, live_owners, grace_s=grace_s))
     return tuple(dict.fromkeys(found))
 
 
-def is_orphan(it: Listed, needed_places: AbstractSet[str], live_owners: AbstractSet[str]) -> bool:
+def is_orphan(
+    it: Listed, needed_places: AbstractSet[str], live_owners: AbstractSet[str], *, grace_s: float = GRACE_S
+) -> bool:
     return (
         is_an_attempts(it)
         and it.owner not in live_owners
-        and it.age_s >= GRACE_S
+        and it.age_s >= grace_s
         and bool(it.blob.place)
         and it.blob.place not in needed_places
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 from qcqueue.checkpoints.spool import Progress, Spool
-from qcqueue.core.goodput import total
+from qcqueue.core.goodput_words import start_said
 from qcqueue.queue.sessions import SessionLine
 from qcqueue.scheduling.cadence import Cadence, Measured, choose_cadence, explain_cadence
 from qcqueue.scheduling.lifetimes import Lifetime, mean_life_s
@@ -19,10 +19,13 @@ class Pace:
         self._mean_session_s: float | None = None
         self._val_s = 0.0
         self._told = Cadence()
+        self._has_told_start = False
 
     def sessions_were(self, lines: Iterable[SessionLine]) -> None:
         """Learn from the sessions of this queue how long one lives."""
-        self._mean_session_s = mean_life_s(map(lifetime, filter(has_ended, lines)))
+        self._mean_session_s = mean_life_s(
+            Lifetime(held_s=line.held_s, was_taken=line.ended_at_s is None) for line in lines if line.is_over
+        )
 
     def validated(self, seconds: float) -> None:
         self._val_s = seconds
@@ -32,6 +35,7 @@ class Pace:
         progress = spool.progress()
         if progress is None or not progress.steps:
             return
+        self._tell_start(spool, progress)
         self.measured = self._of(progress, lag_s)
         cadence = choose_cadence(self.measured)
         if cadence != self._told:
@@ -41,6 +45,21 @@ class Pace:
 
     def forget_the_job(self) -> None:
         self.measured, self._told, self._val_s = Measured(), Cadence(), 0.0
+        self._has_told_start = False
+
+    def numbers(self) -> dict[str, float]:
+        """Return what is measured of the job, by name, without how long sessions live: that is not its own."""
+        found = {"epoch_s": self.measured.epoch_s, "stall_s": self.measured.stall_s, "lag_s": self.measured.lag_s}
+        return {name: value for name, value in {**found, "steps": self.measured.steps}.items() if value is not None}
+
+    def _tell_start(self, spool: Spool, progress: Progress) -> None:
+        """Say once what lay before the first step of this attempt."""
+        if self._has_told_start or progress.phase not in ("training", "saving", "validating"):
+            return
+        self._has_told_start = True
+        order = spool.order()
+        if said := start_said(progress.seconds, resumes=bool(order and order.resumes)):
+            self._narrate(said)
 
     def _of(self, progress: Progress, lag_s: float | None) -> Measured:
         return Measured(
@@ -50,16 +69,3 @@ class Pace:
             mean_session_s=self._mean_session_s,
             steps=progress.steps,
         )
-
-
-def has_ended(line: SessionLine) -> bool:
-    """Return whether a session is over and it is known for how long it was held."""
-    return line.ended_at_s is not None or (
-        line.seen_at_s is not None and bool(line.attempts) and all(it.ended_at_s is not None for it in line.attempts)
-    )
-
-
-def lifetime(line: SessionLine) -> Lifetime:
-    end_s = line.ended_at_s or line.seen_at_s or line.started_at_s
-    held_s = max(end_s - line.started_at_s, total(line.seconds))
-    return Lifetime(held_s=held_s, was_taken=line.ended_at_s is None)

@@ -13,7 +13,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qcqueue.checkpoints.spool import Failure, Spool
+from qcqueue.core.canonical import canonical_json
 from qcqueue.core.goodput import Part
+from qcqueue.core.goodput_words import session_said
 from qcqueue.core.outcomes import Cause, cause_of
 from qcqueue.core.records import EpochMetrics
 from qcqueue.core.spec import JobSpec
@@ -27,7 +29,7 @@ from qcqueue.errors import (
     StoreError,
     TrainingError,
 )
-from qcqueue.queue.claim import begin_session, claim, claim_held_by, end_session
+from qcqueue.queue.claim import begin_session, claim, claim_held_by, end_session, note_seen
 from qcqueue.queue.sessions import SessionLine, session_lines
 from qcqueue.queue.values import Checkpoint, Claim, LiveAttempt
 from qcqueue.scheduling.order import first_runnable
@@ -214,6 +216,9 @@ class Session:
             choose=lambda jobs: first_runnable(jobs, seen.obstacles),
             now_s=self._tools.clock.now_s(),
         )
+        if held:  # from here on its time is accounted for, should it vanish before the first commit
+            own = canonical_json(self._timeline.ledgers(None)[0])
+            note_seen(tx, self.id, self._tools.clock.now_s(), seconds=own)
         return held, session_lines(tx) if held else ()
 
     def _prepare(self) -> float | None:
@@ -251,7 +256,7 @@ class Session:
         attempt.spool.resume_with(restored.chosen.record if restored.chosen else None)
         self._resumed, self._waiting_for = _where_from(restored.chosen), None
         self._tools.narrate(f"{held.job_name}, attempt {held.attempt}: {self._resumed}")
-        return self._go(self._watch)
+        return self._go(self._watch if self._estate.is_tidy else self._tidy)
 
     def _start_trainer(self, spool: Spool) -> None:
         if self._tools.trainer.exit_code() is not None:
@@ -264,6 +269,12 @@ class Session:
         self._tools.trainer.kill()
         self._timeline.trainer_ended(self._working().spool.progress())
 
+    def _tidy(self) -> float:
+        """Delete, once a session, what dead ones left in the store; the trainer is still busy with its libraries."""
+        with contextlib.suppress(StoreError):
+            self._estate.clear_store()
+        return self._go(self._watch)
+
     def _watch(self) -> float | None:
         now_s = self._tools.clock.monotonic_s()
         exit_code = self._tools.trainer.exit_code()
@@ -272,7 +283,7 @@ class Session:
         try:
             self._beat(now_s)
             if now_s >= self._retry_due_s:
-                self._collect()
+                self._collect(is_over=exit_code is not None)
                 self._waiting_for = None
                 self._mind_the_pace(now_s)
                 if exit_code is not None and not self._working().spool.holds_unsaved():
@@ -324,6 +335,8 @@ class Session:
 
     def _part(self, ending: Ending) -> None:
         tools, seconds = self._tools, self._timeline.ledgers(None)[0]
+        if self._timeline.has_worked:
+            tools.narrate(session_said(self._timeline.whole()))
         # Nothing is held any more, so a goodbye that is not heard costs nothing.
         with contextlib.suppress(StoreError):
             tools.database.transact(
@@ -362,9 +375,10 @@ class Session:
             self._beat(self._tools.clock.monotonic_s())
         self.on_transfer()
 
-    def _drop(self) -> None:
+    def _drop(self, rest: Part = Part.RELEASE) -> None:
+        """Part with the attempt. rest: what the time after its last write went into."""
         self._end_trainer()
-        self._timeline.attempt_ends()
+        self._timeline.attempt_ends(rest)
         self._working().spool.close()
         self._attempt = None
         self._writes_seen = 0
@@ -412,7 +426,7 @@ class Session:
 
     def _lost(self, lease_lost: LeaseLost) -> float | None:
         self._tools.narrate(str(lease_lost))
-        self._drop()
+        self._drop(Part.LOST)
         if self._limits.jobs is None:  # whoever took this one away has left the others
             self._worst = self._worst or Ending.LEASE_LOST
             return self._go(self._look)
@@ -435,9 +449,9 @@ class Session:
             attempt.check_live()
         self._writes_seen = attempt.writes
 
-    def _collect(self) -> None:
+    def _collect(self, *, is_over: bool) -> None:
         attempt = self._working()
-        attempt.collect()
+        attempt.collect(is_over=is_over)
         for epoch in attempt.take_news():
             self._epochs += 1
             self._deaths = 0
@@ -450,6 +464,7 @@ class Session:
             self._pace_due_s = now_s + PACE_EVERY_S
             attempt = self._working()
             self._pace.mind(attempt.spool, lag_s=attempt.lag_s)
+            attempt.pace = self._pace.numbers()
 
     def _mind_the_limits(self, now_s: float) -> None:
         self._mind_the_deadline()

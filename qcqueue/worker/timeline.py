@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from qcqueue.checkpoints.spool import Phase, Progress
 from qcqueue.clock import Clock
-from qcqueue.core.goodput import Part, Seconds, add, rename, total, with_rest
+from qcqueue.core.goodput import Goodput, Part, Seconds, add, goodput_of, rename, total, with_rest
 from qcqueue.core.records import EpochTiming, TrainingRecord
 
 PART_OF: Mapping[Phase, Part] = {
@@ -33,6 +33,8 @@ class Timeline:
         self._clock = clock
         self._own = add(before)
         self._attempt: dict[str, float] | None = None
+        self._written: Seconds = {}
+        self._ended: list[Seconds] = []
         self._part = Part.CONTENTION
         self._mark_s = clock.monotonic_s()
         self._trainer_since_s: float | None = None
@@ -45,7 +47,7 @@ class Timeline:
 
     def attempt_begins(self) -> None:
         self._settle(None)
-        self._attempt, self._kept = {}, Kept()
+        self._attempt, self._written, self._kept = {}, {}, Kept()
 
     def trainer_starts(self) -> None:
         self._settle(None)
@@ -66,10 +68,30 @@ class Timeline:
         """Note where the attempt takes the run up: what is in its record was trained before."""
         self._kept.begin(record)
 
-    def attempt_ends(self) -> None:
-        """Close the attempt's account. What follows is the session's own time."""
+    def written(self, attempt: Seconds) -> None:
+        """Note the account of the attempt that stands in the database now."""
+        self._written = attempt
+
+    def attempt_ends(self, rest: Part = Part.RELEASE) -> None:
+        """Close the attempt's account. What follows is the session's own time.
+
+        So is what came after the account of it that was written last, which nobody can add to any more: it is `rest`.
+        """
         self._settle(None)
+        unwritten_s = total(self._attempt or {}) - total(self._written)
+        if unwritten_s > 0:
+            self._own = add(self._own, {rest: unwritten_s})
+        self._ended.append(self._written)
         self._attempt, self._part = None, Part.CONTENTION
+
+    def whole(self) -> Goodput:
+        """Return what all of the session's time went into until now, between its attempts and in those that ended."""
+        return goodput_of([self.ledgers(None)[0], *self._ended])
+
+    @property
+    def has_worked(self) -> bool:
+        """Whether an attempt has ended."""
+        return bool(self._ended)
 
     def ledgers(self, progress: Progress | None, *, all_saved: bool = False) -> tuple[Seconds, Seconds]:
         """Return the accounts of now: the session's own, and the attempt's as it would stand if this were its end.
@@ -77,7 +99,7 @@ class Timeline:
         all_saved: whether all that was trained is saved; if not, what is not counts as lost.
         """
         own, attempt = self._up_to_now(progress)
-        return own, self._kept.judged(attempt or {}, all_saved=all_saved)
+        return _told(own), _told(self._kept.judged(attempt or {}, all_saved=all_saved))
 
     def _settle(self, progress: Progress | None) -> None:
         self._own, self._attempt = self._up_to_now(progress)
@@ -130,6 +152,11 @@ def _of_trainer(progress: Progress | None, spent_s: float) -> Seconds:
     if total(told) > spent_s:  # its clock and ours are read at different instants
         return {part: seconds * spent_s / total(told) for part, seconds in told.items()}
     return with_rest(told, spent_s, PART_OF[progress.phase] if progress else Part.IMPORT)
+
+
+def _told(ledger: Seconds) -> dict[str, float]:
+    """Return a ledger without the parts that took no time."""
+    return {part: seconds for part, seconds in ledger.items() if seconds}
 
 
 def _train_s(epoch: EpochTiming) -> float:

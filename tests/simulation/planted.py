@@ -178,9 +178,9 @@ def clear_the_spool_first(patch: pytest.MonkeyPatch) -> None:
     """What the trainer handed over is removed before it is committed, and a busy database loses it."""
     commit = attempt_module.Attempt._commit
 
-    def forgetful(self: attempt_module.Attempt, held: Held | None, entries: list[Entry]) -> None:
+    def forgetful(self: attempt_module.Attempt, held: Held | None, entries: list[Entry], *, is_over: bool) -> None:
         try:
-            commit(self, held, entries)
+            commit(self, held, entries, is_over=is_over)
         except StoreError:
             for entry in entries:
                 self.spool.remove(entry)
