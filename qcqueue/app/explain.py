@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from qcqueue.core.lineage import bound_to
 from qcqueue.core.outcomes import REMEDIES, Outcome
 from qcqueue.core.states import State
 from qcqueue.core.words import ago, count
 from qcqueue.queue.overview import JobLine
+from qcqueue.queue.sessions import SessionLine
 from qcqueue.queue.values import AttemptLine, JobDetail
+from qcqueue.scheduling.cadence import Measured, choose_cadence, explain_cadence
+from qcqueue.scheduling.lifetimes import Lifetime, mean_life_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,14 +21,16 @@ class Answer:
     hint: str
 
 
-def explain(detail: JobDetail, queue: Sequence[JobLine], *, now_s: float) -> Answer:
-    """Explain the state of `detail`, given all jobs in the order of the queue."""
+def explain(
+    detail: JobDetail, queue: Sequence[JobLine], sessions: Sequence[SessionLine] = (), *, now_s: float
+) -> Answer:
+    """Explain the state of `detail`, given all jobs in the order of the queue and every session there was."""
     name = detail.line.name
     match detail.line.state:
         case State.QUEUED:
-            return _queued(detail, queue)
+            return _queued(detail, queue, sessions)
         case State.RUNNING:
-            return Answer(why=_running(detail, now_s), hint=f"qcqueue status, or qcqueue log {name}")
+            return Answer(why=_running(detail, sessions, now_s), hint=f"qcqueue status, or qcqueue log {name}")
         case State.HELD:
             return Answer(
                 why=f"{name} is held: {_last_story(detail)}. {_progress(detail)}", hint=f"qcqueue release {name}"
@@ -39,7 +45,7 @@ def explain(detail: JobDetail, queue: Sequence[JobLine], *, now_s: float) -> Ans
             return Answer(why=_done(detail), hint="qcqueue report")
 
 
-def _queued(detail: JobDetail, queue: Sequence[JobLine]) -> Answer:
+def _queued(detail: JobDetail, queue: Sequence[JobLine], sessions: Sequence[SessionLine]) -> Answer:
     name, only_on = detail.line.name, detail.begun_on and bound_to(detail.spec.lineage, detail.begun_on)
     waiting = [line.name for line in queue if line.state == State.QUEUED]
     ahead = waiting.index(name)
@@ -48,7 +54,7 @@ def _queued(detail: JobDetail, queue: Sequence[JobLine]) -> Answer:
     before = f" {_how_it_ended(ended)}" if ended else ""
     where = f" on {only_on}" if only_on else ""
     return Answer(
-        why=f"{name} waits for a session{where}; {place}.{before} {_progress(detail)}",
+        why=f"{name} waits for a session{where}; {place}.{before} {_progress_and_saves(detail, sessions)}",
         hint=(
             f'qcqueue work, there; or qcqueue cancel {name}, and enqueue it under another name with lineage = "any"'
             if only_on
@@ -57,12 +63,12 @@ def _queued(detail: JobDetail, queue: Sequence[JobLine]) -> Answer:
     )
 
 
-def _running(detail: JobDetail, now_s: float) -> str:
+def _running(detail: JobDetail, sessions: Sequence[SessionLine], now_s: float) -> str:
     live = detail.attempts[-1]
     return (
         f"{detail.line.name} is held by session {live.session_id} on {live.host}, attempt {live.number}, "
         f"begun {ago(live.started_at_s, now_s)}. If that session vanishes, the job is claimed again by the next one. "
-        f"{_progress(detail)}"
+        f"{_progress_and_saves(detail, sessions)}"
     )
 
 
@@ -104,3 +110,32 @@ def _progress(detail: JobDetail) -> str:
     if line.epochs_done == 0:
         return f"None of its {count(line.epochs, 'epoch')} is trained yet."
     return f"{line.epochs_done} of {count(line.epochs, 'epoch')} are saved."
+
+
+def _progress_and_saves(detail: JobDetail, sessions: Sequence[SessionLine]) -> str:
+    """Return how far it is, and how often it saves with the numbers behind that, in one sentence."""
+    measured = _measured(detail, sessions)
+    if measured is None:
+        return _progress(detail)
+    saves = explain_cadence(choose_cadence(measured), measured)
+    return f"{_progress(detail).removesuffix('.')}; {saves[:1].lower()}{saves[1:]}"
+
+
+def _measured(detail: JobDetail, sessions: Sequence[SessionLine]) -> Measured | None:
+    """Return what the newest attempt with an epoch measured; what it did not write down is taken from its epochs."""
+    epochs = detail.official_epochs()
+    if not epochs:
+        return None
+    newest = max(epoch.attempt for epoch in epochs)
+    timings = [epoch.timing for epoch in epochs if epoch.attempt == newest]
+    # The first save of a trainer also gets the memory that all others use again; an epoch that was not saved took none.
+    stalls = [timing.checkpoint_s for timing in timings[1:] if timing.checkpoint_s]
+    pace = next(attempt.pace for attempt in detail.attempts if attempt.number == newest)
+    ended = (Lifetime(held_s=it.held_s, was_taken=it.ended_at_s is None) for it in sessions if it.is_over)
+    return Measured(
+        epoch_s=pace.get("epoch_s") or median(it.train_s - (it.first_step_s or 0.0) + it.val_s for it in timings),
+        stall_s=pace.get("stall_s", median(stalls) if stalls else None),
+        lag_s=pace.get("lag_s"),
+        mean_session_s=mean_life_s(ended),
+        steps=int(pace.get("steps", timings[-1].step_count)),
+    )

@@ -1,5 +1,6 @@
 """The JSON a script reads: field names are promises (see the contract in the README)."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -7,12 +8,31 @@ from qcqueue.core.words import iso
 
 if TYPE_CHECKING:
     from qcqueue.core.evaluation import Result
+    from qcqueue.core.goodput import Goodput
+    from qcqueue.queue.accounts import Accounts
     from qcqueue.queue.overview import JobLine
     from qcqueue.queue.values import EpochLine, JobDetail
 
 
+def status_document(lines: "Sequence[JobLine]", accounts: "Accounts") -> dict[str, Any]:
+    """All jobs as in `status --json`, and what the time went into: by job, by study and in all."""
+    return {
+        "jobs": [{**line_document(line), "goodput": goodput_document(accounts.jobs.get(line.name))} for line in lines],
+        "studies": [
+            {"study": study, "goodput": goodput_document(accounts.studies.get(study))}
+            for study in dict.fromkeys(line.study for line in lines)
+        ],
+        "goodput": goodput_document(accounts.whole),
+    }
+
+
+def goodput_document(goodput: "Goodput | None") -> dict[str, Any] | None:
+    """What held time went into, in seconds by part; None where nothing is known of it."""
+    return goodput.to_json() if goodput and goodput.held_s else None
+
+
 def line_document(line: "JobLine") -> dict[str, Any]:
-    """One job as in `status --json`."""
+    """One job on its own, without its time."""
     return {
         "name": line.name,
         "study": line.study,
@@ -28,10 +48,11 @@ def line_document(line: "JobLine") -> dict[str, Any]:
     }
 
 
-def detail_document(detail: "JobDetail") -> dict[str, Any]:
+def detail_document(detail: "JobDetail", goodput: "Goodput | None") -> dict[str, Any]:
     """One job as in `show --json`; `epochs` becomes the list of official epochs, `epochs_total` their number."""
     return {
         **line_document(detail.line),
+        "goodput": goodput_document(goodput),
         "epochs_total": detail.line.epochs,
         "spec": detail.spec.to_json(),
         "dataset_sha256": detail.dataset_sha256,

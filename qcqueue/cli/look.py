@@ -8,6 +8,7 @@ from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, print_json,
 
 if TYPE_CHECKING:
     from qcqueue.app.workplace import Workplace
+    from qcqueue.queue.accounts import Accounts
     from qcqueue.queue.overview import JobLine
     from qcqueue.queue.values import JobDetail
 
@@ -55,10 +56,15 @@ def status(
     if as_json:
         print_json(_status_json(place))
         return
-    say(status_screen(_lines(place), now_s=place.clock.now_s()))
+
+    def screen() -> str:
+        lines, accounts = _standing(place)
+        return status_screen(lines, goodput=accounts.whole, now_s=place.clock.now_s())
+
+    say(screen())
     while watch:
         place.clock.sleep(WATCH_EVERY_S)
-        typer.echo(CLEAR + status_screen(_lines(place), now_s=place.clock.now_s()))
+        typer.echo(CLEAR + screen())
 
 
 def show(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
@@ -68,10 +74,17 @@ def show(job: JobArgument, store: StoreOption = None, as_json: JsonOption = Fals
 
     place = workplace(store)
     detail = _detail(place, job)
+    with place.read() as tx:
+        from qcqueue.queue.accounts import accounts_of
+        from qcqueue.queue.blobs import kept_bytes_of
+        from qcqueue.queue.sessions import session_lines
+
+        goodput = accounts_of(session_lines(tx)).jobs.get(detail.line.name)
+        kept_bytes = kept_bytes_of(tx, detail.line.name)
     if as_json:
-        print_json({"store": place.store.url, "as_of": _now(place), **detail_document(detail)})
+        print_json({"store": place.store.url, "as_of": _now(place), **detail_document(detail, goodput)})
     else:
-        say(detail_screen(detail, now_s=place.clock.now_s()))
+        say(detail_screen(detail, goodput=goodput, kept_bytes=kept_bytes, now_s=place.clock.now_s()))
 
 
 def log(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
@@ -95,13 +108,26 @@ def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False
     detail = _detail(place, job)
     with place.read() as tx:
         from qcqueue.queue.overview import job_lines
+        from qcqueue.queue.sessions import session_lines
 
-        answer = explain(detail, job_lines(tx), now_s=place.clock.now_s())
+        answer = explain(detail, job_lines(tx), session_lines(tx), now_s=place.clock.now_s())
     if as_json:
         print_json({"name": detail.line.name, "state": detail.line.state, "why": answer.why, "next": answer.hint})
     else:
         typer.echo(answer.why)
         typer.echo(f"next: {answer.hint}")
+
+
+def _standing(place: "Workplace") -> tuple[list["JobLine"], "Accounts"]:
+    """Return all jobs, and what the time of all sessions went into."""
+    from qcqueue.queue.accounts import accounts_of
+    from qcqueue.queue.overview import job_lines
+    from qcqueue.queue.sessions import session_lines
+
+    with place.read() as tx:
+        lines, accounts = job_lines(tx), accounts_of(session_lines(tx))
+    tell_age(place)
+    return lines, accounts
 
 
 def _lines(place: "Workplace") -> list["JobLine"]:
@@ -123,10 +149,10 @@ def _detail(place: "Workplace", job: str) -> "JobDetail":
 
 
 def _status_json(place: "Workplace") -> dict[str, Any]:
-    from qcqueue.cli.documents import line_document
+    from qcqueue.cli.documents import status_document
 
-    jobs = [line_document(line) for line in _lines(place)]
-    return {"store": place.store.url, "as_of": _now(place), "jobs": jobs}
+    standing = status_document(*_standing(place))
+    return {"store": place.store.url, "as_of": _now(place), **standing}
 
 
 def _now(place: "Workplace") -> str:

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qcqueue.cli.table import bar, colour, columns
+from qcqueue.core.goodput_words import largest_first, percent, queue_said
 from qcqueue.core.states import State
 from qcqueue.core.words import count, duration, listed, moment, size
 
 if TYPE_CHECKING:
-    from qcqueue.app.drill import Certificate
+    from qcqueue.app.certificate import Certificate
     from qcqueue.app.plug import Kill
     from qcqueue.core.evaluation import Appraisal
+    from qcqueue.core.goodput import Goodput
     from qcqueue.queue.overview import JobLine
     from qcqueue.queue.values import DatasetLine, JobDetail
 
@@ -39,8 +41,8 @@ def first_steps() -> str:
     )
 
 
-def status_screen(lines: "Sequence[JobLine]", *, now_s: float) -> str:
-    """Return the table of all jobs and one line that sums it up."""
+def status_screen(lines: "Sequence[JobLine]", *, goodput: "Goodput | None" = None, now_s: float) -> str:
+    """Return the table of all jobs, one line that sums it up, and one of where the time went as far as is known."""
     if not lines:
         return "The queue is empty.\nnext: qcqueue enqueue jobs/tiny.toml"
     rows = [("JOB", "STATE", "PROGRESS", "EPOCHS", "ATTEMPTS", "CUTS", "CHANGED")]
@@ -61,7 +63,9 @@ def status_screen(lines: "Sequence[JobLine]", *, now_s: float) -> str:
         colour(text, COLOURS[line.state]) if line.state in COLOURS else text
         for text, line in zip(body, lines, strict=True)
     ]
-    return "\n".join([colour(head, "bold"), *painted, "", _summary(lines)])
+    bound = [f"{line.name} goes on only on {line.only_on}." for line in lines if line.only_on]
+    spent = [queue_said(goodput)] if goodput and goodput.held_s else []
+    return "\n".join([colour(head, "bold"), *painted, "", _summary(lines), *spent, *bound])
 
 
 def today(lines: "Sequence[JobLine]", *, url: str, now_s: float) -> str:
@@ -75,6 +79,7 @@ def today(lines: "Sequence[JobLine]", *, url: str, now_s: float) -> str:
     said += [f"{line.name} is running: {line.epochs_done} of {line.epochs} epochs saved." for line in running]
     if waiting:
         said.append(f"Next is {waiting[0].name}, {waiting[0].epochs_done} of {waiting[0].epochs} epochs saved.")
+        said += [f"{line.name} goes on only on {line.only_on}." for line in waiting if line.only_on]
     said += [f"{line.name} failed: {line.failure_message}" for line in failed]
     return "\n".join([*said, f"next: {_next_command(running, waiting, failed)}"])
 
@@ -94,8 +99,10 @@ def _summary(lines: "Sequence[JobLine]") -> str:
     return f"{count(len(lines), 'job')}: {listed(parts)}. {done} of {count(total, 'epoch')} saved."
 
 
-def detail_screen(detail: "JobDetail", *, now_s: float) -> str:
-    """Return everything about one job, most important first."""
+def detail_screen(
+    detail: "JobDetail", *, goodput: "Goodput | None" = None, kept_bytes: int | None = None, now_s: float
+) -> str:
+    """Return everything about one job, most important first. kept_bytes: of all that its kept states are made of."""
     line, spec = detail.line, detail.spec
     said = [
         f"{colour(line.name, 'bold')}  {line.state}, {line.epochs_done} of {line.epochs} epochs saved, "
@@ -107,7 +114,10 @@ def detail_screen(detail: "JobDetail", *, now_s: float) -> str:
         said.append(f"failed: {line.failure_message}")
     if detail.result:
         said += ["", *_result_lines("best", detail.result.best), *_result_lines("last", detail.result.last)]
-    return "\n".join([*said, "", *_epoch_table(detail), "", *_attempt_table(detail, now_s), "", *_space(detail)])
+    said += ["", *_epoch_table(detail), "", *_attempt_table(detail, now_s)]
+    if goodput and goodput.held_s:
+        said += ["", *_time_table(goodput)]
+    return "\n".join([*said, "", *_space(detail, kept_bytes)])
 
 
 def story(detail: "JobDetail", *, now_s: float) -> str:
@@ -140,15 +150,18 @@ def dataset_table(lines: "Sequence[DatasetLine]") -> str:
 
 def certificate_screen(certificate: "Certificate") -> str:
     """Return what a drill has shown."""
-    from qcqueue.app.drill import ran_on
+    from qcqueue.app.certificate import ran_on, versions_of
 
     verdict = colour("EQUAL", "green") if certificate.is_equal else colour("DIFFERENT", "red")
     said = [
         f"{colour(certificate.job, 'bold')}  {verdict}  {count(len(certificate.kills), 'SIGKILL')} "
         f"(seed {certificate.seed}), {count(certificate.interruptions, 'interruption')} recorded, "
         f"{certificate.kills_in_attempts} of the kills fell inside an attempt",
-        f"  {_moments(certificate.kills)}",
+        f"  kills: {listed([f'{times} {moment}' for moment, times in certificate.kills_by_moment.items()]) or 'none'}",
+        f"  {count(certificate.attempts, 'attempt')}, {certificate.step_resumes} gone on from within an epoch"
+        f"{_cost(certificate)}",
         f"  {ran_on(certificate.identity)}",
+        f"  {versions_of(certificate)}",
     ]
     for name, undisturbed in certificate.undisturbed.items():
         cut = certificate.cut[name]
@@ -164,9 +177,10 @@ def kill_list(kills: "Sequence[tuple[str, Kill]]") -> str:
     return "\n".join(columns(rows))
 
 
-def _moments(kills: "Sequence[Kill]") -> str:
-    times = Counter(kill.moment for kill in kills)
-    return "kills: " + (listed([f"{number} {moment}" for moment, number in times.most_common()]) or "none")
+def _cost(certificate: "Certificate") -> str:
+    if certificate.lost_s is None or certificate.redone_s is None:
+        return ""
+    return f", {duration(certificate.lost_s)} of work lost, {duration(certificate.redone_s)} done again"
 
 
 def _result_lines(which: str, appraisal: "Appraisal") -> list[str]:
@@ -218,6 +232,16 @@ def _attempt_table(detail: "JobDetail", now_s: float) -> list[str]:
     return columns(rows)
 
 
-def _space(detail: "JobDetail") -> list[str]:
-    kept = {row.state_sha256: row.size_bytes for row in detail.checkpoints if row.status == "kept"}
-    return [f"{count(len(kept), 'state')} kept, {size(sum(kept.values()))}"]
+def _time_table(goodput: "Goodput") -> list[str]:
+    rows = [("where the time went", "", ""), ("held", duration(goodput.held_s), "")]
+    rows.append(("goodput", duration(goodput.productive_s), percent(goodput.goodput or 0.0)))
+    rows += [
+        (f"  {part.label}", duration(spent_s), percent(spent_s / goodput.held_s))
+        for part, spent_s in largest_first(goodput)
+    ]
+    return columns(rows, right=frozenset({1, 2}))
+
+
+def _space(detail: "JobDetail", kept_bytes: int | None) -> list[str]:
+    kept = {row.state_sha256 for row in detail.checkpoints if row.status == "kept"}
+    return [f"{count(len(kept), 'state')} kept" + ("" if kept_bytes is None else f", {size(kept_bytes)}")]

@@ -25,6 +25,7 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         "ALTER TABLE sessions ADD COLUMN seconds TEXT DEFAULT '{}' NOT NULL",
         "ALTER TABLE sessions ADD COLUMN seen_at_s FLOAT",
         "ALTER TABLE attempts ADD COLUMN seconds TEXT DEFAULT '{}' NOT NULL",
+        "ALTER TABLE attempts ADD COLUMN pace TEXT DEFAULT '{}' NOT NULL",
         "CREATE INDEX replaced_epochs ON epochs (job_id, epoch) WHERE official = 0",
         "CREATE INDEX checkpoints_by_state ON checkpoints (state_sha256, status)",
         """

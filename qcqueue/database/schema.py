@@ -102,7 +102,7 @@ sessions = Table(
 )
 
 # One session's work on one job. number is the fencing token: it only rises, and only the live one may write. seconds is
-# its part of the session's ledger.
+# its part of the session's ledger, pace what its session measured to decide how often to save.
 attempts = Table(
     "attempts",
     metadata,
@@ -115,6 +115,7 @@ attempts = Table(
     Column("outcome", String),
     Column("reason", Text),
     Column("seconds", Text, nullable=False, server_default="{}"),
+    Column("pace", Text, nullable=False, server_default="{}"),
     UniqueConstraint("job_id", "number"),
     _one_of("outcome", Outcome),
     CheckConstraint("(outcome IS NULL) = (ended_at_s IS NULL)", name="an_ended_attempt_has_an_outcome"),

@@ -1,7 +1,8 @@
 """What the time that machines were held went into, by job, by study and in all. Decides only.
 
 A session writes down its account with every commit. One that vanished was held until its last sign of life, and what it
-did after its last commit is lost. The time of a session outside its attempts is of the study it worked on first.
+did after its last commit is lost. The time of a session outside its attempts is of the study it worked on first. Of the
+sessions of an older qcqueue, which wrote down nothing, nothing is counted: neither as of use nor as held.
 """
 
 from collections import defaultdict
@@ -9,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from qcqueue.core.goodput import Goodput, Part, Seconds, add, goodput_of, total
-from qcqueue.queue.values import SessionAttempt, SessionLine
+from qcqueue.queue.sessions import SessionAttempt, SessionLine
 
 BEFORE = (Part.BOOT, Part.INSTALL, Part.IDLE)
 """What a session counts that lies before it began."""
@@ -29,6 +30,8 @@ def accounts_of(sessions: Iterable[SessionLine]) -> Accounts:
     jobs, studies = defaultdict[str, list[Seconds]](list), defaultdict[str, list[Seconds]](list)
     everything: list[Seconds] = []
     for session in sessions:
+        if not session.has_ledger:
+            continue
         unaccounted_s = _unaccounted_s(session)
         for attempt in session.attempts:
             is_last = attempt is session.attempts[-1]
@@ -48,7 +51,7 @@ def accounts_of(sessions: Iterable[SessionLine]) -> Accounts:
 
 def _unaccounted_s(session: SessionLine) -> float:
     """Return how long a session that vanished was seen alive after it wrote down its account."""
-    if session.ended_at_s is not None or session.seen_at_s is None:
+    if session.ended_at_s is not None or session.seen_at_s is None or not session.is_over:
         return 0.0
     within = add(session.seconds, *(attempt.seconds for attempt in session.attempts))
     accounted_s = total(within) - sum(session.seconds.get(part, 0.0) for part in BEFORE)

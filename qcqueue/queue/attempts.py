@@ -8,12 +8,14 @@ written again, word for word, by whoever was not told what came of the first tim
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, exists, insert, select, update
 
-from qcqueue.core.canonical import canonical_json
+from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.evaluation import Result
+from qcqueue.core.goodput import Part, Seconds, add, total
 from qcqueue.core.outcomes import Cause, Outcome
 from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.states import Event
@@ -105,6 +107,7 @@ def _live(held: Claim, row: Any) -> Live:
 _STANDING = (attempts.c.id, attempts.c.job_id, attempts.c.outcome, attempts.c.reason)
 _IS_THIS = and_(jobs.c.name == bindparam("job"), attempts.c.number == bindparam("attempt"))
 _ATTEMPT = select(*_STANDING).join_from(attempts, jobs).where(_IS_THIS)
+_LEDGER = select(attempts.c.seconds, attempts.c.pace).join_from(attempts, jobs).where(_IS_THIS)
 # With what it wrote last, newest first: whoever writes the same again can only mean these.
 _WRITTEN = (
     select(
@@ -182,6 +185,7 @@ def commit_progress(
     *,
     stored: AbstractSet[str],
     mended: AbstractSet[str] = frozenset(),
+    credit: Seconds = MappingProxyType({}),
     keep: Keep,
     now_s: float,
 ) -> Committed:
@@ -189,7 +193,8 @@ def commit_progress(
 
     stored: digests this attempt has stored and verified itself and that no commit has named since. Once one has, only
     a kept checkpoint vouches for a blob: when none names it, somebody may be deleting it. mended: those among them that
-    were found damaged where the database says they are; from now on they are found anew. The caller deletes what is
+    were found damaged where the database says they are; from now on they are found anew. credit: seconds of this work
+    that the account of the attempt calls lost, or does not know, because its session died. The caller deletes what is
     retired; what it cannot delete the next attempt is told to, by `resume`.
     """
     states = [item.record.epochs_done for item in items if item.state]
@@ -213,21 +218,39 @@ def commit_progress(
         tx.execute(_EPOCHS, finished)
     retired = write(tx, attempt.job_id, [it for item in new for it in _written(attempt, item, now_s=now_s)], keep)
     tx.execute(_TOUCH, {"job": attempt.job_id, "updated_at_s": now_s})
+    if credit:
+        _give_back(tx, held, credit)
     # Whoever was not told what came of the first time was not told either what that retired.
     return Committed(retired=unwanted(tx) if old else retired, redone=redone)
 
 
 def record_seconds(
-    tx: Connection, held: Claim, *, attempt: Mapping[str, float], session: Mapping[str, float], seen_at_s: float
+    tx: Connection,
+    held: Claim,
+    *,
+    attempt: Mapping[str, float],
+    session: Mapping[str, float],
+    pace: Mapping[str, float] = {},
+    seen_at_s: float,
 ) -> None:
     """Write down what the time of the attempt and of its session went into so far, and that the session lived then.
 
-    Both ledgers replace those of before. It stands before another write, in one transaction with it. Of an attempt that
-    has ended it writes nothing: either it was written with that end, whose answer was lost, or it is nobody's business.
+    pace: what the session measured to decide how often to save. All three replace those of before. It stands before
+    another write, in one transaction with it. Of an attempt that has ended it writes nothing: either it was written
+    with that end, whose answer was lost, or it is nobody's business.
     """
-    seconds = {"job": held.job_name, "attempt": held.attempt, "seconds": canonical_json(attempt)}
-    if tx.execute(_SECONDS, seconds).rowcount:
+    written = {"seconds": canonical_json(attempt), "pace": canonical_json(pace)}
+    if tx.execute(_SECONDS, {"job": held.job_name, "attempt": held.attempt, **written}).rowcount:
         note_seen(tx, held.session_id, seen_at_s, seconds=canonical_json(session))
+
+
+def _give_back(tx: Connection, held: Claim, credit: Seconds) -> None:
+    """Count as useful what was believed lost."""
+    row = tx.execute(_LEDGER, {"job": held.job_name, "attempt": held.attempt}).one()
+    ledger = parse_json(row.seconds)
+    ledger[Part.LOST] = max(0.0, ledger.get(Part.LOST, 0.0) - total(credit))
+    written = {"seconds": canonical_json(add(ledger, credit)), "pace": row.pace}
+    tx.execute(_SECONDS, {"job": held.job_name, "attempt": held.attempt, **written})
 
 
 def finish(tx: Connection, held: Claim, result: Result, predictions: Blob, *, now_s: float) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     case,
     delete,
     exists,
+    func,
     literal_column,
     null,
     or_,
@@ -103,6 +104,16 @@ def needed_blobs(tx: Connection) -> tuple[NeededBlob, ...]:
     weights = {blob.sha256: blob for blob in find_blobs(tx, {sha256 for _, sha256 in specs if sha256})}
     found += [NeededBlob(blob=weights[it], kind="weights", job_name=name) for name, it in specs if it in weights]
     return tuple(found)
+
+
+def kept_bytes_of(tx: Connection, job_name: str) -> int:
+    """Return the size of all that the kept checkpoints of a job name, each file counted once, however many share it."""
+    kept = union(
+        select(checkpoints.c.state_sha256).join_from(checkpoints, jobs).where(jobs.c.name == job_name, IS_KEPT),
+        select(packs.c.sha256).join_from(packs, checkpoints).join(jobs).where(jobs.c.name == job_name),
+    )
+    total_bytes = select(func.coalesce(func.sum(blobs.c.size_bytes), 0)).where(blobs.c.sha256.in_(kept))
+    return int(tx.execute(total_bytes).scalar_one())
 
 
 def live_owners(tx: Connection) -> frozenset[str]:

@@ -1,6 +1,6 @@
-"""Everything the queue knows of one job, for `show`, `log`, `why` and the report, and of the time of its sessions.
+"""Everything the queue knows of one job, for `show`, `log`, `why` and the report.
 
-`overview` has one line a job.
+`overview` has one line a job, `sessions` what the time of its machines went into.
 """
 
 from collections import defaultdict
@@ -12,7 +12,7 @@ from qcqueue.core.evaluation import Result
 from qcqueue.core.outcomes import Outcome
 from qcqueue.core.records import EpochMetrics, EpochTiming, Identity
 from qcqueue.core.spec import JobSpec
-from qcqueue.database.schema import attempts, blobs, checkpoints, epochs, history, jobs, packs, results, sessions
+from qcqueue.database.schema import attempts, blobs, checkpoints, epochs, history, packs, results, sessions
 from qcqueue.queue.begun import begun_on
 from qcqueue.queue.jobs import find_job
 from qcqueue.queue.overview import job_lines
@@ -22,8 +22,6 @@ from qcqueue.queue.values import (
     EpochLine,
     HistoryLine,
     JobDetail,
-    SessionAttempt,
-    SessionLine,
 )
 
 _METRICS = EpochMetrics.__slots__
@@ -48,36 +46,6 @@ def job_detail(tx: Connection, typed: str) -> JobDetail:
         result=Result.from_json(parse_json(result.result)) if result else None,
         predictions_sha256=result.predictions_sha256 if result else None,
         begun_on=None if spec.lineage == "any" else begun_on(tx, [job.name]).get(job.name),
-    )
-
-
-def session_lines(tx: Connection) -> tuple[SessionLine, ...]:
-    """Return every session in the order of coming, with what the time of its machine went into."""
-    worked: dict[str, list[SessionAttempt]] = defaultdict(list)
-    for row in tx.execute(select(attempts, jobs.c.name).join_from(attempts, jobs).order_by(attempts.c.id)):
-        worked[row.session_id].append(
-            SessionAttempt(
-                job_name=row.name,
-                number=row.number,
-                started_at_s=row.started_at_s,
-                ended_at_s=row.ended_at_s,
-                seconds=parse_json(row.seconds),
-            )
-        )
-    rows = tx.execute(select(sessions).order_by(sessions.c.started_at_s, sessions.c.id))
-    return tuple(
-        SessionLine(
-            id=row.id,
-            host=row.host,
-            processor=row.processor,
-            started_at_s=row.started_at_s,
-            ended_at_s=row.ended_at_s,
-            seen_at_s=row.seen_at_s,
-            ended_how=row.ended_how,
-            seconds=parse_json(row.seconds),
-            attempts=tuple(worked[row.id]),
-        )
-        for row in rows
     )
 
 
@@ -124,6 +92,7 @@ def _attempts(tx: Connection, job_id: int, epoch_lines: list[EpochLine]) -> list
             epochs=tuple(brought[row.number]),
             seconds=parse_json(row.seconds),
             seen_at_s=row.seen_at_s,
+            pace=parse_json(row.pace),
         )
         for row in rows
     ]

@@ -1,7 +1,7 @@
 """What the queue tells its callers: plain values. No row and no connection ever leaves this package."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from qcqueue.core.canonical import parse_json
@@ -110,7 +110,8 @@ class EpochLine:
 class AttemptLine:
     """One attempt and the epochs it brought: a segment of the run.
 
-    seconds is the ledger of its time, by name; seen_at_s the last moment by which its session is known to have lived.
+    seconds is the ledger of its time, by name; seen_at_s the last moment by which its session is known to have lived;
+    pace what its session measured to decide how often to save, by name, as far as it was.
     """
 
     number: int
@@ -123,6 +124,7 @@ class AttemptLine:
     epochs: tuple[int, ...]
     seconds: Mapping[str, float]
     seen_at_s: float | None
+    pace: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

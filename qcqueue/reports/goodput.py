@@ -21,6 +21,8 @@ LEFT, RIGHT = 10, 386
 ROW_HEIGHT, BAR_TOP, BAR_HEIGHT = 40, 20, 13
 LONGEST_NAME = 30
 TICKS = (0, 25, 50, 75, 100)
+# The lines of the axis pass behind the words, not through them.
+HALO = "paint-order:stroke;stroke:var(--paper);stroke-width:4px"
 TINT = "color-mix(in srgb, {} {}%, var(--paper))"
 
 
@@ -106,7 +108,7 @@ def _share(share: float | None) -> str:
 
 
 def _seconds(seconds: float) -> Content:
-    return tag("span", duration(seconds), class_="detail") if seconds else None
+    return tag("span", duration(seconds), class_="detail", style="white-space:nowrap") if seconds else None
 
 
 def _bars(rows: Sequence[tuple[str, Goodput]], key: str) -> Markup:
@@ -147,9 +149,9 @@ def _axis(height: float) -> Markup:
 
 def _bar(name: str, goodput: Goodput, top: float) -> Markup:
     short = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
-    ink = "fill:var(--ink)"
+    ink = f"fill:var(--ink);{HALO}"
     label = tag("text", tag("title", name), short, x=LEFT, y=top + 14, class_="label", style=ink)
-    said = _text(_goodput_said(goodput), RIGHT, top + 14, anchor="end")
+    said = _text(_goodput_said(goodput), RIGHT, top + 14, anchor="end", style=HALO)
     return tag("g", label, said, list(_segments(goodput, top + BAR_TOP)))
 
 
@@ -187,5 +189,5 @@ def _swatch(group: Group) -> Markup:
     return tag("span", class_="swatch", style=f"background:{group.paint}", aria_hidden="true")
 
 
-def _text(text: str, x: float, y: float, *, anchor: str, class_: str | None = None) -> Markup:
-    return tag("text", text, x=f"{x:g}", y=f"{y:g}", text_anchor=anchor, class_=class_)
+def _text(text: str, x: float, y: float, *, anchor: str, class_: str | None = None, style: str | None = None) -> Markup:
+    return tag("text", text, x=f"{x:g}", y=f"{y:g}", text_anchor=anchor, class_=class_, style=style)

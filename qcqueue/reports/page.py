@@ -10,10 +10,12 @@ from datetime import UTC
 from qcqueue.core.outcomes import REMEDIES
 from qcqueue.core.states import State
 from qcqueue.core.words import count, date, duration, listed
+from qcqueue.queue.accounts import Accounts
 from qcqueue.queue.values import DatasetLine, JobDetail
 from qcqueue.reports.charts import Chart, Line, draw
 from qcqueue.reports.evidence import Proof, method_section, proof_section
 from qcqueue.reports.figures import ModelFigures, figures_of
+from qcqueue.reports.goodput import goodput_figure, goodput_table
 from qcqueue.reports.honesty import Note, Quantity, notes_on
 from qcqueue.reports.markup import Content, Markup, tag
 from qcqueue.reports.models import model_article
@@ -31,8 +33,9 @@ def report_page(
     title: str | None = None,
     datasets: Sequence[DatasetLine] = (),
     proofs: Sequence[Proof] = (),
+    accounts: Accounts | None = None,
 ) -> str:
-    """Return the report on some jobs, in their order, as one HTML document."""
+    """Return the report on some jobs, in their order, as one HTML document. accounts: None where none is known."""
     models = figures_of(details)
     notes = notes_on(models, datasets)
     heading = title or _heading(models)
@@ -42,6 +45,7 @@ def report_page(
         _results(models, notes) if models else None,
         _overview(models, notes),
         _classes(models, notes),
+        _held_time(models, accounts) if accounts else None,
         _models(models, notes, as_of_s=as_of_s),
         proof_section(proofs),
         method_section(models, datasets) if models else None,
@@ -197,6 +201,35 @@ def _classes(models: Sequence[ModelFigures], notes: Sequence[Note]) -> Content:
         class_table("Precision, recall and F1 at the last epoch, where it is another", last, models, notes)
         if last
         else None,
+    )
+
+
+def _held_time(models: Sequence[ModelFigures], accounts: Accounts) -> Content:
+    """Return what the time that machines were held went into, of the studies and of the jobs in this report."""
+    studies = list(dict.fromkeys(model.spec.study for model in models))
+    rows = [(f"{study}, all of it", accounts.studies[study]) for study in studies if study in accounts.studies]
+    rows += [(model.name, accounts.jobs[model.name]) for model in models if model.name in accounts.jobs]
+    known = [(name, goodput) for name, goodput in rows if goodput.held_s]
+    if not known:
+        return None
+    return tag(
+        "section",
+        tag("h2", "Where the time went"),
+        tag(
+            "p",
+            "Goodput is the share of the time machines were held that went into training and validation whose result "
+            "was saved. A job is charged from its claim to its end; a study also for what its sessions spent outside, "
+            "such as starting up.",
+        ),
+        tag(
+            "p",
+            "Of a session that was killed the time is known until its last sign of life only, so its goodput is an "
+            "upper bound. What was never saved is lost in the session that trained it; what was trained again because "
+            "a save was damaged is redone in the session that did it again. Sessions of a qcqueue that did not write "
+            "down its time are not counted.",
+        ),
+        goodput_figure(known),
+        goodput_table(known),
     )
 
 

@@ -77,7 +77,7 @@ def cost_table(models: Sequence[ModelFigures], notes: Sequence[Note]) -> Markup:
 
 def time_table(models: Sequence[ModelFigures], notes: Sequence[Note]) -> Markup:
     """Return the table of what the time was spent on."""
-    return _by_model("Where the time went", TIME, models, notes, _time)
+    return _by_model("What the epochs took", TIME, models, notes, _time)
 
 
 def class_table(

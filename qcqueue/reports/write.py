@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from qcqueue.errors import UserError
+from qcqueue.queue.accounts import Accounts
 from qcqueue.queue.values import DatasetLine, JobDetail
 from qcqueue.reports.evidence import Proof
 from qcqueue.reports.page import report_page
@@ -26,12 +27,13 @@ def write_report(
     title: str | None = None,
     datasets: Sequence[DatasetLine] = (),
     proofs: Sequence[Proof] = (),
+    accounts: Accounts | None = None,
 ) -> Path:
     """Write the report on some jobs into `folder`, which is made if need be, and return its path.
 
     Raises: UserError: the folder cannot be written.
     """
-    page = report_page(details, as_of_s=as_of_s, title=title, datasets=datasets, proofs=proofs)
+    page = report_page(details, as_of_s=as_of_s, title=title, datasets=datasets, proofs=proofs, accounts=accounts)
     target = folder / NAME
     with _translated(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ from qcqueue.queue.blobs import mark_deleted
 from qcqueue.queue.values import Checkpoint, Claim, State
 from qcqueue.storage.base import Blob, Moved, Store, silently
 from qcqueue.worker.restore import Restored, fetch_once, restore_newest
-from qcqueue.worker.timeline import Timeline
+from qcqueue.worker.timeline import Saving, Timeline, credit
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -280,6 +280,7 @@ class Attempt:
                 self._release(held)
             return
         self.spool.note_doing("committing")
+        saving = items[-1].record, [item.timing for item in items if item.timing is not None]
         committed = self._write(
             lambda tx: attempts.commit_progress(
                 tx,
@@ -287,9 +288,11 @@ class Attempt:
                 items,
                 stored=self._put_here.keys(),
                 mended=self._bad & self._put_here.keys(),
+                credit={} if self._timeline else credit(saving),
                 keep=keep_last_two,
                 now_s=self._clock.now_s(),
-            )
+            ),
+            saving=saving,
         )
         if committed.missing:
             self._store_anew(committed.missing, items)
@@ -403,10 +406,14 @@ class Attempt:
                 self._deleted.append(blob)
         self.spool.note_doing(None)
 
-    def _write(self, action: "Callable[[Connection], T]", *, all_saved: bool = False) -> T:
+    def _write(
+        self, action: "Callable[[Connection], T]", *, all_saved: bool = False, saving: Saving | None = None
+    ) -> T:
         """Run a transaction, and let it record what the time went into and what was deleted since the last one."""
         deleted, now_s = tuple(self._deleted), self._clock.now_s()
-        account = self._timeline.ledgers(self.spool.progress(), all_saved=all_saved) if self._timeline else None
+        account = None
+        if self._timeline:
+            account = self._timeline.ledgers(self.spool.progress(), all_saved=all_saved, saving=saving)
 
         def both(tx: "Connection") -> T:
             if deleted:

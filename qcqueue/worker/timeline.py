@@ -6,6 +6,7 @@ once it is saved: at the end of an attempt the rest is lost.
 """
 
 from collections.abc import Mapping
+from copy import copy
 
 from qcqueue.checkpoints.spool import Phase, Progress
 from qcqueue.clock import Clock
@@ -24,6 +25,10 @@ PART_OF: Mapping[Phase, Part] = {
     "validating": Part.VALIDATE,
     "evaluating": Part.VALIDATE,
 }
+
+
+Saving = tuple[TrainingRecord, list[EpochTiming]]
+"""Where a run stands with a commit, and the epochs that come with it."""
 
 
 class Timeline:
@@ -93,13 +98,19 @@ class Timeline:
         """Whether an attempt has ended."""
         return bool(self._ended)
 
-    def ledgers(self, progress: Progress | None, *, all_saved: bool = False) -> tuple[Seconds, Seconds]:
+    def ledgers(
+        self, progress: Progress | None, *, all_saved: bool = False, saving: Saving | None = None
+    ) -> tuple[Seconds, Seconds]:
         """Return the accounts of now: the session's own, and the attempt's as it would stand if this were its end.
 
-        all_saved: whether all that was trained is saved; if not, what is not counts as lost.
+        all_saved: whether all that was trained is saved; if not, what is not counts as lost. saving: what is about to
+        be committed together with these accounts.
         """
         own, attempt = self._up_to_now(progress)
-        return _told(own), _told(self._kept.judged(attempt or {}, all_saved=all_saved))
+        kept = copy(self._kept)
+        if saving:
+            kept.count(*saving, [])
+        return _told(own), _told(kept.judged(attempt or {}, all_saved=all_saved))
 
     def _settle(self, progress: Progress | None) -> None:
         self._own, self._attempt = self._up_to_now(progress)
@@ -144,6 +155,12 @@ class Kept:
             judged = rename(judged, Part.TRAIN, Part.REDONE, self._redone_train_s)
             judged = rename(judged, Part.VALIDATE, Part.REDONE, self._redone_validate_s)
         return judged
+
+
+def credit(saving: Saving) -> dict[str, float]:
+    """Return the useful seconds of epochs that are saved for a session which is not there to say so any more."""
+    _, epochs = saving
+    return _told({Part.TRAIN: sum(map(_train_s, epochs)), Part.VALIDATE: sum(epoch.val_s for epoch in epochs)})
 
 
 def _of_trainer(progress: Progress | None, spent_s: float) -> Seconds:

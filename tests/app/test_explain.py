@@ -11,6 +11,7 @@ from qcqueue.core.outcomes import REMEDIES, Cause
 from qcqueue.core.states import State
 from qcqueue.queue.overview import job_lines
 from qcqueue.queue.queries import job_detail
+from qcqueue.queue.sessions import SessionAttempt, SessionLine
 from tests.cli.queues import (
     House,
     a_job,
@@ -18,6 +19,7 @@ from tests.cli.queues import (
     fail,
     finish,
     interrupt,
+    note_time,
     one_of_each,
     put,
     stop,
@@ -72,7 +74,9 @@ def test_a_job_that_was_cut_waits_and_has_lost_no_retry(house: House) -> None:
     train(place, held, 1)
     interrupt(place, held, "no heartbeat for 130 s")
     assert asked(place).why.endswith(
-        "Attempt 1 was interrupted (no heartbeat for 130 s), which costs no retry. 1 of 3 epochs are saved."
+        "Attempt 1 was interrupted (no heartbeat for 130 s), which costs no retry. 1 of 3 epochs are saved; it saves "
+        "after every epoch: an epoch takes 32.8 s, what a save costs is not measured yet, and sessions are assumed to "
+        "live about 2 h 00 min."
     )
 
 
@@ -81,7 +85,46 @@ def test_a_job_whose_session_reached_its_limit_waits(house: House) -> None:
     held = take(place, NAME)
     train(place, held, 1, 2)
     stop(place, held, "reached its limit")
-    assert asked(place).why.endswith("Attempt 1 ended: reached its limit. 2 of 3 epochs are saved.")
+    why = asked(place).why
+    assert (
+        "Attempt 1 ended: reached its limit. 2 of 3 epochs are saved; it saves after every 3 epochs, every 1 min" in why
+    )
+    assert "a save stops training for 500 ms and has not reached the store yet" in why
+    assert sentences(why) == 3
+
+
+def test_a_running_job_says_how_often_it_saves_with_the_numbers_its_session_measured(house: House) -> None:
+    place = queued(house)
+    held = take(place, NAME)
+    train(place, held, 1)
+    pace = {"epoch_s": 600.0, "stall_s": 0.5, "lag_s": 65.0, "steps": 69}
+    note_time(place, held, attempt={"train": 1.0}, session={"boot": 1.0}, pace=pace)
+    why = asked(place).why
+    assert why.endswith(
+        "1 of 3 epochs are saved; it saves 7 times an epoch, every 1 min 26 s: an epoch takes 10 min 00 s, a save "
+        "stops training for 500 ms and reaches the store 1 min 05 s later, and sessions are assumed to live about "
+        "2 h 00 min."
+    )
+    assert sentences(why) == 3
+
+
+def test_how_long_sessions_live_is_what_those_that_were_taken_have_shown(house: House) -> None:
+    place = queued(house)
+    train(place, take(place, NAME), 1)
+    taken = SessionLine(
+        id="s",
+        host="h",
+        processor="p",
+        started_at_s=0.0,
+        ended_at_s=None,
+        seen_at_s=5400.0,
+        ended_how=None,
+        seconds={},
+        attempts=(SessionAttempt(job_name=NAME, number=1, started_at_s=1.0, ended_at_s=9.0, seconds={}),),
+    )
+    with place.read() as tx:
+        answer = explain(job_detail(tx, NAME), job_lines(tx), [taken], now_s=place.clock.now_s())
+    assert "sessions live about 1 h 30 min" in answer.why
 
 
 def test_a_running_job_names_who_has_it_and_since_when(house: House) -> None:
@@ -167,9 +210,9 @@ def test_a_job_that_waits_for_a_machine_says_which_and_how_to_stop_waiting(
     train(place, held, 1)
     stop(place, held, 'its spec says lineage = "refuse", and this machine has Keras 3.14 instead of 3.13')
     answer = asked(place)
-    assert answer.why == (
+    assert answer.why.startswith(
         f"{NAME} waits for a session on {where}; it is the next one a session will take. Attempt 1 ended: its spec "
-        'says lineage = "refuse", and this machine has Keras 3.14 instead of 3.13. 1 of 3 epochs are saved.'
+        'says lineage = "refuse", and this machine has Keras 3.14 instead of 3.13. 1 of 3 epochs are saved; it saves '
     )
     assert sentences(answer.why) == 3
     assert answer.hint == (

@@ -154,6 +154,21 @@ def train(place: Workplace, held: Claim, *epochs: int) -> TrainingRecord:
     return record
 
 
+def note_time(
+    place: Workplace,
+    held: Claim,
+    *,
+    attempt: Mapping[str, float],
+    session: Mapping[str, float],
+    pace: Mapping[str, float] = {},
+) -> None:
+    """Write down what the time of a session and of what it holds went into."""
+    now_s = place.clock.now_s()
+    place.transact(
+        lambda tx: attempts.record_seconds(tx, held, attempt=attempt, session=session, pace=pace, seen_at_s=now_s)
+    )
+
+
 def finish(place: Workplace, held: Claim, record: TrainingRecord) -> None:
     """Commit a final evaluation."""
     result = Result(

@@ -1,8 +1,10 @@
 """What every command answers when all is well: on the terminal, as JSON, twice, and in rehearsal."""
 
+import contextlib
 import inspect
 import json
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,12 @@ from typing import Any
 import pytest
 import typer.main
 
+from qcqueue.app.certificate import write_certificates
 from qcqueue.app.settings import load_settings
 from qcqueue.cli.main import application, run
 from qcqueue.core.states import State
+from qcqueue.queue.queries import job_detail
+from tests.app.test_certificate import a_certificate
 from tests.cli.queues import (
     DATASET,
     EPOCHS,
@@ -23,6 +28,7 @@ from tests.cli.queues import (
     apply,
     interrupt,
     leave,
+    note_time,
     put,
     stop,
     take,
@@ -173,11 +179,11 @@ def test_status_has_one_line_a_job_and_sums_up(house: House, answer: Answer) -> 
 
 def test_status_as_json_has_the_promised_fields(house: House, answer: Answer) -> None:
     said = document(answer("status --json"))
-    assert set(said) == {"schema_version", "store", "as_of", "jobs"}
+    assert set(said) == {"schema_version", "store", "as_of", "jobs", "studies", "goodput"}
     assert said["store"] == f"folder:{house.store}"
     assert is_a_moment(said["as_of"])
     for job in said["jobs"]:
-        assert set(job) == STATUS_FIELDS
+        assert set(job) == STATUS_FIELDS | {"goodput"}
         assert is_a_moment(job["updated_at"])
     jobs = {job["name"]: job for job in said["jobs"]}
     assert list(jobs) == [f"tiny/{state}" for state in State]
@@ -189,6 +195,58 @@ def test_status_as_json_has_the_promised_fields(house: House, answer: Answer) ->
         "cause": "not_finite",
         "message": "the loss of epoch 1, step 4 is nan",
     }
+
+
+def test_where_the_time_went_is_told_only_where_it_is_known(house: House, answer: Answer) -> None:
+    assert "Goodput" not in answer("status")
+    assert "where the time went" not in answer("show running")
+    said = document(answer("status --json"))
+    assert said["goodput"] is None
+    assert said["studies"] == [{"study": "tiny", "goodput": None}]
+    assert {job["goodput"] for job in said["jobs"]} == {None}
+    assert document(answer("show running --json"))["goodput"] is None
+
+
+def test_where_the_time_went_is_told_by_job_by_study_and_in_all(empty_house: House, answer: Answer) -> None:
+    place = empty_house.queue
+    put(place, a_job("vgg16"))
+    held = take(place, "tiny/vgg16")
+    note_time(place, held, attempt={"compile": 24.0, "train": 60.0, "validate": 4.0}, session={"boot": 12.0})
+    status = answer("status").splitlines()
+    assert status[-2].startswith("1 job: 1 running.")
+    assert status[-1] == (
+        "Goodput 64 %: 1 min 04 s trained and saved of 1 min 40 s held; the rest: compile 24.0 s and boot 12.0 s."
+    )
+    said = document(answer("status --json"))
+    assert [job["goodput"]["held_s"] for job in said["jobs"]] == [88.0]
+    assert (said["goodput"]["held_s"], said["goodput"]["goodput"]) == (100.0, 0.64)
+    assert said["studies"] == [{"study": "tiny", "goodput": said["goodput"]}]
+    shown = answer("show vgg16").splitlines()
+    at = shown.index("where the time went")
+    assert [line.split() for line in shown[at + 1 : at + 6]] == [
+        ["held", "1", "min", "28", "s"],
+        ["goodput", "1", "min", "04", "s", "73", "%"],
+        ["train", "1", "min", "00", "s", "68", "%"],
+        ["compile", "24.0", "s", "27", "%"],
+        ["validate", "4.0", "s", "5", "%"],
+    ]
+    detail = document(answer("show vgg16 --json"))
+    assert detail["goodput"] == said["jobs"][0]["goodput"]
+    assert sum(detail["goodput"]["seconds"].values()) == detail["goodput"]["held_s"]
+    assert detail["segments"][0]["seconds"] == {"compile": 24.0, "train": 60.0, "validate": 4.0}
+
+
+def test_what_several_states_share_takes_space_once(empty_house: House, answer: Answer) -> None:
+    put(empty_house.queue, a_job("vgg16"))
+    train(empty_house.queue, take(empty_house.queue, "tiny/vgg16"), 1, 2)
+    # Two heads, and the model of the best epoch, which both name; each of 84 MB.
+    models = set(_packs_of(empty_house))
+    assert f"2 states kept, {84 * (2 + len(models))} MB" in answer("show vgg16")
+
+
+def _packs_of(house: House) -> list[str]:
+    with contextlib.closing(sqlite3.connect(house.database)) as connection:
+        return [sha256 for (sha256,) in connection.execute("SELECT sha256 FROM packs")]
 
 
 def test_the_everyday_status_is_the_same_as_the_one_with_options(house: House, answer: Answer) -> None:
@@ -450,6 +508,33 @@ def commands(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 COMMANDS = dict(commands(typer.main.get_command(application())))
+
+
+def test_a_report_shows_the_certificates_of_drills_and_says_of_what_job_one_is(house: House, answer: Answer) -> None:
+    with house.queue.read() as tx:
+        done = job_detail(tx, "tiny/done")
+    assert done.result is not None
+    mine = a_certificate(job="tiny/done", spec_sha256=done.spec.digest, dataset_sha256=done.dataset_sha256)
+    write_certificates(house.folder / "mine.json", [mine])
+    write_certificates(house.folder / "other.json", [a_certificate(job="<b>other</b>", spec_sha256="0" * 64)])
+    answer("report --certificate mine.json")
+    page = (house.folder / "report" / "report.html").read_text()
+    assert "Proof of exact resume" in page
+    assert mine.cut["weights_sha256"] in page
+    assert "another job" not in page
+    answer("report --certificate mine.json --certificate other.json")
+    page = (house.folder / "report" / "report.html").read_text()
+    assert "&lt;b&gt;other" in page
+    assert "another job than those of this report" in page
+
+
+def test_a_certificate_that_was_changed_is_corruption(house: House, capfd: pytest.CaptureFixture[str]) -> None:
+    path = house.folder / "certificate.json"
+    write_certificates(path, [a_certificate()])
+    path.write_text(path.read_text().replace('"seed": 7', '"seed": 8'))
+    assert run(["report", "--certificate", "certificate.json"]) == 5
+    assert "was changed after it was made" in capfd.readouterr().err
+    assert not (house.folder / "report").exists()
 
 
 @pytest.mark.parametrize("path", COMMANDS)

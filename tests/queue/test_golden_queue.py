@@ -20,7 +20,8 @@ from qcqueue.queue.attempts import Progress, fail, finish, record_seconds, resum
 from qcqueue.queue.claim import claim
 from qcqueue.queue.datasets import list_datasets
 from qcqueue.queue.overview import job_lines
-from qcqueue.queue.queries import job_detail, session_lines
+from qcqueue.queue.queries import job_detail
+from qcqueue.queue.sessions import session_lines
 from qcqueue.queue.values import Claim, JobDetail
 from qcqueue.queue.values import State as StoredState
 from tests.database.golden import GOLDEN, golden_chain, golden_file
@@ -43,7 +44,7 @@ from tests.queue.desk import (
 QUEUES = {
     "queue-1.sqlite": "16619ffe291018e44ec634d232d0fa9ec2ad4236bb69546132f21eb0cb3d7a83",
     "queue-2.sqlite": "7399aa5bab52da082ff6a9141e9247678069d252068058729ec7ecc329c35ad0",
-    "queue-3.sqlite": "4d616f1b0471fe621cde11c0fe0550e6ee4ddcfe10c6e876ed9b74e03199ced0",
+    "queue-3.sqlite": "9799a53a2dce941af9efab9c887031d381572e14b562f18147b1b38b980e66be",
     "chain-1.zip": "87bd23e241f5d69a8443b1426d1541871115b76acfda879be2a7988c618e4eb0",
 }
 IN_PACKS = ("queue-3.sqlite",)
@@ -83,7 +84,7 @@ def work_on_in_packs(desk: Desk, running: Claim) -> None:
         timing=TIMING,
     )
     desk.commit(running, epoch_passed(losses[:2]), in_packs)
-    ledgers = {"attempt": {"train": 0.1 + 0.2}, "session": {"boot": 7.0, "train": 0.1 + 0.2}}
+    ledgers = {"attempt": {"train": 0.1 + 0.2}, "session": {"boot": 7.0, "train": 0.1 + 0.2}, "pace": {"lag_s": 0.1}}
     desk.database.transact(lambda tx: record_seconds(tx, running, **ledgers, seen_at_s=31.5))
 
 

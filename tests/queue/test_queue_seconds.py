@@ -6,8 +6,8 @@ from sqlalchemy import Connection
 
 from qcqueue.queue.attempts import record_seconds, stop
 from qcqueue.queue.claim import claim, end_session
-from qcqueue.queue.queries import session_lines
-from qcqueue.queue.values import Claim, SessionAttempt, SessionLine
+from qcqueue.queue.sessions import SessionAttempt, SessionLine, session_lines
+from qcqueue.queue.values import Claim
 from tests.queue.desk import Desk
 
 TRAINED = {"train": 0.1 + 0.2, "stall": 4.0}

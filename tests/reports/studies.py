@@ -1,7 +1,7 @@
 """Made-up studies: jobs in every state, with measurements that follow a formula, so that tests can recompute them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, best_epoch
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
 from qcqueue.queue.overview import JobLine
+from qcqueue.queue.sessions import SessionAttempt, SessionLine
 from qcqueue.queue.values import AttemptLine, DatasetLine, EpochLine, HistoryLine, JobDetail
 from qcqueue.reports.evidence import Proof
 from qcqueue.storage.base import Blob
@@ -185,6 +186,33 @@ def a_study() -> list[JobDetail]:
     return [done, single, running, failed, queued, early]
 
 
+def some_sessions() -> list[SessionLine]:
+    """One session that left by itself, after which one was killed in its first minutes, on the first of the study."""
+    return [
+        _session(
+            "left", {"boot": 60.0, "release": 60.0}, {"compile": 120.0, "train": 2460.0, "validate": 180.0}, False
+        ),
+        _session("killed", {"boot": 60.0}, {"import": 30.0, "compile": 90.0}, True),
+    ]
+
+
+def _session(name: str, own: Mapping[str, float], worked: Mapping[str, float], was_killed: bool) -> SessionLine:
+    attempt = SessionAttempt(
+        job_name="six-models/densenet121", number=1, started_at_s=START_S, ended_at_s=START_S + 3600.0, seconds=worked
+    )
+    return SessionLine(
+        id=name,
+        host="colab",
+        processor="Tesla T4",
+        started_at_s=START_S,
+        ended_at_s=None if was_killed else START_S + 3600.0,
+        seen_at_s=START_S + 360.0,
+        ended_how=None if was_killed else "reached its limit",
+        seconds=own,
+        attempts=(attempt,),
+    )
+
+
 def a_proof(**changes: Any) -> Proof:
     digests = {"weights": "1" * 64, "history": "2" * 64, "predictions": "3" * 64}
     proof = Proof(
@@ -211,6 +239,8 @@ def _attempts(epochs: Sequence[EpochLine], state: State) -> tuple[AttemptLine, .
             outcome=ends.get(state, Outcome.STOPPED) if last else Outcome.INTERRUPTED,
             reason=_reason(state) if last else "no heartbeat for 120 s, and the process is gone",
             epochs=tuple(epoch.metrics.epoch for epoch in epochs if epoch.attempt == number),
+            seconds={},
+            seen_at_s=None,
         )
         for number in numbers
         for last in [number == numbers[-1]]

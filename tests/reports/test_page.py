@@ -8,8 +8,9 @@ from html.parser import HTMLParser
 import pytest
 
 from qcqueue.core.states import State
+from qcqueue.queue.accounts import Accounts, accounts_of
 from qcqueue.queue.values import DatasetLine, JobDetail
-from qcqueue.reports.evidence import Proof
+from qcqueue.reports.evidence import MOST_SHOWN, Proof
 from qcqueue.reports.page import CONTENT_POLICY, report_page
 from tests.reports.studies import (
     AS_OF_S,
@@ -20,6 +21,7 @@ from tests.reports.studies import (
     a_spec,
     a_study,
     epochs_of,
+    some_sessions,
 )
 
 HOSTILE = [
@@ -77,8 +79,14 @@ def read(page: str) -> Reader:
     return reader
 
 
-def page_on(details: Sequence[JobDetail], *, datasets: Sequence[DatasetLine] = (), proofs: Sequence[Proof] = ()) -> str:
-    return report_page(details, as_of_s=AS_OF_S, datasets=datasets, proofs=proofs)
+def page_on(
+    details: Sequence[JobDetail],
+    *,
+    datasets: Sequence[DatasetLine] = (),
+    proofs: Sequence[Proof] = (),
+    accounts: Accounts | None = None,
+) -> str:
+    return report_page(details, as_of_s=AS_OF_S, datasets=datasets, proofs=proofs, accounts=accounts)
 
 
 def words(page: str) -> str:
@@ -211,6 +219,40 @@ def test_a_proof_shows_its_verdict_its_kills_and_what_differs() -> None:
     assert "missing" in said
 
 
+def test_of_many_kills_it_shows_how_often_each_moment_was_hit() -> None:
+    kills = tuple(f"between steps, after {at}.0 s" for at in range(MOST_SHOWN + 1))
+    page = page_on(a_study(), proofs=[a_proof(kills=kills, kills_by_moment={"between steps": len(kills)})])
+    assert f"between steps: {len(kills)}" in words(page)
+    assert read(page).elements["details"] == 1
+    assert all(kill in page for kill in kills)
+
+
+def test_a_proof_says_how_it_was_made_and_of_what_it_is_none() -> None:
+    said = words(page_on(a_study(), proofs=[a_proof(facts=("Made in May.",), warning="This is another job.")]))
+    assert "Made in May." in said
+    assert "This is another job." in said
+
+
+def test_where_the_time_went_stands_by_study_and_job_with_what_is_not_known_of_it() -> None:
+    page = page_on(a_study(), accounts=accounts_of(some_sessions()))
+    said = words(page)
+    section = page[page.index("<h2>Where the time went") : page.index("<h2>Model by model")]
+    assert section.index("six-models, all of it") < section.index("six-models/densenet121")
+    assert "goodput 80.0 % of 55 min 00 s" in said
+    assert "goodput 84.6 % of 52 min 00 s" in said
+    assert "an upper bound" in said
+    assert "lost in the session that trained it" in said
+    assert "six-models/xception" not in section, "no machine was held for it"
+    reader = read(page)
+    assert len(set(reader.ids)) == len(reader.ids)
+
+
+def test_where_nobody_wrote_down_the_time_nothing_is_said_of_it() -> None:
+    before = page_on(a_study())
+    assert "Where the time went" not in before
+    assert page_on(a_study(), accounts=accounts_of([])) == before
+
+
 def test_twelve_models_of_300_epochs_stay_small() -> None:
     study = [
         a_job(a_spec(name=f"m{seed}", epochs=300), epochs_of(300, cuts=range(9, 300, 9), seed=seed))
@@ -237,4 +279,13 @@ def _set(text: str) -> DatasetLine:
 
 
 def _shown(text: str) -> Proof:
-    return a_proof(job=text, ran_on=text, kills=(text, text), undisturbed={text: text}, cut={text: text})
+    return a_proof(
+        job=text,
+        ran_on=text,
+        kills=(text,) * (MOST_SHOWN + 1),
+        undisturbed={text: text},
+        cut={text: text},
+        kills_by_moment={text: MOST_SHOWN + 1},
+        facts=(text,),
+        warning=text,
+    )

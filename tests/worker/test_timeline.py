@@ -91,6 +91,15 @@ def test_what_was_trained_and_not_saved_is_lost(hours: Hours) -> None:
     assert hours.line.ledgers(told, all_saved=True)[1] == {Part.TRAIN: 8.0, Part.VALIDATE: 1.0}
 
 
+def test_what_is_committed_together_with_the_account_counts_as_saved(hours: Hours) -> None:
+    hours.line.attempt_begins()
+    hours.line.trainer_starts()
+    hours.pass_by(9.0)
+    told, saving = progress("training", train=8.0, validate=1.0), (after(1), [timing(4.0, 1.0)])
+    assert hours.line.ledgers(told, saving=saving)[1] == {Part.TRAIN: 4.0, Part.VALIDATE: 1.0, Part.LOST: 4.0}
+    assert hours.line.ledgers(told)[1] == {Part.LOST: 9.0}  # the commit may not be made
+
+
 def test_the_compiling_step_of_an_epoch_is_no_training(hours: Hours) -> None:
     hours.line.attempt_begins()
     hours.line.trainer_starts()
@@ -140,3 +149,25 @@ def test_a_trainer_that_says_more_than_there_was_is_not_believed(hours: Hours) -
     hours.line.trainer_starts()
     hours.pass_by(10.0)
     assert total(hours.line.ledgers(progress("training", train=11.0))[1]) == pytest.approx(10.0)
+
+
+def test_what_came_after_the_last_word_of_a_lost_attempt_is_the_sessions_loss(hours: Hours) -> None:
+    hours.line.attempt_begins()
+    hours.pass_by(4.0)
+    hours.line.written(hours.line.ledgers(None)[1])
+    hours.pass_by(6.0)
+    hours.line.attempt_ends(Part.LOST)
+    assert hours.line.ledgers(None)[0] == {Part.BOOT: 3.0, Part.LOST: 6.0}
+    assert hours.line.whole().held_s == 13.0
+
+
+def test_the_whole_is_of_every_attempt_and_of_what_lay_between(hours: Hours) -> None:
+    assert not hours.line.has_worked
+    for _ in range(2):
+        hours.pass_by(1.0)
+        hours.line.attempt_begins()
+        hours.pass_by(4.0)
+        hours.line.written(hours.line.ledgers(None)[1])
+        hours.line.attempt_ends()
+    assert hours.line.has_worked
+    assert hours.line.whole().held_s == 3.0 + 2 * 5.0

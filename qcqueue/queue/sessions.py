@@ -1,0 +1,103 @@
+"""One line a session: how long it held its machine and what that time went into.
+
+Apart from `queries`, because `status` must answer at once. What the names of the parts mean is `core.goodput`'s;
+`accounts` adds them up.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from qcqueue.core.canonical import parse_json
+from qcqueue.core.goodput import total
+from qcqueue.database.schema import attempts, jobs, sessions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionAttempt:
+    """One attempt as a part of its session's time."""
+
+    job_name: str
+    number: int
+    started_at_s: float
+    ended_at_s: float | None
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionLine:
+    """One life of one machine, and what the time it was held went into, by name.
+
+    ended_at_s is None for a session that vanished or is at work; seen_at_s is the last moment by which it is known to
+    have lived, None where an older qcqueue did not write that down.
+    """
+
+    id: str
+    host: str
+    processor: str
+    started_at_s: float
+    ended_at_s: float | None
+    seen_at_s: float | None
+    ended_how: str | None
+    seconds: Mapping[str, float]
+    attempts: tuple[SessionAttempt, ...]
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether it is over and known how long it was held; one between two jobs counts as vanished there."""
+        return self.ended_at_s is not None or (
+            self.seen_at_s is not None
+            and bool(self.attempts)
+            and all(attempt.ended_at_s is not None for attempt in self.attempts)
+        )
+
+    @property
+    def held_s(self) -> float:
+        """Return how long it is known to have lived."""
+        last_s = self.ended_at_s or self.seen_at_s or self.started_at_s
+        return max(last_s - self.started_at_s, total(self.seconds))
+
+    @property
+    def has_ledger(self) -> bool:
+        """Return whether it wrote down its time; an older qcqueue does not."""
+        return bool(self.seconds) or any(attempt.seconds for attempt in self.attempts)
+
+
+def session_lines(tx: Connection) -> tuple[SessionLine, ...]:
+    """Return every session in the order of coming, with what the time of its machine went into."""
+    worked: dict[str, list[SessionAttempt]] = defaultdict(list)
+    for row in tx.execute(_ATTEMPTS):
+        worked[row.session_id].append(
+            SessionAttempt(
+                job_name=row.name,
+                number=row.number,
+                started_at_s=row.started_at_s,
+                ended_at_s=row.ended_at_s,
+                seconds=parse_json(row.seconds),
+            )
+        )
+    rows = tx.execute(_SESSIONS)
+    return tuple(
+        SessionLine(
+            id=row.id,
+            host=row.host,
+            processor=row.processor,
+            started_at_s=row.started_at_s,
+            ended_at_s=row.ended_at_s,
+            seen_at_s=row.seen_at_s,
+            ended_how=row.ended_how,
+            seconds=parse_json(row.seconds),
+            attempts=tuple(worked[row.id]),
+        )
+        for row in rows
+    )
+
+
+_ATTEMPTS = (
+    select(*(attempts.c[it] for it in ("number", "session_id", "started_at_s", "ended_at_s", "seconds")), jobs.c.name)
+    .join_from(attempts, jobs)
+    .order_by(attempts.c.id)
+)
+_SESSIONS = select(sessions).order_by(sessions.c.started_at_s, sessions.c.id)
