@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qcqueue.app.workplace import Workplace
-from qcqueue.errors import UserError
-from qcqueue.queue.datasets import add_dataset, find_dataset
+from qcqueue.errors import BlobMissing, DigestMismatch, UserError
+from qcqueue.queue.datasets import add_dataset, find_dataset, list_datasets
 from qcqueue.queue.values import DatasetLine
 from qcqueue.storage.base import Blob, Shelf
 
@@ -62,8 +62,20 @@ def add_images(
     return keep(workplace, name, dataset, dry_run=dry_run)
 
 
+def _is_whole(workplace: Workplace, blob: Blob, scratch: Path) -> bool:
+    """Return whether the store itself, and not only a copy of this machine, has all bytes of a blob."""
+    try:
+        (workplace.origin or workplace.store).fetch(blob, scratch)
+    except (BlobMissing, DigestMismatch):
+        return False
+    return True
+
+
 def keep(workplace: Workplace, name: str, dataset: "Dataset", *, dry_run: bool) -> tuple[DatasetLine, bool]:
-    """Store a dataset and name it. The blob is in the store before the name is committed."""
+    """Store a dataset and name it. The blob is in the store before the name is committed.
+
+    One that is known is stored again only where the store has damaged it: who adds it again may mean to mend it.
+    """
     from qcqueue.datasets.format import to_bytes
 
     content = to_bytes(dataset)
@@ -75,10 +87,14 @@ def keep(workplace: Workplace, name: str, dataset: "Dataset", *, dry_run: bool) 
         return find_dataset(tx, name), is_new
 
     rehearsed = workplace.transact(name_it, dry_run=True)  # a refusal comes before anything is stored
+    with workplace.read() as tx:
+        known = {line.name: line for line in list_datasets(tx)}.get(name)
     if dry_run:
         return rehearsed
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "dataset"
+        if known and _is_whole(workplace, known.blob, path):
+            return known, False
         path.write_bytes(content)
         blob = workplace.store.put(path, title=name, shelf=Shelf.DATASETS)
     return workplace.transact(name_it)

@@ -1,6 +1,5 @@
 """A queue opened on this machine: rehearsals change nothing, and making a queue twice makes it once."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from qcqueue.core.states import State
 from qcqueue.errors import IllegalTransition, NameTaken, SettingInvalid, StoreMissing
 from qcqueue.queue.controls import control
 from qcqueue.queue.overview import job_lines
+from qcqueue.storage.folder import file_name
 from tests.cli.queues import DATASET, House, a_job, put
 from tests.training.worlds import a_dataset
 
@@ -62,9 +62,16 @@ def test_other_images_under_a_name_that_is_taken_are_not_even_stored(house: Hous
 def test_the_same_images_under_the_same_name_are_no_news(house: House) -> None:
     line, is_new = keep(house.queue, "noise", a_dataset(), dry_run=False)
     assert is_new
-    again, is_new = keep(house.queue, "noise", a_dataset(), dry_run=False)
+    assert keep(house.queue, "noise", a_dataset(), dry_run=False) == (line, False)
+
+
+def test_the_same_images_again_mend_what_the_store_has_damaged(house: House) -> None:
+    line, _ = keep(house.queue, "noise", a_dataset(), dry_run=False)
+    (house.store / "blobs" / file_name(line.blob)).write_bytes(b"rot")
+    mended, is_new = keep(house.queue, "noise", a_dataset(), dry_run=False)
     assert not is_new
-    assert replace(again, blob=line.blob) == line  # stored anew, because who adds them again may mean to mend them
+    assert (mended.blob.sha256, mended.blob.place) != (line.blob.sha256, line.blob.place)
+    house.queue.store.fetch(mended.blob, house.folder / "images")
 
 
 def test_making_a_queue_twice_makes_it_once(tmp_path: Path) -> None:

@@ -162,12 +162,12 @@ def test_what_came_after_the_last_word_of_a_lost_attempt_is_the_sessions_loss(ho
 
 
 def test_the_whole_is_of_every_attempt_and_of_what_lay_between(hours: Hours) -> None:
-    assert not hours.line.has_worked
+    has_worked = [hours.line.has_worked]
     for _ in range(2):
         hours.pass_by(1.0)
         hours.line.attempt_begins()
         hours.pass_by(4.0)
         hours.line.written(hours.line.ledgers(None)[1])
         hours.line.attempt_ends()
-    assert hours.line.has_worked
+    assert [*has_worked, hours.line.has_worked] == [False, True]
     assert hours.line.whole().held_s == 3.0 + 2 * 5.0
