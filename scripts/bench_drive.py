@@ -55,7 +55,8 @@ def render(found: dict[str, dict[str, float]]) -> str:
     first = next(iter(found.values()))
     lines.append(
         f"{first['epochs']:.0f} epochs, a state of {first['state_bytes'] / 1e6:.0f} MB; what begins and ends the "
-        f"session is counted in, chunks are not; target: at most {REQUESTS_MOST} requests, {STATES_MOST} states + 5 MB"
+        f"session is counted in, three for each pack (begun, sent, deleted) are not; target: at most {REQUESTS_MOST} "
+        f"requests, {STATES_MOST} states + 5 MB"
     )
     return "\n".join(lines)
 

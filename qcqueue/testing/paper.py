@@ -64,9 +64,14 @@ class Saving:
         return self.requests["upload.chunk"]
 
     @property
+    def of_packs(self) -> int:
+        """The requests that begin, send and delete packs: the size of the state decides how many packs there are."""
+        return sum(self.requests[kind] for kind in ("upload.start", "upload.chunk", "files.delete"))
+
+    @property
     def requests_an_epoch(self) -> float:
-        """Without the chunks, whose number the size of the state decides."""
-        return (sum(self.requests.values()) - self.chunks) / self.epochs
+        """Without those of packs."""
+        return (sum(self.requests.values()) - self.of_packs) / self.epochs
 
 
 class PaperTrainer:

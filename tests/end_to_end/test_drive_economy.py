@@ -26,12 +26,12 @@ VERSIONS_BYTES = 5_000_000
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["one commit an epoch", "two commits an epoch"])
-def test_an_epoch_costs_six_requests_and_its_chunks_and_the_quota_stays_bounded(tmp_path: Path, together: bool) -> None:
+def test_an_epoch_costs_six_requests_and_its_packs_and_the_quota_stays_bounded(tmp_path: Path, together: bool) -> None:
     short, long = (_saved(tmp_path, epochs, together=together) for epochs in (EPOCHS_SHORT, EPOCHS_LONG))
     epochs = long.epochs - short.epochs
-    requests, chunks = _total(long.requests) - _total(short.requests), long.chunks - short.chunks
-    assert chunks == epochs, "a state of this size is one chunk"
-    assert requests / epochs <= 6 + chunks / epochs
+    requests, of_packs = _total(long.requests) - _total(short.requests), long.of_packs - short.of_packs
+    assert of_packs == 4 * epochs, "a state of this size is one pack, begun, sent and deleted, and a head to delete"
+    assert requests - of_packs <= 6 * epochs
     assert long.most_bytes <= 4 * STATE_BYTES + VERSIONS_BYTES
     assert long.bytes_in_bin == 0
 
