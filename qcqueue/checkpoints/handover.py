@@ -51,7 +51,7 @@ class Handover:
         """Take the model of an epoch that is the best and whose state was not saved; some state was before it."""
         self._wait()
         assert self._moving is not None, "the first epoch of an attempt is saved"
-        self._moving.fill({**self._moving.views, **tensors})
+        self._moving.fill_some(tensors)
         self._do(lambda: self._write_model(epoch))
 
     def epoch(self, entry: EpochEntry, *, is_best: bool) -> None:
@@ -102,7 +102,7 @@ class Handover:
         name = pack.name + SUFFIX
         written = self._spool.latest_folder / name
         if pack.is_fixed and written.exists():
-            with contextlib.suppress(PermissionError):  # a file system without hard links
+            with contextlib.suppress(OSError):  # a file system without hard links
                 (folder / name).hardlink_to(written)
                 return
         buffer = self._fixed if pack.is_fixed else self._moving

@@ -76,6 +76,11 @@ class Buffer:
         for key, view in self._views.items():
             copy(view, tensors[key])
 
+    def fill_some(self, tensors: Tensors) -> None:
+        """Copy those tensors that belong to a pack here, and leave the others as they are."""
+        for key in tensors.keys() & self._views.keys():
+            np.copyto(self._views[key], tensors[key])
+
     def part(self, pack: Pack) -> memoryview:
         """Return the bytes of a pack; they change with the next `fill`."""
         return self._parts[pack.name]

@@ -209,9 +209,13 @@ class Spool:
         """Return whether there is anything to bring to the store. An epoch whose state is not there is saved with a
         later state only, and there may never be one."""
         states = self.stored().get("states", {})
-        return any(
-            entry.kind != "epoch" or str(self.read_epoch(entry).state_entry) in states for entry in self.waiting()
-        )
+        return any(entry.kind != "epoch" or self._state_of(entry) in states for entry in self.waiting())
+
+    def _state_of(self, entry: Entry) -> str:
+        """Return the number of an epoch's state, as `stored` names it; "" where the entry has gone meanwhile."""
+        with contextlib.suppress(FileNotFoundError, CheckpointDamaged):
+            return str(self.read_epoch(entry).state_entry)
+        return ""
 
     def take(self) -> Held | None:
         """Return the state to bring to the store: the one that is held, else the newest, which is held from now on."""
@@ -395,7 +399,8 @@ class Spool:
         best = folder / "best"
         # Linked, because the trainer forgets the model of an epoch once a better one and a newer state are whole.
         if record.best_epoch is not None and not best.exists():
-            link_files(self.best_files(record.best_epoch), best)
+            with contextlib.suppress(FileNotFoundError):  # forgotten this instant: a newer state is whole
+                link_files(self.best_files(record.best_epoch), best)
         files = tuple(sorted(best.glob("*.safetensors")))
         return Held(number=int(folder.name), folder=folder, record=record, files=files_of(folder), best=files)
 
@@ -425,7 +430,9 @@ def link_files(files: Iterable[Path], target: Path) -> None:
         place.mkdir(exist_ok=True)
         try:
             (place / path.name).hardlink_to(path)
-        except PermissionError:  # a file system without hard links
+        except FileNotFoundError:
+            raise
+        except OSError:  # a file system without hard links
             shutil.copyfile(path, place / path.name)
     if place.exists():
         remove_folder(target)

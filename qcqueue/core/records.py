@@ -41,6 +41,11 @@ class EpochTiming:
     step_s_p95: float | None
     step_count: int
 
+    @property
+    def steps_s(self) -> float:
+        """What its steps took without those that were compiled."""
+        return self.train_s - (self.first_step_s or 0.0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartialEpoch:

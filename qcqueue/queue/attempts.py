@@ -8,7 +8,6 @@ written again, word for word, by whoever was not told what came of the first tim
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, exists, insert, select, update
@@ -185,7 +184,7 @@ def commit_progress(
     *,
     stored: AbstractSet[str],
     mended: AbstractSet[str] = frozenset(),
-    credit: Seconds = MappingProxyType({}),
+    trained_before_s: float | None = None,
     keep: Keep,
     now_s: float,
 ) -> Committed:
@@ -193,8 +192,9 @@ def commit_progress(
 
     stored: digests this attempt has stored and verified itself and that no commit has named since. Once one has, only
     a kept checkpoint vouches for a blob: when none names it, somebody may be deleting it. mended: those among them that
-    were found damaged where the database says they are; from now on they are found anew. credit: seconds of this work
-    that the account of the attempt calls lost, or does not know, because its session died. The caller deletes what is
+    were found damaged where the database says they are; from now on they are found anew. trained_before_s: given where
+    the session has died, whose account calls this work lost or does not know it: what earlier attempts had trained of
+    the first of these epochs. The caller deletes what is
     retired; what it cannot delete the next attempt is told to, by `resume`.
     """
     states = [item.record.epochs_done for item in items if item.state]
@@ -204,8 +204,9 @@ def commit_progress(
         return Committed(retired=unwanted(tx), redone=redone)
     blobs = {blob.sha256: blob for item in new for blob in item.blobs}
     named, doomed = named_now(tx, blobs)
-    named -= mended
-    vouched_for = named | (stored - doomed - {blob.sha256 for item in old for blob in item.blobs})
+    written = {blob.sha256 for item in old for blob in item.blobs}
+    named -= mended - written  # what is written already is mended already
+    vouched_for = named | (stored - doomed - written)
     if missing := blobs.keys() - vouched_for:
         return Committed(missing=frozenset(missing))
     heads = {item.state.head.sha256 for item in new if item.state}
@@ -218,8 +219,8 @@ def commit_progress(
         tx.execute(_EPOCHS, finished)
     retired = write(tx, attempt.job_id, [it for item in new for it in _written(attempt, item, now_s=now_s)], keep)
     tx.execute(_TOUCH, {"job": attempt.job_id, "updated_at_s": now_s})
-    if credit:
-        _give_back(tx, held, credit)
+    if trained_before_s is not None:
+        _give_back(tx, held, [item for item in new if item.record.epochs_done not in redone], trained_before_s)
     # Whoever was not told what came of the first time was not told either what that retired.
     return Committed(retired=unwanted(tx) if old else retired, redone=redone)
 
@@ -244,8 +245,11 @@ def record_seconds(
         note_seen(tx, held.session_id, seen_at_s, seconds=canonical_json(session))
 
 
-def _give_back(tx: Connection, held: Claim, credit: Seconds) -> None:
+def _give_back(tx: Connection, held: Claim, items: Iterable[Progress], trained_before_s: float) -> None:
     """Count as useful what was believed lost."""
+    timings = [item.timing for item in items if item.timing]
+    trained_s = max(0.0, sum(timing.steps_s for timing in timings) - trained_before_s)
+    credit: Seconds = {Part.TRAIN: trained_s, Part.VALIDATE: sum(timing.val_s for timing in timings)}
     row = tx.execute(_LEDGER, {"job": held.job_name, "attempt": held.attempt}).one()
     ledger = parse_json(row.seconds)
     ledger[Part.LOST] = max(0.0, ledger.get(Part.LOST, 0.0) - total(credit))

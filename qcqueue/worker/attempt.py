@@ -25,7 +25,7 @@ from qcqueue.queue.blobs import mark_deleted
 from qcqueue.queue.values import Checkpoint, Claim, State
 from qcqueue.storage.base import Blob, Moved, Store, silently
 from qcqueue.worker.restore import Restored, fetch_once, restore_newest
-from qcqueue.worker.timeline import Saving, Timeline, credit
+from qcqueue.worker.timeline import Saving, Timeline, trained_s
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -101,21 +101,22 @@ class Attempt:
         self._put_here: dict[str, Blob] = {}
         self._states: dict[int, Stored] = {}
         self._bests: dict[int, tuple[Blob, ...]] = {}
-        self._recall(spool.stored())
         self._bad: set[str] = set()  # what the store was found not to have whole, and was not stored again yet
+        self._began_with_s = 0.0  # what an epoch that was taken up in its middle had been trained before
+        self._recall(spool.stored())
         self._unwanted: list[Blob] = []
         self._deleted: list[Blob] = []
         self._news: list[SavedEpoch] = []
 
     def order(self, *, threads: int, max_epochs: int | None) -> WorkOrder:
-        """Bring dataset and weights to this machine and leave the order in the spool.
+        """Bring dataset and weights to this machine; return what the trainer is to be told.
 
         Raises: StoreError: try again. BadData, WeightsUnavailable: final.
         """
         spec = self.claim.spec
         dataset_path = self._required(self.claim.dataset, BadData, "the dataset")
         weights = self.claim.weights
-        order = WorkOrder(
+        return WorkOrder(
             spec=spec,
             attempt=self.claim.attempt,
             dataset_path=dataset_path,
@@ -124,8 +125,6 @@ class Attempt:
             max_epochs=max_epochs,
             resumes=bool(self.claim.checkpoints),
         )
-        self.spool.open(order)
-        return order
 
     def restore(self) -> Restored:
         """Bring the state to resume from into the spool, and record where the run is taken up; return that.
@@ -143,21 +142,26 @@ class Attempt:
         self._forget(restored.bad)
         if restored.chosen:
             self._resume_from(restored.chosen)
+        self._note_stored()
         if self._timeline:
             self._timeline.resumed(restored.chosen.record if restored.chosen else None)
         return restored
 
-    def collect(self, *, is_over: bool = False) -> None:
+    def collect(self, *, is_over: bool = False) -> bool:
         """Store and commit what the trainer has handed over: the newest state, every epoch, at the end the result.
 
-        is_over: nothing more will come, so a state that could only be committed with something later is let go.
+        is_over: nothing more will come, so a state that could only be committed with something later is let go. Returns
+        whether there is more to do right now.
         """
         try:
-            self._collect(is_over=is_over)
+            return self._collect(is_over=is_over)
+        except StoreError:
+            self._taken_s = None  # how long the store was away says nothing of how long it takes
+            raise
         finally:
             self.spool.note_doing(None)
 
-    def _collect(self, *, is_over: bool) -> None:
+    def _collect(self, *, is_over: bool) -> bool:
         held = self.spool.take()
         if held is not None and held.number not in self._states:
             self._taken_s = self._taken_s or self._clock.monotonic_s()
@@ -165,18 +169,19 @@ class Attempt:
             self._note_stored()
         # Storing can take its time: what has come meanwhile and belongs to this state goes into the same commit.
         epochs = [entry for entry in self.spool.waiting() if entry.kind == "epoch"]
-        self._commit(held, epochs, is_over=is_over)
+        if self._commit(held, epochs, is_over=is_over):
+            return True
         for entry in self.spool.waiting():
             if entry.kind != "result":
-                return
+                break
             self._finish(entry)
+        return False
 
     def collect_all(self) -> None:
         """Collect until nothing is left that can be saved; for a trainer that is over."""
         before: list[Entry] = []
         while (waiting := self.spool.waiting()) != before:
-            self.collect(is_over=True)
-            before = waiting
+            before = [] if self.collect(is_over=True) else waiting
 
     def take_news(self) -> list[SavedEpoch]:
         """Return the epochs that were committed since the last time this was asked."""
@@ -212,7 +217,7 @@ class Attempt:
         self._states[RESUMED] = Stored(state=state, model=model)
         if record.best_epoch is not None:
             self._bests[record.best_epoch] = chosen.best
-        self._note_stored()
+        self._began_with_s = trained_s(record)
         self._note_saved(record)
 
     # A state on its way to the store.
@@ -247,6 +252,8 @@ class Attempt:
         self.spool.note_stored(
             {
                 "put": [asdict(blob) for blob in self._put_here.values()],
+                "bad": sorted(self._bad),
+                "began_with_s": self._began_with_s,
                 "states": {number: asdict(stored) for number, stored in self._states.items()},
                 "bests": {epoch: [asdict(blob) for blob in blobs] for epoch, blobs in self._bests.items()},
             }
@@ -257,6 +264,8 @@ class Attempt:
             return tuple(Blob(**value) for value in values)
 
         self._put_here = {blob.sha256: blob for blob in blobs(noted.get("put", ()))}
+        self._bad = set(noted.get("bad", ()))
+        self._began_with_s = noted.get("began_with_s", 0.0)
         for number, stored in noted.get("states", {}).items():
             state = State(head=Blob(**stored["state"]["head"]), packs=blobs(stored["state"]["packs"]))
             self._states[int(number)] = Stored(state=state, model=blobs(stored["model"]))
@@ -264,43 +273,49 @@ class Attempt:
 
     # A commit.
 
-    def _commit(self, held: Held | None, entries: list[Entry], *, is_over: bool) -> None:
-        """Commit the state that is held and the epochs that are complete with it."""
-        items: list[attempts.Progress] = []
+    def _commit(self, held: Held | None, entries: list[Entry], *, is_over: bool) -> bool:
+        """Commit the state that is held and the epochs that are complete with it.
+
+        Return whether to try again, because something has to be stored once more.
+        """
+        before = [entry for entry in entries if held is not None and entry.number < held.number]
+        items: list[tuple[attempts.Progress, Entry | None]] = []
+        items += [(self._epoch(self.spool.read_epoch(entry)), entry) for entry in before]
         if held is not None:
-            before = [entry for entry in entries if entry.number < held.number]
-            items += [self._epoch(self.spool.read_epoch(entry)) for entry in before]
-            items += self._checkpoint(held.record, held.number)
-        else:
-            before = []
-        after = self._complete(entries[len(before) :])
-        items += [self._epoch(epoch) for epoch in after]
-        if not any(item.state for item in items):
+            items += [(item, None) for item in self._checkpoint(held.record, held.number)]
+        items += [(self._epoch(epoch), entry) for epoch, entry in self._complete(entries[len(before) :])]
+        while items and not items[-1][0].state:  # an epoch is committed with a state, its own or a later one
+            items.pop()
+        if not items:
             if held is not None and (is_over or self._is_overtaken(held)):
                 self._release(held)
-            return
+            return False
+        committed = self._committed([item for item, _ in items])
+        if committed.missing:
+            self._store_anew(committed.missing, [item for item, _ in items])
+            return True
+        self._note_committed([item for item, _ in items], held, committed.redone)
+        for _, entry in items:
+            if entry is not None:
+                self.spool.remove(entry)
+        self._delete(committed.retired)
+        return False
+
+    def _committed(self, items: list[attempts.Progress]) -> attempts.Committed:
         self.spool.note_doing("committing")
-        saving = items[-1].record, [item.timing for item in items if item.timing is not None]
-        committed = self._write(
+        return self._write(
             lambda tx: attempts.commit_progress(
                 tx,
                 self.claim,
                 items,
                 stored=self._put_here.keys(),
                 mended=self._bad & self._put_here.keys(),
-                credit={} if self._timeline else credit(saving),
+                trained_before_s=None if self._timeline else self._began_with_s,
                 keep=keep_last_two,
                 now_s=self._clock.now_s(),
             ),
-            saving=saving,
+            saving=(items[-1].record, [item.timing for item in items if item.timing is not None]),
         )
-        if committed.missing:
-            self._store_anew(committed.missing, items)
-            return
-        self._note_committed(items, held, committed.redone)
-        for entry in entries[: len(before) + len(after)]:
-            self.spool.remove(entry)
-        self._delete(committed.retired)
 
     def _store_anew(self, missing: AbstractSet[str], items: Iterable[attempts.Progress]) -> None:
         """Let go of what somebody has retired meanwhile, so that the next try stores it again, in another place."""
@@ -311,14 +326,14 @@ class Attempt:
         self._bests.clear()
         self._note_stored()
 
-    def _complete(self, entries: list[Entry]) -> list[EpochEntry]:
+    def _complete(self, entries: list[Entry]) -> list[tuple[EpochEntry, Entry]]:
         """Return the epochs, up to the first whose state is still to come."""
-        complete: list[EpochEntry] = []
+        complete: list[tuple[EpochEntry, Entry]] = []
         for entry in entries:
             epoch = self.spool.read_epoch(entry)
             if epoch.state_entry not in self._states:
                 break
-            complete.append(epoch)
+            complete.append((epoch, entry))
         return complete
 
     def _epoch(self, epoch: EpochEntry) -> attempts.Progress:
@@ -343,6 +358,7 @@ class Attempt:
         return any(entry.kind == "state" and entry.number > held.number for entry in self.spool.waiting())
 
     def _release(self, held: Held) -> None:
+        self._taken_s = None
         del self._states[held.number]
         self.spool.release(held)
 
@@ -350,6 +366,8 @@ class Attempt:
         self._note_saved(items[-1].record)
         epochs = [SavedEpoch(it.record.history[-1], it.timing) for it in items if it.timing is not None]
         self._news += epochs
+        if epochs:
+            self._began_with_s = 0.0
         if self._timeline:
             again = [epoch.timing for epoch in epochs if epoch.metrics.epoch in redone]
             self._timeline.saved(items[-1].record, [epoch.timing for epoch in epochs], redone=again)
@@ -361,7 +379,7 @@ class Attempt:
         self._bad -= self._put_here.keys()
         # From now on a kept checkpoint vouches for them, or nobody does.
         self._put_here = {sha256: blob for sha256, blob in self._put_here.items() if sha256 not in self._named}
-        if held is not None:
+        if held is not None:  # and if its own checkpoint was not among the items, it is overtaken by one that was
             self.spool.release(held)
             self._states = {held.number: self._states[held.number]}  # an epoch still to come may belong to it
         best = items[-1].record.best_epoch
@@ -404,6 +422,7 @@ class Attempt:
                 self._store.delete(blob)
                 self._unwanted.remove(blob)
                 self._deleted.append(blob)
+                self._moved(0, 0)  # many deletions take as long as a transfer
         self.spool.note_doing(None)
 
     def _write(

@@ -77,8 +77,11 @@ class Estate:
             with contextlib.suppress(StoreError):  # a heartbeat nobody needs is litter, and a job may be held by now
                 self._tools.store.forget_heartbeat(heartbeat)
 
-    def clear_store(self) -> None:
-        """Delete what attempts that have ended stored and never committed. Raises: StoreError: some may be left."""
+    def clear_store(self, beat: Callable[[], None]) -> None:
+        """Delete what attempts that have ended stored and never committed; beat is called after each.
+
+        Raises: StoreError: some may be left.
+        """
         self.is_tidy = True
         tools = self._tools
         listed = list(tools.store.list_blobs())
@@ -87,6 +90,7 @@ class Estate:
         lost = orphans(listed, {it.blob.place for it in needed}, live, grace_s=GRACE_LEASES * tools.lease.ttl_s)
         for blob in lost:
             tools.store.delete(blob)
+            beat()
         if lost:
             total = size(sum(blob.size_bytes for blob in lost))
             tools.narrate(f"deleted {count(len(lost), 'file')}, {total}, that dead sessions left in the store")

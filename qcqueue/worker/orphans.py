@@ -1,7 +1,7 @@
 """What dead attempts stored and never committed, told from what a live one is about to commit.
 
 Decides only; who calls it deletes. Always true: what an attempt that has ended stored and no kept checkpoint names can
-never be named again, because its number fences it and nobody else may count on its copies.
+never be named again: its number fences it, and a commit of anybody else counts on what a kept checkpoint names only.
 """
 
 import re

@@ -38,7 +38,7 @@ class Pace:
         self._tell_start(spool, progress)
         self.measured = self._of(progress, lag_s)
         cadence = choose_cadence(self.measured)
-        if cadence != self._told:
+        if is_another(cadence, self._told):
             self._told = cadence
             spool.note_cadence(asdict(cadence))
             self._narrate(explain_cadence(cadence, self.measured))
@@ -69,3 +69,9 @@ class Pace:
             mean_session_s=self._mean_session_s,
             steps=progress.steps,
         )
+
+
+def is_another(cadence: Cadence, told: Cadence) -> bool:
+    """Return whether a cadence differs enough to be told: what is measured is noisy, and goodput is flat around it."""
+    ratio = (cadence.saves_per_epoch * told.epochs_per_save) / (cadence.epochs_per_save * told.saves_per_epoch)
+    return not 0.7 < ratio < 1.4

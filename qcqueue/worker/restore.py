@@ -75,11 +75,20 @@ def _bring(checkpoint: Checkpoint, spool: Spool, fetch: Fetch) -> None:
     if best_epoch is not None and not checkpoint.best:
         raise CheckpointDamaged(f"the model of its best epoch {best_epoch} is not kept any more")
     state, folder = checkpoint.state, spool.resumed_folder
+    _clear_of_others(folder, len(state.packs))
     _bring_packs(state.packs, folder, fetch)
     fetch(state.head, folder / HEAD_NAME)
     read_about(folder / HEAD_NAME)
     if best_epoch is not None:
         _bring_packs(checkpoint.best, spool.best_folder(best_epoch), fetch)
+
+
+def _clear_of_others(folder: Path, packs: int) -> None:
+    """Remove what a try that was cut has brought of a checkpoint with more files."""
+    wanted = {HEAD_NAME, *(f"{position:03d}{SUFFIX}" for position in range(packs))}
+    for path in folder.glob(f"*{SUFFIX}"):
+        if path.name not in wanted:
+            path.unlink()
 
 
 def _bring_packs(packs: Iterable[Blob], folder: Path, fetch: Fetch) -> None:

@@ -229,7 +229,7 @@ class Session:
         except LeaseLost as exc:
             return self._lost(exc)
         except StoreError as exc:
-            if self._stop_reason:  # nothing has begun, so there is nothing to save and nobody to wait for
+            if self._stop_reason:  # no step has been trained, so there is nothing to save and nobody to wait for
                 self._drop()
                 return self._leave(self._stop_reason)
             self._waiting_for = exc
@@ -246,11 +246,15 @@ class Session:
         except TrainingError as exc:
             self._end_trainer()
             return self._failed(Failure(cause=cause_of(exc), message=str(exc)))
+        if order.resumes:  # it builds its program while the state is on its way
+            attempt.spool.open(order)
         restored = attempt.restore()
         for checkpoint, why in restored.damaged:
             self._tools.narrate(f"the save after epoch {checkpoint.record.epochs_done} is damaged: {why}")
         if order.resumes and restored.chosen is None:  # it was told to wait for a state, and there is none
             self._end_trainer()
+        if restored.chosen is None:
+            # It trains as soon as it is told to, so not before the attempt is known to be live.
             attempt.spool.open(replace(order, resumes=False))
             self._start_trainer(attempt.spool)
         attempt.spool.resume_with(restored.chosen.record if restored.chosen else None)
@@ -269,10 +273,14 @@ class Session:
         self._tools.trainer.kill()
         self._timeline.trainer_ended(self._working().spool.progress())
 
-    def _tidy(self) -> float:
+    def _tidy(self) -> float | None:
         """Delete, once a session, what dead ones left in the store; the trainer is still busy with its libraries."""
-        with contextlib.suppress(StoreError):
-            self._estate.clear_store()
+        try:
+            self._estate.clear_store(lambda: self._moved(0, 0))
+        except LeaseLost as exc:
+            return self._lost(exc)
+        except StoreError:  # what is left is left for the next session
+            pass
         return self._go(self._watch)
 
     def _watch(self) -> float | None:

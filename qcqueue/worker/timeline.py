@@ -135,32 +135,26 @@ class Kept:
         self._partial_s = self._began_with_s = 0.0
 
     def begin(self, record: TrainingRecord | None) -> None:
-        self._began_with_s = self._partial_s = _partial_s(record)
+        self._began_with_s = self._partial_s = trained_s(record)
 
     def count(self, record: TrainingRecord, epochs: list[EpochTiming], redone: list[EpochTiming]) -> None:
-        self._train_s += sum(map(_train_s, epochs))
+        self._train_s += sum(epoch.steps_s for epoch in epochs)
         self._validate_s += sum(epoch.val_s for epoch in epochs)
-        self._redone_train_s += sum(map(_train_s, redone))
+        self._redone_train_s += sum(epoch.steps_s for epoch in redone)
         self._redone_validate_s += sum(epoch.val_s for epoch in redone)
-        self._partial_s = _partial_s(record)
+        self._partial_s = trained_s(record)
 
     def judged(self, ledger: Seconds, *, all_saved: bool) -> dict[str, float]:
         """Return a ledger in which only what is saved for the first time is training or validation."""
         judged = add(ledger)
         if not all_saved:
-            trained_s = self._train_s + self._partial_s - self._began_with_s
-            for part, kept_s in ((Part.TRAIN, trained_s), (Part.VALIDATE, self._validate_s)):
+            saved_s = self._train_s + self._partial_s - self._began_with_s
+            for part, kept_s in ((Part.TRAIN, saved_s), (Part.VALIDATE, self._validate_s)):
                 judged = rename(judged, part, Part.LOST, max(0.0, judged.get(part, 0.0) - kept_s))
         if self._redone_train_s:
             judged = rename(judged, Part.TRAIN, Part.REDONE, self._redone_train_s)
             judged = rename(judged, Part.VALIDATE, Part.REDONE, self._redone_validate_s)
         return judged
-
-
-def credit(saving: Saving) -> dict[str, float]:
-    """Return the useful seconds of epochs that are saved for a session which is not there to say so any more."""
-    _, epochs = saving
-    return _told({Part.TRAIN: sum(map(_train_s, epochs)), Part.VALIDATE: sum(epoch.val_s for epoch in epochs)})
 
 
 def _of_trainer(progress: Progress | None, spent_s: float) -> Seconds:
@@ -176,9 +170,6 @@ def _told(ledger: Seconds) -> dict[str, float]:
     return {part: seconds for part, seconds in ledger.items() if seconds}
 
 
-def _train_s(epoch: EpochTiming) -> float:
-    return epoch.train_s - (epoch.first_step_s or 0.0)
-
-
-def _partial_s(record: TrainingRecord | None) -> float:
+def trained_s(record: TrainingRecord | None) -> float:
+    """Return how long the epoch of a record was trained so far, without compiling."""
     return 0.0 if record is None else record.partial.train_s - sum(record.partial.first_steps_s)

@@ -178,6 +178,12 @@ class SpoolSink:
         )
         self._reports.do(lambda: self._spool.report(progress))
 
+    def _stood_still(self) -> None:
+        """Count the time since the last account as a stall, whatever the phase is called."""
+        waited_s = self._clock.monotonic_s() - self._accounted_s
+        self._seconds[Part.STALL] = self._seconds.get(Part.STALL, 0.0) + waited_s
+        self._accounted_s += waited_s
+
     def _step_s(self) -> float | None:
         """Return the mean of the steps so far; the first is told once it is compiled, and its time not as training."""
         steps = self._step_count - 1
@@ -216,7 +222,9 @@ class SpoolSink:
         self._report()
 
     def save_model(self, epoch: int, tensors: Tensors) -> None:
+        self._account(self._clock.monotonic_s())
         self._handover.model(epoch, tensors)
+        self._stood_still()
 
     def epoch_done(self, record: TrainingRecord, timing: EpochTiming, *, is_best: bool, is_saved: bool) -> None:
         entry = EpochEntry(record=record, timing=timing, state_entry=self._state_entry if is_saved else None)
@@ -231,9 +239,7 @@ class SpoolSink:
         """Return once everything is in the spool, whole."""
         self._account(self._clock.monotonic_s())
         self._handover.close()
-        waited_s = self._clock.monotonic_s() - self._accounted_s
-        self._seconds[Part.STALL] = self._seconds.get(Part.STALL, 0.0) + waited_s
-        self._accounted_s += waited_s
+        self._stood_still()
         self._report()
         self._reports.wait()
 
