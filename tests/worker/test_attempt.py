@@ -1,0 +1,208 @@
+"""Saving, with what goes wrong between a store, a database and a process that dies: nothing is lost, nothing loops."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from sqlalchemy import text
+
+from qcqueue.checkpoints.handover import Handover
+from qcqueue.checkpoints.spool import Spool
+from qcqueue.database.base import Database
+from qcqueue.errors import OutcomeUnknown
+from qcqueue.queue.blobs import needed_blobs
+from qcqueue.queue.claim import claim_held_by
+from qcqueue.queue.values import Claim
+from qcqueue.storage.base import Blob
+from qcqueue.storage.folder import FolderStore, file_name
+from qcqueue.testing.clocks import CountedIds, MachineClock, WorldTime
+from qcqueue.worker.attempt import Attempt
+from tests.checkpoints.runs import a_record, a_state, an_epoch, an_order
+from tests.queue.desk import Desk
+
+T = TypeVar("T")
+
+
+class Died(Exception):
+    """The process of a session is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Two jobs on one frozen base, a store, and the sessions that work on them."""
+
+    folder: Path
+    desk: Desk
+    store: FolderStore
+
+    def attempt(self, held: Claim, database: Database | None = None) -> Attempt:
+        """Return the attempt of a claim; another of the same claim takes the place of a session that died."""
+        return Attempt(
+            held,
+            spool=Spool(self.folder / "spool" / f"{held.session_id}-{held.attempt}"),
+            store=self.store,
+            database=database or self.desk.database,
+            clock=MachineClock(WorldTime()),
+            cache=self.folder,
+        )
+
+    def begun(self, session: str, job: str, *, database: Database | None = None, **claiming: Any) -> Attempt:
+        attempt = self.attempt(self.desk.must_claim(session, job=job, **claiming), database)
+        attempt.spool.open(an_order(attempt.spool))
+        attempt.restore()
+        return attempt
+
+    def successor(self, attempt: Attempt) -> Attempt:
+        """Return who saves what a dead session left, as the next session on its machine does."""
+        with self.desk.database.read() as tx:
+            held = claim_held_by(tx, attempt.claim.session_id)
+        assert held is not None, "its attempt is not buried yet"
+        return self.attempt(held)
+
+    def rot(self, blob: Blob) -> None:
+        (self.store.root / "blobs" / file_name(blob)).write_bytes(b"rot")
+
+    def everything_named_is_there(self) -> bool:
+        with self.desk.database.read() as tx:
+            named = [it.blob for it in needed_blobs(tx) if it.kind in ("state", "pack")]
+        return bool(named) and all(self.store.size(blob) == blob.size_bytes for blob in named)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    desk = Desk(tmp_path)
+    desk.enqueue("a", "b")
+    store = FolderStore(tmp_path / "store", MachineClock(WorldTime()), CountedIds("id"))
+    store.create()
+    return Scene(tmp_path, desk, store)
+
+
+class LosesAnAnswer:
+    """A database whose answer to one commit is lost."""
+
+    def __init__(self, database: Database) -> None:
+        self.loses_one = False
+        self._database = database
+
+    def read(self) -> Any:
+        return self._database.read()
+
+    def transact(self, action: Callable[..., T]) -> T:
+        answer = self._database.transact(action)
+        if self.loses_one:
+            self.loses_one = False
+            raise OutcomeUnknown("the answer was lost")
+        return answer
+
+
+def dies_before_its_commit(attempt: Attempt, patch: pytest.MonkeyPatch) -> None:
+    def die(*_: object, **__: object) -> bool:
+        raise Died
+
+    with patch.context() as patched:
+        patched.setattr(attempt, "_commit", die)
+        with pytest.raises(Died):
+            attempt.collect()
+
+
+def frozen_pack(attempt: Attempt) -> Blob:
+    return attempt.claim.checkpoints[0].state.packs[0]
+
+
+def test_a_pack_found_damaged_is_mended_although_the_answer_to_its_commit_is_lost(scene: Scene) -> None:
+    first = scene.begun("s1", "a")
+    Handover(first.spool).state(a_state(1, None))
+    first.collect()
+
+    database = LosesAnAnswer(scene.desk.database)
+    claiming = scene.desk.must_claim("s2", job="a", gone={("study/a", 1): "gone"})
+    scene.rot(claiming.checkpoints[0].state.packs[0])
+    second = scene.attempt(claiming, database)
+    second.spool.open(an_order(second.spool))
+    assert second.restore().chosen is None
+    handover = Handover(second.spool)
+    number = handover.state(a_state(1, None))
+    database.loses_one = True
+    with pytest.raises(OutcomeUnknown):
+        second.collect()
+    handover.epoch(an_epoch(1, 1, state_entry=number), is_best=True)  # comes before the commit is tried again
+
+    assert not second.collect()
+    assert second.spool.waiting() == []
+    assert scene.everything_named_is_there()
+
+
+def test_who_takes_a_dead_sessions_place_knows_what_was_damaged(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    for session, job in (("s1", "a"), ("s3", "b")):  # both share the frozen base
+        attempt = scene.begun(session, job)
+        Handover(attempt.spool).state(a_state(1, None))
+        attempt.collect()
+    claiming = scene.desk.must_claim("s2", job="a", gone={("study/a", 1): "gone"})
+    rotten = claiming.checkpoints[0].state.packs[0]
+    scene.rot(rotten)
+    second = scene.attempt(claiming)
+    second.spool.open(an_order(second.spool))
+    second.restore()
+    Handover(second.spool).state(a_state(1, None))
+    dies_before_its_commit(second, monkeypatch)
+
+    scene.successor(second).collect_all()
+
+    third = scene.attempt(scene.desk.must_claim("s1", job="a", gone={("study/a", 2): "gone"}))
+    assert (frozen_pack(third).sha256, frozen_pack(third).place) != (rotten.sha256, rotten.place)
+    third.spool.open(an_order(third.spool))
+    restored = third.restore()
+    assert restored.chosen is not None
+    assert restored.damaged == ()
+
+
+def test_what_was_shared_and_is_retired_meanwhile_is_stored_again_for_a_dead_session(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = scene.begun("s1", "a")
+    Handover(first.spool).state(a_state(1, None))
+    first.collect()
+    second = scene.begun("s2", "b")
+    Handover(second.spool).state(a_state(1, None))
+    dies_before_its_commit(second, monkeypatch)
+    scene.desk.database.transact(lambda tx: tx.execute(text("UPDATE checkpoints SET status = 'retired', record = ''")))
+    scene.desk.database.transact(lambda tx: tx.execute(text("DELETE FROM packs")))
+
+    successor = scene.successor(second)
+    successor.collect_all()
+
+    assert successor.saved is not None
+    assert successor.spool.waiting() == []
+    assert scene.everything_named_is_there()
+
+
+def test_a_state_whose_best_model_was_forgotten_holds_nobody_up(scene: Scene) -> None:
+    attempt = scene.begun("s1", "a")
+    handover = Handover(attempt.spool)
+    first = handover.state(a_state(1, None))
+    attempt.collect()
+    handover.epoch(an_epoch(1, 1, state_entry=first), is_best=True)
+    handover.epoch(an_epoch(2, 2, state_entry=handover.state(a_state(2, 1))), is_best=True)
+    held = handover.state(replace(a_state(3, 2), record=a_record(2, 2, steps_done=5)))
+    # A session takes it and dies before it has secured the best model, which the trainer then forgets.
+    (attempt.spool.entries_folder / f"{held:06d}.state").rename(attempt.spool.folder / "held" / f"{held:06d}")
+    handover.epoch(an_epoch(3, 3, state_entry=handover.state(a_state(3, 2))), is_best=True)
+    handover.state(a_state(4, 3))
+
+    scene.attempt(attempt.claim).collect_all()
+
+    assert attempt.spool.waiting() == []
+    assert [line.metrics.epoch for line in scene.desk.detail("a").official_epochs()] == [1, 2, 3]
+
+
+def test_how_long_the_store_was_away_says_nothing_of_how_long_it_takes(scene: Scene) -> None:
+    database = LosesAnAnswer(scene.desk.database)
+    attempt = scene.begun("s1", "a", database=database)
+    Handover(attempt.spool).state(a_state(1, None))
+    database.loses_one = True
+    with pytest.raises(OutcomeUnknown):
+        attempt.collect()
+    attempt.collect()
+    assert attempt.lag_s is None
