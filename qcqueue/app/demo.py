@@ -8,21 +8,27 @@ report. Everything happens in one folder, which a second run replaces.
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
+from qcqueue.app.certificate import Certificate, certify
 from qcqueue.app.datasets import add_sample
-from qcqueue.app.drill import SAMPLES, Certificate, Ring, certify, finish, make_ring
+from qcqueue.app.drill import SAMPLES
 from qcqueue.app.plug import Kill, Moment, Place, run_and_kill
 from qcqueue.app.reports import report_on
+from qcqueue.app.rings import Ring, finish, make_ring, room_for
 from qcqueue.app.workplace import Workplace, create_store, workplace_in
 from qcqueue.clock import seeded
 from qcqueue.core.models import STUDIED_MODELS
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.study import parse_study
+from qcqueue.core.words import iso
 from qcqueue.errors import DrillFailed, UserError
+from qcqueue.queue.accounts import accounts_of
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.overview import JobLine, job_lines
 from qcqueue.queue.queries import job_detail
+from qcqueue.queue.sessions import session_lines
 from qcqueue.queue.values import DatasetLine
 
 MARKER = "this folder was made by qcqueue demo"
@@ -33,7 +39,7 @@ SEED = 1
 PLAN: tuple[tuple[str, Moment], ...] = (
     ("VGG16", "inside a checkpoint"),
     ("VGG16", "between steps"),
-    ("Xception", "while saving"),
+    ("Xception", "inside a commit"),
     ("ResNet50V2", "in validation"),
     ("InceptionV3", "between steps"),
     ("DenseNet121", "while compiling"),
@@ -61,10 +67,9 @@ def tiny_study() -> str:
 def tour(folder: Path, *, narrate: Callable[[str], None], progress: Callable[[int, int], None]) -> Tour:
     """Carry out the demo in `folder`. Raises: UserError: the folder is somebody else's. DrillFailed."""
     _clear(folder)
-    place = Place(store=folder / "queue", cache=folder / "cache")
-    place.store.mkdir()
-    create_store(place.store)
-    queue = workplace_in(place.store, cache=place.cache)
+    store, cache = folder / "queue", folder / "cache"
+    create_store(store)
+    place, queue = Place(url=f"folder:{store}", cache=cache), workplace_in(store, cache=cache)
 
     narrate("1. sample images: photographs, degraded in known ways")
     dataset, _ = add_sample(queue, DATASET, images=SAMPLES[DATASET], seed=SEED, progress=progress)
@@ -110,12 +115,24 @@ def _prove(
     kills: list[tuple[str, Kill]],
     narrate: Callable[[str], None],
 ) -> Certificate:
-    ring: Ring = make_ring(queue, spec, dataset, folder / "undisturbed")
-    finish(ring)
+    with room_for("folder:", cache=folder / "undisturbed", narrate=narrate) as place:
+        ring = make_ring(queue, spec, dataset, place)
+        finish(ring)
+        undisturbed = ring.detail()
     with queue.read() as tx:
         cut = job_detail(tx, spec.full_name)
-    mine = tuple(kill for name, kill in kills if name == spec.full_name)
-    certificate = certify(ring.detail(), cut, kills=mine, kills_in_attempts=cut.line.attempts - 1, seed=SEED)
+        goodput = accounts_of(session_lines(tx)).jobs.get(spec.full_name)
+    certificate = certify(
+        undisturbed,
+        cut,
+        kills=tuple(kill for name, kill in kills if name == spec.full_name),
+        kills_in_attempts=cut.line.attempts - 1,
+        seed=SEED,
+        store="folder",
+        goodput=goodput,
+        version=version("qcqueue"),
+        made_at=iso(queue.clock.now_s()),
+    )
     if not certificate.is_equal:
         raise DrillFailed(f"{spec.full_name} ended with other bits than its undisturbed run")
     shutil.rmtree(folder / "undisturbed")

@@ -1,6 +1,5 @@
 """Commands that show and prove: demo, drill, report."""
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -46,10 +45,20 @@ def drill(
     ] = None,
     job: Annotated[str | None, typer.Option("--job", metavar="NAME", help="Drill only this job of the file.")] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the certificates as JSON.")] = None,
-    store: StoreOption = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            "--store",
+            metavar="URL",
+            help="Where the run that is killed keeps its queue, which is removed afterwards: folder:, folder:PATH, "
+            "shared:PATH, gdrive:new or gdrive:FOLDER_ID (a new folder on the same Drive). Default: folder:, a "
+            "temporary one. Datasets come from the queue in qcqueue.toml or QCQUEUE_STORE.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run jobs undisturbed and with N SIGKILLs, compare every bit, print a certificate."""
+    from qcqueue.app.certificate import document_of, write_certificates
     from qcqueue.app.drill import drill_file
     from qcqueue.cli.screens import certificate_screen
     from qcqueue.clock import fresh_seed
@@ -74,24 +83,29 @@ def drill(
             certificates.append(certificate)
             if not as_json:
                 say(certificate_screen(certificate))
-    document = {"certificates": [certificate.to_json() for certificate in certificates]}
     if out:
-        out.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
+        write_certificates(out, certificates)
     if as_json:
-        print_json(document)
+        print_json(document_of(certificates))
     if not all(certificate.is_equal for certificate in certificates):
         raise typer.Exit(exits.FAILED)
 
 
 def report(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write it.")] = Path("report"),
+    certificates: Annotated[
+        list[Path] | None,
+        typer.Option("--certificate", metavar="FILE", help="Attach what `drill --out FILE` wrote; may be repeated."),
+    ] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the benchmark report of the whole queue as one HTML page."""
+    from qcqueue.app.certificate import read_certificates
     from qcqueue.app.reports import report_on
 
-    path = report_on(workplace(store), folder=out, certificates=[])
+    attached = [certificate for file in certificates or [] for certificate in read_certificates(file)]
+    path = report_on(workplace(store), folder=out, certificates=attached)
     if as_json:
         print_json({"report": str(path)})
     else:

@@ -1,7 +1,7 @@
 """Why the numbers may be believed: the proofs of drills, the definitions, and the digests of what was stored. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from qcqueue.core.words import count
 from qcqueue.queue.values import DatasetLine
@@ -9,13 +9,16 @@ from qcqueue.reports.figures import ModelFigures
 from qcqueue.reports.markup import Content, Markup, join, tag
 from qcqueue.reports.tables import scrolling
 
+MOST_SHOWN = 20
+"""Of more kills than these, each is folded away."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
     """What a drill has shown: the digests of an undisturbed run and of one that was killed, by name.
 
     is_equal is the verdict of the drill, which also counts the interruptions; ran_on says on what machine, kills
-    says each kill in words.
+    says each kill in words; facts are sentences on how it was made. warning: why it may say little of this report.
     """
 
     job: str
@@ -24,6 +27,9 @@ class Proof:
     kills: tuple[str, ...]
     undisturbed: Mapping[str, str]
     cut: Mapping[str, str]
+    kills_by_moment: Mapping[str, int] = field(default_factory=dict)
+    facts: tuple[str, ...] = ()
+    warning: str | None = None
 
 
 def proof_section(proofs: Sequence[Proof]) -> Content:
@@ -55,10 +61,21 @@ def _proof(proof: Proof) -> list[Content]:
     state = "state-done" if proof.is_equal else "state-failed"
     return [
         tag("h3", f"{proof.job}: ", tag("span", verdict, class_=f"verdict {state}")),
+        tag("p", tag("strong", proof.warning)) if proof.warning else None,
         tag("p", f"{count(len(proof.kills), 'kill')}, on {proof.ran_on}.", class_="quiet"),
-        tag("ol", [tag("li", kill) for kill in proof.kills], class_="story"),
+        [tag("p", fact, class_="quiet") for fact in proof.facts],
+        _kills(proof),
         scrolling(f"SHA-256 digests of {proof.job}", tag("thead", head), tag("tbody", rows)),
     ]
+
+
+def _kills(proof: Proof) -> list[Content]:
+    """Each kill in its order; of many only how often each moment was hit is shown at once."""
+    each = tag("ol", [tag("li", kill) for kill in proof.kills], class_="story")
+    moments = [tag("li", f"{moment}: {times}") for moment, times in proof.kills_by_moment.items()]
+    if len(proof.kills) <= MOST_SHOWN:
+        return [each]
+    return [tag("ul", moments, class_="story"), tag("details", tag("summary", "Each kill"), each)]
 
 
 def method_section(models: Sequence[ModelFigures], datasets: Sequence[DatasetLine]) -> Markup:

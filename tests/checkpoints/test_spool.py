@@ -3,7 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from qcqueue.checkpoints import packs
 from qcqueue.checkpoints import spool as spool_module
 from qcqueue.checkpoints.format import files_of, read_model, read_state, read_tensors, write_state
 from qcqueue.checkpoints.handover import Handover
-from qcqueue.checkpoints.spool import RESUMED, Failure, Progress, Spool, WorkOrder
+from qcqueue.checkpoints.spool import RESUMED, Doing, Failure, Progress, Spool, WorkOrder
 from qcqueue.core.outcomes import Cause
 from qcqueue.errors import CheckpointDamaged
 from tests.checkpoints.runs import (
@@ -382,6 +382,25 @@ def test_a_stop_is_asked_for_once_and_seen_by_the_trainer(spool: Spool) -> None:
 def test_the_last_words_are_the_last_line_with_something_on_it(spool: Spool, printed: bytes, words: str) -> None:
     spool.log_path.write_bytes(printed)
     assert spool.last_words() == words
+
+
+def test_anybody_sees_what_the_session_does_with_a_state(spool: Spool) -> None:
+    beside = Spool(spool.folder)
+    assert beside.doing() is None
+    for doing in get_args(Doing):
+        spool.note_doing(doing)
+        assert beside.doing() == doing
+    spool.note_doing(None)
+    assert beside.doing() is None
+
+
+def test_what_it_does_is_written_only_where_it_changes(spool: Spool) -> None:
+    spool.note_doing(None)
+    assert not (spool.folder / "doing.json").exists()
+    spool.note_doing("hashing")
+    written = (spool.folder / "doing.json").stat().st_ino
+    spool.note_doing("hashing")
+    assert (spool.folder / "doing.json").stat().st_ino == written
 
 
 def test_a_closed_spool_is_gone_and_may_be_closed_again(spool: Spool, trainer: Handover) -> None:

@@ -150,6 +150,28 @@ VALUES = (
         names=("'vgg61'", "vgg16"),
         given=a_study(STUDY + JOB),
     ),
+    Case(
+        said="a drill in a store of no kind",
+        typed="drill study.toml --store s3:bucket",
+        names=("'s3:bucket'", "--store"),
+        given=a_study(STUDY + JOB),
+    ),
+    Case(
+        said="a drill in a folder that is missing",
+        typed="drill study.toml --store shared:nowhere",
+        names=("nowhere",),
+        given=a_study(STUDY + JOB),
+    ),
+    Case(
+        said="a certificate that is missing",
+        typed="report --certificate nowhere.json",
+        names=("nowhere.json",),
+    ),
+    Case(
+        said="a certificate that is none",
+        typed="report --certificate qcqueue.toml",
+        names=("qcqueue.toml", "certificates"),
+    ),
     Case(said="a demo in a folder of somebody else's", typed="demo --out queue", names=("queue",)),
     Case(said="a demo below a file", typed="demo --out qcqueue.toml/demo", names=("qcqueue.toml/demo",)),
     Case(said="a report in a file", typed="report --out qcqueue.toml", names=("qcqueue.toml",)),
