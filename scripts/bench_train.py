@@ -99,7 +99,7 @@ def measure(model: str, arguments: argparse.Namespace) -> dict[str, Any]:
         path = Path(folder) / "dataset"
         path.write_bytes(a_dataset(images, labels))
         assignment = Assignment(
-            spec=spec, dataset_path=path, weights_path=None, threads=arguments.threads, resume_from=None, best=dict
+            spec=spec, dataset_path=path, weights_path=None, threads=arguments.threads, resume_from=None, best=lambda epoch: {}
         )
         train(assignment, ours, CLOCK)
     mine, theirs = np.array(ours.steps_s[WARM_UP:]), np.array(plain.steps_s[WARM_UP:])
@@ -185,9 +185,14 @@ class TakesTurns:
         self._mark_s = now_s()
         return False
 
+    def should_save(self, *, epoch: int, step: int, steps: int) -> bool:
+        return False
+
     def save(self, snapshot: object) -> None: ...
 
-    def epoch_done(self, record: object, timing: object, *, is_best: bool) -> None: ...
+    def save_model(self, epoch: int, tensors: object) -> None: ...
+
+    def epoch_done(self, record: object, timing: object, *, is_best: bool, is_saved: bool) -> None: ...
 
     def finished(self, result: object, predictions: object) -> None: ...
 
