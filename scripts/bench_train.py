@@ -99,7 +99,12 @@ def measure(model: str, arguments: argparse.Namespace) -> dict[str, Any]:
         path = Path(folder) / "dataset"
         path.write_bytes(a_dataset(images, labels))
         assignment = Assignment(
-            spec=spec, dataset_path=path, weights_path=None, threads=arguments.threads, resume_from=None, best=lambda epoch: {}
+            spec=spec,
+            dataset_path=path,
+            weights_path=None,
+            threads=arguments.threads,
+            resume_from=None,
+            best=lambda epoch: {},
         )
         train(assignment, ours, CLOCK)
     mine, theirs = np.array(ours.steps_s[WARM_UP:]), np.array(plain.steps_s[WARM_UP:])
