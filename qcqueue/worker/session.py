@@ -275,6 +275,7 @@ class Session:
 
     def _tidy(self) -> float | None:
         """Delete, once a session, what dead ones left in the store; the trainer is still busy with its libraries."""
+        self._mind_the_limits(self._tools.clock.monotonic_s())
         try:
             self._estate.clear_store(lambda: self._moved(0, 0))
         except LeaseLost as exc:

@@ -31,7 +31,7 @@ from qcqueue.errors import CorruptionError, StoreBusy
 from qcqueue.queue.checkpoints import unwanted
 from qcqueue.queue.datasets import add_dataset, find_dataset
 from qcqueue.storage.base import Blob, Listed
-from qcqueue.storage.folder import FolderStore
+from qcqueue.storage.folder import FolderStore, file_name
 from qcqueue.testing.clocks import CountedIds, MachineClock, WorldTime
 from tests.app.saved import Worker, age, file_of, has, stored
 from tests.cli import queues
@@ -186,6 +186,7 @@ def test_the_older_copy_of_a_dataset_stays_while_a_session_may_be_reading_it(hou
     put(place, a_job("a"))
     old = dataset_of(place)
     worker = Worker.on(place, JOBS[0])
+    (house.store / "blobs" / file_name(old)).write_bytes(b"rot")  # so that it is worth storing again
     age(place, WEEKS_S)
     keep(place, queues.DATASET, _the_dataset_of_a_house(), dry_run=False)
     new = dataset_of(place)
