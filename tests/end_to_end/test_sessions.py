@@ -143,7 +143,8 @@ def test_a_trainer_does_not_outlive_its_session(tmp_path: Path) -> None:
 
 
 def test_two_sessions_take_two_jobs_and_a_third_is_told_who_holds_them(tmp_path: Path) -> None:
-    house = a_house(tmp_path / "house", STUDY + VGG16 + VGG16 + 'name = "again"\n')
+    study = STUDY.replace("epochs = 3", "epochs = 300")  # none is done before it is asked to leave
+    house = a_house(tmp_path / "house", study + VGG16 + VGG16 + 'name = "again"\n')
     with ExitStack() as sessions:
         both = [sessions.enter_context(working(house, name=name)) for name in ("first", "second")]
         wait_until(lambda: all("attempt 1" in session.said for session in both))

@@ -29,7 +29,7 @@ def test_a_job_wanders_over_three_machines_and_loses_no_epoch(tmp_path: Path) ->
     counts = {Split.TRAIN: 40, Split.VALIDATION: 9, Split.TEST: 9}
     place = open_workplace(load_settings(folder=laptop.folder, environment={}))
     keep(place, "noise", a_dataset(counts=counts), dry_run=False)
-    laptop.write("study.toml", STUDY + VGG16)
+    laptop.write("study.toml", STUDY.replace("epochs = 3", "epochs = 8") + VGG16)
     assert command(laptop, "enqueue", "study.toml").returncode == 0
 
     with working(first) as session:
@@ -41,5 +41,5 @@ def test_a_job_wanders_over_three_machines_and_loses_no_epoch(tmp_path: Path) ->
     finished = command(second, "work")
     assert finished.returncode == 0, finished.stderr
     shown = job(laptop)
-    assert (shown["state"], shown["epochs_done"]) == ("done", 3)
+    assert (shown["state"], shown["epochs_done"]) == ("done", 8)
     assert [segment["outcome"] for segment in shown["segments"]] == ["interrupted", "stopped", "finished"]
