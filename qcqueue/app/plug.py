@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from qcqueue.app.settings import kind_of
-from qcqueue.checkpoints.spool import Doing, Phase, Progress, Spool, record_in
+from qcqueue.checkpoints.spool import Doing, Progress, Spool, record_in
 from qcqueue.clock import Clock, Rng
+from qcqueue.core.phases import Phase
 from qcqueue.errors import CheckpointDamaged
 from qcqueue.storage.drive.token import without_secrets
 

@@ -5,7 +5,7 @@ Pure: from a view of the session to words. How they are laid out is for whoever 
 
 from collections.abc import Iterator, Mapping
 
-from qcqueue.checkpoints.spool import Phase
+from qcqueue.core.phases import Phase
 from qcqueue.core.words import count, duration, listed
 from qcqueue.worker.session import Session
 from qcqueue.worker.view import View

@@ -37,24 +37,11 @@ from qcqueue.checkpoints.format import files_of, head_in, read_about, read_model
 from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.evaluation import Result
 from qcqueue.core.outcomes import Cause
+from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.errors import CheckpointDamaged
-
-Phase = Literal[
-    "starting",
-    "loading",
-    "building",
-    "compiling",
-    "waiting",
-    "restoring",
-    "training",
-    "saving",
-    "validating",
-    "evaluating",
-]
-
 
 Doing = Literal["hashing", "uploading", "committing", "deleting"]
 """What a session does with a state on its way to the store."""

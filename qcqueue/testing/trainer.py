@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from qcqueue.checkpoints.handover import Handover
-from qcqueue.checkpoints.spool import RESUMED, EpochEntry, Failure, Phase, Progress, Spool, WorkOrder
+from qcqueue.checkpoints.spool import RESUMED, EpochEntry, Failure, Progress, Spool, WorkOrder
 from qcqueue.core.lineage import refusal
 from qcqueue.core.outcomes import Cause
+from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, Identity, PartialEpoch, TrainingRecord
 from qcqueue.core.snapshot import Snapshot
 from qcqueue.errors import LineageRefused

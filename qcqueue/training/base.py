@@ -7,9 +7,10 @@ test can train with a sink that is a list, and a person with one that prints.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from qcqueue.core.evaluation import Result
+from qcqueue.core.phases import TrainingPhase
 from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
@@ -59,17 +60,7 @@ class Sink(Protocol):
 
     def progress(
         self,
-        phase: Literal[
-            "loading",
-            "building",
-            "compiling",
-            "waiting",
-            "restoring",
-            "training",
-            "saving",
-            "validating",
-            "evaluating",
-        ],
+        phase: TrainingPhase,
         *,
         epoch: int = 0,
         step: int = 0,

@@ -8,9 +8,10 @@ once it is saved: at the end of an attempt the rest is lost.
 from collections.abc import Mapping
 from copy import copy
 
-from qcqueue.checkpoints.spool import Phase, Progress
+from qcqueue.checkpoints.spool import Progress
 from qcqueue.clock import Clock
 from qcqueue.core.goodput import Goodput, Part, Seconds, add, goodput_of, rename, total, with_rest
+from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, TrainingRecord
 
 PART_OF: Mapping[Phase, Part] = {

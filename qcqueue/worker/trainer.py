@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from qcqueue.checkpoints.handover import Background, Handover
-from qcqueue.checkpoints.spool import RESUMED, EpochEntry, Failure, Phase, Progress, Spool, WorkOrder
+from qcqueue.checkpoints.spool import RESUMED, EpochEntry, Failure, Progress, Spool, WorkOrder
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.evaluation import Result
 from qcqueue.core.goodput import Part
 from qcqueue.core.outcomes import cause_of
+from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.errors import LineageRefused, QcqueueError, WeightsUnavailable
@@ -178,12 +179,6 @@ class SpoolSink:
         )
         self._reports.do(lambda: self._spool.report(progress))
 
-    def _stood_still(self) -> None:
-        """Count the time since the last account as a stall, whatever the phase is called."""
-        waited_s = self._clock.monotonic_s() - self._accounted_s
-        self._seconds[Part.STALL] = self._seconds.get(Part.STALL, 0.0) + waited_s
-        self._accounted_s += waited_s
-
     def _step_s(self) -> float | None:
         """Return the mean of the steps so far; the first is told once it is compiled, and its time not as training."""
         steps = self._step_count - 1
@@ -191,13 +186,18 @@ class SpoolSink:
 
     def _account(self, now_s: float) -> None:
         """Give the time since the last report to the phase it was spent in."""
-        part, spent_s = PART_OF[self._phase], now_s - self._accounted_s
-        self._seconds[part] = self._seconds.get(part, 0.0) + spent_s
-        self._accounted_s = now_s
+        spent_s = self._give(PART_OF[self._phase], now_s)
         if self._phase == "saving":
             # The first save also gets the memory that all others use again, so it says nothing of them.
             self._stall_s = spent_s if self._has_stalled else None
             self._has_stalled = True
+
+    def _give(self, part: Part, now_s: float) -> float:
+        """Count the time since the last account as this part of it, whatever the phase is called; return how long."""
+        spent_s = now_s - self._accounted_s
+        self._seconds[part] = self._seconds.get(part, 0.0) + spent_s
+        self._accounted_s = now_s
+        return spent_s
 
     def should_stop(self) -> bool:
         return self._epochs_left == 0 or self._spool.should_stop()
@@ -224,7 +224,7 @@ class SpoolSink:
     def save_model(self, epoch: int, tensors: Tensors) -> None:
         self._account(self._clock.monotonic_s())
         self._handover.model(epoch, tensors)
-        self._stood_still()
+        self._give(Part.STALL, self._clock.monotonic_s())
 
     def epoch_done(self, record: TrainingRecord, timing: EpochTiming, *, is_best: bool, is_saved: bool) -> None:
         entry = EpochEntry(record=record, timing=timing, state_entry=self._state_entry if is_saved else None)
@@ -239,7 +239,7 @@ class SpoolSink:
         """Return once everything is in the spool, whole."""
         self._account(self._clock.monotonic_s())
         self._handover.close()
-        self._stood_still()
+        self._give(Part.STALL, self._clock.monotonic_s())
         self._report()
         self._reports.wait()
 

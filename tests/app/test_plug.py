@@ -20,8 +20,9 @@ from qcqueue.app.plug import (
     moments_in,
 )
 from qcqueue.checkpoints.handover import Handover
-from qcqueue.checkpoints.spool import Doing, Phase, Progress, Spool
+from qcqueue.checkpoints.spool import Doing, Progress, Spool
 from qcqueue.clock import seeded
+from qcqueue.core.phases import Phase
 from tests.checkpoints.runs import STEPS, a_record, a_state, an_epoch, an_order
 
 MANY = 100_000

@@ -5,7 +5,8 @@ from typing import Any, get_args
 import pytest
 
 from qcqueue.app.telling import PHASES, at_risk, point, waiting
-from qcqueue.checkpoints.spool import Phase, Progress
+from qcqueue.checkpoints.spool import Progress
+from qcqueue.core.phases import Phase
 from qcqueue.errors import StoreBusy
 from tests.notebook.views import a_view, progress, saved
 

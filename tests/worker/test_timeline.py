@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qcqueue.checkpoints.spool import Phase, Progress
+from qcqueue.checkpoints.spool import Progress
 from qcqueue.core.goodput import Part, total
+from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.testing.clocks import MachineClock, WorldTime
 from qcqueue.worker.timeline import PART_OF, Timeline
