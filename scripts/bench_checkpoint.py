@@ -29,7 +29,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,18 +82,28 @@ Row = dict[str, Any]
 
 
 def main() -> int:
-    arguments = parsed()
+    return run(parsed(), PARTS, CHILDREN, quick="fewer rounds and DenseNet121 only")
+
+
+def run(
+    arguments: argparse.Namespace,
+    parts: Mapping[str, Callable[[Path, argparse.Namespace], Row]],
+    children: Mapping[str, Callable[[Row], Row]],
+    *,
+    quick: str,
+) -> int:
+    """Measure the parts that are asked for, print each as soon as it is known; return 1 where a target is missed."""
     if arguments.child:
-        print(json.dumps(CHILDREN[arguments.child](json.loads(arguments.asked))), flush=True)
+        print(json.dumps(children[arguments.child](json.loads(arguments.asked))), flush=True)
         return 0
     if arguments.quick:
-        print("quick: fewer rounds and DenseNet121 only; the figures are rough", flush=True)
+        print(f"quick: {quick}; the figures are rough", flush=True)
     found: dict[str, Row] = {}
     for part in arguments.only:
         with tempfile.TemporaryDirectory(prefix=f"bench-{part}-") as folder:
             load = os.getloadavg()[0]
             print(part, file=sys.stderr, flush=True)
-            found[part] = PARTS[part](Path(folder), arguments) | {"load_before": load}
+            found[part] = parts[part](Path(folder), arguments) | {"load_before": load}
         busy = ", which is too much to judge small differences" if load > 1 else ""
         print(f"\n== {part}; the load of the machine was {load:.1f} before{busy}\n{told(found[part])}", flush=True)
     if arguments.json:
@@ -104,7 +114,7 @@ def main() -> int:
 
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--only", type=parts, default=list(PARTS), metavar="PART,...", help=", ".join(PARTS))
+    parser.add_argument("--only", type=some_of(PARTS), default=list(PARTS), metavar="PART,...", help=", ".join(PARTS))
     parser.add_argument("--models", nargs="+", metavar="MODEL", help=f"for blocked (default DenseNet121 and {LARGEST})")
     parser.add_argument("--rounds", type=int, help="of blocked (default 7)")
     parser.add_argument("--pairs", type=int, help="of slowdown, in steps (default 30)")
@@ -124,11 +134,16 @@ def parsed() -> argparse.Namespace:
     return arguments
 
 
-def parts(text: str) -> list[str]:
-    chosen = text.split(",")
-    if unknown := set(chosen) - set(PARTS):
-        raise argparse.ArgumentTypeError(f"no part is called {min(unknown)}; there are {', '.join(PARTS)}")
-    return chosen
+def some_of(parts: Collection[str]) -> Callable[[str], list[str]]:
+    """Return a reader of the names of parts, with commas between them."""
+
+    def read(text: str) -> list[str]:
+        chosen = text.split(",")
+        if unknown := set(chosen) - set(parts):
+            raise argparse.ArgumentTypeError(f"no part is called {min(unknown)}; there are {', '.join(parts)}")
+        return chosen
+
+    return read
 
 
 def target(what: str, value: float, *, most: float | None = None, least: float | None = None, note: str = "") -> Row:

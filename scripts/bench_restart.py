@@ -13,14 +13,12 @@
 """
 
 import argparse
-import json
 import os
 import resource
 import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,9 +37,10 @@ from bench_checkpoint import (
     drive,
     in_a_child,
     opened,
+    run,
     seconds,
+    some_of,
     target,
-    told,
     watched,
     working,
 )
@@ -66,29 +65,12 @@ WAYS = ("ours", "plain", "prebuilt")
 
 
 def main() -> int:
-    arguments = parsed()
-    if arguments.child:
-        print(json.dumps(CHILDREN[arguments.child](json.loads(arguments.asked))), flush=True)
-        return 0
-    if arguments.quick:
-        print("quick: one round, DenseNet121 and VGG16 only; the figures are rough", flush=True)
-    found: dict[str, Row] = {}
-    for part in arguments.only:
-        with tempfile.TemporaryDirectory(prefix=f"bench-{part}-") as folder:
-            load = os.getloadavg()[0]
-            print(part, file=sys.stderr, flush=True)
-            found[part] = PARTS[part](Path(folder), arguments) | {"load_before": load}
-        busy = ", which is too much to judge small differences" if load > 1 else ""
-        print(f"\n== {part}; the load of the machine was {load:.1f} before{busy}\n{told(found[part])}", flush=True)
-    if arguments.json:
-        about = {"schema_version": 1, "quick": arguments.quick, "parts": found}
-        arguments.json.write_text(json.dumps(about, indent=2) + "\n")
-    return int(not all(target["holds"] for part in found.values() for target in part["targets"]))
+    return run(parsed(), PARTS, CHILDREN, quick="one round, DenseNet121 and VGG16 only")
 
 
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--only", type=parts, default=list(PARTS), metavar="PART,...", help=", ".join(PARTS))
+    parser.add_argument("--only", type=some_of(PARTS), default=list(PARTS), metavar="PART,...", help=", ".join(PARTS))
     parser.add_argument("--models", nargs="+", metavar="MODEL", help="default: all six")
     parser.add_argument("--rounds", type=int, help="default 3")
     parser.add_argument("--quick", action="store_true", help="one round, DenseNet121 and VGG16 only")
@@ -99,13 +81,6 @@ def parsed() -> argparse.Namespace:
     arguments.models = arguments.models or (["DenseNet121", "VGG16"] if arguments.quick else list(MODELS))
     arguments.rounds = arguments.rounds or (1 if arguments.quick else 3)
     return arguments
-
-
-def parts(text: str) -> list[str]:
-    chosen = text.split(",")
-    if unknown := set(chosen) - set(PARTS):
-        raise argparse.ArgumentTypeError(f"no part is called {min(unknown)}; there are {', '.join(PARTS)}")
-    return chosen
 
 
 def median(rows: list[Row], name: str) -> float:
