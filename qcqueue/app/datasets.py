@@ -65,7 +65,7 @@ def add_images(
 def _is_whole(workplace: Workplace, blob: Blob, scratch: Path) -> bool:
     """Return whether the store itself, and not only a copy of this machine, has all bytes of a blob."""
     try:
-        (workplace.origin or workplace.store).fetch(blob, scratch)
+        workplace.store_itself.fetch(blob, scratch)
     except (BlobMissing, DigestMismatch):
         return False
     return True

@@ -52,6 +52,11 @@ class Workplace:
     folder: Path | None = None
     free_bytes: Callable[[], int | None] = lambda: None
 
+    @property
+    def store_itself(self) -> Store:
+        """The store without what this machine keeps beside it."""
+        return self.origin or self.store
+
     def transact(self, action: "Callable[[Connection], T]", *, dry_run: bool = False) -> T:
         """Run a transaction; with dry_run, run it to its result and take everything back."""
         return rehearse(self.database, action) if dry_run else self.database.transact(action)

@@ -16,7 +16,7 @@ from qcqueue.app.workplace import DATABASE_FILE, Workplace
 from qcqueue.core.words import DAY_S
 from qcqueue.errors import StoreError
 from qcqueue.queue.blobs import NeededBlob, live_owners, mark_deleted, needed_blobs
-from qcqueue.storage.base import Blob, Listed, Store
+from qcqueue.storage.base import Blob, Listed
 from qcqueue.storage.leftovers import Leftover, leftovers, remove
 from qcqueue.worker.orphans import is_an_attempts, is_orphan
 
@@ -152,7 +152,7 @@ def clean_up(workplace: Workplace, plan: CleanUp, *, done: Callable[[int], None]
     store = workplace.store
     try:
         for batch in _batches(plan):
-            needs = _needs(workplace, deleted)
+            needs = ask_needs(workplace, deleted)
             deleted.clear()
             for it in batch:
                 if standing_of(it, needs) in DELETED:
@@ -167,7 +167,7 @@ def clean_up(workplace: Workplace, plan: CleanUp, *, done: Callable[[int], None]
     finally:
         if deleted:  # it only spares the next session from deleting them again
             with contextlib.suppress(StoreError):
-                _needs(workplace, deleted)
+                ask_needs(workplace, deleted)
     return _share("deleted", sizes)
 
 
@@ -188,16 +188,6 @@ def standing_of(it: Listed, needs: Needs) -> Standing:
     return Standing.NOBODYS
 
 
-def the_store_itself(workplace: Workplace) -> Store:
-    """Return the store without what this machine keeps beside it."""
-    return workplace.origin or workplace.store
-
-
-def ask_needs(workplace: Workplace) -> Needs:
-    """Ask the database, at its head, what it counts on. Raises: StoreError."""
-    return _needs(workplace)
-
-
 # The kinds of the database, as they are counted: a head is one file of a state as any other.
 KINDS = {
     "state": "states",
@@ -214,13 +204,16 @@ def _look(workplace: Workplace) -> tuple[tuple[Listed, ...], Needs]:
     try:
         found = {(it.blob.place, it.blob.sha256): it for it in workplace.store.list_blobs()}
     except StoreError:
-        _needs(workplace)  # a queue that is not there says more than a folder that is not
+        ask_needs(workplace)  # a queue that is not there says more than a folder that is not
         raise
-    return tuple(found.values()), _needs(workplace)
+    return tuple(found.values()), ask_needs(workplace)
 
 
-def _needs(workplace: Workplace, deleted: Iterable[Blob] = ()) -> Needs:
-    """Ask at the head, never a copy, and record there what is deleted by now."""
+def ask_needs(workplace: Workplace, deleted: Iterable[Blob] = ()) -> Needs:
+    """Ask the database what it counts on, at its head and never a copy, and record there what is deleted by now.
+
+    Raises: StoreError.
+    """
     gone, now_s = tuple(deleted), workplace.clock.now_s()
 
     def ask(tx: "Connection") -> tuple[tuple[NeededBlob, ...], frozenset[str]]:

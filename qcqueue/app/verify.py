@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qcqueue.app.upkeep import Needs, ask_needs, the_store_itself
+from qcqueue.app.upkeep import Needs, ask_needs
 from qcqueue.app.workplace import Workplace
 from qcqueue.core.spelling import printable
 from qcqueue.core.states import State
@@ -96,7 +96,7 @@ def _database_fault(says: str, *, costs: str) -> Fault:
 
 def _damaged(workplace: Workplace, blobs: Sequence[Blob], *, quick: bool, progress: Moved) -> dict[Blob, str]:
     """Return what is wrong with each blob that is not as it should be."""
-    store, damaged = the_store_itself(workplace), dict[Blob, str]()
+    store, damaged = workplace.store_itself, dict[Blob, str]()
     done, size_bytes = 0, sum(blob.size_bytes for blob in blobs)
     workplace.cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=workplace.cache, prefix="verify-") as folder:

@@ -44,7 +44,7 @@ class Handover:
             self._fixed.fill(state.tensors)
         self._moving.fill(state.tensors)
         number, about, best = self._numbered(), about_state(state), state.record.best_epoch
-        self._do(lambda: self._write_state(number, about, best))
+        self.then(lambda: self._write_state(number, about, best))
         return number
 
     def model(self, epoch: int, tensors: Tensors) -> None:
@@ -52,20 +52,23 @@ class Handover:
         self._wait()
         assert self._moving is not None, "the first epoch of an attempt is saved"
         self._moving.fill_some(tensors)
-        self._do(lambda: self._write_model(epoch))
+        self.then(lambda: self._write_model(epoch))
 
     def epoch(self, entry: EpochEntry, *, is_best: bool) -> None:
         """Take a finished epoch; the model of the best is kept beside the run."""
         number = self._numbered()
-        self._do(lambda: self._write_epoch(number, entry, is_best=is_best))
+        self.then(lambda: self._write_epoch(number, entry, is_best=is_best))
 
     def result(self, result: Result, predictions: Tensors) -> None:
         path = self._spool.entries_folder / f"{self._numbered():06d}.result"
-        self._do(lambda: write_tensors(path, predictions, {"format": 1, "result": result.to_json()}))
+        self.then(lambda: write_tensors(path, predictions, {"format": 1, "result": result.to_json()}))
 
     def then(self, action: Action) -> None:
         """Have something done once all that was taken so far is whole."""
-        self._do(action)
+        if self._writing:
+            self._writing.do(action)
+        else:
+            action()
 
     def close(self) -> None:
         """Return once everything that was taken is whole. Raises: OSError: what kept it from that."""
@@ -112,12 +115,6 @@ class Handover:
     def _numbered(self) -> int:
         self._next_number += 1
         return self._next_number - 1
-
-    def _do(self, action: Action) -> None:
-        if self._writing:
-            self._writing.do(action)
-        else:
-            action()
 
     def _wait(self) -> None:
         if self._writing:

@@ -290,11 +290,12 @@ class Attempt:
             if held is not None and (is_over or self._is_overtaken(held)):
                 self._release(held)
             return False
-        committed = self._committed([item for item, _ in items])
+        progress = [item for item, _ in items]
+        committed = self._committed(progress)
         if committed.missing:
-            self._store_anew(committed.missing, [item for item, _ in items])
+            self._store_anew(committed.missing, progress)
             return True
-        self._note_committed([item for item, _ in items], held, committed.redone)
+        self._note_committed(progress, held, committed.redone)
         for _, entry in items:
             if entry is not None:
                 self.spool.remove(entry)
