@@ -4,7 +4,7 @@ A `JobSpec` is what a study file becomes after `study.parse_study` has found no 
 a trainer is told about what to train. Two specs with the same digest are the same job.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from qcqueue.core.canonical import digest_of
@@ -25,7 +25,8 @@ class JobSpec:
     names the blob with the tensors, so that the path on one laptop is no part of the job. early_stopping is a
     patience in epochs, 0 = off. dropout is the share dropped before the classifier head, 0 = no such layer. lineage
     says where a run that has begun may go on: on any machine, as a new lineage where that changes its bits; on the
-    same kind of processor only; or only where nothing that decides its bits has changed.
+    same kind of processor only; or only where nothing that decides its bits has changed. deadline_s is when somebody
+    wants it done, in seconds since 1970 UTC: it decides when the job is taken, and no bit of what it trains.
     """
 
     study: str
@@ -47,6 +48,7 @@ class JobSpec:
     seed: int
     early_stopping: int
     lineage: Lineage = "any"
+    deadline_s: float | None = None
 
     @property
     def full_name(self) -> str:
@@ -55,12 +57,15 @@ class JobSpec:
 
     @property
     def digest(self) -> str:
-        return digest_of(self.to_json())
+        """What tells one training from another: a deadline may be moved, and it stays the same job."""
+        return digest_of(replace(self, deadline_s=None).to_json())
 
     def to_json(self) -> dict[str, Any]:
         value = asdict(self) | {"image_size": list(self.image_size)}
         if self.lineage == "any":  # as it was before there was a choice, so that those jobs keep their digests
             del value["lineage"]
+        if self.deadline_s is None:
+            del value["deadline_s"]
         return value
 
     @classmethod

@@ -241,7 +241,7 @@ def _study(top: _Settings, drafts: Sequence[_Draft]) -> Study:
     weights_files: dict[str, str] = {}
     for draft in drafts:
         values = {key: setting.value for key, setting in draft.settings.items() if setting}
-        values |= {"model": draft.model, "name": draft.name}
+        values |= {"model": draft.model, "name": draft.name, "deadline_s": values.pop("deadline", None)}
         if values["weights"] not in ("imagenet", "none"):
             weights_files[values["name"]] = values["weights"]
             values["weights"] = "file"

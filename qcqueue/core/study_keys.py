@@ -7,6 +7,7 @@ is allowed, the nearest valid name. Rules that need two keys (a model and its sm
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
 from typing import Any, get_args
 
 from qcqueue.core.models import MODELS
@@ -104,6 +105,17 @@ def read_weights(value: Any) -> str:
     return str(value)
 
 
+def read_deadline(value: Any) -> float:
+    """Read a day, which counts until its end, or a moment; UTC where no other offset is written. Seconds since 1970."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time(23, 59, 59))
+    if not isinstance(value, datetime):
+        quoted = isinstance(value, str) and re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)
+        allowed = "is a day such as 2026-12-24, or a moment such as 2026-12-24T18:00:00+01:00"
+        raise Refused(value, allowed + (", without quotes" if quoted else ""))
+    return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+
+
 def _unquoted(value: object) -> str:
     """Say that the quotes are what is wrong, where they are."""
     return ", without quotes" if isinstance(value, str) and re.fullmatch(r"[-+0-9._eE]*[0-9]\.?", value) else ""
@@ -140,6 +152,7 @@ SETTING_KEYS: Mapping[str, Key] = {
     "seed": Key(default=1, read=whole_number(0, 2**32 - 1)),
     "early_stopping": Key(default=0, read=whole_number(0, 100_000)),
     "lineage": Key(default="any", read=one_of(get_args(Lineage)), is_text=True),
+    "deadline": Key(default=None, read=read_deadline),
 }
 ALL_KEYS: Mapping[str, Key] = {**TOP_KEYS, **JOB_ONLY_KEYS, **SETTING_KEYS}
 
@@ -153,5 +166,6 @@ KNOWN_AS: Mapping[str, str] = {
     "random_state": "seed",
     "augmentation": "augment",
     "data": "dataset",
+    "due": "deadline",
     "architecture": "model",
 }

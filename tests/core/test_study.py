@@ -1,6 +1,7 @@
 """A good study file becomes specs; what goes in by --set wins; the studies we ship are what they say."""
 
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -64,8 +65,33 @@ def test_a_job_of_before_there_was_a_choice_of_lineage_keeps_its_digest() -> Non
     assert len(others - {digest}) == 2
 
 
+def test_a_deadline_may_be_moved_and_it_stays_the_same_job() -> None:
+    vgg16 = shipped("six-models").jobs[1]
+    due = replace(vgg16, deadline_s=1e9)
+    assert due.digest == vgg16.digest
+    assert JobSpec.from_json(due.to_json()) == due != vgg16
+
+
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        ("2026-12-24", "2026-12-24T23:59:59+00:00"),
+        ("2026-12-24T18:00:00", "2026-12-24T18:00:00+00:00"),
+        ("2026-12-24 18:00:00Z", "2026-12-24T18:00:00+00:00"),
+        ("2026-12-24T18:00:00+01:00", "2026-12-24T17:00:00+00:00"),
+    ],
+)
+def test_a_deadline_is_the_end_of_a_day_or_a_moment(written: str, moment: str) -> None:
+    due_s = datetime.fromisoformat(moment).timestamp()
+    assert only_job(SMALLEST + f"deadline = {written}").deadline_s == due_s
+    assert only_job(SMALLEST, f"deadline={written}").deadline_s == due_s
+    assert only_job(SMALLEST).deadline_s is None
+
+
 def test_every_builtin_default_is_a_value_the_file_could_hold() -> None:
     for key in SETTING_KEYS.values():
+        if key.default is None:  # a key that most files leave out
+            continue
         default = list(key.default) if isinstance(key.default, tuple) else key.default
         assert key.read(default) == key.default
 
@@ -185,4 +211,5 @@ class TestShippedStudies:
 
     def test_the_benchmark_teaches_every_setting_a_file_may_hold(self) -> None:
         text = (SHIPPED / "six-models.toml").read_text(encoding="utf-8")
-        assert [key for key in SETTING_KEYS if f"\n{key} = " not in text] == []
+        lines = {line.removeprefix("# ").partition(" = ")[0] for line in text.splitlines()}
+        assert [key for key in SETTING_KEYS if key not in lines] == []
