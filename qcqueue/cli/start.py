@@ -49,11 +49,13 @@ def enqueue(
     if too_small := shortage(place, needs):
         narrate(too_small)
     if as_json:
-        print_json({"store": place.store.url, "new": answer.new, "known": answer.known, "dry_run": dry_run})
+        print_json(
+            {"store": place.store.url, "new": answer.new, "known": answer.known, "due": answer.due, "dry_run": dry_run}
+        )
         return
     for name in answer.new:
         typer.echo(f"{'would be ' if dry_run else ''}enqueued  {name}")
     for name in answer.known:
-        typer.echo(f"already there  {name}")
+        typer.echo(f"already there  {name}{', with another deadline now' if name in answer.due else ''}")
     typer.echo(f"{count(len(answer.new), 'new job')}, {len(answer.known)} known")
     typer.echo("next: qcqueue work")

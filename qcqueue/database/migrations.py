@@ -43,6 +43,28 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         """,
         "CREATE INDEX packs_by_sha256 ON packs (sha256)",
     ),
+    # What a session was promised and what it expected is kept, so that the next can learn from it.
+    3: (
+        "ALTER TABLE attempts ADD COLUMN rehearsal TEXT",
+        "ALTER TABLE jobs ADD COLUMN moved BOOLEAN DEFAULT 0 NOT NULL",
+        "ALTER TABLE sessions ADD COLUMN profile VARCHAR DEFAULT '' NOT NULL",
+        "ALTER TABLE sessions ADD COLUMN has_gpu BOOLEAN",
+        "ALTER TABLE sessions ADD COLUMN promised_until_s FLOAT",
+        """
+        CREATE TABLE forecasts (
+            id INTEGER NOT NULL,
+            session_id VARCHAR NOT NULL,
+            study VARCHAR,
+            made_at_s FLOAT NOT NULL,
+            low_s FLOAT NOT NULL,
+            likely_s FLOAT NOT NULL,
+            high_s FLOAT NOT NULL,
+            PRIMARY KEY (id),
+            CONSTRAINT a_forecast_is_a_range CHECK (low_s <= likely_s AND likely_s <= high_s),
+            FOREIGN KEY(session_id) REFERENCES sessions (id)
+        )
+        """,
+    ),
 }
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from qcqueue.core.outcomes import Cause, Outcome
 from qcqueue.core.states import State
 
-FORMAT = 3
+FORMAT = 4
 
 metadata = MetaData()
 
@@ -60,7 +60,8 @@ datasets = Table(
     Column("added_at_s", Float, nullable=False),
 )
 
-# position orders the queue and is never shown. dataset_sha256 pins the data a job was enqueued on.
+# position orders the queue and is never shown; moved says that a person has given the job its place. dataset_sha256
+# pins the data a job was enqueued on.
 jobs = Table(
     "jobs",
     metadata,
@@ -78,6 +79,7 @@ jobs = Table(
     Column("failure_message", Text),
     Column("enqueued_at_s", Float, nullable=False),
     Column("updated_at_s", Float, nullable=False),
+    Column("moved", Boolean, nullable=False, server_default=text("0")),
     _one_of("state", State),
     _one_of("failure_cause", Cause),
     CheckConstraint("(state = 'failed') = (failure_cause IS NOT NULL)", name="a_failure_has_a_cause"),
@@ -86,6 +88,8 @@ jobs = Table(
 
 # One life of one machine that works. machine tells two sessions of one machine from those of two. seconds is the ledger
 # of the time it held its machine, by name; what the names mean is `core`'s. seen_at_s is when it surely still lived.
+# profile names what its provider allows, has_gpu is unknown of older sessions, promised_until_s is how long somebody
+# has said that it would live.
 sessions = Table(
     "sessions",
     metadata,
@@ -99,10 +103,14 @@ sessions = Table(
     Column("heartbeat", String, nullable=False, server_default=""),  # its name in the store; "" is the session's id
     Column("seconds", Text, nullable=False, server_default="{}"),
     Column("seen_at_s", Float),
+    Column("profile", String, nullable=False, server_default=""),
+    Column("has_gpu", Boolean),
+    Column("promised_until_s", Float),
 )
 
 # One session's work on one job. number is the fencing token: it only rises, and only the live one may write. seconds is
-# its part of the session's ledger, pace what its session measured to decide how often to save.
+# its part of the session's ledger, pace what its session measured to decide how often to save, rehearsal what came of
+# doing the same steps twice where the hardware was new to the run.
 attempts = Table(
     "attempts",
     metadata,
@@ -116,6 +124,7 @@ attempts = Table(
     Column("reason", Text),
     Column("seconds", Text, nullable=False, server_default="{}"),
     Column("pace", Text, nullable=False, server_default="{}"),
+    Column("rehearsal", Text),
     UniqueConstraint("job_id", "number"),
     _one_of("outcome", Outcome),
     CheckConstraint("(outcome IS NULL) = (ended_at_s IS NULL)", name="an_ended_attempt_has_an_outcome"),
@@ -184,6 +193,21 @@ packs = Table(
     CheckConstraint("position >= 0", name="packs_count_from_zero"),
     Index("packs_by_sha256", "sha256"),
     sqlite_with_rowid=False,  # its key is most of a row, and would stand in the file twice
+)
+
+# What a session expected when it claimed a job, kept so that it can be compared with what came: when it would be taken
+# away itself, or, where a study is named, when that would be done. In four of five cases between low_s and high_s.
+forecasts = Table(
+    "forecasts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("session_id", ForeignKey("sessions.id"), nullable=False),
+    Column("study", String),
+    Column("made_at_s", Float, nullable=False),
+    Column("low_s", Float, nullable=False),
+    Column("likely_s", Float, nullable=False),
+    Column("high_s", Float, nullable=False),
+    CheckConstraint("low_s <= likely_s AND likely_s <= high_s", name="a_forecast_is_a_range"),
 )
 
 # The final evaluation; a job is done exactly when it has one.

@@ -17,6 +17,7 @@ from qcqueue.core.evaluation import Result
 from qcqueue.core.goodput import Part, Seconds, add, total
 from qcqueue.core.outcomes import Cause, Outcome
 from qcqueue.core.records import EpochTiming, TrainingRecord
+from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.states import Event
 from qcqueue.database.schema import attempts, checkpoints, epochs, jobs, results
 from qcqueue.errors import LeaseLost
@@ -232,15 +233,18 @@ def record_seconds(
     attempt: Mapping[str, float],
     session: Mapping[str, float],
     pace: Mapping[str, float] = {},
+    rehearsal: Rehearsal | None = None,
     seen_at_s: float,
 ) -> None:
     """Write down what the time of the attempt and of its session went into so far, and that the session lived then.
 
-    pace: what the session measured to decide how often to save. All three replace those of before. It stands before
-    another write, in one transaction with it. Of an attempt that has ended it writes nothing: either it was written
-    with that end, whose answer was lost, or it is nobody's business.
+    pace: what the session measured to decide how often to save; rehearsal: what came of one, if there was any. All of
+    it replaces that of before. It stands before another write, in one transaction with it. Of an attempt that has
+    ended it writes nothing: either it was written with that end, whose answer was lost, or it is nobody's business.
     """
     written = {"seconds": canonical_json(attempt), "pace": canonical_json(pace)}
+    if rehearsal:
+        written["rehearsal"] = canonical_json(rehearsal.to_json())
     if tx.execute(_SECONDS, {"job": held.job_name, "attempt": held.attempt, **written}).rowcount:
         note_seen(tx, held.session_id, seen_at_s, seconds=canonical_json(session))
 
@@ -284,6 +288,11 @@ def stop(tx: Connection, held: Claim, *, why: str, now_s: float) -> None:
 def interrupt(tx: Connection, held: Claim, *, why: str, now_s: float) -> None:
     """Give the job back because its trainer vanished; spends nothing."""
     _end(tx, held, Event.INTERRUPTED, Outcome.INTERRUPTED, why=why, now_s=now_s)
+
+
+def hold(tx: Connection, held: Claim, *, why: str, now_s: float) -> None:
+    """Give the job back for a person to decide about; no session takes it until it is released."""
+    _end(tx, held, Event.HELD, Outcome.STOPPED, why=why, now_s=now_s)
 
 
 def fail(tx: Connection, held: Claim, cause: Cause, message: str, *, now_s: float) -> None:

@@ -30,10 +30,25 @@ Choose = Callable[[Sequence[Candidate]], str | None]
 
 
 def begin_session(
-    tx: Connection, session_id: str, *, machine: str, host: str, processor: str, heartbeat: str = "", now_s: float
+    tx: Connection,
+    session_id: str,
+    *,
+    machine: str,
+    host: str,
+    processor: str,
+    heartbeat: str = "",
+    profile: str = "",
+    has_gpu: bool | None = None,
+    promised_until_s: float | None = None,
+    now_s: float,
 ) -> None:
-    """Record that a machine has come to work, if it is not known yet. heartbeat: its name, if not the session's id."""
+    """Record that a machine has come to work, if it is not known yet.
+
+    heartbeat: its name, if not the session's id. profile names what its provider allows; promised_until_s is how long
+    somebody has said that it will live.
+    """
     arrived = {"machine": machine, "host": host, "processor": processor, "heartbeat": heartbeat, "started_at_s": now_s}
+    arrived |= {"profile": profile, "has_gpu": has_gpu, "promised_until_s": promised_until_s}
     tx.execute(insert(sessions).values(id=session_id, **arrived).on_conflict_do_nothing())
 
 
@@ -84,9 +99,10 @@ def claim(
     gone: Mapping[tuple[str, int], str],
     seen: Mapping[str, float] = {},
     choose: Choose,
+    why: Callable[[], str] = lambda: "first in the queue",
     now_s: float,
 ) -> Claim | None:
-    """Return a new attempt on the job that `choose` names, or None if it names none.
+    """Return a new attempt on the job that `choose` names, or None if it names none. why: its reason, asked after it.
 
     gone maps (job name, attempt number) of vanished attempts to how that is known; each still live is recorded
     as interrupted, which spends nothing, and its job is queued again before the choice is made.
@@ -104,7 +120,7 @@ def claim(
     attempt = {"job_id": job.id, "number": number, "session_id": session_id, "started_at_s": now_s}
     tx.execute(insert(attempts), attempt)
     step(tx, job, Event.CLAIMED, now_s=now_s)
-    tell(tx, who=session_id, what="claimed", now_s=now_s, job_id=job.id, attempt=number, why="first in the queue")
+    tell(tx, who=session_id, what="claimed", now_s=now_s, job_id=job.id, attempt=number, why=why())
     return _claim_on(tx, job, number, session_id)
 
 

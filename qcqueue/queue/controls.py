@@ -41,7 +41,10 @@ def control(tx: Connection, typed: str, action: Control, *, who: str, now_s: flo
 
 
 def move(tx: Connection, typed: str, where: Where, other: str | None, *, who: str, now_s: float) -> str:
-    """Move a job within the queue; return its full name. Raises: UnknownName, UserError."""
+    """Move a job within the queue, where it keeps its place from now on; return its full name.
+
+    Raises: UnknownName, UserError.
+    """
     job = find_job(tx, typed)
     order = [row.id for row in tx.execute(select(jobs.c.id).order_by(jobs.c.position)) if row.id != job.id]
     target = find_job(tx, other) if other is not None else None
@@ -51,6 +54,7 @@ def move(tx: Connection, typed: str, where: Where, other: str | None, *, who: st
     order.insert(index, job.id)
     for position, job_id in enumerate(order, start=1):
         tx.execute(update(jobs).where(jobs.c.id == job_id).values(position=position))
+    tx.execute(update(jobs).where(jobs.c.id == job.id).values(moved=True))
     why = where if target is None else f"before {target.name}"
     tell(tx, who=who, what="moved", now_s=now_s, job_id=job.id, why=why)
     return str(job.name)

@@ -4,12 +4,13 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 
 from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
+from qcqueue.core.words import iso
 from qcqueue.database.schema import blobs, datasets, jobs
 from qcqueue.errors import NameTaken, SpecInvalid, UnknownName
 from qcqueue.queue.blobs import name_blob
@@ -19,10 +20,14 @@ from qcqueue.storage.base import Blob
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enqueued:
-    """Names of the jobs that are new, and of those that were there already, in the order of the file."""
+    """Names of the jobs that are new, and of those that were there already, in the order of the file.
+
+    due: those of the known ones whose deadline is another one from now on.
+    """
 
     new: tuple[str, ...]
     known: tuple[str, ...]
+    due: tuple[str, ...] = ()
 
 
 def enqueue(tx: Connection, specs: Sequence[JobSpec], *, weights: Sequence[Blob], who: str, now_s: float) -> Enqueued:
@@ -35,22 +40,27 @@ def enqueue(tx: Connection, specs: Sequence[JobSpec], *, weights: Sequence[Blob]
     _check_data(tx, specs)
     found = {row.name: parse_json(row.spec) for row in tx.execute(select(jobs.c.name, jobs.c.spec))}
     new: dict[str, JobSpec] = {}
+    due: dict[str, JobSpec] = {}
     taken: list[str] = []
     for spec in specs:
         # A name may also stand twice among `specs` themselves: two files can hold one job.
         known = new[spec.full_name].to_json() if spec.full_name in new else found.get(spec.full_name)
         if known is None:
             new[spec.full_name] = spec
-        elif known != spec.to_json():
+        elif JobSpec.from_json(known).digest != spec.digest:
             taken.append(_difference(spec, known))
+        elif known.get("deadline_s") != spec.deadline_s:
+            due[spec.full_name] = spec
     if taken:
         raise NameTaken("\n".join(taken), hint="give the changed jobs another study name, or a name = of their own")
     for blob in weights:
         name_blob(tx, blob, kind="weights", now_s=now_s)
     for spec in new.values():
         _insert(tx, spec, who=who, now_s=now_s)
+    for spec in due.values():
+        _set_deadline(tx, spec, who=who, now_s=now_s)
     known_names = dict.fromkeys(spec.full_name for spec in specs if spec.full_name in found)
-    return Enqueued(new=tuple(new), known=tuple(known_names))
+    return Enqueued(new=tuple(new), known=tuple(known_names), due=tuple(due))
 
 
 def _insert(tx: Connection, spec: JobSpec, *, who: str, now_s: float) -> None:
@@ -73,6 +83,13 @@ def _insert(tx: Connection, spec: JobSpec, *, who: str, now_s: float) -> None:
         .returning(jobs.c.id)
     ).scalar_one()
     tell(tx, who=who, what="enqueued", now_s=now_s, job_id=job_id, why=f"{spec.model}, {spec.epochs} epochs")
+
+
+def _set_deadline(tx: Connection, spec: JobSpec, *, who: str, now_s: float) -> None:
+    written = canonical_json(spec.to_json())
+    found = update(jobs).where(jobs.c.name == spec.full_name).values(spec=written).returning(jobs.c.id)
+    why = "no deadline any more" if spec.deadline_s is None else f"wanted by {iso(spec.deadline_s)}"
+    tell(tx, who=who, what="deadline moved", now_s=now_s, job_id=tx.execute(found).scalar_one(), why=why)
 
 
 def _check_data(tx: Connection, specs: Sequence[JobSpec]) -> None:

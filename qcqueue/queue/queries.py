@@ -11,6 +11,7 @@ from qcqueue.core.canonical import parse_json
 from qcqueue.core.evaluation import Result
 from qcqueue.core.outcomes import Outcome
 from qcqueue.core.records import EpochMetrics, EpochTiming, Identity
+from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.spec import JobSpec
 from qcqueue.database.schema import attempts, blobs, checkpoints, epochs, history, packs, results, sessions
 from qcqueue.queue.begun import begun_on
@@ -93,6 +94,7 @@ def _attempts(tx: Connection, job_id: int, epoch_lines: list[EpochLine]) -> list
             seconds=parse_json(row.seconds),
             seen_at_s=row.seen_at_s,
             pace=parse_json(row.pace),
+            rehearsal=Rehearsal.from_json(parse_json(row.rehearsal)) if row.rehearsal else None,
         )
         for row in rows
     ]

@@ -6,7 +6,7 @@ Apart from `queries`, because `status` must answer at once. What the names of th
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, select
 
@@ -17,13 +17,14 @@ from qcqueue.database.schema import attempts, jobs, sessions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionAttempt:
-    """One attempt as a part of its session's time."""
+    """One attempt as a part of its session's time. pace: what was measured to decide how often to save, by name."""
 
     job_name: str
     number: int
     started_at_s: float
     ended_at_s: float | None
     seconds: Mapping[str, float]
+    pace: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,8 @@ class SessionLine:
     """One life of one machine, and what the time it was held went into, by name.
 
     ended_at_s is None for a session that vanished or is at work; seen_at_s is the last moment by which it is known to
-    have lived, None where an older qcqueue did not write that down.
+    have lived, None where an older qcqueue did not write that down. profile names what its provider allows, empty where
+    that was not written down, as has_gpu is None then; promised_until_s is how long it was said to live.
     """
 
     id: str
@@ -43,6 +45,9 @@ class SessionLine:
     ended_how: str | None
     seconds: Mapping[str, float]
     attempts: tuple[SessionAttempt, ...]
+    profile: str = ""
+    has_gpu: bool | None = None
+    promised_until_s: float | None = None
 
     @property
     def is_over(self) -> bool:
@@ -76,6 +81,7 @@ def session_lines(tx: Connection) -> tuple[SessionLine, ...]:
                 started_at_s=row.started_at_s,
                 ended_at_s=row.ended_at_s,
                 seconds=parse_json(row.seconds),
+                pace=parse_json(row.pace),
             )
         )
     rows = tx.execute(_SESSIONS)
@@ -90,13 +96,19 @@ def session_lines(tx: Connection) -> tuple[SessionLine, ...]:
             ended_how=row.ended_how,
             seconds=parse_json(row.seconds),
             attempts=tuple(worked[row.id]),
+            profile=row.profile,
+            has_gpu=row.has_gpu,
+            promised_until_s=row.promised_until_s,
         )
         for row in rows
     )
 
 
 _ATTEMPTS = (
-    select(*(attempts.c[it] for it in ("number", "session_id", "started_at_s", "ended_at_s", "seconds")), jobs.c.name)
+    select(
+        *(attempts.c[it] for it in ("number", "session_id", "started_at_s", "ended_at_s", "seconds", "pace")),
+        jobs.c.name,
+    )
     .join_from(attempts, jobs)
     .order_by(attempts.c.id)
 )

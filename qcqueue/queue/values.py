@@ -9,6 +9,7 @@ from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Result
 from qcqueue.core.outcomes import Outcome
 from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, TrainingRecord
+from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.spec import JobSpec
 from qcqueue.queue.overview import JobLine
 from qcqueue.storage.base import Blob
@@ -111,7 +112,8 @@ class AttemptLine:
     """One attempt and the epochs it brought: a segment of the run.
 
     seconds is the ledger of its time, by name; seen_at_s the last moment by which its session is known to have lived;
-    pace what its session measured to decide how often to save, by name, as far as it was.
+    pace what its session measured to decide how often to save, by name, as far as it was; rehearsal what came of doing
+    the same steps twice, where its hardware was new to the run.
     """
 
     number: int
@@ -125,6 +127,7 @@ class AttemptLine:
     seconds: Mapping[str, float]
     seen_at_s: float | None
     pace: Mapping[str, float] = field(default_factory=dict)
+    rehearsal: Rehearsal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

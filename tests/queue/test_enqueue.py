@@ -1,5 +1,7 @@
 """Putting jobs into the queue: all or nothing, and the same spec twice is the same job."""
 
+from dataclasses import replace
+
 import pytest
 
 from qcqueue.core.canonical import digest_of
@@ -43,6 +45,19 @@ def test_only_what_is_new_of_a_file_is_added(desk: Desk) -> None:
     again = desk.enqueue("a", "b")
     assert (again.new, again.known) == (("study/b",), ("study/a",))
     assert desk.names() == ["a", "b"]
+
+
+def test_the_same_spec_with_another_deadline_is_the_same_job_and_is_wanted_by_then(desk: Desk) -> None:
+    desk.enqueue("a", "b")
+    again = desk.enqueue(replace(spec("a"), deadline_s=1e9), "b")
+    assert (again.new, again.known, again.due) == ((), ("study/a", "study/b"), ("study/a",))
+    assert desk.detail("a").spec == replace(spec("a"), deadline_s=1e9)
+    assert [(line.what, line.why) for line in desk.detail("a").history][1:] == [
+        ("deadline moved", "wanted by 2001-09-09T01:46:40.000Z")
+    ]
+    assert desk.enqueue(replace(spec("a"), deadline_s=1e9)).due == ()
+    assert desk.enqueue("a").due == ("study/a",)
+    assert desk.detail("a").spec == spec("a")
 
 
 def test_a_job_that_stands_twice_among_the_files_is_one_job(desk: Desk) -> None:

@@ -8,7 +8,7 @@ import pytest
 from qcqueue.core.outcomes import Cause
 from qcqueue.errors import LeaseLost
 from qcqueue.queue import attempts
-from qcqueue.queue.attempts import check_live, fail, finish, interrupt, resume, stop
+from qcqueue.queue.attempts import check_live, fail, finish, hold, interrupt, resume, stop
 from qcqueue.queue.values import Claim
 from tests.queue.desk import PREDICTIONS, Desk, epoch_done, result
 
@@ -18,6 +18,7 @@ WRITES: dict[str, Callable[[Desk, Claim], object]] = {
     "finish": lambda desk, held: desk.do(finish, held, result(), PREDICTIONS),
     "stop": lambda desk, held: desk.do(stop, held, why="limit"),
     "interrupt": lambda desk, held: desk.do(interrupt, held, why="the trainer vanished"),
+    "hold": lambda desk, held: desk.do(hold, held, why="it needs more memory"),
     "fail": lambda desk, held: desk.do(fail, held, Cause.CODE_ERROR, "a fault"),
 }
 
@@ -46,7 +47,7 @@ def test_a_lost_attempt_can_write_nothing(desk: Desk, loss: str, write: str) -> 
     assert desk.digest() == before
 
 
-@pytest.mark.parametrize("write", ["finish", "stop", "interrupt", "fail"])
+@pytest.mark.parametrize("write", ["finish", "stop", "interrupt", "hold", "fail"])
 def test_an_end_whose_answer_was_lost_is_written_again_and_changes_nothing(desk: Desk, write: str) -> None:
     desk.enqueue("a")
     held = desk.must_claim("s1")

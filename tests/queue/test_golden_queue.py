@@ -1,8 +1,8 @@
 """A queue of every released format is still opened and read, whether it is a file or the versions of a store.
 
-`work_through` is how they were made, each by the queue of its time, and `work_on_in_packs` what those since format 3
-hold besides. A file is the `Desk.database` of that day, a chain the shared folder of a desk whose database was
-versioned, zipped. They are never written again; tests read a copy.
+`work_through` is how they were made, each by the queue of its time; `work_on_in_packs` is what those since format 3
+hold besides, and `work_on_with_forecasts` those since format 4. A file is the `Desk.database` of that day, a chain the
+shared folder of a desk whose database was versioned, zipped. They are never written again; tests read a copy.
 """
 
 import contextlib
@@ -14,11 +14,15 @@ from pathlib import Path
 import pytest
 
 from qcqueue.core.outcomes import Cause, Outcome
+from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.states import State
 from qcqueue.database.base import Database
+from qcqueue.queue.ahead import epochs_seen, jobs_ahead
 from qcqueue.queue.attempts import Progress, fail, finish, record_seconds, resume, stop
-from qcqueue.queue.claim import claim
+from qcqueue.queue.claim import begin_session, claim
+from qcqueue.queue.controls import move
 from qcqueue.queue.datasets import list_datasets
+from qcqueue.queue.forecasts import ForecastLine, forecast_lines, note_forecasts
 from qcqueue.queue.overview import job_lines
 from qcqueue.queue.queries import job_detail
 from qcqueue.queue.sessions import session_lines
@@ -45,9 +49,11 @@ QUEUES = {
     "queue-1.sqlite": "16619ffe291018e44ec634d232d0fa9ec2ad4236bb69546132f21eb0cb3d7a83",
     "queue-2.sqlite": "7399aa5bab52da082ff6a9141e9247678069d252068058729ec7ecc329c35ad0",
     "queue-3.sqlite": "9799a53a2dce941af9efab9c887031d381572e14b562f18147b1b38b980e66be",
+    "queue-4.sqlite": "5812f67d56412115e7b1f73dc8270c25ef2b63a8527f35117a9d59fa05d72bb1",
     "chain-1.zip": "87bd23e241f5d69a8443b1426d1541871115b76acfda879be2a7988c618e4eb0",
 }
-IN_PACKS = ("queue-3.sqlite",)
+IN_PACKS = ("queue-3.sqlite", "queue-4.sqlite")
+WITH_FORECASTS = ("queue-4.sqlite",)
 JOBS = ("done", "running", "failed", "held", "cancelled", "queued")
 
 
@@ -86,6 +92,24 @@ def work_on_in_packs(desk: Desk, running: Claim) -> None:
     desk.commit(running, epoch_passed(losses[:2]), in_packs)
     ledgers = {"attempt": {"train": 0.1 + 0.2}, "session": {"boot": 7.0, "train": 0.1 + 0.2}, "pace": {"lag_s": 0.1}}
     desk.database.transact(lambda tx: record_seconds(tx, running, **ledgers, seen_at_s=31.5))
+
+
+def work_on_with_forecasts(desk: Desk, running: Claim) -> None:
+    """Let a machine come whose provider is known, foresee something, and keep what a rehearsal and a person said."""
+    machine = {"machine": "m-s4", "host": "h", "processor": "Tesla T4"}
+    desk.do(begin_session, "s4", **machine, profile="colab-free", has_gpu=True, promised_until_s=7200.1 + 0.2)
+    desk.do(move, "queued", "last", None, who="user")
+    desk.database.transact(lambda tx: note_forecasts(tx, FORESEEN))
+    rehearsal = Rehearsal(processor="Tesla T4", differs="", seconds=0.1 + 0.2)
+    desk.database.transact(
+        lambda tx: record_seconds(tx, running, attempt={}, session={}, rehearsal=rehearsal, seen_at_s=41.5)
+    )
+
+
+FORESEEN = [
+    ForecastLine(session_id="s4", study=study, made_at_s=33.0, low_s=40.0, likely_s=0.1 + 50.2, high_s=60.0)
+    for study in (None, "study")
+]
 
 
 @contextlib.contextmanager
@@ -128,10 +152,13 @@ def test_a_golden_queue_tells_what_the_same_work_tells_today(name: str, tmp_path
     running = work_through(desk)
     if name in IN_PACKS:
         work_on_in_packs(desk, running)
+    if name in WITH_FORECASTS:
+        work_on_with_forecasts(desk, running)
     with opened(name, tmp_path / "golden") as golden, golden.read() as tx:
         for job in JOBS:
             assert comparable(job_detail(tx, job), name) == comparable(desk.detail(job), name)
-        assert session_lines(tx) == desk.ask(session_lines)
+        for tells in (session_lines, jobs_ahead, epochs_seen, forecast_lines):
+            assert tells(tx) == desk.ask(tells)
 
 
 def comparable(detail: JobDetail, name: str) -> JobDetail:

@@ -1,0 +1,153 @@
+"""What is still to be done, and what its like has taken so far: what forecasts and policies are made of. Plain values.
+
+Apart from `queries`, because it is one look at all jobs; what follows from it is `scheduling`'s to say.
+"""
+
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection, exists, func, select
+
+from qcqueue.core.canonical import parse_json
+from qcqueue.core.dataset import DatasetSummary
+from qcqueue.core.records import Identity
+from qcqueue.core.spec import JobSpec, Trainable
+from qcqueue.core.states import State
+from qcqueue.database.schema import attempts, checkpoints, datasets, epochs, jobs, sessions
+from qcqueue.queue.begun import begun_on
+
+OPEN = (State.QUEUED, State.RUNNING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobAhead:
+    """A job that is queued or running, in the order of the queue.
+
+    train_images: how many an epoch goes through. processor: where something of it was saved last, None where nothing
+    was. was_moved: a person has given it its place. sessions_waited: how many sessions have come and taken other
+    jobs since it was enqueued or worked on. begun_on: as `values.Candidate` has it.
+    """
+
+    name: str
+    spec: JobSpec
+    state: State
+    epochs_done: int
+    train_images: int
+    processor: str | None
+    was_moved: bool
+    sessions_waited: int
+    begun_on: Identity | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Return whether something of it is saved, be it steps of its first epoch."""
+        return self.processor is not None
+
+    @property
+    def epochs_left(self) -> int:
+        """Return how many epochs are to be trained at most: early stopping may end it before."""
+        return self.spec.epochs - self.epochs_done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochsSeen:
+    """The epochs of one job on one processor: how many, and their mean seconds with validation, without compiling."""
+
+    job_name: str
+    model: str
+    processor: str
+    train_images: int
+    pixels: int
+    trainable: Trainable
+    count: int
+    mean_s: float
+
+
+def jobs_ahead(tx: Connection) -> list[JobAhead]:
+    """Return what is queued or running, in the order of the queue."""
+    found = [
+        JobAhead(
+            name=row.name,
+            spec=JobSpec.from_json(parse_json(row.spec)),
+            state=State(row.state),
+            epochs_done=row.epochs_done,
+            train_images=DatasetSummary.from_json(parse_json(row.summary)).train if row.summary else 0,
+            processor=row.processor,
+            was_moved=row.moved,
+            sessions_waited=row.sessions_waited,
+        )
+        for row in tx.execute(_AHEAD)
+    ]
+    bound = begun_on(tx, [job.name for job in found if job.spec.lineage != "any"])
+    return [replace(job, begun_on=bound[job.name]) if job.name in bound else job for job in found]
+
+
+def epochs_seen(tx: Connection) -> list[EpochsSeen]:
+    """Return what epochs have taken, by job and processor, in the order in which they were trained first."""
+    found: dict[tuple[str, str], EpochsSeen] = {}
+    for row in tx.execute(_EPOCHS):
+        spec, processor = parse_json(row.spec), parse_json(row.identity)["processor"]
+        before = found.get((row.name, processor))
+        count = row.number + (before.count if before else 0)
+        total_s = row.seconds + (before.mean_s * before.count if before else 0.0)
+        height, width = spec["image_size"]
+        found[row.name, processor] = EpochsSeen(
+            job_name=row.name,
+            model=row.model,
+            processor=processor,
+            train_images=DatasetSummary.from_json(parse_json(row.summary)).train if row.summary else 0,
+            pixels=height * width,
+            trainable=spec["trainable"],
+            count=count,
+            mean_s=total_s / count,
+        )
+    return list(found.values())
+
+
+# The dataset of a job is pinned by its digest; any name of it tells the same of its images.
+_SUMMARY = select(func.min(datasets.c.summary)).where(datasets.c.sha256 == jobs.c.dataset_sha256).scalar_subquery()
+_DONE = select(func.count()).where(epochs.c.job_id == jobs.c.id, epochs.c.official).correlate(jobs).scalar_subquery()
+_LAST_AT = (
+    select(func.max(attempts.c.started_at_s)).where(attempts.c.job_id == jobs.c.id).correlate(jobs).scalar_subquery()
+)
+_LAST_ON = (
+    select(sessions.c.processor)
+    .join_from(sessions, attempts)
+    .where(
+        attempts.c.job_id == jobs.c.id,
+        exists().where(checkpoints.c.job_id == jobs.c.id, checkpoints.c.attempt_id == attempts.c.id),
+    )
+    .order_by(attempts.c.id.desc())
+    .limit(1)
+    .correlate(jobs)
+    .scalar_subquery()
+)
+_others = attempts.alias("others")
+_WAITED = (
+    select(func.count(_others.c.session_id.distinct()))
+    .where(_others.c.job_id != jobs.c.id, _others.c.started_at_s > func.coalesce(_LAST_AT, jobs.c.enqueued_at_s))
+    .correlate(jobs)
+    .scalar_subquery()
+)
+_AHEAD = (
+    select(
+        *(jobs.c.name, jobs.c.spec, jobs.c.state, jobs.c.moved),
+        _SUMMARY.label("summary"),
+        _DONE.label("epochs_done"),
+        _LAST_ON.label("processor"),
+        _WAITED.label("sessions_waited"),
+    )
+    .where(jobs.c.state.in_(OPEN))
+    .order_by(jobs.c.position)
+)
+_EPOCHS = (
+    select(
+        *(jobs.c.name, jobs.c.spec, jobs.c.model, epochs.c.identity),
+        _SUMMARY.label("summary"),
+        func.count().label("number"),
+        func.sum(epochs.c.train_s - func.coalesce(epochs.c.first_step_s, 0.0) + epochs.c.val_s).label("seconds"),
+    )
+    .join_from(epochs, jobs)
+    .where(epochs.c.official)
+    .group_by(jobs.c.id, epochs.c.identity)
+    .order_by(func.min(epochs.c.id))
+)

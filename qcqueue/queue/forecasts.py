@@ -1,0 +1,61 @@
+"""What sessions have expected, kept beside what came, so that a forecast can be judged by those before it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, insert, select
+
+from qcqueue.core.states import State
+from qcqueue.database.schema import forecasts, jobs, results
+from qcqueue.queue.sessions import session_lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForecastLine:
+    """What a session expected of a moment, in seconds since 1970 UTC; in four of five cases between low_s and high_s.
+
+    study: the one that would be done then; None: the session itself would be taken away. came_at_s: when it came.
+    not_before_s: until when it is known not to have come, as of a session that left before it was taken away.
+    """
+
+    session_id: str
+    study: str | None
+    made_at_s: float
+    low_s: float
+    likely_s: float
+    high_s: float
+    came_at_s: float | None = None
+    not_before_s: float | None = None
+
+
+def note_forecasts(tx: Connection, made: Iterable[ForecastLine]) -> None:
+    """Write down what a session expects."""
+    rows = [{name: getattr(line, name) for name in _COLUMNS} for line in made]
+    if rows:
+        tx.execute(insert(forecasts), rows)
+
+
+def forecast_lines(tx: Connection) -> list[ForecastLine]:
+    """Return every forecast with what came of it, the oldest first."""
+    done_at_s = {row.study: row.done_at_s for row in tx.execute(_DONE_AT)}
+    ended = {line.id: line for line in session_lines(tx) if line.is_over}
+    found = []
+    for row in tx.execute(select(forecasts).order_by(forecasts.c.id)):
+        session = ended.get(row.session_id)
+        came_at_s, left_at_s = done_at_s.get(row.study), None
+        if row.study is None and session:
+            came_at_s, left_at_s = (None, session.ended_at_s) if session.ended_at_s else (session.seen_at_s, None)
+        known = {name: row._mapping[name] for name in _COLUMNS}
+        found.append(ForecastLine(**known, came_at_s=came_at_s, not_before_s=left_at_s))
+    return found
+
+
+_COLUMNS = ("session_id", "study", "made_at_s", "low_s", "likely_s", "high_s")
+# When the last job of a study was done; a study with a job that is not done has no such moment.
+_DONE_AT = (
+    select(jobs.c.study, func.max(results.c.committed_at_s).label("done_at_s"))
+    .outerjoin_from(jobs, results)
+    .where(jobs.c.state != State.CANCELLED)
+    .group_by(jobs.c.study)
+    .having(func.count() == func.count(results.c.job_id))
+)

@@ -1,0 +1,236 @@
+"""Which job a session takes next. Policies are pure functions: the same jobs at the same moment, the same ranking.
+
+A policy ranks all jobs that could be taken now, best first, and says of each on what ground it stands where it does.
+Whether this machine can run a job is another's knowledge and can cost a download, so the caller goes down the ranking
+and takes the first job with nothing in its way. Always true: a job is left out only where what is left of the session
+is too short for it, and one that a person moved by hand keeps its place in the queue: the others are ordered on
+either side of it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import inf
+from typing import TypeAlias
+
+from qcqueue.core.words import count, date, duration
+
+# After so many sessions that worked on others, nothing is begun before a job. Six models take about five sessions of
+# two hours, so this does not touch a study that fits a week or two; it ends the wait where shorter jobs keep arriving.
+MOST_WAITS = 10
+
+# Which share of the calendar becomes training where nobody has said: two hours a day.
+ASSUMED_SHARE = 2 / 24
+
+UNCHECKED = "not checked yet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job that could be taken now, as a policy sees it; its place in the queue is its place in the sequence.
+
+    left_s: seconds of training until its end, an estimate, None where there is none. first_save_s: from taking it now
+    until something of it is safe in the store: start, training up to a save, the save itself. begun: something of it
+    is saved, and epochs_done says how many whole epochs. same_bits: this machine goes on with a begun run as if it had
+    never been cut. pinned: a person moved it to where it stands. waits: sessions, since it was enqueued or worked on
+    last, that worked on other jobs. deadline_s: by when it should be done, on the clock of `Moment.now_s`.
+    """
+
+    name: str
+    left_s: float | None
+    first_save_s: float = 0.0
+    begun: bool = False
+    epochs_done: int = 0
+    same_bits: bool = True
+    pinned: bool = False
+    waits: int = 0
+    deadline_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """When a job is chosen. left_s: how long the session will likely still live, None where nobody knows.
+
+    is_first: the session has worked on no job yet, so it has nothing to lose. share: which part of the calendar
+    becomes training, on average, for forecasts of deadlines.
+    """
+
+    now_s: float
+    left_s: float | None = None
+    is_first: bool = True
+    share: float = ASSUMED_SHARE
+
+    def has_room_for(self, job: Job) -> bool:
+        """Say whether a save of the job would still be safe before the session's likely end."""
+        return self.is_first or self.left_s is None or job.first_save_s <= self.left_s
+
+
+class Ground(StrEnum):
+    """Why a job stands where it does in a ranking."""
+
+    MOVED = "moved"
+    DEADLINE = "deadline"
+    WAITED = "waited"
+    BEGUN = "begun"
+    SHORTEST = "shortest"
+    ELSEWHERE = "elsewhere"
+    QUEUE = "queue"
+    LONGEST = "longest"
+    FEWEST_EPOCHS = "fewest epochs"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A job and the ground on which it was ranked."""
+
+    job: Job
+    ground: Ground
+
+    @property
+    def why(self) -> str:
+        """Return the ground in words, to stand after "because it" or "next:"; what is left is said to be about."""
+        job, left = self.job, f"about {duration(self.job.left_s)} left" if self.job.left_s is not None else None
+        match self.ground:
+            case Ground.MOVED:
+                return "a person moved it to this place"
+            case Ground.DEADLINE:
+                return f"it would miss its deadline, {date(job.deadline_s or 0.0)}, in its turn"
+            case Ground.WAITED:
+                return f"it has waited for {count(job.waits, 'session')}"
+            case Ground.BEGUN:
+                return f"begun, {left}" if left else "begun"
+            case Ground.SHORTEST:
+                return f"the shortest, {left}" if left else "the next in the queue"
+            case Ground.ELSEWHERE:
+                return "begun on another kind of machine, and nothing else is left"
+            case Ground.QUEUE:
+                return "the next in the queue"
+            case Ground.LONGEST:
+                return f"the longest, {left}" if left else "the next in the queue"
+            case Ground.FEWEST_EPOCHS:
+                return f"the fewest epochs, {job.epochs_done}"
+
+
+Policy: TypeAlias = Callable[[Sequence[Job], Moment], tuple[Choice, ...]]
+
+
+def ours(jobs: Sequence[Job], moment: Moment) -> tuple[Choice, ...]:
+    """Rank by the default policy.
+
+    First what is begun and goes on here with the same bits, then the shortest: every k-th result comes as early as it
+    can, whatever the sessions, and nothing is loaded twice. A job that has waited for MOST_WAITS sessions comes before
+    all that is not begun, and before what is begun if it is shorter. Where that order would make a deadline missed
+    that can be met, the deadlines that can be met go first, the earliest before the others.
+    """
+    ranked: list[Choice] = []
+    begins_s = moment.now_s
+    for group in _between_pins(jobs):
+        if group[0].pinned:
+            ranked.append(Choice(group[0], Ground.MOVED))
+        else:
+            ranked += _with_deadlines(_in_turn(group), begins_s, moment.share)
+        begins_s += sum(_calendar_s(job, moment.share) for job in group)
+    return tuple(choice for choice in ranked if moment.has_room_for(choice.job))
+
+
+def first_in_first_out(jobs: Sequence[Job], moment: Moment) -> tuple[Choice, ...]:
+    """Rank by the queue alone."""
+    return tuple(Choice(job, Ground.QUEUE) for job in jobs if moment.has_room_for(job))
+
+
+def longest_first(jobs: Sequence[Job], moment: Moment) -> tuple[Choice, ...]:
+    """Rank what is begun first, then the longest."""
+    order = sorted(jobs, key=lambda job: (not job.begun, -(job.left_s or 0.0)))
+    return tuple(Choice(job, Ground.LONGEST) for job in order if moment.has_room_for(job))
+
+
+def round_robin(jobs: Sequence[Job], moment: Moment) -> tuple[Choice, ...]:
+    """Rank by epochs done, the fewest first: asked again after each epoch, all jobs take turns."""
+    order = sorted(jobs, key=lambda job: job.epochs_done)
+    return tuple(Choice(job, Ground.FEWEST_EPOCHS) for job in order if moment.has_room_for(job))
+
+
+def first_clear(ranked: Sequence[Choice], obstacles: Mapping[str, str | None]) -> Choice | None:
+    """Return the best choice with nothing in its way. A job that came after the check waits for the next."""
+    return next((choice for choice in ranked if obstacles.get(choice.job.name, UNCHECKED) is None), None)
+
+
+def _between_pins(jobs: Sequence[Job]) -> Iterator[list[Job]]:
+    """Cut the queue at the jobs that were moved by hand, each of which is a group of its own."""
+    group: list[Job] = []
+    for job in jobs:
+        if job.pinned:
+            if group:
+                yield group
+            yield [job]
+            group = []
+        else:
+            group.append(job)
+    if group:
+        yield group
+
+
+def _in_turn(jobs: Sequence[Job]) -> list[Choice]:
+    shortest_begun_s = min((_known(job) for job in jobs if job.begun and job.same_bits), default=inf)
+    placed = [(_place(job, shortest_begun_s), job) for job in jobs]
+    placed.sort(key=lambda it: (it[0][0], -it[1].waits if it[0][1] is Ground.WAITED else 0, _known(it[1])))
+    return [Choice(job, ground) for (_, ground), job in placed]
+
+
+def _place(job: Job, shortest_begun_s: float) -> tuple[int, Ground]:
+    """Return the tier of a job in the default order, and its name. Sorting is stable, so ties keep the queue's order.
+
+    One that is begun elsewhere comes last: here it would begin a new lineage, and a fresh job loses nothing here.
+    """
+    has_waited = job.waits >= MOST_WAITS
+    if has_waited and _known(job) < shortest_begun_s:
+        return 0, Ground.WAITED
+    if job.begun and job.same_bits:
+        return 1, Ground.BEGUN
+    if has_waited:
+        return 2, Ground.WAITED
+    return (4, Ground.ELSEWHERE) if job.begun else (3, Ground.SHORTEST)
+
+
+def _with_deadlines(order: Sequence[Choice], begins_s: float, share: float) -> list[Choice]:
+    """Return the order, with deadlines first if it would miss one that can be met."""
+    if all(choice.job.deadline_s is None for choice in order):
+        return list(order)
+    can_be_met = _can_be_met([choice.job for choice in order], begins_s, share)
+    late, done_s = False, begins_s
+    for choice in order:
+        done_s += _calendar_s(choice.job, share)
+        late |= choice.job.name in can_be_met and done_s > can_be_met[choice.job.name]
+    if not late:
+        return list(order)
+    by_name = {choice.job.name: choice.job for choice in order}
+    urgent = [Choice(by_name[name], Ground.DEADLINE) for name in sorted(can_be_met, key=lambda name: can_be_met[name])]
+    return urgent + [choice for choice in order if choice.job.name not in can_be_met]
+
+
+def _can_be_met(jobs: Sequence[Job], begins_s: float, share: float) -> dict[str, float]:
+    """Return as many deadlines, by job, as can all be met one after the other (Moore and Hodgson).
+
+    Earliest first; wherever one is missed, the longest job so far is given up, for it costs the others most.
+    """
+    dated = {job.name: job.deadline_s for job in jobs if job.deadline_s is not None}
+    needs_s = {job.name: _calendar_s(job, share) for job in jobs if job.name in dated}
+    kept: list[str] = []
+    done_s = begins_s
+    for name in sorted(dated, key=lambda name: dated[name]):
+        kept.append(name)
+        done_s += needs_s[name]
+        if done_s > dated[name]:
+            longest = max(kept, key=lambda it: needs_s[it])
+            kept.remove(longest)
+            done_s -= needs_s[longest]
+    return {name: dated[name] for name in kept}
+
+
+def _calendar_s(job: Job, share: float) -> float:
+    """Return how long the calendar takes for a job; one of unknown length counts as nothing."""
+    return (job.left_s or 0.0) / share
+
+
+def _known(job: Job) -> float:
+    return inf if job.left_s is None else job.left_s
