@@ -30,6 +30,7 @@
     │   ├── NotFinite
     │   ├── OutOfMemory
     │   ├── DeterminismRefused
+    │   ├── NotReproducible
     │   └── WeightsUnavailable
     └── DrillFailed                                          exit 3
 
@@ -178,6 +179,10 @@ class OutOfMemory(TrainingError):
 
 class DeterminismRefused(TrainingError):
     """An operation has no deterministic implementation on this device."""
+
+
+class NotReproducible(TrainingError):
+    """The same steps from the same state ended differently on this device."""
 
 
 class WeightsUnavailable(TrainingError):

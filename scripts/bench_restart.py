@@ -13,6 +13,7 @@
 """
 
 import argparse
+import json
 import os
 import resource
 import shutil
@@ -260,6 +261,9 @@ class OneStep:
         if phase == "training" and not self.took:
             self.took = self._watch.read()
 
+    def rehearsed(self, rehearsal: object) -> None:
+        pass
+
     def should_stop(self) -> bool:
         return bool(self.took)
 
@@ -394,10 +398,13 @@ def trainer_alone(queue: Queue, folder: Path) -> float:
     spool.open(order)
     spool.resume_with(None)
     started_s = CLOCK.monotonic_s()
-    command = [sys.executable, "-m", "qcqueue.worker.trainer", str(folder)]
+    command = [sys.executable, "-m", "qcqueue.worker.trainer"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as child:
+        assert child.stdin is not None
+        child.stdin.write(json.dumps(str(folder)).encode() + b"\n")
+        child.stdin.flush()
         while not ((progress := spool.progress()) and progress.phase == "training"):
             assert child.poll() is None, spool.failure()
             CLOCK.sleep(0.01)

@@ -181,6 +181,9 @@ class TakesTurns:
             self.steps_s.append(self._spent_s + ended_s - self._mark_s)
             self._spent_s, self._mark_s = np.zeros(2), ended_s
 
+    def rehearsed(self, rehearsal: object) -> None:
+        pass
+
     def should_stop(self) -> bool:
         if len(self.steps_s) == self._steps:
             self._other.end()

@@ -14,6 +14,7 @@
     progress.json        trainer -> session   where it is, replaced a few times a second
     entries/000001.state/, 000002.epoch, 000003.result
                          trainer -> session   in order; the session removes an entry once it is committed
+    rehearsal.json       trainer -> session   what came of doing the same steps twice, where the hardware was new
     failure.json         trainer -> session   the typed cause, before the trainer exits
     refusal.json         trainer -> session   why the run may not go on on this machine, before the trainer exits
     trainer.log          trainer -> person    everything it printed
@@ -39,6 +40,7 @@ from qcqueue.core.evaluation import Result
 from qcqueue.core.outcomes import Cause
 from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, TrainingRecord
+from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.errors import CheckpointDamaged
@@ -52,7 +54,8 @@ class WorkOrder:
     """What a trainer is told. Paths are absolute and local; threads is part of the run's identity.
 
     max_epochs is how many epochs this attempt may finish before it leaves, None for all. resumes says that there is a
-    state to wait for: it may still be on its way while the trainer builds its program.
+    state to wait for: it may still be on its way while the trainer builds its program. on_cpu says to leave a GPU alone
+    that the spec would allow.
     """
 
     spec: JobSpec
@@ -62,6 +65,7 @@ class WorkOrder:
     threads: int
     max_epochs: int | None
     resumes: bool = False
+    on_cpu: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -72,6 +76,7 @@ class WorkOrder:
             "threads": self.threads,
             "max_epochs": self.max_epochs,
             "resumes": self.resumes,
+            "on_cpu": self.on_cpu,
         }
 
     @classmethod
@@ -84,6 +89,7 @@ class WorkOrder:
             threads=value["threads"],
             max_epochs=value["max_epochs"],
             resumes=value["resumes"],
+            on_cpu=value["on_cpu"],
         )
 
 
@@ -268,6 +274,12 @@ class Spool:
             return str(parse_json((self.folder / "refusal.json").read_bytes())["why"])
         return None
 
+    def rehearsal(self) -> Rehearsal | None:
+        """Return what came of the rehearsal of a resume, None where there was none."""
+        with contextlib.suppress(FileNotFoundError):
+            return Rehearsal.from_json(parse_json((self.folder / "rehearsal.json").read_bytes()))
+        return None
+
     def is_writing(self) -> bool:
         """Return whether a state is being written this instant."""
         return unfinished(self.latest_folder).exists() or any(self.entries_folder.glob("*.tmp"))
@@ -367,6 +379,9 @@ class Spool:
 
     def fail(self, failure: Failure) -> None:
         write_json(self.folder / "failure.json", asdict(failure))
+
+    def rehearsed(self, rehearsal: Rehearsal) -> None:
+        write_json(self.folder / "rehearsal.json", rehearsal.to_json())
 
     def refuse(self, why: str) -> None:
         write_json(self.folder / "refusal.json", {"why": why})

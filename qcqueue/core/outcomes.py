@@ -13,6 +13,7 @@ from qcqueue.errors import (
     BadData,
     DeterminismRefused,
     NotFinite,
+    NotReproducible,
     OutOfMemory,
     TrainingError,
     WeightsUnavailable,
@@ -27,7 +28,11 @@ class Outcome(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why a job failed for good. Each has a remedy; there is no "unknown"."""
+    """Why a job failed for good. Each has a remedy; there is no "unknown".
+
+    determinism_refused: its spec wants an exact run and there is none on this device. Either an operation has no
+    deterministic implementation, or a rehearsal showed that the same steps end differently.
+    """
 
     BAD_DATA = "bad_data"
     NOT_FINITE = "not_finite"
@@ -40,8 +45,8 @@ class Cause(StrEnum):
 REMEDIES: Mapping[Cause, str] = {
     Cause.BAD_DATA: "repair the images and add them again with `qcqueue data add`, then `qcqueue retry JOB`",
     Cause.NOT_FINITE: (
-        "the run is exact, so it would end the same way again: enqueue it under another name with a smaller "
-        "learning_rate, or look at the samples of that batch"
+        "an exact run would end the same way again: enqueue it under another name with a smaller learning_rate, or "
+        "look at the samples of that batch"
     ),
     Cause.OUT_OF_MEMORY: "enqueue it under another name with a smaller batch_size, or use a machine with more memory",
     Cause.CODE_ERROR: "this is a fault in the program or its libraries: see `qcqueue log JOB`, then `retry JOB`",
@@ -57,6 +62,7 @@ CAUSES: Mapping[type[TrainingError], Cause] = {
     NotFinite: Cause.NOT_FINITE,
     OutOfMemory: Cause.OUT_OF_MEMORY,
     DeterminismRefused: Cause.DETERMINISM_REFUSED,
+    NotReproducible: Cause.DETERMINISM_REFUSED,
     WeightsUnavailable: Cause.WEIGHTS_UNAVAILABLE,
 }
 

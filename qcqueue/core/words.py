@@ -67,6 +67,13 @@ def moment(at_s: float, now_s: float, zone: tzinfo | None = None) -> str:
     return f"{_day(at, now)} {at:%H:%M}"
 
 
+def by(at_s: float, now_s: float, zone: tzinfo | None = None) -> str:
+    """Return a moment to come as finely as it can be foreseen, to stand after "by": "tomorrow 14:05", "30 Nov"."""
+    at, now = _local(at_s, zone), _local(now_s, zone)
+    is_near = abs(at.date() - now.date()) <= timedelta(days=1)
+    return f"{_day(at, now)} {at:%H:%M}" if is_near else _day(at, now)
+
+
 def date(at_s: float, zone: tzinfo | None = None) -> str:
     """Return a day and time in full, the same whenever it is read: "21 Nov 2025 14:05"."""
     at = _local(at_s, zone)

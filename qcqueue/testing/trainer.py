@@ -77,6 +77,9 @@ class FakeTrainer:
         self._life: Life = iter(())
         self._exit_code: int | None = 0
 
+    def get_ready(self) -> None:
+        pass
+
     def start(self, folder: Path) -> None:
         spool = Spool(folder)
         self.lives += 1

@@ -12,6 +12,7 @@ from typing import Protocol
 from qcqueue.core.evaluation import Result
 from qcqueue.core.phases import TrainingPhase
 from qcqueue.core.records import EpochTiming, TrainingRecord
+from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
 
@@ -21,7 +22,8 @@ class Assignment:
     """What to train and from where.
 
     resume_from is None at a fresh start. best reads the model after an epoch, the best so far, from this segment or one
-    before; it is called at most once, at the end, and only if the last epoch is not the best.
+    before; it is called at most once, at the end, and only if the last epoch is not the best. on_cpu: leave a GPU alone
+    that the spec would allow.
     """
 
     spec: JobSpec
@@ -30,6 +32,7 @@ class Assignment:
     threads: int
     resume_from: "Arriving | None"
     best: Callable[[int], Tensors]
+    on_cpu: bool = False
 
 
 class Arriving(Protocol):
@@ -69,6 +72,9 @@ class Sink(Protocol):
         accuracy: float | None = None,
     ) -> None:
         """Say where training is; called at every step, so it must be cheap."""
+
+    def rehearsed(self, rehearsal: Rehearsal) -> None:
+        """Take what came of a rehearsal; called before the first step on hardware that is new to the run."""
 
     def should_stop(self) -> bool:
         """Return whether to save and leave; asked once a step."""

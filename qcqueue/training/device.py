@@ -20,12 +20,16 @@ from qcqueue.errors import ExtraMissing
 _INSTRUCTION_SETS = ("avx512f", "avx2", "avx", "sse4_1", "asimd")  # best first, as oneDNN chooses
 
 
-def settle(spec: JobSpec, *, threads: int) -> None:
-    """Prepare this process for one job. Raises: ExtraMissing: the job wants a GPU that TensorFlow does not see."""
+def settle(spec: JobSpec, *, threads: int, on_cpu: bool = False) -> None:
+    """Prepare this process for one job. on_cpu: where its spec leaves the choice, compute on the CPU.
+
+    Raises: ExtraMissing: the job wants a GPU that TensorFlow does not see.
+    """
+    assert not (on_cpu and spec.device == "gpu"), "what a spec does not allow is not done"
     # A person's keras.json may say otherwise, and the job must not depend on whose machine it lands on.
     keras.config.set_floatx("float32")
     keras.config.set_image_data_format("channels_last")
-    if spec.device == "cpu":
+    if spec.device == "cpu" or on_cpu:
         tf.config.set_visible_devices([], "GPU")
     elif spec.device == "gpu" and not tf.config.list_physical_devices("GPU"):
         raise ExtraMissing("the job wants a GPU and TensorFlow sees none", hint="pip install 'tensorflow[and-cuda]'")
@@ -41,7 +45,7 @@ def identity(spec: JobSpec, *, threads: int) -> Identity:
     gpus = tf.config.get_visible_devices("GPU")
     build = tf.sysconfig.get_build_info() if gpus else {}
     return Identity(
-        processor=_gpu_name(gpus[0]) if gpus else _cpu_name(),
+        processor=processor(),
         instruction_set=_instruction_set(),
         threads=threads,
         deterministic=spec.determinism == "exact",
@@ -52,6 +56,12 @@ def identity(spec: JobSpec, *, threads: int) -> Identity:
         cuda=str(build.get("cuda_version", "")),
         cudnn=str(build.get("cudnn_version", "")),
     )
+
+
+def processor() -> str:
+    """Return the name of what this process computes on."""
+    gpus = tf.config.get_visible_devices("GPU")
+    return _gpu_name(gpus[0]) if gpus else _cpu_name()
 
 
 def has_gpu() -> bool:

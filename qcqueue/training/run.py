@@ -1,9 +1,10 @@
 """Trains one job from wherever its state stands to its final figures, or until asked to stop.
 
-It owns the order of events: steps, a save after the last step of an epoch, validation, the epoch's row; then the
-next, and at the end the evaluation of the last and the best epoch. What a step computes is `program`'s, which
-samples it gets `data`'s, where anything is kept the sink's. Always true: what follows a state depends on that
-state and the spec alone, so a run that was cut anywhere ends with the bits of one that was not.
+It owns the order of events: a rehearsal where the hardware is new to the run, steps, a save after the last step of an
+epoch, validation, the epoch's row; then the next, and at the end the evaluation of the last and the best epoch. What a
+step computes is `program`'s, which samples it gets `data`'s, where anything is kept the sink's. Always true: what
+follows a state depends on that state and the spec alone, so a run that was cut anywhere ends with the bits of one that
+was not.
 
 An own loop instead of `fit`: `fit` hides the state inside an epoch and loses a quarter of a second at each end.
 """
@@ -17,10 +18,11 @@ from qcqueue.clock import Clock
 from qcqueue.core.evaluation import Appraisal, Result
 from qcqueue.core.lineage import refusal
 from qcqueue.core.records import EpochMetrics, Identity, PartialEpoch, TrainingRecord, history_sha256
+from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.snapshot import Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Split
-from qcqueue.errors import CheckpointDamaged, LineageRefused, NotFinite
+from qcqueue.errors import CheckpointDamaged, LineageRefused, NotFinite, NotReproducible
 from qcqueue.training import device, state
 from qcqueue.training.base import Assignment, Sink
 from qcqueue.training.data import Batch, TrainingData, load_data
@@ -28,6 +30,7 @@ from qcqueue.training.digests import predictions_sha256, weights_sha256
 from qcqueue.training.evaluate import accuracy, evaluation, mean_loss
 from qcqueue.training.models import build_model
 from qcqueue.training.program import Program
+from qcqueue.training.rehearsal import rehearse
 from qcqueue.training.tally import Tally
 from qcqueue.training.translation import translated
 
@@ -43,10 +46,10 @@ def train(assignment: Assignment, sink: Sink, clock: Clock) -> None:
         sink.progress("loading")
         data = load_data(assignment.dataset_path, assignment.spec)
         sink.progress("building")
-        device.settle(assignment.spec, threads=assignment.threads)
+        device.settle(assignment.spec, threads=assignment.threads, on_cpu=assignment.on_cpu)
         program = build_program(assignment, data)
-        record = take_up(assignment, program, sink)
-        Run(assignment, record, program, data, sink, clock).to_the_end()
+        record, is_known_here = take_up(assignment, program, sink)
+        Run(assignment, record, program, data, sink, clock, is_rehearsed=is_known_here).to_the_end()
 
 
 def build_program(assignment: Assignment, data: TrainingData) -> Program:
@@ -60,15 +63,16 @@ def build_program(assignment: Assignment, data: TrainingData) -> Program:
     return Program(model, assignment.spec)
 
 
-def take_up(assignment: Assignment, program: Program, sink: Sink) -> TrainingRecord:
-    """Bring the program into the state the run goes on from; return the record the segment begins with.
+def take_up(assignment: Assignment, program: Program, sink: Sink) -> tuple[TrainingRecord, bool]:
+    """Bring the program into the state the run goes on from; return the record the segment begins with, and whether
+    the run has trained on hardware like this before, as far as its state tells.
 
     While the state is still on its way, whatever does not need it is done: tracing, then the first of all steps.
     """
     identity = device.identity(assignment.spec, threads=assignment.threads)
     arriving = assignment.resume_from
     if arriving is None:
-        return starting_record(assignment.spec, None, identity)
+        return starting_record(assignment.spec, None, identity), False
     for prepare in (program.trace, program.warm_up):
         if not arriving.has_come():
             sink.progress("compiling")
@@ -79,7 +83,7 @@ def take_up(assignment: Assignment, program: Program, sink: Sink) -> TrainingRec
     sink.progress("restoring")
     record = starting_record(assignment.spec, resumed.record, identity)
     state.restore(program, resumed.tensors)
-    return record
+    return record, not resumed.record.identity.differences(identity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class InFlight:
 
 
 class Run:
-    """One segment of one job."""
+    """One segment of one job. is_rehearsed: a resume was rehearsed on hardware like this before."""
 
     def __init__(
         self,
@@ -102,6 +106,8 @@ class Run:
         data: TrainingData,
         sink: Sink,
         clock: Clock,
+        *,
+        is_rehearsed: bool,
     ) -> None:
         self._assignment = assignment
         self._spec = assignment.spec
@@ -113,6 +119,7 @@ class Run:
         self._tally = Tally(record.partial)
         self._mark_s = 0.0
         self._compiled = False
+        self._is_rehearsed = is_rehearsed
         self._is_saved = True
         """Whether what was trained so far is in a state that was saved, or in the one resumed from."""
 
@@ -170,7 +177,23 @@ class Run:
     def _launch(self, batch: Batch) -> InFlight:
         if not self._compiled:
             self._sink.progress("compiling", epoch=self._epoch, step=batch.step + 1, steps=self._data.steps)
+        if not self._is_rehearsed:
+            self._rehearse()
         return InFlight(batch, *self._program.train_step(batch.images, batch.labels))
+
+    def _rehearse(self) -> None:
+        """Rehearse a resume with a whole batch and the last one. Raises: NotReproducible: the job wants to be exact."""
+        began_s = self._clock.monotonic_s()
+        batches = [next(self._data.batches(self._epoch, first_step=step)) for step in (0, self._data.steps - 1)]
+        differs = rehearse(self._program, batches)
+        self._mark_s = self._clock.monotonic_s()
+        self._is_rehearsed = True
+        processor = self._record.identity.processor
+        self._sink.rehearsed(Rehearsal(processor=processor, differs=differs, seconds=self._mark_s - began_s))
+        if differs and self._spec.determinism == "exact":
+            raise NotReproducible(
+                f"two steps, done again from the same state, ended differently on {processor}: {differs}"
+            )
 
     def _settle(self, step: InFlight) -> None:
         """Wait for a step and count it. Raises: NotFinite: before anything of it can be saved."""

@@ -22,18 +22,22 @@ from qcqueue.training.program import Program
 
 def take(program: Program, record: TrainingRecord) -> Snapshot:
     """Return the whole state of `program` as it is now; later steps do not change it."""
-    variables = _model_variables(program) | _optimizer_variables(program)
-    return Snapshot(
-        tensors={key: _on_host(variable) for key, variable in variables.items()},
-        record=record,
-        paths={key: variable.path for key, variable in variables.items()},
-        fixed=program.fixed,
-    )
+    return Snapshot(tensors=tensors(program), record=record, paths=paths(program), fixed=program.fixed)
+
+
+def tensors(program: Program) -> dict[str, npt.NDArray[Any]]:
+    """Return all of the state but the record, as it is now."""
+    return {key: _on_host(variable) for key, variable in _variables(program).items()}
+
+
+def paths(program: Program) -> dict[str, str]:
+    """Return what Keras calls the variable of each key."""
+    return {key: variable.path for key, variable in _variables(program).items()}
 
 
 def restore(program: Program, tensors: Tensors) -> None:
     """Put a whole state back. Raises: CheckpointDamaged: it is not one of this model and optimizer."""
-    _assign(_model_variables(program) | _optimizer_variables(program), tensors)
+    _assign(_variables(program), tensors)
 
 
 def restore_model(program: Program, tensors: Tensors) -> None:
@@ -44,6 +48,10 @@ def restore_model(program: Program, tensors: Tensors) -> None:
 def model_tensors(program: Program) -> dict[str, npt.NDArray[Any]]:
     """Return the model's part of the state as it is now."""
     return {key: _on_host(variable) for key, variable in _model_variables(program).items()}
+
+
+def _variables(program: Program) -> dict[str, Any]:
+    return _model_variables(program) | _optimizer_variables(program)
 
 
 def _model_variables(program: Program) -> dict[str, Any]:

@@ -1,14 +1,16 @@
-"""The trainer's main program: `python -m qcqueue.worker.trainer FOLDER` trains what the spool in FOLDER orders.
+"""The trainer's main program: `python -m qcqueue.worker.trainer` trains what the spool in a folder orders.
 
-It translates between a spool and `training.run`, and nothing else: no queue, no store. It exits with 0 when the
-job is finished, it was asked to stop or it has left a `refusal.json`, and with 3 after it has left a `failure.json`.
-It never outlives its session: standard input must be a pipe that the session holds open. Ctrl-C and SIGTERM are the
-session's to handle.
+It loads its libraries at once and reads the path of the folder, a JSON string, from the first line of its input, so
+that a session can have it ready before there is a job. It translates between a spool and `training.run`, and nothing
+else: no queue, no store. It exits with 0 when the job is finished, it was asked to stop or it has left a
+`refusal.json`, and with 3 after it has left a `failure.json`. It never outlives its session: its input must be a pipe
+that the session holds open. Ctrl-C and SIGTERM are the session's to handle.
 `--weights MODEL` instead makes sure of the ImageNet weights of a model; if they cannot be had, the last line it
-prints says why. TensorFlow is imported late, so that a session sees "starting" at once.
+prints says why.
 """
 
 import ctypes
+import json
 import os
 import signal
 import sys
@@ -16,6 +18,7 @@ import threading
 import traceback
 from contextlib import suppress
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from qcqueue.checkpoints.handover import Background, Handover
@@ -26,11 +29,11 @@ from qcqueue.core.goodput import Part
 from qcqueue.core.outcomes import cause_of
 from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, TrainingRecord
+from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.errors import LineageRefused, QcqueueError, WeightsUnavailable
 from qcqueue.scheduling.cadence import Cadence
 from qcqueue.training.base import Assignment
-from qcqueue.worker.machine import process_age_s
 from qcqueue.worker.timeline import PART_OF
 
 FAILED = 3
@@ -49,18 +52,45 @@ def main(arguments: list[str]) -> int:
     match arguments:
         case ["--weights", model]:
             return ensure_weights(model)
-        case [folder]:
-            die_with_parent()
-            return work(Spool(Path(folder)), SystemClock())
+        case []:
+            clock = SystemClock()
+            spools = spools_from_input(clock)
+            with suppress(Exception):  # fails again where it can be told
+                import qcqueue.training.run  # noqa: F401
+            spool, given_s = spools.get()
+            return work(spool, clock, began_s=given_s)
         case _:
-            print("usage: python -m qcqueue.worker.trainer FOLDER | --weights MODEL", file=sys.stderr)
+            print("usage: python -m qcqueue.worker.trainer [--weights MODEL]", file=sys.stderr)
             return 2
 
 
-def work(spool: Spool, clock: Clock) -> int:
-    """Carry out the order in `spool`; return the exit status."""
-    began_s = clock.monotonic_s() - (process_age_s() or 0.0)
-    spool.report(Progress(phase="starting"))
+def spools_from_input(clock: Clock) -> "SimpleQueue[tuple[Spool, float]]":
+    """Return where the spool will be put that is named on standard input, with the moment it was.
+
+    From now on this process ends at once when its session does, however it ends: unsaved steps are redone elsewhere.
+    """
+    if sys.platform == "linux":
+        # Quicker than the pipe and not blocked by anything Python does.
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    spools: SimpleQueue[tuple[Spool, float]] = SimpleQueue()
+
+    def listen() -> None:
+        with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as said:
+            if line := said.readline():
+                spool = Spool(Path(json.loads(line)))
+                spool.report(Progress(phase="starting"))  # seen at once, while the libraries may still load
+                spools.put((spool, clock.monotonic_s()))
+            while said.read(1):
+                pass
+        os._exit(1)
+
+    threading.Thread(target=listen, daemon=True).start()
+    return spools
+
+
+def work(spool: Spool, clock: Clock, *, began_s: float) -> int:
+    """Carry out the order in `spool`, given at began_s of the clock's monotonic time; return the exit status."""
     try:
         from qcqueue.training.run import train
 
@@ -102,6 +132,7 @@ def assignment_of(spool: Spool, order: WorkOrder, clock: Clock) -> Assignment:
         dataset_path=order.dataset_path,
         weights_path=order.weights_path,
         threads=order.threads,
+        on_cpu=order.on_cpu,
         resume_from=FromSpool(spool, clock) if order.resumes else None,
         best=spool.read_best,
     )
@@ -131,7 +162,7 @@ class FromSpool:
 class SpoolSink:
     """Training's `Sink` over a spool: reports are thinned out, everything else is handed over at once.
 
-    began_s: when this process began, on the clock's monotonic time; what a phase took is counted from there.
+    began_s: when the work began, on the clock's monotonic time; what a phase took is counted from there.
     """
 
     def __init__(self, spool: Spool, order: WorkOrder, clock: Clock, *, began_s: float) -> None:
@@ -199,6 +230,9 @@ class SpoolSink:
         self._accounted_s = now_s
         return spent_s
 
+    def rehearsed(self, rehearsal: Rehearsal) -> None:
+        self._spool.rehearsed(rehearsal)
+
     def should_stop(self) -> bool:
         return self._epochs_left == 0 or self._spool.should_stop()
 
@@ -242,21 +276,6 @@ class SpoolSink:
         self._give(Part.STALL, self._clock.monotonic_s())
         self._report()
         self._reports.wait()
-
-
-def die_with_parent() -> None:
-    """End this process at once when the session's ends, however it ends; unsaved steps are redone elsewhere."""
-    if sys.platform == "linux":
-        # Quicker than the pipe and not blocked by anything Python does.
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    threading.Thread(target=_wait_for_the_end_of_input, daemon=True).start()
-
-
-def _wait_for_the_end_of_input() -> None:
-    while os.read(sys.stdin.fileno(), 1):
-        pass
-    os._exit(1)
 
 
 def _sentence(exc: Exception) -> str:

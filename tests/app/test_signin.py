@@ -108,9 +108,10 @@ def test_a_trainer_is_not_given_the_token(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("QCQUEUE_TOKEN", SECRET)
     monkeypatch.setenv("HERE", "Rome")
     monkeypatch.setattr(sys, "executable", str(shell))
-    trainer = TrainerProcess()
-    trainer.start(tmp_path)
+    (tmp_path / "spool").mkdir()
+    trainer = TrainerProcess(tmp_path)
+    trainer.start(tmp_path / "spool")
     assert trainer._process
     trainer._process.communicate()
-    assert (tmp_path / "trainer.log").read_text() == "no token here, in Rome\n"
+    assert (tmp_path / "spool" / "trainer.log").read_text() == "no token here, in Rome\n"
     assert check_weights("VGG16") == "no token here, in Rome"

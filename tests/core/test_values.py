@@ -33,7 +33,7 @@ def test_every_cause_has_a_remedy_that_names_something_to_do(cause: Cause) -> No
     assert "`qcqueue " in REMEDIES[cause] or "enqueue it under another name" in REMEDIES[cause]
 
 
-def test_every_training_error_has_a_cause_of_its_own() -> None:
+def test_every_training_error_has_a_cause() -> None:
     assert set(CAUSES) == set(TrainingError.__subclasses__())
     assert {cause_of(error()) for error in CAUSES} == set(Cause) - {Cause.CODE_ERROR}
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from qcqueue.core.words import ago, count, date, duration, iso, listed, moment, size
+from qcqueue.core.words import ago, by, count, date, duration, iso, listed, moment, size
 
 NOON_S = datetime(2025, 11, 21, 12, 0, tzinfo=UTC).timestamp()
 
@@ -76,6 +76,21 @@ def test_size(size_bytes: int, said: str) -> None:
 )
 def test_ago(gap_s: float, said: str) -> None:
     assert ago(NOON_S - gap_s, NOON_S) == said
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "said"),
+    [
+        (1200, "today 12:20"),
+        (7200, "today 14:00"),
+        (86_400, "tomorrow 12:00"),
+        (36 * 3600 - 1, "tomorrow 23:59"),
+        (36 * 3600, "23 Nov"),
+        (50 * 86_400, "10 Jan 2026"),
+    ],
+)
+def test_what_is_far_ahead_is_foreseen_to_the_day_only(ahead_s: float, said: str) -> None:
+    assert by(NOON_S + ahead_s, NOON_S, UTC) == said
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The trainer's main program: a spool in, entries out, whatever happens to its process."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,11 +14,12 @@ import pytest
 
 from qcqueue.checkpoints.format import files_of, head_in, read_state
 from qcqueue.checkpoints.spool import RESUMED, Progress, Spool, WorkOrder, link_files
-from qcqueue.clock import SystemClock
+from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.outcomes import Cause
 from qcqueue.core.records import EpochTiming
 from qcqueue.core.snapshot import MODEL
 from qcqueue.core.spec import JobSpec
+from qcqueue.worker.process import TrainerProcess
 from qcqueue.worker.trainer import FAILED, SpoolSink, work
 from tests.training.worlds import a_dataset, a_dataset_file, a_record, a_spec
 
@@ -48,15 +50,30 @@ def a_spool(folder: Path, dataset_path: Path, **about: Any) -> Spool:
     return spool
 
 
+TRAINER = [sys.executable, "-m", "qcqueue.worker.trainer"]
+
+
+def named(spool: Spool) -> bytes:
+    """Return what tells a trainer where its spool is."""
+    return json.dumps(str(spool.folder)).encode() + b"\n"
+
+
 @contextmanager
 def started(spool: Spool) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "qcqueue.worker.trainer", str(spool.folder)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(TRAINER, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with process:
+        assert process.stdin is not None
+        process.stdin.write(named(spool))
+        process.stdin.flush()
         try:
             yield process
         finally:
             process.kill()
+
+
+def carried_out(spool: Spool, clock: Clock) -> int:
+    spool.report(Progress(phase="starting"))
+    return work(spool, clock, began_s=clock.monotonic_s())
 
 
 def run_in_a_process(spool: Spool) -> list[str]:
@@ -120,10 +137,13 @@ def test_a_trainer_does_not_outlive_its_session(dataset_path: Path, tmp_path: Pa
             sys.executable,
             "-c",
             "import subprocess, sys\n"
-            "p = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=2)\n"
+            "p = subprocess.Popen(sys.argv[2:], stdin=subprocess.PIPE, stdout=2)\n"
+            "p.stdin.write(sys.argv[1].encode())\n"
+            "p.stdin.flush()\n"
             "print(p.pid, flush=True)\n"
             "p.wait()",
-            *(sys.executable, "-m", "qcqueue.worker.trainer", str(spool.folder)),
+            named(spool).decode(),
+            *TRAINER,
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -135,6 +155,48 @@ def test_a_trainer_does_not_outlive_its_session(dataset_path: Path, tmp_path: Pa
     session.wait()
     session.stdout.close()
     until(lambda: not is_alive(trainer_id), seconds=5)
+
+
+def test_one_that_got_ready_works_as_soon_as_it_is_told_where(dataset_path: Path, tmp_path: Path) -> None:
+    spool = a_spool(tmp_path / 'a\n"spool"', dataset_path, max_epochs=1)
+    trainer = TrainerProcess(tmp_path)
+    trainer.get_ready()
+    assert trainer.exit_code() == 0  # there is nobody at work
+    ready = trainer._ready
+    trainer.get_ready()
+    trainer.start(spool.folder)
+    assert trainer._process is ready
+    until(lambda: trainer.exit_code() is not None)
+    assert trainer.exit_code() == 0, spool.failure()
+    assert [entry.kind for entry in spool.waiting()] == ["state", "epoch"]
+    assert spool.log_path.exists()
+    assert [path.name for path in tmp_path.glob("*.log")] == []
+
+
+def test_one_that_is_not_needed_leaves_nothing(tmp_path: Path) -> None:
+    trainer = TrainerProcess(tmp_path)
+    trainer.get_ready()
+    ready = trainer._ready
+    trainer.kill()
+    assert ready is not None
+    assert ready.returncode == -signal.SIGKILL
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_that_died_while_it_got_ready_has_ended_as_soon_as_it_starts(
+    dataset_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dies = tmp_path / "python"
+    dies.write_text("#!/bin/sh\necho no libcuda here\nexit 1\n")
+    dies.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(dies))
+    spool, trainer = a_spool(tmp_path / "spool", dataset_path), TrainerProcess(tmp_path)
+    trainer.get_ready()
+    assert trainer._ready is not None
+    trainer._ready.wait()
+    trainer.start(spool.folder)
+    assert trainer.exit_code() == 1
+    assert spool.last_words() == "no libcuda here"
 
 
 def test_a_closed_pipe_is_enough(dataset_path: Path, tmp_path: Path) -> None:
@@ -168,7 +230,7 @@ class TestWithoutAProcess:
                     spool.ask_to_stop()
                 return super().monotonic_s()
 
-        assert work(spool, StopsAtTheFirstStep()) == 0
+        assert carried_out(spool, StopsAtTheFirstStep()) == 0
         assert [entry.kind for entry in spool.waiting()] == ["state"]
         assert read_state(files_of(spool.waiting()[0].path)).record.partial.steps_done == 1
 
@@ -177,12 +239,12 @@ class TestWithoutAProcess:
     ) -> None:
         spool = a_spool(tmp_path / "spool", dataset_path)
         spool.ask_to_stop()
-        assert work(spool, SystemClock()) == 0
+        assert carried_out(spool, SystemClock()) == 0
         assert spool.waiting() == []
 
     def test_bad_data_is_a_typed_failure(self, tmp_path: Path) -> None:
         spool = a_spool(tmp_path / "spool", a_dataset_file(tmp_path, a_dataset(side_px=40)))
-        assert work(spool, SystemClock()) == FAILED
+        assert carried_out(spool, SystemClock()) == FAILED
         failure = spool.failure()
         assert failure is not None
         assert failure.cause is Cause.BAD_DATA
@@ -193,7 +255,7 @@ class TestWithoutAProcess:
         spool = a_spool(tmp_path / "spool", dataset_path, resumes=True)
         head_in(spool.resumed_folder).write_bytes(b"half a state")
         spool.resume_with(a_record())
-        assert work(spool, SystemClock()) == FAILED
+        assert carried_out(spool, SystemClock()) == FAILED
         failure = spool.failure()
         assert failure is not None
         assert failure.cause is Cause.CODE_ERROR
@@ -208,7 +270,7 @@ class TestWithoutAProcess:
         losses = iter([0.5, float("nan")])
         monkeypatch.setattr(run, "mean_loss", lambda *_: next(losses))
         spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(epochs=3))
-        assert work(spool, SystemClock()) == FAILED
+        assert carried_out(spool, SystemClock()) == FAILED
         failure = spool.failure()
         assert failure is not None
         assert failure.cause is Cause.NOT_FINITE
@@ -220,14 +282,14 @@ class TestWithoutAProcess:
 
     def test_an_epoch_names_its_state_or_the_one_resumed_from(self, dataset_path: Path, tmp_path: Path) -> None:
         spool = a_spool(tmp_path / "spool", dataset_path, max_epochs=1)
-        assert work(spool, SystemClock()) == 0
+        assert carried_out(spool, SystemClock()) == 0
         state, epoch = spool.waiting()
         assert spool.read_epoch(epoch).state_entry == state.number
 
         epoch.path.unlink()  # as if it was killed while it validated
         resumed = a_spool(tmp_path / "resumed", dataset_path, max_epochs=1, resumes=True)
         hand_over(spool, resumed)
-        assert work(resumed, SystemClock()) == 0
+        assert carried_out(resumed, SystemClock()) == 0
         (epoch,) = resumed.waiting()
         assert resumed.read_epoch(epoch).state_entry == RESUMED
         state_files = files_of(resumed.resumed_folder)
@@ -235,7 +297,7 @@ class TestWithoutAProcess:
 
     def test_an_order_and_a_state_that_come_late_are_waited_for(self, dataset_path: Path, tmp_path: Path) -> None:
         first = a_spool(tmp_path / "first", dataset_path, max_epochs=1)
-        assert work(first, SystemClock()) == 0
+        assert carried_out(first, SystemClock()) == 0
         late = Spool(tmp_path / "late")
         late.entries_folder.mkdir(parents=True)
         phases: list[str] = []
@@ -252,7 +314,7 @@ class TestWithoutAProcess:
                 elif not late.is_ready():
                     hand_over(first, late)
 
-        assert work(late, BringsThingsLate()) == 0
+        assert carried_out(late, BringsThingsLate()) == 0
         assert len(phases) == 2
         assert phases[0] == "starting"
         assert [entry.kind for entry in late.waiting()][-1] == "result"
@@ -262,7 +324,7 @@ class TestWithoutAProcess:
     ) -> None:
         spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(epochs=4))
         spool.note_cadence({"epochs_per_save": 3, "saves_per_epoch": 1})
-        assert work(spool, SystemClock()) == 0
+        assert carried_out(spool, SystemClock()) == 0
         entries = spool.waiting()
         epochs = [spool.read_epoch(entry) for entry in entries if entry.kind == "epoch"]
         assert [epoch.record.epochs_done for epoch in epochs] == [1, 2, 3, 4]
@@ -274,7 +336,7 @@ class TestWithoutAProcess:
     def test_a_save_in_the_middle_of_an_epoch_is_handed_over(self, dataset_path: Path, tmp_path: Path) -> None:
         spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(epochs=1))
         spool.note_cadence({"epochs_per_save": 1, "saves_per_epoch": 3})
-        assert work(spool, SystemClock()) == 0
+        assert carried_out(spool, SystemClock()) == 0
         assert [(entry.number, entry.kind) for entry in spool.waiting()] == [(3, "state"), (4, "epoch"), (5, "result")]
 
 

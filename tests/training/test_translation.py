@@ -1,4 +1,4 @@
-"""TensorFlow's exceptions arrive as ours, or as themselves."""
+"""TensorFlow's exceptions arrive as ours, or as themselves; a person is told which operation it was, and where."""
 
 import pytest
 
@@ -17,34 +17,84 @@ def raised(exception: Exception) -> Exception:
     return caught.value
 
 
-def test_out_of_memory() -> None:
+STACK = """Graph execution error:
+
+Detected at node vgg16/block1/Conv2D defined at (most recent call last):
+  File "/deterministic.py", line 10, in deterministic
+    deterministic()
+
+<stack traces unavailable>
+"""
+
+
+@pytest.mark.parametrize(
+    ("message", "what"),
+    [
+        ("OOM when allocating tensor with shape[9] and type float\nmore", "OOM when allocating tensor with shape[9]"),
+        (
+            f"{STACK}OOM when allocating tensor with shape[32,64,75,75] and type float on /job:localhost/device:GPU:0 "
+            "by allocator GPU_0_bfc\n\t [[{{node vgg16/block1/Conv2D}}]]\nHint: ...",
+            "Conv2D in vgg16/block1 needs a tensor of shape [32,64,75,75]",
+        ),
+        ("Ran out of GPU memory when allocating 9 bytes\n\t [[{{node a/Relu}}]]", "Relu in a"),
+        (
+            f"{STACK}2 root error(s) found.\n  (0) OOM when\n\t [[{{{{node a/b}}}}]]\n  (1) [[{{{{node c/d}}}}]]",
+            "b in a",
+        ),
+        (STACK, "it does not say for what"),
+    ],
+)
+def test_out_of_memory(message: str, what: str) -> None:
     import tensorflow as tf
 
-    error = raised(tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[9]\nmore"))
+    error = raised(tf.errors.ResourceExhaustedError(None, None, message))
     assert isinstance(error, OutOfMemory)
-    assert str(error) == "the device ran out of memory: OOM when allocating tensor with shape[9]"
+    assert f" ran out of memory: {what}" in str(error)
+
+
+def test_the_machine_itself_has_no_memory_left() -> None:
     assert isinstance(raised(MemoryError()), OutOfMemory)
+
+
+NODE = "gradient_tape/xception/block2/separable_conv2d/DepthwiseConv2dNativeBackpropFilter"
 
 
 @pytest.mark.parametrize(
     ("message", "name"),
     [
-        ("A deterministic GPU implementation of DepthwiseConvBackpropFilter is not available.", "DepthwiseConv"),
+        ("A deterministic GPU implementation of DepthwiseConvBackpropFilter is not available.", "DepthwiseConvB"),
         ("Determinism is not yet supported in GPU implementation of SparseTensorDenseMatMulOp.", "SparseTensorDense"),
-        ("A deterministic GPU implementation of Scatter is not currently available. [[{{node x/Scatter}}]]", "Scatter"),
-        ("Determinism is wanted here. [[{{node resize/Grad}}]]", "resize/Grad"),
+        (
+            "A deterministic GPU implementation of Scatter is not currently available. [[{{node x/Scatter}}]]",
+            "Scatter in x",
+        ),
+        ("Determinism is wanted here. [[{{node resize/Grad}}]]", "Grad in resize has"),
+        (
+            "{{function_node __wrapped__AdjustContrastv2_device_/job:localhost/replica:0/task:0/device:GPU:0}} A "
+            "deterministic GPU implementation of AdjustContrast is not currently available. [Op:AdjustContrastv2]",
+            "AdjustContrastv2 has",
+        ),
+        (
+            f"{STACK}A deterministic GPU implementation of DepthwiseConvBackpropFilter is not available with "
+            f"this version of cuDNN.\n\t [[{{{{node {NODE}}}}}]] [Op:__inference__train_1]",
+            "DepthwiseConv2dNativeBackpropFilter in gradient_tape/xception/block2/separable_conv2d has no",
+        ),
+        (f"{STACK}Nothing deterministic here\nat all", "Nothing deterministic here"),
     ],
 )
 def test_a_refused_operation_is_named(message: str, name: str) -> None:
     import tensorflow as tf
 
-    error = raised(tf.errors.UnimplementedError(None, None, message))
-    assert isinstance(error, DeterminismRefused)
-    assert str(error).startswith(name)
+    for kind in (tf.errors.UnimplementedError, tf.errors.FailedPreconditionError, tf.errors.InvalidArgumentError):
+        error = raised(kind(None, None, message))
+        assert isinstance(error, DeterminismRefused)
+        assert str(error).startswith(name)
+        assert "has no deterministic implementation on " in str(error)
 
 
 def test_anything_else_is_a_code_error() -> None:
     import tensorflow as tf
 
-    assert cause_of(raised(tf.errors.UnimplementedError(None, None, "no such kernel"))) is Cause.CODE_ERROR
+    for kind in (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError, tf.errors.FailedPreconditionError):
+        assert cause_of(raised(kind(None, None, f"{STACK}no such kernel"))) is Cause.CODE_ERROR
     assert cause_of(raised(ValueError("x"))) is Cause.CODE_ERROR

@@ -10,6 +10,7 @@ import numpy as np
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Result
 from qcqueue.core.records import EpochTiming, Identity, PartialEpoch, TrainingRecord
+from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Dataset, Split, to_bytes
@@ -98,6 +99,7 @@ class Memory:
     models: list[int] = field(default_factory=list)
     """Epochs whose model alone was handed over."""
     phases: list[str] = field(default_factory=list)
+    rehearsals: list[Rehearsal] = field(default_factory=list)
     result: Result | None = None
     predictions: Tensors = field(default_factory=dict)
     asked: int = 0
@@ -105,6 +107,9 @@ class Memory:
     def progress(self, phase: str, **facts: Any) -> None:
         if not self.phases or self.phases[-1] != phase:
             self.phases.append(phase)
+
+    def rehearsed(self, rehearsal: Rehearsal) -> None:
+        self.rehearsals.append(rehearsal)
 
     def should_stop(self) -> bool:
         self.asked += 1
