@@ -18,17 +18,20 @@ def work(
     store: str | None = None,
     *,
     max_minutes: float | None = None,
+    promised_minutes: float | None = None,
     max_epochs: int | None = None,
     jobs: int | None = 1,
     release: bool = True,
 ) -> str:
     """Run one session on this machine, as `qcqueue work` does, and return how it ended, in words.
 
-    store is a URL such as "folder:PATH"; without one, the settings decide. jobs is how many to end before
-    leaving, None for as many as there are. In a notebook it shows one block that is kept up to date, and on Colab it
+    store is a URL such as "folder:PATH"; without one, the settings decide. promised_minutes is how long the machine
+    is said to last from now on, such as in Colab's Resources pane. jobs is how many to end before leaving, None for as
+    many as there are. In a notebook it shows one block that is kept up to date, and on Colab it
     gives the machine back when it is done, unless release is false or somebody interrupted it. Raises: QcqueueError,
     except in a notebook, which shows the error.
     """
     from qcqueue.notebook import cell
 
-    return cell.work(store, max_minutes=max_minutes, max_epochs=max_epochs, jobs=jobs, release=release)
+    wanted = {"max_minutes": max_minutes, "promised_minutes": promised_minutes, "max_epochs": max_epochs, "jobs": jobs}
+    return cell.work(store, wanted, release=release)

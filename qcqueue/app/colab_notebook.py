@@ -34,6 +34,8 @@ CODE = """\
 store = {store} #@param {{type:"string"}}
 #@markdown Stop after so many minutes; 0 is as long as the machine lasts.
 minutes = 0 #@param {{type:"integer"}}
+#@markdown The minutes that *Runtime > View resources* promises, if it does; 0 is not known.
+promised_minutes = 0 #@param {{type:"integer"}}
 #@markdown Leave after so many jobs; 0 is as many as the machine lasts for.
 jobs = 0 #@param {{type:"integer"}}
 release_the_gpu_when_done = True #@param {{type:"boolean"}}
@@ -47,7 +49,13 @@ os.environ["QCQUEUE_INSTALL_S"] = str(time.time() - began)
 
 import qcqueue
 {client}
-qcqueue.work(store, max_minutes=minutes or None, jobs=jobs or None, release=release_the_gpu_when_done);
+qcqueue.work(
+    store,
+    max_minutes=minutes or None,
+    promised_minutes=promised_minutes or None,
+    jobs=jobs or None,
+    release=release_the_gpu_when_done,
+);
 """
 
 

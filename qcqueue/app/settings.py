@@ -15,7 +15,7 @@ from pathlib import Path
 from qcqueue.errors import SettingInvalid
 
 FILE_NAME = "qcqueue.toml"
-KNOWN_KEYS = ("store", "cache")
+KNOWN_KEYS = ("store", "cache", "profile")
 FOLDER_KINDS = ("folder", "shared")
 DRIVE_FOLDER = re.compile(r"new|[0-9A-Za-z_-]{10,120}")
 NEXT_STEP = "qcqueue init"
@@ -31,6 +31,7 @@ class Settings:
     """store is None where nothing names one; source says where it was found, for messages.
 
     token: a sign-in to Google Drive given directly, which is never written. config: the folder of the one that is.
+    profile: the name of the provider whose limits count, None where it is found out.
     drive_endpoint: the root URL of an emulator, without a slash at its end, that stands in for Google.
     """
 
@@ -40,6 +41,7 @@ class Settings:
     config: Path
     token: str | None = field(default=None, repr=False)
     drive_endpoint: str | None = None
+    profile: str | None = None
 
 
 def load_settings(
@@ -64,6 +66,7 @@ def load_settings(
         config=_user_config(environment),
         token=environment.get("QCQUEUE_TOKEN", "").strip() or None,
         drive_endpoint=_loopback(environment.get("QCQUEUE_DRIVE_ENDPOINT")),
+        profile=environment.get("QCQUEUE_PROFILE") or written.get("profile") or None,
     )
 
 

@@ -8,6 +8,7 @@ from types import FrameType
 from qcqueue.app.workplace import Workplace
 from qcqueue.core.goodput import Part, Seconds
 from qcqueue.errors import ExtraMissing, SettingInvalid
+from qcqueue.scheduling.profiles.base import Profile
 from qcqueue.worker.machine import can_train, out_of_memory_kills, process_age_s, this_machine
 from qcqueue.worker.presence import Presence
 from qcqueue.worker.process import TrainerProcess, check_weights
@@ -15,11 +16,22 @@ from qcqueue.worker.session import Session
 from qcqueue.worker.tools import Tools
 from qcqueue.worker.view import Ending, Limits
 
+# The study is played out while the trainer loads its libraries, in less time than that takes.
+WORLDS = 100
+
 
 def new_session(
-    workplace: Workplace, limits: Limits, *, narrate: Callable[[str], None], before: Seconds | None = None
+    workplace: Workplace,
+    limits: Limits,
+    *,
+    profile: Profile,
+    narrate: Callable[[str], None],
+    before: Seconds | None = None,
 ) -> Session:
-    """Wire a session. before: what its machine's time went into until now; None where all of this process's was boot.
+    """Wire a session.
+
+    profile: what its machine's provider allows. before: what its machine's time went into until now; None where all of
+    this process's was boot.
 
     Raises: ExtraMissing: this machine has no TensorFlow. SettingInvalid: no usable cache.
     """
@@ -38,12 +50,14 @@ def new_session(
     tools = Tools(
         database=workplace.database,
         store=workplace.store,
-        trainer=TrainerProcess(),
+        trainer=TrainerProcess(workplace.cache),
         clock=workplace.clock,
         presence=Presence(workplace.cache / "sessions"),
         machine=machine,
         cache=workplace.cache,
         lease=workplace.lease,
+        profile=profile,
+        worlds=WORLDS,
         check_weights=check_weights,
         memory_kills=out_of_memory_kills,
         narrate=narrate,
@@ -52,14 +66,17 @@ def new_session(
     return Session(workplace.ids.new(), tools, limits)
 
 
-def checked_limits(*, max_minutes: float | None, max_epochs: int | None, jobs: int | None) -> Limits:
+def checked_limits(
+    *, max_minutes: float | None, promised_minutes: float | None, max_epochs: int | None, jobs: int | None
+) -> Limits:
     """Return the limits of a session, None for no limit. Raises: SettingInvalid: one of them allows nothing."""
-    if max_minutes is not None and not 0 < max_minutes < float("inf"):
-        raise _no_limit("max_minutes", f"{max_minutes:g}", "a number of minutes above 0", 110)
+    for name, minutes, better in (("max_minutes", max_minutes, 110), ("promised_minutes", promised_minutes, 250)):
+        if minutes is not None and not 0 < minutes < float("inf"):
+            raise _no_limit(name, f"{minutes:g}", "a number of minutes above 0", better)
     for name, value in (("max_epochs", max_epochs), ("jobs", jobs)):
         if value is not None and value < 1:
             raise _no_limit(name, str(value), "at least 1", 1)
-    return Limits(max_minutes=max_minutes, max_epochs=max_epochs, jobs=jobs)
+    return Limits(max_minutes=max_minutes, promised_minutes=promised_minutes, max_epochs=max_epochs, jobs=jobs)
 
 
 def _no_limit(name: str, value: str, wanted: str, better: int) -> SettingInvalid:

@@ -23,18 +23,27 @@ def work(
     max_minutes: Annotated[
         float | None, typer.Option("--max-minutes", metavar="M", help="Save and leave after M minutes.")
     ] = None,
+    promised_minutes: Annotated[
+        float | None,
+        typer.Option("--promised-minutes", metavar="M", help="The machine is taken away in M minutes: plan for it."),
+    ] = None,
     max_epochs: Annotated[int | None, typer.Option("--max-epochs", metavar="N", help="Leave after N epochs.")] = None,
     jobs: Annotated[int, typer.Option("--jobs", metavar="N", help="How many jobs to end before leaving.")] = 1,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Work on the queue: claim a job, train it, save every epoch, leave. Run it again after any interruption."""
+    from qcqueue.app.provider import profile_here
+    from qcqueue.app.settings import load_settings
     from qcqueue.app.work import checked_limits, drive, new_session, stopping_on_signals
 
-    limits = checked_limits(max_minutes=max_minutes, max_epochs=max_epochs, jobs=jobs)
+    limits = checked_limits(
+        max_minutes=max_minutes, promised_minutes=promised_minutes, max_epochs=max_epochs, jobs=jobs
+    )
+    profile = profile_here(load_settings(store=store))
     place = workplace(store, persistent=True)
     with _screen() as (say, show):
-        session = new_session(place, limits, narrate=say)
+        session = new_session(place, limits, profile=profile, narrate=say)
         with stopping_on_signals(session, say, again="Ctrl-C again"):
             drive(place, session, show=show)
     _conclude(place, session, as_json)
@@ -47,9 +56,11 @@ def _conclude(place: "Workplace", session: "Session", as_json: bool) -> None:
     codes = {
         Ending.FINISHED: 0,
         Ending.JOB_FAILED: exits.FAILED,
+        Ending.JOB_HELD: exits.FAILED,
         Ending.LEASE_LOST: exits.LEASE_LOST,
         Ending.NOTHING_TO_DO: exits.NOTHING_TO_DO,
         Ending.LIMIT: exits.RESUMABLE,
+        Ending.NEAR_END: exits.RESUMABLE,
         Ending.ASKED: exits.INTERRUPTED,
         Ending.UNSAVED: exits.INTERRUPTED,
     }
@@ -71,6 +82,7 @@ def _next_command(ending: str) -> str:
     return {
         Ending.FINISHED: "qcqueue status",
         Ending.JOB_FAILED: "qcqueue status, then qcqueue why JOB",
+        Ending.JOB_HELD: "qcqueue status, then qcqueue why JOB",
         Ending.NOTHING_TO_DO: "qcqueue status",
         Ending.LEASE_LOST: "qcqueue status",
     }.get(Ending(ending), "qcqueue work")

@@ -6,9 +6,11 @@ start, keeps the machine, because somebody is there who wants it; and no trainer
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import Any
 
+from qcqueue.app.provider import profile_here
 from qcqueue.app.settings import load_settings
 from qcqueue.app.telling import reasons
 from qcqueue.app.work import checked_limits, drive, new_session, stopping_on_signals
@@ -21,6 +23,7 @@ from qcqueue.errors import QcqueueError, StoreError
 from qcqueue.notebook.closing import AGAIN, Left, closing
 from qcqueue.notebook.screen import Screen, screen_here
 from qcqueue.notebook.signin import signed_in
+from qcqueue.scheduling.profiles.base import Profile
 from qcqueue.worker.colab import in_colab, release_machine
 from qcqueue.worker.machine import process_age_s
 from qcqueue.worker.session import Session
@@ -36,19 +39,21 @@ LEFT_AT_ONCE = (
 )
 
 
-def work(
-    store: str | None, *, max_minutes: float | None, max_epochs: int | None, jobs: int | None, release: bool
-) -> str:
-    """Run one session here and return how it ended, in words. Raises: QcqueueError, where no person reads a screen."""
+def work(store: str | None, wanted: Mapping[str, Any], *, release: bool) -> str:
+    """Run one session here and return how it ended, in words. wanted: its limits, as `checked_limits` takes them.
+
+    Raises: QcqueueError, where no person reads a screen.
+    """
     clock = SystemClock()
     screen = screen_here(clock)
     give_back = release_machine if release and in_colab(os.environ) else None
     try:
         with _telling(screen):
-            limits = checked_limits(max_minutes=max_minutes, max_epochs=max_epochs, jobs=jobs)
+            limits = checked_limits(**wanted)
             settings = signed_in(load_settings(store=store), os.environ, screen, clock)
+            profile = profile_here(settings)
             place = open_workplace(settings, persistent=True)
-        return str(visit(place, limits, screen, give_back=give_back))
+        return str(visit(place, limits, screen, profile=profile, give_back=give_back))
     except KeyboardInterrupt:
         if not screen.has_reader:
             raise
@@ -60,9 +65,14 @@ def work(
         return str(exc)
 
 
-def visit(place: Workplace, limits: Limits, screen: Screen, *, give_back: Callable[[], bool] | None) -> Ending:
-    """Run a session to its end and say what is left; give_back returns a borrowed machine, None where it is kept."""
-    visitor = _Visitor(place, limits, screen)
+def visit(
+    place: Workplace, limits: Limits, screen: Screen, *, profile: Profile, give_back: Callable[[], bool] | None
+) -> Ending:
+    """Run a session to its end and say what is left.
+
+    profile: what the machine's provider allows; give_back returns a borrowed machine, None where it is kept.
+    """
+    visitor = _Visitor(place, limits, screen, profile)
     try:
         with _telling(screen):
             session = visitor.run_session()
@@ -114,9 +124,10 @@ def _seconds(text: str) -> float:
 class _Visitor:
     """Who runs the sessions of one visit, one after the other. session is the newest."""
 
-    def __init__(self, place: Workplace, limits: Limits, screen: Screen) -> None:
+    def __init__(self, place: Workplace, limits: Limits, screen: Screen, profile: Profile) -> None:
         self.session: Session | None = None
         self._place = place
+        self._profile = profile
         self._limits = limits
         self._screen = screen
         self._begun_s = place.clock.monotonic_s()
@@ -125,7 +136,9 @@ class _Visitor:
     def run_session(self) -> Session:
         """Run one session to its end."""
         before = HELD.until_now(self._place.clock)
-        session = self.session = new_session(self._place, self._limits, narrate=self._screen.say, before=before)
+        session = self.session = new_session(
+            self._place, self._limits, profile=self._profile, narrate=self._screen.say, before=before
+        )
         self._screen.begin(self._place.store.url, session.machine)
         with stopping_on_signals(session, self._screen.say, again="another interrupt") as was_interrupted:
             try:

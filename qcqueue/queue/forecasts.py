@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, exists, func, insert, select
 
 from qcqueue.core.states import State
 from qcqueue.database.schema import forecasts, jobs, results
@@ -50,6 +50,12 @@ def forecast_lines(tx: Connection) -> list[ForecastLine]:
     return found
 
 
+def newest_forecasts(tx: Connection) -> list[ForecastLine]:
+    """Return the newest forecast of each study that is not done, for `status`, which must answer at once."""
+    rows = tx.execute(_NEWEST)
+    return [ForecastLine(**{name: row._mapping[name] for name in _COLUMNS}) for row in rows]
+
+
 _COLUMNS = ("session_id", "study", "made_at_s", "low_s", "likely_s", "high_s")
 # When the last job of a study was done; a study with a job that is not done has no such moment.
 _DONE_AT = (
@@ -59,3 +65,6 @@ _DONE_AT = (
     .group_by(jobs.c.study)
     .having(func.count() == func.count(results.c.job_id))
 )
+_IDS = select(func.max(forecasts.c.id)).where(forecasts.c.study.is_not(None)).group_by(forecasts.c.study)
+_IS_OPEN = exists().where(jobs.c.study == forecasts.c.study, jobs.c.state.in_((State.QUEUED, State.RUNNING)))
+_NEWEST = select(forecasts).where(forecasts.c.id.in_(_IDS), _IS_OPEN).order_by(forecasts.c.likely_s)

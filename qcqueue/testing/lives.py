@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from qcqueue.checkpoints.spool import Spool
 from qcqueue.core.outcomes import Cause
 from qcqueue.database.local import LocalDatabase
+from qcqueue.scheduling.profiles.base import Profile
 from qcqueue.storage.folder import FolderStore
 from qcqueue.testing.chance import Chance, Faults
 from qcqueue.testing.databases import FaultyDatabase
@@ -35,6 +36,7 @@ class Surroundings:
     faults: Faults
     chance: Chance
     step_s: float
+    profile: Profile
     on_trainer_start: Callable[["Life", Spool], None]
     on_take_up: Callable[["Life", Spool], None]
     pause: Callable[["Life"], None]
@@ -80,6 +82,7 @@ class Life:
             machine=place.machine(),
             cache=place.cache,
             lease=around.ledger.lease,
+            profile=around.profile,
             check_weights=lambda _: None,
             memory_kills=lambda: self.trainer.memory_kills,
             narrate=lambda text: around.tell(self.id, text),

@@ -23,6 +23,7 @@ from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, PartialEpo
 from qcqueue.core.snapshot import Snapshot
 from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import enqueue
+from qcqueue.scheduling.profiles.base import Profile
 from qcqueue.storage.base import Shelf
 from qcqueue.testing.drive.accounts import App, User
 from qcqueue.testing.drive.emulator import DriveEmulator
@@ -86,6 +87,9 @@ class PaperTrainer:
         self._together = together
         self._life: Iterator[None] = iter(())
         self._exit_code: int | None = 0
+
+    def get_ready(self) -> None:
+        pass
 
     def start(self, folder: Path) -> None:
         self._exit_code = None
@@ -186,6 +190,7 @@ def a_session(
         machine=Machine(id="paper", host="paper", processor="paper", has_gpu=False, threads=1),
         cache=place.cache,
         lease=place.lease,
+        profile=Profile(name="paper", title="no limits"),
         check_weights=lambda model: None,
         memory_kills=lambda: 0,
         narrate=lambda text: None,

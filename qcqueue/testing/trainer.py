@@ -193,9 +193,14 @@ class FakeTrainer:
         return not self._has_saved or epoch == order.spec.epochs or self._chance.random() < 0.7
 
     def _spend(self, spool: Spool, phase: Phase, partial: PartialEpoch, epoch: int) -> Life:
-        spool.report(Progress(phase=phase, epoch=epoch, step=partial.steps_done))
+        order = spool.order()
+        progress = Progress(phase=phase, epoch=epoch, step=partial.steps_done)
+        if order and phase == "training":
+            measured_s = self._step_s if partial.steps_done else None
+            progress = replace(progress, steps=order.spec.batch_size, step_s=measured_s)
+        spool.report(progress)
         yield self._seconds()
-        if spool.order():
+        if order:
             self._suffer(spool)
 
     def _suffer(self, spool: Spool) -> None:

@@ -14,6 +14,8 @@ from pathlib import Path
 from qcqueue.checkpoints.spool import Spool
 from qcqueue.clock import seeded
 from qcqueue.errors import CorruptionError, StoreError
+from qcqueue.scheduling.profiles.base import Profile
+from qcqueue.scheduling.spread import Basis, Spread
 from qcqueue.testing.chance import Crash, Fault, Faults
 from qcqueue.testing.clocks import CountedIds, WorldTime
 from qcqueue.testing.databases import FaultyDatabase
@@ -40,6 +42,17 @@ class Report:
     checked: Counter[str] = field(default_factory=Counter)
     steps: int = 0
     endings: Counter[str] = field(default_factory=Counter)
+
+
+PROFILES = (
+    Profile(name="local", title="nothing is known of how long a session lives"),
+    Profile(
+        name="harsh",
+        title="most sessions end within some epochs",
+        session=Spread(low_s=4.0, likely_s=30.0, high_s=200.0, basis=Basis.PROFILE),
+        ceiling_s=600.0,
+    ),
+)
 
 
 class World:
@@ -69,6 +82,7 @@ class World:
             faults=self._faults,
             chance=self._chance,
             step_s=options.step_s,
+            profile=seeded(f"profile {options.seed}").choice(PROFILES),
             on_trainer_start=self._trainer_started,
             on_take_up=lambda life, spool: self._inspector.run_taken_up(life.id, spool),
             pause=self._pause,

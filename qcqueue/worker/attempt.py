@@ -83,6 +83,8 @@ class Attempt:
         self.finished = False
         self.ending = False
         """Whether an end was written, or perhaps was: to ask whether the attempt is live would say nothing then."""
+        self.has_saved = False
+        """Whether something that was trained here is committed."""
         self.writes = 0
         """How often the database has agreed that this attempt is live."""
         self.lag_s: float | None = None
@@ -108,7 +110,7 @@ class Attempt:
         self._deleted: list[Blob] = []
         self._news: list[SavedEpoch] = []
 
-    def order(self, *, threads: int, max_epochs: int | None) -> WorkOrder:
+    def order(self, *, threads: int, max_epochs: int | None, on_cpu: bool = False) -> WorkOrder:
         """Bring dataset and weights to this machine; return what the trainer is to be told.
 
         Raises: StoreError: try again. BadData, WeightsUnavailable: final.
@@ -124,6 +126,7 @@ class Attempt:
             threads=threads,
             max_epochs=max_epochs,
             resumes=bool(self.claim.checkpoints),
+            on_cpu=on_cpu,
         )
 
     def restore(self) -> Restored:
@@ -195,19 +198,27 @@ class Attempt:
 
     def stop(self, why: str) -> None:
         self.ending = True
-        progress = self.spool.progress()
         self._write(
-            lambda tx: attempts.stop(tx, self.claim, why=why, now_s=self._clock.now_s()),
-            all_saved=not (progress and progress.unsaved) and not self.spool.holds_unsaved(),
+            lambda tx: attempts.stop(tx, self.claim, why=why, now_s=self._clock.now_s()), all_saved=self._is_all_saved()
         )
 
     def interrupt(self, why: str) -> None:
         self.ending = True
         self._write(lambda tx: attempts.interrupt(tx, self.claim, why=why, now_s=self._clock.now_s()))
 
+    def hold(self, why: str) -> None:
+        self.ending = True
+        self._write(
+            lambda tx: attempts.hold(tx, self.claim, why=why, now_s=self._clock.now_s()), all_saved=self._is_all_saved()
+        )
+
     def fail(self, failure: Failure) -> None:
         self.ending = True
         self._write(lambda tx: attempts.fail(tx, self.claim, failure.cause, failure.message, now_s=self._clock.now_s()))
+
+    def _is_all_saved(self) -> bool:
+        progress = self.spool.progress()
+        return not (progress and progress.unsaved) and not self.spool.holds_unsaved()
 
     def _resume_from(self, chosen: Checkpoint) -> None:
         record, state = chosen.record, chosen.state
@@ -364,6 +375,7 @@ class Attempt:
         self.spool.release(held)
 
     def _note_committed(self, items: list[attempts.Progress], held: Held | None, redone: AbstractSet[int]) -> None:
+        self.has_saved = True
         self._note_saved(items[-1].record)
         epochs = [SavedEpoch(it.record.history[-1], it.timing) for it in items if it.timing is not None]
         self._news += epochs
@@ -440,7 +452,15 @@ class Attempt:
                 mark_deleted(tx, deleted, now_s=now_s)
             if account:
                 own, worked = account
-                attempts.record_seconds(tx, self.claim, attempt=worked, session=own, pace=self.pace, seen_at_s=now_s)
+                attempts.record_seconds(
+                    tx,
+                    self.claim,
+                    attempt=worked,
+                    session=own,
+                    pace=self.pace,
+                    rehearsal=self.spool.rehearsal(),
+                    seen_at_s=now_s,
+                )
             return action(tx)
 
         outcome = self._database.transact(both)

@@ -43,6 +43,14 @@ class Pace:
             spool.note_cadence(asdict(cadence))
             self._narrate(explain_cadence(cadence, self.measured))
 
+    def until_save_s(self, progress: Progress) -> float | None:
+        """Return how much is trained before the next save, as the trainer was told to make them; None: not measured."""
+        if progress.step_s is None or self.measured.epoch_s is None:
+            return None
+        ahead = range(progress.step + 1, progress.steps)
+        saves_at = next((step for step in ahead if self._told.is_due_within(step, progress.steps)), progress.steps)
+        return (saves_at - progress.step) * progress.step_s + (self._told.epochs_per_save - 1) * self.measured.epoch_s
+
     def forget_the_job(self) -> None:
         self.measured, self._told, self._val_s = Measured(), Cadence(), 0.0
         self._has_told_start = False

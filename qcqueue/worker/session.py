@@ -8,7 +8,7 @@ It leaves training to the trainer, bytes to the store, legality to the queue, an
 
 import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from qcqueue.core.goodput import Part
 from qcqueue.core.goodput_words import session_said
 from qcqueue.core.outcomes import Cause, cause_of
 from qcqueue.core.records import EpochMetrics
+from qcqueue.core.remedies import Fail, Hold, Tried, UseTheCpu, remedy
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.words import duration
 from qcqueue.errors import (
@@ -30,10 +31,12 @@ from qcqueue.errors import (
     TrainingError,
 )
 from qcqueue.queue.claim import begin_session, claim, claim_held_by, end_session, note_seen
+from qcqueue.queue.forecasts import ForecastLine, note_forecasts
 from qcqueue.queue.sessions import SessionLine, session_lines
-from qcqueue.queue.values import Checkpoint, Claim, LiveAttempt
-from qcqueue.scheduling.order import first_runnable
+from qcqueue.queue.values import Candidate, Checkpoint, Claim, LiveAttempt
+from qcqueue.scheduling.policies import Choice, first_clear
 from qcqueue.worker.attempt import Attempt
+from qcqueue.worker.choice import Chooser
 from qcqueue.worker.estate import Estate
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.pace import Pace
@@ -91,8 +94,12 @@ class Session:
         self._transfer: Transfer | None = None
         self._writes_seen = 0
         self._may_hold = False
-        self._survey = Survey(session_id, tools)
+        self._chooser = Chooser(tools, limits, started_s=self._started_s)
+        self._survey = Survey(session_id, tools, self._chooser)
         self._estate = Estate(tools, attempt_on=self._attempt_on)
+        self._choice: Choice | None = None
+        self._hopeless: str | None = None
+        self._on_cpu = set[str]()
         self._memory_kills = 0
         self._timeline = Timeline(tools.clock, tools.before)
         self._pace = Pace(narrate=tools.narrate)
@@ -162,6 +169,9 @@ class Session:
                 host=tools.machine.host,
                 processor=tools.machine.processor,
                 heartbeat=self._heartbeat,
+                profile=tools.profile.name,
+                has_gpu=tools.machine.has_gpu,
+                promised_until_s=self._promised_until_s(),
                 now_s=tools.clock.now_s(),
             )
         )
@@ -187,18 +197,22 @@ class Session:
     def _choose(self) -> float | None:
         if self._may_hold:
             self._beat_now()
-        seen = self._survey.look()
+        seen = self._survey.look(is_first=not self._jobs)
+        if None in seen.obstacles.values():  # its libraries load while the job is claimed
+            self._tools.trainer.get_ready()
         self._timeline.go_on_with(Part.UPLOAD_TAIL)
         self._estate.salvage(seen)
         self._timeline.go_on_with(Part.CONTENTION)
         self._beat_now()  # all this can have taken minutes, and a lease must not be born old
-        held, sessions = self._tools.database.transact(lambda tx: self._take(tx, seen))
+        foreseen = self._chooser.foresee(self.id) if None in seen.obstacles.values() else []
+        held, sessions = self._tools.database.transact(lambda tx: self._take(tx, seen, foreseen))
         self._pace.sessions_were(sessions)
         self._may_hold = False
         self._estate.clear(seen)
         self.obstacles = {name: why for name, why in seen.obstacles.items() if why}
         self.busy = seen.busy
         if held:
+            self._tell_choice(held)
             self._timeline.attempt_begins()
             self._attempt = self._attempt_on(held, self._timeline)
             return self._go(self._prepare)
@@ -206,20 +220,39 @@ class Session:
             return self._go(self._look)
         return self._leave(self._worst or (Ending.FINISHED if self._jobs else Ending.NOTHING_TO_DO))
 
-    def _take(self, tx: "Connection", seen: Sight) -> tuple[Claim | None, tuple[SessionLine, ...]]:
+    def _take(
+        self, tx: "Connection", seen: Sight, foreseen: Sequence[ForecastLine]
+    ) -> tuple[Claim | None, tuple[SessionLine, ...]]:
         """Claim a job, unless one is held: whoever was not told what came of a claim may hold a job already."""
-        held = claim_held_by(tx, self.id) or claim(
-            tx,
-            self.id,
-            gone=seen.gone,
-            seen=seen.seen,
-            choose=lambda jobs: first_runnable(jobs, seen.obstacles),
-            now_s=self._tools.clock.now_s(),
-        )
+        held = claim_held_by(tx, self.id)
+        if held is None and (held := self._claim(tx, seen)):
+            note_forecasts(tx, foreseen)
         if held:  # from here on its time is accounted for, should it vanish before the first commit
             own = canonical_json(self._timeline.ledgers(None)[0])
             note_seen(tx, self.id, self._tools.clock.now_s(), seconds=own)
         return held, session_lines(tx) if held else ()
+
+    def _claim(self, tx: "Connection", seen: Sight) -> Claim | None:
+        return claim(
+            tx,
+            self.id,
+            gone=seen.gone,
+            seen=seen.seen,
+            choose=lambda jobs: self._best_of(tx, jobs, seen),
+            why=lambda: self._choice.why if self._choice else "",
+            now_s=self._tools.clock.now_s(),
+        )
+
+    def _best_of(self, tx: "Connection", jobs: Sequence[Candidate], seen: Sight) -> str | None:
+        ranked = self._chooser.rank(tx, {job.name for job in jobs}, is_first=not self._jobs)
+        self._choice = first_clear(ranked, seen.obstacles)
+        return self._choice.job.name if self._choice else None
+
+    def _tell_choice(self, held: Claim) -> None:
+        if self._choice:
+            basis = self._chooser.basis(held.job_name)
+            known = f" ({basis})" if basis else "; nothing is known of its length"
+            self._tools.narrate(f"takes {held.job_name}: {self._choice.why}{known}")
 
     def _prepare(self) -> float | None:
         self._mind_the_deadline()
@@ -242,7 +275,11 @@ class Session:
         held = attempt.claim
         self._start_trainer(attempt.spool)
         try:
-            order = attempt.order(threads=self._threads(held), max_epochs=self._epochs_left())
+            order = attempt.order(
+                threads=self._threads(held),
+                max_epochs=self._epochs_left(),
+                on_cpu=held.job_name in self._on_cpu,
+            )
         except TrainingError as exc:
             self._end_trainer()
             return self._failed(Failure(cause=cause_of(exc), message=str(exc)))
@@ -323,6 +360,10 @@ class Session:
             failure = self._fatal(exit_code)
         if failure:
             return self._failed(failure)
+        if exit_code == 0 and self._hopeless and not self._stop_reason:
+            attempt.stop(self._hopeless)
+            self._survey.pass_over(attempt.claim.job_name, self._hopeless)
+            return self._job_over(Ending.NEAR_END)
         if exit_code == 0 or self._stop_reason:
             return self._stopped(self._stop_reason or Ending.LIMIT)
         attempt.interrupt(f"the trainer vanished ({_how_it_ended(exit_code)})")
@@ -333,6 +374,7 @@ class Session:
 
     def _leave(self, ending: Ending) -> float:
         """Leave with the next step, apart from the work of this one: its errors are not those of a job."""
+        self._tools.trainer.kill()
         self._timeline.go_on_with(Part.IDLE if ending is Ending.NOTHING_TO_DO else Part.RELEASE)
         return self._go(lambda: self._part(ending))
 
@@ -392,6 +434,7 @@ class Session:
         self._attempt = None
         self._writes_seen = 0
         self._pace.forget_the_job()
+        self._hopeless = None
         self._epoch_s = self._resumed = self._waiting_for = None
 
     def _job_over(self, ending: Ending | None) -> float | None:
@@ -424,14 +467,45 @@ class Session:
         attempt = self._working()
         try:
             self._beat(self._tools.clock.monotonic_s())
-            attempt.fail(failure)
+            return self._remedied(attempt, failure)
         except LeaseLost as exc:
             return self._lost(exc)
         except StoreError as exc:
             self._tools.narrate(f"the store does not answer, trying again in {RETRY_S:.0f} s: {exc}")
             return RETRY_S
-        self._tools.narrate(f"{attempt.claim.job_name} failed: {failure.message}")
-        return self._job_over(Ending.JOB_FAILED)
+
+    def _remedied(self, attempt: Attempt, failure: Failure) -> float | None:
+        """Do what the spec allows about a failure: go on on the CPU, hold the job for a person, or let it fail."""
+        name = attempt.claim.job_name
+        match remedy(failure.cause, failure.message, attempt.claim.spec, self._tried(attempt.claim)):
+            case UseTheCpu(why):
+                attempt.stop(why)
+                self._on_cpu.add(name)
+                self._tools.narrate(f"{name}: {why}")
+                self._drop()
+                return self._go(self._look)
+            case Hold(why):
+                attempt.hold(why)
+                self._tools.narrate(f"{name} is held: {why}")
+                self._drop()
+                self._worst = self._worst or Ending.JOB_HELD  # no job of this session's: the next one gets the machine
+                return self._go(self._look)
+            case Fail():
+                attempt.fail(failure)
+                self._tools.narrate(f"{name} failed: {failure.message}")
+                return self._job_over(Ending.JOB_FAILED)
+
+    def _tried(self, held: Claim) -> Tried:
+        """Say where a job was tried. A GPU that is lent for a time is not kept waiting for a CPU."""
+        machine, on_cpu = self._tools.machine, held.job_name in self._on_cpu
+        newest = held.checkpoints[0].record if held.checkpoints else None
+        lends_gpus = self._chooser.outlook is not None and self._chooser.outlook.lends_gpus
+        return Tried(
+            processor=machine.cpu if on_cpu else machine.processors(held.spec.device)[0],
+            on_gpu=machine.has_gpu and held.spec.device != "cpu" and not on_cpu,
+            begun_on=newest.identity if newest else None,
+            cpu=None if lends_gpus or on_cpu else machine.cpu or None,
+        )
 
     def _lost(self, lease_lost: LeaseLost) -> float | None:
         self._tools.narrate(str(lease_lost))
@@ -474,10 +548,25 @@ class Session:
             attempt = self._working()
             self._pace.mind(attempt.spool, lag_s=attempt.lag_s)
             attempt.pace = self._pace.numbers()
+            self._mind_the_end(attempt)
+
+    def _mind_the_end(self, attempt: Attempt) -> None:
+        """Let the job go, everything saved, where what comes next would hardly be saved before the likely end.
+
+        Whoever has saved nothing yet goes on whatever the chances: so a session that is long enough for one save makes
+        it, however wrong it is about its end.
+        """
+        progress = attempt.spool.progress()
+        if progress is None or not attempt.has_saved or self._hopeless or self._stop_reason:
+            return
+        verdict = self._chooser.verdict(self._pace, progress)
+        if verdict and not verdict.is_worth_it:
+            self._hopeless, self._stop_asked_s = verdict.reason, self._tools.clock.monotonic_s()
+            self._tools.narrate(verdict.reason)
 
     def _mind_the_limits(self, now_s: float) -> None:
         self._mind_the_deadline()
-        if self._stop_reason is None:
+        if not (self._stop_reason or self._hopeless):
             return
         self._working().spool.ask_to_stop()
         if now_s >= self._stop_asked_s + PATIENCE_S and self._has_nothing_to_lose(self._working().spool):
@@ -497,9 +586,15 @@ class Session:
 
     def _deadline_s(self) -> float | None:
         """Return when to leave: early enough for the last save to reach the store."""
-        minutes = self._limits.max_minutes
-        lag_s = (self._attempt.lag_s if self._attempt else None) or 0.0
-        return None if minutes is None else self._started_s + minutes * 60 - min(lag_s, minutes * 60 / 2)
+        given = [it for it in (self._limits.max_minutes, self._limits.promised_minutes) if it is not None]
+        if not given:
+            return None
+        allowed_s, lag_s = min(given) * 60, (self._attempt.lag_s if self._attempt else None) or 0.0
+        return self._started_s + allowed_s - min(lag_s, allowed_s / 2)
+
+    def _promised_until_s(self) -> float | None:
+        minutes = self._limits.promised_minutes
+        return None if minutes is None else self._tools.clock.now_s() + minutes * 60
 
     def _epochs_left(self) -> int | None:
         return None if self._limits.max_epochs is None else self._limits.max_epochs - self._epochs

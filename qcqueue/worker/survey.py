@@ -14,6 +14,7 @@ from qcqueue.core.lease import has_ended
 from qcqueue.errors import StoreError
 from qcqueue.queue.claim import candidates, heartbeats_of, live_attempts
 from qcqueue.queue.values import Candidate, LiveAttempt
+from qcqueue.worker.choice import NO_ROOM, Chooser
 from qcqueue.worker.tools import Tools
 
 
@@ -25,8 +26,8 @@ class Sight:
     on this queue; gone maps (job, attempt) to how its end is known, silent names the heartbeats of their sessions, and
     seen says when each of those was last known to live, as far as the store tells;
     left_here are the gone whose spools lie whole on this machine; busy are the attempts that are alive; obstacles maps
-    a checked job to what is in its way, None for nothing; all_checked is false where jobs behind the first clear one
-    were not looked at.
+    a checked job to what is in its way, None for nothing; all_checked is false where jobs that rank behind the first
+    clear one were not looked at.
     """
 
     dead: frozenset[str]
@@ -43,8 +44,9 @@ class Sight:
 class Survey:
     """Looks at the queue for one session."""
 
-    def __init__(self, session_id: str, tools: Tools) -> None:
+    def __init__(self, session_id: str, tools: Tools, chooser: Chooser) -> None:
         self._session_id = session_id
+        self._chooser = chooser
         self._tools = tools
         self._weights: dict[str, str | None] = {}
         self._refused: dict[str, str] = {}
@@ -53,7 +55,8 @@ class Survey:
         """From now on have this in the way of a job: its run will not go on here."""
         self._refused[job_name] = why
 
-    def look(self) -> Sight:
+    def look(self, *, is_first: bool) -> Sight:
+        """Look around; is_first: this session has worked on no job yet."""
         # Whoever is provably dead here has nothing left to write, so what the database shows next is its last word.
         dead = self._tools.presence.inherit()
         with self._tools.database.read() as tx:
@@ -63,8 +66,10 @@ class Survey:
         # Between two reads: asking the store takes time, and an open read keeps writers out.
         gone = {(it.job_name, it.number): why for it in live if (why := self._why_gone(it, dead))}
         with self._tools.database.read() as tx:
-            waiting = candidates(tx, also=[name for name, _ in gone])
-        obstacles = self._check_until_clear(waiting)
+            waiting = {job.name: job for job in candidates(tx, also=[name for name, _ in gone])}
+            ranked = [choice.job.name for choice in self._chooser.rank(tx, waiting, is_first=is_first)]
+        obstacles = dict[str, str | None](dict.fromkeys(waiting.keys() - set(ranked), NO_ROOM))
+        obstacles |= self._check_until_clear([waiting[name] for name in ranked])
         return Sight(
             dead=dead,
             heartbeats=heartbeats,
@@ -103,7 +108,7 @@ class Survey:
         return self._tools.presence.died_since_boot(left.session_id)
 
     def _check_until_clear(self, waiting: Sequence[Candidate]) -> dict[str, str | None]:
-        checked: dict[str, str | None] = {}
+        checked = dict[str, str | None]()
         for job in waiting:
             checked[job.name] = self._obstacle(job)
             if checked[job.name] is None:

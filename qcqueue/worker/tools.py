@@ -8,6 +8,7 @@ from qcqueue.clock import Clock
 from qcqueue.core.goodput import Seconds
 from qcqueue.core.lease import LeaseRules
 from qcqueue.database.base import Database
+from qcqueue.scheduling.profiles.base import Profile
 from qcqueue.storage.base import Store
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.presence import Presence
@@ -26,8 +27,11 @@ class Tools:
     machine: Machine
     cache: Path
     lease: LeaseRules
+    profile: Profile
     check_weights: Callable[[str], str | None]
     memory_kills: Callable[[], int]
     narrate: Callable[[str], None]
+    worlds: int = 0
+    """In how many possible worlds the study is played out when a job is taken, to foresee when it will be done."""
     before: Seconds = field(default_factory=dict)
     """What this machine's time went into before the session, as far as it belongs to it."""

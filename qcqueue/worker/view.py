@@ -15,17 +15,23 @@ class Ending(StrEnum):
     FINISHED = "finished its jobs"
     NOTHING_TO_DO = "nothing to do"
     JOB_FAILED = "a job failed"
+    JOB_HELD = "a job is held for you to decide"
     LIMIT = "reached its limit"
     ASKED = "asked to stop"
     LEASE_LOST = "lost its job"
+    NEAR_END = "left, because what it would train now would hardly be saved before its likely end"
     UNSAVED = "was asked to stop while the store took nothing; the next session on this machine saves what it left"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much a session may do: wall minutes, epochs it finishes, jobs it ends."""
+    """How much a session may do: wall minutes, epochs it finishes, jobs it ends.
+
+    promised_minutes: after how many its machine will be taken away, as far as somebody has said so.
+    """
 
     max_minutes: float | None = None
+    promised_minutes: float | None = None
     max_epochs: int | None = None
     jobs: int | None = 1
 

@@ -67,20 +67,24 @@ def test_it_tells_whether_a_person_interrupted(session: Any) -> None:
         assert was_interrupted()
 
 
+NO_LIMITS: dict[str, Any] = {"max_minutes": None, "promised_minutes": None, "max_epochs": None, "jobs": None}
+
+
 def test_none_is_no_limit() -> None:
-    assert checked_limits(max_minutes=None, max_epochs=None, jobs=None) == Limits(jobs=None)
+    assert checked_limits(**NO_LIMITS) == Limits(jobs=None)
 
 
 @pytest.mark.parametrize(
     ("limits", "words", "hint"),
     [
         ({"max_minutes": 0.0}, "--max-minutes, or max_minutes in a notebook, is 0 and not", "--max-minutes 110"),
+        ({"promised_minutes": -1.0}, "--promised-minutes, or promised_minutes in a notebook, is -1", "=250"),
         ({"max_epochs": 0}, "--max-epochs, or max_epochs in a notebook, is 0 and not at least 1", "max_epochs=1"),
         ({"jobs": -1}, "--jobs, or jobs in a notebook, is -1 and not at least 1", "--jobs 1"),
     ],
 )
 def test_a_limit_that_allows_nothing_is_named_as_flag_and_keyword(limits: Any, words: str, hint: str) -> None:
     with pytest.raises(SettingInvalid) as caught:
-        checked_limits(**{"max_minutes": None, "max_epochs": None, "jobs": None, **limits})
+        checked_limits(**{**NO_LIMITS, **limits})
     assert words in str(caught.value)
     assert hint in str(caught.value.hint)

@@ -19,6 +19,7 @@ from qcqueue.errors import DigestMismatch, SettingInvalid, StoreAway, StoreBusy
 from qcqueue.notebook import cell
 from qcqueue.notebook.cell import ATTENDED_S, COUNTDOWN_S, _outwait, visit
 from qcqueue.queue.claim import begin_session, claim
+from qcqueue.scheduling.profiles.catalogue import profile
 from qcqueue.worker.presence import Presence
 from qcqueue.worker.view import Ending, Limits
 from tests.cli.queues import a_job, an_empty_house, put
@@ -67,7 +68,7 @@ def place(tmp_path: Path, clock: QuickClock) -> Workplace:
 
 def visited(place: Workplace, give_back: Callable[[], bool] | None) -> tuple[Ending, list[str]]:
     paper = Paper()
-    return visit(place, Limits(), paper, give_back=give_back), paper.lines
+    return visit(place, Limits(), paper, profile=profile("local"), give_back=give_back), paper.lines
 
 
 def test_with_nothing_to_do_a_borrowed_machine_goes_back_after_a_countdown(place: Workplace, clock: QuickClock) -> None:
@@ -194,7 +195,7 @@ def fail_after(place: Workplace, clock: QuickClock, monkeypatch: pytest.MonkeyPa
 def failed(place: Workplace, owner: Owner) -> list[str]:
     paper = Paper()
     with pytest.raises(DigestMismatch):
-        visit(place, Limits(), paper, give_back=owner)
+        visit(place, Limits(), paper, profile=profile("local"), give_back=owner)
     return paper.lines
 
 
@@ -214,7 +215,7 @@ def test_a_bug_is_named_before_the_machine_goes_back(place: Workplace, fail_afte
     owner, paper = Owner(), Paper()
     fail_after(2 * ATTENDED_S, error=ValueError("no such thing"))
     with pytest.raises(ValueError, match="no such thing"):
-        visit(place, Limits(), paper, give_back=owner)
+        visit(place, Limits(), paper, profile=profile("local"), give_back=owner)
     assert owner.got_it_back
     assert paper.lines.index("a bug of ours: ValueError: no such thing") < paper.lines.index(
         "this machine is given back"
@@ -254,7 +255,7 @@ def test_an_error_leaves_no_trainer_and_no_lock_behind(place: Workplace) -> None
         def transact(self, action: object) -> None:
             raise StoreBusy
 
-    session = new_session(place, Limits(), narrate=lambda line: None)
+    session = new_session(place, Limits(), profile=profile("local"), narrate=lambda line: None)
     session._tools = replace(session._tools, database=Away())  # type: ignore[arg-type]
     with pytest.raises(StoreBusy):
         drive(place, session, show=lambda it: None)

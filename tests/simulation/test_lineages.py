@@ -4,92 +4,30 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.clock import seeded
-from qcqueue.core.lease import LeaseRules
 from qcqueue.core.spec import Device, Lineage
-from qcqueue.database.local import LocalDatabase
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.overview import job_lines
-from qcqueue.queue.queries import job_detail
-from qcqueue.queue.values import JobDetail
-from qcqueue.storage.folder import FolderStore
-from qcqueue.testing.chance import Faults
-from qcqueue.testing.clocks import WorldTime
-from qcqueue.testing.ledger import Ledger
-from qcqueue.testing.lives import Life, Surroundings
-from qcqueue.testing.options import JobPlan, MachinePlan
-from qcqueue.testing.places import make_place, make_queue, make_spec
+from qcqueue.testing.options import JobPlan
+from qcqueue.testing.places import make_spec
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.view import Ending, Limits
+from tests.simulation.colab import JOB, Colab
 
-JOB = "world/job-1"
+ONE_EPOCH = Limits(max_epochs=1, jobs=None)
 
 
-class Colab:
-    """A queue with one job, and sessions one after another on machines of one's choice."""
-
-    def __init__(self, root: Path, lineage: Lineage) -> None:
-        self.said: list[str] = []
-        self._root = root
-        self._time = WorldTime()
-        self.database: LocalDatabase
-        self._store: FolderStore
-        self.database, self._store = make_queue(root / "store", self._time)
-        self._sessions = 0
-        plan = JobPlan(epochs=3, step_count=2, early_stopping=0, needs_gpu=False, lineage=lineage)
-        self.database.transact(lambda tx: enqueue(tx, [make_spec(1, plan)], weights=[], who="person", now_s=0.0))
-
-    def session(self, processor: str, *, tensorflow: str = "2.20", max_epochs: int | None = None) -> Life:
-        """Let a session on a fresh machine live to its end."""
-        self._sessions += 1
-        plan = MachinePlan(
-            processor=processor, threads=2, has_gpu=True, seats=1, offset_s=0.0, rate=1.0, tensorflow=tensorflow
-        )
-        place = make_place(plan, self._sessions, self._time, self._root)
-        ledger = Ledger(self._store.root, self._time, LeaseRules())
-        around = Surroundings(
-            database=self.database,
-            store=self._store,
-            ledger=ledger,
-            faults=Faults(seeded(1), {}, lambda _: None),
-            chance=seeded(1),
-            step_s=1.0,
-            on_trainer_start=lambda *_: None,
-            on_take_up=lambda *_: None,
-            pause=lambda _: None,
-            tell=lambda _, what: self.said.append(what),
-        )
-        life = Life(f"s{self._sessions}", place, Limits(max_minutes=None, max_epochs=max_epochs, jobs=None), around)
-        while (delay_s := life.step()) is not None:
-            self._time.now_s += delay_s
-            life.trainer.advance()
-        life.end(ledger)
-        return life
-
-    @property
-    def detail(self) -> JobDetail:
-        with self.database.read() as tx:
-            return job_detail(tx, JOB)
-
-    @property
-    def outcomes(self) -> list[str]:
-        return [str(attempt.outcome) for attempt in self.detail.attempts]
-
-    @property
-    def lineages(self) -> list[int]:
-        return [epoch.lineage for epoch in self.detail.official_epochs()]
+def a_job(lineage: Lineage) -> JobPlan:
+    return JobPlan(epochs=3, step_count=2, early_stopping=0, needs_gpu=False, lineage=lineage)
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    root = tmp_path / "colab"
-    root.mkdir()
-    return root
+    return tmp_path / "colab"
 
 
 def test_under_same_another_gpu_leaves_the_job_alone_and_says_what_it_waits_for(root: Path) -> None:
-    colab = Colab(root, "same")
-    colab.session("Tesla T4", max_epochs=1)
+    colab = Colab(root, [a_job("same")])
+    colab.session("Tesla T4", limits=ONE_EPOCH)
 
     other = colab.session("Tesla P100")
     assert other.session.ending is Ending.NOTHING_TO_DO
@@ -105,8 +43,8 @@ def test_under_same_another_gpu_leaves_the_job_alone_and_says_what_it_waits_for(
 
 
 def test_under_same_another_tensorflow_goes_on_with_a_new_lineage(root: Path) -> None:
-    colab = Colab(root, "same")
-    colab.session("Tesla T4", max_epochs=1)
+    colab = Colab(root, [a_job("same")])
+    colab.session("Tesla T4", limits=ONE_EPOCH)
     colab.session("Tesla T4", tensorflow="2.21")
     assert colab.outcomes == ["stopped", "finished"]
     assert colab.lineages == [1, 2, 2]
@@ -122,8 +60,8 @@ def test_under_same_another_tensorflow_goes_on_with_a_new_lineage(root: Path) ->
 def test_under_refuse_a_changed_machine_gives_the_job_back_once(
     root: Path, processor: str, tensorflow: str, what: str
 ) -> None:
-    colab = Colab(root, "refuse")
-    colab.session("Tesla T4", max_epochs=1)
+    colab = Colab(root, [a_job("refuse")])
+    colab.session("Tesla T4", limits=ONE_EPOCH)
 
     other = colab.session(processor, tensorflow=tensorflow)
     why = f'its spec says lineage = "refuse", and this machine has {what}'
@@ -143,16 +81,16 @@ def test_under_refuse_a_changed_machine_gives_the_job_back_once(
 
 
 def test_under_any_another_gpu_goes_on_with_a_new_lineage(root: Path) -> None:
-    colab = Colab(root, "any")
-    colab.session("Tesla T4", max_epochs=1)
+    colab = Colab(root, [a_job("any")])
+    colab.session("Tesla T4", limits=ONE_EPOCH)
     colab.session("Tesla P100")
     assert colab.outcomes == ["stopped", "finished"]
     assert colab.lineages == [1, 2, 2]
 
 
 def test_a_job_that_is_refused_does_not_keep_a_session_from_the_next(root: Path) -> None:
-    colab = Colab(root, "refuse")
-    colab.session("Tesla T4", max_epochs=1)
+    colab = Colab(root, [a_job("refuse")])
+    colab.session("Tesla T4", limits=ONE_EPOCH)
     plan = JobPlan(epochs=1, step_count=1, early_stopping=0, needs_gpu=False)
     colab.database.transact(lambda tx: enqueue(tx, [make_spec(2, plan)], weights=[], who="person", now_s=0.0))
 

@@ -27,9 +27,8 @@ def sessions_alone(
 def for_a_cpu(gpu_s: Mapping[str, float], cpu_s: Mapping[str, float], *, within_s: float) -> str | None:
     """Return the job to give to one CPU while the GPUs train the others, None where none helps.
 
-    All is done within D exactly where the GPUs end, by D, those jobs that a CPU does not (reliability of schedules with
-    two kinds of machines). So of the jobs that a CPU ends within_s, which is when all would be done without it, it
-    takes the one that spares the GPUs most.
+    All is done by a date exactly where the GPUs have ended by then what the CPU has not. So of the jobs that a CPU
+    ends within_s, which is when all would be done without it, it takes the one that spares the GPUs most.
     """
     ended = [job for job, it in cpu_s.items() if it < within_s]
     return max(ended, key=lambda job: gpu_s[job], default=None)

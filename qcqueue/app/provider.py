@@ -1,0 +1,60 @@
+"""Which provider's limits count: those of this machine for a session, those of the queue's sessions for whoever asks.
+
+A name given in settings wins. A person's own figures, and profiles of their own, lie in `profiles.toml` in their
+configuration folder.
+"""
+
+import getpass
+import os
+from collections.abc import Iterable, Mapping
+
+from qcqueue.app.settings import Settings, kind_of
+from qcqueue.errors import SettingInvalid
+from qcqueue.queue.sessions import SessionLine
+from qcqueue.scheduling.profiles.base import Profile
+from qcqueue.scheduling.profiles.catalogue import OWN_FILE, detect, profile
+
+# A queue on Google Drive is made for it; what works on it elsewhere has left its name there.
+ON_DRIVE = "colab-free"
+
+
+def profile_here(settings: Settings, environment: Mapping[str, str] | None = None) -> Profile:
+    """Return the profile of this machine. Raises: UnknownName, SpecInvalid, SettingInvalid."""
+    return _profile(settings, settings.profile or _detected(environment))
+
+
+def profile_of_queue(settings: Settings, sessions: Iterable[SessionLine]) -> Profile:
+    """Return the profile of the machines that work on a queue: of its newest session that said so.
+
+    Where none has, it is Colab for a queue on Drive, and this machine's for one on a disk. Raises: as `profile_here`.
+    """
+    return profile_and_why(settings, sessions)[0]
+
+
+def profile_and_why(settings: Settings, sessions: Iterable[SessionLine]) -> tuple[Profile, str]:
+    """Return the profile of the machines that work on a queue, and in a few words why it is this one."""
+    newest = next((line.profile for line in reversed([*sessions]) if line.profile), None)
+    if settings.profile:
+        return _profile(settings, settings.profile), "named in your settings"
+    if newest:
+        return _profile(settings, newest), "that of the newest session of this queue"
+    if settings.store and kind_of(settings.store) == "gdrive":
+        return _profile(settings, ON_DRIVE), "because the queue is on Google Drive and no session has come yet"
+    return _profile(settings, _detected(None)), "as this machine is, because no session has come yet"
+
+
+def _profile(settings: Settings, name: str) -> Profile:
+    path = settings.config / OWN_FILE
+    try:
+        own = path.read_text(encoding="utf-8") if path.exists() else None
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingInvalid(f"{path} cannot be read: {exc}", hint=f"mend or move {path}") from exc
+    return profile(name, own, file_name=str(path))
+
+
+def _detected(environment: Mapping[str, str] | None) -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = ""
+    return detect(os.environ if environment is None else environment, user)

@@ -1,0 +1,112 @@
+"""Which job this session takes, how long it will likely live, and whether the next save is worth waiting for.
+
+What is known is the `Outlook`'s and what follows from it is `scheduling`'s; this holds the two against the age of one
+session on one machine.
+"""
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from qcqueue.checkpoints.spool import Progress
+from qcqueue.clock import seeded
+from qcqueue.core.spec import Device
+from qcqueue.queue.forecasts import ForecastLine
+from qcqueue.scheduling.campaigns.coming import LONGEST_S
+from qcqueue.scheduling.doom import Unit, Verdict, judge
+from qcqueue.scheduling.estimates import Processor
+from qcqueue.scheduling.policies import Choice, Moment, ours
+from qcqueue.scheduling.survival import Life
+from qcqueue.worker.outlook import Outlook, look
+from qcqueue.worker.pace import Pace
+from qcqueue.worker.tools import Tools
+from qcqueue.worker.view import Limits
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+NO_ROOM = "a save of it would not be safe before the likely end of this session"
+
+
+class Chooser:
+    """The choices of one session. outlook: what its last look at the queue has shown; None before."""
+
+    def __init__(self, tools: Tools, limits: Limits, *, started_s: float) -> None:
+        self.outlook: Outlook | None = None
+        self._life: Life | None = None
+        self._tools = tools
+        self._limits = limits
+        self._started_s = started_s
+
+    @property
+    def age_s(self) -> float:
+        """How old the machine's session is: a provider counts what lay before ours too."""
+        return sum(self._tools.before.values()) + self._tools.clock.monotonic_s() - self._started_s
+
+    def rank(self, tx: "Connection", names: Collection[str], *, is_first: bool) -> tuple[Choice, ...]:
+        """Return those of these jobs that may be taken now, the best first; look at the queue for it."""
+        self.outlook = outlook = look(tx, self._tools.profile, now_s=self._tools.clock.now_s())
+        self._life = outlook.life(has_gpu=self._tools.machine.has_gpu)
+        jobs = [outlook.job(job, self.processor(job.spec.device)) for job in outlook.ahead if job.name in names]
+        likely_s = self._likely_life.quantile(0.5, self.age_s)
+        moment = Moment(now_s=outlook.now_s, left_s=likely_s, is_first=is_first, share=outlook.share)
+        return ours(jobs, moment)
+
+    def processor(self, device: Device) -> Processor:
+        """Return what a job of this device is computed on here."""
+        machine = self._tools.machine
+        return Processor(name=machine.processors(device)[0], is_gpu=machine.has_gpu and device != "cpu")
+
+    def basis(self, name: str) -> str | None:
+        """Return in words how it is known what is left of a job here; None: it is not known."""
+        job = next((job for job in self.outlook.ahead if job.name == name), None) if self.outlook else None
+        if job is None or self.outlook is None:
+            return None
+        processor = self.processor(job.spec.device)
+        cost = self.outlook.cost(job, processor)
+        if cost is None:
+            return None
+        return cost.said if processor.is_gpu else f"{cost.said}, and this is {processor.name}"
+
+    def foresee(self, session_id: str) -> list[ForecastLine]:
+        """Return what is to be expected from now on: when this session is taken away, and when each study is done."""
+        assert self.outlook is not None, "a session looks before it foresees"
+        now_s, own = self.outlook.now_s, self._likely_life.spread(self.age_s)
+        ranges: list[tuple[str | None, float, float, float]] = []
+        if own.high_s < LONGEST_S:
+            ranges.append((None, own.low_s, own.likely_s, own.high_s))
+        if self._tools.worlds:
+            played = self.outlook.forecast(
+                self.processor("any"), jobs=self._limits.jobs, rng=seeded(session_id), worlds=self._tools.worlds
+            )
+            ranges += [(study, it.low_s, it.likely_s, it.high_s) for study, it in played.studies.items()]
+        return [
+            ForecastLine(
+                session_id=session_id,
+                study=study,
+                made_at_s=now_s,
+                low_s=now_s + low_s,
+                likely_s=now_s + likely_s,
+                high_s=now_s + high_s,
+            )
+            for study, low_s, likely_s, high_s in ranges
+        ]
+
+    def verdict(self, pace: Pace, progress: Progress) -> Verdict | None:
+        """Judge whether to train up to the next save; None where steps are not trained or not measured.
+
+        What is trained already does not count for going on: whoever leaves now saves it too. Neither does an end that
+        is promised: before that there is a last save in time, wherever in an epoch it falls.
+        """
+        train_s = pace.until_save_s(progress)
+        if train_s is None or self.outlook is None or self._life is None or progress.phase != "training":
+            return None
+        lag_s, stall_s = pace.measured.lag_s, pace.measured.stall_s or 0.0
+        unit = Unit(train_s=train_s, stall_s=stall_s, lag_s=self.outlook.lag.seconds if lag_s is None else lag_s)
+        return judge(unit, self._life, age_s=self.age_s, has_saved=True)
+
+    @property
+    def _likely_life(self) -> Life:
+        """How long this session lives, by what was seen, what its provider allows and what was promised."""
+        assert self._life is not None, "a session looks before it asks"
+        minutes = self._limits.promised_minutes
+        return self._life if minutes is None else self._life.promised(sum(self._tools.before.values()) + minutes * 60)
