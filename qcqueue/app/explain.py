@@ -1,18 +1,27 @@
-"""`why`: the present state of a job in at most three sentences, and the next thing to type. Decides only."""
+"""`why`: the present state of a job in at most three sentences, and the next thing to type. Decides only.
 
-from collections.abc import Sequence
+What a session would take next is asked of the policy that sessions ask, and what is expected is a forecast as `plan`
+makes it. Always true: what is said by others, such as an error, is put into one sentence, however many it has.
+"""
+
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from statistics import median
 
+from qcqueue.app.foresight import Seen, forecast_at_a_glance, next_gpu, ranked
 from qcqueue.core.lineage import bound_to
 from qcqueue.core.outcomes import REMEDIES, Outcome
 from qcqueue.core.states import State
-from qcqueue.core.words import ago, count
-from qcqueue.queue.overview import JobLine
-from qcqueue.queue.sessions import SessionLine
-from qcqueue.queue.values import AttemptLine, JobDetail
+from qcqueue.core.words import ago, by, count, date, duration, listed
+from qcqueue.queue.values import AttemptLine, HistoryLine, JobDetail
 from qcqueue.scheduling.cadence import Measured, choose_cadence, explain_cadence
 from qcqueue.scheduling.lifetimes import Lifetime, mean_life_s
+from qcqueue.worker.outlook import Outlook
+
+# What a session writes between what was in the way of a job it holds and what a person can do about it.
+CHOOSE = ". Choose: "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,63 +30,144 @@ class Answer:
     hint: str
 
 
-def explain(
-    detail: JobDetail, queue: Sequence[JobLine], sessions: Sequence[SessionLine] = (), *, now_s: float
-) -> Answer:
-    """Explain the state of `detail`, given all jobs in the order of the queue and every session there was."""
+def explain(detail: JobDetail, seen: Seen) -> Answer:
+    """Explain the state of a job, given all that the queue has shown."""
     name = detail.line.name
     match detail.line.state:
         case State.QUEUED:
-            return _queued(detail, queue, sessions)
+            return _queued(detail, seen)
         case State.RUNNING:
-            return Answer(why=_running(detail, sessions, now_s), hint=f"qcqueue status, or qcqueue log {name}")
+            return _running(detail, seen)
         case State.HELD:
-            return Answer(
-                why=f"{name} is held: {_last_story(detail)}. {_progress(detail)}", hint=f"qcqueue release {name}"
-            )
+            return _held(detail)
         case State.CANCELLED:
-            return Answer(
-                why=f"{name} is cancelled: {_last_story(detail)}. {_progress(detail)}", hint=f"qcqueue retry {name}"
-            )
+            return Answer(why=_by_a_person(detail), hint=f"qcqueue retry {name}")
         case State.FAILED:
             return _failed(detail)
         case State.DONE:
             return Answer(why=_done(detail), hint="qcqueue report")
 
 
-def _queued(detail: JobDetail, queue: Sequence[JobLine], sessions: Sequence[SessionLine]) -> Answer:
-    name, only_on = detail.line.name, detail.begun_on and bound_to(detail.spec.lineage, detail.begun_on)
-    waiting = [line.name for line in queue if line.state == State.QUEUED]
-    ahead = waiting.index(name)
-    place = "it is the next one a session will take" if ahead == 0 else f"{count(ahead, 'job')} will be taken before it"
-    ended = detail.attempts[-1] if detail.attempts else None
-    before = f" {_how_it_ended(ended)}" if ended else ""
-    where = f" on {only_on}" if only_on else ""
-    return Answer(
-        why=f"{name} waits for a session{where}; {place}.{before} {_progress_and_saves(detail, sessions)}",
-        hint=(
-            f'qcqueue work, there; or qcqueue cancel {name}, and enqueue it under another name with lineage = "any"'
-            if only_on
-            else "qcqueue work"
-        ),
-    )
+def _queued(detail: JobDetail, seen: Seen) -> Answer:
+    name, outlook = detail.line.name, seen.outlook
+    only_on = bound_to(detail.spec.lineage, detail.begun_on) if detail.begun_on else None
+    before = [_how_it_ended(detail.attempts[-1])] if detail.attempts else []
+    late = _lateness(detail, outlook)
+    sentences = [
+        f"{name} waits for {_what_it_waits_for(detail, outlook, only_on)}; {_place(name, seen)}.",
+        *before,
+        f"{_progress(detail).removesuffix('.')}{late}." if late else _progress_and_more(detail, outlook),
+    ]
+    return Answer(why=" ".join(sentences), hint=_what_helps(detail, outlook, only_on, is_late=bool(late)))
 
 
-def _running(detail: JobDetail, sessions: Sequence[SessionLine], now_s: float) -> str:
-    live = detail.attempts[-1]
-    return (
-        f"{detail.line.name} is held by session {live.session_id} on {live.host}, attempt {live.number}, "
-        f"begun {ago(live.started_at_s, now_s)}. If that session vanishes, the job is claimed again by the next one. "
-        f"{_progress_and_saves(detail, sessions)}"
-    )
+def _what_it_waits_for(detail: JobDetail, outlook: Outlook, only_on: str | None) -> str:
+    if only_on:
+        return f"a session on {only_on}"
+    match detail.spec.device:
+        case "cpu":
+            return 'a session, with a GPU or without, because its spec says device = "cpu"'
+        case "gpu" if without := _sessions_without_gpu(outlook):
+            which = "the last session" if without == 1 else f"the last {count(without, 'session')}"
+            return f"a session with a GPU, which {which} had not"
+        case device:
+            what = "a session with a GPU" if device == "gpu" else "a session"
+            away = next_gpu(outlook)
+            if outlook.at_work or away is None:
+                return what
+            return f"{what}, and a GPU is likely to be had again {by(away.likely_s, outlook.now_s)} ({away.basis})"
+
+
+def _sessions_without_gpu(outlook: Outlook) -> int:
+    """Return how many sessions of those that came last had no GPU."""
+    return sum(1 for _ in takewhile(lambda line: line.has_gpu is False, reversed(outlook.sessions)))
+
+
+def _place(name: str, seen: Seen) -> str:
+    """Say when a session would take the job, and by which reason of the policy."""
+    choices = ranked(seen)
+    place = next(index for index, choice in enumerate(choices) if choice.job.name == name)
+    first = choices[0]
+    if place == 0:
+        return f"it is the next one a session will take: {first.why}"
+    others = count(place, "job")
+    which = f"{first.job.name}: {first.why}" if place == 1 else f"first {first.job.name}: {first.why}"
+    return f"{others} will be taken before it, {which}"
+
+
+def _lateness(detail: JobDetail, outlook: Outlook) -> str:
+    """Return what is to be said of its deadline, to follow upon its progress; nothing where it will likely be met."""
+    deadline_s, now_s = detail.spec.deadline_s, outlook.now_s
+    if deadline_s is None:
+        return ""
+    if deadline_s <= now_s:
+        return f", and its deadline has passed, {date(deadline_s)} (you said)"
+    finish = forecast_at_a_glance(outlook).jobs.get(detail.line.name)
+    if finish is None or now_s + finish.likely_s <= deadline_s:
+        return ""
+    likely = by(now_s + finish.likely_s, now_s)
+    return f", and it will likely miss its deadline, {date(deadline_s)} (you said): it is likely done by {likely}"
+
+
+def _what_helps(detail: JobDetail, outlook: Outlook, only_on: str | None, *, is_late: bool) -> str:
+    name, spec = detail.line.name, detail.spec
+    if only_on:
+        return f'qcqueue work, there; or qcqueue cancel {name}, and enqueue it under another name with lineage = "any"'
+    if spec.device == "gpu" and _sessions_without_gpu(outlook):
+        return "qcqueue work, on a machine with a GPU; on Colab choose it under Runtime > Change runtime type"
+    if is_late:
+        return f"qcqueue move {name} first, or qcqueue plan"
+    is_away = spec.device != "cpu" and not outlook.at_work and next_gpu(outlook)
+    return "qcqueue quota, and qcqueue work once a GPU is to be had" if is_away else "qcqueue work"
+
+
+def _running(detail: JobDetail, seen: Seen) -> Answer:
+    name, now_s, live = detail.line.name, seen.outlook.now_s, detail.attempts[-1]
+    who = f"{name} is held by session {live.session_id} on {live.host}, attempt {live.number}"
+    if live.session_id in seen.gone:
+        silent = duration(max(0.0, now_s - seen.gone[live.session_id]))
+        after = f"Nothing has been heard of that session for {silent}, so the next one takes it over."
+        hint = "qcqueue work"
+    else:
+        after = "If that session vanishes, the job is claimed again by the next one."
+        hint = f"qcqueue status, or qcqueue log {name}"
+    begun = f"{who}, begun {ago(live.started_at_s, now_s)}."
+    if detail.line.epochs_done or any(row.status == "kept" for row in detail.checkpoints):
+        return Answer(why=f"{begun} {after} {_progress_and_more(detail, seen.outlook)}", hint=hint)
+    unsaved = "Nothing of it is saved yet: an interruption now starts it from the beginning."
+    return Answer(why=f"{begun} {after} {unsaved}", hint=hint)
+
+
+def _held(detail: JobDetail) -> Answer:
+    name, last = detail.line.name, _last(detail, State.HELD)
+    if last.attempt is None:
+        return Answer(why=_by_a_person(detail), hint=f"qcqueue release {name}")
+    what, _, choices = last.why.partition(CHOOSE)
+    sentences = [
+        f"{name} is held by session {last.who}: {_clause(what)}.",
+        *([f"Choose: {_clause(choices)}."] if choices else []),
+        _progress(detail),
+    ]
+    return Answer(why=" ".join(sentences), hint=f"qcqueue release {name}, or qcqueue cancel {name}")
+
+
+def _by_a_person(detail: JobDetail) -> str:
+    state = detail.line.state
+    last = _last(detail, state)
+    return f"{detail.line.name} is {state}: {state} by {last.who}, {last.why}. {_progress(detail)}"
+
+
+def _last(detail: JobDetail, state: State) -> HistoryLine:
+    """Return how it came into its state: it may have been moved since."""
+    return next(line for line in reversed(detail.history) if line.what == state)
 
 
 def _failed(detail: JobDetail) -> Answer:
     cause = detail.line.failure_cause
     assert cause is not None, "the schema says that a failed job has a cause"
-    kind = cause.replace("_", " ")
+    said = _clause(detail.line.failure_message or "")
     return Answer(
-        why=f"{detail.line.name} failed, {kind}: {detail.line.failure_message}. {_progress(detail)}",
+        why=f"{detail.line.name} failed, {cause.replace('_', ' ')}: {said}. {_progress(detail)}",
         hint=REMEDIES[cause].replace("JOB", detail.line.name),
     )
 
@@ -86,23 +176,34 @@ def _done(detail: JobDetail) -> str:
     result = detail.result
     assert result is not None, "a job is done exactly when it has a result"
     early = " by early stopping" if detail.line.epochs_done < detail.line.epochs else ""
-    return (
+    sentences = [
         f"{detail.line.name} is done after {count(detail.line.epochs_done, 'epoch')}{early}, "
-        f"in {count(detail.line.attempts, 'attempt')} with {count(detail.line.interruptions, 'interruption')}. "
+        f"in {count(detail.line.attempts, 'attempt')} with {count(detail.line.interruptions, 'interruption')}.",
         f"Best epoch {result.best.epoch}: validation accuracy {result.best.validation.accuracy:.1%}, "
-        f"test accuracy {result.best.test.accuracy:.1%}."
-    )
+        f"test accuracy {result.best.test.accuracy:.1%}.",
+    ]
+    if doubts := [*_doubts(detail)]:
+        sentences.append(f"The same job may end with other bits: {listed(doubts)}.")
+    return " ".join(sentences)
+
+
+def _doubts(detail: JobDetail) -> Iterator[str]:
+    """Yield why a run is not to be had again bit for bit on any one machine."""
+    if detail.spec.determinism == "relaxed":
+        yield 'its spec says determinism = "relaxed"'
+    lineages = {row.lineage: row.identity.processor for row in detail.official_epochs()}
+    if len(lineages) > 1:
+        processors = listed(list(dict.fromkeys(lineages.values())), last="then")
+        yield f"it has {len(lineages)} lineages, on {processors}"
+    for attempt in detail.attempts:
+        if attempt.rehearsal and not attempt.rehearsal.is_exact:
+            yield f"its {attempt.rehearsal.sentence.removesuffix('.')}"
 
 
 def _how_it_ended(attempt: AttemptLine) -> str:
     if attempt.outcome is Outcome.INTERRUPTED:
-        return f"Attempt {attempt.number} was interrupted ({attempt.reason}), which costs no retry."
-    return f"Attempt {attempt.number} ended: {attempt.reason}."
-
-
-def _last_story(detail: JobDetail) -> str:
-    last = detail.history[-1]
-    return f"{last.what} by {last.who}, {last.why}"
+        return f"Attempt {attempt.number} was interrupted ({_clause(attempt.reason or '')}), which costs no retry."
+    return f"Attempt {attempt.number} ended: {_clause(attempt.reason or '')}."
 
 
 def _progress(detail: JobDetail) -> str:
@@ -112,16 +213,19 @@ def _progress(detail: JobDetail) -> str:
     return f"{line.epochs_done} of {count(line.epochs, 'epoch')} are saved."
 
 
-def _progress_and_saves(detail: JobDetail, sessions: Sequence[SessionLine]) -> str:
-    """Return how far it is, and how often it saves with the numbers behind that, in one sentence."""
-    measured = _measured(detail, sessions)
+def _progress_and_more(detail: JobDetail, outlook: Outlook) -> str:
+    """Return how far it is and what is worth knowing of that, in one sentence: doubts, or else how often it saves."""
+    progress = _progress(detail).removesuffix(".")
+    if doubts := [*_doubts(detail)]:
+        return f"{progress}; the same job may end with other bits: {listed(doubts)}."
+    measured = _measured(detail, outlook)
     if measured is None:
-        return _progress(detail)
+        return f"{progress}."
     saves = explain_cadence(choose_cadence(measured), measured)
-    return f"{_progress(detail).removesuffix('.')}; {saves[:1].lower()}{saves[1:]}"
+    return f"{progress}; {saves[:1].lower()}{saves[1:]}"
 
 
-def _measured(detail: JobDetail, sessions: Sequence[SessionLine]) -> Measured | None:
+def _measured(detail: JobDetail, outlook: Outlook) -> Measured | None:
     """Return what the newest attempt with an epoch measured; what it did not write down is taken from its epochs."""
     epochs = detail.official_epochs()
     if not epochs:
@@ -131,7 +235,7 @@ def _measured(detail: JobDetail, sessions: Sequence[SessionLine]) -> Measured | 
     # The first save of a trainer also gets the memory that all others use again; an epoch that was not saved took none.
     stalls = [timing.checkpoint_s for timing in timings[1:] if timing.checkpoint_s]
     pace = next(attempt.pace for attempt in detail.attempts if attempt.number == newest)
-    ended = (Lifetime(held_s=it.held_s, was_taken=it.ended_at_s is None) for it in sessions if it.is_over)
+    ended = (Lifetime(held_s=it.held_s, was_taken=it.ended_at_s is None) for it in outlook.sessions if it.is_over)
     return Measured(
         epoch_s=pace.get("epoch_s") or median(it.train_s - (it.first_step_s or 0.0) + it.val_s for it in timings),
         stall_s=pace.get("stall_s", median(stalls) if stalls else None),
@@ -139,3 +243,9 @@ def _measured(detail: JobDetail, sessions: Sequence[SessionLine]) -> Measured | 
         mean_session_s=mean_life_s(ended),
         steps=int(pace.get("steps", timings[-1].step_count)),
     )
+
+
+def _clause(text: str) -> str:
+    """Return a text as part of a sentence that its own full stops do not end."""
+    text = re.sub(r"\.(?=\s+[A-Z0-9])", ";", " ".join(text.split()).rstrip("."))
+    return f"it{text[2:]}" if text.startswith("It ") else text

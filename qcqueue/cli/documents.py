@@ -10,12 +10,15 @@ if TYPE_CHECKING:
     from qcqueue.core.evaluation import Result
     from qcqueue.core.goodput import Goodput
     from qcqueue.queue.accounts import Accounts
+    from qcqueue.queue.forecasts import ForecastLine
     from qcqueue.queue.overview import JobLine
     from qcqueue.queue.values import EpochLine, JobDetail
 
 
-def status_document(lines: "Sequence[JobLine]", accounts: "Accounts") -> dict[str, Any]:
-    """All jobs as in `status --json`, and what the time went into: by job, by study and in all."""
+def status_document(
+    lines: "Sequence[JobLine]", accounts: "Accounts", foreseen: "Sequence[ForecastLine]"
+) -> dict[str, Any]:
+    """All jobs as in `status --json`; what the time went into, by job, by study and in all; and what was foreseen."""
     return {
         "jobs": [{**line_document(line), "goodput": goodput_document(accounts.jobs.get(line.name))} for line in lines],
         "studies": [
@@ -23,6 +26,15 @@ def status_document(lines: "Sequence[JobLine]", accounts: "Accounts") -> dict[st
             for study in dict.fromkeys(line.study for line in lines)
         ],
         "goodput": goodput_document(accounts.whole),
+        "forecasts": [
+            {
+                "study": it.study,
+                "session": it.session_id,
+                "made_at": iso(it.made_at_s),
+                "done_by": {"p10": iso(it.low_s), "p50": iso(it.likely_s), "p90": iso(it.high_s)},
+            }
+            for it in foreseen
+        ],
     }
 
 

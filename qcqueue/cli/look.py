@@ -9,6 +9,7 @@ from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, print_json,
 if TYPE_CHECKING:
     from qcqueue.app.workplace import Workplace
     from qcqueue.queue.accounts import Accounts
+    from qcqueue.queue.forecasts import ForecastLine
     from qcqueue.queue.overview import JobLine
     from qcqueue.queue.values import JobDetail
 
@@ -33,6 +34,7 @@ def one_screen(
         raise typer.Exit
     if context.invoked_subcommand is not None:
         return
+    from qcqueue.app.foresight import glance, see
     from qcqueue.app.settings import load_settings
     from qcqueue.cli.screens import first_steps, today
 
@@ -41,7 +43,10 @@ def one_screen(
         typer.echo(first_steps())
         return
     place = workplace(None)
-    typer.echo(today(_lines(place), url=place.store.url, now_s=place.clock.now_s()))
+    seen = see(place, settings)
+    tell_age(place)
+    ahead = glance(seen) if seen.outlook.ahead else None
+    typer.echo(today(seen.lines, ahead=ahead, url=place.store.url, now_s=seen.outlook.now_s))
 
 
 def status(
@@ -58,8 +63,8 @@ def status(
         return
 
     def screen() -> str:
-        lines, accounts = _standing(place)
-        return status_screen(lines, goodput=accounts.whole, now_s=place.clock.now_s())
+        lines, accounts, foreseen = _standing(place)
+        return status_screen(lines, goodput=accounts.whole, foreseen=foreseen, now_s=place.clock.now_s())
 
     say(screen())
     while watch:
@@ -103,14 +108,12 @@ def log(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False
 def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Explain why a job is in its present state, and what to do about it."""
     from qcqueue.app.explain import explain
+    from qcqueue.app.foresight import see
+    from qcqueue.app.settings import load_settings
 
     place = workplace(store)
     detail = _detail(place, job)
-    with place.read() as tx:
-        from qcqueue.queue.overview import job_lines
-        from qcqueue.queue.sessions import session_lines
-
-        answer = explain(detail, job_lines(tx), session_lines(tx), now_s=place.clock.now_s())
+    answer = explain(detail, see(place, load_settings(store=store)))
     if as_json:
         print_json({"name": detail.line.name, "state": detail.line.state, "why": answer.why, "next": answer.hint})
     else:
@@ -118,25 +121,17 @@ def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False
         typer.echo(f"next: {answer.hint}")
 
 
-def _standing(place: "Workplace") -> tuple[list["JobLine"], "Accounts"]:
-    """Return all jobs, and what the time of all sessions went into."""
+def _standing(place: "Workplace") -> tuple[list["JobLine"], "Accounts", list["ForecastLine"]]:
+    """Return all jobs, what the time of all sessions went into, and when studies were foreseen to be done."""
     from qcqueue.queue.accounts import accounts_of
+    from qcqueue.queue.forecasts import newest_forecasts
     from qcqueue.queue.overview import job_lines
     from qcqueue.queue.sessions import session_lines
 
     with place.read() as tx:
-        lines, accounts = job_lines(tx), accounts_of(session_lines(tx))
+        lines, accounts, foreseen = job_lines(tx), accounts_of(session_lines(tx)), newest_forecasts(tx)
     tell_age(place)
-    return lines, accounts
-
-
-def _lines(place: "Workplace") -> list["JobLine"]:
-    from qcqueue.queue.overview import job_lines
-
-    with place.read() as tx:
-        lines = job_lines(tx)
-    tell_age(place)
-    return lines
+    return lines, accounts, foreseen
 
 
 def _detail(place: "Workplace", job: str) -> "JobDetail":

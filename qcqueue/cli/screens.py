@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from qcqueue.cli.table import bar, colour, columns
 from qcqueue.core.goodput_words import largest_first, percent, queue_said
 from qcqueue.core.states import State
-from qcqueue.core.words import count, duration, listed, moment, size
+from qcqueue.core.words import ago, by, count, duration, listed, moment, size
 
 if TYPE_CHECKING:
     from qcqueue.app.certificate import Certificate
+    from qcqueue.app.foresight import Glance
     from qcqueue.app.plug import Kill
     from qcqueue.core.evaluation import Appraisal
     from qcqueue.core.goodput import Goodput
+    from qcqueue.queue.forecasts import ForecastLine
     from qcqueue.queue.overview import JobLine
     from qcqueue.queue.values import DatasetLine, JobDetail
 
@@ -41,8 +43,14 @@ def first_steps() -> str:
     )
 
 
-def status_screen(lines: "Sequence[JobLine]", *, goodput: "Goodput | None" = None, now_s: float) -> str:
-    """Return the table of all jobs, one line that sums it up, and one of where the time went as far as is known."""
+def status_screen(
+    lines: "Sequence[JobLine]",
+    *,
+    goodput: "Goodput | None" = None,
+    foreseen: "Sequence[ForecastLine]" = (),
+    now_s: float,
+) -> str:
+    """Return the table of all jobs, and in a line each: all of it, where the time went, when it was foreseen to end."""
     if not lines:
         return "The queue is empty.\nnext: qcqueue enqueue jobs/tiny.toml"
     rows = [("JOB", "STATE", "PROGRESS", "EPOCHS", "ATTEMPTS", "CUTS", "CHANGED")]
@@ -65,31 +73,65 @@ def status_screen(lines: "Sequence[JobLine]", *, goodput: "Goodput | None" = Non
     ]
     bound = [f"{line.name} goes on only on {line.only_on}." for line in lines if line.only_on]
     spent = [queue_said(goodput)] if goodput and goodput.held_s else []
-    return "\n".join([colour(head, "bold"), *painted, "", _summary(lines), *spent, *bound])
+    ends = [_foreseen(line, now_s) for line in foreseen]
+    return "\n".join([colour(head, "bold"), *painted, "", _summary(lines), *spent, *ends, *bound])
 
 
-def today(lines: "Sequence[JobLine]", *, url: str, now_s: float) -> str:
-    """Return the one screen of the day: how far, what is running or next, what to type."""
+def today(lines: "Sequence[JobLine]", *, ahead: "Glance | None" = None, url: str, now_s: float) -> str:
+    """Return the one screen of the day: how far, what is running or next, until when, what to type."""
     if not lines:
         return f"The queue in {url} is empty.\nnext: qcqueue enqueue jobs/tiny.toml"
-    running = [line for line in lines if line.state is State.RUNNING]
-    waiting = [line for line in lines if line.state is State.QUEUED]
+    adrift = ahead.adrift if ahead else frozenset()
+    running = [line for line in lines if line.state is State.RUNNING and line.name not in adrift]
     failed = [line for line in lines if line.state is State.FAILED]
     said = [_summary(lines)]
-    said += [f"{line.name} is running: {line.epochs_done} of {line.epochs} epochs saved." for line in running]
-    if waiting:
-        said.append(f"Next is {waiting[0].name}, {waiting[0].epochs_done} of {waiting[0].epochs} epochs saved.")
-        said += [f"{line.name} goes on only on {line.only_on}." for line in waiting if line.only_on]
+    said += [f"{line.name} is running: {_saved(line)}." for line in running]
+    said += [
+        f"{line.name} was left by a session that vanished: {_saved(line)}." for line in lines if line.name in adrift
+    ]
+    if ahead and ahead.next:
+        line = next(line for line in lines if line.name == ahead.next.job.name)
+        said.append(f"Next is {line.name}, {_saved(line)}: {ahead.next.why}.")
+    said += [f"{line.name} goes on only on {line.only_on}." for line in lines if line.only_on]
     said += [f"{line.name} failed: {line.failure_message}" for line in failed]
-    return "\n".join([*said, f"next: {_next_command(running, waiting, failed)}"])
+    said += _ahead(ahead, now_s) if ahead else []
+    return "\n".join([*said, f"next: {_next_command(running, failed, ahead)}"])
 
 
-def _next_command(running: "Sequence[JobLine]", waiting: "Sequence[JobLine]", failed: "Sequence[JobLine]") -> str:
+def _next_command(running: "Sequence[JobLine]", failed: "Sequence[JobLine]", ahead: "Glance | None") -> str:
     if failed:
         return f"qcqueue why {failed[0].name}"
     if running:
         return "qcqueue status --watch"
-    return "qcqueue work" if waiting else "qcqueue report"
+    if ahead is None:
+        return "qcqueue report"
+    return "qcqueue plan --ics come-back.ics" if ahead.next_gpu else "qcqueue work"
+
+
+def _saved(line: "JobLine") -> str:
+    return f"{line.epochs_done} of {count(line.epochs, 'epoch')} saved"
+
+
+def _ahead(ahead: "Glance", now_s: float) -> list[str]:
+    """Return when all is likely done, and when a GPU can be had where it comes and goes."""
+    said = []
+    if finish := ahead.finish:
+        likely, latest = by(now_s + finish.likely_s, now_s), by(now_s + finish.high_s, now_s)
+        said.append(f"All is likely done by {likely}, and with 90 % by {latest} ({ahead.label}).")
+    if window := ahead.next_gpu:
+        which = f"The next GPU after session {ahead.held_by}" if ahead.held_by else "A GPU"
+        said.append(f"{which} is likely to be had {by(window.likely_s, now_s)} ({window.basis}).")
+    elif ahead.lends_gpus and not ahead.held_by:
+        said.append("A GPU can be had now, as far as is known (your history).")
+    return said
+
+
+def _foreseen(line: "ForecastLine", now_s: float) -> str:
+    who = f"session {line.session_id} foresaw {ago(line.made_at_s, now_s)}"
+    span = f"{by(line.low_s, now_s)} to {by(line.high_s, now_s)}"
+    if line.high_s < now_s:
+        return f"{line.study} was to be done by {by(line.likely_s, now_s)}, {span}, as {who}: ask qcqueue plan."
+    return f"{line.study} is likely done by {by(line.likely_s, now_s)}, {span} (as {who})."
 
 
 def _summary(lines: "Sequence[JobLine]") -> str:
@@ -115,6 +157,7 @@ def detail_screen(
     if detail.result:
         said += ["", *_result_lines("best", detail.result.best), *_result_lines("last", detail.result.last)]
     said += ["", *_epoch_table(detail), "", *_attempt_table(detail, now_s)]
+    said += [f"#{row.number}: {row.rehearsal.sentence}" for row in detail.attempts if row.rehearsal]
     if goodput and goodput.held_s:
         said += ["", *_time_table(goodput)]
     return "\n".join([*said, "", *_space(detail, kept_bytes)])

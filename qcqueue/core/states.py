@@ -2,7 +2,8 @@
 
 queued     waits for a session. `enqueue` puts it here; `claim` takes it on.
 running    has a live attempt. A checkpoint leaves it running; an interruption puts it back, spending nothing.
-held       a person asked for a pause, or has to decide how it can go on. Keeps every checkpoint; only `release` moves it on.
+held       a person asked for a pause, or has to decide how it can go on. Keeps every checkpoint; only `release` moves
+           it on.
 done       its final evaluation is committed. Final.
 failed     ended for a reason that trying again would not change. `retry` queues it after the remedy.
 cancelled  a person no longer wants it. `retry` brings it back where it was.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.queues import House, an_empty_house, one_of_each
+from tests.cli.queues import AT_WORK, House, an_empty_house, one_of_each
 
 
 @pytest.fixture(scope="session")
@@ -18,10 +18,12 @@ def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def house(pattern: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
-    """A copy of it to live in; nothing of the machine's own settings is seen."""
+    """A copy of it to live in, whose session lives; nothing of the machine's own settings is seen."""
     folder = tmp_path / "house"
     shutil.copytree(pattern, folder)
-    return move_in(House(folder=folder), monkeypatch)
+    copy = move_in(House(folder=folder), monkeypatch)
+    copy.queue.store.beat(AT_WORK)
+    return copy
 
 
 @pytest.fixture
@@ -32,7 +34,8 @@ def empty_house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
 
 def move_in(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
     monkeypatch.chdir(house.folder)
-    for name in ("QCQUEUE_STORE", "NO_COLOR", "FORCE_COLOR"):
+    for name in ("QCQUEUE_STORE", "QCQUEUE_PROFILE", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("QCQUEUE_CACHE", str(house.cache))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(house.config))
     return house

@@ -8,16 +8,20 @@ import contextlib
 import hashlib
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import Connection
 
 from qcqueue.app.datasets import keep
 from qcqueue.app.workplace import Workplace, create_store, workplace_in
 from qcqueue.checkpoints.retention import keep_last_two
+from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
 from qcqueue.core.outcomes import Cause
 from qcqueue.core.records import EpochMetrics, EpochTiming, TrainingRecord, history_sha256
+from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
 from qcqueue.datasets.format import Split
@@ -34,6 +38,7 @@ DATASET = "qc-tiny"
 SIDE_PX = 75
 EPOCHS = 3
 STUDY = f'study = "tiny"\ndataset = "{DATASET}"\n[defaults]\nepochs = {EPOCHS}\nweights = "none"\n'
+AT_WORK = "5e55a0a0a0a0"
 JOB = '[[job]]\nmodel = "VGG16"\n'
 
 
@@ -58,6 +63,10 @@ class House:
     @property
     def cache(self) -> Path:
         return self.folder / "cache"
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config"
 
     def write(self, name: str, content: str | bytes) -> Path:
         path = self.folder / name
@@ -115,6 +124,17 @@ def put(place: Workplace, *specs: JobSpec) -> None:
     place.transact(lambda tx: enqueue(tx, list(specs), weights=[], who=place.who, now_s=place.clock.now_s()))
 
 
+def pretend_images(place: Workplace, train_images: int) -> None:
+    """Have the queue believe that its dataset is so large, for estimates of how long an epoch takes."""
+
+    def believe(tx: Connection) -> None:
+        (summary,) = tx.exec_driver_sql("SELECT summary FROM datasets WHERE name = ?", (DATASET,)).scalars()
+        larger = canonical_json(parse_json(summary) | {"train": train_images})
+        tx.exec_driver_sql("UPDATE datasets SET summary = ? WHERE name = ?", (larger, DATASET))
+
+    place.transact(believe)
+
+
 def apply(place: Workplace, name: str, action: Any) -> None:
     place.transact(lambda tx: control(tx, name, action, who="ada@laptop", now_s=place.clock.now_s()))
 
@@ -135,9 +155,51 @@ def leave(place: Workplace, held: Claim) -> None:
     place.transact(lambda tx: end_session(tx, held.session_id, how="reached its limit", now_s=place.clock.now_s()))
 
 
-def train(place: Workplace, held: Claim, *epochs: int) -> TrainingRecord:
+def attend(
+    place: Workplace,
+    name: str,
+    *epochs: int,
+    ago_s: float,
+    held_s: float | None = None,
+    heard_s: float | None = None,
+    was_taken: bool = True,
+    has_gpu: bool = True,
+    processor: str = "Tesla T4",
+    profile: str = "colab-free",
+    promised_until_s: float | None = None,
+    pace: Mapping[str, float] = {},
+) -> Claim:
+    """Have a session of a provider come some time ago and work on this job.
+
+    held_s: None where it is at work; heard_s: after how long that was heard of last, None for now.
+    """
+    session_id, now_s = place.ids.new(), place.clock.now_s()
+    came_s = now_s - ago_s
+    arrived: dict[str, Any] = {"processor": processor, "profile": profile, "has_gpu": has_gpu}
+    arrived |= {"machine": "m1", "host": "colab-7", "promised_until_s": promised_until_s}
+    place.transact(lambda tx: begin_session(tx, session_id, **arrived, now_s=came_s))
+    held = place.transact(lambda tx: claim(tx, session_id, gone={}, choose=lambda jobs: name, now_s=came_s))
+    assert held is not None
+    if epochs:
+        train(place, held, *epochs, processor=processor)
+    last_s = heard_s if held_s is None else held_s
+    seen_s = now_s if last_s is None else came_s + last_s
+    note_time(place, held, attempt={"train": 60.0}, session={"boot": 30.0}, pace=pace, seen_at_s=seen_s)
+    if held_s is not None and was_taken:
+        place.transact(lambda tx: attempts.interrupt(tx, held, why="no heartbeat for 130 s", now_s=seen_s))
+    elif held_s is not None:
+        place.transact(lambda tx: attempts.stop(tx, held, why="reached its limit", now_s=seen_s))
+        place.transact(lambda tx: end_session(tx, session_id, how="reached its limit", now_s=seen_s))
+    return held
+
+
+def train(
+    place: Workplace, held: Claim, *epochs: int, processor: str | None = None, lineage: int = 1
+) -> TrainingRecord:
     """Commit these epochs as a session does with what its trainer hands over."""
-    record = a_record()
+    record = replace(a_record(), lineage=lineage)
+    if processor:
+        record = replace(record, identity=replace(record.identity, processor=processor))
     for epoch in range(1, max(epochs) + 1):
         record = record.with_epoch(_metrics(epoch), patience=0)
         if epoch in epochs:
@@ -161,12 +223,13 @@ def note_time(
     attempt: Mapping[str, float],
     session: Mapping[str, float],
     pace: Mapping[str, float] = {},
+    rehearsal: Rehearsal | None = None,
+    seen_at_s: float | None = None,
 ) -> None:
     """Write down what the time of a session and of what it holds went into."""
-    now_s = place.clock.now_s()
-    place.transact(
-        lambda tx: attempts.record_seconds(tx, held, attempt=attempt, session=session, pace=pace, seen_at_s=now_s)
-    )
+    last_s = place.clock.now_s() if seen_at_s is None else seen_at_s
+    written: dict[str, Any] = {"attempt": attempt, "session": session, "pace": pace, "rehearsal": rehearsal}
+    place.transact(lambda tx: attempts.record_seconds(tx, held, **written, seen_at_s=last_s))
 
 
 def finish(place: Workplace, held: Claim, record: TrainingRecord) -> None:
@@ -197,7 +260,7 @@ def stop(place: Workplace, held: Claim, why: str = "reached its limit") -> None:
 def one_of_each(place: Workplace) -> None:
     """Enqueue one job for each state; each is named after its state."""
     put(place, *(a_job(str(state)) for state in State))
-    train(place, take(place, "tiny/running", session="5e55a0a0a0a0"), 1)
+    train(place, take(place, "tiny/running", session=AT_WORK), 1)
     apply(place, "held", "hold")
     done = take(place, "tiny/done")
     finish(place, done, train(place, done, 1, 2, 3))

@@ -163,6 +163,7 @@ def test_enqueue_as_json_names_what_is_new_and_what_is_known(empty_house: House,
         "store": f"folder:{empty_house.store}",
         "new": ["more/vgg16"],
         "known": ["tiny/vgg16"],
+        "due": [],
         "dry_run": False,
     }
 
@@ -180,7 +181,7 @@ def test_status_has_one_line_a_job_and_sums_up(house: House, answer: Answer) -> 
 
 def test_status_as_json_has_the_promised_fields(house: House, answer: Answer) -> None:
     said = document(answer("status --json"))
-    assert set(said) == {"schema_version", "store", "as_of", "jobs", "studies", "goodput"}
+    assert set(said) == {"schema_version", "store", "as_of", "jobs", "studies", "goodput", "forecasts"}
     assert said["store"] == f"folder:{house.store}"
     assert is_a_moment(said["as_of"])
     for job in said["jobs"]:
@@ -461,7 +462,8 @@ def test_alone_it_says_how_far_it_is_and_what_to_look_at_first(house: House, ans
     said = answer("")
     assert "6 jobs: 1 queued" in said
     assert "tiny/running is running: 1 of 3 epochs saved." in said
-    assert "Next is tiny/queued, 0 of 3 epochs saved." in said
+    assert "Next is tiny/queued, 0 of 3 epochs saved: the shortest, about " in said
+    assert "All is likely done by " in said
     assert "tiny/failed failed: the loss of epoch 1, step 4 is nan" in said
     assert said.endswith("next: qcqueue why tiny/failed\n")
 
@@ -551,8 +553,8 @@ def test_help_of_every_command_names_every_option(path: str, flag: str, answer: 
 
 def test_every_promised_command_that_this_version_has_is_there() -> None:
     promised = (
-        "init login colab-token doctor notebook enqueue status show log why hold release cancel retry move work demo "
-        "drill report data|sample data|add data|list data|show"
+        "init login colab-token doctor notebook enqueue status show log why hold release cancel retry move work plan "
+        "quota demo drill report data|sample data|add data|list data|show"
     )
     assert {words.replace("|", " ") for words in promised.split()} <= set(COMMANDS)
 

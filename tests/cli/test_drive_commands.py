@@ -169,6 +169,19 @@ def test_offline_status_answers_from_the_copy_and_says_how_old_it_is(ada: Laptop
     assert err == "as this machine last saw it, 3 h ago: Google Drive cannot be reached from this machine\n"
 
 
+def test_a_queue_on_drive_is_planned_for_colab_offline_too(ada: Laptop, queue: str) -> None:
+    a_study(ada)
+    ada.types("enqueue study.toml")
+    assert ada.types("quota")[0].splitlines()[0] == (
+        "Google Colab, free: profile colab-free, because the queue is on Google Drive and no session has come yet."
+    )
+    ada.lose_network()
+    out, err = ada.types("plan")
+    assert "of training left on Tesla T4 (estimated)." in out
+    assert "Google Drive cannot be reached from this machine" in err
+    assert "All is likely done by " in ada.types("")[0]
+
+
 def test_offline_a_change_waits_for_the_network(ada: Laptop, queue: str) -> None:
     a_study(ada)
     ada.types("status")

@@ -1,0 +1,169 @@
+"""What can be said today of the days to come: one look at a queue, and when all will be done or a GPU come back.
+
+The queue is read once and nothing is changed. Always true: whoever asks about the same queue gets the same luck, so two
+answers agree, and every date says whom it comes from.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from qcqueue.app.place import Workplace
+from qcqueue.app.provider import profile_and_why
+from qcqueue.app.settings import Settings
+from qcqueue.clock import Rng, seeded
+from qcqueue.core.lease import has_ended
+from qcqueue.core.words import listed
+from qcqueue.errors import StoreError
+from qcqueue.queue.claim import live_attempts
+from qcqueue.queue.forecasts import ForecastLine, forecast_lines
+from qcqueue.queue.overview import JobLine, job_lines
+from qcqueue.queue.sessions import SessionLine
+from qcqueue.scheduling.campaigns.coming import LONGEST_S
+from qcqueue.scheduling.campaigns.forecast import Finish, Forecast
+from qcqueue.scheduling.policies import Choice, Moment, ours
+from qcqueue.scheduling.profiles.base import Profile
+from qcqueue.scheduling.spread import Basis, Spread
+from qcqueue.worker.outlook import Outlook, look
+
+# A glance tells its middle and its range to a few per cent; a long queue takes longer to play, and varies less.
+MOST_WORLDS, FEWEST_WORLDS = 60, 10
+JOBS_IN_ALL = 500
+
+NOT_KNOWN_YET = Profile(name="", title="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What one look at the queue has shown. because: in a few words why its profile is this one.
+
+    gone: the sessions that hold a job and do not live any more, each with the moment it was heard of last; in the
+    outlook they are over. The queue itself learns that from the next session.
+    """
+
+    outlook: Outlook
+    because: str
+    lines: tuple[JobLine, ...]
+    past: tuple[ForecastLine, ...]
+    gone: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """What the day's one screen says of what is ahead. next: what a session would take that came now.
+
+    adrift: the jobs that are held by sessions that do not live any more. finish: when all is done, in seconds from now,
+    None where that is not known; label: whom that comes from. lends_gpus: the provider gives them for a time. next_gpu:
+    when one can be had that nobody holds yet, in seconds since the epoch, None for now. held_by: the session that holds
+    one.
+    """
+
+    next: Choice | None
+    adrift: frozenset[str]
+    finish: Finish | None
+    label: str
+    lends_gpus: bool
+    next_gpu: Spread | None
+    held_by: str | None
+
+
+def see(place: Workplace, settings: Settings) -> Seen:
+    """Look at the queue once, and ask the store whether the sessions that hold jobs still live.
+
+    Raises: as `profile_and_why`.
+    """
+    now_s = place.clock.now_s()
+    with place.read() as tx:
+        outlook = look(tx, NOT_KNOWN_YET, now_s=now_s)
+        lines, past, live = tuple(job_lines(tx)), tuple(forecast_lines(tx)), live_attempts(tx)
+    profile, because = profile_and_why(settings, outlook.sessions)
+    heartbeats = {attempt.session_id: attempt.heartbeat for attempt in live}
+    gone = {
+        line.id: heard_s
+        for line in outlook.sessions
+        if line.id in heartbeats and (heard_s := _gone_since(line, heartbeats[line.id], place, now_s)) is not None
+    }
+    sessions = tuple(_ended(line, gone[line.id]) if line.id in gone else line for line in outlook.sessions)
+    outlook = replace(outlook, profile=profile, sessions=sessions)
+    return Seen(outlook=outlook, because=because, lines=lines, past=past, gone=gone)
+
+
+def glance(seen: Seen) -> Glance:
+    """Say what comes next, when all will be done and a GPU be had, in a moment: `plan` takes its time for more."""
+    outlook = seen.outlook
+    return Glance(
+        next=next(iter(ranked(seen)), None),
+        adrift=frozenset(line.name for line in seen.lines if line.session in seen.gone),
+        finish=forecast_at_a_glance(outlook).all,
+        label=label_of_dates(outlook),
+        lends_gpus=outlook.lends_gpus,
+        next_gpu=next_gpu(outlook),
+        held_by=outlook.at_work.id if outlook.at_work else None,
+    )
+
+
+def ranked(seen: Seen) -> tuple[Choice, ...]:
+    """Return what a session could take that came now, the best first: also what is adrift."""
+    outlook, processor = seen.outlook, seen.outlook.processor
+    held = {line.name for line in seen.lines if line.session and line.session not in seen.gone}
+    jobs = [outlook.job(job, outlook.on(job, processor)) for job in outlook.ahead if job.name not in held]
+    return ours(jobs, Moment(now_s=outlook.now_s, share=outlook.share))
+
+
+def forecast_at_a_glance(outlook: Outlook) -> Forecast:
+    """Return a forecast for sessions as they are by default, from as few worlds as will do."""
+    worlds = max(FEWEST_WORLDS, min(MOST_WORLDS, JOBS_IN_ALL // max(len(outlook.ahead), 1)))
+    return outlook.forecast(outlook.processor, jobs=1, rng=luck(outlook), worlds=worlds)
+
+
+def next_gpu(outlook: Outlook) -> Spread | None:
+    """Return when a GPU can be had that nobody holds yet, in seconds since the epoch; None for now.
+
+    While one is held it is the next one: after the likely end of the session, and the cool-off that follows.
+    """
+    if outlook.at_work is None or outlook.left is None:
+        return outlook.quota.returns_at_s
+    now_s, away = outlook.now_s, outlook.quota.cool_off
+    left = outlook.left.spread(now_s - outlook.at_work.started_at_s)
+    if left.high_s >= LONGEST_S or away is None:
+        return None
+    return Spread(
+        low_s=now_s + left.low_s + away.low_s,
+        likely_s=now_s + left.likely_s + away.likely_s,
+        high_s=now_s + left.high_s + away.high_s,
+        basis=away.basis,
+    )
+
+
+def label_of_dates(outlook: Outlook) -> str:
+    """Return whom dates come from: whatever was taken from a profile, seen in this queue or said by a person."""
+    account = outlook.account()
+    spreads = (account.cool_off, account.next_in_s, account.allowance)
+    return label(account.life.basis, *(spread.basis for spread in spreads if spread))
+
+
+def label(*bases: Basis) -> str:
+    """Return the names of these bases, each once: "profile and your history"."""
+    return listed([basis for basis in Basis if basis in bases])
+
+
+def luck(outlook: Outlook) -> Rng:
+    """Return the chance of all forecasts of this queue: the same until something in it changes."""
+    standing = [(job.name, job.epochs_done, str(job.state)) for job in outlook.ahead]
+    return seeded(f"{outlook.profile.name} {len(outlook.sessions)} {standing}")
+
+
+def _gone_since(line: SessionLine, heartbeat: str, place: Workplace, now_s: float) -> float | None:
+    """Return when a session was heard of last that does not live any more; None as long as it may live."""
+    last_s = max(line.seen_at_s or 0.0, *(attempt.started_at_s for attempt in line.attempts))
+    if not has_ended(now_s - last_s, place.lease):
+        return None
+    try:
+        age_s = place.store.heartbeat_age_s(heartbeat)
+    except StoreError:  # a store that does not answer has not said that anybody is gone
+        return None
+    return max(last_s, now_s - age_s if age_s is not None else 0.0) if has_ended(age_s, place.lease) else None
+
+
+def _ended(line: SessionLine, heard_s: float) -> SessionLine:
+    attempts = tuple(replace(it, ended_at_s=it.ended_at_s or heard_s) for it in line.attempts)
+    return replace(line, seen_at_s=heard_s, attempts=attempts)

@@ -1,0 +1,182 @@
+"""`plan`: what is left of a queue, for how many sessions and until when, and what other ways would save. Decides only.
+
+Always true: a job of which nothing is known stands in it without figures, and what is not worth a word has none.
+"""
+
+from dataclasses import dataclass, replace
+
+from qcqueue.app.foresight import FEWEST_WORLDS, Seen, label_of_dates, luck, next_gpu
+from qcqueue.core.states import State
+from qcqueue.queue.ahead import JobAhead
+from qcqueue.scheduling.calibration import Calibration, calibration
+from qcqueue.scheduling.campaigns.aside import for_a_cpu, sessions_alone
+from qcqueue.scheduling.campaigns.forecast import Finish, Forecast
+from qcqueue.scheduling.estimates import EpochCost, Known, Processor
+from qcqueue.scheduling.spread import Spread
+from qcqueue.scheduling.survival import Life
+from qcqueue.worker.outlook import Outlook
+
+# How much earlier all must be done in another way to be worth a sentence: so much, and this share of what is left.
+LEAST_SAVED_S = 3600.0
+LEAST_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPlan:
+    """One job that is not done. cost: of an epoch, None where nothing is known of it; then nor are the other figures.
+
+    sessions: how many it takes if each is its own. finish: when it is done, in seconds from the moment of the plan,
+    None where some world did not see it.
+    """
+
+    job: JobAhead
+    cost: EpochCost | None
+    sessions: int | None
+    finish: Finish | None
+
+    @property
+    def left_s(self) -> float | None:
+        """Return how many seconds of training and validation are left at most."""
+        return self.cost.seconds * self.job.epochs_left if self.cost else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saving:
+    """What a machine without a GPU would save if it trained one job, in cpu_s; said: how that is known.
+
+    likely_s: when all is likely done then, in seconds from now, and saved_s how much earlier that is.
+    """
+
+    saved_s: float
+    likely_s: float
+    job: str
+    cpu_s: float
+    said: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is left of a queue. jobs: how many a session works on, None for as many as it lives for.
+
+    life: of a session on the processor. next_gpu: as in a `Glance`. sessions_of_two: how many it would take if each
+    worked on two jobs; beside: what a CPU would save; None where that is not worth a word. label: whom dates come from.
+    """
+
+    seen: Seen
+    processor: Processor
+    jobs: int | None
+    rows: tuple[JobPlan, ...]
+    forecast: Forecast
+    life: Life
+    next_gpu: Spread | None
+    past: Calibration
+    sessions_of_two: int | None
+    beside: Saving | None
+    label: str
+
+    @property
+    def now_s(self) -> float:
+        return self.seen.outlook.now_s
+
+    @property
+    def left_s(self) -> float:
+        """Return the seconds of training and validation that are left, of jobs of which that is known."""
+        return sum(row.left_s or 0.0 for row in self.rows)
+
+    @property
+    def known(self) -> Known:
+        """Return the least sure of what these seconds rest on."""
+        order = list(Known)
+        return max((row.cost.basis for row in self.rows if row.cost), key=order.index, default=Known.ESTIMATED)
+
+    def late(self) -> tuple[tuple[JobPlan, ...], tuple[JobPlan, ...]]:
+        """Return the jobs that miss their deadlines in every second world or more, and those in every tenth or more."""
+        likely, perhaps = list[JobPlan](), list[JobPlan]()
+        for row in self.rows:
+            deadline_s = row.job.spec.deadline_s
+            if deadline_s is None or row.finish is None:
+                continue
+            if self.now_s + row.finish.likely_s > deadline_s:
+                likely.append(row)
+            elif self.now_s + row.finish.high_s > deadline_s:
+                perhaps.append(row)
+        return tuple(likely), tuple(perhaps)
+
+
+def make_plan(seen: Seen, *, jobs: int | None) -> Plan:
+    """Plan what is left; jobs: how many a session works on, None for as many as it lives for."""
+    outlook = seen.outlook
+    processor, account = outlook.processor, outlook.account()
+    costs = {job.name: outlook.cost(job, outlook.on(job, processor)) for job in outlook.ahead}
+    left_s = {job.name: it.seconds * job.epochs_left for job in outlook.ahead if (it := costs[job.name])}
+    overhead_s = outlook.start.seconds + outlook.lag.seconds
+    sessions = sessions_alone(left_s, account, overhead_s=overhead_s, rng=luck(outlook))
+    found = outlook.forecast(processor, jobs=jobs, rng=luck(outlook))
+    return Plan(
+        seen=seen,
+        processor=processor,
+        jobs=jobs,
+        rows=tuple(
+            JobPlan(job=job, cost=costs[job.name], sessions=sessions.get(job.name), finish=found.jobs.get(job.name))
+            for job in outlook.ahead
+        ),
+        forecast=found,
+        life=account.life,
+        next_gpu=next_gpu(outlook),
+        past=calibration(seen.past),
+        sessions_of_two=_sessions_of_two(outlook, found) if jobs == 1 and not account.is_endless else None,
+        beside=_beside(outlook, found, jobs=jobs) if processor.is_gpu else None,
+        label=label_of_dates(outlook),
+    )
+
+
+def without_a_plan(seen: Seen) -> dict[State, int]:
+    """Return how many jobs are neither done nor to be taken by a session as they stand, by state."""
+    states = [line.state for line in seen.lines]
+    return {state: number for state in (State.HELD, State.FAILED) if (number := states.count(state))}
+
+
+def _sessions_of_two(outlook: Outlook, now: Forecast) -> int | None:
+    """Return how many sessions it would take if each worked on two jobs, None where that is no fewer.
+
+    It takes about as long: whoever gives a GPU back after one job is assumed to come again at once.
+    """
+    if now.all is None or len(now.jobs) < 2:
+        return None
+    worlds = max(FEWEST_WORLDS, now.worlds // 3)
+    then = outlook.forecast(outlook.processor, jobs=2, rng=luck(outlook), worlds=worlds)
+    return then.sessions if then.all and then.sessions < now.sessions else None
+
+
+def _beside(outlook: Outlook, now: Forecast, *, jobs: int | None) -> Saving | None:
+    """Return what a CPU would save with one job. A run that has begun would begin a new lineage there.
+
+    Both ways go through the same worlds, so what differs is not chance.
+    """
+    if now.all is None or len(now.jobs) < 2:
+        return None
+    start_s = outlook.start.seconds + outlook.lag.seconds
+    gpu_s, cpu_s, said = dict[str, float](), dict[str, float](), dict[str, str]()
+    for job in outlook.ahead:
+        on_gpu, on_cpu = outlook.cost(job, outlook.processor), outlook.cost(job, outlook.cpu)
+        is_fresh = job.state is State.QUEUED and not job.has_begun
+        if is_fresh and job.spec.device == "any" and on_gpu and on_cpu:
+            gpu_s[job.name] = on_gpu.seconds * job.epochs_left
+            cpu_s[job.name] = start_s + on_cpu.seconds * job.epochs_left
+            said[job.name] = on_cpu.said
+    name = for_a_cpu(gpu_s, cpu_s, within_s=now.all.likely_s)
+    work_s = sum(work.left_s for work in outlook.works(outlook.processor))
+    # Dates are shared out as GPU time is: one job of many cannot save much.
+    if name is None or gpu_s[name] < LEAST_SHARE * work_s:
+        return None
+    others = replace(outlook, ahead=tuple(job for job in outlook.ahead if job.name != name))
+    then = others.forecast(outlook.processor, jobs=jobs, rng=luck(outlook), worlds=now.worlds)
+    likely_s = max(then.all.likely_s if then.all else now.all.likely_s, cpu_s[name])
+    if not _is_worth_it(likely_s, now.all):
+        return None
+    saved_s = now.all.likely_s - likely_s
+    return Saving(saved_s=saved_s, likely_s=likely_s, job=name, cpu_s=cpu_s[name], said=said[name])
+
+
+def _is_worth_it(likely_s: float, now: Finish) -> bool:
+    return now.likely_s - likely_s >= max(LEAST_SAVED_S, LEAST_SHARE * now.likely_s)

@@ -1,0 +1,223 @@
+"""`simulate`: what would become of a study, or of what is left of the queue, under a law of sessions. Changes nothing.
+
+Jobs, costs and laws are put together here from files, from the queue and from estimates; what is played with them is
+`scheduling.campaigns`'. Always true: every figure that was not measured by this queue's own sessions is said to be an
+estimate, and without a queue all of them are.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from qcqueue.app.place import Workplace
+from qcqueue.app.studies import read_specs
+from qcqueue.app.workplace import workplace_in
+from qcqueue.clock import SystemClock
+from qcqueue.core.spec import JobSpec
+from qcqueue.core.spelling import clipped, nearest
+from qcqueue.core.states import State
+from qcqueue.core.words import count, duration
+from qcqueue.errors import UnknownName, UserError
+from qcqueue.queue.ahead import JobAhead
+from qcqueue.queue.datasets import list_datasets
+from qcqueue.queue.sessions import session_lines
+from qcqueue.scheduling.campaigns.laws import LAWS, Law, of_life
+from qcqueue.scheduling.campaigns.play import Costs, Work
+from qcqueue.scheduling.campaigns.strategies import STRATEGIES, Strategy, script
+from qcqueue.scheduling.campaigns.trace import law_of_trace
+from qcqueue.scheduling.estimates import ESTIMATED_ON, ESTIMATED_SAMPLES, EpochCost, Known, Overhead, Processor
+from qcqueue.scheduling.lifetimes import Lifetime
+from qcqueue.scheduling.profiles.base import Profile
+from qcqueue.scheduling.survival import learnt_life
+from qcqueue.worker.outlook import Outlook, look
+
+HISTORY = "history"
+SCRIPT = "script-"
+MOST_TRACE_BYTES = 8 << 20
+TRACE_HINT = "qcqueue simulate --trace FILE.csv, with begins_s,held_s in each line"
+
+# The limits of a provider are a law's business here.
+ANY_PROFILE = Profile(name="simulated", title="Simulated")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """One job to simulate, and how long its epochs are thought to take."""
+
+    work: Work
+    cost: EpochCost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What is simulated: jobs in the order of the queue, what is not training, and in words where that comes from."""
+
+    jobs: tuple[Ahead, ...]
+    costs: Costs
+    says: tuple[str, ...]
+
+    @property
+    def works(self) -> tuple[Work, ...]:
+        return tuple(job.work for job in self.jobs)
+
+
+def scene_of_files(files: Sequence[Path], *, overrides: Sequence[str], place: Workplace | None) -> Scene:
+    """Return the jobs of study files as if none had begun. place: a queue that may know how long epochs take.
+
+    Raises: SpecInvalid, UserError: as when they are enqueued. UnknownName: a model of which nothing is known.
+    """
+    # In rehearsal nothing is stored, so any place will do, and this one is never made.
+    specs, _ = read_specs(place or workplace_in(Path(), cache=Path()), files, overrides=overrides, dry_run=True)
+    images: dict[str, int] = {}
+    if place:
+        with place.read() as tx:
+            images = {line.name: line.summary.train for line in list_datasets(tx)}
+    jobs = [_fresh(spec, images.get(spec.dataset, ESTIMATED_SAMPLES)) for spec in specs]
+    return _scene(jobs, _outlook(place))
+
+
+def scene_of_queue(place: Workplace) -> Scene:
+    """Return what is left of the queue: its queued and running jobs with the epochs they still have."""
+    outlook = _outlook(place)
+    return _scene([job for job in outlook.ahead if job.epochs_left], outlook)
+
+
+def law_for(name: str, *, trace: Path | None, place: Workplace | None) -> Law:
+    """Return the law of a trace if one is given, of one's own history, or one of those that have a name.
+
+    Raises: UnknownName: there is none of that name. UserError: the trace cannot be read, or there is no history.
+    """
+    if trace is not None:
+        return law_of_trace(_read_text(trace), file=str(trace))
+    if name == HISTORY:
+        return _law_of_history(place)
+    if name in LAWS:
+        return LAWS[name]
+    known = (*LAWS, HISTORY)
+    close = nearest(name, known)
+    raise UnknownName(
+        f"there is no law {clipped(name)!r}; it can be {', '.join(known)}"
+        + (f"; did you mean {close}?" if close else ""),
+        hint="qcqueue simulate --law exponential",
+    )
+
+
+def strategies_for(names: Sequence[str]) -> tuple[Strategy, ...]:
+    """Return the strategies of these names, all where none is named; script-N is the script that saves every N epochs.
+
+    Raises: UnknownName.
+    """
+    return tuple(_strategy(name) for name in dict.fromkeys(names or STRATEGIES))
+
+
+def _strategy(name: str) -> Strategy:
+    if name in STRATEGIES:
+        return STRATEGIES[name]
+    epochs = name.removeprefix(SCRIPT)
+    if name.startswith(SCRIPT) and epochs.isascii() and epochs.isdigit() and 0 < len(epochs) < 6 and int(epochs):
+        return script(int(epochs))
+    close = nearest(name, STRATEGIES)
+    raise UnknownName(
+        f"there is no policy {clipped(name)!r}; it can be {', '.join(STRATEGIES)} or {SCRIPT}N"
+        + (f"; did you mean {close}?" if close else ""),
+        hint="qcqueue simulate --policy qcqueue --policy fifo",
+    )
+
+
+def _outlook(place: Workplace | None) -> Outlook:
+    """Return what a queue knows, which without one is nothing."""
+    if place is None:
+        return Outlook(profile=ANY_PROFILE, ahead=(), epochs=(), sessions=(), now_s=SystemClock().now_s())
+    with place.read() as tx:
+        return look(tx, ANY_PROFILE, now_s=place.clock.now_s())
+
+
+def _fresh(spec: JobSpec, images: int) -> JobAhead:
+    """Return a job of a file, as it is when it has just been enqueued."""
+    return JobAhead(
+        name=spec.full_name,
+        spec=spec,
+        state=State.QUEUED,
+        epochs_done=0,
+        train_images=images,
+        processor=None,
+        was_moved=False,
+        sessions_waited=0,
+    )
+
+
+def _scene(jobs: Sequence[JobAhead], outlook: Outlook) -> Scene:
+    """Return the scene of a campaign that begins now, as deadlines count."""
+    gpus = [line.processor for line in outlook.sessions if line.has_gpu]
+    gpu = Processor(name=gpus[-1] if gpus else ESTIMATED_ON, is_gpu=True)
+    found = tuple(_ahead(job, outlook, gpu) for job in jobs)
+    costs = Costs()
+    if outlook.start.basis is Known.MEASURED:
+        costs = replace(costs, start_s=outlook.start.seconds)
+    if outlook.lag.basis is Known.MEASURED:
+        costs = replace(costs, lag_s=outlook.lag.seconds)
+    says = (_epochs_said(found, gpu), *_costs_said(costs, outlook.start, outlook.lag))
+    return Scene(jobs=found, costs=costs, says=says)
+
+
+def _ahead(job: JobAhead, outlook: Outlook, gpu: Processor) -> Ahead:
+    processor = gpu if job.spec.device != "cpu" else Processor(name="a CPU", is_gpu=False)
+    cost = outlook.cost(job, processor)
+    if cost is None:
+        raise UnknownName(f"{job.name}: nothing is known of how long an epoch of {job.spec.model} takes")
+    deadline_s = job.spec.deadline_s
+    work = Work(
+        name=job.name,
+        epochs=job.epochs_left,
+        epoch_s=cost.seconds,
+        begun=job.epochs_done > 0,
+        pinned=job.was_moved,
+        deadline_s=None if deadline_s is None else deadline_s - outlook.now_s,
+    )
+    return Ahead(work=work, cost=cost)
+
+
+def _epochs_said(jobs: Sequence[Ahead], gpu: Processor) -> str:
+    by_basis = Counter(job.cost.basis for job in jobs)
+    measured = by_basis[Known.MEASURED]
+    if jobs and measured == len(jobs):
+        return f"Seconds of an epoch are measured on {gpu.name}."
+    some = f" of {count(len(jobs) - measured, 'job')} of {len(jobs)}" if measured else ""
+    return f"Seconds of an epoch{some} are ESTIMATES for {gpu.name}, until a session has measured them."
+
+
+def _costs_said(costs: Costs, start: Overhead, lag: Overhead) -> tuple[str, str]:
+    return (
+        f"A session starts in {duration(costs.start_s)} ({start.basis}), its next job in {duration(costs.switch_s)} "
+        f"({Known.ESTIMATED}).",
+        f"A save stops training for {duration(costs.stall_s)} ({Known.ESTIMATED}) and is in the store "
+        f"{duration(costs.lag_s)} later ({lag.basis}).",
+    )
+
+
+def _law_of_history(place: Workplace | None) -> Law:
+    """Return the law of the sessions of a queue, without those that are known to have had no GPU."""
+    lives: list[Lifetime] = []
+    if place:
+        with place.read() as tx:
+            over = [line for line in session_lines(tx) if line.is_over and line.has_gpu is not False]
+        lives = [Lifetime(held_s=line.held_s, was_taken=line.ended_at_s is None) for line in over]
+    if not any(life.was_taken and life.held_s for life in lives):
+        raise UserError(
+            "no session of this queue has been seen to be taken away yet, so there is no history to go by",
+            hint="qcqueue simulate --law exponential",
+        )
+    says = f"sessions as the {count(len(lives), 'session')} of this queue were, one a day"
+    return of_life(learnt_life(lives, profile=None), name=HISTORY, says=says)
+
+
+def _read_text(file: Path) -> str:
+    try:
+        if file.stat().st_size > MOST_TRACE_BYTES:
+            raise UserError(f"{file} is larger than a trace can be (8 MB)", hint=TRACE_HINT)
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise UserError(f"{file} is not a text file in UTF-8 (byte {exc.start})", hint=TRACE_HINT) from exc
+    except OSError as exc:
+        raise UserError(f"{file} cannot be read: {exc.strerror}", hint=TRACE_HINT) from exc

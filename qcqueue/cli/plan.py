@@ -1,0 +1,360 @@
+"""The commands plan and quota: what is left and until when, and how much of a GPU there is to do it with."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from qcqueue.cli import exits
+from qcqueue.cli.shared import JsonOption, StoreOption, narrate, print_json, say, tell_age, workplace
+from qcqueue.core.words import by, count, duration, iso, listed
+from qcqueue.errors import UserError
+
+if TYPE_CHECKING:
+    from qcqueue.app.foresight import Seen
+    from qcqueue.app.plan import JobPlan, Plan
+    from qcqueue.scheduling.campaigns.forecast import Finish
+    from qcqueue.scheduling.quota import Reason
+    from qcqueue.scheduling.spread import Spread
+
+NOT_FORESEEN = "not foreseen"
+
+
+def register(app: typer.Typer) -> None:
+    for command in (plan, quota):
+        app.command()(command)
+
+
+def plan(
+    jobs: Annotated[
+        int,
+        typer.Option("--jobs", metavar="N", help="How many jobs a session works on; 0: as many as it lives for."),
+    ] = 1,
+    ics: Annotated[
+        Path | None,
+        typer.Option("--ics", metavar="FILE", help="Write a calendar entry for the next time a GPU can be had."),
+    ] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how long what is left will take: for every job and in all, sessions and the dates by which it is done."""
+    from qcqueue.app.foresight import see
+    from qcqueue.app.plan import make_plan
+    from qcqueue.app.settings import load_settings
+
+    if jobs < 0:
+        raise UserError(f"--jobs {jobs} is not a number of jobs", hint="--jobs 1, or 0 for as many as a session lives")
+    place = workplace(store)
+    seen = see(place, load_settings(store=store))
+    tell_age(place)
+    if not seen.outlook.ahead:
+        narrate("nothing is left to train")
+        raise typer.Exit(exits.NOTHING_TO_DO)
+    made = make_plan(seen, jobs=jobs or None)
+    if ics is not None:
+        _write(ics, made, place.store.url)
+    if as_json:
+        print_json({"store": place.store.url, "as_of": iso(place.as_of_s()), **plan_document(made)})
+    else:
+        say(plan_screen(made))
+
+
+def quota(store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Say how much GPU time was used, what is left, when it returns, and how that is known."""
+    from qcqueue.app.foresight import see
+    from qcqueue.app.settings import load_settings
+
+    place = workplace(store)
+    seen = see(place, load_settings(store=store))
+    tell_age(place)
+    if as_json:
+        print_json({"store": place.store.url, "as_of": iso(place.as_of_s()), **quota_document(seen)})
+    else:
+        say(quota_screen(seen))
+
+
+def plan_screen(plan: "Plan") -> str:
+    """Return what is left, a row for each job and for all, and what else is to be said of it."""
+    from qcqueue.cli.table import colour, columns
+
+    head, *body = columns([_HEAD, *_rows(plan)], right=frozenset({1, 2, 3}))
+    return "\n".join([_headline(plan), "", colour(head, "bold"), *body, "", *_sentences(plan), f"next: {_next(plan)}"])
+
+
+def quota_screen(seen: "Seen") -> str:
+    """Return whose limits count, what was used, is left and comes back, and the figures this rests on."""
+    from qcqueue.cli.table import colour, columns
+
+    outlook, found = seen.outlook, seen.outlook.quota
+    profile, now_s = outlook.profile, outlook.now_s
+    nothing = "no limit is known"
+    if outlook.at_work:
+        returns = f"held by session {outlook.at_work.id}"
+    elif found.returns_at_s:
+        returns = f"comes back {window_said(found.returns_at_s, now_s)}"
+    else:
+        returns = "can be had now, as far as is known" if outlook.lends_gpus else nothing
+    rows = [
+        ("used", f"{duration(found.used_s)} in {duration(found.period_s)}", found.used_because),
+        ("left", spread_said(found.left_s) if found.left_s else nothing, found.left_because),
+        ("a GPU", returns, found.returns_because),
+        ("cool-off", spread_said(found.cool_off) if found.cool_off else nothing, found.cool_off_because),
+    ]
+    lines = columns([(name, value, reason.basis) for name, value, reason in rows])
+    said = [f"{profile.title}: profile {profile.name}, {seen.because}.", "", *lines, ""]
+    said += [reason.said for _, _, reason in rows]
+    if profile.note:
+        said.append(profile.note)
+    if profile.figures:
+        head, *figures = columns([_FIGURES, *_figures(seen)])
+        said += ["", colour(head, "bold"), *figures]
+    return "\n".join([*said, "next: qcqueue plan"])
+
+
+def plan_document(plan: "Plan") -> dict[str, Any]:
+    """Return all of it for `--json`; p10, p50 and p90 are when it is done with so many per cent."""
+    likely, perhaps = plan.late()
+    return {
+        "profile": plan.seen.outlook.profile.name,
+        "processor": {"name": plan.processor.name, "is_gpu": plan.processor.is_gpu},
+        "jobs_per_session": plan.jobs,
+        "jobs": [_job_document(plan, row) for row in plan.rows],
+        "studies": [
+            {"study": study, "done_by": _finish_document(plan, finish)}
+            for study, finish in plan.forecast.studies.items()
+        ],
+        "all": {
+            "left_s": plan.left_s,
+            "basis": plan.known,
+            "sessions": plan.forecast.sessions,
+            "held_s": plan.forecast.held_s,
+            "done_by": _finish_document(plan, plan.forecast.all),
+        },
+        "dates_from": plan.label,
+        "session_lives": None if _is_endless(plan) else spread_document(plan.life.spread()),
+        "sessions_seen": plan.life.seen,
+        "next_gpu": None if plan.next_gpu is None else window_document(plan.next_gpu),
+        "saves": {
+            "two_jobs": None if plan.sessions_of_two is None else {"sessions": plan.sessions_of_two},
+            "cpu": None
+            if plan.beside is None
+            else {
+                "saved_s": plan.beside.saved_s,
+                "done_by": iso(plan.now_s + plan.beside.likely_s),
+                "job": plan.beside.job,
+                "cpu_s": plan.beside.cpu_s,
+                "said": plan.beside.said,
+            },
+        },
+        "deadlines": {"likely_missed": [it.job.name for it in likely], "at_risk": [it.job.name for it in perhaps]},
+        "past_forecasts": {"judged": plan.past.judged, "inside": plan.past.inside},
+        "worlds": plan.forecast.worlds,
+    }
+
+
+def quota_document(seen: "Seen") -> dict[str, Any]:
+    """Return all of it for `--json`; what is null is not known to be limited, or can be had now."""
+    found, profile = seen.outlook.quota, seen.outlook.profile
+    returns = found.returns_at_s
+    return {
+        "profile": {"name": profile.name, "title": profile.title, "because": seen.because, "note": profile.note},
+        "used": {"seconds": found.used_s, "period_s": found.period_s, **_because(found.used_because)},
+        "left": {"seconds": spread_document(found.left_s) if found.left_s else None, **_because(found.left_because)},
+        "returns": {"at": None if returns is None else window_document(returns), **_because(found.returns_because)},
+        "cool_off": {
+            "seconds": spread_document(found.cool_off) if found.cool_off else None,
+            **_because(found.cool_off_because),
+        },
+        "held_by": seen.outlook.at_work.id if seen.outlook.at_work else None,
+        "figures": [
+            {
+                "name": it.name,
+                "value": it.said,
+                "source": it.source,
+                "checked": it.checked.isoformat() if it.checked else None,
+                "confidence": it.confidence,
+                "basis": it.basis,
+            }
+            for it in profile.figures
+        ],
+    }
+
+
+def window_said(window: "Spread", now_s: float) -> str:
+    """Return when something is likely: "likely tomorrow 14:05, between today 22:00 and 30 Nov"."""
+    return f"likely {by(window.likely_s, now_s)}, between {by(window.low_s, now_s)} and {by(window.high_s, now_s)}"
+
+
+def spread_said(spread: "Spread") -> str:
+    """Return some seconds of which nobody is sure: "1 h 00 min to 5 h 00 min, likely 2 h 00 min"."""
+    if spread.low_s == spread.high_s:
+        return duration(spread.likely_s)
+    return f"{duration(spread.low_s)} to {duration(spread.high_s)}, likely {duration(spread.likely_s)}"
+
+
+def window_document(window: "Spread") -> dict[str, str]:
+    """Return moments for `--json`."""
+    low, likely, high = (iso(at_s) for at_s in (window.low_s, window.likely_s, window.high_s))
+    return {"low": low, "likely": likely, "high": high, "basis": window.basis}
+
+
+def spread_document(spread: "Spread") -> dict[str, Any]:
+    """Return some seconds for `--json`."""
+    return {"low_s": spread.low_s, "likely_s": spread.likely_s, "high_s": spread.high_s, "basis": spread.basis}
+
+
+_HEAD = ("JOB", "LEFT", "EPOCHS", "SESSIONS", "50 % BY", "90 % BY", "KNOWN")
+_FIGURES = ("FIGURE", "SAID", "BASIS", "CHECKED", "WORTH", "SOURCE")
+
+
+def _write(file: Path, plan: "Plan", url: str) -> None:
+    from qcqueue.app.calendar import come_back, write_calendar
+
+    write_calendar(file, come_back(plan, queue=url))
+    narrate(f"written: {file}")
+
+
+def _headline(plan: "Plan") -> str:
+    studies = dict.fromkeys(row.job.spec.study for row in plan.rows)
+    whose = next(iter(studies)) if len(studies) == 1 else count(len(studies), "study", "studies")
+    work = f"about {duration(plan.left_s)} of training left on {plan.processor.name} ({plan.known})"
+    return f"{whose}: {count(len(plan.rows), 'job')}, {work}."
+
+
+def _rows(plan: "Plan") -> Iterator[tuple[str, ...]]:
+    for row in plan.rows:
+        yield (
+            row.job.name,
+            "?" if row.left_s is None else duration(row.left_s),
+            str(row.job.epochs_left),
+            "?" if row.sessions is None else str(row.sessions),
+            *_dates(plan, row.finish),
+            row.cost.said if row.cost else f"nothing is known of {row.job.spec.model}",
+        )
+    if len(plan.forecast.studies) > 1:
+        for study, finish in plan.forecast.studies.items():
+            yield (f"{study} in all", "", "", "", *_dates(plan, finish), "")
+    epochs = sum(row.job.epochs_left for row in plan.rows)
+    sessions = str(plan.forecast.sessions) if plan.forecast.all else "?"
+    yield ("all", duration(plan.left_s), str(epochs), sessions, *_dates(plan, plan.forecast.all), "")
+
+
+def _dates(plan: "Plan", finish: "Finish | None") -> tuple[str, str]:
+    if finish is None:
+        return NOT_FORESEEN, NOT_FORESEEN
+    return by(plan.now_s + finish.likely_s, plan.now_s), by(plan.now_s + finish.high_s, plan.now_s)
+
+
+def _sentences(plan: "Plan") -> Iterator[str]:
+    from qcqueue.app.plan import without_a_plan
+
+    yield _life(plan)
+    if plan.seen.outlook.lends_gpus:
+        yield _gpu(plan)
+    yield from _savings(plan)
+    yield from _deadlines(plan)
+    if others := [f"{number} {state}" for state, number in without_a_plan(plan.seen).items()]:
+        yield f"Not part of this: {listed(others)}."
+    past = str(plan.past)
+    yield f"{past[:1].upper()}{past[1:]} (your history)."
+    when = "the notebook is opened whenever a GPU is to be had" if plan.seen.outlook.lends_gpus else "somebody works on"
+    yield f"All dates are forecasts ({plan.label}) and assume that {when}."
+
+
+def _life(plan: "Plan") -> str:
+    if _is_endless(plan):
+        return f"Nothing is known to end a session ({plan.life.basis})."
+    own = f", with {count(plan.life.seen, 'session')} of yours" if plan.life.seen else ""
+    return f"A session lives {spread_said(plan.life.spread())} ({plan.life.basis}{own})."
+
+
+def _gpu(plan: "Plan") -> str:
+    outlook, now_s = plan.seen.outlook, plan.now_s
+    if outlook.at_work and plan.next_gpu:
+        held = f"A GPU is held by session {outlook.at_work.id} (your history)"
+        return f"{held}, and the next one comes {window_said(plan.next_gpu, now_s)} ({plan.next_gpu.basis})."
+    if plan.next_gpu:
+        return f"A GPU comes back {window_said(plan.next_gpu, now_s)} ({plan.next_gpu.basis})."
+    because = outlook.quota.returns_because
+    return f"A GPU can be had now: {because.said[:1].lower()}{because.said[1:].removesuffix('.')} ({because.basis})."
+
+
+def _savings(plan: "Plan") -> Iterator[str]:
+    now_s = plan.now_s
+    if plan.sessions_of_two is not None:
+        yield (
+            f"With --jobs 2 it would take about {count(plan.sessions_of_two, 'session')} to open instead of "
+            f"{plan.forecast.sessions} ({plan.label})."
+        )
+    if cpu := plan.beside:
+        yield (
+            f"A session without a GPU beside them could train {cpu.job} in about {_roughly(cpu.cpu_s)} ({cpu.said}): "
+            f"all would likely be done by {by(now_s + cpu.likely_s, now_s)}, about {_roughly(cpu.saved_s)} earlier "
+            f"({plan.label})."
+        )
+
+
+def _deadlines(plan: "Plan") -> Iterator[str]:
+    likely, perhaps = plan.late()
+    for rows, how in ((likely, "will likely miss"), (perhaps, "may miss")):
+        for row in rows:
+            assert row.job.spec.deadline_s is not None, "only what has a deadline can miss it"
+            deadline = by(row.job.spec.deadline_s, plan.now_s)
+            yield f"{row.job.name} {how} its deadline, {deadline} (you said)."
+
+
+def _next(plan: "Plan") -> str:
+    outlook = plan.seen.outlook
+    if outlook.at_work:
+        return "qcqueue status --watch"
+    return "qcqueue plan --ics come-back.ics" if plan.next_gpu else "qcqueue work"
+
+
+def _roughly(seconds: float) -> str:
+    """Return a span as finely as a forecast has it."""
+    from qcqueue.core.words import DAY_S, HOUR_S
+
+    if seconds >= DAY_S:
+        days = round(seconds / DAY_S, 1)
+        return f"{days:g} {'day' if days == 1 else 'days'}"
+    return f"{max(1, round(seconds / HOUR_S))} h" if seconds >= HOUR_S else duration(seconds)
+
+
+def _is_endless(plan: "Plan") -> bool:
+    from qcqueue.scheduling.campaigns.coming import LONGEST_S
+
+    return plan.life.quantile(0.9) >= LONGEST_S
+
+
+def _figures(seen: "Seen") -> Iterator[tuple[str, ...]]:
+    for it in seen.outlook.profile.figures:
+        checked = it.checked.isoformat() if it.checked else ""
+        yield (it.name.replace("_", "-"), it.said, it.basis, checked, it.confidence or "", it.source)
+
+
+def _job_document(plan: "Plan", row: "JobPlan") -> dict[str, Any]:
+    deadline_s = row.job.spec.deadline_s
+    return {
+        "name": row.job.name,
+        "state": row.job.state,
+        "epochs_left": row.job.epochs_left,
+        "left_s": row.left_s,
+        "epoch_s": row.cost.seconds if row.cost else None,
+        "basis": row.cost.basis if row.cost else None,
+        "said": row.cost.said if row.cost else None,
+        "sessions": row.sessions,
+        "deadline": None if deadline_s is None else iso(deadline_s),
+        "done_by": _finish_document(plan, row.finish),
+    }
+
+
+def _finish_document(plan: "Plan", finish: "Finish | None") -> dict[str, str] | None:
+    if finish is None:
+        return None
+    shares = {"p10": finish.low_s, "p50": finish.likely_s, "p90": finish.high_s}
+    return {name: iso(plan.now_s + in_s) for name, in_s in shares.items()}
+
+
+def _because(reason: "Reason") -> dict[str, str]:
+    return {"basis": reason.basis, "because": reason.said}
