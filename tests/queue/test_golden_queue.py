@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,7 +91,11 @@ def work_on_in_packs(desk: Desk, running: Claim) -> None:
         timing=TIMING,
     )
     desk.commit(running, epoch_passed(losses[:2]), in_packs)
-    ledgers = {"attempt": {"train": 0.1 + 0.2}, "session": {"boot": 7.0, "train": 0.1 + 0.2}, "pace": {"lag_s": 0.1}}
+    ledgers: dict[str, Any] = {
+        "attempt": {"train": 0.1 + 0.2},
+        "session": {"boot": 7.0, "train": 0.1 + 0.2},
+        "pace": {"lag_s": 0.1},
+    }
     desk.database.transact(lambda tx: record_seconds(tx, running, **ledgers, seen_at_s=31.5))
 
 
