@@ -86,7 +86,9 @@ def _sessions_without_gpu(outlook: Outlook) -> int:
 def _place(name: str, seen: Seen) -> str:
     """Say when a session would take the job, and by which reason of the policy."""
     choices = ranked(seen)
-    place = next(index for index, choice in enumerate(choices) if choice.job.name == name)
+    place = next((index for index, choice in enumerate(choices) if choice.job.name == name), None)
+    if place is None:
+        return "a session is just taking it"
     first = choices[0]
     if place == 0:
         return f"it is the next one a session will take: {first.why}"

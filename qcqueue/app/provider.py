@@ -7,9 +7,10 @@ configuration folder.
 import getpass
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from qcqueue.app.settings import Settings, kind_of
-from qcqueue.errors import SettingInvalid
+from qcqueue.errors import SettingInvalid, UnknownName
 from qcqueue.queue.sessions import SessionLine
 from qcqueue.scheduling.profiles.base import Profile
 from qcqueue.scheduling.profiles.catalogue import OWN_FILE, detect, profile
@@ -26,18 +27,19 @@ def profile_here(settings: Settings, environment: Mapping[str, str] | None = Non
 def profile_of_queue(settings: Settings, sessions: Iterable[SessionLine]) -> Profile:
     """Return the profile of the machines that work on a queue: of its newest session that said so.
 
-    Where none has, it is Colab for a queue on Drive, and this machine's for one on a disk. Raises: as `profile_here`.
+    Where none has, or none that this machine knows, it is Colab for a queue on Drive, and this machine's for one on a
+    disk. Raises: as `profile_here`.
     """
     return profile_and_why(settings, sessions)[0]
 
 
 def profile_and_why(settings: Settings, sessions: Iterable[SessionLine]) -> tuple[Profile, str]:
     """Return the profile of the machines that work on a queue, and in a few words why it is this one."""
-    newest = next((line.profile for line in reversed([*sessions]) if line.profile), None)
     if settings.profile:
         return _profile(settings, settings.profile), "named in your settings"
-    if newest:
-        return _profile(settings, newest), "that of the newest session of this queue"
+    for name in dict.fromkeys(line.profile for line in reversed([*sessions]) if line.profile):
+        with suppress(UnknownName):  # another machine's own, or one of a later qcqueue
+            return _profile(settings, name), "that of the newest session of this queue"
     if settings.store and kind_of(settings.store) == "gdrive":
         return _profile(settings, ON_DRIVE), "because the queue is on Google Drive and no session has come yet"
     return _profile(settings, _detected(None)), "as this machine is, because no session has come yet"

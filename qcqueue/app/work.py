@@ -27,11 +27,12 @@ def new_session(
     profile: Profile,
     narrate: Callable[[str], None],
     before: Seconds | None = None,
+    machine_age_s: float | None = None,
 ) -> Session:
     """Wire a session.
 
     profile: what its machine's provider allows. before: what its machine's time went into until now; None where all of
-    this process's was boot.
+    this process's was boot. machine_age_s: how old the machine is, None where that is all.
 
     Raises: ExtraMissing: this machine has no TensorFlow. SettingInvalid: no usable cache.
     """
@@ -58,6 +59,7 @@ def new_session(
         lease=workplace.lease,
         profile=profile,
         worlds=WORLDS,
+        machine_age_s=machine_age_s,
         check_weights=check_weights,
         memory_kills=out_of_memory_kills,
         narrate=narrate,

@@ -49,6 +49,8 @@ def plan(
     seen = see(place, load_settings(store=store))
     tell_age(place)
     if not seen.outlook.ahead:
+        if as_json:
+            print_json({"store": place.store.url, "as_of": iso(place.as_of_s()), "jobs": []})
         narrate("nothing is left to train")
         raise typer.Exit(exits.NOTHING_TO_DO)
     made = make_plan(seen, jobs=jobs or None)
@@ -276,6 +278,8 @@ def _gpu(plan: "Plan") -> str:
         return f"{held}, and the next one comes {window_said(plan.next_gpu, now_s)} ({plan.next_gpu.basis})."
     if plan.next_gpu:
         return f"A GPU comes back {window_said(plan.next_gpu, now_s)} ({plan.next_gpu.basis})."
+    if outlook.at_work:
+        return f"A GPU is held by session {outlook.at_work.id} (your history)."
     because = outlook.quota.returns_because
     return f"A GPU can be had now: {because.said[:1].lower()}{because.said[1:].removesuffix('.')} ({because.basis})."
 

@@ -129,7 +129,7 @@ def _ahead(ahead: "Glance", now_s: float) -> list[str]:
 def _foreseen(line: "ForecastLine", now_s: float) -> str:
     who = f"session {line.session_id} foresaw {ago(line.made_at_s, now_s)}"
     span = f"{by(line.low_s, now_s)} to {by(line.high_s, now_s)}"
-    if line.high_s < now_s:
+    if line.likely_s < now_s:
         return f"{line.study} was to be done by {by(line.likely_s, now_s)}, {span}, as {who}: ask qcqueue plan."
     return f"{line.study} is likely done by {by(line.likely_s, now_s)}, {span} (as {who})."
 

@@ -77,6 +77,8 @@ def simulate(
             raise UserError("--set changes the jobs of a study file, and none is given", hint="qcqueue simulate FILE")
         scene = scene_of_queue(place)
     if not scene.jobs:
+        if as_json:
+            print_json({"jobs": []})
         narrate("nothing is left to train")
         raise typer.Exit(exits.NOTHING_TO_DO)
     found = compare(scene.works, chosen, strategies, costs=scene.costs, seed=seed, seeds=seeds)

@@ -137,7 +137,12 @@ class _Visitor:
         """Run one session to its end."""
         before = HELD.until_now(self._place.clock)
         session = self.session = new_session(
-            self._place, self._limits, profile=self._profile, narrate=self._screen.say, before=before
+            self._place,
+            self._limits,
+            profile=self._profile,
+            narrate=self._screen.say,
+            before=before,
+            machine_age_s=process_age_s(),
         )
         self._screen.begin(self._place.store.url, session.machine)
         with stopping_on_signals(session, self._screen.say, again="another interrupt") as was_interrupted:

@@ -50,11 +50,15 @@ class JobAhead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochsSeen:
-    """The epochs of one job on one processor: how many, and their mean seconds with validation, without compiling."""
+    """The epochs of one job on one processor: how many, and their mean seconds with validation, without compiling.
+
+    on_gpu: TensorFlow computed them with CUDA.
+    """
 
     job_name: str
     model: str
     processor: str
+    on_gpu: bool
     train_images: int
     pixels: int
     trainable: Trainable
@@ -71,7 +75,7 @@ def jobs_ahead(tx: Connection) -> list[JobAhead]:
             state=State(row.state),
             epochs_done=row.epochs_done,
             train_images=DatasetSummary.from_json(parse_json(row.summary)).train if row.summary else 0,
-            processor=row.processor,
+            processor=parse_json(row.identity)["processor"] if row.identity else row.processor,
             was_moved=row.moved,
             sessions_waited=row.sessions_waited,
         )
@@ -85,7 +89,8 @@ def epochs_seen(tx: Connection) -> list[EpochsSeen]:
     """Return what epochs have taken, by job and processor, in the order in which they were trained first."""
     found: dict[tuple[str, str], EpochsSeen] = {}
     for row in tx.execute(_EPOCHS):
-        spec, processor = parse_json(row.spec), parse_json(row.identity)["processor"]
+        spec, identity = parse_json(row.spec), Identity(**parse_json(row.identity))
+        processor = identity.processor
         before = found.get((row.name, processor))
         count = row.number + (before.count if before else 0)
         total_s = row.seconds + (before.mean_s * before.count if before else 0.0)
@@ -94,6 +99,7 @@ def epochs_seen(tx: Connection) -> list[EpochsSeen]:
             job_name=row.name,
             model=row.model,
             processor=processor,
+            on_gpu=bool(identity.cuda or identity.cudnn),
             train_images=DatasetSummary.from_json(parse_json(row.summary)).train if row.summary else 0,
             pixels=height * width,
             trainable=spec["trainable"],
@@ -121,6 +127,15 @@ _LAST_ON = (
     .correlate(jobs)
     .scalar_subquery()
 )
+# What computed an epoch need not be the processor of its session: a job may want the CPU of a machine with a GPU.
+_LAST_AS = (
+    select(epochs.c.identity)
+    .where(epochs.c.job_id == jobs.c.id)
+    .order_by(epochs.c.id.desc())
+    .limit(1)
+    .correlate(jobs)
+    .scalar_subquery()
+)
 _others = attempts.alias("others")
 _WAITED = (
     select(func.count(_others.c.session_id.distinct()))
@@ -133,6 +148,7 @@ _AHEAD = (
         *(jobs.c.name, jobs.c.spec, jobs.c.state, jobs.c.moved),
         _SUMMARY.label("summary"),
         _DONE.label("epochs_done"),
+        _LAST_AS.label("identity"),
         _LAST_ON.label("processor"),
         _WAITED.label("sessions_waited"),
     )

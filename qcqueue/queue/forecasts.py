@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, exists, func, insert, select
+from sqlalchemy import Connection, bindparam, exists, func, insert, select
 
 from qcqueue.core.states import State
 from qcqueue.database.schema import forecasts, jobs, results
@@ -29,10 +29,10 @@ class ForecastLine:
 
 
 def note_forecasts(tx: Connection, made: Iterable[ForecastLine]) -> None:
-    """Write down what a session expects."""
-    rows = [{name: getattr(line, name) for name in _COLUMNS} for line in made]
-    if rows:
-        tx.execute(insert(forecasts), rows)
+    """Write down what a session expects; whoever was not told that it was written may do so again."""
+    for line in made:
+        if not tx.execute(_SAME, {"session": line.session_id, "about": line.study, "made": line.made_at_s}).first():
+            tx.execute(insert(forecasts), {name: getattr(line, name) for name in _COLUMNS})
 
 
 def forecast_lines(tx: Connection) -> list[ForecastLine]:
@@ -57,6 +57,11 @@ def newest_forecasts(tx: Connection) -> list[ForecastLine]:
 
 
 _COLUMNS = ("session_id", "study", "made_at_s", "low_s", "likely_s", "high_s")
+_SAME = select(forecasts.c.id).where(
+    forecasts.c.session_id == bindparam("session"),
+    forecasts.c.study.is_not_distinct_from(bindparam("about")),
+    forecasts.c.made_at_s == bindparam("made"),
+)
 # When the last job of a study was done; a study with a job that is not done has no such moment.
 _DONE_AT = (
     select(jobs.c.study, func.max(results.c.committed_at_s).label("done_at_s"))

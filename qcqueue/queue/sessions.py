@@ -33,7 +33,8 @@ class SessionLine:
 
     ended_at_s is None for a session that vanished or is at work; seen_at_s is the last moment by which it is known to
     have lived, None where an older qcqueue did not write that down. profile names what its provider allows, empty where
-    that was not written down, as has_gpu is None then; promised_until_s is how long it was said to live.
+    that was not written down, as has_gpu is None then; promised_until_s is how long it was said to live; machine is the
+    same for sessions of one machine.
     """
 
     id: str
@@ -48,6 +49,7 @@ class SessionLine:
     profile: str = ""
     has_gpu: bool | None = None
     promised_until_s: float | None = None
+    machine: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -88,6 +90,7 @@ def session_lines(tx: Connection) -> tuple[SessionLine, ...]:
     return tuple(
         SessionLine(
             id=row.id,
+            machine=row.machine,
             host=row.host,
             processor=row.processor,
             started_at_s=row.started_at_s,

@@ -22,6 +22,7 @@ from qcqueue.database.base import Database
 from qcqueue.errors import BadData, BlobMissing, DigestMismatch, StoreError, TrainingError, WeightsUnavailable
 from qcqueue.queue import attempts
 from qcqueue.queue.blobs import mark_deleted
+from qcqueue.queue.forecasts import ForecastLine, note_forecasts
 from qcqueue.queue.values import Checkpoint, Claim, State
 from qcqueue.storage.base import Blob, Moved, Store, silently
 from qcqueue.worker.restore import Restored, fetch_once, restore_newest
@@ -89,6 +90,8 @@ class Attempt:
         """How often the database has agreed that this attempt is live."""
         self.lag_s: float | None = None
         """How long the last state took from the spool to its commit."""
+        self.foreseen: list[ForecastLine] = []
+        """What its session expects of the days to come, until it is written down with a save."""
         self.pace: Mapping[str, float] = {}
         """What was measured to decide how often to save; it is written down with every write."""
         self._taken_s: float | None = None
@@ -316,18 +319,24 @@ class Attempt:
     def _committed(self, items: list[attempts.Progress]) -> attempts.Committed:
         self.spool.note_doing("committing")
         return self._write(
-            lambda tx: attempts.commit_progress(
-                tx,
-                self.claim,
-                items,
-                stored=self._put_here.keys(),
-                mended=self._bad & self._put_here.keys(),
-                trained_before_s=None if self._timeline else self._began_with_s,
-                keep=keep_last_two,
-                now_s=self._clock.now_s(),
-            ),
+            lambda tx: self._commit_in(tx, items),
             saving=(items[-1].record, [item.timing for item in items if item.timing is not None]),
         )
+
+    def _commit_in(self, tx: "Connection", items: list[attempts.Progress]) -> attempts.Committed:
+        committed = attempts.commit_progress(
+            tx,
+            self.claim,
+            items,
+            stored=self._put_here.keys(),
+            mended=self._bad & self._put_here.keys(),
+            trained_before_s=None if self._timeline else self._began_with_s,
+            keep=keep_last_two,
+            now_s=self._clock.now_s(),
+        )
+        if not committed.missing:
+            note_forecasts(tx, self.foreseen)
+        return committed
 
     def _store_anew(self, missing: AbstractSet[str], items: Iterable[attempts.Progress]) -> None:
         """Let go of what somebody has retired meanwhile, so that the next try stores it again, in another place."""
@@ -375,7 +384,7 @@ class Attempt:
         self.spool.release(held)
 
     def _note_committed(self, items: list[attempts.Progress], held: Held | None, redone: AbstractSet[int]) -> None:
-        self.has_saved = True
+        self.has_saved, self.foreseen = True, []
         self._note_saved(items[-1].record)
         epochs = [SavedEpoch(it.record.history[-1], it.timing) for it in items if it.timing is not None]
         self._news += epochs

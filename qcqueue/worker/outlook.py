@@ -16,7 +16,7 @@ from qcqueue.core.words import DAY_S
 from qcqueue.queue.ahead import EpochsSeen, JobAhead, epochs_seen, jobs_ahead
 from qcqueue.queue.sessions import SessionLine, session_lines
 from qcqueue.scheduling.campaigns.coming import Account
-from qcqueue.scheduling.campaigns.forecast import Forecast, forecast
+from qcqueue.scheduling.campaigns.forecast import WORLDS, Forecast, forecast
 from qcqueue.scheduling.campaigns.play import Costs, Work
 from qcqueue.scheduling.campaigns.strategies import STRATEGIES
 from qcqueue.scheduling.estimates import (
@@ -36,6 +36,7 @@ from qcqueue.scheduling.policies import Job
 from qcqueue.scheduling.profiles.base import Profile
 from qcqueue.scheduling.quota import Quota, reckon_quota
 from qcqueue.scheduling.survival import Life, learnt_life
+from qcqueue.worker.view import Ending
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -64,7 +65,7 @@ class Outlook:
     def life(self, *, has_gpu: bool) -> Life:
         """Return how long a session of this provider lives, by those of its kind that are over."""
         lives = [
-            Lifetime(held_s=line.held_s, was_taken=line.ended_at_s is None)
+            Lifetime(held_s=line.held_s, was_taken=self._was_taken(line))
             for line in self._of_this_kind(has_gpu=has_gpu)
             if self._is_over(line)
         ]
@@ -78,8 +79,9 @@ class Outlook:
                 started_at_s=line.started_at_s,
                 ended_at_s=line.started_at_s + line.held_s,
                 processor_is_gpu=bool(line.has_gpu),
-                gpu_refused=line.has_gpu is False and self.lends_gpus,
-                was_taken=line.ended_at_s is None,
+                # Who came for its CPU has trained on it.
+                gpu_refused=line.has_gpu is False and self.lends_gpus and not line.attempts,
+                was_taken=self._was_taken(line),
             )
             for line in self._of_this_profile()
             if self._is_over(line)
@@ -88,7 +90,7 @@ class Outlook:
 
     @property
     def lends_gpus(self) -> bool:
-        """Whether the provider gives GPUs for a time, so that a session without one was refused it."""
+        """Whether the provider gives GPUs for a time, so that a session may come that is refused one."""
         return self.profile.cool_off is not None or self.profile.window is not None
 
     @cached_property
@@ -190,19 +192,28 @@ class Outlook:
                 )
         return found
 
-    def forecast(self, processor: Processor, *, jobs: int | None, rng: Rng, worlds: int | None = None) -> Forecast:
+    def forecast(
+        self,
+        processor: Processor,
+        *,
+        jobs: int | None,
+        rng: Rng,
+        worlds: int = WORLDS,
+        account: Account | None = None,
+    ) -> Forecast:
         """Say when all that is ahead will be done, by sessions on a processor that each end after so many jobs.
 
-        jobs: None for as many as a session lives for. Nothing is said of a study, or of all, where a job of it is of
-        unknown length.
+        jobs: None for as many as a session lives for. account: what is known of the windows to come, where somebody
+        knows more than the queue. Nothing is said of a study, or of all, where a job of it is of unknown length.
         """
         works, strategy = self.works(processor), replace(STRATEGIES["qcqueue"], jobs=jobs)
-        found = forecast(works, self.account(), strategy, self.costs(), share=self.share, rng=rng, worlds=worlds)
+        known = account or self.account()
+        found = forecast(works, known, strategy, self.costs(), share=self.share, rng=rng, worlds=worlds)
         left_out = {job.name for job in self.ahead} - {work.name for work in works}
         if not left_out:
             return found
-        known = set(found.studies) - {name.partition("/")[0] for name in left_out}
-        return replace(found, all=None, studies={study: it for study, it in found.studies.items() if study in known})
+        told = set(found.studies) - {name.partition("/")[0] for name in left_out}
+        return replace(found, all=None, studies={study: it for study, it in found.studies.items() if study in told})
 
     def costs(self) -> Costs:
         """Return what is not training, as far as it was measured."""
@@ -242,7 +253,9 @@ class Outlook:
                     image_pixels=it.pixels,
                     trainable=it.trainable,
                 ),
-                processor=Processor(name=it.processor, is_gpu=any(is_same_kind(it.processor, gpu) for gpu in gpus)),
+                processor=Processor(
+                    name=it.processor, is_gpu=it.on_gpu or any(is_same_kind(it.processor, gpu) for gpu in gpus)
+                ),
                 seconds=it.mean_s,
             )
             for it in self.epochs
@@ -260,6 +273,17 @@ class Outlook:
         """Say whether a session has ended; of one between two jobs that is not written, but it was seen just now."""
         was_seen_s = line.seen_at_s or line.started_at_s
         return line.is_over and (line.ended_at_s is not None or was_seen_s < self.now_s - BETWEEN_JOBS_S)
+
+    def _was_taken(self, line: SessionLine) -> bool:
+        """Say whether the provider took the machine away: it was not seen again, or its promised time was up."""
+        if line.ended_at_s is not None:
+            return line.promised_until_s is not None and line.ended_how == Ending.LIMIT
+        return not line.machine or self._last_on[line.machine] == line.id
+
+    @cached_property
+    def _last_on(self) -> dict[str, str]:
+        """The last session of each machine: it had outlived whatever ended those before."""
+        return {line.machine: line.id for line in self.sessions}
 
     def _of_this_kind(self, *, has_gpu: bool) -> list[SessionLine]:
         return [line for line in self._of_this_profile() if line.has_gpu in (None, has_gpu)]

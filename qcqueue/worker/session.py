@@ -31,7 +31,6 @@ from qcqueue.errors import (
     TrainingError,
 )
 from qcqueue.queue.claim import begin_session, claim, claim_held_by, end_session, note_seen
-from qcqueue.queue.forecasts import ForecastLine, note_forecasts
 from qcqueue.queue.sessions import SessionLine, session_lines
 from qcqueue.queue.values import Candidate, Checkpoint, Claim, LiveAttempt
 from qcqueue.scheduling.policies import Choice, first_clear
@@ -56,6 +55,8 @@ MOST_DEATHS = 3
 
 # How long a person who wants to leave is kept waiting for a store that takes nothing.
 GIVE_UP_S = 60.0
+
+WORST_FIRST = (Ending.JOB_FAILED, Ending.LEASE_LOST, Ending.JOB_HELD, Ending.NEAR_END)
 
 # Phases in which a trainer makes nothing that is worth waiting for.
 MAKES_NOTHING = ("starting", "loading", "building", "compiling", "waiting", "restoring", "validating", "evaluating")
@@ -204,8 +205,7 @@ class Session:
         self._estate.salvage(seen)
         self._timeline.go_on_with(Part.CONTENTION)
         self._beat_now()  # all this can have taken minutes, and a lease must not be born old
-        foreseen = self._chooser.foresee(self.id) if None in seen.obstacles.values() else []
-        held, sessions = self._tools.database.transact(lambda tx: self._take(tx, seen, foreseen))
+        held, sessions = self._tools.database.transact(lambda tx: self._take(tx, seen))
         self._pace.sessions_were(sessions)
         self._may_hold = False
         self._estate.clear(seen)
@@ -220,13 +220,9 @@ class Session:
             return self._go(self._look)
         return self._leave(self._worst or (Ending.FINISHED if self._jobs else Ending.NOTHING_TO_DO))
 
-    def _take(
-        self, tx: "Connection", seen: Sight, foreseen: Sequence[ForecastLine]
-    ) -> tuple[Claim | None, tuple[SessionLine, ...]]:
+    def _take(self, tx: "Connection", seen: Sight) -> tuple[Claim | None, tuple[SessionLine, ...]]:
         """Claim a job, unless one is held: whoever was not told what came of a claim may hold a job already."""
-        held = claim_held_by(tx, self.id)
-        if held is None and (held := self._claim(tx, seen)):
-            note_forecasts(tx, foreseen)
+        held = claim_held_by(tx, self.id) or self._claim(tx, seen)
         if held:  # from here on its time is accounted for, should it vanish before the first commit
             own = canonical_json(self._timeline.ledgers(None)[0])
             note_seen(tx, self.id, self._tools.clock.now_s(), seconds=own)
@@ -295,6 +291,7 @@ class Session:
             attempt.spool.open(replace(order, resumes=False))
             self._start_trainer(attempt.spool)
         attempt.spool.resume_with(restored.chosen.record if restored.chosen else None)
+        attempt.foreseen = self._chooser.foresee(self.id)  # it is written down with the first save
         self._resumed, self._waiting_for = _where_from(restored.chosen), None
         self._tools.narrate(f"{held.job_name}, attempt {held.attempt}: {self._resumed}")
         return self._go(self._watch if self._estate.is_tidy else self._tidy)
@@ -356,11 +353,11 @@ class Session:
         if refusal := attempt.spool.refusal():
             return self._refused(refusal)
         failure = attempt.spool.failure()
-        if failure is None and not self._stop_reason and exit_code != 0:
+        if failure is None and not (self._stop_reason or self._hopeless) and exit_code != 0:
             failure = self._fatal(exit_code)
         if failure:
             return self._failed(failure)
-        if exit_code == 0 and self._hopeless and not self._stop_reason:
+        if self._hopeless:  # whatever has come since: what was written before its answer was lost is written again
             attempt.stop(self._hopeless)
             self._survey.pass_over(attempt.claim.job_name, self._hopeless)
             return self._job_over(Ending.NEAR_END)
@@ -440,10 +437,14 @@ class Session:
     def _job_over(self, ending: Ending | None) -> float | None:
         self._drop()
         self._jobs += 1
-        self._worst = self._worst or ending
+        self._note(ending)
         if self._limits.jobs is not None and self._jobs >= self._limits.jobs:
             return self._leave(self._worst or Ending.FINISHED)
         return self._go(self._look)
+
+    def _note(self, ending: Ending | None) -> None:
+        """Remember the worst that has come of a job."""
+        self._worst = min((it for it in (self._worst, ending) if it), key=WORST_FIRST.index, default=None)
 
     def _stopped(self, ending: Ending) -> float:
         self._working().stop(str(ending))
@@ -477,7 +478,7 @@ class Session:
     def _remedied(self, attempt: Attempt, failure: Failure) -> float | None:
         """Do what the spec allows about a failure: go on on the CPU, hold the job for a person, or let it fail."""
         name = attempt.claim.job_name
-        match remedy(failure.cause, failure.message, attempt.claim.spec, self._tried(attempt.claim)):
+        match remedy(failure.cause, failure.message, attempt.claim.spec, self._tried(attempt)):
             case UseTheCpu(why):
                 attempt.stop(why)
                 self._on_cpu.add(name)
@@ -488,30 +489,34 @@ class Session:
                 attempt.hold(why)
                 self._tools.narrate(f"{name} is held: {why}")
                 self._drop()
-                self._worst = self._worst or Ending.JOB_HELD  # no job of this session's: the next one gets the machine
+                self._note(Ending.JOB_HELD)  # it counts as no job of this session: the next one gets the machine
                 return self._go(self._look)
             case Fail():
                 attempt.fail(failure)
                 self._tools.narrate(f"{name} failed: {failure.message}")
                 return self._job_over(Ending.JOB_FAILED)
 
-    def _tried(self, held: Claim) -> Tried:
-        """Say where a job was tried. A GPU that is lent for a time is not kept waiting for a CPU."""
-        machine, on_cpu = self._tools.machine, held.job_name in self._on_cpu
+    def _tried(self, attempt: Attempt) -> Tried:
+        """Say where a job was tried. A GPU that is lent for a time is not kept waiting for a CPU.
+
+        Neither is a CPU offered to a run that has begun here and may go on only as it began.
+        """
+        held, machine = attempt.claim, self._tools.machine
+        on_cpu, bound = held.job_name in self._on_cpu, attempt.has_saved and held.spec.lineage != "any"
         newest = held.checkpoints[0].record if held.checkpoints else None
         lends_gpus = self._chooser.outlook is not None and self._chooser.outlook.lends_gpus
         return Tried(
             processor=machine.cpu if on_cpu else machine.processors(held.spec.device)[0],
             on_gpu=machine.has_gpu and held.spec.device != "cpu" and not on_cpu,
             begun_on=newest.identity if newest else None,
-            cpu=None if lends_gpus or on_cpu else machine.cpu or None,
+            cpu=None if lends_gpus or on_cpu or bound else machine.cpu or None,
         )
 
     def _lost(self, lease_lost: LeaseLost) -> float | None:
         self._tools.narrate(str(lease_lost))
         self._drop(Part.LOST)
         if self._limits.jobs is None:  # whoever took this one away has left the others
-            self._worst = self._worst or Ending.LEASE_LOST
+            self._note(Ending.LEASE_LOST)
             return self._go(self._look)
         return self._leave(Ending.LEASE_LOST)
 

@@ -33,5 +33,7 @@ class Tools:
     narrate: Callable[[str], None]
     worlds: int = 0
     """In how many possible worlds the study is played out when a job is taken, to foresee when it will be done."""
+    machine_age_s: float | None = None
+    """How old the machine is, where that is more than what lies before this session in its ledger."""
     before: Seconds = field(default_factory=dict)
     """What this machine's time went into before the session, as far as it belongs to it."""

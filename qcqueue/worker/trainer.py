@@ -76,14 +76,16 @@ def spools_from_input(clock: Clock) -> "SimpleQueue[tuple[Spool, float]]":
     spools: SimpleQueue[tuple[Spool, float]] = SimpleQueue()
 
     def listen() -> None:
-        with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as said:
-            if line := said.readline():
-                spool = Spool(Path(json.loads(line)))
-                spool.report(Progress(phase="starting"))  # seen at once, while the libraries may still load
-                spools.put((spool, clock.monotonic_s()))
-            while said.read(1):
-                pass
-        os._exit(1)
+        try:
+            with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as said:
+                if line := said.readline():
+                    spool = Spool(Path(json.loads(line)))
+                    spool.report(Progress(phase="starting"))  # seen at once, while the libraries may still load
+                    spools.put((spool, clock.monotonic_s()))
+                while said.read(1):
+                    pass
+        finally:  # an error here must not leave a process that nobody can end
+            os._exit(1)
 
     threading.Thread(target=listen, daemon=True).start()
     return spools

@@ -193,8 +193,8 @@ def test_a_failed_job_that_is_retried_waits_again(house: House) -> None:
 @pytest.mark.parametrize(
     ("lineage", "where"),
     [
-        ("same", "a a processor"),
-        ("refuse", "a machine exactly like that of before (a processor, TensorFlow 2.20 and Keras 3.13)"),
+        ("same", "a Tesla T4"),
+        ("refuse", "a machine exactly like that of before (Tesla T4, TensorFlow 2.20 and Keras 3.13)"),
     ],
 )
 def test_a_job_that_waits_for_a_machine_says_which_and_how_to_stop_waiting(

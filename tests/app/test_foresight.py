@@ -107,9 +107,15 @@ def test_the_newest_forecast_of_each_study_that_is_not_done_is_told(place: Workp
 
     def note(study: str | None, likely_s: float) -> None:
         line = ForecastLine(
-            session_id=held.session_id, study=study, made_at_s=1.0, low_s=likely_s, likely_s=likely_s, high_s=likely_s
+            session_id=held.session_id,
+            study=study,
+            made_at_s=20.0 - likely_s,
+            low_s=likely_s,
+            likely_s=likely_s,
+            high_s=likely_s,
         )
-        place.transact(lambda tx: note_forecasts(tx, [line]))
+        for _ in range(2):  # who is not told of the first time writes it again
+            place.transact(lambda tx: note_forecasts(tx, [line]))
 
     def newest() -> dict[str | None, float]:
         with place.read() as tx:

@@ -176,7 +176,7 @@ def attend(
     session_id, now_s = place.ids.new(), place.clock.now_s()
     came_s = now_s - ago_s
     arrived: dict[str, Any] = {"processor": processor, "profile": profile, "has_gpu": has_gpu}
-    arrived |= {"machine": "m1", "host": "colab-7", "promised_until_s": promised_until_s}
+    arrived |= {"machine": f"vm-{session_id}", "host": "colab-7", "promised_until_s": promised_until_s}
     place.transact(lambda tx: begin_session(tx, session_id, **arrived, now_s=came_s))
     held = place.transact(lambda tx: claim(tx, session_id, gone={}, choose=lambda jobs: name, now_s=came_s))
     assert held is not None
@@ -193,13 +193,10 @@ def attend(
     return held
 
 
-def train(
-    place: Workplace, held: Claim, *epochs: int, processor: str | None = None, lineage: int = 1
-) -> TrainingRecord:
+def train(place: Workplace, held: Claim, *epochs: int, processor: str = "Tesla T4", lineage: int = 1) -> TrainingRecord:
     """Commit these epochs as a session does with what its trainer hands over."""
     record = replace(a_record(), lineage=lineage)
-    if processor:
-        record = replace(record, identity=replace(record.identity, processor=processor))
+    record = replace(record, identity=replace(record.identity, processor=processor))
     for epoch in range(1, max(epochs) + 1):
         record = record.with_epoch(_metrics(epoch), patience=0)
         if epoch in epochs:

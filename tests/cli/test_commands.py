@@ -295,7 +295,7 @@ def test_show_as_json_has_the_promised_fields(house: House, answer: Answer) -> N
     assert said["state"] == "done"
     assert [epoch["epoch"] for epoch in said["epochs"]] == [1, 2, 3]
     assert all(set(epoch) >= EPOCH_FIELDS for epoch in said["epochs"])
-    assert said["epochs"][0]["processor"] == "a processor"
+    assert said["epochs"][0]["processor"] == "Tesla T4"
     result = said["result"]
     assert {"weights_sha256", "history_sha256", "predictions_sha256", "validation", "test"} <= set(result)
     assert all(re.fullmatch("[0-9a-f]{64}", result[name]) for name in result if name.endswith("_sha256"))

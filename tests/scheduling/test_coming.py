@@ -63,6 +63,16 @@ def test_what_was_used_before_counts() -> None:
     assert first(half_spent, 1)[0] == Window(begins_s=0.0, held_s=HOUR_S)
 
 
+def test_sessions_of_seconds_use_up_an_allowance_and_it_returns_all_the_same() -> None:
+    life = learnt_life([], profile=Spread(low_s=5.0, likely_s=20.0, high_s=50.0, basis=Basis.PROFILE))
+    an_hour = Allowance(allowed_s=HOUR_S, period_s=DAY_S, basis=Basis.PROFILE)
+    used = tuple((-DAY_S + 17.1 * number, -DAY_S + 17.1 * number + 17.0 + 1 / 3) for number in range(240))
+    for seed in range(20):
+        assert len(first(Account(life=life, allowance=an_hour, used=used), 400, seed=seed)) == 400
+    nothing = Allowance(allowed_s=30.0, period_s=DAY_S, basis=Basis.PROFILE)
+    assert len(first(Account(life=life, allowance=nothing), 50)) == 50
+
+
 def test_where_nothing_ends_a_session_the_account_says_so() -> None:
     assert Account(life=ENDLESS).is_endless
     assert not Account(life=TWO_HOURS).is_endless

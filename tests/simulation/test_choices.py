@@ -108,10 +108,11 @@ def test_a_promise_is_a_deadline_and_is_written_down(root: Path) -> None:
 def test_a_session_foresees_its_own_end_where_its_provider_takes_machines_away(root: Path) -> None:
     colab = Colab(root, [a_job(2)])
     began_s = colab.time.now_s
-    colab.session(profile=lent(likely_s=500.0, high_s=900.0), taken_after_s=2.0)
+    colab.session(profile=lent(likely_s=500.0, high_s=900.0), limits=Limits(max_epochs=1, jobs=None))
     with colab.database.read() as tx:
         (line,) = forecast_lines(tx)
     assert (line.session_id, line.study, line.came_at_s) == ("s1", None, None)
+    assert line.not_before_s is not None  # it left by itself
     assert line.low_s - began_s == pytest.approx(DAY_ZERO_S + 500, abs=3)
     assert line.high_s - began_s == pytest.approx(DAY_ZERO_S + 900, abs=3)
     colab.session()

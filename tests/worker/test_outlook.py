@@ -7,7 +7,7 @@ import pytest
 from qcqueue.clock import seeded
 from qcqueue.core.states import State
 from qcqueue.queue.ahead import EpochsSeen, JobAhead
-from qcqueue.queue.sessions import SessionLine
+from qcqueue.queue.sessions import SessionAttempt, SessionLine
 from qcqueue.scheduling.estimates import Processor
 from qcqueue.scheduling.profiles.catalogue import profile
 from qcqueue.testing.specs import a_spec
@@ -84,6 +84,7 @@ def test_the_cpu_that_was_measured_on_is_the_one_to_expect() -> None:
         job_name="s/cpu",
         model="VGG16",
         processor="Xeon",
+        on_gpu=False,
         train_images=2200,
         pixels=5625,
         trainable="all",
@@ -113,3 +114,42 @@ def test_nothing_is_said_of_a_study_with_a_job_of_unknown_length() -> None:
     assert found.all is None
     assert set(found.studies) == {"two"}
     assert set(found.jobs) == {"one/a", "two/a"}
+
+
+def vanished(machine: str, began_s: float, *, held_s: float = 50.0) -> SessionLine:
+    line = a_session("Tesla T4", has_gpu=True, profile="colab-free", began_s=began_s)
+    attempt = SessionAttempt(job_name="s/a", number=1, started_at_s=began_s, ended_at_s=began_s + held_s, seconds={})
+    seen = {"seen_at_s": began_s + held_s, "attempts": (attempt,), "machine": machine}
+    return replace(line, ended_at_s=None, ended_how=None, **seen)  # type: ignore[arg-type]
+
+
+def test_a_machine_that_was_seen_again_was_not_taken_away() -> None:
+    crashed, taken = vanished("a", 0.0), vanished("b", 100.0)
+    again = replace(a_session("Tesla T4", has_gpu=True, profile="colab-free", began_s=60.0), machine="a")
+    outlook = an_outlook(sessions=(crashed, again, taken), name="colab-free")
+    once = an_outlook(sessions=(taken,), name="colab-free")
+    assert outlook.quota.cool_off == once.quota.cool_off
+    assert outlook.life(has_gpu=True).seen == 3
+
+
+def test_a_session_that_left_when_its_promised_time_was_up_was_taken_away() -> None:
+    left = replace(a_session("Tesla T4", has_gpu=True, profile="colab-free"), ended_how="reached its limit")
+    assert an_outlook(sessions=(left,), name="colab-free").quota.returns_at_s is None
+    promised = replace(left, promised_until_s=60.0)
+    assert an_outlook(sessions=(promised,), name="colab-free").quota.returns_at_s is not None
+
+
+def test_epochs_of_before_sessions_told_of_gpus_count_as_what_computed_them() -> None:
+    seen = EpochsSeen(
+        job_name="s/a",
+        model="VGG16",
+        processor="Tesla T4",
+        on_gpu=True,
+        train_images=2200,
+        pixels=5625,
+        trainable="all",
+        count=3,
+        mean_s=15.0,
+    )
+    outlook = an_outlook(a_job("s/a"), epochs=(seen,), sessions=(a_session("Tesla T4", has_gpu=None),))
+    assert [work.epoch_s for work in outlook.works(T4)] == [15.0]

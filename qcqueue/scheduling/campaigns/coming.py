@@ -84,17 +84,12 @@ class _Spent:
 
     def returns_s(self, at_s: float) -> float:
         """Return when there is enough for a session, from at_s on: what was used first returns first."""
-        while self._allowance is not None and self.left_s(at_s) < SHORTEST_S:
-            self._forget(at_s)
-            at_s = max(at_s, self._used[0][1] + self._allowance.period_s)
+        while self._allowance is not None and self._used and self.left_s(at_s) < SHORTEST_S:
+            # Each is let go once, whatever the last bit of a sum says, so this ends.
+            at_s = max(at_s, self._used.popleft()[1] + self._allowance.period_s)
         return at_s
 
     def _counted_s(self, at_s: float) -> float:
         assert self._allowance is not None, "nothing is counted where nothing is limited"
         since_s = at_s - self._allowance.period_s
         return sum(max(0.0, until_s - max(from_s, since_s)) for from_s, until_s in self._used)
-
-    def _forget(self, at_s: float) -> None:
-        assert self._allowance is not None, "nothing is counted where nothing is limited"
-        while self._used and self._used[0][1] <= at_s - self._allowance.period_s:
-            self._used.popleft()

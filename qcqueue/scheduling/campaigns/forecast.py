@@ -60,14 +60,14 @@ def forecast(
     *,
     share: float,
     rng: Rng,
-    worlds: int | None = None,
+    worlds: int = WORLDS,
 ) -> Forecast:
     """Play what is left of some jobs in many worlds; their names begin with those of their studies.
 
-    share: which part of the calendar becomes training, for deadlines. worlds: how many, None for as many as make a date
-    worth reading in the time a person waits for it.
+    share: which part of the calendar becomes training, for deadlines. worlds: how many at most; a long queue gets
+    fewer, so that nobody waits for its dates.
     """
-    worlds = worlds or max(FEWEST_WORLDS, min(WORLDS, JOBS_IN_ALL // max(len(works), 1)))
+    worlds = min(worlds, max(FEWEST_WORLDS, JOBS_IN_ALL // max(len(works), 1)))
     mean_s = min(account.life.mean_s, LONGEST_S)
     played = [
         play(
