@@ -7,8 +7,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, Select, bindparam, func, insert, select
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from qcqueue.database.schema import FORMAT, meta, metadata
@@ -22,6 +23,14 @@ def make_tables(tx: Connection) -> None:
     """Make an empty queue of today's format."""
     metadata.create_all(tx)
     tx.execute(insert(meta).values(format=FORMAT))
+
+
+def each(name: str) -> Select[Any]:
+    """Return the values of a list for an IN, to be given under this name as JSON.
+
+    SQLAlchemy writes a list of its own into the statement anew each time, which takes longer than to run it.
+    """
+    return select(func.json_each(bindparam(name)).table_valued("value").c.value)
 
 
 def unknown_format(place: Path | str, found: object) -> UnknownFormat:

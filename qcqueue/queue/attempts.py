@@ -108,17 +108,18 @@ _STANDING = (attempts.c.id, attempts.c.job_id, attempts.c.outcome, attempts.c.re
 _IS_THIS = and_(jobs.c.name == bindparam("job"), attempts.c.number == bindparam("attempt"))
 _ATTEMPT = select(*_STANDING).join_from(attempts, jobs).where(_IS_THIS)
 _LEDGER = select(attempts.c.seconds, attempts.c.pace).join_from(attempts, jobs).where(_IS_THIS)
-# With what it wrote last, newest first: whoever writes the same again can only mean these.
+# With the last checkpoints of the job, newest first: whoever writes the same again can only mean those of its own.
 _WRITTEN = (
     select(
         *_STANDING,
+        checkpoints.c.attempt_id,
         checkpoints.c.state_sha256,
         checkpoints.c.epochs_done,
         checkpoints.c.steps_done,
         exists().where(epochs.c.job_id == jobs.c.id, ~epochs.c.official).label("has_replaced_epochs"),
     )
     .join_from(attempts, jobs)
-    .outerjoin(checkpoints, and_(checkpoints.c.job_id == jobs.c.id, checkpoints.c.attempt_id == attempts.c.id))
+    .outerjoin(checkpoints, checkpoints.c.job_id == jobs.c.id)
     .where(_IS_THIS)
     .order_by(checkpoints.c.id.desc())
     .limit(bindparam("most"))
@@ -344,7 +345,7 @@ def _compare(
     """
     written = tx.execute(_WRITTEN, {"job": held.job_name, "attempt": held.attempt, "most": max(len(items), 1)}).all()
     attempt = _live(held, written[0])
-    known = {(row.state_sha256, row.epochs_done, row.steps_done) for row in written}
+    known = {(it.state_sha256, it.epochs_done, it.steps_done) for it in written if it.attempt_id == attempt.id}
     redone: frozenset[int] = frozenset()
     if written[0].has_replaced_epochs:
         finished = [item.record.epochs_done for item in items if item.timing]

@@ -25,8 +25,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 
-from qcqueue.core.canonical import parse_json
+from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.database.schema import attempts, blobs, checkpoints, datasets, jobs, packs, results
+from qcqueue.database.sqlite import each
 from qcqueue.storage.base import Blob
 
 
@@ -72,7 +73,7 @@ def find_blobs(tx: Connection, sha256s: Collection[str]) -> tuple[Blob, ...]:
     """Return the blobs of these digests, in the order of the digests."""
     if not sha256s:
         return ()
-    return tuple(blob_of(row) for row in tx.execute(_FIND, {"sha256s": list(sha256s)}))
+    return tuple(blob_of(row) for row in tx.execute(_FIND, {"sha256s": canonical_json(list(sha256s))}))
 
 
 def find_blob(tx: Connection, sha256: str) -> Blob:
@@ -152,7 +153,7 @@ _NAME = _INSERT.on_conflict_do_update(
         **{name: _INSERT.excluded[name] for name in ("size_bytes", "stored_at_s", "deleted_at_s", "place")},
     },
 )
-_FIND = select(*BLOB).where(blobs.c.sha256.in_(bindparam("sha256s", expanding=True))).order_by(blobs.c.sha256)
+_FIND = select(*BLOB).where(blobs.c.sha256.in_(each("sha256s"))).order_by(blobs.c.sha256)
 _LIVE = select(*BLOB).where(
     blobs.c.sha256.in_(
         union_all(select(checkpoints.c.state_sha256).where(IS_KEPT), select(packs.c.sha256)).scalar_subquery()

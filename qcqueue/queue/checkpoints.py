@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, exists, insert, select, union_all, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, insert, or_, select, union_all, update
 
-from qcqueue.core.canonical import parse_json
+from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.records import TrainingRecord
 from qcqueue.database.schema import blobs, checkpoints, packs
+from qcqueue.database.sqlite import each
 from qcqueue.queue.blobs import BLOB, IS_KEPT, IS_NAMED, blob_of
 from qcqueue.queue.values import Checkpoint, State
 from qcqueue.storage.base import Blob
@@ -30,7 +31,8 @@ class Kept:
 
 
 Keep = Callable[[Sequence[Kept]], set[int]]
-"""A retention policy: from the kept checkpoints of a job, the ids of those to keep."""
+"""A retention policy: from the kept checkpoints of a job, the ids of those to keep: of a state all its ids or none,
+because only the newest of them is sure to have a record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +76,12 @@ def _adopted(tx: Connection, job_id: int) -> tuple[Sequence[Any], dict[tuple[int
     """Adopt; return the kept checkpoints, newest first, and what they name beside heads, by checkpoint and part."""
     rows: Sequence[Any] = tx.execute(_RESUMABLE, {"job_id": job_id}).all()
     named: dict[tuple[int, str], list[str]] = {}
-    for checkpoint_id, part, sha256 in tx.execute(_PACKS, {"ids": [row.id for row in rows]}).all():
+    for checkpoint_id, part, sha256 in tx.execute(_PACKS, {"job_id": job_id}).all():
         named.setdefault((checkpoint_id, part), []).append(sha256)
     states = {row.epochs_done: row.state_sha256 for row in reversed(rows) if row.steps_done == 0}
     adopted = []
     for row in rows:
-        if row.epochs_done == 0 or (row.id, "best") in named or (row.id, "state") in named:
+        if row.epochs_done == 0 or not row.record or (row.id, "best") in named or (row.id, "state") in named:
             continue
         best = TrainingRecord.from_json(parse_json(row.record)).best_epoch
         if best in states:
@@ -96,7 +98,7 @@ def named_now(tx: Connection, wanted: Mapping[str, Blob]) -> tuple[set[str], set
     Somebody may be deleting such a copy at this moment: it was named, and nothing names it any more.
     """
     named, doomed = set(), set()
-    for row in tx.execute(_NAMED_NOW, {"sha256s": list(wanted)}):
+    for row in tx.execute(_NAMED_NOW, {"sha256s": canonical_json(list(wanted))}):
         if row.is_named:
             named.add(row.sha256)
         elif row.place and row.place == wanted[row.sha256].place:
@@ -106,7 +108,9 @@ def named_now(tx: Connection, wanted: Mapping[str, Blob]) -> tuple[set[str], set
 
 def write(tx: Connection, job_id: int, new: Sequence[Written], keep: Keep) -> tuple[Blob, ...]:
     """Write checkpoints whose blobs are all recorded, and retire what the policy gives up; return what that freed."""
-    tx.execute(_INSERT, [it.row for it in new])
+    # A state that stands twice is taken up where it is furthest, so only there its record is of use.
+    furthest = {it.state.head.sha256: it for it in new}
+    tx.execute(_INSERT, [it.row if furthest[it.state.head.sha256] is it else {**it.row, "record": ""} for it in new])
     kept = [_kept(*row) for row in tx.execute(_KEPT, {"job_id": job_id}).all()]
     # Ids rise, so the newest are those just written.
     rows = [row for it, known in zip(reversed(new), kept, strict=False) for row in _packs_of(known.id, it)]
@@ -136,7 +140,7 @@ def _retire(tx: Connection, ids: Sequence[int]) -> tuple[Blob, ...]:
     # The record of a retired checkpoint is of no use without its tensors; its line stays for the story.
     retired = [{"retired": checkpoint_id} for checkpoint_id in ids]
     tx.execute(_RETIRE, retired)
-    freed = tuple(blob_of(row) for row in tx.execute(_FREED, {"ids": ids}).all())
+    freed = tuple(blob_of(row) for row in tx.execute(_FREED, {"ids": canonical_json(list(ids))}).all())
     tx.execute(_DROP, retired)
     return freed
 
@@ -153,22 +157,22 @@ def _pack(checkpoint_id: int, part: str, position: int, sha256: str) -> dict[str
 
 # Statements of every claim and commit are built once: building one costs about as much as running it.
 _OF_JOB = and_(checkpoints.c.job_id == bindparam("job_id"), IS_KEPT)
-_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _PLACE_IN_RUN = (checkpoints.c.id, checkpoints.c.state_sha256, checkpoints.c.epochs_done, checkpoints.c.steps_done)
 _KEPT = select(*_PLACE_IN_RUN).where(_OF_JOB).order_by(checkpoints.c.id.desc())
 _RESUMABLE = select(*_PLACE_IN_RUN, checkpoints.c.record).where(_OF_JOB).order_by(checkpoints.c.id.desc())
 _PACKS = (
     select(packs.c.checkpoint_id, packs.c.part, packs.c.sha256)
-    .where(packs.c.checkpoint_id.in_(_IDS))
+    .join_from(packs, checkpoints)
+    .where(_OF_JOB)
     .order_by(packs.c.checkpoint_id, packs.c.part, packs.c.position)
 )
 _NAMED_NOW = select(blobs.c.sha256, blobs.c.place, IS_NAMED.label("is_named")).where(
-    blobs.c.sha256.in_(bindparam("sha256s", expanding=True))
+    blobs.c.sha256.in_(each("sha256s"))
 )
 _INSERT = insert(checkpoints)
 _INSERT_PACKS = insert(packs)
-_CAN_BE_FREED = and_(blobs.c.kind.in_(["state", "pack"]), blobs.c.deleted_at_s.is_(None))
-_GONE = select(checkpoints.c.id, checkpoints.c.state_sha256).where(checkpoints.c.id.in_(_IDS)).cte("gone")
+_CAN_BE_FREED = and_(or_(blobs.c.kind == "state", blobs.c.kind == "pack"), blobs.c.deleted_at_s.is_(None))
+_GONE = select(checkpoints.c.id, checkpoints.c.state_sha256).where(checkpoints.c.id.in_(each("ids"))).cte("gone")
 _FREED = (
     select(*BLOB)
     .where(

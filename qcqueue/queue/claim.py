@@ -5,7 +5,7 @@ before, from its heartbeat or from its process; if the judgement was wrong, the 
 number and nothing is lost but time.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -17,9 +17,10 @@ from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.outcomes import Outcome
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import Event, State
-from qcqueue.database.schema import attempts, epochs, jobs, sessions
+from qcqueue.database.schema import attempts, blobs, epochs, jobs, sessions
+from qcqueue.database.sqlite import each
 from qcqueue.queue.begun import begun_on
-from qcqueue.queue.blobs import find_blob, live_packs
+from qcqueue.queue.blobs import BLOB, blob_of, find_blob, live_packs
 from qcqueue.queue.checkpoints import resumable
 from qcqueue.queue.jobs import step
 from qcqueue.queue.story import tell
@@ -112,13 +113,13 @@ def claim(
         buried = _interrupt(tx, name, number, reason=reason, who=session_id, now_s=now_s)
         if buried is not None and buried in seen:
             note_seen(tx, buried, seen[buried])
-    chosen = choose(candidates(tx))
+    queued = {job.name: job for job in _queued(tx)}
+    chosen = choose(_offered(tx, queued.values()))
     if chosen is None:
         return None
-    job = _chosen(tx, chosen)
-    number = job.highest_attempt + 1
-    attempt = {"job_id": job.id, "number": number, "session_id": session_id, "started_at_s": now_s}
-    tx.execute(insert(attempts), attempt)
+    job = queued[chosen] if chosen in queued else _job(tx, chosen)  # what is not queued is refused below
+    number = job.attempts + 1
+    tx.execute(_TAKE, {"job_id": job.id, "number": number, "session_id": session_id, "started_at_s": now_s})
     step(tx, job, Event.CLAIMED, now_s=now_s)
     tell(tx, who=session_id, what="claimed", now_s=now_s, job_id=job.id, attempt=number, why=why())
     return _claim_on(tx, job, number, session_id)
@@ -131,14 +132,22 @@ def claim_held_by(tx: Connection, session_id: str) -> Claim | None:
         .join_from(attempts, jobs)
         .where(attempts.c.session_id == session_id, attempts.c.outcome.is_(None))
     ).one_or_none()
-    return None if held is None else _claim_on(tx, _chosen(tx, held.name), held.number, session_id)
+    return None if held is None else _claim_on(tx, _job(tx, held.name), held.number, session_id)
 
 
 def candidates(tx: Connection, also: Sequence[str] = ()) -> list[Candidate]:
     """Return the queued jobs, and those named in `also`, in the order of the queue."""
+    return _offered(tx, _queued(tx, also))
+
+
+def _queued(tx: Connection, also: Sequence[str] = ()) -> Sequence[Any]:
+    return tx.execute(_QUEUED, {"also": canonical_json(list(also))}).all()
+
+
+def _offered(tx: Connection, rows: Iterable[Row[Any]]) -> list[Candidate]:
     found = [
         Candidate(name=row.name, spec=_spec(row.spec), epochs_done=row.epochs_done, attempts=row.attempts)
-        for row in tx.execute(_CANDIDATES, {"also": list(also)})
+        for row in rows
     ]
     bound = begun_on(tx, [job.name for job in found if job.spec.lineage != "any"])
     return [replace(job, begun_on=bound[job.name]) if job.name in bound else job for job in found]
@@ -154,29 +163,24 @@ _SESSION = (
         )
     )
 )
-_CANDIDATES = (
-    select(
-        jobs.c.name,
-        jobs.c.spec,
-        select(func.count())
-        .where(epochs.c.job_id == jobs.c.id, epochs.c.official)
-        .correlate(jobs)
-        .scalar_subquery()
-        .label("epochs_done"),
-        select(func.count()).where(attempts.c.job_id == jobs.c.id).correlate(jobs).scalar_subquery().label("attempts"),
-    )
-    .where(or_(jobs.c.state == State.QUEUED, jobs.c.name.in_(bindparam("also", expanding=True))))
-    .order_by(jobs.c.position)
-)
-
-_CHOSEN = select(
-    jobs,
+_TAKE = insert(attempts)
+# All that a policy or a claim asks of a job; the blob is its dataset's.
+_JOB = select(
+    *(jobs.c.id, jobs.c.name, jobs.c.state, jobs.c.spec, *BLOB),
+    select(func.count())
+    .where(epochs.c.job_id == jobs.c.id, epochs.c.official)
+    .correlate(jobs)
+    .scalar_subquery()
+    .label("epochs_done"),
+    # Numbers begin at one and none is left out, so the highest is also how many there were.
     select(func.coalesce(func.max(attempts.c.number), 0))
     .where(attempts.c.job_id == jobs.c.id)
     .correlate(jobs)
     .scalar_subquery()
-    .label("highest_attempt"),
-).where(jobs.c.name == bindparam("name"))
+    .label("attempts"),
+).join_from(jobs, blobs)
+_NAMED = _JOB.where(jobs.c.name == bindparam("name"))
+_QUEUED = _JOB.where(or_(jobs.c.state == State.QUEUED, jobs.c.name.in_(each("also")))).order_by(jobs.c.position)
 
 
 @lru_cache(maxsize=1024)
@@ -185,8 +189,8 @@ def _spec(text: str) -> JobSpec:
     return JobSpec.from_json(parse_json(text))
 
 
-def _chosen(tx: Connection, name: str) -> Row[Any]:
-    return tx.execute(_CHOSEN, {"name": name}).one()
+def _job(tx: Connection, name: str) -> Any:
+    return tx.execute(_NAMED, {"name": name}).one()
 
 
 def _claim_on(tx: Connection, job: Row[Any], number: int, session_id: str) -> Claim:
@@ -196,7 +200,7 @@ def _claim_on(tx: Connection, job: Row[Any], number: int, session_id: str) -> Cl
         attempt=number,
         session_id=session_id,
         spec=spec,
-        dataset=find_blob(tx, job.dataset_sha256),
+        dataset=blob_of(job),
         weights=find_blob(tx, spec.weights_sha256) if spec.weights_sha256 else None,
         checkpoints=resumable(tx, job.id, packs),
         packs=packs,

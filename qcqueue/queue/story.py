@@ -17,4 +17,7 @@ def tell(
 ) -> None:
     """Add one line to the story of a job, or of the queue where `job_id` is None."""
     line = {"at_s": now_s, "who": who, "what": what, "job_id": job_id, "attempt": attempt, "why": why}
-    tx.execute(insert(history), line)
+    tx.execute(_LINE, line)
+
+
+_LINE = insert(history)

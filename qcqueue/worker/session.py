@@ -7,7 +7,6 @@ It leaves training to the trainer, bytes to the store, legality to the queue, an
 """
 
 import contextlib
-import signal
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,11 +15,8 @@ from qcqueue.checkpoints.spool import Failure, Spool
 from qcqueue.core.canonical import canonical_json
 from qcqueue.core.goodput import Part
 from qcqueue.core.goodput_words import session_said
-from qcqueue.core.outcomes import Cause, cause_of
-from qcqueue.core.records import EpochMetrics
-from qcqueue.core.remedies import Fail, Hold, Tried, UseTheCpu, remedy
-from qcqueue.core.spec import JobSpec
-from qcqueue.core.words import duration
+from qcqueue.core.outcomes import cause_of
+from qcqueue.core.remedies import Fail, Hold, UseTheCpu, remedy
 from qcqueue.errors import (
     CorruptionError,
     DigestMismatch,
@@ -32,11 +28,12 @@ from qcqueue.errors import (
 )
 from qcqueue.queue.claim import begin_session, claim, claim_held_by, end_session, note_seen
 from qcqueue.queue.sessions import SessionLine, session_lines
-from qcqueue.queue.values import Candidate, Checkpoint, Claim, LiveAttempt
+from qcqueue.queue.values import Candidate, Claim, LiveAttempt
 from qcqueue.scheduling.policies import Choice, first_clear
 from qcqueue.worker.attempt import Attempt
 from qcqueue.worker.choice import Chooser
 from qcqueue.worker.estate import Estate
+from qcqueue.worker.fate import epoch_line, fatal, how_it_ended, tried, where_from, worse_of
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.pace import Pace
 from qcqueue.worker.survey import Sight, Survey
@@ -51,12 +48,9 @@ SOON_S = 0.1
 PACE_EVERY_S = 2.0
 RETRY_S = 5.0
 PATIENCE_S = 2.0
-MOST_DEATHS = 3
 
 # How long a person who wants to leave is kept waiting for a store that takes nothing.
 GIVE_UP_S = 60.0
-
-WORST_FIRST = (Ending.JOB_FAILED, Ending.LEASE_LOST, Ending.JOB_HELD, Ending.NEAR_END)
 
 # Phases in which a trainer makes nothing that is worth waiting for.
 MAKES_NOTHING = ("starting", "loading", "building", "compiling", "waiting", "restoring", "validating", "evaluating")
@@ -292,7 +286,7 @@ class Session:
             self._start_trainer(attempt.spool)
         attempt.spool.resume_with(restored.chosen.record if restored.chosen else None)
         attempt.foreseen = self._chooser.foresee(self.id)  # it is written down with the first save
-        self._resumed, self._waiting_for = _where_from(restored.chosen), None
+        self._resumed, self._waiting_for = where_from(restored.chosen), None
         self._tools.narrate(f"{held.job_name}, attempt {held.attempt}: {self._resumed}")
         return self._go(self._watch if self._estate.is_tidy else self._tidy)
 
@@ -354,7 +348,8 @@ class Session:
             return self._refused(refusal)
         failure = attempt.spool.failure()
         if failure is None and not (self._stop_reason or self._hopeless) and exit_code != 0:
-            failure = self._fatal(exit_code)
+            ran_out = self._tools.memory_kills() > self._memory_kills
+            failure = fatal(exit_code, attempt.spool.last_words(), ran_out_of_memory=ran_out, deaths=self._deaths + 1)
         if failure:
             return self._failed(failure)
         if self._hopeless:  # whatever has come since: what was written before its answer was lost is written again
@@ -363,9 +358,9 @@ class Session:
             return self._job_over(Ending.NEAR_END)
         if exit_code == 0 or self._stop_reason:
             return self._stopped(self._stop_reason or Ending.LIMIT)
-        attempt.interrupt(f"the trainer vanished ({_how_it_ended(exit_code)})")
+        attempt.interrupt(f"the trainer vanished ({how_it_ended(exit_code)})")
         self._deaths += 1
-        self._tools.narrate(f"the trainer vanished ({_how_it_ended(exit_code)}); going on from the last save")
+        self._tools.narrate(f"the trainer vanished ({how_it_ended(exit_code)}); going on from the last save")
         self._drop()
         return self._go(self._look)
 
@@ -437,14 +432,10 @@ class Session:
     def _job_over(self, ending: Ending | None) -> float | None:
         self._drop()
         self._jobs += 1
-        self._note(ending)
+        self._worst = worse_of(self._worst, ending)
         if self._limits.jobs is not None and self._jobs >= self._limits.jobs:
             return self._leave(self._worst or Ending.FINISHED)
         return self._go(self._look)
-
-    def _note(self, ending: Ending | None) -> None:
-        """Remember the worst that has come of a job."""
-        self._worst = min((it for it in (self._worst, ending) if it), key=WORST_FIRST.index, default=None)
 
     def _stopped(self, ending: Ending) -> float:
         self._working().stop(str(ending))
@@ -478,7 +469,10 @@ class Session:
     def _remedied(self, attempt: Attempt, failure: Failure) -> float | None:
         """Do what the spec allows about a failure: go on on the CPU, hold the job for a person, or let it fail."""
         name = attempt.claim.job_name
-        match remedy(failure.cause, failure.message, attempt.claim.spec, self._tried(attempt)):
+        outlook, on_cpu = self._chooser.outlook, name in self._on_cpu
+        is_lent = outlook is not None and outlook.lends_gpus
+        where = tried(attempt.claim, self._tools.machine, on_cpu=on_cpu, is_lent=is_lent, has_saved=attempt.has_saved)
+        match remedy(failure.cause, failure.message, attempt.claim.spec, where):
             case UseTheCpu(why):
                 attempt.stop(why)
                 self._on_cpu.add(name)
@@ -489,34 +483,19 @@ class Session:
                 attempt.hold(why)
                 self._tools.narrate(f"{name} is held: {why}")
                 self._drop()
-                self._note(Ending.JOB_HELD)  # it counts as no job of this session: the next one gets the machine
+                # It counts as no job of this session: the next one gets the machine.
+                self._worst = worse_of(self._worst, Ending.JOB_HELD)
                 return self._go(self._look)
             case Fail():
                 attempt.fail(failure)
                 self._tools.narrate(f"{name} failed: {failure.message}")
                 return self._job_over(Ending.JOB_FAILED)
 
-    def _tried(self, attempt: Attempt) -> Tried:
-        """Say where a job was tried. A GPU that is lent for a time is not kept waiting for a CPU.
-
-        Neither is a CPU offered to a run that has begun here and may go on only as it began.
-        """
-        held, machine = attempt.claim, self._tools.machine
-        on_cpu, bound = held.job_name in self._on_cpu, attempt.has_saved and held.spec.lineage != "any"
-        newest = held.checkpoints[0].record if held.checkpoints else None
-        lends_gpus = self._chooser.outlook is not None and self._chooser.outlook.lends_gpus
-        return Tried(
-            processor=machine.cpu if on_cpu else machine.processors(held.spec.device)[0],
-            on_gpu=machine.has_gpu and held.spec.device != "cpu" and not on_cpu,
-            begun_on=newest.identity if newest else None,
-            cpu=None if lends_gpus or on_cpu or bound else machine.cpu or None,
-        )
-
     def _lost(self, lease_lost: LeaseLost) -> float | None:
         self._tools.narrate(str(lease_lost))
         self._drop(Part.LOST)
         if self._limits.jobs is None:  # whoever took this one away has left the others
-            self._note(Ending.LEASE_LOST)
+            self._worst = worse_of(self._worst, Ending.LEASE_LOST)
             return self._go(self._look)
         return self._leave(Ending.LEASE_LOST)
 
@@ -544,7 +523,7 @@ class Session:
             self._epochs += 1
             self._deaths = 0
             self._epoch_s = epoch.timing.train_s + epoch.timing.val_s
-            self._tools.narrate(_epoch_line(attempt.claim.spec, epoch.metrics, self._epoch_s))
+            self._tools.narrate(epoch_line(attempt.claim.spec, epoch.metrics, self._epoch_s))
             self._pace.validated(epoch.timing.val_s)
 
     def _mind_the_pace(self, now_s: float) -> None:
@@ -612,36 +591,3 @@ class Session:
         """Return the thread count the run began with: another one would change its bits."""
         newest = held.checkpoints[0].record if held.checkpoints else None
         return newest.identity.threads if newest else self._tools.machine.threads
-
-    def _fatal(self, exit_code: int) -> Failure | None:
-        """Return why an unexplained end of the trainer is final, or None where going on is worth a try."""
-        if exit_code > 0:
-            last = self._working().spool.last_words()
-            return Failure(cause=Cause.CODE_ERROR, message=f"the trainer ended with status {exit_code}: {last}")
-        if exit_code == -signal.SIGKILL and self._tools.memory_kills() > self._memory_kills:
-            return Failure(cause=Cause.OUT_OF_MEMORY, message="the system ended the trainer for want of memory")
-        if self._deaths + 1 < MOST_DEATHS:
-            return None
-        how = _how_it_ended(exit_code)
-        return Failure(
-            cause=Cause.CODE_ERROR, message=f"the trainer vanished {MOST_DEATHS} times without an epoch ({how})"
-        )
-
-
-def _where_from(chosen: Checkpoint | None) -> str:
-    if chosen is None:
-        return "starts from the beginning"
-    record = chosen.record
-    within = f" and {record.partial.steps_done} steps" if record.partial.steps_done else ""
-    return f"goes on after epoch {record.epochs_done}{within}"
-
-
-def _epoch_line(spec: JobSpec, row: EpochMetrics, epoch_s: float) -> str:
-    return (
-        f"epoch {row.epoch} of {spec.epochs} is saved: loss {row.loss:.4f}, accuracy {row.accuracy:.1%}, "
-        f"validation loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}, {duration(epoch_s)}"
-    )
-
-
-def _how_it_ended(exit_code: int) -> str:
-    return signal.Signals(-exit_code).name if exit_code < 0 else f"status {exit_code}"

@@ -69,6 +69,14 @@ def test_a_commit_whose_answer_was_lost_is_made_again_and_changes_nothing(desk: 
     assert desk.line("a").epochs_done == 2
 
 
+def test_what_an_earlier_attempt_wrote_is_written_again_by_the_next(desk: Desk, held: Claim) -> None:
+    saved = within_epoch("study/a", (), 3)
+    desk.commit(held, saved)
+    desk.do(stop, held, why="limit")
+    desk.commit(desk.must_claim("s2"), saved)
+    assert [it.attempt for it in desk.detail("a").checkpoints] == [1, 2]
+
+
 def test_a_commit_shows_that_the_job_is_alive(desk: Desk, held: Claim) -> None:
     desk.commit(held, within_epoch("study/a", (), 3))
     assert desk.line("a").updated_at_s == desk.now_s
@@ -119,6 +127,15 @@ def test_a_retired_checkpoint_keeps_its_line_and_gives_back_its_record(desk: Des
     desk.train(held, 0.5, 0.4, 0.3)
     assert [it.status for it in desk.detail("a").checkpoints] == ["retired", "kept", "kept"]
     assert desk.sql("SELECT record FROM checkpoints WHERE status = 'retired'") == [("",)]
+
+
+def test_a_state_that_is_saved_twice_at_once_keeps_the_record_it_is_taken_up_with(desk: Desk, held: Claim) -> None:
+    finished = epoch_done("study/a", (0.5,))
+    desk.commit(held, Progress(state=finished.state, record=record((), steps_done=10)), finished)
+    assert desk.sql("SELECT status, record <> '' FROM checkpoints") == [("kept", 0), ("kept", 1)]
+    desk.do(stop, held, why="limit")
+    (offered,) = desk.must_claim("s2").checkpoints
+    assert offered.record == finished.record
 
 
 def test_a_state_that_another_checkpoint_still_names_is_not_deleted(desk: Desk, held: Claim) -> None:

@@ -34,6 +34,7 @@ def test_the_time_of_an_attempt_and_its_session_is_kept_to_the_bit(desk: Desk) -
         seen_at_s=9.0,
         ended_how=None,
         seconds=HELD,
+        machine="m-s1",
         attempts=(SessionAttempt(job_name="study/a", number=1, started_at_s=2.0, ended_at_s=None, seconds=TRAINED),),
     )
     (attempt,) = desk.detail("a").attempts
