@@ -4,13 +4,15 @@ The session carries out what follows.
 """
 
 import signal
+from collections.abc import Iterable, Iterator
 
 from qcqueue.checkpoints.spool import Failure
 from qcqueue.core.outcomes import Cause
 from qcqueue.core.records import EpochMetrics
 from qcqueue.core.remedies import Tried
 from qcqueue.core.spec import JobSpec
-from qcqueue.core.words import duration
+from qcqueue.core.words import by, duration
+from qcqueue.queue.forecasts import ForecastLine
 from qcqueue.queue.values import Checkpoint, Claim
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.view import Ending
@@ -73,6 +75,14 @@ def epoch_line(spec: JobSpec, row: EpochMetrics, epoch_s: float) -> str:
         f"epoch {row.epoch} of {spec.epochs} is saved: loss {row.loss:.4f}, accuracy {row.accuracy:.1%}, "
         f"validation loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}, {duration(epoch_s)}"
     )
+
+
+def studies_foreseen(lines: Iterable[ForecastLine]) -> Iterator[str]:
+    """Yield when each study is likely done."""
+    for line in lines:
+        if line.study:
+            likely, first, last = (by(at_s, line.made_at_s) for at_s in (line.likely_s, line.low_s, line.high_s))
+            yield f"{line.study} is likely done by {likely}, {first} to {last}"
 
 
 def how_it_ended(exit_code: int) -> str:

@@ -33,7 +33,7 @@ from qcqueue.scheduling.policies import Choice, first_clear
 from qcqueue.worker.attempt import Attempt
 from qcqueue.worker.choice import Chooser
 from qcqueue.worker.estate import Estate
-from qcqueue.worker.fate import epoch_line, fatal, how_it_ended, tried, where_from, worse_of
+from qcqueue.worker.fate import epoch_line, fatal, how_it_ended, studies_foreseen, tried, where_from, worse_of
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.pace import Pace
 from qcqueue.worker.survey import Sight, Survey
@@ -286,6 +286,8 @@ class Session:
             self._start_trainer(attempt.spool)
         attempt.spool.resume_with(restored.chosen.record if restored.chosen else None)
         attempt.foreseen = self._chooser.foresee(self.id)  # it is written down with the first save
+        for said in studies_foreseen(attempt.foreseen):
+            self._tools.narrate(said)
         self._resumed, self._waiting_for = where_from(restored.chosen), None
         self._tools.narrate(f"{held.job_name}, attempt {held.attempt}: {self._resumed}")
         return self._go(self._watch if self._estate.is_tidy else self._tidy)
