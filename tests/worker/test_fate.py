@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from qcqueue.core.outcomes import Cause
+from qcqueue.core.words import DAY_S
 from qcqueue.queue.forecasts import ForecastLine
 from qcqueue.testing.specs import a_spec
 from qcqueue.worker.fate import fatal, studies_foreseen, tried, worse_of
@@ -56,6 +57,7 @@ def test_a_failed_job_is_worse_than_one_that_was_let_go() -> None:
 
 
 def test_studies_are_foreseen_in_words_and_the_sessions_own_end_is_not() -> None:
-    own = ForecastLine(session_id="s", study=None, made_at_s=0.0, low_s=1.0, likely_s=2.0, high_s=3.0)
-    six = replace(own, study="six", low_s=20 * 86400.0, likely_s=21 * 86400.0, high_s=25 * 86400.0)
-    assert list(studies_foreseen([own, six])) == ["six is likely done by 22 Jan, 21 Jan to 26 Jan"]
+    june_s = 1780315200.0  # noon of 1 June 2026, UTC
+    own = ForecastLine(session_id="s", study=None, made_at_s=june_s, low_s=june_s, likely_s=june_s, high_s=june_s)
+    six = replace(own, study="six", low_s=june_s + 20 * DAY_S, likely_s=june_s + 21 * DAY_S, high_s=june_s + 25 * DAY_S)
+    assert list(studies_foreseen([own, six])) == ["six is likely done by 22 Jun, 21 Jun to 26 Jun"]
