@@ -21,6 +21,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,7 @@ def judged(model: str, row: Row) -> list[Row]:
 
 def prepare(asked: Row) -> Row:
     """Write one state in both ways: a `.keras` file, and the files of a checkpoint."""
-    from qcqueue.training import state
+    from qcqueue.training import device, state
     from qcqueue.training.program import Program
 
     spec, folder = settled(asked), Path(asked["folder"])
@@ -164,7 +165,9 @@ def prepare(asked: Row) -> Row:
     compiled(model, program.optimizer)
     model.save(folder / "model.keras")
     (folder / "state").mkdir()
-    write_state(folder / "state", state.take(program, a_record(spec)))
+    # As from this very machine, or a resume would be rehearsed first.
+    here = device.identity(spec, threads=os.cpu_count() or 1)
+    write_state(folder / "state", state.take(program, replace(a_record(spec), identity=here)))
     return {}
 
 
