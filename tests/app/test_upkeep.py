@@ -508,9 +508,15 @@ def version_files(shared: Workplace) -> list[Path]:
     return sorted(files, key=lambda path: int(json.loads(path.read_bytes().partition(b"\n")[0])["number"]))
 
 
+def damage(path: Path) -> None:
+    """Flip a bit of its last byte, whatever that is."""
+    *rest, last = path.read_bytes()
+    path.write_bytes(bytes([*rest, last ^ 1]))
+
+
 def test_a_damaged_older_version_is_named_and_costs_only_a_day(shared: Workplace) -> None:
     path = version_files(shared)[1]
-    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    damage(path)
     (fault,) = verify(shared).faults
     assert fault.why.startswith("version 2 in shared:")
     assert fault.costs == HISTORY
@@ -518,7 +524,7 @@ def test_a_damaged_older_version_is_named_and_costs_only_a_day(shared: Workplace
 
 def test_a_damaged_newest_version_is_the_queue(shared: Workplace) -> None:
     path = version_files(shared)[-1]
-    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    damage(path)
     (fault,) = verify(shared).faults
     assert fault.costs == QUEUE
 
