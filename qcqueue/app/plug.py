@@ -50,6 +50,9 @@ WITHOUT_PROGRESS: tuple[Moment, ...] = (
     "inside a checkpoint",
 )
 
+# The first state of a job is on its way to the store there: until it has arrived, the job has nothing.
+ON_ITS_WAY: tuple[Moment, ...] = ("while hashing", "inside an upload")
+
 # All that is left once every epoch is trained.
 AFTER_TRAINING: tuple[Moment, ...] = (
     "at the start",
@@ -154,13 +157,13 @@ def fell_in(look: Look, aimed: Moment) -> Moment:
 def draw_aim(
     rng: Rng, hits: Mapping[Moment, int], aims: Mapping[Moment, int], *, is_ahead: bool, is_trained: bool, is_last: bool
 ) -> Moment:
-    """Choose where the next kill is to fall: where the fewest were aimed and fell so far.
+    """Choose where the next kill is to fall: the first on the first state, then where the fewest were aimed and fell.
 
     is_ahead: so much is trained that the epochs would not last for all kills; is_trained: all of it.
     """
     if is_last:
         return "in evaluation"
-    allowed = MOMENTS[:-1]
+    allowed = MOMENTS[:-1] if aims else ON_ITS_WAY
     if is_trained or is_ahead:
         allowed = AFTER_TRAINING if is_trained else WITHOUT_PROGRESS
     fewest = min(hits.get(moment, 0) + aims.get(moment, 0) for moment in allowed)

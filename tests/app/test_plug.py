@@ -10,6 +10,7 @@ from qcqueue.app.plug import (
     AFTER_TRAINING,
     MOMENTS,
     MOST_EPOCHS,
+    ON_ITS_WAY,
     OF_SESSION,
     WITHOUT_PROGRESS,
     Look,
@@ -57,6 +58,11 @@ def test_a_kill_counts_where_it_was_aimed_at_if_it_fell_there_and_else_where_it_
     look = seen("validating", doing="uploading", waits=frozenset({"state"}))
     assert fell_in(look, "in validation") == "in validation"
     assert fell_in(look, "while deleting") == "inside an upload"
+
+
+def test_the_first_kill_is_aimed_at_the_first_state_on_its_way_to_the_store() -> None:
+    drawn = {draw_aim(seeded(seed), {}, {}, is_ahead=False, is_trained=False, is_last=False) for seed in range(50)}
+    assert drawn == set(ON_ITS_WAY)
 
 
 def test_every_moment_is_aimed_at_before_any_is_twice_over() -> None:
