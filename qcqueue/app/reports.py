@@ -12,24 +12,24 @@ from qcqueue.queue.overview import job_lines
 from qcqueue.queue.queries import job_detail
 from qcqueue.queue.sessions import session_lines
 from qcqueue.queue.values import JobDetail
-from qcqueue.reports.evidence import Proof
+from qcqueue.reports.study import Proof, Study
 from qcqueue.reports.write import write_report
 
 
 def report_on(workplace: Workplace, *, folder: Path, certificates: Sequence[Certificate]) -> Path:
     """Write the report of the whole queue into `folder`; return the page. Raises: UserError."""
     with workplace.read() as tx:
-        details = [job_detail(tx, line.name) for line in job_lines(tx)]
-        datasets = list_datasets(tx)
-        accounts = accounts_of(session_lines(tx))
-    return write_report(
-        details,
-        folder=folder,
+        details = tuple(job_detail(tx, line.name) for line in job_lines(tx))
+        datasets, sessions = list_datasets(tx), session_lines(tx)
+    study = Study(
+        details=details,
         as_of_s=workplace.as_of_s(),
-        datasets=datasets,
-        accounts=accounts,
-        proofs=[_proof(certificate, details) for certificate in certificates],
+        datasets=tuple(datasets),
+        sessions=sessions,
+        accounts=accounts_of(sessions),
+        proofs=tuple(_proof(certificate, details) for certificate in certificates),
     )
+    return write_report(study, folder=folder)
 
 
 def _proof(certificate: Certificate, details: Sequence[JobDetail]) -> Proof:

@@ -11,6 +11,9 @@ MINUTE_S = 60
 HOUR_S = 60 * MINUTE_S
 DAY_S = 24 * HOUR_S
 
+UNKNOWN = "–"
+"""What stands for a number that is not known; a zero would be one."""
+
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SIZES = ("kB", "MB", "GB", "TB", "PB")
 
@@ -89,6 +92,11 @@ def iso(at_s: float) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """Return a number with its noun: "1 epoch", "3 epochs", "2,200 images"; `plural` where an s is not enough."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def percent(share: float | None) -> str:
+    """Return a share of 0..1 in percent, and a dash for one that is not known."""
+    return UNKNOWN if share is None else f"{100 * share:.1f} %"
 
 
 def listed(items: Sequence[str], *, last: str = "and") -> str:

@@ -1,6 +1,11 @@
 """The report: what a study has measured, as one page that opens from disk and asks nothing of the network.
 
-`figures` and `honesty` turn `JobDetail`s into quantities and the notes that belong to them; `scales` and
-`charts` draw; `tables`, `models` and `page` say it in HTML through `markup`, the one place that escapes;
-`write` is the only act. All but `write` is pure: the same values give the same bytes.
+    write                            the one act: all of it appears, or nothing does
+    page                             one HTML document
+    charts | tables                  pictures as SVG | tables as data, and their formats
+    markup | palette                 the one place that escapes | a name for every colour
+    quantities                       the numbers, and the notes that belong to them
+    study                            what was stored
+
+All but `write` is pure: the same values give the same bytes.
 """

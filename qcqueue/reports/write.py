@@ -6,34 +6,23 @@ An earlier report stays as it is until then, and stays whole whatever happens: p
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from qcqueue.errors import UserError
-from qcqueue.queue.accounts import Accounts
-from qcqueue.queue.values import DatasetLine, JobDetail
-from qcqueue.reports.evidence import Proof
-from qcqueue.reports.page import report_page
+from qcqueue.reports.page.page import report_page
+from qcqueue.reports.study import Study
 
 NAME = "report.html"
 _READABLE_BY_ALL = 0o644
 
 
-def write_report(
-    details: Sequence[JobDetail],
-    *,
-    folder: Path,
-    as_of_s: float,
-    title: str | None = None,
-    datasets: Sequence[DatasetLine] = (),
-    proofs: Sequence[Proof] = (),
-    accounts: Accounts | None = None,
-) -> Path:
-    """Write the report on some jobs into `folder`, which is made if need be, and return its path.
+def write_report(study: Study, *, folder: Path) -> Path:
+    """Write the report into `folder`, which is made if need be, and return its path.
 
     Raises: UserError: the folder cannot be written.
     """
-    page = report_page(details, as_of_s=as_of_s, title=title, datasets=datasets, proofs=proofs, accounts=accounts)
+    page = report_page(study)
     target = folder / NAME
     with _translated(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from qcqueue.core.states import State
 from qcqueue.queue.overview import JobLine
 from qcqueue.queue.sessions import SessionAttempt, SessionLine
 from qcqueue.queue.values import AttemptLine, DatasetLine, EpochLine, HistoryLine, JobDetail
-from qcqueue.reports.evidence import Proof
+from qcqueue.reports.study import Proof, Study
 from qcqueue.storage.base import Blob
 
 START_S = 1_763_700_000.0
@@ -184,6 +184,11 @@ def a_study() -> list[JobDetail]:
     queued = a_job(a_spec("Xception"), state=State.QUEUED)
     early = a_job(a_spec("InceptionResNetV2", early_stopping=20), epochs_of(61, cuts=(20, 40), seed=4))
     return [done, single, running, failed, queued, early]
+
+
+def the_study(details: Sequence[JobDetail] | None = None, **changes: Any) -> Study:
+    """Return what a report is made of; without details those of `a_study`."""
+    return Study(details=tuple(a_study() if details is None else details), as_of_s=AS_OF_S, **changes)
 
 
 def some_sessions() -> list[SessionLine]:

@@ -12,43 +12,38 @@ from qcqueue.core.states import State
 from qcqueue.core.words import count, date, duration, listed
 from qcqueue.queue.accounts import Accounts
 from qcqueue.queue.values import DatasetLine, JobDetail
-from qcqueue.reports.charts import Chart, Line, draw
-from qcqueue.reports.evidence import Proof, method_section, proof_section
-from qcqueue.reports.figures import ModelFigures, figures_of
-from qcqueue.reports.goodput import goodput_figure, goodput_table
-from qcqueue.reports.honesty import Note, Quantity, notes_on
+from qcqueue.reports.charts.goodput import goodput_figure
+from qcqueue.reports.charts.lines import Chart, Line, draw
+from qcqueue.reports.charts.scales import counted, measured, shares
 from qcqueue.reports.markup import Content, Markup, tag
-from qcqueue.reports.models import model_article
-from qcqueue.reports.scales import counted, measured, shares
-from qcqueue.reports.style import dash, paint, style
-from qcqueue.reports.tables import class_table, cost_table, marks, quality_table, time_table
+from qcqueue.reports.page.evidence import method_section, proof_section
+from qcqueue.reports.page.goodput import goodput_table
+from qcqueue.reports.page.models import model_article
+from qcqueue.reports.page.style import style
+from qcqueue.reports.page.tables import class_table, cost_table, marks, quality_table, time_table
+from qcqueue.reports.palette import dash, paint
+from qcqueue.reports.quantities.figures import ModelFigures, figures_of
+from qcqueue.reports.quantities.honesty import Note, Quantity, notes_on
+from qcqueue.reports.study import Study
 
 CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-def report_page(
-    details: Sequence[JobDetail],
-    *,
-    as_of_s: float,
-    title: str | None = None,
-    datasets: Sequence[DatasetLine] = (),
-    proofs: Sequence[Proof] = (),
-    accounts: Accounts | None = None,
-) -> str:
-    """Return the report on some jobs, in their order, as one HTML document. accounts: None where none is known."""
-    models = figures_of(details)
-    notes = notes_on(models, datasets)
-    heading = title or _heading(models)
+def report_page(study: Study) -> str:
+    """Return the report on some jobs, in their order, as one HTML document."""
+    models = figures_of(study.details)
+    notes = notes_on(models, study.datasets)
+    heading = study.title or _heading(models)
     body = [
-        _header(heading, models, datasets, as_of_s=as_of_s),
-        _missing(details),
+        _header(heading, models, study.datasets, as_of_s=study.as_of_s),
+        _missing(study.details),
         _results(models, notes) if models else None,
         _overview(models, notes),
         _classes(models, notes),
-        _held_time(models, accounts) if accounts else None,
-        _models(models, notes, as_of_s=as_of_s),
-        proof_section(proofs),
-        method_section(models, datasets) if models else None,
+        _held_time(models, study.accounts) if study.accounts else None,
+        _models(models, notes, as_of_s=study.as_of_s),
+        proof_section(study.proofs),
+        method_section(models, study.datasets) if models else None,
     ]
     return f"<!doctype html>\n{tag('html', _head(heading), tag('body', tag('main', body)), lang='en')}\n"
 

@@ -6,8 +6,8 @@ import pytest
 
 from qcqueue.core.states import State
 from qcqueue.queue.values import JobDetail
-from qcqueue.reports.figures import figures_of
-from qcqueue.reports.honesty import Note, Quantity, notes_on, ranges
+from qcqueue.reports.quantities.figures import figures_of
+from qcqueue.reports.quantities.honesty import Note, Quantity, notes_on, ranges
 from qcqueue.storage.base import Blob
 from tests.reports.studies import T4, a_dataset, a_job, a_spec, an_epoch, epochs_of
 

@@ -5,14 +5,14 @@ from datetime import UTC
 
 from qcqueue.core.evaluation import Appraisal, Evaluation
 from qcqueue.core.outcomes import Outcome
-from qcqueue.core.words import count, date, duration
-from qcqueue.reports.charts import Chart, Line, Seam, draw
-from qcqueue.reports.figures import AttemptFigures, ModelFigures
-from qcqueue.reports.honesty import Note, Quantity, ranges
+from qcqueue.core.words import count, date, duration, percent
+from qcqueue.reports.charts.lines import Chart, Line, Seam, draw
+from qcqueue.reports.charts.scales import counted, measured, shares
 from qcqueue.reports.markup import Content, Markup, tag
-from qcqueue.reports.scales import counted, measured, shares
-from qcqueue.reports.style import paint
-from qcqueue.reports.tables import marks, percent, scrolling, swatch
+from qcqueue.reports.page.tables import marks, scrolling, swatch
+from qcqueue.reports.palette import paint
+from qcqueue.reports.quantities.figures import AttemptFigures, ModelFigures
+from qcqueue.reports.quantities.honesty import Note, Quantity, ranges
 
 # Claims, ends and interruptions stand in the table of attempts; where a job stood in the queue changes no number.
 _TOLD_ELSEWHERE = frozenset({"enqueued", "moved", "claimed", "interrupted", "stopped", "finished", "failed"})

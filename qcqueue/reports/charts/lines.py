@@ -8,8 +8,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from qcqueue.reports.charts.scales import Scale
 from qcqueue.reports.markup import Markup, tag
-from qcqueue.reports.scales import Scale
 
 WIDTH, HEIGHT = 400, 256
 TOP, BOTTOM, LEFT = 34, 38, 42

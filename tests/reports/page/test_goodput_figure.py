@@ -7,8 +7,9 @@ from xml.etree import ElementTree
 import pytest
 
 from qcqueue.core.goodput import MEANINGS, Goodput, Part, goodput_of
-from qcqueue.reports.goodput import GROUPS, LEFT, RIGHT, WIDTH, goodput_figure, goodput_table
-from qcqueue.reports.style import style
+from qcqueue.reports.charts.goodput import GROUPS, LEFT, RIGHT, WIDTH, goodput_figure
+from qcqueue.reports.page.goodput import goodput_table
+from qcqueue.reports.page.style import style
 
 WHOLE = RIGHT - LEFT
 OF_EACH = goodput_of([{part.value: 10.0 for part in Part}])

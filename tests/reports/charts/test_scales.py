@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qcqueue.reports.scales import Scale, counted, measured, nice_step, shares
+from qcqueue.reports.charts.scales import Scale, counted, measured, nice_step, shares
 
 losses = st.lists(st.floats(0, 1e6, allow_subnormal=False), min_size=1, max_size=30)
 parts = st.lists(st.floats(0, 1), min_size=1, max_size=30)

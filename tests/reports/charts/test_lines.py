@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from qcqueue.reports.charts import HEIGHT, WIDTH, Chart, Line, Seam, draw, spread
-from qcqueue.reports.scales import counted, measured
+from qcqueue.reports.charts.lines import HEIGHT, WIDTH, Chart, Line, Seam, draw, spread
+from qcqueue.reports.charts.scales import counted, measured
 
 
 def a_chart(count: int, *, label: str = "validation", seams: tuple[Seam, ...] = ()) -> Chart:

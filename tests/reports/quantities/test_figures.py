@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qcqueue.core.states import State
-from qcqueue.reports.figures import Takeover, figures_of
+from qcqueue.reports.quantities.figures import Takeover, figures_of
 from tests.reports.studies import T4, a_job, a_spec, an_epoch, epochs_of
 
 

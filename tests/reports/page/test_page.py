@@ -10,10 +10,10 @@ import pytest
 from qcqueue.core.states import State
 from qcqueue.queue.accounts import Accounts, accounts_of
 from qcqueue.queue.values import DatasetLine, JobDetail
-from qcqueue.reports.evidence import MOST_SHOWN, Proof
-from qcqueue.reports.page import CONTENT_POLICY, report_page
+from qcqueue.reports.page.evidence import MOST_SHOWN
+from qcqueue.reports.page.page import CONTENT_POLICY, report_page
+from qcqueue.reports.study import Proof
 from tests.reports.studies import (
-    AS_OF_S,
     CLASSES,
     a_dataset,
     a_job,
@@ -22,6 +22,7 @@ from tests.reports.studies import (
     a_study,
     epochs_of,
     some_sessions,
+    the_study,
 )
 
 HOSTILE = [
@@ -86,7 +87,7 @@ def page_on(
     proofs: Sequence[Proof] = (),
     accounts: Accounts | None = None,
 ) -> str:
-    return report_page(details, as_of_s=AS_OF_S, datasets=datasets, proofs=proofs, accounts=accounts)
+    return report_page(the_study(details, datasets=tuple(datasets), proofs=tuple(proofs), accounts=accounts))
 
 
 def words(page: str) -> str:

@@ -1,35 +1,16 @@
 """Why the numbers may be believed: the proofs of drills, the definitions, and the digests of what was stored. Pure."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from qcqueue.core.words import count
 from qcqueue.queue.values import DatasetLine
-from qcqueue.reports.figures import ModelFigures
 from qcqueue.reports.markup import Content, Markup, join, tag
-from qcqueue.reports.tables import scrolling
+from qcqueue.reports.page.tables import scrolling
+from qcqueue.reports.quantities.figures import ModelFigures
+from qcqueue.reports.study import Proof
 
 MOST_SHOWN = 20
 """Of more kills than these, each is folded away."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
-    """What a drill has shown: the digests of an undisturbed run and of one that was killed, by name.
-
-    is_equal is the verdict of the drill, which also counts the interruptions; ran_on says on what machine, kills
-    says each kill in words; facts are sentences on how it was made. warning: why it may say little of this report.
-    """
-
-    job: str
-    is_equal: bool
-    ran_on: str
-    kills: tuple[str, ...]
-    undisturbed: Mapping[str, str]
-    cut: Mapping[str, str]
-    kills_by_moment: Mapping[str, int] = field(default_factory=dict)
-    facts: tuple[str, ...] = ()
-    warning: str | None = None
 
 
 def proof_section(proofs: Sequence[Proof]) -> Content:

@@ -1,19 +1,17 @@
-"""Where held time went, as a picture and a table: one bar a job or study, one column a part.
+"""Where held time went, as a picture: one bar a job or study, the parts grouped into seven colours.
 
-Pure: names and goodputs in, markup out. The picture groups the sixteen parts into seven colours, what was of use
-first, so that bars compare at their left edge; the table has every part, as a share and in seconds. The colours are
-those of the page's models, and tints of them, chosen to stay apart under protan-, deuter- and tritanopia; groups keep
-one order and a gap between them, so that no reader depends on colour.
+What was of use comes first, so that bars compare at their left edge. The colours are those of the models, and tints of
+them, chosen to stay apart under protan-, deuter- and tritanopia; groups keep one order and a gap between them, so that
+no reader depends on colour.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from qcqueue.core.goodput import MEANINGS, Goodput, Part
-from qcqueue.core.words import duration, listed
-from qcqueue.reports.markup import Content, Markup, tag
-from qcqueue.reports.style import paint
-from qcqueue.reports.tables import UNKNOWN, percent, scrolling
+from qcqueue.core.goodput import Goodput, Part
+from qcqueue.core.words import duration, listed, percent
+from qcqueue.reports.markup import Markup, tag
+from qcqueue.reports.palette import paint, tint
 
 WIDTH = 400
 TOP, BOTTOM = 4, 34
@@ -23,7 +21,6 @@ LONGEST_NAME = 30
 TICKS = (0, 25, 50, 75, 100)
 # The lines of the axis pass behind the words, not through them.
 HALO = "paint-order:stroke;stroke:var(--paper);stroke-width:4px"
-TINT = "color-mix(in srgb, {} {}%, var(--paper))"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,75 +37,27 @@ class Group:
 
 GROUPS = (
     Group(name="train", parts=(Part.TRAIN,), paint=paint(2)),
-    Group(name="validate", parts=(Part.VALIDATE,), paint=TINT.format(paint(2), 50)),
+    Group(name="validate", parts=(Part.VALIDATE,), paint=tint(paint(2), 0.5)),
     Group(
         name="start-up",
         parts=(Part.BOOT, Part.INSTALL, Part.IMPORT, Part.DOWNLOAD, Part.DATA, Part.RESTORE, Part.COMPILE),
         paint=paint(0),
     ),
-    Group(name="stall", parts=(Part.STALL,), paint=TINT.format(paint(4), 50)),
+    Group(name="stall", parts=(Part.STALL,), paint=tint(paint(4), 0.5)),
     Group(
         name="waiting",
         parts=(Part.CONTENTION, Part.UPLOAD_TAIL, Part.IDLE, Part.RELEASE),
-        paint=TINT.format(paint(7), 30),
+        paint=tint(paint(7), 0.3),
     ),
     Group(name="lost", parts=(Part.LOST,), paint=paint(5)),
-    Group(name="redone", parts=(Part.REDONE,), paint=TINT.format(paint(1), 75)),
+    Group(name="redone", parts=(Part.REDONE,), paint=tint(paint(1), 0.75)),
 )
 
 
 def goodput_figure(rows: Sequence[tuple[str, Goodput]], *, key: str = "goodput") -> Markup:
     """Return the picture with the key to its colours; `key` is unique on the page."""
-    items = [tag("li", _swatch(group), _said(group)) for group in GROUPS]
+    items = [tag("li", swatch(group), _said(group)) for group in GROUPS]
     return tag("figure", _bars(rows, key), tag("ul", items, class_="key quiet"))
-
-
-def goodput_table(rows: Sequence[tuple[str, Goodput]]) -> Markup:
-    """Return the table of every part; hovering over the name of a part says what it means."""
-    upper = [
-        tag(
-            "th",
-            _swatch(group),
-            group.name.capitalize(),
-            scope="col" if len(group.parts) == 1 else "colgroup",
-            rowspan=2 if len(group.parts) == 1 else None,
-            colspan=len(group.parts) if len(group.parts) > 1 else None,
-            title=MEANINGS[group.parts[0]] if len(group.parts) == 1 else None,
-        )
-        for group in GROUPS
-    ]
-    lower = [
-        tag("th", part.label, scope="col", class_="unit", title=MEANINGS[part])
-        for group in GROUPS
-        for part in group.parts
-        if len(group.parts) > 1
-    ]
-    name = tag("th", "Name", scope="col", rowspan=2, class_="text model")
-    sums = [tag("th", head, scope="col", rowspan=2) for head in ("Held", "Goodput")]
-    head = tag("thead", tag("tr", name, sums, upper), tag("tr", lower))
-    return scrolling("Where held time went", head, tag("tbody", [_row(*row) for row in rows]))
-
-
-def _row(name: str, goodput: Goodput) -> Markup:
-    shares = dict(goodput.shares())
-    parts = [
-        tag("td", _share(shares[part] if goodput.held_s else None), _seconds(goodput.seconds[part]))
-        for group in GROUPS
-        for part in group.parts
-    ]
-    held = tag("td", duration(goodput.held_s) if goodput.held_s else UNKNOWN)
-    return tag("tr", tag("th", name, scope="row", class_="model"), held, tag("td", percent(goodput.goodput)), parts)
-
-
-def _share(share: float | None) -> str:
-    """Return a share in percent; a little is not nothing, and nothing is a bare zero that lets the rest stand out."""
-    if share == 0:
-        return "0"
-    return "< 0.1 %" if share is not None and share < 0.0005 else percent(share)
-
-
-def _seconds(seconds: float) -> Content:
-    return tag("span", duration(seconds), class_="detail", style="white-space:nowrap") if seconds else None
 
 
 def _bars(rows: Sequence[tuple[str, Goodput]], key: str) -> Markup:
@@ -161,7 +110,7 @@ def _segments(goodput: Goodput, top: float) -> Iterator[Markup]:
         seconds = group.seconds(goodput)
         if seconds:
             left, right = _across(begin_s / goodput.held_s), _across((begin_s + seconds) / goodput.held_s)
-            share = _share(seconds / goodput.held_s)
+            share = share_said(seconds / goodput.held_s)
             yield tag(
                 "rect",
                 tag("title", f"{group.name}: {share}, {duration(seconds)}"),
@@ -175,6 +124,13 @@ def _segments(goodput: Goodput, top: float) -> Iterator[Markup]:
         begin_s += seconds
 
 
+def share_said(share: float | None) -> str:
+    """Return a share in percent; a little is not nothing, and nothing is a bare zero that lets the rest stand out."""
+    if share == 0:
+        return "0"
+    return "< 0.1 %" if share is not None and share < 0.0005 else percent(share)
+
+
 def _across(share: float) -> float:
     return LEFT + share * (RIGHT - LEFT)
 
@@ -185,7 +141,7 @@ def _said(group: Group) -> str:
     return f"{group.name}: {listed([part.label for part in group.parts])}"
 
 
-def _swatch(group: Group) -> Markup:
+def swatch(group: Group) -> Markup:
     return tag("span", class_="swatch", style=f"background:{group.paint}", aria_hidden="true")
 
 

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from qcqueue.core.evaluation import Appraisal, ClassScore
-from qcqueue.core.words import count, duration
-from qcqueue.reports.figures import ModelFigures
-from qcqueue.reports.honesty import Note, Quantity
+from qcqueue.core.words import UNKNOWN, count, duration, percent
 from qcqueue.reports.markup import Content, Markup, join, tag
-from qcqueue.reports.style import paint
-
-UNKNOWN = "–"
+from qcqueue.reports.palette import paint
+from qcqueue.reports.quantities.figures import ModelFigures
+from qcqueue.reports.quantities.honesty import Note, Quantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +111,6 @@ def scrolling(caption: str, *content: Content, class_: str | None = None) -> Mar
 
 def swatch(index: int) -> Markup:
     return tag("span", class_="swatch", style=f"background:{paint(index)}", aria_hidden="true")
-
-
-def percent(share: float | None) -> str:
-    return UNKNOWN if share is None else f"{100 * share:.1f} %"
 
 
 def marks(notes: Sequence[Note], about: Quantity | None, *, job: str | None) -> Content:

@@ -1,43 +1,23 @@
-"""How the page looks: one style sheet, no font and no image from anywhere.
-
-The model colours were chosen so that the first six stay apart under protan-, deuter- and tritanopia and keep a
-contrast of at least 4.5 to 1 as text on their background, light and dark. Beyond six, a dash pattern tells
-models of similar colour apart as well.
-"""
+"""How the page looks: one style sheet, no font and no image from anywhere; the colours are the palette's."""
 
 from qcqueue.reports.markup import Markup, style_sheet
+from qcqueue.reports.palette import DARK, LIGHT, variables
 
-_LIGHT = ("#1A78C2", "#A63C00", "#0B4F3F", "#5A1187", "#7A7700", "#CC347A", "#232E7A", "#59616B")
-_DARK = ("#4C93FF", "#FFB061", "#A9F5C6", "#D07ABD", "#A9AB22", "#FF8298", "#B9B2FF", "#9AA5B1")
-_DASHES = (None, "7 3", "2 3")
-_SOLID_MODELS = 6
-
-
-def paint(index: int) -> str:
-    """Return the colour of the index-th model of the report, as a custom property of the page."""
-    return f"var(--model-{index % len(_LIGHT)})"
-
-
-def dash(index: int) -> str | None:
-    """Return the dash pattern of the index-th model where several models share a chart."""
-    return _DASHES[index // _SOLID_MODELS % len(_DASHES)]
+_PRINTED = {"paper": "#ffffff", "ink": "#000000", "quiet": "#444444", "rule": "#bbbbbb", "link": "#000000"}
 
 
 def style() -> Markup:
-    return style_sheet(_SHEET.replace("/*light*/", _variables(_LIGHT)).replace("/*dark*/", _variables(_DARK)))
-
-
-def _variables(colours: tuple[str, ...]) -> str:
-    return "".join(f"--model-{index}:{colour};" for index, colour in enumerate(colours))
+    """Return the style element of the page."""
+    lights = {"light": LIGHT, "dark": DARK, "printed": {**LIGHT, **_PRINTED}}
+    sheet = _SHEET
+    for name, colours in lights.items():
+        sheet = sheet.replace(f"/*{name}*/", variables(colours))
+    return style_sheet(sheet)
 
 
 _SHEET = """
-:root { color-scheme: light dark; /*light*/
-  --paper: #ffffff; --raised: #f5f6f8; --ink: #16191d; --quiet: #565e68; --rule: #d9dde2; --link: #1A62A8;
-  --bad: #A3231B; --good: #1B6B3A; --busy: #7A5A00; }
-@media (prefers-color-scheme: dark) { :root { /*dark*/
-  --paper: #14171b; --raised: #1d2126; --ink: #e9ecef; --quiet: #a5aeb8; --rule: #363c44; --link: #8CBEFF;
-  --bad: #FF9A8F; --good: #7FD8A0; --busy: #E6C25A; } }
+:root { color-scheme: light dark; /*light*/}
+@media (prefers-color-scheme: dark) { :root { /*dark*/} }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
@@ -108,8 +88,7 @@ article h3 { margin-top: 0; }
   th, td { padding: 6px 8px; } .model .detail { display: none; }
 }
 @media print {
-  :root { /*light*/ --paper: #fff; --raised: #f5f6f8; --ink: #000; --quiet: #444; --rule: #bbb; --link: #000;
-    --bad: #A3231B; --good: #1B6B3A; --busy: #7A5A00; color-scheme: light; }
+  :root { /*printed*/color-scheme: light; }
   html { font-size: 11px; } body { font-size: 1rem; } main { max-width: none; padding: 0; }
   .scroll { overflow: visible; } th, td { padding: 3px 5px; } .scroll thead th { white-space: normal; }
   tr, figure, .tiles div, .matrix { break-inside: avoid; } article > p, article > .charts { break-after: avoid; }

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from qcqueue.core.states import State
 from qcqueue.core.words import count, duration, listed
 from qcqueue.queue.values import DatasetLine
-from qcqueue.reports.figures import LineageChange, ModelFigures
+from qcqueue.reports.quantities.figures import LineageChange, ModelFigures
 
 # Keys of a spec that change what is learned; models that differ in one of them are not compared alone by model.
 _COMPARED = (

@@ -1,0 +1,1 @@
+"""The pictures of a report, as SVG: values in, markup out. Pure."""

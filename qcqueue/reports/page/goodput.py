@@ -1,0 +1,50 @@
+"""Where held time went, as a table: one row a job or study, one column a part, as a share and in seconds."""
+
+from collections.abc import Sequence
+
+from qcqueue.core.goodput import MEANINGS, Goodput
+from qcqueue.core.words import UNKNOWN, duration, percent
+from qcqueue.reports.charts.goodput import GROUPS, share_said, swatch
+from qcqueue.reports.markup import Content, Markup, tag
+from qcqueue.reports.page.tables import scrolling
+
+
+def goodput_table(rows: Sequence[tuple[str, Goodput]]) -> Markup:
+    """Return the table of every part; hovering over the name of a part says what it means."""
+    upper = [
+        tag(
+            "th",
+            swatch(group),
+            group.name.capitalize(),
+            scope="col" if len(group.parts) == 1 else "colgroup",
+            rowspan=2 if len(group.parts) == 1 else None,
+            colspan=len(group.parts) if len(group.parts) > 1 else None,
+            title=MEANINGS[group.parts[0]] if len(group.parts) == 1 else None,
+        )
+        for group in GROUPS
+    ]
+    lower = [
+        tag("th", part.label, scope="col", class_="unit", title=MEANINGS[part])
+        for group in GROUPS
+        for part in group.parts
+        if len(group.parts) > 1
+    ]
+    name = tag("th", "Name", scope="col", rowspan=2, class_="text model")
+    sums = [tag("th", head, scope="col", rowspan=2) for head in ("Held", "Goodput")]
+    head = tag("thead", tag("tr", name, sums, upper), tag("tr", lower))
+    return scrolling("Where held time went", head, tag("tbody", [_row(*row) for row in rows]))
+
+
+def _row(name: str, goodput: Goodput) -> Markup:
+    shares = dict(goodput.shares())
+    parts = [
+        tag("td", share_said(shares[part] if goodput.held_s else None), _seconds(goodput.seconds[part]))
+        for group in GROUPS
+        for part in group.parts
+    ]
+    held = tag("td", duration(goodput.held_s) if goodput.held_s else UNKNOWN)
+    return tag("tr", tag("th", name, scope="row", class_="model"), held, tag("td", percent(goodput.goodput)), parts)
+
+
+def _seconds(seconds: float) -> Content:
+    return tag("span", duration(seconds), class_="detail", style="white-space:nowrap") if seconds else None

@@ -1,0 +1,81 @@
+"""The colours of a report, each by a name and in two lights, so that a model has one colour throughout.
+
+Markup names colours (`var(--model-0)`) and a page says what they are, light and dark. A picture that leaves the page
+takes its colours along: `resolved` writes them in. The model colours were chosen so that the first six stay apart under
+protan-, deuter- and tritanopia and keep a contrast of at least 4.5 to 1 as text on their background, light and dark.
+Beyond six, a dash pattern tells models of similar colour apart as well.
+"""
+
+import re
+from collections.abc import Mapping
+
+_LIGHT = ("#1A78C2", "#A63C00", "#0B4F3F", "#5A1187", "#7A7700", "#CC347A", "#232E7A", "#59616B")
+_DARK = ("#4C93FF", "#FFB061", "#A9F5C6", "#D07ABD", "#A9AB22", "#FF8298", "#B9B2FF", "#9AA5B1")
+_DASHES = (None, "7 3", "2 3")
+_SOLID_MODELS = 6
+
+LIGHT: Mapping[str, str] = {
+    **{f"model-{index}": colour for index, colour in enumerate(_LIGHT)},
+    "paper": "#ffffff",
+    "raised": "#f5f6f8",
+    "ink": "#16191d",
+    "quiet": "#565e68",
+    "rule": "#d9dde2",
+    "link": "#1A62A8",
+    "bad": "#A3231B",
+    "good": "#1B6B3A",
+    "busy": "#7A5A00",
+}
+DARK: Mapping[str, str] = {
+    **{f"model-{index}": colour for index, colour in enumerate(_DARK)},
+    "paper": "#14171b",
+    "raised": "#1d2126",
+    "ink": "#e9ecef",
+    "quiet": "#a5aeb8",
+    "rule": "#363c44",
+    "link": "#8CBEFF",
+    "bad": "#FF9A8F",
+    "good": "#7FD8A0",
+    "busy": "#E6C25A",
+}
+
+_NAMED = re.compile(r"var\(--([a-z0-9-]+)\)")
+_MIXED = re.compile(r"color-mix\(in srgb, (#[0-9A-Fa-f]{6}) ([0-9.]+)%, (#[0-9A-Fa-f]{6})\)")
+
+
+def paint(index: int) -> str:
+    """Return the colour of the index-th model of the report, as a custom property of the page."""
+    return f"var(--model-{index % len(_LIGHT)})"
+
+
+def dash(index: int) -> str | None:
+    """Return the dash pattern of the index-th model where several models share a chart."""
+    return _DASHES[index // _SOLID_MODELS % len(_DASHES)]
+
+
+def tint(colour: str, share: float) -> str:
+    """Return `colour` thinned with the paper's; share, 0..1: how much of it is left."""
+    return f"color-mix(in srgb, {colour} {100 * share:g}%, var(--paper))"
+
+
+def variables(colours: Mapping[str, str]) -> str:
+    """Return colours as the custom properties of a style sheet."""
+    return "".join(f"--{name}: {colour}; " for name, colour in colours.items())
+
+
+def resolved(text: str, colours: Mapping[str, str] = LIGHT) -> str:
+    """Return markup or style with every named colour and every mixture written out as #rrggbb.
+
+    Raises: KeyError: a name that is no colour.
+    """
+    return _MIXED.sub(_mixture, _NAMED.sub(lambda found: colours[found[1]], text))
+
+
+def _mixture(found: re.Match[str]) -> str:
+    share = float(found[2]) / 100
+    both = zip(_channels(found[1]), _channels(found[3]), strict=True)
+    return "#" + "".join(f"{round(share * colour + (1 - share) * ground):02x}" for colour, ground in both)
+
+
+def _channels(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

@@ -1,0 +1,1 @@
+"""The numbers of a report, computed from what was stored. Pure."""
