@@ -23,7 +23,7 @@ The blob needs no qcqueue to be read. Worked example, the third validation image
         print(about["names"][index], about["summary"]["classes"][labels[index]], picture.shape)
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
@@ -127,6 +127,31 @@ def load(path: Path) -> Dataset:
 
     Raises: UnknownFormat: written by a newer qcqueue. DigestMismatch: not a dataset, or one that contradicts itself.
     """
+    return _read(path, lambda file: file.get_tensor("images"))
+
+
+def load_mapped(path: Path) -> Dataset:
+    """Read all but the pixels: its images are mapped from the file, which must stay, and read where they are looked at.
+
+    Raises as `load`.
+    """
+    return _read(path, lambda file: _mapped(path, file.get_slice("images")))
+
+
+def _mapped(path: Path, images: Any) -> Bytes:
+    """Return the images where they lie in the file, whose header the library has compared with its size."""
+    if images.get_dtype() != "U8":
+        raise ValueError("its images are not bytes")
+    with path.open("rb") as file:
+        header_bytes = int.from_bytes(file.read(8), "little")
+        begin, end = parse_json(file.read(header_bytes).decode())["images"]["data_offsets"]
+    shape = tuple(images.get_shape())
+    if begin == end:
+        return np.empty(shape, np.uint8)
+    return np.memmap(path, np.uint8, "r", offset=8 + header_bytes + begin, shape=shape)
+
+
+def _read(path: Path, images_of: Callable[[Any], Bytes]) -> Dataset:
     try:
         with safe_open(path, framework="numpy") as file:
             about: dict[str, Any] = parse_json((file.metadata() or {}).get("qcqueue", "{}"))
@@ -135,7 +160,7 @@ def load(path: Path) -> Dataset:
             dataset = Dataset(
                 summary=DatasetSummary.from_json(about["summary"]),
                 names=tuple(about["names"]),
-                images=file.get_tensor("images"),
+                images=images_of(file),
                 labels=file.get_tensor("labels"),
                 splits=file.get_tensor("splits"),
                 severities=file.get_tensor("severities"),

@@ -1,6 +1,7 @@
 """The blob: what is written comes back, equal datasets have equal bytes, and anything else is refused."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,16 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from qcqueue.datasets.format import Dataset, Split, arrange, load, to_bytes
+from qcqueue.datasets.format import Dataset, Split, arrange, load, load_mapped, to_bytes
 from qcqueue.errors import CorruptionError, DigestMismatch, UnknownFormat
+
+Reader = Callable[[Path], Dataset]
+
+
+@pytest.fixture(params=[load, load_mapped], scope="module")
+def read(request: pytest.FixtureRequest) -> Reader:
+    reader: Reader = request.param
+    return reader
 
 
 def small_dataset() -> Dataset:
@@ -37,9 +46,9 @@ def written(path: Path, content: bytes) -> Path:
     return path
 
 
-def test_a_dataset_comes_back_from_its_blob_as_it_was(tmp_path: Path) -> None:
+def test_a_dataset_comes_back_from_its_blob_as_it_was(read: Reader, tmp_path: Path) -> None:
     before = small_dataset()
-    after = load(written(tmp_path / "blob", to_bytes(before)))
+    after = read(written(tmp_path / "blob", to_bytes(before)))
     assert after.summary == before.summary
     assert after.names == before.names
     for field in ("images", "labels", "splits", "severities"):
@@ -71,10 +80,10 @@ def test_the_order_in_which_samples_were_given_does_not_reach_the_bytes() -> Non
     assert to_bytes(shuffled) == to_bytes(dataset)
 
 
-def test_an_image_array_with_unusual_strides_is_written_as_the_pixels_it_shows(tmp_path: Path) -> None:
+def test_an_image_array_with_unusual_strides_is_written_as_the_pixels_it_shows(read: Reader, tmp_path: Path) -> None:
     dataset = small_dataset()
     mirrored = replace(dataset, images=dataset.images[:, :, ::-1])
-    after = load(written(tmp_path / "blob", to_bytes(mirrored)))
+    after = read(written(tmp_path / "blob", to_bytes(mirrored)))
     assert np.array_equal(after.images, dataset.images[:, :, ::-1])
 
 
@@ -89,31 +98,31 @@ def test_the_worked_example_of_the_docstring_reads_a_blob_without_qcqueue(tmp_pa
     assert np.array_equal(picture, dataset.images[3])
 
 
-def test_a_blob_of_a_newer_format_is_refused_as_newer(tmp_path: Path) -> None:
+def test_a_blob_of_a_newer_format_is_refused_as_newer(read: Reader, tmp_path: Path) -> None:
     content = save({"images": np.zeros(1, np.uint8)}, metadata={"qcqueue": '{"format":2}'})
     with pytest.raises(UnknownFormat, match="newer qcqueue"):
-        load(written(tmp_path / "blob", content))
+        read(written(tmp_path / "blob", content))
 
 
 @pytest.mark.parametrize(
     "about",
     ["", "[]", "{}", "null", '{"format":"1"}', '{"format":1,"summary":[],"names":[]}', '{"a":1,"a":2}', "[" * 9999],
 )
-def test_a_blob_with_other_metadata_is_refused(tmp_path: Path, about: str) -> None:
+def test_a_blob_with_other_metadata_is_refused(read: Reader, tmp_path: Path, about: str) -> None:
     content = save({"images": np.zeros(1, np.uint8)}, metadata={"qcqueue": about})
     with pytest.raises(DigestMismatch, match="is not a dataset"):
-        load(written(tmp_path / "blob", content))
+        read(written(tmp_path / "blob", content))
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\xff" * 64, to_bytes(small_dataset())[:-1]])
-def test_a_file_that_is_no_blob_or_half_a_blob_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_blob_or_half_a_blob_is_refused(read: Reader, tmp_path: Path, content: bytes) -> None:
     with pytest.raises(DigestMismatch, match="is not a dataset"):
-        load(written(tmp_path / "blob", content))
+        read(written(tmp_path / "blob", content))
 
 
-def test_a_missing_blob_is_refused(tmp_path: Path) -> None:
+def test_a_missing_blob_is_refused(read: Reader, tmp_path: Path) -> None:
     with pytest.raises(DigestMismatch):
-        load(tmp_path / "blob")
+        read(tmp_path / "blob")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +134,7 @@ def test_a_missing_blob_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_blob_that_contradicts_itself_is_refused_with_the_reason(
-    tmp_path: Path, old: bytes, new: bytes, problem: str
+    read: Reader, tmp_path: Path, old: bytes, new: bytes, problem: str
 ) -> None:
     # safetensors keeps the metadata as a string inside JSON, so its quotes stand escaped in the file.
     old, new = (text.replace(b'"', b'\\"') for text in (old, new))
@@ -134,26 +143,32 @@ def test_a_blob_that_contradicts_itself_is_refused_with_the_reason(
     header = content[8 : 8 + length].replace(old, new)
     assert header != content[8 : 8 + length]
     with pytest.raises(DigestMismatch, match=problem):
-        load(written(tmp_path / "blob", len(header).to_bytes(8, "little") + header + content[8 + length :]))
+        read(written(tmp_path / "blob", len(header).to_bytes(8, "little") + header + content[8 + length :]))
 
 
-def test_a_blob_whose_samples_are_out_of_order_is_refused(tmp_path: Path) -> None:
+def test_a_blob_whose_samples_are_out_of_order_is_refused(read: Reader, tmp_path: Path) -> None:
     dataset = small_dataset()
     with safe_open(written(tmp_path / "blob", to_bytes(dataset)), framework="numpy") as file:
         tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
     tensors["splits"] = tensors["splits"][::-1].copy()
     with pytest.raises(DigestMismatch, match="out of order"):
-        load(written(tmp_path / "blob", save(tensors, metadata=metadata)))
+        read(written(tmp_path / "blob", save(tensors, metadata=metadata)))
 
 
 @given(place=st.integers(0, 1200), flipped=st.integers(1, 255))
 def test_one_wrong_byte_never_ends_in_anything_but_a_dataset_or_a_refusal(
-    tmp_path_factory: pytest.TempPathFactory, place: int, flipped: int
+    read: Reader, tmp_path_factory: pytest.TempPathFactory, place: int, flipped: int
 ) -> None:
     content = bytearray(to_bytes(small_dataset()))
     content[place] ^= flipped
     path = written(tmp_path_factory.getbasetemp() / "flipped", bytes(content))
     try:
-        assert len(load(path).names) == 6
+        assert len(read(path).names) == 6
     except CorruptionError as error:
         assert "dataset" in str(error)  # noqa: PT017 - both endings are right; what must not happen is a third
+
+
+def test_the_pixels_of_a_mapped_dataset_stay_in_the_file_until_they_are_looked_at(tmp_path: Path) -> None:
+    mapped = load_mapped(written(tmp_path / "blob", to_bytes(small_dataset())))
+    assert isinstance(mapped.images, np.memmap)
+    assert not mapped.images.flags.writeable
