@@ -15,6 +15,7 @@
     entries/000001.state/, 000002.epoch, 000003.result
                          trainer -> session   in order; the session removes an entry once it is committed
     rehearsal.json       trainer -> session   what came of doing the same steps twice, where the hardware was new
+    probe.json           trainer -> session   how many seconds the fixed step of the probe took here
     failure.json         trainer -> session   the typed cause, before the trainer exits
     refusal.json         trainer -> session   why the run may not go on on this machine, before the trainer exits
     trainer.log          trainer -> person    everything it printed
@@ -280,6 +281,12 @@ class Spool:
             return Rehearsal.from_json(parse_json((self.folder / "rehearsal.json").read_bytes()))
         return None
 
+    def probe_s(self) -> float | None:
+        """Return how many seconds the fixed step of the probe took, None where there was no probe (yet)."""
+        with contextlib.suppress(FileNotFoundError):
+            return float(parse_json((self.folder / "probe.json").read_bytes()))
+        return None
+
     def is_writing(self) -> bool:
         """Return whether a state is being written this instant."""
         return unfinished(self.latest_folder).exists() or any(self.entries_folder.glob("*.tmp"))
@@ -382,6 +389,9 @@ class Spool:
 
     def rehearsed(self, rehearsal: Rehearsal) -> None:
         write_json(self.folder / "rehearsal.json", rehearsal.to_json())
+
+    def probed(self, seconds: float) -> None:
+        write_json(self.folder / "probe.json", seconds)
 
     def refuse(self, why: str) -> None:
         write_json(self.folder / "refusal.json", {"why": why})

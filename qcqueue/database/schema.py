@@ -109,8 +109,8 @@ sessions = Table(
 )
 
 # One session's work on one job. number is the fencing token: it only rises, and only the live one may write. seconds is
-# its part of the session's ledger, pace what its session measured to decide how often to save, rehearsal what came of
-# doing the same steps twice where the hardware was new to the run.
+# its part of the session's ledger, pace what it measured of its machine, by name, rehearsal what came of doing the same
+# steps twice where the hardware was new to the run.
 attempts = Table(
     "attempts",
     metadata,

@@ -17,7 +17,7 @@ from qcqueue.database.schema import attempts, jobs, sessions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionAttempt:
-    """One attempt as a part of its session's time. pace: what was measured to decide how often to save, by name."""
+    """One attempt as a part of its session's time. pace: what was measured, by name, as in an `AttemptLine`."""
 
     job_name: str
     number: int

@@ -14,6 +14,9 @@ from qcqueue.core.spec import JobSpec
 from qcqueue.queue.overview import JobLine
 from qcqueue.storage.base import Blob
 
+PROBE = "probe_s"
+"""What the probe is called among what an attempt measured; whoever reads only how often to save passes it over."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveAttempt:
@@ -112,8 +115,8 @@ class AttemptLine:
     """One attempt and the epochs it brought: a segment of the run.
 
     seconds is the ledger of its time, by name; seen_at_s the last moment by which its session is known to have lived;
-    pace what its session measured to decide how often to save, by name, as far as it was; rehearsal what came of doing
-    the same steps twice, where its hardware was new to the run.
+    pace what its session measured, by name, as far as it was: what decides how often to save, and the probe; rehearsal
+    what came of doing the same steps twice, where its hardware was new to the run.
     """
 
     number: int
@@ -128,6 +131,11 @@ class AttemptLine:
     seen_at_s: float | None
     pace: Mapping[str, float] = field(default_factory=dict)
     rehearsal: Rehearsal | None = None
+
+    @property
+    def probe_s(self) -> float | None:
+        """Return the seconds one fixed step of training took on its processor, None where that was not measured."""
+        return self.pace.get(PROBE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

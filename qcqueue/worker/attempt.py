@@ -468,6 +468,7 @@ class Attempt:
                     session=own,
                     pace=self.pace,
                     rehearsal=self.spool.rehearsal(),
+                    probe_s=self.spool.probe_s(),
                     seen_at_s=now_s,
                 )
             return action(tx)

@@ -19,6 +19,7 @@ from qcqueue.storage.base import Blob
 from qcqueue.storage.folder import FolderStore, file_name
 from qcqueue.testing.clocks import CountedIds, MachineClock, WorldTime
 from qcqueue.worker.attempt import Attempt
+from qcqueue.worker.timeline import Timeline
 from tests.checkpoints.runs import a_record, a_state, an_epoch, an_order
 from tests.queue.desk import Desk
 
@@ -37,7 +38,7 @@ class Scene:
     desk: Desk
     store: FolderStore
 
-    def attempt(self, held: Claim, database: Database | None = None) -> Attempt:
+    def attempt(self, held: Claim, database: Database | None = None, timeline: Timeline | None = None) -> Attempt:
         """Return the attempt of a claim; another of the same claim takes the place of a session that died."""
         return Attempt(
             held,
@@ -46,6 +47,7 @@ class Scene:
             database=database or self.desk.database,
             clock=MachineClock(WorldTime()),
             cache=self.folder,
+            timeline=timeline,
         )
 
     def begun(self, session: str, job: str, *, database: Database | None = None, **claiming: Any) -> Attempt:
@@ -206,3 +208,20 @@ def test_how_long_the_store_was_away_says_nothing_of_how_long_it_takes(scene: Sc
         attempt.collect()
     attempt.collect()
     assert attempt.lag_s is None
+
+
+def test_a_probe_is_written_down_with_the_next_write_and_outlives_the_trainer_that_made_it(scene: Scene) -> None:
+    timeline = Timeline(MachineClock(WorldTime()), {})
+    timeline.attempt_begins()
+    attempt = scene.attempt(scene.desk.must_claim("s1", job="a"), timeline=timeline)
+    attempt.spool.open(an_order(attempt.spool))
+    attempt.restore()
+    assert scene.desk.detail("a").attempts[0].probe_s is None
+
+    attempt.spool.probed(0.25)
+    attempt.pace = {"lag_s": 7.0}
+    attempt.spool.begin_anew()  # another trainer takes its place, and has not measured yet
+    Handover(attempt.spool).state(a_state(1, None))
+    attempt.collect()
+    [line] = scene.desk.detail("a").attempts
+    assert (line.probe_s, line.pace) == (0.25, {"lag_s": 7.0, "probe_s": 0.25})
