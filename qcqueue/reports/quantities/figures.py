@@ -14,6 +14,7 @@ from qcqueue.core.records import EpochMetrics, Identity, best_epoch
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
 from qcqueue.queue.values import AttemptLine, EpochLine, HistoryLine, JobDetail
+from qcqueue.reports.quantities.percentiles import Percentiles, percentiles_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,15 +22,19 @@ class Times:
     """Seconds over the official epochs.
 
     step_s_p50 and step_s_p95 are medians over epochs of what each epoch recorded, without the first steps of a
-    segment, which compile: those are summed in first_steps_s over first_steps_epochs epochs. epoch_s_p50 is the
-    median of training plus validation; the checkpoints are our own cost and stand apart.
+    segment, which compile: those are summed in first_steps_s over first_steps_epochs epochs. step_medians_s tells how
+    the medians of single epochs differ. epoch_s_p50 is the median of training plus validation, first steps included;
+    nine of ten epochs took between epoch_s_p5 and epoch_s_p95. The checkpoints are our own cost and stand apart.
     """
 
     step_s_p50: float | None
     step_s_p95: float | None
+    step_medians_s: Percentiles | None
     first_steps_s: float | None
     first_steps_epochs: int
+    epoch_s_p5: float | None
     epoch_s_p50: float | None
+    epoch_s_p95: float | None
     train_s: float
     val_s: float
     checkpoint_s: float
@@ -77,7 +82,7 @@ class AttemptFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFigures:
-    """Everything the report says of one job. label is short and unique in the report."""
+    """Everything the report says of one job. label is short and unique in the report; epochs are those that count."""
 
     name: str
     label: str
@@ -99,6 +104,7 @@ class ModelFigures:
     interruption_count: int
     redone_epochs: tuple[int, ...]
     redone_s: float
+    epochs: tuple[EpochLine, ...]
     curve: tuple[EpochMetrics, ...]
     takeovers: tuple[Takeover, ...]
     result: Result | None
@@ -146,6 +152,7 @@ def _model(detail: JobDetail, label: str) -> ModelFigures:
         interruption_count=detail.line.interruptions,
         redone_epochs=tuple(sorted({epoch.metrics.epoch for epoch in redone})),
         redone_s=sum(_seconds(epoch) for epoch in redone),
+        epochs=epochs,
         curve=curve,
         takeovers=_takeovers(epochs),
         result=result,
@@ -156,12 +163,16 @@ def _model(detail: JobDetail, label: str) -> ModelFigures:
 def _times(epochs: Sequence[EpochLine]) -> Times:
     timings = [epoch.timing for epoch in epochs]
     first = [timing.first_step_s for timing in timings if timing.first_step_s is not None]
+    whole = percentiles_of(timing.train_s + timing.val_s for timing in timings)
     return Times(
         step_s_p50=_median([timing.step_s_p50 for timing in timings]),
         step_s_p95=_median([timing.step_s_p95 for timing in timings]),
+        step_medians_s=percentiles_of(timing.step_s_p50 for timing in timings),
         first_steps_s=sum(first) if first else None,
         first_steps_epochs=len(first),
-        epoch_s_p50=_median([timing.train_s + timing.val_s for timing in timings]),
+        epoch_s_p5=whole.p5 if whole else None,
+        epoch_s_p50=whole.p50 if whole else None,
+        epoch_s_p95=whole.p95 if whole else None,
         train_s=sum(timing.train_s for timing in timings),
         val_s=sum(timing.val_s for timing in timings),
         checkpoint_s=sum(timing.checkpoint_s for timing in timings),

@@ -115,7 +115,7 @@ def _machines_differ(models: Sequence[ModelFigures], datasets: Sequence[DatasetL
     if len(processors) > 1 and len(models) > 1:
         yield _Doubt(
             f"Times were measured on different processors ({listed(processors)}) and are shown as measured: "
-            "compare those of one processor only.",
+            "compare those of one processor only, or the normalised ones with care.",
             _TIMED,
             _everyone(models),
         )

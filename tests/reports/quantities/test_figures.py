@@ -17,6 +17,14 @@ def test_times_equal_a_recomputation_from_the_epoch_rows() -> None:
     assert model.times.step_s_p50 == np.median([timing.step_s_p50 or np.nan for timing in timings])
     assert model.times.step_s_p95 == np.median([timing.step_s_p95 or np.nan for timing in timings])
     assert model.times.epoch_s_p50 == np.median([timing.train_s + timing.val_s for timing in timings])
+    whole = [timing.train_s + timing.val_s for timing in timings]
+    assert [model.times.epoch_s_p5, model.times.epoch_s_p95] == np.percentile(whole, (5, 95)).tolist()
+    medians = model.times.step_medians_s
+    assert medians is not None
+    assert medians.p50 == model.times.step_s_p50
+    assert [medians.p5, medians.p95] == np.percentile(
+        [timing.step_s_p50 or np.nan for timing in timings], (5, 95)
+    ).tolist()
     assert model.times.train_s == pytest.approx(np.sum([timing.train_s for timing in timings]))
     assert model.times.total_s == pytest.approx(
         np.sum([timing.train_s + timing.val_s + timing.checkpoint_s for timing in timings])
@@ -49,6 +57,7 @@ def test_an_unfinished_job_shows_what_its_epochs_say_and_leaves_the_rest_unknown
 def test_a_job_without_epochs_has_no_figures() -> None:
     [model] = figures_of([a_job(a_spec(), state=State.QUEUED)])
     assert (model.best_epoch, model.times.step_s_p50, model.times.epoch_s_p50) == (None, None, None)
+    assert (model.times.step_medians_s, model.times.epoch_s_p5, model.times.epoch_s_p95) == (None, None, None)
     assert (model.accuracies.validation_best, model.times.total_s, model.processors) == (None, 0, ())
 
 

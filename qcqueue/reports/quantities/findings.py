@@ -1,0 +1,87 @@
+"""All numbers of a report at once, each computed one time: what every page, table and picture is made from. Pure.
+
+What was not stored is empty here and never an error; why it is empty stands in `unread` or in a note.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from qcqueue.reports.quantities.calibration import Calibration, calibration_of
+from qcqueue.reports.quantities.comparison import Comparison, comparison_of
+from qcqueue.reports.quantities.correlation import CorrelationMatrix, correlation_of
+from qcqueue.reports.quantities.figures import ModelFigures, figures_of
+from qcqueue.reports.quantities.honesty import Note, notes_on
+from qcqueue.reports.quantities.judged import SPLITS, WEIGHTS, Judged, judged_of
+from qcqueue.reports.quantities.misjudged import MisjudgedImage, most_misjudged, surest_mistakes
+from qcqueue.reports.quantities.normalised import Normalised, normalised_of
+from qcqueue.reports.quantities.segments import Segment, segments_of
+from qcqueue.reports.quantities.severity import BySeverity, by_severity
+from qcqueue.reports.quantities.spending import Spending, spending_of
+from qcqueue.reports.quantities.timeline import Timeline, timeline_of
+from qcqueue.reports.study import Study
+
+Series: TypeAlias = tuple[str, str]
+"""A split ("validation" or "test") and a set of weights ("best" or "last")."""
+
+SERIES: tuple[Series, ...] = tuple((split, weights) for split in SPLITS for weights in WEIGHTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """Everything a report says. Models keep one order throughout: that of the study.
+
+    judged, comparisons, calibrations and severities have an entry for each of `SERIES`, empty where there are no
+    answers. misjudged and mistakes are of the test images and the best weights; mistakes are by full name of the job.
+    normalised is None where one processor did it all.
+    """
+
+    study: Study
+    models: tuple[ModelFigures, ...]
+    notes: tuple[Note, ...]
+    judged: Mapping[Series, tuple[Judged, ...]]
+    comparisons: Mapping[Series, Comparison]
+    calibrations: Mapping[Series, tuple[Calibration, ...]]
+    severities: Mapping[Series, tuple[BySeverity, ...]]
+    misjudged: tuple[MisjudgedImage, ...]
+    mistakes: Mapping[str, tuple[MisjudgedImage, ...]]
+    correlation: CorrelationMatrix
+    segments: tuple[Segment, ...]
+    normalised: Normalised | None
+    spending: tuple[Spending, ...]
+    timeline: Timeline
+    unread: tuple[str, ...]
+
+
+def findings_of(study: Study) -> Findings:
+    """Compute every number of the report on a study."""
+    models = figures_of(study.details)
+    reading = judged_of(study, models)
+    judged = {series: _of(series, reading.judged) for series in SERIES}
+    shown = judged["test", "best"]
+    return Findings(
+        study=study,
+        models=models,
+        notes=notes_on(models, study.datasets),
+        judged=judged,
+        comparisons={series: comparison_of(answers) for series, answers in judged.items()},
+        calibrations={series: tuple(map(calibration_of, answers)) for series, answers in judged.items()},
+        severities={series: _by_severity(answers, study) for series, answers in judged.items()},
+        misjudged=most_misjudged(shown, study.images),
+        mistakes={one.job: surest_mistakes(one, study.images[one.dataset_sha256]) for one in shown},
+        correlation=correlation_of(models),
+        segments=segments_of(models),
+        normalised=normalised_of(study.details),
+        spending=spending_of(models, study.accounts),
+        timeline=timeline_of(study),
+        unread=study.unread + reading.unread,
+    )
+
+
+def _of(series: Series, judged: Sequence[Judged]) -> tuple[Judged, ...]:
+    return tuple(one for one in judged if (one.split, one.weights) == series)
+
+
+def _by_severity(judged: Sequence[Judged], study: Study) -> tuple[BySeverity, ...]:
+    found = (by_severity(one, study.images[one.dataset_sha256]) for one in judged)
+    return tuple(it for it in found if it is not None)
