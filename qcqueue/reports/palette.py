@@ -9,10 +9,12 @@ Beyond six, a dash pattern tells models of similar colour apart as well.
 import re
 from collections.abc import Mapping
 
-_LIGHT = ("#1A78C2", "#A63C00", "#0B4F3F", "#5A1187", "#7A7700", "#CC347A", "#232E7A", "#59616B")
-_DARK = ("#4C93FF", "#FFB061", "#A9F5C6", "#D07ABD", "#A9AB22", "#FF8298", "#B9B2FF", "#9AA5B1")
+_LIGHT = ("#1E72D4", "#962F00", "#084F59", "#5B0E95", "#937104", "#C14191", "#232E7A", "#59616B")
+_DARK = ("#3F97FF", "#FFC264", "#A2F7D2", "#C768B3", "#9A9F00", "#FF898C", "#B9B2FF", "#9AA5B1")
 _DASHES = (None, "7 3", "2 3")
 _SOLID_MODELS = 6
+# More of a model's colour in a cell would take the contrast from the words in it.
+_MOST_OF_A_MODEL = 0.4
 
 LIGHT: Mapping[str, str] = {
     **{f"model-{index}": colour for index, colour in enumerate(_LIGHT)},
@@ -25,6 +27,8 @@ LIGHT: Mapping[str, str] = {
     "bad": "#A3231B",
     "good": "#1B6B3A",
     "busy": "#7A5A00",
+    "cool": "#4C97E0",
+    "warm": "#E8803A",
 }
 DARK: Mapping[str, str] = {
     **{f"model-{index}": colour for index, colour in enumerate(_DARK)},
@@ -37,6 +41,8 @@ DARK: Mapping[str, str] = {
     "bad": "#FF9A8F",
     "good": "#7FD8A0",
     "busy": "#E6C25A",
+    "cool": "#1F69B0",
+    "warm": "#A34D14",
 }
 
 _NAMED = re.compile(r"var\(--([a-z0-9-]+)\)")
@@ -56,6 +62,16 @@ def dash(index: int) -> str | None:
 def tint(colour: str, share: float) -> str:
     """Return `colour` thinned with the paper's; share, 0..1: how much of it is left."""
     return f"color-mix(in srgb, {colour} {100 * share:g}%, var(--paper))"
+
+
+def heat(share: float) -> str:
+    """Return the colour of a cell: from the paper's to blue for 0..1, to orange for 0..-1; ink stays legible on it."""
+    return tint("var(--cool)" if share >= 0 else "var(--warm)", round(min(abs(share), 1.0), 3))
+
+
+def model_heat(share: float, paint: str) -> str:
+    """Return the colour of a cell from the paper's (0) to a model's (1), as far as ink stays legible on it."""
+    return tint(paint, round(_MOST_OF_A_MODEL * min(max(share, 0.0), 1.0), 3))
 
 
 def variables(colours: Mapping[str, str]) -> str:

@@ -1,46 +1,61 @@
-"""Line charts as SVG: curves over epochs, each named at its end, with the seams of a run and its best epoch.
+"""Line charts: curves over epochs, time or levels, each named at its end, with the seams of a run and its best epoch.
 
-Pure text from plain values. Colours are custom properties of the page (`--model-0` ...), so one drawing serves
-light and dark. Sizes are chosen so that the smallest text stays legible when a phone shows the chart at 340 px.
+Sizes are chosen so that the smallest text stays legible when a phone shows the chart at 340 px. What is not finite
+breaks a curve and is never bridged.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from qcqueue.reports.charts.lettering import LABEL_SIZE, shortened, width_of
+from qcqueue.reports.charts.picture import Picture, picture
 from qcqueue.reports.charts.scales import Scale
-from qcqueue.reports.markup import Markup, tag
+from qcqueue.reports.charts.shapes import Entry, dot, key, number, rule, words
+from qcqueue.reports.markup import Content, Markup, tag
 
 WIDTH, HEIGHT = 400, 256
 TOP, BOTTOM, LEFT = 34, 38, 42
-LABEL_GAP = 14
-CHARACTER_WIDTH = 7.3
-LONGEST_LABEL = 19
+LABEL_GAP, LEADER = 14, 14
+MOST_LABEL_ROOM = 150
 MOST_DOTS = 15
 SEAM_LABEL_GAP = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One curve; points are (epoch, value). paint is a CSS colour, dash an SVG dash pattern."""
+    """One curve; points are (x, value). paint is a CSS colour, dash an SVG dash pattern.
+
+    A stepped curve keeps each value until the next: for what changes at once, such as the best so far.
+    """
 
     label: str
-    points: tuple[tuple[int, float], ...]
+    points: tuple[tuple[float, float], ...]
     paint: str
     dash: str | None = None
+    is_stepped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seam:
-    """Where another attempt takes over: before this epoch."""
+    """Where another attempt takes over: at this x, which lies between two epochs."""
 
-    epoch: int
+    at: float
     label: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ring:
+    """A point to single out: the best epoch."""
+
+    x: float
+    y: float
+    paint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """What to draw. key is unique on its page; rings are points to single out, such as the best epoch."""
+    """What to draw. key is unique on its page; the units of the axes are those of their scales and names."""
 
     key: str
     title: str
@@ -49,8 +64,9 @@ class Chart:
     x: Scale
     y: Scale
     lines: tuple[Line, ...]
+    x_name: str = "epoch"
     seams: tuple[Seam, ...] = ()
-    rings: tuple[tuple[int, float, str], ...] = ()
+    rings: tuple[Ring, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +76,33 @@ class _Frame:
     x: Scale
     y: Scale
     right: float
+    bottom: float
 
-    def across(self, epoch: float) -> float:
-        return round(LEFT + self.x.place(epoch) * (self.right - LEFT), 1)
+    def across(self, value: float) -> float:
+        return round(LEFT + self.x.place(value) * (self.right - LEFT), 1)
 
     def down(self, value: float) -> float:
-        return round(HEIGHT - BOTTOM - self.y.place(value) * (HEIGHT - BOTTOM - TOP), 1)
+        return round(self.bottom - self.y.place(value) * (self.bottom - TOP), 1)
 
 
-def draw(chart: Chart) -> Markup:
-    """Return the chart as one SVG element with a title and a description for those who do not see it."""
-    lines = [_finite(line) for line in chart.lines]
-    frame = _Frame(chart.x, chart.y, WIDTH - _label_room(lines))
-    return tag(
-        "svg",
-        tag("title", chart.title, id=f"{chart.key}-title"),
-        tag("desc", chart.description, id=f"{chart.key}-desc"),
-        _grid(frame, chart.y_name),
+def draw(chart: Chart) -> Picture:
+    """Return the chart; it is as high as its labels need."""
+    drawn = [line for line in chart.lines if _finite(line)]
+    bottom = max(HEIGHT - BOTTOM, TOP + LABEL_GAP * (len(drawn) - 1))
+    frame = _Frame(chart.x, chart.y, WIDTH - _label_room(drawn), bottom)
+    signs, signs_height = key(list(_signs(chart)), left=2, top=bottom + BOTTOM + 4, right=WIDTH)
+    return picture(
+        chart.key,
+        chart.title,
+        chart.description,
+        _grid(frame, chart.x.called(chart.x_name), chart.y.called(chart.y_name)),
         [_seam(frame, seam, named) for seam, named in _named_seams(frame, chart.seams)],
-        [_curve(frame, line) for line in lines],
-        [_ring(frame, *ring) for ring in chart.rings],
-        _labels(frame, lines),
-        viewBox=f"0 0 {WIDTH} {HEIGHT}",
-        role="img",
-        aria_labelledby=f"{chart.key}-title {chart.key}-desc",
+        [_curve(frame, line) for line in drawn],
+        [_ring(frame, ring) for ring in chart.rings if math.isfinite(ring.y)],
+        _labels(frame, drawn),
+        signs,
+        width=WIDTH,
+        height=bottom + BOTTOM + (signs_height + 8 if signs else 0),
     )
 
 
@@ -102,40 +121,45 @@ def spread(wanted: Sequence[float], *, gap: float, low: float, high: float) -> l
     return placed
 
 
-def _finite(line: Line) -> Line:
-    kept = tuple(point for point in line.points if math.isfinite(point[1]))
-    return Line(label=line.label, points=kept, paint=line.paint, dash=line.dash)
+def _finite(line: Line) -> list[tuple[float, float]]:
+    return [point for point in line.points if math.isfinite(point[1])]
 
 
 def _label_room(lines: Sequence[Line]) -> float:
-    longest = max((min(len(line.label), LONGEST_LABEL) for line in lines), default=0)
-    return 22 + longest * CHARACTER_WIDTH
+    longest = max((width_of(line.label, size=LABEL_SIZE, bold=True) for line in lines), default=0)
+    return LEADER + 8 + min(longest, MOST_LABEL_ROOM)
 
 
-def _grid(frame: _Frame, y_name: str) -> Markup:
-    bottom = HEIGHT - BOTTOM
+def _signs(chart: Chart) -> Iterator[Entry]:
+    """Yield what the signs in the chart mean; a picture may be shown without its page."""
+    if chart.rings:
+        yield Entry(sign=tag("circle", r=4.5, class_="ring", style="stroke:var(--quiet)"), name="best epoch")
+    if chart.seams:
+        yield Entry(sign=rule(0, -6, 0, 6, "seam"), name="another attempt takes over")
+
+
+def _grid(frame: _Frame, x_name: str, y_name: str) -> Markup:
     across = [
         (
-            _rule(LEFT, frame.down(tick.value), frame.right, frame.down(tick.value), "grid"),
-            _text(tick.label, LEFT - 6, frame.down(tick.value) + 4, anchor="end"),
+            rule(LEFT, frame.down(tick.value), frame.right, frame.down(tick.value), "grid"),
+            words(tick.label, LEFT - 6, frame.down(tick.value) + 4, anchor="end"),
         )
         for tick in frame.y.ticks
     ]
     along = [
         (
-            _rule(frame.across(tick.value), bottom, frame.across(tick.value), bottom + 4, "axis"),
-            _text(tick.label, frame.across(tick.value), bottom + 16, anchor="middle"),
+            rule(frame.across(tick.value), frame.bottom, frame.across(tick.value), frame.bottom + 4, "axis"),
+            words(shortened(tick.label, 90), frame.across(tick.value), frame.bottom + 16, anchor="middle"),
         )
         for tick in frame.x.ticks
     ]
-    middle = (LEFT + frame.right) / 2
     return tag(
         "g",
         across,
-        _rule(LEFT, bottom, frame.right, bottom, "axis"),
+        rule(LEFT, frame.bottom, frame.right, frame.bottom, "axis"),
         along,
-        _text("epoch", middle, HEIGHT - 5, anchor="middle", class_="name"),
-        _text(y_name + (", log scale" if frame.y.logarithmic else ""), 2, 12, anchor="start", class_="name"),
+        words(x_name, (LEFT + frame.right) / 2, frame.bottom + 33, anchor="middle", class_="name"),
+        words(y_name, 2, 12, class_="name"),
     )
 
 
@@ -144,55 +168,69 @@ def _named_seams(frame: _Frame, seams: Sequence[Seam]) -> list[tuple[Seam, bool]
     named: list[tuple[Seam, bool]] = []
     free_from = -math.inf
     for seam in seams:
-        at = frame.across(seam.epoch - 0.5)
+        at = frame.across(seam.at)
         named.append((seam, at >= free_from))
         free_from = at + SEAM_LABEL_GAP if at >= free_from else free_from
     return named
 
 
 def _seam(frame: _Frame, seam: Seam, named: bool) -> Markup:
-    at = frame.across(max(seam.epoch - 0.5, frame.x.low))
-    label = _text(seam.label, at, TOP - 6, anchor="middle") if named else None
-    return tag("g", _rule(at, TOP - 2, at, HEIGHT - BOTTOM, "seam"), label)
+    at = frame.across(max(seam.at, frame.x.low))
+    shown = words(seam.label, at, TOP - 6, anchor="middle") if named else None
+    return tag("g", rule(at, TOP - 2, at, frame.bottom, "seam"), shown)
 
 
 def _curve(frame: _Frame, line: Line) -> Markup:
-    places = [(frame.across(epoch), frame.down(value)) for epoch, value in line.points]
-    path = tag(
-        "path",
-        d="M" + "L".join(f"{x:g} {y:g}" for x, y in places),
-        class_="curve",
-        style=f"stroke:{line.paint}",
-        stroke_dasharray=line.dash,
-    )
+    stretches = [[(frame.across(x), frame.down(y)) for x, y in stretch] for stretch in _stretches(line.points)]
+    joined = ["M" + _joined(stretch, line.is_stepped) for stretch in stretches if len(stretch) > 1]
+    stroke = f"stroke:{line.paint}"
+    path = tag("path", d="".join(joined), class_="curve", style=stroke, stroke_dasharray=line.dash)
     # Few points are measurements one wants to see; many would only thicken the line.
-    dotted = places if len(places) <= MOST_DOTS else []
-    dots = [tag("circle", cx=f"{x:g}", cy=f"{y:g}", r=2.4, style=f"fill:{line.paint}") for x, y in dotted]
-    return tag("g", path if len(places) > 1 else None, dots)
+    places = [place for stretch in stretches for place in stretch]
+    dotted = places if len(places) <= MOST_DOTS else [stretch[0] for stretch in stretches if len(stretch) == 1]
+    return tag("g", path if joined else None, [dot(x, y, 2.4, line.paint) for x, y in dotted])
 
 
-def _ring(frame: _Frame, epoch: int, value: float, paint: str) -> Markup:
-    return tag("circle", cx=frame.across(epoch), cy=frame.down(value), r=5.5, class_="ring", style=f"stroke:{paint}")
+def _stretches(points: Sequence[tuple[float, float]]) -> Iterator[list[tuple[float, float]]]:
+    """Yield the points between two that are not finite."""
+    stretch: list[tuple[float, float]] = []
+    for point in (*points, (0.0, math.nan)):
+        if math.isfinite(point[1]):
+            stretch.append(point)
+        elif stretch:
+            yield stretch
+            stretch = []
 
 
-def _labels(frame: _Frame, lines: Sequence[Line]) -> list[Markup]:
-    drawn = [line for line in lines if line.points]
-    ends = [(frame.across(line.points[-1][0]), frame.down(line.points[-1][1])) for line in drawn]
-    heights = spread([y for _, y in ends], gap=LABEL_GAP, low=TOP, high=HEIGHT - BOTTOM)
-    return [_label(frame, line, end, y) for line, end, y in zip(drawn, ends, heights, strict=True)]
+def _joined(places: Sequence[tuple[float, float]], is_stepped: bool) -> str:
+    first, *others = (f"{x:g} {y:g}" for x, y in places)
+    if is_stepped:
+        return first + "".join(f"H{x:g}V{y:g}" for x, y in places[1:])
+    return "L".join([first, *others])
+
+
+def _ring(frame: _Frame, ring: Ring) -> Markup:
+    style = f"stroke:{ring.paint}"
+    return tag("circle", cx=frame.across(ring.x), cy=frame.down(ring.y), r=5.5, class_="ring", style=style)
+
+
+def _labels(frame: _Frame, lines: Sequence[Line]) -> list[Content]:
+    ends = [(frame.across(x), frame.down(y)) for x, y in (_finite(line)[-1] for line in lines)]
+    heights = spread([y for _, y in ends], gap=LABEL_GAP, low=TOP, high=frame.bottom)
+    return [_label(frame, line, end, y) for line, end, y in zip(lines, ends, heights, strict=True)]
 
 
 def _label(frame: _Frame, line: Line, end: tuple[float, float], y: float) -> Markup:
-    x = frame.right + 14
-    leader = tag("path", d=f"M{end[0]:g} {end[1]:g}L{x - 3:g} {y:g}", class_="leader", style=f"stroke:{line.paint}")
-    short = line.label if len(line.label) <= LONGEST_LABEL else f"{line.label[: LONGEST_LABEL - 1]}…"
-    shown = tag("text", tag("title", line.label), short, x=x, y=y + 4, class_="label", style=f"fill:{line.paint}")
-    return tag("g", leader, shown)
-
-
-def _rule(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
-    return tag("line", x1=f"{x1:g}", y1=f"{y1:g}", x2=f"{x2:g}", y2=f"{y2:g}", class_=kind)
-
-
-def _text(text: str, x: float, y: float, *, anchor: str, class_: str | None = None) -> Markup:
-    return tag("text", text, x=f"{x:g}", y=f"{y:g}", text_anchor=anchor, class_=class_)
+    x = frame.right + LEADER
+    leader = f"M{number(end[0])} {number(end[1])}L{number(x - 3)} {number(y)}"
+    short = shortened(line.label, MOST_LABEL_ROOM, size=LABEL_SIZE, bold=True)
+    shown = tag(
+        "text",
+        tag("title", line.label),
+        short,
+        x=number(x),
+        y=number(y + 4),
+        class_="label",
+        style=f"fill:{line.paint}",
+    )
+    return tag("g", tag("path", d=leader, class_="leader", style=f"stroke:{line.paint}"), shown)

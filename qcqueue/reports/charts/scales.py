@@ -1,8 +1,9 @@
 """Axes: from the range of some data to a scale with ticks a person would have chosen.
 
-Three kinds: `counted` for epochs (whole numbers from 1), `measured` for losses (logarithmic where an early spike
-would flatten all that follows) and `shares` for accuracies, which never leave 0 to 100 %. All are pure and take
-any finite data, a single value included.
+`counted` is for epochs (whole numbers from 1), `measured` for losses (logarithmic where an early spike would flatten
+all that follows), `shares` for accuracies, which never leave 0 to 100 %, `differences` for what lies around 0, `spent`
+for time that passed, `named` for levels that have names, and `parts` for a whole. All are pure and take any finite
+data, a single value included.
 """
 
 import math
@@ -10,8 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from qcqueue.core.words import DAY_S, HOUR_S, MINUTE_S
+
 SPIKE = 10.0
 MOST_TICKS_OF_A_LOG = 10
+_UNITS = (("days", DAY_S), ("h", HOUR_S), ("min", MINUTE_S), ("s", 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +26,18 @@ class Tick:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """Maps low..high to 0..1; `logarithmic` scales have a low above 0."""
+    """Maps low..high to 0..1; `logarithmic` scales have a low above 0. unit is that of the labels, if they have one."""
 
     low: float
     high: float
     ticks: tuple[Tick, ...]
     logarithmic: bool = False
+    unit: str = ""
+
+    def called(self, name: str) -> str:
+        """Return the name of an axis with this scale: what it measures, and in what."""
+        unit = f" ({self.unit})" if self.unit else ""
+        return f"{name}{unit}{', log scale' if self.logarithmic else ''}"
 
     def place(self, value: float) -> float:
         if self.logarithmic:
@@ -62,6 +72,36 @@ def shares(values: Sequence[float]) -> Scale:
     return _linear(low, high, most=1.0, label=lambda value, digits: f"{100 * value:.{max(0, digits - 2)}f}")
 
 
+def differences(values: Sequence[float]) -> Scale:
+    """Return a scale for differences of shares that holds all `values` and 0, labelled in percentage points."""
+    low, high = _range([0.0, *values])
+    return _linear(low, high, label=lambda value, digits: _signed(100 * value, max(0, digits - 2)))
+
+
+def spent(last_s: float) -> Scale:
+    """Return a scale from 0 to last_s seconds, labelled in the unit in which a person would tell that time."""
+    unit, unit_s = next(((unit, size_s) for unit, size_s in _UNITS if last_s >= 2 * size_s), _UNITS[-1])
+    last = last_s / unit_s if last_s > 0 else 1.0
+    step = nice_step(last / 5)
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    ticks = tuple(
+        Tick(value=index * step * unit_s, label=f"{index * step:,.{digits}f}")
+        for index in range(int(last / step + 1e-9) + 1)
+    )
+    return Scale(low=0.0, high=last * unit_s, ticks=ticks, unit=unit)
+
+
+def named(names: Sequence[str]) -> Scale:
+    """Return a scale for levels 0, 1, 2, ... that have names; a single level stands in the middle."""
+    ticks = tuple(Tick(value=place, label=name) for place, name in enumerate(names))
+    return Scale(low=0, high=len(names) - 1, ticks=ticks) if len(names) > 1 else Scale(low=-0.5, high=0.5, ticks=ticks)
+
+
+def parts() -> Scale:
+    """Return the scale from nothing to the whole, labelled in percent."""
+    return Scale(low=0.0, high=1.0, ticks=tuple(Tick(value=at / 100, label=str(at)) for at in (0, 25, 50, 75, 100)))
+
+
 def nice_step(rough: float) -> float:
     """Return the smallest of 1, 2, 5, 10, ... times a power of ten that is not below `rough`."""
     power = 10.0 ** math.floor(math.log10(rough))
@@ -74,6 +114,13 @@ def _linear(low: float, high: float, *, label: Callable[[float, int], str], most
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     ticks = tuple(Tick(value=index * step, label=label(index * step, digits)) for index in range(first, last + 1))
     return Scale(low=first * step, high=last * step, ticks=ticks)
+
+
+def _signed(value: float, digits: int) -> str:
+    text = f"{abs(value):,.{digits}f}"
+    if not text.strip("0.,"):
+        return text
+    return f"+{text}" if value > 0 else f"−{text}"
 
 
 def _logarithmic(low: float, high: float) -> Scale:

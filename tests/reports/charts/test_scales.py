@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qcqueue.reports.charts.scales import Scale, counted, measured, nice_step, shares
+from qcqueue.reports.charts.scales import Scale, counted, differences, measured, named, nice_step, parts, shares, spent
 
 losses = st.lists(st.floats(0, 1e6, allow_subnormal=False), min_size=1, max_size=30)
-parts = st.lists(st.floats(0, 1), min_size=1, max_size=30)
+some_shares = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 
 
 def labels(scale: Scale) -> list[str]:
@@ -71,7 +71,7 @@ def test_losses_always_fit(values: list[float]) -> None:
     _holds(measured(values), values)
 
 
-@given(parts)
+@given(some_shares)
 def test_accuracies_always_fit(values: list[float]) -> None:
     scale = shares(values)
     _holds(scale, values)
@@ -89,3 +89,42 @@ def _holds(scale: Scale, values: list[float]) -> None:
     assert all(-1e-6 <= scale.place(tick.value) <= 1 + 1e-6 for tick in scale.ticks)
     assert 1 <= len(scale.ticks) <= 14
     assert len(set(labels(scale))) == len(scale.ticks)
+
+
+@pytest.mark.parametrize(
+    ("last_s", "name", "said"),
+    [
+        (3, "time (s)", ["0", "1", "2", "3"]),
+        (100, "time (s)", ["0", "20", "40", "60", "80", "100"]),
+        (4_000, "time (min)", ["0", "20", "40", "60"]),
+        (90_000, "time (h)", ["0", "5", "10", "15", "20", "25"]),
+        (864_000, "time (days)", ["0", "2", "4", "6", "8", "10"]),
+    ],
+)
+def test_time_is_told_in_the_unit_a_person_would_use(last_s: float, name: str, said: list[str]) -> None:
+    scale = spent(last_s)
+    assert scale.called("time") == name
+    assert labels(scale) == said
+    _holds(scale, [0, last_s])
+
+
+@given(st.floats(0, 1e8, allow_subnormal=False))
+def test_times_always_fit(last_s: float) -> None:
+    if last_s == 0 or last_s > 1e-6:
+        _holds(spent(last_s), [0, last_s])
+
+
+def test_differences_bear_their_sign_and_hold_nothing() -> None:
+    assert labels(differences([-0.03, 0.05])) == ["−4", "−2", "0", "+2", "+4", "+6"]
+    assert labels(differences([0.0]))[0].startswith("−")
+    _holds(differences([0.01, 0.02]), [0, 0.01, 0.02])
+
+
+def test_named_levels_are_evenly_apart_and_one_stands_in_the_middle() -> None:
+    assert [named(["none", "1", "2"]).place(level) for level in range(3)] == [0, 0.5, 1]
+    assert named(["none"]).place(0) == 0.5
+
+
+def test_parts_go_from_nothing_to_the_whole() -> None:
+    assert labels(parts()) == ["0", "25", "50", "75", "100"]
+    _holds(parts(), [0, 1])
