@@ -1,0 +1,187 @@
+"""The tables of time: segments, purposes, parts of held time, sessions, correlations, normalised times."""
+
+from collections.abc import Iterator
+
+from qcqueue.core.goodput import Part
+from qcqueue.core.words import duration, iso, listed, percent
+from qcqueue.reports.quantities.correlation import Cost
+from qcqueue.reports.quantities.findings import Findings
+from qcqueue.reports.quantities.honesty import Quantity, ranges
+from qcqueue.reports.quantities.normalised import Normalised
+from qcqueue.reports.quantities.segments import Segment
+from qcqueue.reports.quantities.spending import Purpose
+from qcqueue.reports.tables.by_model import MODEL, to_four
+from qcqueue.reports.tables.table import Column, Table, Value, of_models
+
+_IDENTITY = ("tensorflow", "keras", "cuda", "cudnn", "python", "numpy")
+
+
+def segment_table(findings: Findings) -> Table:
+    """Return every attempt with its machine and its times: first steps, which compile, stand apart."""
+    columns = (
+        MODEL,
+        Column(key="attempt", head="Attempt"),
+        Column(key="host", head="Host", is_text=True),
+        Column(key="processor", head="Processor", is_text=True, about=Quantity.TIMES),
+        *(Column(key=name, head="Software", unit=name, is_text=True) for name in _IDENTITY),
+        Column(key="deterministic", head="Deterministic", is_text=True, says=lambda it: "yes" if it else "no"),
+        Column(key="lineages", head="Lineage", is_text=True),
+        Column(key="outcome", head="Ended", is_text=True),
+        Column(key="epochs", head="Epochs", is_text=True),
+        *(
+            Column(key=f"step_s_{name}", head="Time per step", unit=unit, about=Quantity.TIMES, says=duration)
+            for name, unit in _PERCENTILES[1:]
+        ),
+        *(
+            Column(key=f"epoch_s_{name}", head="Time per epoch", unit=unit, about=Quantity.TIMES, says=duration)
+            for name, unit in _PERCENTILES
+        ),
+        Column(key="first_steps_s", head="First steps", says=duration),
+        Column(key="train_s", head="Train", says=duration),
+        Column(key="val_s", head="Validate", says=duration),
+        Column(key="checkpoint_s", head="Save checkpoints", says=duration),
+    )
+    rows = tuple(_segment(segment) for segment in findings.segments)
+    return of_models("segments", "Every attempt, on what machine and how fast", columns, rows, findings.models)
+
+
+_PERCENTILES = (("p5", "5th percentile"), ("p50", "median"), ("p95", "95th percentile"))
+
+
+def _segment(it: Segment) -> tuple[Value, ...]:
+    known = it.identity
+    return (
+        it.job,
+        it.attempt,
+        it.host,
+        known.processor if known else None,
+        *(getattr(known, name) or None if known else None for name in _IDENTITY),
+        known.deterministic if known else None,
+        ranges(it.lineages) or None,
+        str(it.outcome) if it.outcome else None,
+        ranges(it.epochs) or None,
+        *((it.step_s.p50, it.step_s_p95) if it.step_s else (None, None)),
+        *((it.epoch_s.p5, it.epoch_s.p50, it.epoch_s.p95) if it.epoch_s else (None, None, None)),
+        it.first_steps_s,
+        it.train_s,
+        it.val_s,
+        it.checkpoint_s,
+    )
+
+
+def purpose_table(findings: Findings) -> Table:
+    """Return what machines were held for, job by job: the purposes add up to the time held."""
+    columns = (
+        MODEL,
+        Column(key="held_s", head="Held", says=duration),
+        *(Column(key=f"{it}_s", head=it.capitalize(), about=Quantity.TOTAL_TIME, says=duration) for it in Purpose),
+    )
+    rows = tuple(
+        (it.job, it.held_s, *((it.seconds[purpose] for purpose in Purpose) if it.seconds else [None] * len(Purpose)))
+        for it in findings.spending
+    )
+    return of_models("total-time", "Total time: what machines were held for", columns, rows, findings.models)
+
+
+def goodput_table(findings: Findings) -> Table:
+    """Return every part of held time of every study and job, in seconds."""
+    columns = (
+        Column(key="of", head="Of", is_text=True),
+        Column(key="held_s", head="Held", says=duration),
+        Column(key="goodput", head="Goodput", says=percent),
+        *(Column(key=f"{part}_s", head=part.label.capitalize(), says=duration) for part in Part),
+    )
+    accounts = findings.study.accounts
+    known = {**accounts.studies, **accounts.jobs} if accounts else {}
+    rows = tuple(
+        (name, it.held_s, it.goodput, *(it.seconds[part] for part in Part)) for name, it in known.items() if it.held_s
+    )
+    return Table(key="held-time", caption="Where held time went", columns=columns, rows=rows)
+
+
+def session_table(findings: Findings) -> Table:
+    """Return every life of a machine: when, how long, how it ended, and what it worked on."""
+    columns = (
+        Column(key="session", head="Session", is_text=True),
+        Column(key="host", head="Host", is_text=True),
+        Column(key="processor", head="Processor", is_text=True),
+        Column(key="began_utc", head="Began (UTC)", is_text=True),
+        Column(key="ended_utc", head="Last sign of life (UTC)", is_text=True),
+        Column(key="held_s", head="Held", says=duration),
+        Column(key="end", head="Ended", is_text=True, says=lambda end: end.replace("_", " ")),
+        Column(key="said", head="Because", is_text=True),
+        Column(key="jobs", head="Worked on", is_text=True),
+    )
+    rows = tuple(
+        (
+            it.id,
+            it.host,
+            it.processor,
+            iso(it.began_s),
+            iso(it.ended_s),
+            it.held_s,
+            str(it.end),
+            it.said,
+            listed([f"{attempt.job} #{attempt.number}" for attempt in it.attempts]) if it.attempts else None,
+        )
+        for it in findings.timeline.sessions
+    )
+    return Table(key="sessions", caption="Sessions in the order of coming", columns=columns, rows=rows)
+
+
+def spending_table(findings: Findings) -> Table:
+    """Return the validation accuracy each model had reached after so many minutes of training."""
+    columns = (
+        MODEL,
+        Column(key="epoch", head="Epoch"),
+        Column(key="minutes", head="Minutes trained", about=Quantity.TOTAL_TIME, says=to_four),
+        Column(key="val_accuracy", head="Validation accuracy", about=Quantity.ACCURACY, says=percent),
+    )
+    rows = tuple((it.job, one.epoch, one.minutes, one.val_accuracy) for it in findings.spending for one in it.curve)
+    return of_models("accuracy-by-minutes", "Accuracy against minutes of training", columns, rows, findings.models)
+
+
+def correlation_table(findings: Findings) -> Table:
+    """Return Pearson's coefficient for each pair of costs, over the models for which both are known."""
+    columns = (
+        Column(key="cost", head="Pearson's r", is_text=True),
+        *(Column(key=cost.replace(" ", "_"), head=cost.capitalize(), says="{:+.2f}".format) for cost in Cost),
+        Column(key="models_fewest", head="Models", unit="at least"),
+    )
+    rows = tuple(
+        (str(row[0].row), *(cell.coefficient for cell in row), min(cell.models for cell in row))
+        for row in findings.correlation.rows
+    )
+    return Table(key="correlation", caption="How costs go together, over the models", columns=columns, rows=rows)
+
+
+def normalised_table(findings: Findings) -> Table | None:
+    """Return times as measured beside those normalised to one processor; None where one processor did it all."""
+    times = findings.normalised
+    if times is None:
+        return None
+    caption = f"Times as measured, and normalised to {times.reference} by each attempt's probe"
+    return of_models("normalised", caption, _NORMALISED, _normalised(times), findings.models)
+
+
+_NORMALISED = (
+    MODEL,
+    Column(key="attempt", head="Attempt", is_text=True),
+    Column(key="processor", head="Processor", is_text=True),
+    Column(key="probe_s", head="Probe", says=duration),
+    Column(key="step_s_raw", head="Time per step", unit="as measured", about=Quantity.TIMES, says=duration),
+    Column(key="step_s_normalised", head="Time per step", unit="normalised", says=duration),
+    Column(key="epoch_s_raw", head="Time per epoch", unit="as measured", about=Quantity.TIMES, says=duration),
+    Column(key="epoch_s_normalised", head="Time per epoch", unit="normalised", says=duration),
+)
+
+
+def _normalised(times: Normalised) -> Iterator[tuple[Value, ...]]:
+    for model in times.models:
+        step, epoch = model.step, model.epoch
+        yield model.name, "all", None, None, step.raw_s, step.normalised_s, epoch.raw_s, epoch.normalised_s
+        for it in model.segments:
+            yield (
+                *(model.name, f"#{it.attempt}", it.processor, it.probe_s),
+                *(it.step.raw_s, it.step.normalised_s, it.epoch.raw_s, it.epoch.normalised_s),
+            )

@@ -1,0 +1,123 @@
+"""A table as data: what each number is called, what it is about, and how a person reads it.
+
+Every format is made from this one value, so that a page, a spreadsheet and a paper cannot differ. A value that is not
+known is None, never a zero. The first column of a table by model is `job`, whose values are full names of jobs; the
+table knows the short name of each.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from qcqueue.core.words import UNKNOWN
+from qcqueue.reports.quantities.figures import ModelFigures
+from qcqueue.reports.quantities.honesty import Note, Quantity
+
+JOB = "job"
+"""The key of the column that names the job a row is about."""
+
+Value: TypeAlias = str | int | float | bool | None
+
+
+def plain(value: Any) -> str:
+    """Return a value as it is: a word, or a whole number with separators."""
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column. key is its name for machines, with the unit in it; neighbours with the same head share it.
+
+    about: which notes belong to its numbers. says: how a person reads a value that is known.
+    """
+
+    key: str
+    head: str
+    unit: str = ""
+    about: Quantity | None = None
+    is_text: bool = False
+    says: Callable[[Any], str] = plain
+
+    def said(self, value: Value) -> str:
+        return UNKNOWN if value is None else self.says(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """key names its files; rows hold one value a column; labels: the short names of the jobs in it, by full name."""
+
+    key: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Value, ...], ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_by_model(self) -> bool:
+        return self.columns[0].key == JOB
+
+    def job_of(self, row: Sequence[Value]) -> str | None:
+        """Return the full name of the job a row is about, None where the table is not by model."""
+        return str(row[0]) if self.is_by_model else None
+
+    def said(self, row: Sequence[Value]) -> list[str]:
+        """Return a row as a person reads it."""
+        words = [column.said(value) for column, value in zip(self.columns, row, strict=True)]
+        if self.is_by_model:
+            words[0] = self.labels.get(words[0], words[0])
+        return words
+
+    def records(self) -> list[dict[str, Value]]:
+        """Return the rows by the keys of their columns."""
+        keys = [column.key for column in self.columns]
+        return [dict(zip(keys, row, strict=True)) for row in self.rows]
+
+
+def of_models(
+    key: str,
+    caption: str,
+    columns: tuple[Column, ...],
+    rows: Iterable[tuple[Value, ...]],
+    models: Iterable[ModelFigures],
+) -> Table:
+    """Return a table whose rows begin with the full name of a job."""
+    labels = {model.name: model.label for model in models}
+    return Table(key=key, caption=caption, columns=columns, rows=tuple(rows), labels=labels)
+
+
+def notes_at(notes: Sequence[Note], about: Quantity | None, *, job: str | None) -> list[int]:
+    """Return the numbers of the notes on one quantity of one job, or of the whole study where job is None."""
+    return [
+        note.number
+        for note in notes
+        if about in note.touches and (note.about_all if job is None else job in note.jobs and not note.about_all)
+    ]
+
+
+class Marked:
+    """Which notes touch which numbers of one table; the rows of one job are all touched by the same."""
+
+    def __init__(self, table: Table, notes: Sequence[Note]) -> None:
+        self._table = table
+        self._notes = notes
+        self._by_job: dict[str | None, tuple[tuple[int, ...], ...]] = {}
+
+    def cells(self, row: Sequence[Value]) -> tuple[tuple[int, ...], ...]:
+        """Return the numbers of the notes at each cell of a row, those on the whole study first."""
+        job = self._table.job_of(row)
+        if job not in self._by_job:
+            self._by_job[job] = tuple(self._at(column, job) for column in self._table.columns)
+        return self._by_job[job]
+
+    def row(self, row: Sequence[Value]) -> list[int]:
+        """Return the numbers of all notes that touch a row, ascending."""
+        return sorted({number for numbers in self.cells(row) for number in numbers})
+
+    def notes(self) -> list[Note]:
+        """Return the notes that touch any number of the table."""
+        touched = {number for row in self._table.rows for number in self.row(row)}
+        return [note for note in self._notes if note.number in touched]
+
+    def _at(self, column: Column, job: str | None) -> tuple[int, ...]:
+        own = [] if job is None else notes_at(self._notes, column.about, job=job)
+        return (*notes_at(self._notes, column.about, job=None), *own)
