@@ -86,7 +86,7 @@ def tour(folder: Path, *, narrate: Callable[[str], None], progress: Callable[[in
     certificate = _prove(queue, specs[PROVEN], dataset, folder, kills, narrate)
 
     narrate("5. the report")
-    report = report_on(queue, folder=folder / "report", certificates=[certificate])
+    report = report_on(queue, folder=folder / "report", certificates=[certificate], narrate=narrate).page
     with queue.read() as tx:
         lines = tuple(job_lines(tx))
     return Tour(lines=lines, kills=tuple(kills), certificate=certificate, report=report)

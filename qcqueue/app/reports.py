@@ -1,35 +1,113 @@
-"""`report`: everything the queue knows, written as one page."""
+"""`report`: everything the queue knows, brought together and written as one folder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from qcqueue.app.certificate import Certificate, ran_on, versions_of
 from qcqueue.app.workplace import Workplace
-from qcqueue.core.words import count, duration
+from qcqueue.checkpoints.format import read_tensors
+from qcqueue.core.words import count, duration, size
+from qcqueue.datasets.format import Dataset, load_mapped
+from qcqueue.errors import CorruptionError, StoreError
 from qcqueue.queue.accounts import accounts_of
+from qcqueue.queue.blobs import find_blobs
 from qcqueue.queue.datasets import list_datasets
 from qcqueue.queue.overview import job_lines
 from qcqueue.queue.queries import job_detail
-from qcqueue.queue.sessions import session_lines
-from qcqueue.queue.values import JobDetail
-from qcqueue.reports.study import Proof, Study
-from qcqueue.reports.write import write_report
+from qcqueue.queue.sessions import SessionLine, session_lines
+from qcqueue.queue.values import DatasetLine, JobDetail
+from qcqueue.reports.study import Probabilities, Proof, Study
+from qcqueue.reports.write import Written, write_report
+from qcqueue.storage.base import Blob
+from qcqueue.worker.restore import fetch_once
+
+T = TypeVar("T")
 
 
-def report_on(workplace: Workplace, *, folder: Path, certificates: Sequence[Certificate]) -> Path:
-    """Write the report of the whole queue into `folder`; return the page. Raises: UserError."""
+def report_on(
+    workplace: Workplace, *, folder: Path, certificates: Sequence[Certificate], narrate: Callable[[str], None]
+) -> Written:
+    """Write the report of the whole queue as `folder`. Raises: UserError."""
+    return write_report(read_study(workplace, certificates=certificates, narrate=narrate), folder=folder)
+
+
+def read_study(
+    workplace: Workplace,
+    *,
+    certificates: Sequence[Certificate] = (),
+    narrate: Callable[[str], None] = lambda text: None,
+) -> Study:
+    """Return everything that is stored. What the store cannot give is left out and named; the queue itself must answer.
+
+    narrate is told what has to be fetched from the store.
+    """
     with workplace.read() as tx:
         details = tuple(job_detail(tx, line.name) for line in job_lines(tx))
-        datasets, sessions = list_datasets(tx), session_lines(tx)
-    study = Study(
+        datasets, sessions = tuple(list_datasets(tx)), session_lines(tx)
+        digests = {detail.predictions_sha256 for detail in details} | {detail.dataset_sha256 for detail in details}
+        blobs = {blob.sha256: blob for blob in find_blobs(tx, sorted(digest for digest in digests if digest))}
+    unread: list[str] = []
+    answers: dict[str, Mapping[str, Probabilities]] = {}
+    images: dict[str, Dataset] = {}
+    for detail in details:
+        if detail.predictions_sha256 is None:
+            continue
+        name, digest = detail.line.name, detail.dataset_sha256
+        reading = _Reading(workplace, unread, narrate)
+        if found := reading(blobs.get(detail.predictions_sha256), f"the predictions of {name}", read_tensors):
+            answers[name] = found[0]
+        if digest not in images and (data := reading(blobs.get(digest), f"the images of {name}", load_mapped)):
+            images[digest] = data
+    return Study(
         details=details,
-        as_of_s=workplace.as_of_s(),
-        datasets=tuple(datasets),
+        as_of_s=newest_s(details, datasets, sessions),
+        datasets=datasets,
         sessions=sessions,
         accounts=accounts_of(sessions),
         proofs=tuple(_proof(certificate, details) for certificate in certificates),
+        certificates=tuple(certificate.to_json() for certificate in certificates),
+        answers=answers,
+        images=images,
+        unread=tuple(unread),
     )
-    return write_report(study, folder=folder)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Reads blobs of the store; what cannot be had becomes a sentence, because a report goes on without it."""
+
+    workplace: Workplace
+    unread: list[str]
+    narrate: Callable[[str], None]
+
+    def __call__(self, blob: Blob | None, what: str, read: Callable[[Path], T]) -> T | None:
+        if blob is None:
+            self.unread.append(f"The queue does not say where {what} lie.")
+            return None
+        folder = self.workplace.cache / "blobs"
+        if not (folder / blob.sha256).exists():
+            self.narrate(f"fetching {what}, {size(blob.size_bytes)}")
+        try:
+            return read(fetch_once(self.workplace.store, blob, folder))
+        except (StoreError, CorruptionError) as exc:
+            self.unread.append(f"Nothing can be said of {what}: {exc}.")
+            return None
+
+
+def newest_s(details: Sequence[JobDetail], datasets: Sequence[DatasetLine], sessions: Sequence[SessionLine]) -> float:
+    """Return when the newest of what a report shows was recorded, 0 where nothing was.
+
+    The report is as of then, not as of when somebody asks for it, so that asking twice gives the same bytes.
+    """
+    moments = [line.added_at_s for line in datasets]
+    moments += [at_s for line in sessions for at_s in (line.started_at_s, line.ended_at_s, line.seen_at_s) if at_s]
+    for detail in details:
+        moments += [line.at_s for line in detail.history]
+        moments += [epoch.recorded_at_s for epoch in detail.epochs]
+        moments += [checkpoint.recorded_at_s for checkpoint in detail.checkpoints]
+    return max(moments, default=0.0)
 
 
 def _proof(certificate: Certificate, details: Sequence[JobDetail]) -> Proof:

@@ -100,14 +100,16 @@ def report(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the benchmark report of the whole queue as one HTML page."""
+    """Write the benchmark report of the whole queue: a page, its figures and tables, and where they come from."""
     from qcqueue.app.certificate import read_certificates
     from qcqueue.app.reports import report_on
 
     attached = [certificate for file in certificates or [] for certificate in read_certificates(file)]
-    path = report_on(workplace(store), folder=out, certificates=attached)
+    written = report_on(workplace(store), folder=out, certificates=attached, narrate=narrate)
+    if written.lacks:
+        narrate(f"without PNG: {written.lacks}; {written.lacks.hint}")
     if as_json:
-        print_json({"report": str(path)})
+        print_json({"report": str(written.page)})
     else:
-        typer.echo(f"written: {path}")
+        typer.echo(f"written: {written.page}, with its figures, its tables and where they come from beside it")
         typer.echo("next: open it in a browser")

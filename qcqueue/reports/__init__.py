@@ -1,8 +1,10 @@
 """The report: what a study has measured, as one page that opens from disk and asks nothing of the network.
 
     write                            the one act: all of it appears, or nothing does
-    page                             one HTML document
-    charts | tables                  pictures as SVG | tables as data, and their formats
+    files                            every file of it as bytes
+    page | provenance                one HTML document | one archive of what the numbers come from
+    gallery                          which pictures there are of a study
+    charts | tables                  kinds of picture as SVG | tables as data, and their formats
     markup | palette                 the one place that escapes | a name for every colour
     quantities                       the numbers, and the notes that belong to them
     study                            what was stored

@@ -45,6 +45,8 @@ DARK: Mapping[str, str] = {
     "warm": "#A34D14",
 }
 
+# Quotation marks in words are escaped in markup, so that words never look like a style.
+_STYLED = re.compile(r'style="[^"]*"|<style>[^<]*</style>')
 _NAMED = re.compile(r"var\(--([a-z0-9-]+)\)")
 _MIXED = re.compile(r"color-mix\(in srgb, (#[0-9A-Fa-f]{6}) ([0-9.]+)%, (#[0-9A-Fa-f]{6})\)")
 
@@ -79,12 +81,17 @@ def variables(colours: Mapping[str, str]) -> str:
     return "".join(f"--{name}: {colour}; " for name, colour in colours.items())
 
 
-def resolved(text: str, colours: Mapping[str, str] = LIGHT) -> str:
-    """Return markup or style with every named colour and every mixture written out as #rrggbb.
+def resolved(markup: str, colours: Mapping[str, str] = LIGHT) -> str:
+    """Return markup with every named colour and every mixture of its styles written out as #rrggbb.
 
-    Raises: KeyError: a name that is no colour.
+    What stands elsewhere is left as it is: a model may be called `var(--x)`. Raises as `written_out`.
     """
-    return _MIXED.sub(_mixture, _NAMED.sub(lambda found: colours[found[1]], text))
+    return _STYLED.sub(lambda found: written_out(found[0], colours), markup)
+
+
+def written_out(style: str, colours: Mapping[str, str] = LIGHT) -> str:
+    """Return a style with its colours as #rrggbb. Raises: KeyError: a name that is no colour."""
+    return _MIXED.sub(_mixture, _NAMED.sub(lambda found: colours[found[1]], style))
 
 
 def _mixture(found: re.Match[str]) -> str:

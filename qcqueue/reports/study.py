@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +37,8 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """Everything that was stored. accounts: None where nothing is known of held time.
+    """Everything that was stored. accounts: None where nothing is known of held time; certificates are the documents
+    of the drills that proofs say in words. as_of_s is when the newest of it was stored, 0 where nothing was.
 
     answers are the predictions of finished jobs by full name, then by "best/validation", "best/test",
     "last/validation", "last/test"; images are the datasets they were made on, by digest. What could not be read from
@@ -50,6 +52,7 @@ class Study:
     sessions: tuple[SessionLine, ...] = ()
     accounts: Accounts | None = None
     proofs: tuple[Proof, ...] = ()
+    certificates: tuple[Mapping[str, Any], ...] = ()
     answers: Mapping[str, Mapping[str, Probabilities]] = field(default_factory=dict)
     images: Mapping[str, Dataset] = field(default_factory=dict)
     unread: tuple[str, ...] = ()

@@ -47,4 +47,4 @@ def _row(name: str, goodput: Goodput) -> Markup:
 
 
 def _seconds(seconds: float) -> Content:
-    return tag("span", duration(seconds), class_="detail", style="white-space:nowrap") if seconds else None
+    return tag("span", duration(seconds), class_="detail whole") if seconds else None

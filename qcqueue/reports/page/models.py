@@ -1,35 +1,36 @@
-"""One model at a time: its curves, its confusion matrices and the story of its sessions. Pure."""
+"""One model at a time: its curves, its confusion matrices, its surest mistakes and the story of its sessions."""
 
-from collections.abc import Sequence
 from datetime import UTC
 
 from qcqueue.core.evaluation import Appraisal, Evaluation
 from qcqueue.core.outcomes import Outcome
 from qcqueue.core.words import count, date, duration, percent
-from qcqueue.reports.charts.lines import Chart, Line, Seam, draw
-from qcqueue.reports.charts.scales import counted, measured, shares
 from qcqueue.reports.markup import Content, Markup, tag
+from qcqueue.reports.page.misjudged import surest_mistakes
+from qcqueue.reports.page.shown import Shown
 from qcqueue.reports.page.tables import marks, scrolling, swatch
 from qcqueue.reports.palette import paint
 from qcqueue.reports.quantities.figures import AttemptFigures, ModelFigures
-from qcqueue.reports.quantities.honesty import Note, Quantity, ranges
+from qcqueue.reports.quantities.honesty import Quantity, ranges
 
 # Claims, ends and interruptions stand in the table of attempts; where a job stood in the queue changes no number.
 _TOLD_ELSEWHERE = frozenset({"enqueued", "moved", "claimed", "interrupted", "stopped", "finished", "failed"})
 
 
-def model_article(model: ModelFigures, index: int, notes: Sequence[Note], *, as_of_s: float) -> Markup:
+def model_article(shown: Shown, model: ModelFigures, place: int) -> Markup:
     """Return the part of the page that is about one model."""
+    notes, as_of_s = shown.findings.notes, shown.findings.study.as_of_s
     return tag(
         "article",
-        tag("h3", swatch(index), model.label, marks(notes, Quantity.ACCURACY, job=model.name), id=f"model-{index}"),
+        tag("h3", swatch(place), model.label, marks(notes, Quantity.ACCURACY, job=model.name), id=f"model-{place}"),
         tag("p", _settings(model), class_="quiet"),
-        _curves(model, index) if model.curve else tag("p", "No epoch is trained yet, so there is no curve."),
+        _curves(shown, model, place),
         _matrices(model),
+        surest_mistakes(shown, model.name),
         tag("h4", "Sessions"),
         _sessions(model, as_of_s=as_of_s),
         _events(model),
-        style=f"--tone:{paint(index)}",
+        style=f"--tone:{paint(place)}",
     )
 
 
@@ -53,46 +54,12 @@ def _settings(model: ModelFigures) -> str:
     return ", ".join(said) + "."
 
 
-def _curves(model: ModelFigures, index: int) -> list[Content]:
+def _curves(shown: Shown, model: ModelFigures, place: int) -> list[Content]:
+    if not model.curve:
+        return [tag("p", "No epoch is trained yet, so there is no curve.")]
     best = next(row for row in model.curve if row.epoch == model.best_epoch)
-    keys = ["solid: validation", "dashed: training"]
-    keys.append(f"ring: best epoch {best.epoch}, {percent(best.val_accuracy)}, loss {best.val_loss:.4g}")
-    if model.takeovers:
-        keys.append("dotted line: attempt #n takes over")
-    charts = [_chart(model, index, "accuracy"), _chart(model, index, "loss")]
-    return [
-        tag("div", [tag("figure", chart) for chart in charts], class_="charts"),
-        tag("ul", [tag("li", key) for key in keys], class_="key quiet"),
-    ]
-
-
-def _chart(model: ModelFigures, index: int, quantity: str) -> Markup:
-    validation = tuple((row.epoch, getattr(row, f"val_{quantity}")) for row in model.curve)
-    training = tuple((row.epoch, getattr(row, quantity)) for row in model.curve)
-    values = [value for _, value in (*validation, *training)]
-    is_share = quantity == "accuracy"
-    return draw(
-        Chart(
-            key=f"{quantity}-{index}",
-            title=f"{model.label}: {quantity} by epoch",
-            description=f"{quantity.capitalize()} in training and validation over {count(len(validation), 'epoch')}, "
-            f"with {count(len(model.takeovers), 'change')} of attempt. {_ends(validation, is_share)}",
-            y_name="accuracy (%)" if is_share else "loss (cross-entropy)",
-            x=counted(model.epochs_shown),
-            y=shares(values) if is_share else measured(values),
-            lines=(
-                Line(label="training", points=training, paint=paint(index), dash="5 4"),
-                Line(label="validation", points=validation, paint=paint(index)),
-            ),
-            seams=tuple(Seam(epoch=seam.epoch, label=f"#{seam.attempt}") for seam in model.takeovers),
-            rings=tuple((epoch, value, paint(index)) for epoch, value in validation if epoch == model.best_epoch),
-        )
-    )
-
-
-def _ends(points: Sequence[tuple[int, float]], is_share: bool) -> str:
-    first, last = (percent(value) if is_share else f"{value:.4g}" for value in (points[0][1], points[-1][1]))
-    return f"Validation goes from {first} to {last}."
+    said = f"Best epoch: {best.epoch}, validation accuracy {percent(best.val_accuracy)}, loss {best.val_loss:.4g}."
+    return [tag("p", said), shown.gallery(f"model-{place + 1:02d}-accuracy", f"model-{place + 1:02d}-loss")]
 
 
 def _matrices(model: ModelFigures) -> Content:

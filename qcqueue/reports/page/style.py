@@ -1,5 +1,6 @@
 """How the page looks: one style sheet, no font and no image from anywhere; the colours are the palette's."""
 
+from qcqueue.reports.charts.look import PAGE_FONT, rules
 from qcqueue.reports.markup import Markup, style_sheet
 from qcqueue.reports.palette import DARK, LIGHT, variables
 
@@ -9,7 +10,7 @@ _PRINTED = {"paper": "#ffffff", "ink": "#000000", "quiet": "#444444", "rule": "#
 def style() -> Markup:
     """Return the style element of the page."""
     lights = {"light": LIGHT, "dark": DARK, "printed": {**LIGHT, **_PRINTED}}
-    sheet = _SHEET
+    sheet = _SHEET.replace("/*charts*/", rules(PAGE_FONT))
     for name, colours in lights.items():
         sheet = sheet.replace(f"/*{name}*/", variables(colours))
     return style_sheet(sheet)
@@ -27,7 +28,7 @@ h2 { font-size: 1.3rem; line-height: 1.25; margin: 48px 0 8px; padding-top: 16px
 h3 { font-size: 1.1rem; margin: 32px 0 4px; }
 h4 { font-size: 1rem; margin: 20px 0 4px; }
 p { margin: 4px 0 12px; max-width: 76ch; }
-h1, h2, h3, h4, p, li, dd, th, td { overflow-wrap: anywhere; }
+main { overflow-wrap: anywhere; }
 a { color: var(--link); }
 code { font: 0.92em ui-monospace, monospace; background: var(--raised); padding: 1px 5px; border-radius: 4px; }
 .quiet, .unit { color: var(--quiet); }
@@ -47,7 +48,7 @@ thead th { vertical-align: bottom; color: var(--quiet); font-weight: 600; font-s
 thead th[colspan] { text-align: center; } thead th.unit { display: table-cell; }
 th[scope="row"], th[scope="rowgroup"], .text { text-align: left; }
 th[scope="row"], th[scope="rowgroup"] { font-weight: 600; }
-.scroll th, .scroll td { overflow-wrap: normal; white-space: nowrap; }
+.scroll th, .scroll td { overflow-wrap: normal; white-space: nowrap; } .scroll thead .unit { white-space: normal; }
 .scroll .wide { white-space: normal; min-width: 20ch; overflow-wrap: anywhere; }
 .scroll .model { white-space: normal; max-width: 30ch; overflow-wrap: break-word; position: sticky; left: 0; }
 .scroll .model { background: var(--paper); padding-left: 26px; }
@@ -63,13 +64,7 @@ sup { line-height: 0; font-size: 0.75em; } sup a { text-decoration: none; paddin
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); gap: 8px 24px; }
 figure { margin: 8px 0; max-width: 560px; min-width: 0; }
 svg { display: block; width: 100%; height: auto; overflow: visible; }
-svg text { font: 11.5px system-ui, sans-serif; fill: var(--quiet); }
-svg .name { font-weight: 600; } svg .label { font-weight: 600; font-size: 12px; }
-svg .grid { stroke: var(--rule); } svg .axis { stroke: var(--quiet); }
-svg .seam { stroke: var(--quiet); stroke-dasharray: 1 3; }
-svg .curve { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
-svg .leader { fill: none; stroke-width: 1; stroke-dasharray: 1 4; opacity: 0.8; }
-svg .ring { fill: none; stroke-width: 2; }
+/*charts*/
 .key { display: flex; flex-wrap: wrap; gap: 0 18px; padding: 0; margin: 4px 0 12px; }
 .key { list-style: none; font-size: 0.85rem; }
 .matrices { display: flex; flex-wrap: wrap; gap: 0 32px; } .matrices > div { min-width: 0; }
@@ -82,16 +77,32 @@ article { border-left: 4px solid var(--tone); padding-left: 16px; margin: 32px 0
 article h3 { margin-top: 0; }
 .story { font-size: 0.92rem; padding-left: 20px; }
 .verdict { font-weight: 600; }
+.verdict-line { font-size: 1.15rem; max-width: 70ch; }
+figcaption { font-size: 0.95rem; font-weight: 600; margin-bottom: 6px; }
+details { margin: 8px 0; } summary { cursor: pointer; color: var(--link); width: fit-content; }
+summary:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
+.scroll .whole { white-space: nowrap; }
+.scroll.wide > svg { min-width: var(--least); }
+.images { display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); gap: 16px 20px; margin: 12px 0; }
+.images img { width: 128px; height: auto; image-rendering: pixelated; border-radius: 4px; background: var(--raised); }
+.images figcaption { font-weight: 400; font-size: 0.85rem; margin: 6px 0 0; }
+.images ul { list-style: none; padding: 0; margin: 4px 0 0; } .images .detail { overflow-wrap: anywhere; }
+.right { color: var(--good); } .wrong { color: var(--bad); font-weight: 600; }
 .digest { font: 0.85em ui-monospace, monospace; }
 @media (max-width: 480px) {
   main { padding: 16px 12px 48px; } article { padding-left: 10px; }
   th, td { padding: 6px 8px; } .model .detail { display: none; }
 }
 @media print {
+  .scroll .whole { white-space: normal; }
   :root { /*printed*/color-scheme: light; }
   html { font-size: 11px; } body { font-size: 1rem; } main { max-width: none; padding: 0; }
-  .scroll { overflow: visible; } th, td { padding: 3px 5px; } .scroll thead th { white-space: normal; }
-  tr, figure, .tiles div, .matrix { break-inside: avoid; } article > p, article > .charts { break-after: avoid; }
+  /* A browser shrinks all that it prints until the widest table fits, so tables wrap to fit. */
+  .scroll { overflow: visible; } .scroll th, .scroll td { padding: 3px 4px; white-space: normal; }
+  .scroll > table { font-size: 0.85rem; } .scroll .model { overflow-wrap: anywhere; min-width: 12ch; }
+  .scroll .text, .scroll tbody th { overflow-wrap: anywhere; min-width: 8ch; }
+  tr, figure, .tiles div, .matrix { break-inside: avoid; } p, li { orphans: 3; widows: 3; }
+  section > .quiet, article > p, article > .charts { break-after: avoid; }
   h2, h3, h4, caption { break-after: avoid; } thead { display: table-header-group; }
   .matrix td, .swatch, .tiles div, article { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }

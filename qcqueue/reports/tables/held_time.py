@@ -156,9 +156,12 @@ def correlation_table(findings: Findings) -> Table:
 
 
 def normalised_table(findings: Findings) -> Table | None:
-    """Return times as measured beside those normalised to one processor; None where one processor did it all."""
+    """Return times as measured beside those normalised to one processor.
+
+    None where one processor did it all, or the one that did most has no probe.
+    """
     times = findings.normalised
-    if times is None:
+    if times is None or times.reference_probe_s is None:
         return None
     caption = f"Times as measured, and normalised to {times.reference} by each attempt's probe"
     return of_models("normalised", caption, _NORMALISED, _normalised(times), findings.models)

@@ -17,7 +17,7 @@ _LATEX = {
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}", "'": r"\textquotesingle{}",
     "\u2013": "--", "\u2212": r"$-$", "\u00d7": r"$\times$", "\u2265": r"$\geq$", "\u2264": r"$\leq$", "\u00a0": "~",
-    "[": "{[}", "]": "{]}",
+    "[": "{[}", "]": "{]}", "*": "{*}",
 }  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def to_markdown(table: Table, notes: Sequence[Note]) -> str:
 
 
 def to_latex(table: Table, notes: Sequence[Note]) -> str:
-    """Return the table as a `table` environment; it needs the packages booktabs and textcomp."""
+    """Return the table as a `table` environment; it needs booktabs and textcomp, and fontenc with T1."""
     columns = "".join("l" if column.is_text else "r" for column in table.columns)
     groups = [(head, len(list(members))) for head, members in groupby(column.head for column in table.columns)]
     upper = " & ".join(f"\\multicolumn{{{span}}}{{c}}{{{_latex(head)}}}" for head, span in groups)

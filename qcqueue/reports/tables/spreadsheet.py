@@ -2,14 +2,16 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 
 from qcqueue.reports.markup import visible
 from qcqueue.reports.quantities.honesty import Note
 from qcqueue.reports.tables.table import Marked, Table, Value
 
-# What a spreadsheet takes for the beginning of a formula, also behind spaces that it ignores.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# What a spreadsheet takes for the beginning of a formula. Some separate cells by a semicolon, whatever the file says.
+_SIGNS = "=+@\\-\uff1d\uff0b\uff0d\uff20"
+_FORMULA = re.compile(rf"(^|;)(?=[\s'\"]*[{_SIGNS}])")
 
 
 def to_csv(table: Table, notes: Sequence[Note]) -> str:
@@ -32,6 +34,5 @@ def _cell(value: Value) -> str:
 
 
 def harmless(text: str) -> str:
-    """Return text that no spreadsheet reads as a formula: an apostrophe before it says that it is text."""
-    shown = " ".join(visible(text).splitlines())
-    return f"'{shown}" if shown.lstrip(" \u00a0'").startswith(_FORMULA) or shown.startswith("'") else shown
+    """Return text on one line that no spreadsheet reads as a formula: an apostrophe before it says that it is text."""
+    return _FORMULA.sub(r"\1'", " ".join(visible(text).split()))

@@ -6,7 +6,7 @@ from itertools import combinations
 import pytest
 
 from qcqueue.reports.charts.goodput import GROUPS
-from qcqueue.reports.palette import DARK, LIGHT, dash, paint, resolved, tint
+from qcqueue.reports.palette import DARK, LIGHT, dash, paint, tint, written_out
 from tests.reports.charts.perception import SIGHTS, contrast, distance
 
 LIGHTS = pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
@@ -28,7 +28,7 @@ def test_the_first_six_models_stay_apart(colours: Mapping[str, str], sight: str)
 @LIGHTS
 @pytest.mark.parametrize("sight", SIGHTS)
 def test_what_time_went_into_stays_apart(colours: Mapping[str, str], sight: str) -> None:
-    paints = [resolved(group.paint, colours) for group in GROUPS]
+    paints = [written_out(group.paint, colours) for group in GROUPS]
     assert min(distance(one, other, sight) for one, other in combinations(paints, 2)) >= 0.09
 
 
@@ -44,10 +44,10 @@ def test_models_of_one_colour_differ_in_their_dashes() -> None:
 
 
 def test_mixtures_are_written_out() -> None:
-    assert resolved(tint("var(--ink)", 0.5), {"ink": "#000000", "paper": "#ffffff"}) == "#808080"
-    assert resolved("fill:var(--ink)", {"ink": "#000000"}) == "fill:#000000"
+    assert written_out(tint("var(--ink)", 0.5), {"ink": "#000000", "paper": "#ffffff"}) == "#808080"
+    assert written_out("fill:var(--ink)", {"ink": "#000000"}) == "fill:#000000"
 
 
 def test_a_name_that_is_no_colour_is_an_error() -> None:
     with pytest.raises(KeyError):
-        resolved("var(--nowhere)")
+        written_out("var(--nowhere)")

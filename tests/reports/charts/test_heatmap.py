@@ -7,7 +7,7 @@ import pytest
 
 from qcqueue.reports.charts.heatmap import Cell, Heatmap, draw
 from qcqueue.reports.charts.picture import Picture
-from qcqueue.reports.palette import DARK, LIGHT, heat, model_heat, paint, resolved
+from qcqueue.reports.palette import DARK, LIGHT, heat, model_heat, paint, written_out
 from tests.reports.charts.gallery import LONG_CLASSES, TWELVE, confusion, pairs
 from tests.reports.charts.parsed import number_of, parse, words_of
 from tests.reports.charts.perception import contrast
@@ -37,7 +37,7 @@ def test_each_value_stands_in_the_middle_of_its_cell() -> None:
 
 def test_above_nothing_is_blue_below_is_orange_and_nothing_is_paper() -> None:
     one = drawn((Cell(share=1.0, text="1"), Cell(share=-1.0, text="−1")), (Cell(share=0.0, text="0"),) * 2)
-    assert [resolved(ground) for ground in grounds(one)] == [
+    assert [written_out(ground) for ground in grounds(one)] == [
         LIGHT["cool"].lower(),
         LIGHT["warm"].lower(),
         LIGHT["paper"],
@@ -57,7 +57,7 @@ def test_ink_can_be_read_on_every_ground(colours: dict[str, str]) -> None:
     shares = [step / 50 for step in range(-50, 51)]
     found = [heat(share) for share in shares]
     found += [model_heat(share, paint(index)) for share in shares for index in range(8)]
-    assert min(contrast(colours["ink"], resolved(ground, colours)) for ground in found) >= 4.5
+    assert min(contrast(colours["ink"], written_out(ground, colours)) for ground in found) >= 4.5
     assert contrast(colours["quiet"], colours["raised"]) >= 4.5
 
 

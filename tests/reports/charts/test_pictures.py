@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from qcqueue.reports.charts.picture import Picture, picture
-from qcqueue.reports.palette import DARK, LIGHT, resolved
+from qcqueue.reports.palette import DARK, LIGHT, written_out
 from tests.reports.charts.gallery import LONG, SIX, TWELVE, every_picture
 from tests.reports.charts.parsed import level_words, parse, points_of
 
@@ -67,7 +67,7 @@ def test_it_names_its_size_its_title_and_what_it_shows(one: Picture) -> None:
 @pytest.mark.parametrize("one", every_picture(SIX), ids=lambda one: one.key)
 def test_every_colour_has_a_light_and_a_dark_face(one: Picture) -> None:
     for colours in (LIGHT, DARK):
-        shown = resolved(one.svg, colours)
+        shown = written_out(one.svg, colours)
         assert "var(" not in shown
         assert "color-mix" not in shown
 

@@ -1,0 +1,70 @@
+"""The files of a report, as bytes: a page for people, pictures and tables for papers, everything for programs. Pure.
+
+report.html        the page, complete in itself
+figures/           every picture of it as SVG, and as PNG where that can be drawn
+tables/            every table as CSV, Markdown and LaTeX
+report.json        all tables and notes
+provenance.zip     what the numbers come from: specs, machines, sessions, digests, certificates
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from qcqueue.errors import ExtraMissing
+from qcqueue.reports.charts.picture import Picture
+from qcqueue.reports.charts.png import to_pngs
+from qcqueue.reports.charts.standalone import standalone
+from qcqueue.reports.gallery.catalogue import pictures_of
+from qcqueue.reports.page.opening import heading_of
+from qcqueue.reports.page.page import report_page
+from qcqueue.reports.provenance import json_of, provenance_zip
+from qcqueue.reports.quantities.findings import Findings, findings_of
+from qcqueue.reports.study import Study
+from qcqueue.reports.tables.catalogue import tables_of
+from qcqueue.reports.tables.document import document_of
+from qcqueue.reports.tables.paper import MOST_ROWS, to_latex, to_markdown
+from qcqueue.reports.tables.spreadsheet import to_csv
+from qcqueue.reports.tables.table import Table
+
+PAGE = "report.html"
+_TOP = frozenset({PAGE, "report.json", "provenance.zip", "figures", "tables"})
+
+
+def is_of_a_report(name: str) -> bool:
+    """Return whether a report has something of this name at its top."""
+    return name in _TOP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """Every file by its path within the folder. lacks: why some are not there that could be, and what would help."""
+
+    contents: Mapping[PurePosixPath, bytes]
+    lacks: ExtraMissing | None
+
+
+def files_of(study: Study) -> Files:
+    """Return every file of the report; the same study gives the same bytes."""
+    findings = findings_of(study)
+    tables, pictures = tables_of(findings), pictures_of(findings)
+    drawn = {picture.key: standalone(picture) for picture in pictures}
+    contents = dict(_texts(findings, tables, pictures))
+    contents |= {f"figures/{key}.svg": svg.encode() for key, svg in drawn.items()}
+    lacks = None
+    try:
+        contents |= {f"figures/{key}.png": png for key, png in zip(drawn, to_pngs(drawn.values()), strict=True)}
+    except ExtraMissing as exc:
+        lacks = exc
+    return Files(contents={PurePosixPath(name): content for name, content in contents.items()}, lacks=lacks)
+
+
+def _texts(findings: Findings, tables: Sequence[Table], pictures: Sequence[Picture]) -> Iterator[tuple[str, bytes]]:
+    yield PAGE, report_page(findings, tables, pictures).encode()
+    for table in tables:
+        yield f"tables/{table.key}.csv", to_csv(table, findings.notes).encode()
+        if len(table.rows) <= MOST_ROWS:
+            yield f"tables/{table.key}.md", to_markdown(table, findings.notes).encode()
+            yield f"tables/{table.key}.tex", to_latex(table, findings.notes).encode()
+    yield "report.json", json_of(document_of(findings, tables, title=heading_of(findings)))
+    yield "provenance.zip", provenance_zip(findings)

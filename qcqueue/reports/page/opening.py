@@ -1,0 +1,153 @@
+"""The first screen: what came out, in a sentence; how far the study is; and what is missing, with the next step."""
+
+from collections.abc import Sequence
+from datetime import UTC
+
+from qcqueue.core.outcomes import REMEDIES
+from qcqueue.core.states import State
+from qcqueue.core.words import UNKNOWN, count, date, duration, listed, percent
+from qcqueue.queue.values import DatasetLine, JobDetail
+from qcqueue.reports.markup import Content, Markup, tag
+from qcqueue.reports.quantities.comparison import CONFIDENCE, Accuracy, Comparison
+from qcqueue.reports.quantities.findings import Findings
+from qcqueue.reports.quantities.timeline import Timeline
+
+_CHANCE = 1 - CONFIDENCE
+
+
+def heading_of(findings: Findings) -> str:
+    """Return what the report is called."""
+    studies = list(dict.fromkeys(model.spec.study for model in findings.models))
+    return findings.study.title or (f"Report on {listed(studies)}" if studies else "Report on an empty queue")
+
+
+def header(findings: Findings) -> Markup:
+    """Return the heading, the verdict and the state of things."""
+    study, models = findings.study, findings.models
+    used = {model.dataset_sha256 for model in models}
+    when = f"As of {date(study.as_of_s, UTC)} UTC, when the newest of it was recorded; all times are UTC."
+    return tag(
+        "header",
+        tag("h1", heading_of(findings)),
+        tag("p", verdict(findings), class_="verdict-line") if models else None,
+        tag("p", when, class_="quiet lead") if study.as_of_s else None,
+        _tiles(findings),
+        [_about(line) for line in study.datasets if line.blob.sha256 in used],
+    )
+
+
+def verdict(findings: Findings) -> str:
+    """Return what came out in one or two sentences, with its error bar."""
+    done = [model for model in findings.models if model.is_done]
+    comparison = findings.comparisons["test", "best"]
+    if not done:
+        return "No model is finished yet, so there is no verdict."
+    if len({model.dataset_sha256 for model in done}) > 1:
+        return "The models were not judged on the same images, so none of them is the best."
+    if not comparison.accuracies:
+        return (
+            f"{len(done)} of {count(len(findings.models), 'model')} finished. What they said of each image could not "
+            "be read, so there is no error bar to compare them by."
+        )
+    best = max(comparison.accuracies, key=lambda it: it.value)
+    among = "" if len(done) == len(findings.models) else f" of the {len(done)} finished models"
+    said = f"{best.label} judges most test images rightly{among}: {percent(best.value)} ({_interval(best)})."
+    if len(comparison.accuracies) == 1:
+        return f"{best.label} judges {percent(best.value)} of the test images rightly ({_interval(best)})."
+    return f"{said} {_against(best, comparison)}"
+
+
+def _interval(best: Accuracy) -> str:
+    low, high = best.interval.low, best.interval.high
+    return f"{100 * CONFIDENCE:g} % interval {100 * low:.1f} to {percent(high)}"
+
+
+def _against(best: Accuracy, comparison: Comparison) -> str:
+    """Say which of the others the best is better than, and of which that may be luck."""
+    beaten, level = list[str](), list[str]()
+    for other in comparison.accuracies:
+        if other.job != best.job:
+            pair = comparison.pair(best.job, other.job) or comparison.pair(other.job, best.job)
+            (beaten if pair and pair.p_adjusted < _CHANCE else level).append(other.label)
+    better = f"It is better than {listed(beaten)} by more than luck would have it" if beaten else ""
+    same = f"its lead over {listed(level)} may be luck" if level else ""
+    sentence = "; ".join(part for part in (better, same) if part)
+    return f"{sentence[0].upper()}{sentence[1:]} (McNemar's test, Holm's correction)."
+
+
+def _about(line: DatasetLine) -> Markup:
+    summary = line.summary
+    height, width = summary.image_size
+    said = (
+        f"Dataset {line.name}: {count(summary.images, 'image')} of {height}×{width} px in "
+        f"{count(len(summary.classes), 'class', 'classes')} ({listed(summary.classes)}), {summary.train:,} to train, "
+        f"{summary.validation:,} to validate, {summary.test:,} to test."
+    )
+    return tag("p", said, [" Note: ", tag("strong", f"{summary.note}.")] if summary.note else None)
+
+
+def _tiles(findings: Findings) -> Content:
+    models = findings.models
+    if not models:
+        return None
+    planned = sum(model.epochs_shown for model in models)
+    facts = [
+        ("Jobs done", f"{sum(model.is_done for model in models)} of {len(models)}"),
+        ("Epochs saved", f"{sum(model.epochs_done for model in models):,} of {planned:,}"),
+        ("Sessions", _sessions(findings.timeline)),
+        ("Interruptions", f"{sum(model.interruption_count for model in models):,}"),
+        ("Epochs trained again", f"{sum(len(model.redone_epochs) for model in models):,}"),
+        ("Time in training", duration(sum(model.times.total_s for model in models))),
+    ]
+    return tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts], class_="tiles")
+
+
+def _sessions(line: Timeline) -> str:
+    if not line.sessions:
+        return UNKNOWN
+    return f"{len(line.sessions):,}" + (f", {line.killed:,} killed" if line.killed else "")
+
+
+def missing(findings: Findings) -> Content:
+    """Return what is not there, why, and what to type next; nothing where everything is there."""
+    details = findings.study.details
+    if not details:
+        return [
+            tag("p", "There is no job in this queue, so there is nothing to report yet."),
+            tag("p", "next: ", tag("code", "qcqueue enqueue jobs/six-models.toml")),
+        ]
+    unfinished = [detail for detail in details if detail.line.state is not State.DONE]
+    if not unfinished and not findings.unread:
+        return None
+    return tag("section", tag("h2", "What is missing"), _jobs(unfinished, details), _unread(findings.unread))
+
+
+def _jobs(unfinished: Sequence[JobDetail], details: Sequence[JobDetail]) -> Content:
+    if not unfinished:
+        return None
+    items = [tag("li", _standing(detail), "; next: ", tag("code", _next_step(detail))) for detail in unfinished]
+    head = f"{count(len(unfinished), 'job')} of {len(details)} not finished"
+    return [tag("p", f"{head}; all figures are of what is there."), tag("ul", items)]
+
+
+def _unread(sentences: Sequence[str]) -> Content:
+    if not sentences:
+        return None
+    lead = "Some of what is stored could not be read, and what would be made of it is not in this report."
+    return [tag("p", lead), tag("ul", [tag("li", sentence) for sentence in sentences])]
+
+
+def _standing(detail: JobDetail) -> str:
+    line = detail.line
+    if line.state is State.FAILED and line.failure_cause:
+        return f"{line.name} failed: {line.failure_message}. Remedy: {REMEDIES[line.failure_cause]}"
+    return f"{line.name} is {line.state}, {line.epochs_done} of {count(line.epochs, 'epoch')} saved"
+
+
+def _next_step(detail: JobDetail) -> str:
+    line = detail.line
+    return {
+        State.QUEUED: "qcqueue work",
+        State.RUNNING: "qcqueue status --watch",
+        State.HELD: f"qcqueue release {line.name}",
+    }.get(line.state, f"qcqueue why {line.name}" if line.state is State.FAILED else f"qcqueue retry {line.name}")

@@ -1,0 +1,74 @@
+"""The report without a mouse, on paper, and under attack: what takes more than a look at an open page."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.browser import opened
+from tests.browser.pages import a_file, page_called
+from tests.reports.hostile import MARKUP, a_hostile_study
+from tests.reports.pages import page_of
+
+PHONE_PX, PAPER_PX = 390, 957
+"""Paper: a sheet of A4 between margins of a centimetre is 718 px wide. Chromium lays out a page for 4/3 of that, and
+shrinks all of it further where something is wider still."""
+
+BOXES = """[...document.querySelectorAll('main *')].filter(it => it.checkVisibility()
+    && it.scrollWidth > it.clientWidth && it.tabIndex === 0)"""
+HAS_MOVED = """async () => {
+    for (let frame = 0; frame < 300 && !document.activeElement.scrollLeft; frame++)
+        await new Promise(requestAnimationFrame);
+    return document.activeElement.scrollLeft > 0; }"""
+KINDS = """[...document.querySelectorAll('*')].flatMap(
+    it => [it.localName, ...[...it.attributes].map(attribute => `${it.localName} ${attribute.name}`)])"""
+BEYOND = """(width) => [...document.querySelectorAll('main *:not(svg *)')]
+    .filter(it => it.checkVisibility() && it.getBoundingClientRect().right > width + 1)
+    .map(it => it.outerHTML.slice(0, 120))"""
+
+
+def test_tab_reaches_every_box_that_scrolls_shows_where_it_is_and_arrows_move_it(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with opened(browser, a_file(page_called("unfinished"), tmp_path), width_px=PHONE_PX, light="light") as (page, _):
+        boxes = page.evaluate(f"{BOXES}.map(it => it.ariaLabel)")
+        reached = []
+        while (stop := next_stop(page))["tag"] != "BODY":
+            assert stop["outline"] != "none", stop
+            if stop["scrolls"]:
+                page.keyboard.press("ArrowRight")
+                assert page.evaluate(HAS_MOVED), stop
+                reached.append(stop["label"])
+    assert boxes
+    assert reached == boxes
+
+
+def next_stop(page: Page) -> dict[str, str]:
+    """Press Tab and tell what has the focus now; the body, when all is passed."""
+    page.keyboard.press("Tab")
+    stop: dict[str, str] = page.evaluate(
+        """() => { const it = document.activeElement; return {tag: it.tagName, label: it.ariaLabel,
+        outline: getComputedStyle(it).outlineStyle, scrolls: it.tabIndex === 0 && it.scrollWidth > it.clientWidth}}"""
+    )
+    return stop
+
+
+@pytest.mark.parametrize("study", ["unfinished", "12 x 300", "long names"])
+def test_a_sheet_of_paper_holds_the_width_of_everything(browser: Browser, tmp_path: Path, study: str) -> None:
+    with opened(browser, a_file(page_called(study), tmp_path), width_px=PAPER_PX, light="dark") as (page, _):
+        page.emulate_media(media="print")
+        assert page.evaluate(BEYOND, PAPER_PX) == []
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_hostile_names_make_no_element_and_no_attribute_in_a_browser(browser: Browser, tmp_path: Path) -> None:
+    tame = a_file(page_of(a_hostile_study("tame")), tmp_path)
+    with opened(browser, tame, width_px=PHONE_PX, light="light") as (page, heard):
+        allowed = set(page.evaluate(KINDS))
+        for name in MARKUP:
+            page.goto(a_file(page_of(a_hostile_study(name)), tmp_path).as_uri())
+            assert {
+                kind for kind in page.evaluate(KINDS) if kind not in allowed and not kind.endswith(" transform")
+            } == set(), name
+    assert heard.messages == []
+    assert set(heard.requests) == {tame.as_uri()}
