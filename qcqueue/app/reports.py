@@ -10,7 +10,7 @@ from qcqueue.app.workplace import Workplace
 from qcqueue.checkpoints.format import read_tensors
 from qcqueue.core.words import count, duration, size
 from qcqueue.datasets.format import Dataset, load_mapped
-from qcqueue.errors import CorruptionError, StoreError
+from qcqueue.errors import BlobMissing, CorruptionError, QcqueueError, StoreError
 from qcqueue.queue.accounts import accounts_of
 from qcqueue.queue.blobs import find_blobs
 from qcqueue.queue.datasets import list_datasets
@@ -92,8 +92,18 @@ class _Reading:
         try:
             return read(fetch_once(self.workplace.store, blob, folder))
         except (StoreError, CorruptionError) as exc:
-            self.unread.append(f"Nothing can be said of {what}: {exc}.")
+            self.unread.append(f"Nothing can be said of {what}: {_why(exc)}.")
             return None
+
+
+def _why(error: QcqueueError) -> str:
+    """Say why bytes cannot be had without naming the place where they lie: a report may be published."""
+    match error:
+        case BlobMissing():
+            return "the store does not have them"
+        case CorruptionError():
+            return "they are damaged"
+    return str(error)
 
 
 def newest_s(details: Sequence[JobDetail], datasets: Sequence[DatasetLine], sessions: Sequence[SessionLine]) -> float:

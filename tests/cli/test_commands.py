@@ -513,19 +513,19 @@ def commands(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 COMMANDS = dict(commands(typer.main.get_command(application())))
 
 
-def test_a_report_shows_the_certificates_of_drills_and_says_of_what_job_one_is(house: House, answer: Answer) -> None:
+def test_a_report_shows_the_certificates_of_drills_and_says_of_what_job_one_is(house: House) -> None:
     with house.queue.read() as tx:
         done = job_detail(tx, "tiny/done")
     assert done.result is not None
     mine = a_certificate(job="tiny/done", spec_sha256=done.spec.digest, dataset_sha256=done.dataset_sha256)
     write_certificates(house.folder / "mine.json", [mine])
     write_certificates(house.folder / "other.json", [a_certificate(job="<b>other</b>", spec_sha256="0" * 64)])
-    answer("report --certificate mine.json")
+    assert run(["report", "--certificate", "mine.json"]) == 0
     page = (house.folder / "report" / "report.html").read_text()
     assert "Proof of exact resume" in page
     assert mine.cut["weights_sha256"] in page
     assert "another job" not in page
-    answer("report --certificate mine.json --certificate other.json")
+    assert run(["report", "--certificate", "mine.json", "--certificate", "other.json"]) == 0
     page = (house.folder / "report" / "report.html").read_text()
     assert "&lt;b&gt;other" in page
     assert "another job than those of this report" in page
