@@ -6,12 +6,18 @@ anywhere ends with the same bits as one that was not. The command line is `qcque
 
     cli | notebook | testing                         commands | the worker cell | fakes and simulated worlds
     app                                              composition root and whole operations
-    worker | reports                                 session and trainer processes | the report page
+    worker | reports | exports                       session and trainer processes | the report | files for others
     queue | checkpoints | training | scheduling      transactions | state files | TensorFlow | policies
     database | datasets                              schema and its homes | images as one blob
     storage | core                                   bytes | specs, states, records: pure values
     errors | clock                                   every error | the only door to time and chance
 """
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qcqueue.training.trained import TrainedModel
 
 
 def work(
@@ -35,3 +41,35 @@ def work(
 
     wanted = {"max_minutes": max_minutes, "promised_minutes": promised_minutes, "max_epochs": max_epochs, "jobs": jobs}
     return cell.work(store, wanted, release=release)
+
+
+def report(store: str | None = None, *, out: str | Path = "report") -> Path:
+    """Write the report of the whole queue into the folder `out`, as `qcqueue report` does, and return its page.
+
+    store as in `work`. A notebook shows the page below the cell. Raises: QcqueueError.
+    """
+    from qcqueue.notebook import report as reporting
+
+    return reporting.report(store, folder=Path(out))
+
+
+def results(store: str | None = None) -> dict[str, Any]:
+    """Return every table of the report by its key, for numbers to go on with.
+
+    store as in `work`. A table is a pandas DataFrame where pandas is installed, else a list of dicts; what is not known
+    is missing or None. "notes" says what limits a number, and each row names its notes. Raises: QcqueueError.
+    """
+    from qcqueue.notebook import report as reporting
+
+    return reporting.results(store)
+
+
+def load_model(path: str | Path) -> "TrainedModel":
+    """Return the trained model in a file that `qcqueue fetch JOB --format safetensors` wrote.
+
+    `model.predict("photo.jpg")` gives the probability of each class, `model.probabilities(images)` those of many images
+    as an array, `model.keras` is the Keras model itself. Needs TensorFlow and Keras. Raises: QcqueueError.
+    """
+    from qcqueue.app import fetch
+
+    return fetch.load_model(path)

@@ -48,7 +48,7 @@ def run(arguments: list[str]) -> int:
 
 def application() -> typer.Typer:
     """Return the whole command line."""
-    from qcqueue.cli import account, control, data, doctor, notebook, plan, proof, simulate, start, store, work
+    from qcqueue.cli import account, control, data, doctor, fetch, notebook, plan, proof, simulate, start, store, work
 
     app = typer.Typer(
         name="qcqueue",
@@ -58,7 +58,7 @@ def application() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    for commands in (look, start, account, doctor, data, control, work, store, notebook, proof, plan, simulate):
+    for commands in (look, start, account, doctor, data, control, work, store, notebook, proof, fetch, plan, simulate):
         commands.register(app)
     return app
 

@@ -43,10 +43,16 @@ class Screen(Protocol):
 
 def screen_here(clock: Clock) -> Screen:
     """Return the screen of the place this process runs in."""
+    display = display_here()
+    return BlockScreen(display, clock) if display else LineScreen()
+
+
+def display_here() -> Any | None:
+    """Return the module `IPython.display` where this process is the kernel of a notebook, else None."""
     # Whoever has a kernel has imported IPython; nobody else needs it.
     ipython: Any = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
-    return BlockScreen(ipython.display, clock) if getattr(shell, "kernel", None) else LineScreen()
+    return ipython.display if getattr(shell, "kernel", None) else None
 
 
 class LineScreen:

@@ -1,0 +1,31 @@
+"""`export`: the epochs of every job of the queue, handed over to TensorBoard or MLflow."""
+
+from pathlib import Path
+
+from qcqueue.app.workplace import Workplace
+from qcqueue.exports.mlflow import without_password as without_password
+from qcqueue.exports.mlflow import write_runs
+from qcqueue.exports.names import plain_name
+from qcqueue.exports.run import Outcome, Run, runs_of
+from qcqueue.exports.tensorboard import write_events
+from qcqueue.queue.overview import job_lines
+from qcqueue.queue.queries import job_detail
+
+
+def export_tensorboard(workplace: Workplace, *, folder: Path) -> tuple[Outcome, ...]:
+    """Write one run for each job that has a finished epoch: STUDY/JOB below `folder`. Raises: ExtraMissing, UserError.
+
+    Nothing is removed from the folder, whoever has written it.
+    """
+    return tuple(write_events(folder / plain_name(run.study) / plain_name(run.name), run) for run in _runs(workplace))
+
+
+def export_mlflow(workplace: Workplace, *, uri: str) -> tuple[Outcome, ...]:
+    """Write one run for each job that has a finished epoch. Raises: ExtraMissing, UserError."""
+    runs = _runs(workplace)
+    return write_runs(uri, runs) if runs else ()
+
+
+def _runs(workplace: Workplace) -> tuple[Run, ...]:
+    with workplace.read() as tx:
+        return runs_of([job_detail(tx, line.name) for line in job_lines(tx)])

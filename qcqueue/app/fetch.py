@@ -1,0 +1,161 @@
+"""`fetch`: the trained weights of a job as one file, and `load_model`, which uses it.
+
+Which weights they are, and whether they are whole, is `weights`' affair. Always true: a file that is there already is
+never replaced by another one, and nothing is seen of a file before it is whole.
+"""
+
+import filecmp
+import hashlib
+import importlib.util
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qcqueue.app.weights import Which, weights_of
+from qcqueue.app.workplace import Workplace
+from qcqueue.core.states import State
+from qcqueue.errors import ExtraMissing, UserError
+from qcqueue.exports.names import plain_name
+from qcqueue.exports.snippet import snippet
+from qcqueue.exports.weights import SUFFIX, Weights, read_weights, write_weights
+from qcqueue.storage.base import Moved, silently
+
+if TYPE_CHECKING:
+    from qcqueue.training.trained import TrainedModel
+
+INSTALL = 'pip install "qcqueue[train]"'
+
+
+class Kind(StrEnum):
+    """How the weights are written: for any program, or as Keras's `load_weights` wants them."""
+
+    SAFETENSORS = "safetensors"
+    H5 = "h5"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """What was brought. is_new: false where the same file was there already. sha256: of the file.
+
+    weights: what is in it. val_accuracy: of its epoch, of 0..1. lines: three of Python that use it.
+    """
+
+    path: Path
+    kind: Kind
+    is_new: bool
+    size_bytes: int
+    sha256: str
+    weights: Weights
+    val_accuracy: float | None
+    state: State
+    lines: tuple[str, str, str]
+
+
+def usual_kind() -> tuple[Kind, str]:
+    """Return the format for who asks for none, and why it is this one."""
+    if has_keras():
+        return Kind.H5, "Keras is installed here; --format safetensors is for programs without it"
+    return Kind.SAFETENSORS, "TensorFlow is not installed here, which --format h5 needs"
+
+
+def has_keras() -> bool:
+    """Return whether Keras and TensorFlow can be had, without importing them."""
+    return all(importlib.util.find_spec(name) for name in ("tensorflow", "keras"))
+
+
+def fetch_weights(
+    workplace: Workplace, typed: str, *, folder: Path, which: Which, kind: Kind, moved: Moved = silently
+) -> Fetched:
+    """Write the weights of a job into `folder`, under a name made from the job's.
+
+    moved is told of the bytes of all that is brought. Raises: UnknownName. UserError: nothing of the job is kept, or
+    there is another file of that name. ExtraMissing: the format needs what is not installed. CorruptionError: the store
+    has damaged them. BlobMissing, StoreError.
+    """
+    if kind is Kind.H5 and not has_keras():
+        raise ExtraMissing(
+            "the format h5 is written by Keras, and TensorFlow or Keras is not installed",
+            hint=f"--format safetensors, or {INSTALL}",
+        )
+    asked, weights = weights_of(workplace, typed, which, moved=moved)
+    epochs = {line.metrics.epoch: line.metrics for line in asked.detail.official_epochs()}
+    target = folder / file_name(asked.detail.spec.name, which, kind)
+    with _told_of(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        # Below a folder of its own, so that whoever looks into this one never sees half a file.
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as scratch:
+            written = Path(scratch) / target.name
+            _write(written, kind, weights)
+            is_new = not os.path.lexists(target)
+            if is_new:
+                written.replace(target)
+            elif not (target.is_file() and filecmp.cmp(written, target, shallow=False)):
+                raise UserError(
+                    f"{target} is there already and holds something else; it is left as it is",
+                    hint="--out ANOTHER_FOLDER, or move that file away",
+                )
+        with target.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        size_bytes = target.stat().st_size
+    return Fetched(
+        path=target,
+        kind=kind,
+        is_new=is_new,
+        size_bytes=size_bytes,
+        sha256=sha256,
+        weights=weights,
+        val_accuracy=epochs[weights.epoch].val_accuracy if weights.epoch in epochs else None,
+        state=asked.detail.line.state,
+        lines=snippet(weights, str(target)),
+    )
+
+
+def file_name(job: str, which: Which, kind: Kind) -> str:
+    """Return a name that is only a name, whatever the job is called."""
+    ending = SUFFIX if kind is Kind.SAFETENSORS else ".weights.h5"
+    return f"{plain_name(job)}{'' if which is Which.BEST else '-last'}{ending}"
+
+
+def load_model(path: str | Path) -> "TrainedModel":
+    """Return the model in a file that `fetch --format safetensors` wrote, ready to be asked.
+
+    Raises: UserError: there is no such file or it is another one. CorruptionError: it is damaged. ExtraMissing.
+    """
+    weights = read_weights(Path(path))
+    if not has_keras():
+        raise ExtraMissing("a model is run by TensorFlow and Keras, which are not installed", hint=INSTALL)
+    _prepare_keras()
+    from qcqueue.training.trained import TrainedModel
+
+    return TrainedModel(weights.spec, weights.classes, weights.tensors)
+
+
+@contextmanager
+def _told_of(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise UserError(f"{folder} cannot be written: {exc.strerror or exc}", hint="--out ANOTHER_FOLDER") from exc
+
+
+def _write(path: Path, kind: Kind, weights: Weights) -> None:
+    if kind is Kind.SAFETENSORS:
+        write_weights(path, weights)
+        return
+    _prepare_keras()
+    from qcqueue.training.trained import TrainedModel, without_gpu, write_h5
+
+    without_gpu()
+    model = TrainedModel(weights.spec, weights.classes, weights.tensors)
+    write_h5(path, model.keras, weights.about())
+
+
+def _prepare_keras() -> None:
+    """Choose the backend where nobody has, and silence what TensorFlow says of itself; before the first import."""
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -1,0 +1,164 @@
+"""Finding the trained weights of a job among what is kept of it, and bringing them out of the store, checked.
+
+Which epoch is decided from the checkpoints that are kept. Every pack is checked against its digest on the way, and the
+weights of a finished job against the digest in its result. Nothing in the queue or the store is changed.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qcqueue.app.workplace import Workplace
+from qcqueue.checkpoints.format import SUFFIX, read_about, read_model
+from qcqueue.core.snapshot import Tensors
+from qcqueue.core.spelling import printable
+from qcqueue.errors import BlobMissing, CheckpointDamaged, CorruptionError, DigestMismatch, UserError
+from qcqueue.exports.weights import Weights
+from qcqueue.queue.blobs import live_packs
+from qcqueue.queue.checkpoints import resumable
+from qcqueue.queue.datasets import list_datasets
+from qcqueue.queue.jobs import find_job
+from qcqueue.queue.queries import job_detail
+from qcqueue.queue.values import Checkpoint, JobDetail
+from qcqueue.storage.base import Blob, Moved, silently
+from qcqueue.training.digests import weights_sha256
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+class Which(StrEnum):
+    """Which of the epochs whose weights are kept."""
+
+    BEST = "best"
+    LAST = "last"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the queue knows of the weights that are wanted. head names the variables; files hold them."""
+
+    detail: JobDetail
+    which: Which
+    epoch: int
+    head: Blob
+    files: tuple[Blob, ...]
+    classes: tuple[str, ...]
+
+
+def weights_of(workplace: Workplace, typed: str, which: Which, *, moved: Moved = silently) -> tuple[Asked, Weights]:
+    """Find the weights of a job, and bring them.
+
+    Raises: UnknownName. UserError: none are kept. CorruptionError: the store has damaged them. BlobMissing, StoreError.
+    """
+    asked = _found(workplace, typed, which)
+    while True:
+        try:
+            return asked, _brought(workplace, asked, moved)
+        except BlobMissing:
+            newer = _found(workplace, typed, which)
+            if (newer.head, newer.files) == (asked.head, asked.files):
+                raise
+            asked = newer  # a session at work has saved more since, and given up what was found
+
+
+def _found(workplace: Workplace, typed: str, which: Which) -> Asked:
+    # A checkpoint of an older qcqueue is completed while it is looked at, which is taken back.
+    return workplace.transact(lambda tx: _asked(tx, typed, which), dry_run=True)
+
+
+def _brought(workplace: Workplace, asked: Asked, moved: Moved) -> Weights:
+    tensors, paths = _read(workplace, asked, moved)
+    spec, result = asked.detail.spec, asked.detail.result
+    weights = Weights(
+        spec=spec,
+        which=asked.which,
+        epoch=asked.epoch,
+        classes=asked.classes,
+        tensors=tensors,
+        paths=paths,
+        sha256=weights_sha256(tensors),
+    )
+    if result is not None:
+        appraised = result.best if asked.which is Which.BEST else result.last
+        if (appraised.epoch, appraised.weights_sha256) != (weights.epoch, weights.sha256):
+            raise DigestMismatch(
+                f"the {asked.which} weights of {printable(spec.full_name)} in the store are not those of its result",
+                hint="qcqueue store verify",
+            )
+    return weights
+
+
+def _asked(tx: "Connection", typed: str, which: Which) -> Asked:
+    detail = job_detail(tx, typed)
+    saves = resumable(tx, find_job(tx, detail.line.name).id, live_packs(tx))
+    epoch, files, save = _chosen(detail, saves, which)
+    datasets = {line.blob.sha256: line for line in list_datasets(tx)}
+    return Asked(
+        detail=detail,
+        which=which,
+        epoch=epoch,
+        head=save.state.head,
+        files=files,
+        classes=datasets[detail.dataset_sha256].summary.classes,
+    )
+
+
+def _chosen(detail: JobDetail, saves: Sequence[Checkpoint], which: Which) -> tuple[int, tuple[Blob, ...], Checkpoint]:
+    """Return the epoch, what holds its model, and the checkpoint that says so. saves: newest first."""
+    name = printable(detail.line.name)
+    if not any(save.record.epochs_done for save in saves):
+        raise UserError(
+            f"{name} is {detail.line.state} and has no finished epoch that is saved, so it has no weights yet",
+            hint=f"qcqueue why {name}",
+        )
+    for save in saves:
+        record = save.record
+        if which is Which.BEST and record.best_epoch and save.best:
+            return record.best_epoch, save.best, save
+        if which is Which.LAST and record.epochs_done and not record.partial.steps_done:
+            return record.epochs_done, save.state.blobs, save
+    if which is Which.BEST:
+        raise UserError(f"the weights of the best epoch of {name} are not kept any more", hint="--weights last")
+    raise UserError(
+        f"what is kept of {name} beside its best epoch lies in the middle of an epoch, so its last epoch is not whole",
+        hint="--weights best, or again after the next epoch",
+    )
+
+
+def _read(workplace: Workplace, asked: Asked, moved: Moved) -> tuple[Tensors, Mapping[str, str]]:
+    """Return the variables of the model, and what Keras calls them."""
+    files = dict.fromkeys((asked.head, *asked.files))
+    size_bytes = sum(blob.size_bytes for blob in files)
+    workplace.cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=workplace.cache, prefix="fetch-") as folder:
+        done_bytes, paths = 0, dict[Blob, Path]()
+        for blob in files:
+            paths[blob] = Path(folder) / f"{blob.sha256}{SUFFIX}"
+            with _named(asked, blob):
+                workplace.store.fetch(blob, paths[blob])
+            done_bytes += blob.size_bytes
+            moved(done_bytes, size_bytes)
+        with _named(asked, asked.head):
+            names = read_about(paths[asked.head])["paths"]
+        with _named(asked, asked.files[0]):
+            tensors = read_model(paths[blob] for blob in asked.files)
+    return tensors, names
+
+
+@contextmanager
+def _named(asked: Asked, blob: Blob) -> Iterator[None]:
+    """Say whose weights are lost with what the store does not have whole."""
+    whose = f"the {asked.which} weights of {printable(asked.detail.line.name)}"
+    try:
+        yield
+    except BlobMissing as exc:
+        raise BlobMissing(f"{whose} cannot be had: {exc}", hint="qcqueue store verify") from exc
+    except CorruptionError as exc:
+        raise CheckpointDamaged(
+            f"{whose} are damaged in pack {blob.sha256[:12]}: {exc}", hint="qcqueue store verify"
+        ) from exc

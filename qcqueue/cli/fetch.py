@@ -1,0 +1,170 @@
+"""Commands for what leaves the queue: trained weights, and epochs for TensorBoard and MLflow."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qcqueue.cli.data import progress_bar
+from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, print_json, workplace
+from qcqueue.errors import UserError
+
+if TYPE_CHECKING:
+    from qcqueue.app.fetch import Fetched
+    from qcqueue.exports.run import Outcome
+
+LONGEST_LIST = 20
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(fetch)
+    group = typer.Typer(
+        help="Hand the epochs of every job over to another program.",
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    group.command("tensorboard")(tensorboard)
+    group.command("mlflow")(mlflow)
+    app.add_typer(group, name="export")
+
+
+def fetch(
+    job: JobArgument,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to write it into.")] = Path(),
+    weights: Annotated[
+        str, typer.Option("--weights", metavar="best|last", help="Those of the best epoch, or of the last whole one.")
+    ] = "best",
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="safetensors|h5",
+            help="For any program, or for Keras, which must be installed then. Default: h5 where Keras is installed.",
+        ),
+    ] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring the trained weights of a job here, with three lines of Python that use them."""
+    from qcqueue.app.fetch import Kind, fetch_weights, usual_kind
+    from qcqueue.app.weights import Which
+
+    which = Which(_one_of(weights, tuple(Which), "--weights"))
+    chosen, why = usual_kind() if kind is None else (Kind(_one_of(kind, tuple(Kind), "--format")), None)
+    place = workplace(store)
+    with progress_bar("fetching") as progress:
+        fetched = fetch_weights(place, job, folder=out, which=which, kind=chosen, moved=progress)
+    if as_json:
+        print_json(_fetched_document(fetched))
+    else:
+        _show_fetched(fetched, why)
+
+
+def tensorboard(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder that TensorBoard will show.")] = Path(
+        "tensorboard"
+    ),
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the epochs of every job as TensorBoard reads them, one run a job."""
+    from qcqueue.app.exporting import export_tensorboard
+
+    exported = export_tensorboard(workplace(store), folder=out)
+    _show_exported(exported, as_json, goes_to={"folder": str(out)}, then=f"tensorboard --logdir {_quoted(str(out))}")
+
+
+def mlflow(
+    uri: Annotated[
+        str,
+        typer.Option(
+            "--tracking-uri",
+            envvar="MLFLOW_TRACKING_URI",
+            show_envvar=True,
+            metavar="URI",
+            help="The MLflow server or database to write to.",
+        ),
+    ] = "sqlite:///mlflow.db",
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the epochs of every job to MLflow: one experiment a study, one run a job; again, only what is new."""
+    from qcqueue.app.exporting import export_mlflow, without_password
+
+    exported, shown = export_mlflow(workplace(store), uri=uri), without_password(uri)
+    then = f"mlflow ui --backend-store-uri {_quoted(shown)}" if "sqlite:" in shown else f"look at {shown}"
+    _show_exported(exported, as_json, goes_to={"tracking_uri": shown}, then=then)
+
+
+def _one_of(typed: str, allowed: tuple[str, ...], flag: str) -> str:
+    from qcqueue.core.spelling import clipped, nearest
+
+    if typed in allowed:
+        return typed
+    meant = nearest(typed, allowed) or allowed[0]
+    raise UserError(f"{flag} {clipped(typed)!r} is neither {' nor '.join(allowed)}", hint=f"{flag} {meant}")
+
+
+def _show_fetched(fetched: "Fetched", why: str | None) -> None:
+    from qcqueue.core.spelling import printable
+    from qcqueue.core.states import State
+    from qcqueue.core.words import percent, size
+
+    weights = fetched.weights
+    typer.echo(f"{'written' if fetched.is_new else 'there already'}: {printable(str(fetched.path))}")
+    typer.echo(
+        f"the {weights.which} epoch of {printable(weights.spec.full_name)}: epoch {weights.epoch} of "
+        f"{weights.spec.epochs}, validation accuracy {percent(fetched.val_accuracy)}, {size(fetched.size_bytes)}"
+    )
+    if fetched.state is not State.DONE:
+        typer.echo(f"the job is {fetched.state}, not done: these are the weights as far as it is saved")
+    typer.echo(
+        f"checked: weights {weights.sha256[:16]}…{', those of its result' if fetched.state is State.DONE else ''}"
+    )
+    if why:
+        typer.echo(f"as {fetched.kind}: {why}")
+    typer.echo("next: put a photograph here as photo.jpg and run, in Python:\n")
+    typer.echo("\n".join(fetched.lines))
+
+
+def _fetched_document(fetched: "Fetched") -> dict[str, object]:
+    weights = fetched.weights
+    return {
+        "job": weights.spec.full_name,
+        "state": fetched.state,
+        "file": str(fetched.path),
+        "format": fetched.kind,
+        "is_new": fetched.is_new,
+        "bytes": fetched.size_bytes,
+        "sha256": fetched.sha256,
+        "weights": weights.which,
+        "weights_sha256": weights.sha256,
+        "epoch": weights.epoch,
+        "epochs": weights.spec.epochs,
+        "val_accuracy": fetched.val_accuracy,
+        "classes": list(weights.classes),
+        "python": list(fetched.lines),
+    }
+
+
+def _show_exported(exported: "tuple[Outcome, ...]", as_json: bool, *, goes_to: dict[str, str], then: str) -> None:
+    from qcqueue.core.spelling import printable
+    from qcqueue.core.words import count
+
+    if as_json:
+        print_json({**goes_to, "runs": [it.to_json() for it in exported]})
+        return
+    for it in exported[:LONGEST_LIST]:
+        typer.echo(f"{it.what}: {printable(it.job)}, {count(it.epochs, 'epoch')}")
+    if len(exported) > LONGEST_LIST:
+        typer.echo(f"... and {count(len(exported) - LONGEST_LIST, 'more job')}")
+    if exported:
+        typer.echo(f"next: {printable(then)}")
+    else:
+        typer.echo("no job has a finished epoch yet\nnext: qcqueue status")
+
+
+def _quoted(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)

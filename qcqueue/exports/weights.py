@@ -1,0 +1,134 @@
+"""Trained weights as one safetensors file that says everything needed to use it, for people and for `load_model`.
+
+    "block1_conv1/kernel" ..   the model's variables by their Keras paths, in the types and shapes they were trained in;
+                               a path that stands twice has a number behind it the second time
+    metadata                   one key "qcqueue": canonical JSON {format, kind, job, study, model, weights, epoch,
+                               epochs, classes, image_size, preprocessing, weights_sha256, variables, spec}
+
+"variables" lists the tensors in the order of `model.variables`, which the file itself does not keep. weights_sha256 is
+the digest of the contract, over all of them: `read_weights` compares it. Equal weights of a job are equal bytes,
+whenever they are fetched, so nothing is said here of what may still change: its state and its deadline. The other
+format, HDF5 for Keras, is `training.trained`'s, because only Keras writes it; it carries the same JSON.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from qcqueue.checkpoints.format import read_tensors, write_tensors
+from qcqueue.core.models import MODELS
+from qcqueue.core.snapshot import MODEL, Tensors
+from qcqueue.core.spec import JobSpec
+from qcqueue.errors import CheckpointDamaged, DigestMismatch, UnknownFormat, UserError
+from qcqueue.training.digests import weights_sha256
+
+FORMAT = 1
+KIND = "weights"
+SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """A trained model: the variables of one epoch, by position as in a state (m/00000 ..), and how they are to be used.
+
+    which: "best" or "last", of the epochs that were saved by then. paths: what Keras calls each variable.
+    sha256: the weights_sha256 of the contract, over the tensors.
+    """
+
+    spec: JobSpec
+    which: str
+    epoch: int
+    classes: tuple[str, ...]
+    tensors: Tensors
+    paths: Mapping[str, str]
+    sha256: str
+
+    def about(self) -> dict[str, Any]:
+        """Return what the file says of itself beside its tensors."""
+        return {
+            "format": FORMAT,
+            "kind": KIND,
+            "job": self.spec.full_name,
+            "study": self.spec.study,
+            "model": self.spec.model,
+            "weights": self.which,
+            "epoch": self.epoch,
+            "epochs": self.spec.epochs,
+            "classes": list(self.classes),
+            "image_size": list(self.spec.image_size),
+            "preprocessing": {
+                "images": "uint8 RGB, 0 to 255, [image, height, width, 3], resized with a Lanczos filter",
+                "function": f"keras.applications.{MODELS[self.spec.model].module}.preprocess_input",
+            },
+            "weights_sha256": self.sha256,
+            "variables": readable_names(self.tensors, self.paths),
+            "spec": replace(self.spec, deadline_s=None).to_json(),
+        }
+
+
+def readable_names(tensors: Tensors, paths: Mapping[str, str]) -> list[str]:
+    """Return one name for each tensor, in the order of the keys: its Keras path, made unique; its key where it has
+    none."""
+    given: Counter[str] = Counter()
+    names: list[str] = []
+    for key in sorted(tensors):
+        wanted = name = paths.get(key) or key
+        while given[name]:
+            given[wanted] += 1
+            name = f"{wanted}_{given[wanted]}"
+        given[name] += 1
+        names.append(name)
+    return names
+
+
+def write_weights(path: Path, weights: Weights) -> None:
+    """Write one file; what was at `path` is replaced."""
+    about = weights.about()
+    named = {name: weights.tensors[key] for name, key in zip(about["variables"], sorted(weights.tensors), strict=True)}
+    write_tensors(path, named, about)
+
+
+def read_weights(path: Path) -> Weights:
+    """Read a file that `write_weights` has written.
+
+    Raises: UserError: there is no such file, or it is another kind of file. CorruptionError: it is damaged, or was
+        written by a newer qcqueue.
+    """
+    if not path.is_file():
+        raise UserError(f"there is no file {path}", hint="qcqueue fetch JOB --format safetensors")
+    try:
+        named, about = read_tensors(path)
+        if about.get("kind") != KIND:
+            raise UserError(f"{path.name} holds no weights that qcqueue has fetched", hint="qcqueue fetch JOB")
+        if about["format"] > FORMAT:
+            raise UnknownFormat(f"{path.name} was written by a newer qcqueue; upgrade qcqueue")
+        weights = _weights(named, about)
+    except (CheckpointDamaged, KeyError, TypeError, ValueError) as exc:
+        raise CheckpointDamaged(
+            f"{path.name} is not a whole weights file as qcqueue writes it", hint="qcqueue fetch JOB"
+        ) from exc
+    if weights.sha256 != about["weights_sha256"]:
+        raise DigestMismatch(f"{path.name} is damaged: its weights are not those it names", hint="qcqueue fetch JOB")
+    return weights
+
+
+def _weights(named: Tensors, about: Mapping[str, Any]) -> Weights:
+    variables: Sequence[str] = about["variables"]
+    if sorted(variables) != sorted(named):
+        raise ValueError("it lists other tensors than it holds")
+    spec = JobSpec.from_json(about["spec"])
+    if spec.model not in MODELS:  # what is named is built later, so it must be one of ours
+        raise ValueError(f"it is of an unknown model {spec.model!r}")
+    keys = [f"{MODEL}{index:05d}" for index in range(len(variables))]
+    tensors = {key: named[name] for key, name in zip(keys, variables, strict=True)}
+    return Weights(
+        spec=spec,
+        which=about["weights"],
+        epoch=about["epoch"],
+        classes=tuple(about["classes"]),
+        tensors=tensors,
+        paths=dict(zip(keys, variables, strict=True)),
+        sha256=weights_sha256(tensors),
+    )

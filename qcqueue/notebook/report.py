@@ -1,0 +1,51 @@
+"""`qcqueue.report(...)` and `qcqueue.results()`: the report in a notebook, or in a plain program.
+
+The page is shown as it lies in its file, inside a frame that runs no script and reaches nothing: `IPython.display`'s
+own frame asks the notebook's server for a file, which on Colab is not there to be asked. A frame on Colab lies in one
+that is as high as what it shows, so its height is a number and not a share.
+"""
+
+import html
+import os
+from pathlib import Path
+from typing import Any
+
+from qcqueue.app.reports import report_on
+from qcqueue.app.results import results_of
+from qcqueue.app.settings import load_settings
+from qcqueue.app.workplace import Workplace, open_workplace
+from qcqueue.clock import SystemClock
+from qcqueue.notebook.screen import display_here, screen_here
+from qcqueue.notebook.signin import signed_in
+
+HEIGHT_PX = 900
+
+
+def report(store: str | None, *, folder: Path) -> Path:
+    """Write the report of the whole queue, show its page where a notebook can, and return where it lies.
+
+    Raises: QcqueueError.
+    """
+    page = report_on(_place(store), folder=folder, certificates=(), narrate=print).page
+    if display := display_here():
+        shown = {"text/html": frame(page.read_text(encoding="utf-8")), "text/plain": f"the report: {page}"}
+        display.display(shown, raw=True)
+    return page
+
+
+def results(store: str | None) -> dict[str, Any]:
+    """Return every table of the report. Raises: QcqueueError."""
+    return results_of(_place(store))
+
+
+def frame(page: str) -> str:
+    """Return a page of HTML within another, shut off from it."""
+    return (
+        f'<iframe title="qcqueue report" sandbox srcdoc="{html.escape(page)}" width="100%" height="{HEIGHT_PX}" '
+        'style="border:0"></iframe>'
+    )
+
+
+def _place(store: str | None) -> Workplace:
+    clock = SystemClock()
+    return open_workplace(signed_in(load_settings(store=store), os.environ, screen_here(clock), clock))
