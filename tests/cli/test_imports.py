@@ -9,7 +9,19 @@ import pytest
 from tests.cli.queues import JOB, STUDY, House
 
 LIMIT_S = 60
-HEAVY = {"tensorflow", "keras", "pydrive2", "google", "matplotlib", "sklearn", "pandas", "skimage", "tensorboard", "mlflow", "resvg_py"}
+HEAVY = {
+    "tensorflow",
+    "keras",
+    "pydrive2",
+    "google",
+    "matplotlib",
+    "sklearn",
+    "pandas",
+    "skimage",
+    "tensorboard",
+    "mlflow",
+    "resvg_py",
+}
 # `status` has a budget of its own: beside what it answers with, typer and SQLAlchemy are all it may load.
 HEAVY_FOR_STATUS = HEAVY | {"numpy", "PIL", "rich", "pydantic", "safetensors", "h5py"}
 PROGRAM = """
