@@ -36,7 +36,7 @@ MARKER = "this folder was made by qcqueue demo"
 DATASET = "qc-tiny"
 SEED = 1
 
-# When the power goes while the first job of the queue is at work, the second, and so on; costly start-ups are cut early.
+# When the power goes while the queue's first job is at work, its second, and so on; costly start-ups are cut early.
 # The first is the one that is proven.
 PLAN: tuple[tuple[Moment, ...], ...] = (
     ("inside a checkpoint", "between steps"),

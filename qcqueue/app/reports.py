@@ -1,7 +1,7 @@
 """`report`: everything the queue knows, brought together and written as one folder."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -48,14 +48,13 @@ def read_study(
         datasets, sessions = tuple(list_datasets(tx)), session_lines(tx)
         digests = {detail.predictions_sha256 for detail in details} | {detail.dataset_sha256 for detail in details}
         blobs = {blob.sha256: blob for blob in find_blobs(tx, sorted(digest for digest in digests if digest))}
-    unread: list[str] = []
+    reading = _Reading(workplace, narrate)
     answers: dict[str, Mapping[str, Probabilities]] = {}
     images: dict[str, Dataset] = {}
     for detail in details:
         if detail.predictions_sha256 is None:
             continue
         name, digest = detail.line.name, detail.dataset_sha256
-        reading = _Reading(workplace, unread, narrate)
         if found := reading(blobs.get(detail.predictions_sha256), f"the predictions of {name}", read_tensors):
             answers[name] = found[0]
         if digest not in images and (data := reading(blobs.get(digest), f"the images of {name}", load_mapped)):
@@ -70,28 +69,36 @@ def read_study(
         certificates=tuple(certificate.to_json() for certificate in certificates),
         answers=answers,
         images=images,
-        unread=tuple(unread),
+        unread=tuple(reading.unread),
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Reading:
-    """Reads blobs of the store; what cannot be had becomes a sentence, because a report goes on without it."""
+    """Reads blobs of the store; what cannot be had becomes a sentence, because a report goes on without it.
+
+    away: why the store did not answer once. It is not asked again then: each question may take a minute.
+    """
 
     workplace: Workplace
-    unread: list[str]
     narrate: Callable[[str], None]
+    unread: list[str] = field(default_factory=list)
+    away: StoreError | None = None
 
     def __call__(self, blob: Blob | None, what: str, read: Callable[[Path], T]) -> T | None:
         if blob is None:
             self.unread.append(f"The queue does not say where {what} lie.")
             return None
         folder = self.workplace.cache / "blobs"
-        if not (folder / blob.sha256).exists():
-            self.narrate(f"fetching {what}, {size(blob.size_bytes)}")
         try:
+            if not (folder / blob.sha256).exists():
+                if self.away:
+                    raise self.away
+                self.narrate(f"fetching {what}, {size(blob.size_bytes)}")
             return read(fetch_once(self.workplace.store, blob, folder))
         except (StoreError, CorruptionError) as exc:
+            if isinstance(exc, StoreError) and not isinstance(exc, BlobMissing):
+                self.away = exc
             self.unread.append(f"Nothing can be said of {what}: {_why(exc)}.")
             return None
 

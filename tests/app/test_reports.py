@@ -37,19 +37,24 @@ def test_what_the_store_does_not_have_is_named_and_the_report_goes_on(house: Hou
     assert "the predictions of tiny/done" in page
 
 
-def test_a_store_that_is_away_costs_what_lies_in_it_and_not_the_report(house: House) -> None:
+def test_a_store_that_is_away_is_asked_once_and_costs_what_lies_in_it_and_not_the_report(house: House) -> None:
+    asked = []
+
     class Away:
         """A store nobody reaches."""
 
         url = house.queue.store.url
 
         def fetch(self, blob: Blob, target: Path, *, moved: Moved = silently) -> None:
+            asked.append(blob)
             raise StoreAway("Google Drive does not answer")
 
     place = replace(house.queue, store=Away())  # type: ignore[arg-type]
     study = read_study(place)
     assert len(study.details) > 1
+    assert len(study.unread) == 2, "the predictions and the images of the job that is done"
     assert all("Google Drive does not answer" in sentence for sentence in study.unread)
+    assert len(asked) == 1
 
 
 def test_what_has_to_be_fetched_is_said_beforehand(house: House) -> None:

@@ -57,9 +57,15 @@ def _settings(model: ModelFigures) -> str:
 def _curves(shown: Shown, model: ModelFigures, place: int) -> list[Content]:
     if not model.curve:
         return [tag("p", "No epoch is trained yet, so there is no curve.")]
-    best = next(row for row in model.curve if row.epoch == model.best_epoch)
-    said = f"Best epoch: {best.epoch}, validation accuracy {percent(best.val_accuracy)}, loss {best.val_loss:.4g}."
-    return [tag("p", said), shown.gallery(f"model-{place + 1:02d}-accuracy", f"model-{place + 1:02d}-loss")]
+    best = [row for row in model.curve if row.epoch == model.best_epoch]
+    said = [
+        f"Best epoch: {row.epoch}, validation accuracy {percent(row.val_accuracy)}, loss {row.val_loss:.4g}."
+        for row in best
+    ]
+    return [
+        tag("p", *said) if said else None,
+        shown.gallery(f"model-{place + 1:02d}-accuracy", f"model-{place + 1:02d}-loss"),
+    ]
 
 
 def _matrices(model: ModelFigures) -> Content:

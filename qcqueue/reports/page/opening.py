@@ -49,17 +49,24 @@ def verdict(findings: Findings) -> str:
             f"{len(done)} of {count(len(findings.models), 'model')} finished. What they said of each image could not "
             "be read, so there is no error bar to compare them by."
         )
-    best = max(comparison.accuracies, key=lambda it: it.value)
-    among = "" if len(done) == len(findings.models) else f" of the {len(done)} finished models"
-    said = f"{best.label} judges most test images rightly{among}: {percent(best.value)} ({_interval(best)})."
+    most = max(it.value for it in comparison.accuracies)
+    best = [it for it in comparison.accuracies if it.value == most]
     if len(comparison.accuracies) == 1:
-        return f"{best.label} judges {percent(best.value)} of the test images rightly ({_interval(best)})."
-    return f"{said} {_against(best, comparison)}"
+        return f"{best[0].label} judges {percent(most)} of the test images rightly ({_interval(best[0])})."
+    among = "" if len(done) == len(findings.models) else f" of the {len(done)} finished models"
+    if len(best) > 1:
+        names = listed([it.label for it in best])
+        return f"{names} judge most test images rightly{among}, equally many: {percent(most)} ({_interval(best[0])})."
+    said = f"{best[0].label} judges most test images rightly{among}: {percent(most)} ({_interval(best[0])})."
+    return f"{said} {_against(best[0], comparison)}"
 
 
 def _interval(best: Accuracy) -> str:
-    low, high = best.interval.low, best.interval.high
-    return f"{100 * CONFIDENCE:g} % interval {100 * low:.1f} to {percent(high)}"
+    low, high, level = best.interval.low, best.interval.high, f"{100 * CONFIDENCE:g} %"
+    if not best.interval.is_bound:
+        return f"{level} interval {100 * low:.1f} to {percent(high)}"
+    bound = f"at least {percent(low)}" if best.right else f"at most {percent(high)}"
+    return f"{bound} with {level} confidence"
 
 
 def _against(best: Accuracy, comparison: Comparison) -> str:
