@@ -1,10 +1,12 @@
 """The result of a finished job as stored and shown; the numbers come from `training.evaluate`.
 
 `per_class` maps a class name to its precision, recall, f1 and support; `confusion_matrix[i][j]` counts samples
-of class i predicted as class j, classes in dataset order.
+of class i predicted as class j. Both are in the order of the dataset's classes; JSON forgets that of a mapping, so that
+`Result.in_order` has to be told it again.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 
@@ -50,9 +52,22 @@ class Result:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    def in_order(self, classes: Sequence[str]) -> "Result":
+        """Return it with every `per_class` in the order of the dataset's classes, which is that of the matrices."""
+        return replace(self, last=_in_order(self.last, classes), best=_in_order(self.best, classes))
+
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Result":
+        """Return what `to_json` gave; the order of classes is lost if that was written with sorted keys."""
         return cls(**(value | {"last": _appraisal(value["last"]), "best": _appraisal(value["best"])}))
+
+
+def _in_order(appraisal: Appraisal, classes: Sequence[str]) -> Appraisal:
+    def ordered(evaluation: Evaluation) -> Evaluation:
+        names = sorted(evaluation.per_class, key=lambda name: classes.index(name) if name in classes else len(classes))
+        return replace(evaluation, per_class={name: evaluation.per_class[name] for name in names})
+
+    return replace(appraisal, validation=ordered(appraisal.validation), test=ordered(appraisal.test))
 
 
 def _appraisal(value: dict[str, Any]) -> Appraisal:

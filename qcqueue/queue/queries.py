@@ -13,7 +13,7 @@ from qcqueue.core.outcomes import Outcome
 from qcqueue.core.records import EpochMetrics, EpochTiming, Identity
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.spec import JobSpec
-from qcqueue.database.schema import attempts, blobs, checkpoints, epochs, history, packs, results, sessions
+from qcqueue.database.schema import attempts, blobs, checkpoints, datasets, epochs, history, packs, results, sessions
 from qcqueue.queue.begun import begun_on
 from qcqueue.queue.jobs import find_job
 from qcqueue.queue.overview import job_lines
@@ -44,10 +44,15 @@ def job_detail(tx: Connection, typed: str) -> JobDetail:
         attempts=tuple(_attempts(tx, job.id, epoch_lines)),
         checkpoints=tuple(_checkpoints(tx, job.id)),
         history=tuple(_history(tx, job.id)),
-        result=Result.from_json(parse_json(result.result)) if result else None,
+        result=_result(tx, job.dataset_sha256, result.result) if result else None,
         predictions_sha256=result.predictions_sha256 if result else None,
         begun_on=None if spec.lineage == "any" else begun_on(tx, [job.name]).get(job.name),
     )
+
+
+def _result(tx: Connection, dataset_sha256: str, stored: str) -> Result:
+    summary = tx.execute(select(datasets.c.summary).where(datasets.c.sha256 == dataset_sha256).limit(1)).scalar()
+    return Result.from_json(parse_json(stored)).in_order(parse_json(summary)["classes"] if summary else ())
 
 
 def _epochs(tx: Connection, job_id: int) -> list[EpochLine]:

@@ -96,3 +96,18 @@ def test_the_digest_of_a_spec_is_the_one_of_the_first_release() -> None:
 def test_any_change_is_another_job(change: dict[str, object]) -> None:
     changed = JobSpec.from_json(SPEC.to_json() | change)
     assert changed.digest != SPEC.digest
+
+
+def test_a_result_that_was_stored_gets_the_order_of_the_datasets_classes_back() -> None:
+    score = ClassScore(precision=1.0, recall=1.0, f1=1.0, support=3)
+    evaluation = Evaluation(
+        loss=0.7,
+        accuracy=1.0,
+        per_class={"good": score, "fair": score, "unheard of": score},
+        confusion_matrix=((3, 0, 0), (0, 2, 0), (0, 0, 1)),
+    )
+    appraisal = Appraisal(epoch=1, weights_sha256="a", predictions_sha256="b", validation=evaluation, test=evaluation)
+    result = Result(last=appraisal, best=appraisal, history_sha256="c", parameters=1, trainable_parameters=1)
+    stored = Result.from_json(parse_json(canonical_json(result.to_json())))
+    assert list(stored.best.test.per_class) == ["fair", "good", "unheard of"], "JSON with sorted keys forgets it"
+    assert list(stored.in_order(["good", "fair"]).best.test.per_class) == ["good", "fair", "unheard of"]
