@@ -10,7 +10,16 @@ from qcqueue.app.workplace import Workplace
 from qcqueue.checkpoints.format import read_tensors
 from qcqueue.core.words import count, duration, size
 from qcqueue.datasets.format import Dataset, load_mapped
-from qcqueue.errors import BlobMissing, CorruptionError, QcqueueError, StoreError
+from qcqueue.errors import (
+    BlobMissing,
+    CorruptionError,
+    QcqueueError,
+    SignInFailed,
+    StoreAway,
+    StoreBusy,
+    StoreError,
+    UnknownFormat,
+)
 from qcqueue.queue.accounts import accounts_of
 from qcqueue.queue.blobs import find_blobs
 from qcqueue.queue.datasets import list_datasets
@@ -51,13 +60,14 @@ def read_study(
     reading = _Reading(workplace, narrate)
     answers: dict[str, Mapping[str, Probabilities]] = {}
     images: dict[str, Dataset] = {}
-    for detail in details:
-        if detail.predictions_sha256 is None:
-            continue
-        name, digest = detail.line.name, detail.dataset_sha256
-        if found := reading(blobs.get(detail.predictions_sha256), f"the predictions of {name}", read_tensors):
+    judged = [detail for detail in details if detail.predictions_sha256]
+    for detail in judged:
+        name = detail.line.name
+        if found := reading(blobs.get(str(detail.predictions_sha256)), f"the predictions of {name}", read_tensors):
             answers[name] = found[0]
-        if digest not in images and (data := reading(blobs.get(digest), f"the images of {name}", load_mapped)):
+    for digest in dict.fromkeys(detail.dataset_sha256 for detail in judged):
+        called = next((line.name for line in datasets if line.blob.sha256 == digest), digest[:12])
+        if data := reading(blobs.get(digest), f"the images of the dataset {called}", load_mapped):
             images[digest] = data
     return Study(
         details=details,
@@ -97,10 +107,12 @@ class _Reading:
                 self.narrate(f"fetching {what}, {size(blob.size_bytes)}")
             return read(fetch_once(self.workplace.store, blob, folder))
         except (StoreError, CorruptionError) as exc:
-            if isinstance(exc, StoreError) and not isinstance(exc, BlobMissing):
+            if isinstance(exc, StoreAway | StoreBusy | SignInFailed):
                 self.away = exc
             self.unread.append(f"Nothing can be said of {what}: {_why(exc)}.")
-            return None
+        except OSError as exc:
+            self.unread.append(f"Nothing can be said of {what}: this machine cannot keep them: {exc.strerror}.")
+        return None
 
 
 def _why(error: QcqueueError) -> str:
@@ -108,9 +120,15 @@ def _why(error: QcqueueError) -> str:
     match error:
         case BlobMissing():
             return "the store does not have them"
+        case UnknownFormat():
+            return "a newer qcqueue wrote them"
         case CorruptionError():
             return "they are damaged"
-    return str(error)
+        case StoreAway() | StoreBusy():
+            return "the store does not answer"
+        case SignInFailed():
+            return "the sign-in to the store has failed"
+    return "the store does not hand them out"
 
 
 def newest_s(details: Sequence[JobDetail], datasets: Sequence[DatasetLine], sessions: Sequence[SessionLine]) -> float:

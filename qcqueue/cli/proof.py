@@ -106,10 +106,11 @@ def report(
 
     attached = [certificate for file in certificates or [] for certificate in read_certificates(file)]
     written = report_on(workplace(store), folder=out, certificates=attached, narrate=narrate)
-    if written.lacks:
-        narrate(f"without PNG: {written.lacks}; {written.lacks.hint}")
+    lacks = [f"without PNG: {written.lacks}; {written.lacks.hint}"] if written.lacks else []
+    for sentence in (*written.unread, *lacks):
+        narrate(sentence)
     if as_json:
-        print_json({"report": str(written.page)})
+        print_json({"report": str(written.page), "unread": list(written.unread), "has_png": not lacks})
     else:
         typer.echo(f"written: {written.page}, with its figures, its tables and where they come from beside it")
         typer.echo("next: open it in a browser")

@@ -26,7 +26,10 @@ def report(store: str | None, *, folder: Path) -> Path:
 
     Raises: QcqueueError.
     """
-    page = report_on(_place(store), folder=folder, certificates=(), narrate=print).page
+    written = report_on(_place(store), folder=folder, certificates=(), narrate=print)
+    if written.lacks:
+        print(f"without PNG: {written.lacks}; {written.lacks.hint}")
+    page = written.page
     if display := display_here():
         shown = {"text/html": frame(page.read_text(encoding="utf-8")), "text/plain": f"the report: {page}"}
         display.display(shown, raw=True)

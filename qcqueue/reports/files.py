@@ -28,20 +28,18 @@ from qcqueue.reports.tables.spreadsheet import to_csv
 from qcqueue.reports.tables.table import Table
 
 PAGE = "report.html"
-_TOP = frozenset({PAGE, "report.json", "provenance.zip", "figures", "tables"})
-
-
-def is_of_a_report(name: str) -> bool:
-    """Return whether a report has something of this name at its top."""
-    return name in _TOP
+DOCUMENT = "report.json"
+"""It also names every file of its report, so that another report knows what it may replace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """Every file by its path within the folder. lacks: why some are not there that could be, and what would help."""
+    """Every file by its path within the folder. lacks: why some are not there that could be, and what would help;
+    unread: sentences on what could not be read and is in none of them."""
 
     contents: Mapping[PurePosixPath, bytes]
     lacks: ExtraMissing | None
+    unread: tuple[str, ...]
 
 
 def files_of(study: Study) -> Files:
@@ -56,7 +54,10 @@ def files_of(study: Study) -> Files:
         contents |= {f"figures/{key}.png": png for key, png in zip(drawn, to_pngs(drawn.values()), strict=True)}
     except ExtraMissing as exc:
         lacks = exc
-    return Files(contents={PurePosixPath(name): content for name, content in contents.items()}, lacks=lacks)
+    document = document_of(findings, tables, title=heading_of(findings))
+    contents[DOCUMENT] = json_of({**document, "files": sorted([*contents, DOCUMENT])})
+    found = {PurePosixPath(name): content for name, content in contents.items()}
+    return Files(contents=found, lacks=lacks, unread=findings.unread)
 
 
 def _texts(findings: Findings, tables: Sequence[Table], pictures: Sequence[Picture]) -> Iterator[tuple[str, bytes]]:
@@ -66,5 +67,4 @@ def _texts(findings: Findings, tables: Sequence[Table], pictures: Sequence[Pictu
         if len(table.rows) <= MOST_ROWS:
             yield f"tables/{table.key}.md", to_markdown(table, findings.notes).encode()
             yield f"tables/{table.key}.tex", to_latex(table, findings.notes).encode()
-    yield "report.json", json_of(document_of(findings, tables, title=heading_of(findings)))
     yield "provenance.zip", provenance_zip(findings)

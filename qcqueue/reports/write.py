@@ -1,11 +1,12 @@
 """The one act of the package: all files of a report get their name at once, when all of them are on the disk.
 
-They are written into a folder beside the one that was asked for, which then takes its name. An earlier report stays as
-it is until then, and stays whole whatever happens: power cut, full disk, Ctrl-C. A folder that holds anything else is
-left alone.
+They are written into a hidden folder beside the one that was asked for, which then takes its name. An earlier report is
+left as it is until then and put back if anything fails; a power cut between the two renames leaves it whole beside the
+new one, under a hidden name. A folder that holds anything else than what a report has written is left alone.
 """
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from qcqueue.errors import ExtraMissing, UserError
-from qcqueue.reports.files import PAGE, files_of, is_of_a_report
+from qcqueue.reports.files import DOCUMENT, PAGE, files_of
 from qcqueue.reports.study import Study
 
 _READABLE_BY_ALL = 0o644
@@ -24,10 +25,12 @@ _HINT = "qcqueue report --out ANOTHER-FOLDER"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """Where the page is. lacks: why some files are not there that could be, and what would help."""
+    """Where the page is. lacks: why some files are not there that could be, and what would help; unread: sentences on
+    what could not be read and is in no file."""
 
     page: Path
     lacks: ExtraMissing | None
+    unread: tuple[str, ...]
 
 
 def write_report(study: Study, *, folder: Path) -> Written:
@@ -35,30 +38,47 @@ def write_report(study: Study, *, folder: Path) -> Written:
 
     Raises: UserError: the folder cannot be written, or holds something that is no report.
     """
-    target = folder.resolve()
-    _refuse_what_is_not_ours(folder, target)
+    with _translated(folder):
+        target = folder.resolve()
+        _refuse_what_is_not_ours(folder, target)
     files = files_of(study)
     with _translated(folder):
         target.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
         try:
             _fill(made, files.contents)
+            _refuse_what_is_not_ours(folder, target)
             _put_in_place(made, target)
         finally:
             shutil.rmtree(made, ignore_errors=True)
-    return Written(page=folder / PAGE, lacks=files.lacks)
+    return Written(page=folder / PAGE, lacks=files.lacks, unread=files.unread)
 
 
 def _refuse_what_is_not_ours(folder: Path, target: Path) -> None:
+    if target in (here := Path.cwd(), *here.parents):
+        raise UserError(f"{folder} is where you are; a report gets a folder of its own", hint="qcqueue report")
     if target.is_dir():
-        foreign = sorted(path.name for path in target.iterdir() if not is_of_a_report(path.name))
+        written = _written_before(target)
+        names = (
+            path.relative_to(target) for path in sorted(target.rglob("*")) if not path.is_dir() or path.is_symlink()
+        )
+        foreign = next((name for name in names if name.as_posix() not in written), None)
         if foreign:
             raise UserError(
-                f"{folder} holds {foreign[0]!r}, which is no part of a report; a report gets a folder of its own",
+                f"{folder} holds {str(foreign)!r}, which is no part of a report; a report gets a folder of its own",
                 hint=_HINT,
             )
     elif target.exists():
         raise UserError(f"the report cannot be written to {folder}: it is a file", hint=_HINT)
+
+
+def _written_before(target: Path) -> frozenset[str]:
+    """Return what an earlier report says that it has written; before 0.5.0 that was a page alone."""
+    try:
+        said = json.loads((target / DOCUMENT).read_text(encoding="utf-8"))["files"]
+        return frozenset(name for name in said if isinstance(name, str))
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return frozenset({PAGE})
 
 
 def _fill(folder: Path, files: Mapping[PurePosixPath, bytes]) -> None:
@@ -70,23 +90,34 @@ def _fill(folder: Path, files: Mapping[PurePosixPath, bytes]) -> None:
             file.flush()
             os.fsync(file.fileno())
         path.chmod(_READABLE_BY_ALL)
+    for within in {path.parent for path in (folder / name for name in files)}:
+        _sync(within)
     # Temporary folders are private; a report to hand on is not.
     folder.chmod(_OPEN_TO_ALL)
 
 
 def _put_in_place(made: Path, target: Path) -> None:
-    """Let `made` be `target`. Between two renames the earlier report stands under another name, whole."""
     if not target.exists():
         made.rename(target)
-        return
-    earlier = made.with_name(f"{made.name}-earlier")
-    target.rename(earlier)
+    else:
+        earlier = made.with_name(f"{made.name}-earlier")
+        target.rename(earlier)
+        try:
+            made.rename(target)
+        except BaseException:
+            earlier.rename(target)
+            raise
+        shutil.rmtree(earlier, ignore_errors=True)
+    _sync(target.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Let the names in a folder reach the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        made.rename(target)
-    except BaseException:
-        earlier.rename(target)
-        raise
-    shutil.rmtree(earlier, ignore_errors=True)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -95,3 +126,5 @@ def _translated(folder: Path) -> Iterator[None]:
         yield
     except OSError as exc:
         raise UserError(f"the report cannot be written to {folder}: {exc.strerror or exc}", hint=_HINT) from exc
+    except RuntimeError as exc:
+        raise UserError(f"the report cannot be written to {folder}: it is a link to itself", hint=_HINT) from exc

@@ -53,7 +53,7 @@ def test_a_store_that_is_away_is_asked_once_and_costs_what_lies_in_it_and_not_th
     study = read_study(place)
     assert len(study.details) > 1
     assert len(study.unread) == 2, "the predictions and the images of the job that is done"
-    assert all("Google Drive does not answer" in sentence for sentence in study.unread)
+    assert all("the store does not answer" in sentence for sentence in study.unread)
     assert len(asked) == 1
 
 

@@ -34,7 +34,7 @@ def test_it_writes_a_page_its_figures_its_tables_and_where_they_come_from(tmp_pa
     study = the_study(datasets=(a_dataset(),), proofs=(a_proof(),))
     folder = tmp_path / "new" / "report"
     written = write_report(study, folder=folder)
-    assert (written.page, written.lacks) == (folder / "report.html", None)
+    assert (written.page, written.lacks, written.unread) == (folder / "report.html", None, ())
     tops = {path.name for path in folder.iterdir()}
     assert tops == {"report.html", "report.json", "provenance.zip", "figures", "tables"}
     assert written.page.read_text(encoding="utf-8").startswith("<!doctype html>")
@@ -136,6 +136,40 @@ def test_a_folder_that_holds_anything_else_is_left_alone(tmp_path: Path, name: s
         write_report(the_study(), folder=tmp_path)
     assert name in str(refused.value)
     assert contents(tmp_path) == {name: b"mine"}
+
+
+@pytest.mark.parametrize("name", ["figures/mine.png", "tables/mine.csv", "figures/deep/er.svg"])
+def test_what_was_laid_into_an_earlier_report_is_not_lost(tmp_path: Path, name: str) -> None:
+    folder = write_report(the_study(), folder=tmp_path / "report").page.parent
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("mine")
+    before = contents(folder)
+    with pytest.raises(UserError, match=name):
+        write_report(the_study([]), folder=folder)
+    assert contents(folder) == before
+
+
+def test_a_page_of_an_older_qcqueue_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "report.html").write_text("an older one")
+    page = write_report(the_study(), folder=tmp_path / "report").page
+    assert "an older one" not in page.read_text(encoding="utf-8")
+
+
+def test_the_folder_one_is_in_is_not_pulled_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for folder in (Path(), Path(".."), tmp_path):
+        with pytest.raises(UserError, match="is where you are"):
+            write_report(the_study([]), folder=folder)
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "loop"])
+def test_a_folder_that_cannot_be_is_one_clear_error(tmp_path: Path, name: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UserError, match="the report cannot be written to"):
+        write_report(the_study([]), folder=tmp_path / name)
 
 
 def test_a_folder_that_is_a_file_is_one_clear_error(tmp_path: Path) -> None:
