@@ -295,7 +295,7 @@ def test_e_correlations(study: Study, report: Report) -> None:
         float,
     )
     expected = np.corrcoef(values.T)
-    keys = ["total_parameters", "trainable_parameters", "time_per_step", "time_per_epoch", "total_time"]
+    keys = ["total_parameters", "trainable_parameters", "time_per_step", "time_per_epoch", "time_in_training"]
     for line, (written, stored) in zip(expected, report.both("correlation"), strict=True):
         assert [float(written[key]) for key in keys] == pytest.approx(line.tolist(), abs=1e-9)
         assert [stored[key] for key in keys] == pytest.approx(line.tolist(), abs=1e-9)

@@ -62,14 +62,14 @@ def _kills(proof: Proof) -> list[Content]:
 def method_section(models: Sequence[ModelFigures], datasets: Sequence[DatasetLine]) -> Markup:
     """Return how to read the numbers, and from what they come."""
     said = (
-        "Every figure comes from what the sessions stored; nothing is estimated, and an epoch counts once however "
-        "often it was trained.",
+        "Every figure comes from what the sessions stored, and an epoch counts once however often it was trained. Only "
+        "normalised times are more than that, a guide that is called so.",
         "Time per step: each epoch records the median and the 95th percentile of its steps; shown are the medians of "
         "these over all epochs. The first step after each start traces and compiles; it is left out of both and "
         "summed apart.",
-        "Time per epoch: the median over epochs of training plus validation, first steps included. Total time adds "
-        "the time in which training waited for checkpoints. Waiting for a session, starting up and work lost to a cut "
-        "are not in it.",
+        "Time per epoch: the median over epochs of training plus validation, first steps included. Time in training "
+        "adds the time in which training waited for checkpoints. Total time is all that machines were held for, with "
+        "starting up, waiting and what was lost to a cut.",
         "The best epoch has the lowest validation loss, the earliest of equals. Precision, recall and F1 are by class.",
         "An interruption is a session that vanished; it spends no retry and, with determinism exact, changes no bit.",
     )
@@ -83,7 +83,15 @@ def method_section(models: Sequence[ModelFigures], datasets: Sequence[DatasetLin
 
 
 def _provenance(models: Sequence[ModelFigures]) -> Markup:
-    names = ("Model", "Spec", "Dataset", "History", "Weights, last epoch", "Predictions", "Software")
+    names = (
+        "Model",
+        "Spec",
+        "Dataset",
+        "History",
+        "Weights, last epoch",
+        "Predictions in validation, last epoch",
+        "Software",
+    )
     head = tag("tr", [tag("th", name, scope="col", class_="text") for name in names])
     rows = [tag("tr", tag("th", model.label, scope="row", class_="model"), _digests(model)) for model in models]
     return scrolling("Where it comes from (first 16 digits of each SHA-256)", tag("thead", head), tag("tbody", rows))

@@ -18,7 +18,8 @@ def misjudged_images(shown: Shown) -> Content:
     if not found:
         return None
     lead = (
-        "Test images that most models misjudge at their best epoch, those given to a wrong class most surely first. "
+        "The test images that more models misjudge than any other, at their best epochs; among equals those first that "
+        "are given to a wrong class most surely. "
         "Look at the label too: it may be the label that is wrong."
     )
     return [

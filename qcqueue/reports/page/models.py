@@ -4,7 +4,7 @@ from datetime import UTC
 
 from qcqueue.core.evaluation import Appraisal, Evaluation
 from qcqueue.core.outcomes import Outcome
-from qcqueue.core.words import count, date, duration, percent
+from qcqueue.core.words import UNKNOWN, count, date, duration, percent
 from qcqueue.reports.markup import Content, Markup, tag
 from qcqueue.reports.page.misjudged import surest_mistakes
 from qcqueue.reports.page.shown import Shown
@@ -12,6 +12,7 @@ from qcqueue.reports.page.tables import marks, scrolling, swatch
 from qcqueue.reports.palette import paint
 from qcqueue.reports.quantities.figures import AttemptFigures, ModelFigures
 from qcqueue.reports.quantities.honesty import Quantity, ranges
+from qcqueue.reports.quantities.timeline import AttemptSpan
 
 # Claims, ends and interruptions stand in the table of attempts; where a job stood in the queue changes no number.
 _TOLD_ELSEWHERE = frozenset({"enqueued", "moved", "claimed", "interrupted", "stopped", "finished", "failed"})
@@ -19,7 +20,7 @@ _TOLD_ELSEWHERE = frozenset({"enqueued", "moved", "claimed", "interrupted", "sto
 
 def model_article(shown: Shown, model: ModelFigures, place: int) -> Markup:
     """Return the part of the page that is about one model."""
-    notes, as_of_s = shown.findings.notes, shown.findings.study.as_of_s
+    notes = shown.findings.notes
     return tag(
         "article",
         tag("h3", swatch(place), model.label, marks(notes, Quantity.ACCURACY, job=model.name), id=f"model-{place}"),
@@ -28,7 +29,7 @@ def model_article(shown: Shown, model: ModelFigures, place: int) -> Markup:
         _matrices(model),
         surest_mistakes(shown, model.name),
         tag("h4", "Sessions"),
-        _sessions(model, as_of_s=as_of_s),
+        _sessions(shown, model),
         _events(model),
         style=f"--tone:{paint(place)}",
     )
@@ -101,26 +102,28 @@ def _matrix_cell(images: int, images_of_class: int) -> Markup:
     return tag("td", f"{images:,}", detail, style=f"--share:{share:.3f}")
 
 
-def _sessions(model: ModelFigures, *, as_of_s: float) -> Markup:
+def _sessions(shown: Shown, model: ModelFigures) -> Markup:
     if not model.attempts:
         return tag("p", "No session has worked on it yet.")
+    sessions = shown.findings.timeline.sessions
+    spans = {(it.job, it.number): it for session in sessions for it in session.attempts}
     names = ("Attempt", "Session", "Begun (UTC)", "Lasted", "Epochs brought", "Ended", "Why")
     head = tag("tr", [tag("th", name, scope="col", class_=None if name == "Lasted" else "text") for name in names])
-    rows = [_session(attempt, as_of_s=as_of_s) for attempt in model.attempts]
+    rows = [_session(attempt, spans.get((model.name, attempt.line.number))) for attempt in model.attempts]
     said = f"{count(model.attempt_count, 'attempt')}, {count(model.interruption_count, 'interruption')}"
     return scrolling(said, tag("thead", head), tag("tbody", rows))
 
 
-def _session(attempt: AttemptFigures, *, as_of_s: float) -> Markup:
+def _session(attempt: AttemptFigures, span: AttemptSpan | None) -> Markup:
     line = attempt.line
-    ended_s = as_of_s if line.ended_at_s is None else line.ended_at_s
     interrupted = line.outcome is Outcome.INTERRUPTED
     return tag(
         "tr",
         tag("th", f"#{line.number}", scope="row"),
         tag("td", line.session_id, class_="text"),
         tag("td", date(line.started_at_s, UTC), class_="text"),
-        tag("td", duration(ended_s - line.started_at_s)),
+        # An interruption is found out later: what counts is the last sign of life.
+        tag("td", duration(span.ended_s - span.began_s) if span else UNKNOWN),
         tag("td", _brought(attempt), class_="text"),
         tag("td", str(line.outcome or "at work"), class_="text interrupted" if interrupted else "text"),
         tag("td", line.reason or "", class_="text wide"),
@@ -130,6 +133,7 @@ def _session(attempt: AttemptFigures, *, as_of_s: float) -> Markup:
 def _brought(attempt: AttemptFigures) -> str:
     said = [ranges(attempt.official)] if attempt.official else []
     said += [f"{ranges(attempt.redone)} (trained again later)"] if attempt.redone else []
+    said += [f"{ranges(attempt.withdrawn)} (lost with their checkpoint)"] if attempt.withdrawn else []
     return "; ".join(said) or "none"
 
 

@@ -8,11 +8,10 @@ from qcqueue.core.states import State
 from qcqueue.core.words import UNKNOWN, count, date, duration, listed, percent
 from qcqueue.queue.values import DatasetLine, JobDetail
 from qcqueue.reports.markup import Content, Markup, tag
-from qcqueue.reports.quantities.comparison import CONFIDENCE, Accuracy, Comparison
+from qcqueue.reports.quantities.comparison import CHANCE, LEVEL, Accuracy, Comparison
+from qcqueue.reports.quantities.figures import ModelFigures
 from qcqueue.reports.quantities.findings import Findings
 from qcqueue.reports.quantities.timeline import Timeline
-
-_CHANCE = 1 - CONFIDENCE
 
 
 def heading_of(findings: Findings) -> str:
@@ -29,53 +28,77 @@ def header(findings: Findings) -> Markup:
     return tag(
         "header",
         tag("h1", heading_of(findings)),
-        tag("p", verdict(findings), class_="verdict-line") if models else None,
+        [tag("p", sentence, class_="verdict-line") for sentence in verdicts(findings)] if models else None,
         tag("p", when, class_="quiet lead") if study.as_of_s else None,
         _tiles(findings),
         [_about(line) for line in study.datasets if line.blob.sha256 in used],
     )
 
 
-def verdict(findings: Findings) -> str:
-    """Return what came out in one or two sentences, with its error bar."""
+def verdicts(findings: Findings) -> list[str]:
+    """Return what came out, in a sentence or two for each dataset, with its error bar."""
     done = [model for model in findings.models if model.is_done]
-    comparison = findings.comparisons["test", "best"]
     if not done:
-        return "No model is finished yet, so there is no verdict."
-    if len({model.dataset_sha256 for model in done}) > 1:
-        return "The models were not judged on the same images, so none of them is the best."
-    if not comparison.accuracies:
+        return ["No model is finished yet, so there is no verdict."]
+    names = {line.blob.sha256: line.name for line in findings.study.datasets}
+    by_images: dict[str, list[ModelFigures]] = {}
+    for model in done:
+        by_images.setdefault(model.dataset_sha256, []).append(model)
+    if len(by_images) == 1:
+        return [_verdict(findings, done)]
+    return [
+        f"{names.get(sha256, 'other images')}: {_verdict(findings, models)}" for sha256, models in by_images.items()
+    ]
+
+
+def _verdict(findings: Findings, done: Sequence[ModelFigures]) -> str:
+    """Judge finished models that have answered the same images."""
+    comparison = findings.comparisons["test", "best"]
+    names = {model.name for model in done}
+    read = [it for it in comparison.accuracies if it.job in names]
+    if not read:
         return (
-            f"{len(done)} of {count(len(findings.models), 'model')} finished. What they said of each image could not "
-            "be read, so there is no error bar to compare them by."
+            f"{count(len(done), 'model')} finished. What they said of each image could not be read, so there is no "
+            "error bar to compare them by."
         )
-    most = max(it.value for it in comparison.accuracies)
-    best = [it for it in comparison.accuracies if it.value == most]
-    if len(comparison.accuracies) == 1:
-        return f"{best[0].label} judges {percent(most)} of the test images rightly ({_interval(best[0])})."
-    among = "" if len(done) == len(findings.models) else f" of the {len(done)} finished models"
+    most = max(it.value for it in read)
+    best = [it for it in read if it.value == most]
+    among = _among(findings, done, read)
+    if len(read) == 1:
+        return f"{best[0].label} judges {percent(most)} of the test images rightly ({_interval(best[0])}){among}."
     if len(best) > 1:
-        names = listed([it.label for it in best])
-        return f"{names} judge most test images rightly{among}, equally many: {percent(most)} ({_interval(best[0])})."
-    said = f"{best[0].label} judges most test images rightly{among}: {percent(most)} ({_interval(best[0])})."
-    return f"{said} {_against(best[0], comparison)}"
+        names_ = listed([it.label for it in best])
+        return (
+            f"{names_} judge the most test images rightly{among}, equally many: {percent(most)} ({_interval(best[0])})."
+        )
+    said = f"{best[0].label} judges the most test images rightly{among}: {percent(most)} ({_interval(best[0])})."
+    return f"{said} {_against(best[0], read, comparison)}"
+
+
+def _among(findings: Findings, done: Sequence[ModelFigures], read: Sequence[Accuracy]) -> str:
+    """Say of how many models that is, where it is not of all."""
+    if len(read) < len(done):
+        return f", of the {len(read)} finished models of {len(done)} whose answers could be read"
+    asked = sum(model.dataset_sha256 == done[0].dataset_sha256 for model in findings.models)
+    return f" of the {len(done)} finished models" if 1 < len(done) < asked else ""
 
 
 def _interval(best: Accuracy) -> str:
-    low, high, level = best.interval.low, best.interval.high, f"{100 * CONFIDENCE:g} %"
+    low, high = best.interval.low, best.interval.high
     if not best.interval.is_bound:
-        return f"{level} interval {100 * low:.1f} to {percent(high)}"
+        return f"{LEVEL} interval {100 * low:.1f} to {percent(high)}"
     bound = f"at least {percent(low)}" if best.right else f"at most {percent(high)}"
-    return f"{bound} with {level} confidence"
+    return f"{bound} with {LEVEL} confidence"
 
 
-def _against(best: Accuracy, comparison: Comparison) -> str:
+def _against(best: Accuracy, read: Sequence[Accuracy], comparison: Comparison) -> str:
     """Say which of the others the best is better than, and of which that may be luck."""
-    beaten, level = list[str](), list[str]()
-    for other in comparison.accuracies:
-        if other.job != best.job:
-            pair = comparison.pair(best.job, other.job) or comparison.pair(other.job, best.job)
-            (beaten if pair and pair.p_adjusted < _CHANCE else level).append(other.label)
+    pairs = {frozenset((pair.first, pair.second)): pair for pair in comparison.pairs}
+    found = [(other, pairs.get(frozenset((best.job, other.job)))) for other in read if other.job != best.job]
+    if not all(pair for _, pair in found):
+        return "There are too many models to say of which of the others it is surely better."
+    beaten = [other.label for other, pair in found if pair and pair.p_adjusted < CHANCE]
+    level = [other.label for other, pair in found if pair and pair.p_adjusted >= CHANCE]
     better = f"It is better than {listed(beaten)} by more than luck would have it" if beaten else ""
     same = f"its lead over {listed(level)} may be luck" if level else ""
     sentence = "; ".join(part for part in (better, same) if part)

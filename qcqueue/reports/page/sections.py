@@ -30,8 +30,9 @@ def _pairs(shown: Shown) -> list[Content]:
     lead = (
         "Both models answered the same images, so only those count that one got right and the other wrong. McNemar's "
         "exact test asks how often luck alone would share them out so unevenly; Holm's correction allows for the "
-        "number of pairs. Intervals are those of the bootstrap over images, computed rather than drawn. All of this is "
-        "about these images and these trained models; it does not say what another seed would have trained."
+        "number of pairs. Intervals are those of the bootstrap over images, computed rather than drawn, each for its "
+        "pair alone. All of this is about these images and these trained models; it does not say what another seed "
+        "would have trained."
     )
     table = shown_pair_table(shown.findings)
     return [tag("p", lead), html_table(table, shown.findings.notes, shown.places)]
@@ -61,7 +62,10 @@ def costs(shown: Shown) -> Markup:
 
 def _normalised(times: Normalised) -> str:
     if times.reference_probe_s is None:
-        return "Attempts ran on different processors, and none measured its probe, so their times cannot be normalised."
+        return (
+            f"Attempts ran on different processors, and none on {times.reference}, which did most, has measured its "
+            "probe, so times cannot be normalised."
+        )
     return (
         "Attempts ran on different processors. Each timed the same small step of convolutions, its probe; a "
         f"normalised time is the measured one times {duration(times.reference_probe_s)} (the probe on "

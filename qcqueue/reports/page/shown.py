@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from qcqueue.reports.charts.picture import Picture
+from qcqueue.reports.gallery.noted import notes_beside
 from qcqueue.reports.markup import Content, Markup, tag
-from qcqueue.reports.page.tables import html_table
+from qcqueue.reports.page.tables import html_table, linked
 from qcqueue.reports.quantities.findings import Findings
 from qcqueue.reports.tables.table import Table
 
@@ -32,7 +33,8 @@ class Shown:
         picture = self.pictures.get(key)
         if picture is None:
             return None
-        return tag("figure", tag("figcaption", picture.title), _in_reach(picture))
+        noted = linked(notes_beside(key, self.findings))
+        return tag("figure", tag("figcaption", picture.title, noted), _in_reach(picture))
 
     def gallery(self, *keys: str) -> Content:
         """Return pictures side by side where there is room, or nothing where there are none."""

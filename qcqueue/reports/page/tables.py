@@ -9,13 +9,13 @@ from itertools import groupby
 from qcqueue.reports.markup import Content, Markup, tag
 from qcqueue.reports.palette import paint
 from qcqueue.reports.quantities.honesty import Note, Quantity
-from qcqueue.reports.tables.table import Column, Table, Value, notes_at
+from qcqueue.reports.tables.table import Column, Marked, Table, Value, notes_at
 
 
 def html_table(table: Table, notes: Sequence[Note], places: Mapping[str, int]) -> Markup:
     """Return a table; places: each job's place in the report by full name, which is its colour."""
-    blocks = groupby(table.rows, key=table.job_of)
-    bodies = [tag("tbody", _rows(table, list(rows), notes, places)) for _, rows in blocks]
+    blocks, marked = groupby(table.rows, key=table.job_of), Marked(table, notes)
+    bodies = [tag("tbody", _rows(table, list(rows), marked, places)) for _, rows in blocks]
     return scrolling(table.caption, _heads(table.columns, notes), bodies)
 
 
@@ -37,17 +37,19 @@ def swatch(index: int) -> Markup:
 
 def marks(notes: Sequence[Note], about: Quantity | None, *, job: str | None) -> Content:
     """Return the numbers of the notes on one quantity of one job, or of the whole study where job is None."""
+    return linked(notes_at(notes, about, job=job))
+
+
+def linked(numbers: Sequence[int]) -> Content:
+    """Return numbers of notes as links to them."""
     return [
-        tag("sup", tag("a", str(number), href=f"#note-{number}", aria_label=f"note {number}"))
-        for number in notes_at(notes, about, job=job)
+        tag("sup", tag("a", str(number), href=f"#note-{number}", aria_label=f"note {number}")) for number in numbers
     ]
 
 
-def _rows(
-    table: Table, rows: Sequence[Sequence[Value]], notes: Sequence[Note], places: Mapping[str, int]
-) -> list[Markup]:
+def _rows(table: Table, rows: Sequence[Sequence[Value]], marked: Marked, places: Mapping[str, int]) -> list[Markup]:
     return [
-        tag("tr", _row_head(table, row, places, rows=len(rows)) if first else None, _cells(table, row, notes))
+        tag("tr", _row_head(table, row, places, rows=len(rows)) if first else None, _cells(table, row, marked))
         for first, row in ((at == 0 or not table.is_by_model, row) for at, row in enumerate(rows))
     ]
 
@@ -69,12 +71,9 @@ def _row_head(table: Table, row: Sequence[Value], places: Mapping[str, int], *, 
     )
 
 
-def _cells(table: Table, row: Sequence[Value], notes: Sequence[Note]) -> list[Markup]:
-    job = table.job_of(row)
-    return [
-        tag("td", words, None if job is None else marks(notes, column.about, job=job), class_=_class(column, words))
-        for column, words in list(zip(table.columns, table.said(row), strict=True))[1:]
-    ]
+def _cells(table: Table, row: Sequence[Value], marked: Marked) -> list[Markup]:
+    cells = list(zip(table.columns, table.said(row), marked.own(row), strict=True))
+    return [tag("td", words, linked(numbers), class_=_class(column, words)) for column, words, numbers in cells[1:]]
 
 
 def _class(column: Column, words: str) -> str | None:

@@ -21,6 +21,15 @@ from qcqueue.reports.quantities.chances import (
 from qcqueue.reports.quantities.judged import Judged, Mask
 
 CONFIDENCE = 0.95
+MOST_COMPARED = 50
+"""Of more models nobody reads the pairs, whose number grows with the square."""
+
+CHANCE = 1 - CONFIDENCE
+"""A p value below this is taken for more than luck."""
+
+LEVEL = f"{100 * CONFIDENCE:g} %"
+"""The confidence as it is said."""
+
 TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 
 
@@ -86,18 +95,23 @@ class Comparison:
 
 
 def comparison_of(judged: Sequence[Judged]) -> Comparison:
-    """Compare models, all on one split and with one set of weights, in their order."""
-    rights = [one.is_right for one in judged]
-    pairs = [
-        _pair(first, second, rights[first_place], rights[second_place])
-        for (first_place, first), (second_place, second) in combinations(enumerate(judged), 2)
-        if first.dataset_sha256 == second.dataset_sha256
-    ]
+    """Compare models, all on one split and with one set of weights, in their order.
+
+    The correction is for the pairs on the same images. More than MOST_COMPARED models on the same images make no pair.
+    """
+    by_images: dict[str, list[Judged]] = {}
+    for one in judged:
+        by_images.setdefault(one.dataset_sha256, []).append(one)
+    pairs = [pair for models in by_images.values() if len(models) <= MOST_COMPARED for pair in _pairs(models)]
+    return Comparison(accuracies=tuple(_accuracy(one) for one in judged), pairs=tuple(pairs))
+
+
+def _pairs(models: Sequence[Judged]) -> list[Pair]:
+    rights = [one.is_right for one in models]
+    places = combinations(range(len(models)), 2)
+    pairs = [_pair(models[first], models[second], rights[first], rights[second]) for first, second in places]
     adjusted = holm([pair.p_value for pair in pairs])
-    return Comparison(
-        accuracies=tuple(_accuracy(one) for one in judged),
-        pairs=tuple(replace(pair, p_adjusted=p_value) for pair, p_value in zip(pairs, adjusted, strict=True)),
-    )
+    return [replace(pair, p_adjusted=p_value) for pair, p_value in zip(pairs, adjusted, strict=True)]
 
 
 def accuracy_interval(right: int, images: int) -> Interval:

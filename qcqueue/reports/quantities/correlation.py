@@ -26,7 +26,7 @@ class Cost(StrEnum):
     TRAINABLE_PARAMETERS = "trainable parameters"
     STEP_TIME = "time per step"
     EPOCH_TIME = "time per epoch"
-    TOTAL_TIME = "total time"
+    TRAINING_TIME = "time in training"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ def correlation_of(models: Sequence[ModelFigures]) -> CorrelationMatrix:
     )
 
 
-def _total_time(model: ModelFigures) -> float | None:
+def _training_time(model: ModelFigures) -> float | None:
     """Return None for a job that is not done: what it has taken so far is not what it takes."""
     return model.times.total_s if model.is_done else None
 
@@ -67,7 +67,7 @@ _MEASURES: Mapping[Cost, Callable[[ModelFigures], float | None]] = {
     Cost.TRAINABLE_PARAMETERS: lambda model: model.trainable_parameters,
     Cost.STEP_TIME: lambda model: model.times.step_s_p50,
     Cost.EPOCH_TIME: lambda model: model.times.epoch_s_p50,
-    Cost.TOTAL_TIME: _total_time,
+    Cost.TRAINING_TIME: _training_time,
 }
 
 

@@ -73,16 +73,20 @@ class LineageChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptFigures:
-    """One attempt with the epochs that count and those that had to be trained again."""
+    """One attempt with the epochs that count, those that were trained again later, and those that were not so far."""
 
     line: AttemptLine
     official: tuple[int, ...]
     redone: tuple[int, ...]
+    withdrawn: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFigures:
-    """Everything the report says of one job. label is short and unique in the report; epochs are those that count."""
+    """Everything the report says of one job. label is short and unique in the report; epochs are those that count.
+
+    An epoch is withdrawn when its checkpoint is found damaged, and redone once it has been trained again; replaced_s is
+    what the rows that do not count took."""
 
     name: str
     label: str
@@ -103,7 +107,8 @@ class ModelFigures:
     attempt_count: int
     interruption_count: int
     redone_epochs: tuple[int, ...]
-    redone_s: float
+    withdrawn_epochs: tuple[int, ...]
+    replaced_s: float
     epochs: tuple[EpochLine, ...]
     curve: tuple[EpochMetrics, ...]
     takeovers: tuple[Takeover, ...]
@@ -128,7 +133,9 @@ def figures_of(details: Sequence[JobDetail]) -> tuple[ModelFigures, ...]:
 
 def _model(detail: JobDetail, label: str) -> ModelFigures:
     epochs = detail.official_epochs()
-    redone = [epoch for epoch in detail.epochs if not epoch.official]
+    replaced = [epoch for epoch in detail.epochs if not epoch.official]
+    counting = {epoch.metrics.epoch for epoch in epochs}
+    replaced_epochs = {epoch.metrics.epoch for epoch in replaced}
     curve = tuple(epoch.metrics for epoch in epochs)
     result = detail.result
     return ModelFigures(
@@ -150,8 +157,9 @@ def _model(detail: JobDetail, label: str) -> ModelFigures:
         attempts=_attempts(detail),
         attempt_count=detail.line.attempts,
         interruption_count=detail.line.interruptions,
-        redone_epochs=tuple(sorted({epoch.metrics.epoch for epoch in redone})),
-        redone_s=sum(_seconds(epoch) for epoch in redone),
+        redone_epochs=tuple(sorted(replaced_epochs & counting)),
+        withdrawn_epochs=tuple(sorted(replaced_epochs - counting)),
+        replaced_s=sum(_seconds(epoch) for epoch in replaced),
         epochs=epochs,
         curve=curve,
         takeovers=_takeovers(epochs),
@@ -207,17 +215,19 @@ def _accuracies(curve: Sequence[EpochMetrics], result: Result | None) -> Accurac
 
 
 def _attempts(detail: JobDetail) -> tuple[AttemptFigures, ...]:
-    def brought(number: int, *, official: bool) -> tuple[int, ...]:
-        return tuple(
-            epoch.metrics.epoch for epoch in detail.epochs if epoch.attempt == number and epoch.official is official
+    counting = {epoch.metrics.epoch for epoch in detail.epochs if epoch.official}
+
+    def figures(line: AttemptLine) -> AttemptFigures:
+        brought = [epoch for epoch in detail.epochs if epoch.attempt == line.number]
+        replaced = [epoch.metrics.epoch for epoch in brought if not epoch.official]
+        return AttemptFigures(
+            line=line,
+            official=tuple(epoch.metrics.epoch for epoch in brought if epoch.official),
+            redone=tuple(epoch for epoch in replaced if epoch in counting),
+            withdrawn=tuple(epoch for epoch in replaced if epoch not in counting),
         )
 
-    return tuple(
-        AttemptFigures(
-            line=line, official=brought(line.number, official=True), redone=brought(line.number, official=False)
-        )
-        for line in detail.attempts
-    )
+    return tuple(map(figures, detail.attempts))
 
 
 def _takeovers(epochs: Sequence[EpochLine]) -> tuple[Takeover, ...]:

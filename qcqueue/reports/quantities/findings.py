@@ -3,12 +3,13 @@
 What was not stored is empty here and never an error; why it is empty stands in `unread` or in a note.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from qcqueue.reports.quantities.calibration import Calibration, calibration_of
-from qcqueue.reports.quantities.comparison import Comparison, comparison_of
+from qcqueue.reports.quantities.comparison import MOST_COMPARED, Comparison, comparison_of
 from qcqueue.reports.quantities.correlation import CorrelationMatrix, correlation_of
 from qcqueue.reports.quantities.figures import ModelFigures, figures_of
 from qcqueue.reports.quantities.honesty import Note, notes_on
@@ -74,8 +75,15 @@ def findings_of(study: Study) -> Findings:
         normalised=normalised_of(study.details),
         spending=spending_of(models, study.accounts),
         timeline=timeline_of(study),
-        unread=study.unread + reading.unread,
+        unread=study.unread + reading.unread + _too_many(shown),
     )
+
+
+def _too_many(judged: Sequence[Judged]) -> tuple[str, ...]:
+    most = max(Counter(one.dataset_sha256 for one in judged).values(), default=0)
+    if most <= MOST_COMPARED:
+        return ()
+    return (f"{most} models judged the same images, more than the {MOST_COMPARED} that are compared pair by pair.",)
 
 
 def _of(series: Series, judged: Sequence[Judged]) -> tuple[Judged, ...]:

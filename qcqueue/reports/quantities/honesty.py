@@ -180,13 +180,37 @@ def _several_processors(model: ModelFigures) -> Iterator[_Doubt]:
 
 def _redone(model: ModelFigures) -> Iterator[_Doubt]:
     if model.redone_epochs:
-        which = f"{'epochs' if len(model.redone_epochs) > 1 else 'epoch'} {ranges(model.redone_epochs)}"
         yield _Doubt(
-            f"{model.name} trained {which} again, from an earlier checkpoint. Only the last time counts; "
-            f"{duration(model.redone_s)} of earlier training are in no figure.",
+            f"{model.name} trained {_epochs(model.redone_epochs)} again, from an earlier checkpoint. Only the last "
+            f"time counts; {duration(model.replaced_s)} of training are in no figure.",
             frozenset({Quantity.EPOCHS, Quantity.TOTAL_TIME}),
             frozenset({model.name}),
         )
+
+
+def _withdrawn(model: ModelFigures) -> Iterator[_Doubt]:
+    if model.withdrawn_epochs:
+        yield _Doubt(
+            f"{model.name} had trained {_epochs(model.withdrawn_epochs)} too, whose checkpoint was found damaged; they "
+            "count again once they are trained again.",
+            frozenset({Quantity.EPOCHS, Quantity.TOTAL_TIME, Quantity.ACCURACY}),
+            frozenset({model.name}),
+        )
+
+
+def _no_probe(model: ModelFigures) -> Iterator[_Doubt]:
+    without = [attempt.line.number for attempt in model.attempts if attempt.official and attempt.line.probe_s is None]
+    if without and len(model.processors) > 1:
+        yield _Doubt(
+            f"{model.name} has no probe of its machine in {'attempts' if len(without) > 1 else 'attempt'} "
+            f"{ranges(without)}, so its times are not normalised.",
+            frozenset({Quantity.TIMES}),
+            frozenset({model.name}),
+        )
+
+
+def _epochs(numbers: Sequence[int]) -> str:
+    return f"{'epochs' if len(numbers) > 1 else 'epoch'} {ranges(numbers)}"
 
 
 def _no_step_times(model: ModelFigures) -> Iterator[_Doubt]:
@@ -211,6 +235,8 @@ _JOB_NOTES: tuple[Callable[[ModelFigures], Iterable[_Doubt]], ...] = (
     _new_lineage,
     _several_processors,
     _redone,
+    _withdrawn,
+    _no_probe,
     _no_step_times,
 )
 

@@ -50,11 +50,11 @@ COST = (
     Column(key="epoch_s_p5", head="Time per epoch", unit="5th percentile", about=Quantity.TIMES, says=duration),
     Column(key="epoch_s_p50", head="Time per epoch", unit="median", about=Quantity.TIMES, says=duration),
     Column(key="epoch_s_p95", head="Time per epoch", unit="95th percentile", about=Quantity.TIMES, says=duration),
-    Column(key="total_s", head="Total time", about=Quantity.TOTAL_TIME, says=duration),
+    Column(key="total_s", head="Time in training", about=Quantity.TOTAL_TIME, says=duration),
 )
 TIME = (
     MODEL,
-    Column(key="total_s", head="Total", about=Quantity.TOTAL_TIME, says=duration),
+    Column(key="total_s", head="All of it", about=Quantity.TOTAL_TIME, says=duration),
     Column(key="train_s", head="Train", about=Quantity.TOTAL_TIME, says=duration),
     Column(key="first_steps_s", head="of which first steps", unit="time", about=Quantity.TOTAL_TIME, says=duration),
     Column(key="first_steps_epochs", head="of which first steps", unit="in epochs", about=Quantity.TOTAL_TIME),

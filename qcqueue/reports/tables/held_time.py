@@ -89,14 +89,17 @@ def goodput_table(findings: Findings) -> Table:
         Column(key="of", head="Of", is_text=True),
         Column(key="held_s", head="Held", says=duration),
         Column(key="goodput", head="Goodput", says=percent),
-        *(Column(key=f"{part}_s", head=part.label.capitalize(), says=duration) for part in Part),
+        *(
+            Column(key=f"{part}_s", head=part.label.capitalize(), about=Quantity.TOTAL_TIME, says=duration)
+            for part in Part
+        ),
     )
     accounts = findings.study.accounts
     known = {**accounts.studies, **accounts.jobs} if accounts else {}
     rows = tuple(
         (name, it.held_s, it.goodput, *(it.seconds[part] for part in Part)) for name, it in known.items() if it.held_s
     )
-    return Table(key="held-time", caption="Where held time went", columns=columns, rows=rows)
+    return Table(key="held-time", caption="Where held time went", columns=columns, rows=rows, subjects=(0,))
 
 
 def session_table(findings: Findings) -> Table:
@@ -145,23 +148,36 @@ def correlation_table(findings: Findings) -> Table:
     """Return Pearson's coefficient for each pair of costs, over the models for which both are known."""
     columns = (
         Column(key="cost", head="Pearson's r", is_text=True),
-        *(Column(key=cost.replace(" ", "_"), head=cost.capitalize(), says="{:+.2f}".format) for cost in Cost),
+        *(
+            Column(
+                key=cost.replace(" ", "_"), head=cost.capitalize(), about=_ABOUT_COST.get(cost), says="{:+.2f}".format
+            )
+            for cost in Cost
+        ),
         Column(key="models_fewest", head="Models", unit="at least"),
     )
     rows = tuple(
         (str(row[0].row), *(cell.coefficient for cell in row), min(cell.models for cell in row))
         for row in findings.correlation.rows
     )
-    return Table(key="correlation", caption="How costs go together, over the models", columns=columns, rows=rows)
+    caption = "How costs go together, over the models"
+    labels = {model.name: model.label for model in findings.models}
+    return Table(key="correlation", caption=caption, columns=columns, rows=rows, labels=labels, is_of_all=True)
+
+
+_ABOUT_COST = {
+    Cost.PARAMETERS: Quantity.PARAMETERS,
+    Cost.TRAINABLE_PARAMETERS: Quantity.PARAMETERS,
+    Cost.STEP_TIME: Quantity.TIMES,
+    Cost.EPOCH_TIME: Quantity.TIMES,
+    Cost.TRAINING_TIME: Quantity.TOTAL_TIME,
+}
 
 
 def normalised_table(findings: Findings) -> Table | None:
-    """Return times as measured beside those normalised to one processor.
-
-    None where one processor did it all, or the one that did most has no probe.
-    """
+    """Return times as measured beside those normalised to one processor, None where one processor did it all."""
     times = findings.normalised
-    if times is None or times.reference_probe_s is None:
+    if times is None:
         return None
     caption = f"Times as measured, and normalised to {times.reference} by each attempt's probe"
     return of_models("normalised", caption, _NORMALISED, _normalised(times), findings.models)

@@ -3,17 +3,16 @@
 from collections.abc import Iterator
 
 from qcqueue.core.words import percent
-from qcqueue.reports.quantities.comparison import CONFIDENCE, Interval
+from qcqueue.reports.quantities.comparison import LEVEL, Interval
 from qcqueue.reports.quantities.findings import SERIES, Findings, Series
 from qcqueue.reports.quantities.honesty import Quantity
 from qcqueue.reports.tables.by_model import MODEL, to_three
 from qcqueue.reports.tables.table import Column, Table, Value, of_models
 
-SEVERITIES = ("none", "mild", "moderate", "severe")
+SEVERITIES = ("none or unknown", "mild", "moderate", "severe")
 """What a severity is called, by its number."""
 
 _ABOUT = {"validation": Quantity.ACCURACY, "test": Quantity.TEST_ACCURACY}
-_LEVEL = f"{100 * CONFIDENCE:g} %"
 
 
 def points(share: float) -> str:
@@ -34,9 +33,9 @@ _WHICH = (
 
 def _interval(about: Quantity) -> tuple[Column, ...]:
     return (
-        Column(key="low", head=f"{_LEVEL} interval", unit="from", about=about, says=percent),
-        Column(key="high", head=f"{_LEVEL} interval", unit="to", about=about, says=percent),
-        Column(key="interval_is", head=f"{_LEVEL} interval", unit="by", is_text=True),
+        Column(key="low", head=f"{LEVEL} interval", unit="from", about=about, says=percent),
+        Column(key="high", head=f"{LEVEL} interval", unit="to", about=about, says=percent),
+        Column(key="interval_is", head=f"{LEVEL} interval", unit="by", is_text=True),
     )
 
 
@@ -55,7 +54,7 @@ def accuracy_table(findings: Findings) -> Table:
         for series in SERIES
         for it in findings.comparisons[series].accuracies
     ]
-    return of_models("accuracy", f"Accuracy with its {_LEVEL} interval", columns, rows, findings.models)
+    return of_models("accuracy", f"Accuracy with its {LEVEL} interval", columns, rows, findings.models)
 
 
 def pair_table(findings: Findings) -> Table:
@@ -78,15 +77,17 @@ def _pairs(key: str, caption: str, which: tuple[Series, ...], findings: Findings
         Column(key="second", head="Second", is_text=True, says=lambda name: labels.get(name, name)),
         *(_WHICH if len(which) > 1 else ()),
         Column(key="difference", head="Difference", about=Quantity.TEST_ACCURACY, says=points),
-        Column(key="low", head=f"{_LEVEL} interval", unit="from", says=points),
-        Column(key="high", head=f"{_LEVEL} interval", unit="to", says=points),
-        Column(key="interval_is", head=f"{_LEVEL} interval", unit="by", is_text=True),
+        Column(key="low", head=f"{LEVEL} interval", unit="from", about=Quantity.TEST_ACCURACY, says=points),
+        Column(key="high", head=f"{LEVEL} interval", unit="to", about=Quantity.TEST_ACCURACY, says=points),
+        Column(key="interval_is", head=f"{LEVEL} interval", unit="by", is_text=True),
         Column(key="only_first_right", head="Right", unit="only the first"),
         Column(key="only_second_right", head="Right", unit="only the second"),
         Column(key="both_right", head="Right", unit="both"),
         Column(key="both_wrong", head="Right", unit="neither"),
-        Column(key="p_mcnemar", head="McNemar's p", unit="of this pair", says=probability),
-        Column(key="p_holm", head="McNemar's p", unit="corrected for all pairs", says=probability),
+        Column(
+            key="p_mcnemar", head="McNemar's p", unit="of this pair", about=Quantity.TEST_ACCURACY, says=probability
+        ),
+        Column(key="p_holm", head="McNemar's p", unit="corrected", about=Quantity.TEST_ACCURACY, says=probability),
     )
     rows = tuple(
         (
@@ -105,7 +106,7 @@ def _pairs(key: str, caption: str, which: tuple[Series, ...], findings: Findings
         for series in which
         for pair in findings.comparisons[series].pairs
     )
-    return Table(key=key, caption=caption, columns=columns, rows=rows)
+    return Table(key=key, caption=caption, columns=columns, rows=rows, labels=labels, subjects=(0, 1))
 
 
 def calibration_table(findings: Findings) -> Table:
@@ -176,4 +177,4 @@ def misjudged_table(findings: Findings) -> Table:
 
 
 def _limits(interval: Interval) -> tuple[Value, ...]:
-    return interval.low, interval.high, "exact bound" if interval.is_bound else "bootstrap"
+    return interval.low, interval.high, "one-sided bound" if interval.is_bound else "bootstrap"

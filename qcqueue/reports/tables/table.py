@@ -44,13 +44,19 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """key names its files; rows hold one value a column; labels: the short names of the jobs in it, by full name."""
+    """key names its files; rows hold one value a column; labels: the short names of the jobs in it, by full name.
+
+    Which notes touch a row depends on the jobs it is about: the one it begins with, those that the columns at
+    `subjects` name, or all of them.
+    """
 
     key: str
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Value, ...], ...]
     labels: Mapping[str, str] = field(default_factory=dict)
+    subjects: tuple[int, ...] = ()
+    is_of_all: bool = False
 
     @property
     def is_by_model(self) -> bool:
@@ -59,6 +65,12 @@ class Table:
     def job_of(self, row: Sequence[Value]) -> str | None:
         """Return the full name of the job a row is about, None where the table is not by model."""
         return str(row[0]) if self.is_by_model else None
+
+    def jobs_of(self, row: Sequence[Value]) -> tuple[str, ...]:
+        """Return the full names of the jobs a row is about."""
+        if self.is_of_all:
+            return tuple(self.labels)
+        return tuple(str(row[place]) for place in ((0,) if self.is_by_model else self.subjects))
 
     def said(self, row: Sequence[Value]) -> list[str]:
         """Return a row as a person reads it."""
@@ -95,19 +107,24 @@ def notes_at(notes: Sequence[Note], about: Quantity | None, *, job: str | None) 
 
 
 class Marked:
-    """Which notes touch which numbers of one table; the rows of one job are all touched by the same."""
+    """Which notes touch which numbers of one table; rows about the same jobs are all touched by the same."""
 
     def __init__(self, table: Table, notes: Sequence[Note]) -> None:
         self._table = table
         self._notes = notes
-        self._by_job: dict[str | None, tuple[tuple[int, ...], ...]] = {}
+        self._known: dict[tuple[str, ...], tuple[tuple[int, ...], ...]] = {}
 
     def cells(self, row: Sequence[Value]) -> tuple[tuple[int, ...], ...]:
         """Return the numbers of the notes at each cell of a row, those on the whole study first."""
-        job = self._table.job_of(row)
-        if job not in self._by_job:
-            self._by_job[job] = tuple(self._at(column, job) for column in self._table.columns)
-        return self._by_job[job]
+        jobs = self._table.jobs_of(row)
+        if jobs not in self._known:
+            self._known[jobs] = tuple(self._at(column, jobs) for column in self._table.columns)
+        return self._known[jobs]
+
+    def own(self, row: Sequence[Value]) -> tuple[tuple[int, ...], ...]:
+        """Return the same without the notes on the whole study, which stand at the heads of a page's columns."""
+        everyone = {note.number for note in self._notes if note.about_all}
+        return tuple(tuple(number for number in numbers if number not in everyone) for numbers in self.cells(row))
 
     def row(self, row: Sequence[Value]) -> list[int]:
         """Return the numbers of all notes that touch a row, ascending."""
@@ -118,6 +135,6 @@ class Marked:
         touched = {number for row in self._table.rows for number in self.row(row)}
         return [note for note in self._notes if note.number in touched]
 
-    def _at(self, column: Column, job: str | None) -> tuple[int, ...]:
-        own = [] if job is None else notes_at(self._notes, column.about, job=job)
-        return (*notes_at(self._notes, column.about, job=None), *own)
+    def _at(self, column: Column, jobs: Sequence[str]) -> tuple[int, ...]:
+        own = {number for job in jobs for number in notes_at(self._notes, column.about, job=job)}
+        return (*notes_at(self._notes, column.about, job=None), *sorted(own))

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from qcqueue.core.states import State
-from qcqueue.reports.page.opening import verdict
+from qcqueue.reports.page.opening import verdicts
 from qcqueue.reports.quantities.findings import findings_of
 from qcqueue.reports.study import Study
 from tests.reports.quantities.answers import an_answered_study, some_images
-from tests.reports.studies import a_job, a_spec, epochs_of, the_study
+from tests.reports.studies import a_dataset, a_job, a_spec, epochs_of, the_study
 
 IMAGES = some_images(validation=500, test=500)
 
 
 def said(study: Study) -> str:
-    return verdict(findings_of(study))
+    return "\n".join(verdicts(findings_of(study)))
 
 
 def answering(*shares: float) -> Study:
@@ -34,7 +34,7 @@ def answering(*shares: float) -> Study:
 
 def test_it_names_the_best_with_its_error_bar_and_those_it_surely_beats() -> None:
     words = said(answering(0.9, 0.6, 0.61))
-    assert words.startswith("Model0 judges most test images rightly: 90.0 % (95 % interval 87.")
+    assert words.startswith("Model0 judges the most test images rightly: 90.0 % (95 % interval 87.")
     assert "better than Model1 and Model2 by more than luck would have it" in words
     assert "may be luck" not in words
 
@@ -64,11 +64,22 @@ def test_without_a_finished_model_there_is_no_verdict(state: State) -> None:
     assert said(study) == "No model is finished yet, so there is no verdict."
 
 
-def test_models_judged_on_other_images_are_not_ranked() -> None:
+def test_models_judged_on_other_images_have_a_verdict_each() -> None:
     study = answering(0.9, 0.8)
     first, second = study.details
-    assert "not judged on the same images" in said(
-        replace(study, details=(first, replace(second, dataset_sha256="e" * 64)))
+    other = replace(second, dataset_sha256="e" * 64)
+    images = {**study.images, "e" * 64: IMAGES}
+    words = said(replace(study, details=(first, other), images=images, datasets=(a_dataset(),)))
+    assert words.splitlines()[0].startswith("qc-images: Model0 judges 90.0 % of the test images rightly")
+    assert words.splitlines()[1].startswith("other images: Model1 judges 80.0 % of the test images rightly")
+
+
+def test_a_model_whose_answers_are_missing_is_not_passed_over_in_silence() -> None:
+    study = answering(0.9, 0.8, 0.95)
+    answers = {name: given for name, given in study.answers.items() if not name.endswith("model2")}
+    words = said(replace(study, answers=answers))
+    assert (
+        "Model0 judges the most test images rightly, of the 2 finished models of 3 whose answers could be read" in words
     )
 
 

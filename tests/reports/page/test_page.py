@@ -10,8 +10,10 @@ import pytest
 from qcqueue.core.states import State
 from qcqueue.queue.accounts import Accounts, accounts_of
 from qcqueue.queue.values import DatasetLine, JobDetail
+from qcqueue.reports.gallery.noted import notes_beside
 from qcqueue.reports.page.evidence import MOST_SHOWN
 from qcqueue.reports.page.page import CONTENT_POLICY
+from qcqueue.reports.quantities.findings import findings_of
 from qcqueue.reports.study import Proof
 from tests.reports.pages import page_of
 from tests.reports.studies import (
@@ -291,3 +293,16 @@ def _shown(text: str) -> Proof:
         facts=(text,),
         warning=text,
     )
+
+
+def test_a_picture_bears_the_notes_on_what_it_shows() -> None:
+    findings = findings_of(the_study())
+    relaxed = next(note.number for note in findings.notes if "relaxed" in note.text)
+    assert relaxed in notes_beside("accuracy-by-epoch", findings)
+    place = [model.name for model in findings.models].index("six-models/resnet50v2") + 1
+    assert relaxed in notes_beside(f"model-{place:02d}-loss", findings)
+    assert relaxed not in notes_beside("model-01-loss", findings)
+    assert notes_beside("timeline", findings) == ()
+    page = page_of(the_study())
+    caption = page[page.index("<figcaption>Validation accuracy by epoch, all models") :].partition("</figcaption>")[0]
+    assert f'href="#note-{relaxed}"' in caption

@@ -34,7 +34,7 @@ def known(model: ModelFigures) -> dict[Cost, float | None]:
         Cost.TRAINABLE_PARAMETERS: model.trainable_parameters,
         Cost.STEP_TIME: model.times.step_s_p50,
         Cost.EPOCH_TIME: model.times.epoch_s_p50,
-        Cost.TOTAL_TIME: sum(
+        Cost.TRAINING_TIME: sum(
             epoch.timing.train_s + epoch.timing.val_s + epoch.timing.checkpoint_s for epoch in model.epochs
         ),
     }
@@ -94,7 +94,7 @@ def test_what_is_not_known_of_a_model_leaves_it_out_of_those_cells_only() -> Non
 def test_an_unfinished_job_has_a_time_per_step_but_no_total_time() -> None:
     matrix = correlation_of(some_models([0] * 4, state=State.RUNNING))
     assert cell(matrix, Cost.STEP_TIME, Cost.EPOCH_TIME)[1] == 4
-    assert cell(matrix, Cost.TOTAL_TIME, Cost.STEP_TIME) == (None, 0)
+    assert cell(matrix, Cost.TRAINING_TIME, Cost.STEP_TIME) == (None, 0)
 
 
 @given(st.lists(st.integers(0, 10**18), min_size=3, max_size=12))

@@ -61,6 +61,15 @@ def test_a_job_without_epochs_has_no_figures() -> None:
     assert (model.accuracies.validation_best, model.times.total_s, model.processors) == (None, 0, ())
 
 
+def test_an_epoch_whose_checkpoint_was_damaged_is_not_called_trained_again_before_it_is() -> None:
+    lost = [replace(an_epoch(number), official=False) for number in (4, 5)]
+    [model] = figures_of([a_job(a_spec(), [*epochs_of(3), *lost], state=State.RUNNING)])
+    assert (model.redone_epochs, model.withdrawn_epochs) == ((), (4, 5))
+    assert model.attempts[0].withdrawn == (4, 5)
+    [model] = figures_of([a_job(a_spec(), [*epochs_of(4), *lost], state=State.RUNNING)])
+    assert (model.redone_epochs, model.withdrawn_epochs) == ((4,), (5,))
+
+
 def test_an_epoch_that_was_trained_again_counts_once() -> None:
     rows = epochs_of(5)
     again = [replace(an_epoch(4), official=False), replace(an_epoch(5), official=False)]
@@ -69,7 +78,7 @@ def test_an_epoch_that_was_trained_again_counts_once() -> None:
     assert model.times == plain.times
     assert model.curve == plain.curve
     assert model.redone_epochs == (4, 5)
-    assert model.redone_s == pytest.approx(
+    assert model.replaced_s == pytest.approx(
         sum(row.timing.train_s + row.timing.val_s + row.timing.checkpoint_s for row in again)
     )
     [attempt] = model.attempts

@@ -41,11 +41,13 @@ def test_relaxed_determinism_is_noted_whether_asked_for_or_found() -> None:
 
 def test_a_new_lineage_says_where_and_what_changed() -> None:
     rows = [replace(row, identity=L4, lineage=2) if row.metrics.epoch == 3 else row for row in epochs_of(3, cuts=(2,))]
-    lineage, times = notes(a_job(a_spec(epochs=3), rows))
+    lineage, times, probe = notes(a_job(a_spec(epochs=3), rows))
     assert "new lineage at epoch 3 (processor from Tesla T4 to NVIDIA L4)" in lineage.text
     assert lineage.touches == {Quantity.ACCURACY, Quantity.TEST_ACCURACY}
     assert "mix Tesla T4 and NVIDIA L4" in times.text
     assert times.touches == {Quantity.TIMES, Quantity.TOTAL_TIME}
+    assert "no probe of its machine in attempts 1–2" in probe.text
+    assert probe.touches == {Quantity.TIMES}
 
 
 def test_a_lineage_that_changed_within_the_first_epoch_is_noted() -> None:
@@ -57,6 +59,14 @@ def test_epochs_trained_again_are_noted_with_what_they_cost() -> None:
     [note] = notes(a_job(a_spec(epochs=5), [*epochs_of(5), replace(an_epoch(4), official=False)]))
     assert "trained epoch 4 again" in note.text
     assert note.touches == {Quantity.EPOCHS, Quantity.TOTAL_TIME}
+
+
+def test_epochs_lost_with_their_checkpoint_are_noted_as_lost() -> None:
+    lost = replace(an_epoch(4), official=False)
+    found = notes(a_job(a_spec(epochs=5), [*epochs_of(3), lost], state=State.RUNNING))
+    [note] = [note for note in found if "damaged" in note.text]
+    assert "had trained epoch 4 too" in note.text
+    assert Quantity.EPOCHS in note.touches
 
 
 def test_early_stopping_is_no_hole_but_is_said() -> None:

@@ -3,16 +3,21 @@
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from qcqueue.reports.quantities.figures import figures_of
+from qcqueue.reports.quantities.findings import findings_of
 from qcqueue.reports.quantities.honesty import Note, Quantity, notes_on
 from qcqueue.reports.tables.by_model import confusion_table, cost_table, quality_table
+from qcqueue.reports.tables.held_time import correlation_table
+from qcqueue.reports.tables.judgements import pair_table
 from qcqueue.reports.tables.paper import to_latex, to_markdown
 from qcqueue.reports.tables.spreadsheet import harmless, to_csv
 from qcqueue.reports.tables.table import JOB, Column, Marked, Table, Value
-from tests.reports.studies import a_dataset, a_study
+from tests.reports.quantities.answers import an_answered_study
+from tests.reports.studies import a_dataset, a_study, the_study
 
 FORMULAS = [
     "=1+1",
@@ -105,3 +110,24 @@ def test_what_is_not_known_is_nothing_in_every_format() -> None:
     assert queued["step_s_p50"] is None
     said: Sequence[str] = to_markdown(cost_table(models), notes_on(models, [a_dataset()])).splitlines()
     assert any("Xception" in line and "\u2013" in line for line in said)
+
+
+def test_a_note_on_a_job_stands_at_the_pairs_and_correlations_it_is_part_of() -> None:
+    study = an_answered_study(("VGG16", "Xception", "ResNet50V2"))
+    first, *others = study.details
+    relaxed = replace(first, spec=replace(first.spec, determinism="relaxed"))
+    findings = findings_of(replace(study, details=(relaxed, *others)))
+    [number] = [note.number for note in findings.notes if "relaxed" in note.text]
+    pairs = pair_table(findings)
+    touched = [number in Marked(pairs, findings.notes).row(row) for row in pairs.rows]
+    assert touched == [first.line.name in row[:2] for row in pairs.rows]
+    assert any(touched)
+    assert not all(touched)
+
+
+def test_every_time_of_mixed_processors_is_flagged_in_the_correlations_too() -> None:
+    findings = findings_of(the_study())
+    mixed = {note.number for note in findings.notes if "processors" in note.text}
+    correlations = correlation_table(findings)
+    assert mixed
+    assert all(mixed <= set(Marked(correlations, findings.notes).row(row)) for row in correlations.rows)
