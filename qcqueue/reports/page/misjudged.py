@@ -56,7 +56,8 @@ def _image(shown: Shown, image: MisjudgedImage) -> Markup:
             swatch(shown.places[guess.job]),
             f"{guess.label}: ",
             tag("span", guess.guess, class_="right" if guess.is_right else "wrong"),
-            f", {percent(guess.probability)}",
+            ", ",
+            tag("span", percent(guess.probability), class_="whole"),
         )
         for guess in image.guesses
     ]

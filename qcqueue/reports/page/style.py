@@ -81,7 +81,7 @@ article h3 { margin-top: 0; }
 figcaption { font-size: 0.95rem; font-weight: 600; margin-bottom: 6px; }
 details { margin: 8px 0; } summary { cursor: pointer; color: var(--link); width: fit-content; }
 summary:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
-.scroll .whole { white-space: nowrap; }
+.whole, .scroll .whole { white-space: nowrap; }
 .scroll.wide > svg { min-width: var(--least); }
 .images { display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); gap: 16px 20px; margin: 12px 0; }
 .images img { width: 128px; height: auto; image-rendering: pixelated; border-radius: 4px; background: var(--raised); }
