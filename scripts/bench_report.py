@@ -1,6 +1,7 @@
 """How long the report on 12 models of 300 epochs takes after imports, and how large its page is.
 
-The study is made up, as in the tests; what is measured is everything between what was stored and the files on the disk.
+The study is made up, as in the tests: its models have answered on 1,036 images that are as rich as photographs, so that
+every section has all it can hold. What is measured is everything between what was stored and the files on the disk.
 """
 
 import argparse

@@ -1,7 +1,8 @@
 """`fetch`: the trained weights of a job as one file, and `load_model`, which uses it.
 
 Which weights they are, and whether they are whole, is `weights`' affair. Always true: a file that is there already is
-never replaced by another one, and nothing is seen of a file before it is whole.
+never replaced by another one, and of a new one nothing is seen before it is whole, except that a file system without
+links shows it empty for a moment.
 """
 
 import filecmp
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from qcqueue.app.weights import Which, weights_of
 from qcqueue.app.workplace import Workplace
+from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
 from qcqueue.errors import ExtraMissing, UserError
 from qcqueue.exports.names import plain_name
@@ -84,17 +86,15 @@ def fetch_weights(
         )
     asked, weights = weights_of(workplace, typed, which, moved=moved)
     epochs = {line.metrics.epoch: line.metrics for line in asked.detail.official_epochs()}
-    target = folder / file_name(asked.detail.spec.name, which, kind)
+    target = folder / file_name(asked.detail.spec, which, kind, is_alone=asked.is_alone)
     with _told_of(folder):
         folder.mkdir(parents=True, exist_ok=True)
         # Below a folder of its own, so that whoever looks into this one never sees half a file.
         with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as scratch:
             written = Path(scratch) / target.name
             _write(written, kind, weights)
-            is_new = not os.path.lexists(target)
-            if is_new:
-                written.replace(target)
-            elif not (target.is_file() and filecmp.cmp(written, target, shallow=False)):
+            is_new = _given_its_name(written, target)
+            if not is_new and not (target.is_file() and filecmp.cmp(written, target, shallow=False)):
                 raise UserError(
                     f"{target} is there already and holds something else; it is left as it is",
                     hint="--out ANOTHER_FOLDER, or move that file away",
@@ -115,10 +115,14 @@ def fetch_weights(
     )
 
 
-def file_name(job: str, which: Which, kind: Kind) -> str:
-    """Return a name that is only a name, whatever the job is called."""
+def file_name(spec: JobSpec, which: Which, kind: Kind, *, is_alone: bool) -> str:
+    """Return a name that is only a name, whatever the job is called; with its study where another has a job so named.
+
+    No plain name holds a dot, so what stands before one is the study and nothing else.
+    """
     ending = SUFFIX if kind is Kind.SAFETENSORS else ".weights.h5"
-    return f"{plain_name(job)}{'' if which is Which.BEST else '-last'}{ending}"
+    study = "" if is_alone else f"{plain_name(spec.study)}."
+    return f"{study}{plain_name(spec.name)}{'' if which is Which.BEST else '-last'}{ending}"
 
 
 def load_model(path: str | Path) -> "TrainedModel":
@@ -133,6 +137,31 @@ def load_model(path: str | Path) -> "TrainedModel":
     from qcqueue.training.trained import TrainedModel
 
     return TrainedModel(weights.spec, weights.classes, weights.tensors)
+
+
+def _given_its_name(written: Path, target: Path) -> bool:
+    """Give a whole file its name if nothing has it, whoever else tries that at this moment; return whether it has."""
+    try:
+        target.hardlink_to(written)
+    except FileExistsError:
+        return False
+    except OSError:
+        return _moved_to(written, target)
+    return True
+
+
+def _moved_to(written: Path, target: Path) -> bool:
+    """Do the same where the file system has no links: the name is taken with an empty file, which gives way at once."""
+    try:
+        target.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    try:
+        written.replace(target)
+    except OSError:
+        target.unlink()
+        raise
+    return True
 
 
 @contextmanager

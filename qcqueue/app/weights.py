@@ -1,7 +1,8 @@
 """Finding the trained weights of a job among what is kept of it, and bringing them out of the store, checked.
 
-Which epoch is decided from the checkpoints that are kept. Every pack is checked against its digest on the way, and the
-weights of a finished job against the digest in its result. Nothing in the queue or the store is changed.
+Which epoch is wanted is decided by the newest checkpoint alone; where its model is no longer kept, nothing older takes
+its place. Every pack is checked against its digest on the way, and the weights of a finished job against the digest in
+its result. Nothing in the queue or the store is changed.
 """
 
 import tempfile
@@ -22,6 +23,7 @@ from qcqueue.queue.blobs import live_packs
 from qcqueue.queue.checkpoints import resumable
 from qcqueue.queue.datasets import list_datasets
 from qcqueue.queue.jobs import find_job
+from qcqueue.queue.overview import job_lines
 from qcqueue.queue.queries import job_detail
 from qcqueue.queue.values import Checkpoint, JobDetail
 from qcqueue.storage.base import Blob, Moved, silently
@@ -37,10 +39,17 @@ class Which(StrEnum):
     BEST = "best"
     LAST = "last"
 
+    @property
+    def other(self) -> "Which":
+        return Which.LAST if self is Which.BEST else Which.BEST
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What the queue knows of the weights that are wanted. head names the variables; files hold them."""
+    """What the queue knows of the weights that are wanted. head names the variables; files hold them.
+
+    instead: the other weights, where they are kept and of another epoch. is_alone: no other study has a job so named.
+    """
 
     detail: JobDetail
     which: Which
@@ -48,6 +57,17 @@ class Asked:
     head: Blob
     files: tuple[Blob, ...]
     classes: tuple[str, ...]
+    instead: Which | None
+    is_alone: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Model:
+    """Where the model of one epoch is kept."""
+
+    epoch: int
+    head: Blob
+    files: tuple[Blob, ...]
 
 
 def weights_of(workplace: Workplace, typed: str, which: Which, *, moved: Moved = silently) -> tuple[Asked, Weights]:
@@ -96,38 +116,60 @@ def _brought(workplace: Workplace, asked: Asked, moved: Moved) -> Weights:
 def _asked(tx: "Connection", typed: str, which: Which) -> Asked:
     detail = job_detail(tx, typed)
     saves = resumable(tx, find_job(tx, detail.line.name).id, live_packs(tx))
-    epoch, files, save = _chosen(detail, saves, which)
+    found, other = _chosen(detail, saves, which)
     datasets = {line.blob.sha256: line for line in list_datasets(tx)}
     return Asked(
         detail=detail,
         which=which,
-        epoch=epoch,
-        head=save.state.head,
-        files=files,
+        epoch=found.epoch,
+        head=found.head,
+        files=found.files,
         classes=datasets[detail.dataset_sha256].summary.classes,
+        instead=which.other if other and other.epoch != found.epoch else None,
+        is_alone=[_short(line.name) for line in job_lines(tx)].count(_short(detail.line.name)) == 1,
     )
 
 
-def _chosen(detail: JobDetail, saves: Sequence[Checkpoint], which: Which) -> tuple[int, tuple[Blob, ...], Checkpoint]:
-    """Return the epoch, what holds its model, and the checkpoint that says so. saves: newest first."""
+def _short(full_name: str) -> str:
+    return full_name.partition("/")[2]
+
+
+def _chosen(detail: JobDetail, saves: Sequence[Checkpoint], which: Which) -> tuple[_Model, _Model | None]:
+    """Return the model that is wanted, and the other one if it is kept. saves: newest first."""
     name = printable(detail.line.name)
-    if not any(save.record.epochs_done for save in saves):
+    best_epoch = saves[0].record.best_epoch if saves else None
+    if best_epoch is None:
         raise UserError(
             f"{name} is {detail.line.state} and has no finished epoch that is saved, so it has no weights yet",
             hint=f"qcqueue why {name}",
         )
-    for save in saves:
-        record = save.record
-        if which is Which.BEST and record.best_epoch and save.best:
-            return record.best_epoch, save.best, save
-        if which is Which.LAST and record.epochs_done and not record.partial.steps_done:
-            return record.epochs_done, save.state.blobs, save
+    epochs = {Which.BEST: best_epoch, Which.LAST: saves[0].record.epochs_done}
+    found, other = _kept(saves, epochs[which]), _kept(saves, epochs[which.other])
+    if found:
+        return found, other
     if which is Which.BEST:
-        raise UserError(f"the weights of the best epoch of {name} are not kept any more", hint="--weights last")
+        raise UserError(
+            f"the weights of the best epoch of {name}, which is epoch {best_epoch}, are not kept any more",
+            hint=f"--weights last, which are of epoch {other.epoch}" if other else f"qcqueue log {name}",
+        )
     raise UserError(
         f"what is kept of {name} beside its best epoch lies in the middle of an epoch, so its last epoch is not whole",
-        hint="--weights best, or again after the next epoch",
+        hint="--weights best, or again after the next epoch" if other else "again after the next epoch",
     )
+
+
+def _kept(saves: Sequence[Checkpoint], epoch: int) -> _Model | None:
+    """Return the model of one epoch of the run that the newest save is of, wherever it is kept."""
+    history = saves[0].record.history[:epoch]
+    for save in saves:
+        record, state = save.record, save.state
+        if record.history[:epoch] != history:
+            continue  # it is of a run that was given up: an epoch of the same number was another one there
+        if record.best_epoch == epoch and save.best:
+            return _Model(epoch=epoch, head=state.head, files=save.best)
+        if record.epochs_done == epoch and not record.partial.steps_done:
+            return _Model(epoch=epoch, head=state.head, files=state.blobs)
+    return None
 
 
 def _read(workplace: Workplace, asked: Asked, moved: Moved) -> tuple[Tensors, Mapping[str, str]]:
@@ -154,11 +196,10 @@ def _read(workplace: Workplace, asked: Asked, moved: Moved) -> tuple[Tensors, Ma
 def _named(asked: Asked, blob: Blob) -> Iterator[None]:
     """Say whose weights are lost with what the store does not have whole."""
     whose = f"the {asked.which} weights of {printable(asked.detail.line.name)}"
+    hint = f"qcqueue store verify, or --weights {asked.instead}" if asked.instead else "qcqueue store verify"
     try:
         yield
     except BlobMissing as exc:
-        raise BlobMissing(f"{whose} cannot be had: {exc}", hint="qcqueue store verify") from exc
+        raise BlobMissing(f"{whose} cannot be had: {exc}", hint=hint) from exc
     except CorruptionError as exc:
-        raise CheckpointDamaged(
-            f"{whose} are damaged in pack {blob.sha256[:12]}: {exc}", hint="qcqueue store verify"
-        ) from exc
+        raise CheckpointDamaged(f"{whose} are damaged in pack {blob.sha256[:12]}: {exc}", hint=hint) from exc

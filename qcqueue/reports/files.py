@@ -11,11 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from qcqueue.core.words import listed
 from qcqueue.errors import ExtraMissing
 from qcqueue.reports.charts.picture import Picture
-from qcqueue.reports.charts.png import to_pngs
+from qcqueue.reports.charts.png import drawing
 from qcqueue.reports.charts.standalone import standalone
 from qcqueue.reports.gallery.catalogue import pictures_of
+from qcqueue.reports.gallery.noted import notes_beside
 from qcqueue.reports.page.opening import heading_of
 from qcqueue.reports.page.page import report_page
 from qcqueue.reports.provenance import json_of, provenance_zip
@@ -46,18 +48,25 @@ def files_of(study: Study) -> Files:
     """Return every file of the report; the same study gives the same bytes."""
     findings = findings_of(study)
     tables, pictures = tables_of(findings), pictures_of(findings)
-    drawn = {picture.key: standalone(picture) for picture in pictures}
-    contents = dict(_texts(findings, tables, pictures))
-    contents |= {f"figures/{key}.svg": svg.encode() for key, svg in drawn.items()}
+    drawn = {picture.key: standalone(picture, foot=_foot(picture, findings)) for picture in pictures}
+    contents: dict[str, bytes] = {f"figures/{key}.svg": svg.encode() for key, svg in drawn.items()}
     lacks = None
-    try:
-        contents |= {f"figures/{key}.png": png for key, png in zip(drawn, to_pngs(drawn.values()), strict=True)}
-    except ExtraMissing as exc:
-        lacks = exc
+    with drawing(drawn.values()) as drawn_as_png:
+        contents |= _texts(findings, tables, pictures)
+        try:
+            contents |= {f"figures/{key}.png": png for key, png in zip(drawn, drawn_as_png(), strict=True)}
+        except ExtraMissing as exc:
+            lacks = exc
     document = document_of(findings, tables, title=heading_of(findings))
     contents[DOCUMENT] = json_of({**document, "files": sorted([*contents, DOCUMENT])})
     found = {PurePosixPath(name): content for name, content in contents.items()}
     return Files(contents=found, lacks=lacks, unread=findings.unread)
+
+
+def _foot(picture: Picture, findings: Findings) -> str:
+    """Say of a picture that stands alone which notes of the report belong to it."""
+    numbers = [str(number) for number in notes_beside(picture.key, findings)]
+    return f"See {'notes' if len(numbers) > 1 else 'note'} {listed(numbers)} of the report." if numbers else ""
 
 
 def _texts(findings: Findings, tables: Sequence[Table], pictures: Sequence[Picture]) -> Iterator[tuple[str, bytes]]:

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from qcqueue.core.records import EpochMetrics, EpochTiming, Identity
 from qcqueue.core.words import iso
 from qcqueue.queue.sessions import SessionLine
-from qcqueue.queue.values import DatasetLine, JobDetail
+from qcqueue.queue.values import DatasetLine, EpochLine, JobDetail
 from qcqueue.reports.quantities.findings import Findings
 
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
@@ -57,12 +58,23 @@ def _job(detail: JobDetail) -> Mapping[str, Any]:
         "spec": detail.spec.to_json(),
         "spec_sha256": detail.spec.digest,
         "dataset_sha256": detail.dataset_sha256,
-        "epochs": [asdict(epoch) | {"recorded_at": iso(epoch.recorded_at_s)} for epoch in detail.epochs],
+        "epochs": [_epoch(epoch) for epoch in detail.epochs],
         "attempts": [asdict(attempt) | {"started_at": iso(attempt.started_at_s)} for attempt in detail.attempts],
         "checkpoints": [asdict(checkpoint) for checkpoint in detail.checkpoints],
         "story": [asdict(line) | {"at": iso(line.at_s)} for line in detail.history],
         "result": detail.result.to_json() if detail.result else None,
         "predictions_sha256": detail.predictions_sha256,
+    }
+
+
+def _epoch(epoch: EpochLine) -> Mapping[str, Any]:
+    # Field by field, because `asdict` copies all it finds, and there are thousands.
+    return {
+        **{name: getattr(epoch, name) for name in ("attempt", "official", "lineage", "recorded_at_s")},
+        "metrics": {name: getattr(epoch.metrics, name) for name in EpochMetrics.__slots__},
+        "timing": {name: getattr(epoch.timing, name) for name in EpochTiming.__slots__},
+        "identity": {name: getattr(epoch.identity, name) for name in Identity.__slots__},
+        "recorded_at": iso(epoch.recorded_at_s),
     }
 
 

@@ -13,6 +13,7 @@ from qcqueue.app import fetch
 from qcqueue.app.fetch import Fetched, Kind, fetch_weights, load_model, usual_kind
 from qcqueue.app.weights import Which
 from qcqueue.app.workplace import Workplace
+from qcqueue.core.records import EpochMetrics
 from qcqueue.errors import BlobMissing, CheckpointDamaged, CorruptionError, DigestMismatch, ExtraMissing, UserError
 from qcqueue.exports.weights import read_weights
 from qcqueue.storage.base import Blob, Moved, silently
@@ -37,6 +38,23 @@ def run(place: Workplace) -> Run:
 
 def fetched(place: Workplace, folder: Path, which: Which = Which.BEST, job: str = "vgg16") -> Fetched:
     return fetch_weights(place, job, folder=folder, which=which, kind=Kind.SAFETENSORS)
+
+
+def unsaved_epoch(run: Run, *, loss: float) -> None:
+    """Train an epoch whose own save is lost."""
+    number = run.record.epochs_done + 1
+    metrics = EpochMetrics(epoch=number, loss=loss, accuracy=0.5, val_loss=loss, val_accuracy=0.5, learning_rate=1e-4)
+    run.record = run.record.with_epoch(metrics, patience=0)
+
+
+def lose_the_best(place: Workplace) -> None:
+    """Let the newest save not know its best model, like one of an older qcqueue."""
+    newest = "(SELECT max(id) FROM checkpoints)"
+    place.transact(lambda tx: tx.exec_driver_sql(f"DELETE FROM packs WHERE part = 'best' AND checkpoint_id = {newest}"))
+
+
+def name_of(name: str, *, study: str = "tiny", is_alone: bool = True) -> str:
+    return fetch.file_name(a_job(name, study=study), Which.BEST, Kind.H5, is_alone=is_alone)
 
 
 @contextmanager
@@ -100,6 +118,44 @@ def test_what_is_no_file_is_not_replaced_either(place: Workplace, run: Run, tmp_
     assert not (tmp_path / "nowhere").exists()
 
 
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_file_that_somebody_writes_at_this_moment_is_not_replaced(
+    place: Workplace, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
+) -> None:
+    run.epoch()
+    theirs = tmp_path / "vgg16.safetensors"
+    link, touch = Path.hardlink_to, Path.touch
+
+    def link_late(self: Path, target: Path) -> None:
+        if not has_links:
+            raise PermissionError(1, "this file system has no links")
+        theirs.write_text("theirs")
+        link(self, target)
+
+    def touch_late(self: Path, mode: int = 0o666, exist_ok: bool = True) -> None:
+        theirs.write_text("theirs")
+        touch(self, mode, exist_ok)
+
+    monkeypatch.setattr(Path, "hardlink_to", link_late)
+    monkeypatch.setattr(Path, "touch", touch_late)
+    with pytest.raises(UserError, match="is there already and holds something else"):
+        fetched(place, tmp_path)
+    assert theirs.read_text() == "theirs"
+
+
+def test_a_file_system_without_links_gets_the_file_as_well(
+    place: Workplace, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, target: Path) -> None:
+        raise PermissionError(1, "this file system has no links")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    run.epoch()
+    assert [fetched(place, tmp_path / "out").is_new for _ in range(2)] == [True, False]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["vgg16.safetensors"]
+    assert read_weights(tmp_path / "out" / "vgg16.safetensors").epoch == 1
+
+
 def test_an_unfinished_job_gives_what_is_saved_and_says_that_it_is_not_done(
     place: Workplace, run: Run, tmp_path: Path
 ) -> None:
@@ -121,13 +177,55 @@ def test_a_job_without_a_finished_epoch_has_no_weights_yet(place: Workplace, run
 def test_a_last_epoch_of_which_only_the_middle_of_the_next_is_kept_is_said_to_be_gone(
     place: Workplace, run: Run, tmp_path: Path
 ) -> None:
-    run.epoch().some_steps()
-    run.record = run.record.with_epoch(run.record.history[-1], patience=0)
+    run.epoch(loss=0.5)
+    unsaved_epoch(run, loss=0.9)
     run.some_steps().some_steps()
     with pytest.raises(UserError, match="its last epoch is not whole") as told:
         fetched(place, tmp_path, Which.LAST)
     assert str(told.value.hint).startswith("--weights best")
     assert fetched(place, tmp_path).weights.epoch == 1
+
+
+def test_a_last_epoch_that_is_the_best_is_whole_though_only_the_middle_of_the_next_is_kept(
+    place: Workplace, run: Run, tmp_path: Path
+) -> None:
+    run.epoch(loss=0.9).epoch(loss=0.5).some_steps().some_steps()
+    assert fetched(place, tmp_path, Which.LAST).weights.epoch == 2
+
+
+def test_a_best_epoch_that_is_not_kept_is_said_to_be_gone_and_no_older_one_takes_its_place(
+    place: Workplace, run: Run, tmp_path: Path
+) -> None:
+    run.epoch(loss=0.7).epoch(loss=0.9)
+    unsaved_epoch(run, loss=0.1)
+    run.states[3] = run.states[1]
+    run.some_steps()  # the save before this one still has epoch 1 as its best
+    lose_the_best(place)
+    with nothing_new_in(tmp_path), pytest.raises(UserError, match="which is epoch 3, are not kept any more") as told:
+        fetched(place, tmp_path)
+    assert told.value.hint == "qcqueue log tiny/vgg16"
+
+
+def test_where_the_best_epoch_is_not_kept_the_last_one_is_offered(place: Workplace, run: Run, tmp_path: Path) -> None:
+    run.epoch(loss=0.9).epoch(loss=0.5).epoch(loss=0.7).epoch(loss=0.8)
+    place.transact(lambda tx: tx.exec_driver_sql("DELETE FROM packs WHERE part = 'best'"))
+    with pytest.raises(UserError, match="which is epoch 2, are not kept any more") as told:
+        fetched(place, tmp_path)
+    assert told.value.hint == "--weights last, which are of epoch 4"
+    assert fetched(place, tmp_path, Which.LAST).weights.epoch == 4
+
+
+def test_an_epoch_of_a_run_that_was_given_up_is_not_taken_for_one_of_the_same_number(
+    place: Workplace, run: Run, tmp_path: Path
+) -> None:
+    before = run.record
+    run.epoch(loss=0.7)
+    run.record = before
+    unsaved_epoch(run, loss=0.6)
+    run.some_steps()
+    lose_the_best(place)
+    with pytest.raises(UserError, match="which is epoch 1, are not kept any more"):
+        fetched(place, tmp_path)
 
 
 @pytest.mark.parametrize("file", ["head", "m000", "f000"])
@@ -145,6 +243,18 @@ def test_a_damaged_pack_is_named(place: Workplace, run: Run, tmp_path: Path, fil
     assert f"the best weights of tiny/vgg16 are damaged in pack {blob.sha256[:12]}" in str(told.value)
     assert (told.value.exit_code, told.value.hint) == (5, "qcqueue store verify")
     assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize(("which", "other", "lost"), [(Which.BEST, "last", 1), (Which.LAST, "best", 2)])
+def test_where_one_epoch_is_damaged_the_other_is_offered(
+    place: Workplace, run: Run, tmp_path: Path, which: Which, other: str, lost: int
+) -> None:
+    run.epoch(loss=0.5).epoch(loss=0.9)
+    file_of(place, run.states[lost]["m000"]).write_bytes(b"rot")
+    with pytest.raises(CheckpointDamaged, match=f"the {which} weights of tiny/vgg16 are damaged") as told:
+        fetched(place, tmp_path, which)
+    assert told.value.hint == f"qcqueue store verify, or --weights {other}"
+    assert fetched(place, tmp_path, which.other).weights.epoch == 3 - lost
 
 
 def test_a_pack_that_is_gone_is_named(place: Workplace, run: Run, tmp_path: Path) -> None:
@@ -196,12 +306,31 @@ def test_fetching_changes_nothing_in_the_queue(place: Workplace, run: Run, tmp_p
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "..", ".", "a/b", "CON:", "-rf", "x" * 300, "\u202egnp", "naïve"])
 def test_no_name_of_a_job_leaves_the_folder_or_names_two_jobs_alike(name: str) -> None:
-    made = fetch.file_name(name, Which.BEST, Kind.H5)
-    assert Path(made).name == made
-    assert not made.startswith((".", "-"))
-    assert made.isascii()
-    assert len(made) < 100
-    assert made != fetch.file_name(f"{name} ", Which.BEST, Kind.H5)
+    for is_alone in (True, False):
+        made = name_of(name, is_alone=is_alone)
+        assert Path(made).name == made
+        assert not made.startswith((".", "-"))
+        assert made.isascii()
+        assert len(made) < 180
+        assert made != name_of(f"{name} ", is_alone=is_alone)
+        assert made != name_of(name, study="other", is_alone=False)
+
+
+@pytest.mark.parametrize("device", ["con", "nul", "aux", "prn", "com1", "lpt9"])
+def test_what_windows_takes_for_a_device_is_never_before_the_first_dot(device: str) -> None:
+    assert name_of(device).startswith(f"{device}_.")
+    assert name_of("vgg16", study=device, is_alone=False).startswith(f"{device}_.vgg16.")
+
+
+def test_two_jobs_of_one_name_are_two_files_and_neither_is_another_study_with_a_longer_name(tmp_path: Path) -> None:
+    twice = an_empty_house(tmp_path / "house").queue
+    for study, epoch_loss in (("a", 0.5), ("b", 0.25)):
+        put(twice, a_job("vgg16", study=study))
+        Run.of(twice, f"{study}/vgg16").epoch(loss=epoch_loss)
+    brought = [fetched(twice, tmp_path / "out", job=job) for job in ("a/vgg16", "b/vgg16")]
+    assert [it.path.name for it in brought] == ["a.vgg16.safetensors", "b.vgg16.safetensors"]
+    assert [read_weights(it.path).spec.study for it in brought] == ["a", "b"]
+    assert name_of("b-c", study="a", is_alone=False) != name_of("c", study="a-b", is_alone=False)
 
 
 def test_a_folder_that_cannot_be_one_is_named(place: Workplace, run: Run, tmp_path: Path) -> None:

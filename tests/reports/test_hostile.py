@@ -33,7 +33,7 @@ TEXT_COMMANDS = {
     *("\\textasciigrave", "\\textquotesingle", "\\times", "\\geq", "\\leq", "\\asteriskcentered"),
     *(f"\\{sign}" for sign in "{}$&#%_"),
 }
-LINKS = re.compile(r"#[a-z]+(?:-[a-z0-9]+)*|data:image/png;base64,[A-Za-z0-9+/]+=*")
+LINKS = re.compile(r"#[a-z]+(?:-[a-z0-9]+)*|data:image/(?:png|jpeg);base64,[A-Za-z0-9+/]+=*")
 FORGING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 

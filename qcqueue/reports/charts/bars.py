@@ -30,11 +30,11 @@ class Kind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One bar. pieces are amounts on the scale in the order of the kinds, None where one was not measured."""
+    """One bar. pieces are amounts on the scale in the order of the kinds."""
 
     label: str
     said: str
-    pieces: tuple[float | None, ...]
+    pieces: tuple[float, ...]
     piece_titles: tuple[str, ...]
 
 
@@ -88,7 +88,7 @@ def _bar(bars: Bars, bar: Bar, top: float) -> Markup:
 def _pieces(bars: Bars, bar: Bar, top: float) -> Iterator[Markup]:
     begin = 0.0
     for kind, amount, title in zip(bars.kinds, bar.pieces, bar.piece_titles, strict=True):
-        if amount is None or not math.isfinite(amount) or amount <= 0:
+        if not math.isfinite(amount) or amount <= 0:
             continue
         left, right = across(bars.x, begin), across(bars.x, begin + amount)
         begin += amount

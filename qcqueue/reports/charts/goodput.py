@@ -12,7 +12,6 @@ from qcqueue.core.words import duration, listed, percent
 from qcqueue.reports.charts.bars import Bar, Bars, Kind, draw
 from qcqueue.reports.charts.picture import Picture
 from qcqueue.reports.charts.scales import parts
-from qcqueue.reports.markup import Markup, tag
 from qcqueue.reports.palette import paint, tint
 
 
@@ -47,11 +46,11 @@ GROUPS = (
 )
 
 
-def goodput_figure(rows: Sequence[tuple[str, Goodput]], *, key: str = "goodput") -> Picture:
-    """Return the bars with the key to their colours; `key` is unique on the page."""
+def goodput_figure(rows: Sequence[tuple[str, Goodput]]) -> Picture:
+    """Return the bars with the key to their colours."""
     return draw(
         Bars(
-            key=key,
+            key="held-time",
             title="Where held time went, in percent of it",
             description=_description(rows),
             x_name="held time (%)",
@@ -81,7 +80,8 @@ def _bar(name: str, goodput: Goodput) -> Bar:
         f"{group.name}: {share_said(share)}, {duration(value)}"
         for group, share, value in zip(GROUPS, shares, seconds, strict=True)
     ]
-    return Bar(label=name, said=_goodput_said(goodput), pieces=tuple(shares), piece_titles=tuple(titles))
+    pieces = tuple(share or 0.0 for share in shares)
+    return Bar(label=name, said=_goodput_said(goodput), pieces=pieces, piece_titles=tuple(titles))
 
 
 def share_said(share: float | None) -> str:
@@ -89,10 +89,6 @@ def share_said(share: float | None) -> str:
     if share == 0:
         return "0"
     return "< 0.1 %" if share is not None and share < 0.0005 else percent(share)
-
-
-def swatch(group: Group) -> Markup:
-    return tag("span", class_="swatch", style=f"background:{group.paint}", aria_hidden="true")
 
 
 def _detail(group: Group) -> str:

@@ -43,10 +43,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intervals:
-    """What to draw. names are those of the estimates of each row; interval says what the lines are.
-
-    reference is a value to compare with, such as 0 for differences.
-    """
+    """What to draw. names are those of the estimates of each row; interval says what the lines are."""
 
     key: str
     title: str
@@ -56,7 +53,6 @@ class Intervals:
     names: tuple[str, ...]
     interval: str
     rows: tuple[Row, ...]
-    reference: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +99,10 @@ def _axis(chart: Intervals, frame: _Frame, top: float, bottom: float) -> Markup:
         )
         for tick in chart.x.ticks
     ]
-    reference = None
-    if chart.reference is not None:
-        at = frame.across(chart.reference)
-        reference = rule(at, top, at, bottom, "axis")
     middle = (LEFT + frame.right) / 2
     half = width_of(chart.x.called(chart.x_name), bold=True) / 2
     name = words(chart.x.called(chart.x_name), max(middle, half + 2), bottom + 30, anchor="middle", class_="name")
-    return tag("g", ticks, reference, name)
+    return tag("g", ticks, name)
 
 
 def _row(row: Row, frame: _Frame, top: float) -> Markup:
@@ -126,18 +118,23 @@ def _lane(estimate: Estimate, paint: str, frame: _Frame, y: float, *, hollow: bo
     if estimate.value is None or not math.isfinite(estimate.value):
         return [said]
     at = frame.across(estimate.value)
-    ends = [_end(bound, frame, y, paint, is_low) for is_low, bound in ((True, estimate.low), (False, estimate.high))]
+    ends = [
+        _end(bound, frame, at, y, paint, is_low) for is_low, bound in ((True, estimate.low), (False, estimate.high))
+    ]
     line = rule(ends[0][0], y, ends[1][0], y, "mark", style=f"stroke:{paint}")
     return [line, ends[0][1], ends[1][1], dot(at, y, DOT, paint, hollow=hollow, title=estimate.said), said]
 
 
-def _end(bound: float | None, frame: _Frame, y: float, paint: str, is_low: bool) -> tuple[float, Markup]:
+def _end(bound: float | None, frame: _Frame, dot_x: float, y: float, paint: str, is_low: bool) -> tuple[float, Markup]:
     """Return where the line ends and its sign: a cap at a bound, an arrow where there is none."""
     stroke = f"stroke:{paint}"
     if bound is not None and math.isfinite(bound):
         at = frame.across(bound)
         return at, rule(at, y - CAP, at, y + CAP, "mark", style=stroke)
     at = frame.across(frame.x.low if is_low else frame.x.high)
+    if abs(at - dot_x) < DOT + ARROW:
+        # A value at the very edge would hide the arrow, so that it points on from the dot.
+        at = dot_x - DOT - ARROW if is_low else dot_x + DOT + ARROW
     back = ARROW if is_low else -ARROW
     head = f"M{number(at + back)} {number(y - CAP)}L{number(at)} {number(y)}L{number(at + back)} {number(y + CAP)}"
     return at, tag("path", d=head, class_="mark", style=stroke)

@@ -7,11 +7,12 @@ breaks a curve and is never bridged.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from qcqueue.reports.charts.lettering import LABEL_SIZE, shortened, width_of
+from qcqueue.reports.charts.lettering import LABEL_SIZE, shortened, width_of, wrapped
 from qcqueue.reports.charts.picture import Picture, picture
 from qcqueue.reports.charts.scales import Scale
-from qcqueue.reports.charts.shapes import Entry, dot, key, number, rule, words
+from qcqueue.reports.charts.shapes import Entry, dot, key, number, rule, tick_label, words
 from qcqueue.reports.markup import Content, Markup, tag
 
 WIDTH, HEIGHT = 400, 256
@@ -20,20 +21,17 @@ LABEL_GAP, LEADER = 14, 14
 MOST_LABEL_ROOM = 150
 MOST_DOTS = 15
 SEAM_LABEL_GAP = 24
+NAME_LINE, NAME_GAP, MOST_NAME_ROOM = 14, 6, 90
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One curve; points are (x, value). paint is a CSS colour, dash an SVG dash pattern.
-
-    A stepped curve keeps each value until the next: for what changes at once, such as the best so far.
-    """
+    """One curve; points are (x, value). paint is a CSS colour, dash an SVG dash pattern."""
 
     label: str
     points: tuple[tuple[float, float], ...]
     paint: str
     dash: str | None = None
-    is_stepped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,21 +86,24 @@ class _Frame:
 def draw(chart: Chart) -> Picture:
     """Return the chart; it is as high as its labels need."""
     drawn = [line for line in chart.lines if _finite(line)]
+    rings = [ring for ring in chart.rings if math.isfinite(ring.y)]
     bottom = max(HEIGHT - BOTTOM, TOP + LABEL_GAP * (len(drawn) - 1))
     frame = _Frame(chart.x, chart.y, WIDTH - _label_room(drawn), bottom)
-    signs, signs_height = key(list(_signs(chart)), left=2, top=bottom + BOTTOM + 4, right=WIDTH)
+    names = _names(frame)
+    foot = _foot(frame, names)
+    signs, signs_height = key(list(_signs(rings, chart.seams)), left=2, top=foot + 4, right=WIDTH)
     return picture(
         chart.key,
         chart.title,
         chart.description,
-        _grid(frame, chart.x.called(chart.x_name), chart.y.called(chart.y_name)),
+        _grid(frame, chart.x.called(chart.x_name), chart.y.called(chart.y_name), names),
         [_seam(frame, seam, named) for seam, named in _named_seams(frame, chart.seams)],
         [_curve(frame, line) for line in drawn],
-        [_ring(frame, ring) for ring in chart.rings if math.isfinite(ring.y)],
+        [_ring(frame, ring) for ring in rings],
         _labels(frame, drawn),
         signs,
         width=WIDTH,
-        height=bottom + BOTTOM + (signs_height + 8 if signs else 0),
+        height=foot + (signs_height + 8 if signs else 0),
     )
 
 
@@ -130,15 +131,27 @@ def _label_room(lines: Sequence[Line]) -> float:
     return LEADER + 8 + min(longest, MOST_LABEL_ROOM)
 
 
-def _signs(chart: Chart) -> Iterator[Entry]:
+def _signs(rings: Sequence[Ring], seams: Sequence[Seam]) -> Iterator[Entry]:
     """Yield what the signs in the chart mean; a picture may be shown without its page."""
-    if chart.rings:
+    if rings:
         yield Entry(sign=tag("circle", r=4.5, class_="ring", style="stroke:var(--quiet)"), name="best epoch")
-    if chart.seams:
+    if seams:
         yield Entry(sign=rule(0, -6, 0, 6, "seam"), name="another attempt takes over")
 
 
-def _grid(frame: _Frame, x_name: str, y_name: str) -> Markup:
+def _names(frame: _Frame) -> list[list[str]]:
+    """Return the lines of each label below the chart: two where a level has a name too long for one."""
+    places = [frame.across(tick.value) for tick in frame.x.ticks]
+    room = min((right - left for left, right in pairwise(places)), default=MOST_NAME_ROOM) - NAME_GAP
+    return [wrapped(tick.label, min(room, MOST_NAME_ROOM), most=2) for tick in frame.x.ticks]
+
+
+def _foot(frame: _Frame, names: Sequence[Sequence[str]]) -> float:
+    """Return where the axis with its names ends."""
+    return frame.bottom + BOTTOM + NAME_LINE * (max(map(len, names)) - 1)
+
+
+def _grid(frame: _Frame, x_name: str, y_name: str, names: Sequence[Sequence[str]]) -> Markup:
     across = [
         (
             rule(LEFT, frame.down(tick.value), frame.right, frame.down(tick.value), "grid"),
@@ -149,16 +162,19 @@ def _grid(frame: _Frame, x_name: str, y_name: str) -> Markup:
     along = [
         (
             rule(frame.across(tick.value), frame.bottom, frame.across(tick.value), frame.bottom + 4, "axis"),
-            words(shortened(tick.label, 90), frame.across(tick.value), frame.bottom + 16, anchor="middle"),
+            [
+                tick_label(line, frame.across(tick.value), frame.bottom + 16 + NAME_LINE * place, width=WIDTH)
+                for place, line in enumerate(lines)
+            ],
         )
-        for tick in frame.x.ticks
+        for tick, lines in zip(frame.x.ticks, names, strict=True)
     ]
     return tag(
         "g",
         across,
         rule(LEFT, frame.bottom, frame.right, frame.bottom, "axis"),
         along,
-        words(x_name, (LEFT + frame.right) / 2, frame.bottom + 33, anchor="middle", class_="name"),
+        words(x_name, (LEFT + frame.right) / 2, _foot(frame, names) - 5, anchor="middle", class_="name"),
         words(y_name, 2, 12, class_="name"),
     )
 
@@ -182,7 +198,7 @@ def _seam(frame: _Frame, seam: Seam, named: bool) -> Markup:
 
 def _curve(frame: _Frame, line: Line) -> Markup:
     stretches = [[(frame.across(x), frame.down(y)) for x, y in stretch] for stretch in _stretches(line.points)]
-    joined = ["M" + _joined(stretch, line.is_stepped) for stretch in stretches if len(stretch) > 1]
+    joined = ["M" + "L".join(f"{x:g} {y:g}" for x, y in stretch) for stretch in stretches if len(stretch) > 1]
     stroke = f"stroke:{line.paint}"
     path = tag("path", d="".join(joined), class_="curve", style=stroke, stroke_dasharray=line.dash)
     # Few points are measurements one wants to see; many would only thicken the line.
@@ -200,13 +216,6 @@ def _stretches(points: Sequence[tuple[float, float]]) -> Iterator[list[tuple[flo
         elif stretch:
             yield stretch
             stretch = []
-
-
-def _joined(places: Sequence[tuple[float, float]], is_stepped: bool) -> str:
-    first, *others = (f"{x:g} {y:g}" for x, y in places)
-    if is_stepped:
-        return first + "".join(f"H{x:g}V{y:g}" for x, y in places[1:])
-    return "L".join([first, *others])
 
 
 def _ring(frame: _Frame, ring: Ring) -> Markup:

@@ -1,7 +1,8 @@
 """SVG files as PNG, through resvg; the only module that knows it. The same file gives the same bytes on one machine."""
 
+import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -26,11 +27,15 @@ def to_png(svg: str, *, scale: float = 2) -> bytes:
     return _drawn(svg, scale)
 
 
-def to_pngs(svgs: Iterable[str]) -> list[bytes]:
-    """Return several as PNG, in their order. Raises as `to_png`."""
-    # Most of a report's time goes here, and resvg lets other threads run meanwhile.
+@contextlib.contextmanager
+def drawing(svgs: Iterable[str]) -> Iterator[Callable[[], list[bytes]]]:
+    """Begin to draw several and yield what waits for them, in their order. Raises as `to_png`.
+
+    Most of a report's time goes here, and resvg lets other threads run meanwhile.
+    """
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return list(threads.map(to_png, svgs))
+        begun = [threads.submit(to_png, svg) for svg in svgs]
+        yield lambda: [it.result() for it in begun]
 
 
 @cache

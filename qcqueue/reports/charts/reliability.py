@@ -31,12 +31,12 @@ class Bin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """One model. ece is the expected calibration error, 0..1; None: no predictions."""
+    """One model. ece is the expected calibration error, 0..1."""
 
     label: str
     paint: str
     bins: tuple[Bin, ...]
-    ece: float | None
+    ece: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,9 +145,7 @@ def _bin(one: Bin, square: _Square, paint: str, most: int) -> Markup:
 
 def _said(panel: Panel, square: _Square) -> list[Markup]:
     """Return the numbers in the upper left, where a dot would mean more right than sure by half."""
-    ece = "no predictions" if panel.ece is None else f"ECE {100 * panel.ece:.1f} %"
-    images = sum(one.count for one in panel.bins)
-    lines = [ece] if panel.ece is None else [ece, f"{images:,} images"]
+    lines = [f"ECE {100 * panel.ece:.1f} %", f"{sum(one.count for one in panel.bins):,} images"]
     x, y = square.left + 6, square.top + LABEL_SIZE + 3
     return [
         words(line, x, y + 14 * place, class_="strong over" if place == 0 else "over")

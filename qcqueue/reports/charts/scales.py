@@ -1,9 +1,9 @@
 """Axes: from the range of some data to a scale with ticks a person would have chosen.
 
 `counted` is for epochs (whole numbers from 1), `measured` for losses (logarithmic where an early spike would flatten
-all that follows), `shares` for accuracies, which never leave 0 to 100 %, `differences` for what lies around 0, `spent`
-for time that passed, `named` for levels that have names, and `parts` for a whole. All are pure and take any finite
-data, a single value included.
+all that follows), `shares` for accuracies, which never leave 0 to 100 %, `spent` for time that passed, `named` for
+levels that have names, and `parts` for a whole. All are pure and take any data, a single value included; what is not
+finite has no place on a scale, so it has no say in its ends.
 """
 
 import math
@@ -15,6 +15,7 @@ from qcqueue.core.words import DAY_S, HOUR_S, MINUTE_S
 
 SPIKE = 10.0
 MOST_TICKS_OF_A_LOG = 10
+LONG_NUMBER, MOST_DIGITS = 1e5, 5
 _UNITS = (("days", DAY_S), ("h", HOUR_S), ("min", MINUTE_S), ("s", 1))
 
 
@@ -55,27 +56,22 @@ def counted(last: int) -> Scale:
 
 
 def measured(values: Sequence[float]) -> Scale:
-    """Return a scale for losses that holds all `values`, from 0 where that costs little room."""
-    low, high = _range(values)
-    if low > 0 and high > SPIKE * median(values):
+    """Return a scale for losses that holds all finite `values`, from 0 where that costs little room."""
+    finite = [value for value in values if math.isfinite(value)]
+    low, high = _range(finite)
+    if low > 0 and finite and high > SPIKE * median(finite):
         return _logarithmic(low, high)
-    return _linear(0.0 if 0 <= low < 0.4 * high else low, high, label=lambda value, digits: f"{value:,.{digits}f}")
+    return _linear(0.0 if 0 <= low < 0.4 * high else low, high, label=_loss)
 
 
 def shares(values: Sequence[float]) -> Scale:
-    """Return a scale for accuracies that holds all `values` and nothing below 0 or above 1, labelled in percent."""
-    low, high = _range(values)
+    """Return a scale for accuracies that holds all finite `values` and nothing beyond 0..1, labelled in percent."""
+    low, high = _range([value for value in values if math.isfinite(value)])
     if high - low < 0.04:
         # A hundredth of a percent blown up to the height of a chart would look like a difference.
         low, high = low - 0.02, high + 0.02
     low, high = max(0.0, min(low, 0.96)), min(1.0, max(high, 0.04))
     return _linear(low, high, most=1.0, label=lambda value, digits: f"{100 * value:.{max(0, digits - 2)}f}")
-
-
-def differences(values: Sequence[float]) -> Scale:
-    """Return a scale for differences of shares that holds all `values` and 0, labelled in percentage points."""
-    low, high = _range([0.0, *values])
-    return _linear(low, high, label=lambda value, digits: _signed(100 * value, max(0, digits - 2)))
 
 
 def spent(last_s: float) -> Scale:
@@ -116,11 +112,9 @@ def _linear(low: float, high: float, *, label: Callable[[float, int], str], most
     return Scale(low=first * step, high=last * step, ticks=ticks)
 
 
-def _signed(value: float, digits: int) -> str:
-    text = f"{abs(value):,.{digits}f}"
-    if not text.strip("0.,"):
-        return text
-    return f"+{text}" if value > 0 else f"−{text}"
+def _loss(value: float, digits: int) -> str:
+    # A run that diverges, or one that has learnt all by heart, has losses of more digits than there is room for.
+    return f"{value:g}" if abs(value) >= LONG_NUMBER or digits > MOST_DIGITS else f"{value:,.{digits}f}"
 
 
 def _logarithmic(low: float, high: float) -> Scale:
@@ -132,7 +126,7 @@ def _logarithmic(low: float, high: float) -> Scale:
     if len(shown) > MOST_TICKS_OF_A_LOG:
         powers = [rung for rung in shown if f"{rung:e}".startswith("1.0")]
         shown = powers[:: math.ceil(len(powers) / MOST_TICKS_OF_A_LOG)]
-    ticks = tuple(Tick(value=rung, label=f"{rung:,g}" if rung < 1e5 else f"{rung:.0e}") for rung in shown)
+    ticks = tuple(Tick(value=rung, label=f"{rung:,g}" if rung < LONG_NUMBER else f"{rung:.0e}") for rung in shown)
     return Scale(low=bottom, high=top, ticks=ticks, logarithmic=True)
 
 

@@ -13,13 +13,18 @@ from qcqueue.reports.palette import LIGHT, resolved
 
 MARGIN = 12
 HEAD_SIZE, HEAD_LINE = 13.5, 18
+FOOT_LINE = 18
 
 
-def standalone(picture: Picture, colours: Mapping[str, str] = LIGHT) -> str:
-    """Return a complete SVG file in UTF-8 with the title of the picture above it; colours are `LIGHT` or `DARK`."""
+def standalone(picture: Picture, colours: Mapping[str, str] = LIGHT, *, foot: str = "") -> str:
+    """Return a complete SVG file in UTF-8 with the title of the picture above it and a line below, where there is one.
+
+    colours are `LIGHT` or `DARK`.
+    """
     title = wrapped(picture.title, picture.width, most=2, size=HEAD_SIZE, bold=True)
     head = HEAD_LINE * len(title) + 8
-    width, height = picture.width + 2 * MARGIN, picture.height + head + 2 * MARGIN
+    below = FOOT_LINE if foot else 0
+    width, height = picture.width + 2 * MARGIN, picture.height + head + below + 2 * MARGIN
     opening, inside = picture.svg.removesuffix("</svg>").split(">", 1)
     assert opening.startswith("<svg"), "a picture is one svg element"
     sheet = f"{rules(FILE_FONT)}svg .head {{ font-weight: 600; font-size: {HEAD_SIZE}px; fill: var(--ink); }}\n"
@@ -32,6 +37,7 @@ def standalone(picture: Picture, colours: Mapping[str, str] = LIGHT) -> str:
             for place, line in enumerate(title)
         ],
         Markup(inside),
+        tag("text", foot, x=0, y=f"{picture.height + FOOT_LINE - 4:g}") if foot else None,
         xmlns="http://www.w3.org/2000/svg",
         width=f"{width:g}",
         height=f"{height:g}",

@@ -45,11 +45,12 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """A stretch in which there was no machine to be had: a cool-off."""
+class Gap:
+    """A stretch without a machine, whatever the reason; said tells it to whoever points at it."""
 
     start_s: float
     end_s: float
+    said: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +60,12 @@ class JobRow:
     label: str
     paint: str
     blocks: tuple[Block, ...]
-    said: str = ""
+    said: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """What to draw; all blocks and spans lie between start_s and end_s, seconds since 1970."""
+    """What to draw; all blocks and gaps lie between start_s and end_s, seconds since 1970."""
 
     key: str
     title: str
@@ -72,9 +73,9 @@ class Timeline:
     start_s: float
     end_s: float
     sessions: tuple[Block, ...]
-    cool_offs: tuple[Span, ...]
+    sessions_said: str
+    gaps: tuple[Gap, ...]
     jobs: tuple[JobRow, ...]
-    sessions_said: str = ""
 
 
 def draw(chart: Timeline) -> Picture:
@@ -90,7 +91,7 @@ def draw(chart: Timeline) -> Picture:
         chart.description,
         signs,
         _axis(x, chart, top + BLOCK_TOP - 4, bottom),
-        [_cool_off(span, x, top + BLOCK_TOP) for span in chart.cool_offs],
+        [_gap(gap, x, top + BLOCK_TOP) for gap in chart.gaps],
         [_row(row, x, top + ROW_HEIGHT * place) for place, row in enumerate((sessions, *chart.jobs))],
         width=WIDTH,
         height=bottom + BOTTOM,
@@ -108,8 +109,8 @@ def _signs(chart: Timeline) -> Iterator[Entry]:
         yield Entry(sign=_stroke(0, 0), name=Ending.DECIDED)
     if Ending.OPEN in endings:
         yield Entry(sign=_arrow(-2, 0), name=Ending.OPEN)
-    if chart.cool_offs:
-        yield Entry(sign=rule(-5.5, 0, 5.5, 0, "ideal"), name="cool-off")
+    if chart.gaps:
+        yield Entry(sign=rule(-5.5, 0, 5.5, 0, "ideal"), name="no machine")
 
 
 def _axis(x: Scale, chart: Timeline, top: float, bottom: float) -> Markup:
@@ -158,11 +159,11 @@ def _ends(blocks: Sequence[Block], x: Scale, y: float) -> list[Content]:
     return shown
 
 
-def _cool_off(span: Span, x: Scale, y: float) -> Markup:
-    left, right = _across(x, span.start_s), _across(x, span.end_s)
+def _gap(gap: Gap, x: Scale, y: float) -> Markup:
+    left, right = _across(x, gap.start_s), _across(x, gap.end_s)
     middle = y + BLOCK_HEIGHT / 2
-    said = duration(span.end_s - span.start_s)
-    title = tag("title", f"cool-off, {said}")
+    said = duration(gap.end_s - gap.start_s)
+    title = tag("title", gap.said)
     centre, half = (left + right) / 2, width_of(said, size=SMALL_SIZE) / 2 + 2
     if right - left < 2 * half + 12:
         return tag("g", title, rule(left, middle, right, middle, "ideal"))

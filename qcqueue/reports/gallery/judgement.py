@@ -8,24 +8,24 @@ from qcqueue.reports.charts import heatmap, intervals, profiles, reliability
 from qcqueue.reports.charts.picture import Picture
 from qcqueue.reports.charts.scales import shares
 from qcqueue.reports.palette import dash, paint
-from qcqueue.reports.quantities.comparison import CONFIDENCE, Accuracy, Pair
+from qcqueue.reports.quantities.comparison import CHANCE, LEVEL, Accuracy, Pair
 from qcqueue.reports.quantities.figures import ModelFigures
 from qcqueue.reports.quantities.findings import Findings
+from qcqueue.reports.quantities.judged import SPLITS
 from qcqueue.reports.quantities.severity import BySeverity
-from qcqueue.reports.tables.judgements import SEVERITIES
+from qcqueue.reports.tables.judgements import SEVERITIES, points, probability
 
-_SPLITS = ("validation", "test")
-_LEVEL = f"{100 * CONFIDENCE:g} %"
-SURE = 1 - CONFIDENCE
-"""A pair whose corrected p value is below this differs by more than luck."""
+MOST_PAIRED = 20
+"""Of more models than this nobody can read a matrix of pairs; the table of pairs has them all."""
 
 
 def judgement_pictures(findings: Findings) -> Iterator[Picture]:
     """Yield what compares models: all at their best epoch."""
     places = {model.name: place for place, model in enumerate(findings.models)}
-    if findings.comparisons["test", "best"].accuracies:
+    compared = findings.comparisons["test", "best"]
+    if compared.accuracies:
         yield _accuracies(findings)
-    if findings.comparisons["test", "best"].pairs:
+    if compared.pairs and len(compared.accuracies) <= MOST_PAIRED:
         yield _pairs(findings)
     if findings.calibrations["test", "best"]:
         yield _reliability(findings, places)
@@ -34,39 +34,36 @@ def judgement_pictures(findings: Findings) -> Iterator[Picture]:
 
 
 def confusions_of(model: ModelFigures, place: int) -> Iterator[Picture]:
-    """Yield one model's confusion matrices, in validation and test, at its best and last epoch."""
-    if model.result is None:
-        return
-    appraisals = {"best": model.result.best, "last": model.result.last}
-    for which, appraisal in appraisals.items():
-        if which == "last" and appraisal.epoch == model.result.best.epoch:
-            continue
-        for split, evaluation in (("validation", appraisal.validation), ("test", appraisal.test)):
-            yield _confusion(model, place, which, appraisal.epoch, split, evaluation)
+    """Yield one model's confusion matrices at its best epoch, in validation and test; the last is in the tables."""
+    if model.result:
+        best = model.result.best
+        for split, evaluation in (("validation", best.validation), ("test", best.test)):
+            yield _confusion(model, place, best.epoch, split, evaluation)
 
 
 def _accuracies(findings: Findings) -> Picture:
-    by_split = {split: {it.job: it for it in findings.comparisons[split, "best"].accuracies} for split in _SPLITS}
+    by_split = {split: {it.job: it for it in findings.comparisons[split, "best"].accuracies} for split in SPLITS}
     rows = tuple(
         intervals.Row(
             label=model.label,
             paint=paint(place),
-            estimates=tuple(_estimate(by_split[split].get(model.name)) for split in _SPLITS),
+            estimates=tuple(_estimate(by_split[split].get(model.name)) for split in SPLITS),
         )
         for place, model in enumerate(findings.models)
         if model.name in by_split["test"]
     )
     ends = [end for row in rows for one in row.estimates for end in (one.value, one.low, one.high) if end is not None]
+    has_bounds = any(it.interval.is_bound for found in by_split.values() for it in found.values())
     said = listed([f"{row.label} {row.estimates[1].said}" for row in rows])
     return intervals.draw(
         intervals.Intervals(
             key="accuracy-intervals",
-            title=f"Accuracy at the best epoch, with {_LEVEL} intervals",
+            title=f"Accuracy at the best epoch, with {LEVEL} intervals",
             description=f"Validation and test, one row a model. Test: {said}.",
             x_name="accuracy (%)",
             x=shares(ends),
-            names=_SPLITS,
-            interval=f"{_LEVEL} interval",
+            names=tuple(SPLITS),
+            interval=f"{LEVEL} interval" + (" (arrow: known on one side)" if has_bounds else ""),
             rows=rows,
         )
     )
@@ -75,9 +72,24 @@ def _accuracies(findings: Findings) -> Picture:
 def _estimate(found: Accuracy | None) -> intervals.Estimate:
     if found is None:
         return intervals.Estimate(value=None, low=None, high=None, said="not evaluated")
+    low, high = _ends(found)
+    return intervals.Estimate(
+        value=found.value, low=low, high=high, said=f"{100 * found.value:.1f} ({_between(low, high)})"
+    )
+
+
+def _ends(found: Accuracy) -> tuple[float | None, float | None]:
+    """Return both ends of an interval; of a bound, which is one-sided, only the one that is known."""
     low, high = found.interval.low, found.interval.high
-    said = f"{100 * found.value:.1f} ({100 * low:.1f} to {100 * high:.1f})"
-    return intervals.Estimate(value=found.value, low=low, high=high, said=said)
+    if not found.interval.is_bound:
+        return low, high
+    return (low, None) if found.right else (None, high)
+
+
+def _between(low: float | None, high: float | None) -> str:
+    if high is None:
+        return f"at least {100 * (low or 0.0):.1f}"
+    return f"at most {100 * high:.1f}" if low is None else f"{100 * low:.1f} to {100 * high:.1f}"
 
 
 def _pairs(findings: Findings) -> Picture:
@@ -86,13 +98,13 @@ def _pairs(findings: Findings) -> Picture:
     labels = tuple(it.label for it in comparison.accuracies)
     found = {(it.first, it.second): it for it in comparison.pairs}
     widest = max(abs(it.difference) for it in comparison.pairs) or 1.0
-    sure = [it for it in comparison.pairs if it.p_adjusted < SURE]
+    sure = [it for it in comparison.pairs if it.p_adjusted < CHANCE]
     return heatmap.draw(
         heatmap.Heatmap(
             key="pairs",
             title="Test accuracy of the row minus that of the column, in points, with McNemar's p",
             description=f"{len(sure)} of {len(comparison.pairs)} pairs differ by more than luck would "
-            f"(p below {SURE:g} after Holm's correction); the values stand in the table of pairs.",
+            f"(p below {CHANCE:g} after Holm's correction); the values stand in the table of pairs.",
             row_names=labels,
             column_names=labels,
             cells=tuple(tuple(_pair_cell(found, row, column, widest) for column in names) for row in names),
@@ -105,17 +117,17 @@ def _pair_cell(found: dict[tuple[str, str], Pair], row: str, column: str, widest
     if pair is None:
         return heatmap.Cell(share=None, text="")
     difference = sign * pair.difference
-    p = "p < 0.001" if pair.p_adjusted < 0.001 else f"p {pair.p_adjusted:.3f}"
-    text = f"{100 * difference:+.1f}".replace("-", "\u2212") if difference else "0.0"
-    return heatmap.Cell(share=difference / widest, text=text, detail=p)
+    # The title says that they are points.
+    text = points(difference).removesuffix(" points")
+    return heatmap.Cell(share=difference / widest, text=text, detail=f"p {probability(pair.p_adjusted)}")
 
 
-def _confusion(model: ModelFigures, place: int, which: str, epoch: int, split: str, evaluation: Evaluation) -> Picture:
+def _confusion(model: ModelFigures, place: int, epoch: int, split: str, evaluation: Evaluation) -> Picture:
     classes = tuple(evaluation.per_class)
     return heatmap.draw(
         heatmap.Heatmap(
-            key=f"model-{place + 1:02d}-confusion-{split}-{which}",
-            title=f"{model.label}: confusion in {split}, {which} epoch {epoch}",
+            key=f"model-{place + 1:02d}-confusion-{split}",
+            title=f"{model.label}: confusion in {split}, best epoch {epoch}",
             description=f"{percent(evaluation.accuracy)} of the images are on the diagonal.",
             row_names=classes,
             column_names=classes,

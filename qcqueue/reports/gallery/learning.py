@@ -1,5 +1,6 @@
 """How models learned: curves over epochs, of all models and of each alone, and over minutes of training."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from qcqueue.core.words import MINUTE_S, count, listed, percent
@@ -106,5 +107,10 @@ def _of_one(model: ModelFigures, place: int, quantity: str) -> Picture:
 
 
 def _ends(points: Sequence[tuple[int, float]], *, is_share: bool) -> str:
-    first, last = (percent(value) if is_share else f"{value:.4g}" for value in (points[0][1], points[-1][1]))
-    return f"Validation goes from {first} to {last}."
+    finite = [value for _, value in points if math.isfinite(value)]
+    if not finite:
+        return "No epoch has a finite number in validation."
+    first, last = (percent(value) if is_share else f"{value:.4g}" for value in (finite[0], finite[-1]))
+    missing = len(points) - len(finite)
+    said = f"; {count(missing, 'epoch')} without a finite number" if missing else ""
+    return f"Validation goes from {first} to {last}{said}."

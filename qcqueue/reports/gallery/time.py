@@ -14,7 +14,7 @@ from qcqueue.reports.palette import paint, tint
 from qcqueue.reports.quantities.correlation import Correlation, Cost
 from qcqueue.reports.quantities.findings import Findings
 from qcqueue.reports.quantities.spending import Purpose, Spending
-from qcqueue.reports.quantities.timeline import AttemptSpan, End, SessionSpan
+from qcqueue.reports.quantities.timeline import AttemptSpan, End, Gap, SessionSpan
 
 _KINDS = {
     Purpose.USEFUL: bars.Kind(name="train", paint=paint(2)),
@@ -39,7 +39,7 @@ def time_pictures(findings: Findings) -> Iterator[Picture]:
     if known:
         yield _total_time(known)
     if held := held_time_of(findings):
-        yield goodput_figure(held, key="held-time")
+        yield goodput_figure(held)
     if any(cell.coefficient is not None for row in findings.correlation.rows for cell in row):
         yield _correlation(findings)
 
@@ -77,9 +77,9 @@ def _timeline(findings: Findings) -> Picture:
             start_s=min(it.began_s for it in line.sessions),
             end_s=max(it.ended_s for it in line.sessions),
             sessions=tuple(_session(it) for it in line.sessions),
-            cool_offs=tuple(timeline.Span(start_s=it.began_s, end_s=it.ended_s) for it in line.gaps),
-            jobs=tuple(rows),
             sessions_said=sessions_said,
+            gaps=tuple(map(_gap, line.gaps)),
+            jobs=tuple(rows),
         )
     )
 
@@ -87,6 +87,11 @@ def _timeline(findings: Findings) -> Picture:
 def _session(it: SessionSpan) -> timeline.Block:
     said = f"{it.host}, {duration(it.ended_s - it.began_s)}, {it.said or it.end.replace('_', ' ')}"
     return timeline.Block(start_s=it.began_s, end_s=it.ended_s, ending=_ENDINGS[it.end], said=said)
+
+
+def _gap(it: Gap) -> timeline.Gap:
+    after = " after a kill" if it.follows is End.KILLED else ""
+    return timeline.Gap(start_s=it.began_s, end_s=it.ended_s, said=f"no machine{after}, {duration(it.seconds)}")
 
 
 def _attempt(it: AttemptSpan) -> timeline.Block:

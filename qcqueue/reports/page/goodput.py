@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from qcqueue.core.goodput import MEANINGS, Goodput
 from qcqueue.core.words import UNKNOWN, duration, percent
-from qcqueue.reports.charts.goodput import GROUPS, share_said, swatch
+from qcqueue.reports.charts.goodput import GROUPS, share_said
 from qcqueue.reports.markup import Content, Markup, tag
-from qcqueue.reports.page.tables import scrolling
+from qcqueue.reports.page.tables import scrolling, swatch
 
 
 def goodput_table(rows: Sequence[tuple[str, Goodput]]) -> Markup:
@@ -14,7 +14,7 @@ def goodput_table(rows: Sequence[tuple[str, Goodput]]) -> Markup:
     upper = [
         tag(
             "th",
-            swatch(group),
+            swatch(group.paint),
             group.name.capitalize(),
             scope="col" if len(group.parts) == 1 else "colgroup",
             rowspan=2 if len(group.parts) == 1 else None,

@@ -3,13 +3,14 @@
 import base64
 
 from qcqueue.core.words import count, percent
-from qcqueue.datasets.thumbnails import as_png
+from qcqueue.datasets.thumbnails import thumbnail
 from qcqueue.reports.markup import Content, Markup, tag
 from qcqueue.reports.page.shown import Shown
 from qcqueue.reports.page.tables import swatch
+from qcqueue.reports.palette import paint
 from qcqueue.reports.quantities.misjudged import Guess, MisjudgedImage
 
-LONGEST_SIDE_PX = 128
+LONGEST_SIDE_PX = 96
 
 
 def misjudged_images(shown: Shown) -> Content:
@@ -44,16 +45,17 @@ def _mistake(shown: Shown, image: MisjudgedImage, guess: Guess) -> Markup:
 def _picture(shown: Shown, image: MisjudgedImage) -> Markup:
     """Return the image itself, which the page carries."""
     pixels = shown.findings.study.images[image.dataset_sha256].images[image.place]
-    encoded = base64.b64encode(as_png(pixels, longest_side=LONGEST_SIDE_PX)).decode()
+    small = thumbnail(pixels, longest_side=LONGEST_SIDE_PX)
+    source = f"data:{small.media_type};base64,{base64.b64encode(small.content).decode()}"
     height, width = pixels.shape[:2]
-    return tag("img", src=f"data:image/png;base64,{encoded}", alt=f"image {image.name}", width=width, height=height)
+    return tag("img", src=source, alt=f"image {image.name}", width=width, height=height)
 
 
 def _image(shown: Shown, image: MisjudgedImage) -> Markup:
     said = [
         tag(
             "li",
-            swatch(shown.places[guess.job]),
+            swatch(paint(shown.places[guess.job])),
             f"{guess.label}: ",
             tag("span", guess.guess, class_="right" if guess.is_right else "wrong"),
             ", ",

@@ -20,10 +20,10 @@ _TOLD_ELSEWHERE = frozenset({"enqueued", "moved", "claimed", "interrupted", "sto
 
 def model_article(shown: Shown, model: ModelFigures, place: int) -> Markup:
     """Return the part of the page that is about one model."""
-    notes = shown.findings.notes
+    noted = marks(shown.findings.notes, Quantity.ACCURACY, job=model.name)
     return tag(
         "article",
-        tag("h3", swatch(place), model.label, marks(notes, Quantity.ACCURACY, job=model.name), id=f"model-{place}"),
+        tag("h3", swatch(paint(place)), model.label, noted, id=f"model-{place}"),
         tag("p", _settings(model), class_="quiet"),
         _curves(shown, model, place),
         _matrices(model),

@@ -84,7 +84,7 @@ summary:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 .whole, .scroll .whole { white-space: nowrap; }
 .scroll.wide > svg { min-width: var(--least); }
 .images { display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); gap: 16px 20px; margin: 12px 0; }
-.images img { width: 128px; height: auto; image-rendering: pixelated; border-radius: 4px; background: var(--raised); }
+.images img { width: 128px; height: auto; border-radius: 4px; background: var(--raised); }
 .images figcaption { font-weight: 400; font-size: 0.85rem; margin: 6px 0 0; }
 .images ul { list-style: none; padding: 0; margin: 4px 0 0; } .images .detail { overflow-wrap: anywhere; }
 .right { color: var(--good); } .wrong { color: var(--bad); font-weight: 600; }

@@ -31,8 +31,8 @@ def scrolling(caption: str, *content: Content, class_: str | None = None) -> Mar
     )
 
 
-def swatch(index: int) -> Markup:
-    return tag("span", class_="swatch", style=f"background:{paint(index)}", aria_hidden="true")
+def swatch(colour: str) -> Markup:
+    return tag("span", class_="swatch", style=f"background:{colour}", aria_hidden="true")
 
 
 def marks(notes: Sequence[Note], about: Quantity | None, *, job: str | None) -> Content:
@@ -62,7 +62,7 @@ def _row_head(table: Table, row: Sequence[Value], places: Mapping[str, int], *, 
         return tag("th", words, scope="row", class_="text")
     return tag(
         "th",
-        swatch(places[job]),
+        swatch(paint(places[job])),
         words,
         None if words == job else tag("span", job, class_="detail"),
         scope="row" if rows == 1 else "rowgroup",

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from qcqueue.reports.markup import visible
@@ -10,8 +11,8 @@ from qcqueue.reports.quantities.honesty import Note
 from qcqueue.reports.tables.table import Marked, Table, Value
 
 # What a spreadsheet takes for the beginning of a formula. Some separate cells by a semicolon, whatever the file says.
-_SIGNS = "=+@\\-\uff1d\uff0b\uff0d\uff20"
-_FORMULA = re.compile(rf"(^|;)(?=[\s'\"]*[{_SIGNS}])")
+_SIGNS = tuple("=+-@")
+_SEPARATOR = re.compile("([;\u037e\ufe54\uff1b])")
 
 
 def to_csv(table: Table, notes: Sequence[Note]) -> str:
@@ -35,4 +36,13 @@ def _cell(value: Value) -> str:
 
 def harmless(text: str) -> str:
     """Return text on one line that no spreadsheet reads as a formula: an apostrophe before it says that it is text."""
-    return _FORMULA.sub(r"\1'", " ".join(visible(text).split()))
+    cells = _SEPARATOR.split(" ".join(visible(text).split()))
+    return "".join(f"'{cell}" if _is_formula(cell) else cell for cell in cells)
+
+
+def _is_formula(cell: str) -> bool:
+    """Return whether a cell begins with a sign, in whatever form, behind what is not seen or is skipped."""
+    # Decomposed, a sign of any width is the plain one, also where it would melt into another with what follows it.
+    plain = unicodedata.normalize("NFKD", cell)
+    seen = "".join(character for character in plain if unicodedata.category(character) != "Cf")
+    return seen.lstrip(" '\"").startswith(_SIGNS)

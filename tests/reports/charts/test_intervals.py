@@ -16,7 +16,7 @@ def an_estimate(value: float | None = 0.5, low: float | None = 0.25, high: float
     return Estimate(value=value, low=low, high=high, said="said")
 
 
-def drawn(*estimates: Estimate, reference: float | None = None) -> ElementTree.Element:
+def drawn(*estimates: Estimate) -> ElementTree.Element:
     return parse(
         draw(
             Intervals(
@@ -28,7 +28,6 @@ def drawn(*estimates: Estimate, reference: float | None = None) -> ElementTree.E
                 names=("validation", "test"),
                 interval="95 % interval",
                 rows=(Row(label="vgg16", paint="var(--model-1)", estimates=estimates),),
-                reference=reference,
             )
         )
     )
@@ -80,7 +79,10 @@ def test_what_was_not_measured_is_only_said(missing: float | None) -> None:
     assert "said" in [word.text for word in words_of(svg)]
 
 
-def test_a_reference_is_drawn_at_its_value() -> None:
-    svg = drawn(an_estimate(), reference=0.5)
-    [line] = [line for line in plotted(svg, "line") if line.attrib["class"] == "axis"]
-    assert share(svg, number_of(line, "x1")) == pytest.approx(0.5, abs=1e-3)
+@pytest.mark.parametrize(("value", "low", "high"), [(1.0, 0.9, None), (0.0, None, 0.1)])
+def test_a_value_at_the_edge_does_not_hide_the_arrow(value: float, low: float | None, high: float | None) -> None:
+    svg = drawn(an_estimate(value=value, low=low, high=high))
+    [arrow], [dot] = plotted(svg, "path"), plotted(svg, "circle")
+    reach = [abs(x - number_of(dot, "cx")) for x, _ in path_points(arrow.attrib["d"])]
+    assert min(reach) >= number_of(dot, "r")
+    assert reach[1] == max(reach)

@@ -9,7 +9,7 @@ import pytest
 
 from qcqueue.reports.charts.lines import BOTTOM, HEIGHT, TOP, WIDTH, Chart, Line, Ring, Seam, draw, spread
 from qcqueue.reports.charts.scales import counted, measured, spent
-from tests.reports.charts.parsed import number_of, parse, path_points, plotted, words_of
+from tests.reports.charts.parsed import number_of, parse, plotted, words_of
 
 
 def a_chart(count: int, *, label: str = "validation", seams: tuple[Seam, ...] = ()) -> Chart:
@@ -106,15 +106,6 @@ def test_spread(wanted: list[float], placed: list[float]) -> None:
     assert spread(wanted, gap=10, low=0, high=100) == placed
 
 
-def test_a_stepped_curve_keeps_each_value_until_the_next() -> None:
-    line = Line(label="best", points=((1, 1.5), (2, 1.0)), paint="var(--model-0)", is_stepped=True)
-    [curve] = curves(drawn(replace(a_chart(2), lines=(line,))))
-    (first, high), (second, level), (last, low) = path_points(curve.attrib["d"])
-    assert level == high
-    assert second == last > first
-    assert low > high
-
-
 def test_what_is_not_finite_breaks_a_curve() -> None:
     points = ((1, 1.5), (2, 1.4), (3, math.nan), (4, 1.2), (5, 1.1))
     [curve] = curves(drawn(replace(a_chart(5), lines=(Line(label="loss", points=points, paint="var(--model-0)"),))))
@@ -136,5 +127,13 @@ def test_points_lie_where_their_values_say() -> None:
 def test_signs_are_explained_in_the_picture_only_where_they_occur() -> None:
     said = [word.text for word in words_of(drawn(a_chart(3, seams=(Seam(at=1.5, label="#2"),))))]
     assert {"best epoch", "another attempt takes over"} <= set(said)
-    bare = [word.text for word in words_of(drawn(replace(a_chart(3), rings=())))]
-    assert not {"best epoch", "another attempt takes over"} & set(bare)
+    for rings in ((), (Ring(x=1, y=math.nan, paint="var(--model-0)"),)):
+        bare = [word.text for word in words_of(drawn(replace(a_chart(3), rings=rings)))]
+        assert not {"best epoch", "another attempt takes over"} & set(bare)
+
+
+def test_a_chart_of_nothing_that_is_a_number_has_its_axes_and_no_curve() -> None:
+    line = Line(label="loss", points=((1, math.nan), (2, math.inf)), paint="var(--model-0)")
+    svg = drawn(replace(a_chart(2), y=measured([y for _, y in line.points]), lines=(line,), rings=()))
+    assert not curves(svg)
+    assert "loss" in [word.text for word in words_of(svg)]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from qcqueue.errors import ExtraMissing
 from qcqueue.reports.charts import png
-from qcqueue.reports.charts.png import to_png, to_pngs
+from qcqueue.reports.charts.png import drawing, to_png
 from qcqueue.reports.charts.standalone import standalone
 from qcqueue.reports.palette import DARK, LIGHT
 from tests.reports.charts.gallery import SIX, confusion, curves
@@ -66,7 +66,8 @@ def test_the_same_file_gives_the_same_bytes() -> None:
 
 def test_several_are_drawn_in_their_order() -> None:
     files = [standalone(confusion(("good", "fair"))), standalone(curves(SIX, epochs=3))]
-    assert to_pngs(files) == [to_png(file) for file in files]
+    with drawing(files) as drawn:
+        assert drawn() == [to_png(file) for file in files]
 
 
 def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from qcqueue.reports.charts.scales import shares
 from tests.reports.charts.parsed import number_of, parse, plotted, words_of
 
 
-def drawn(*values: float | None) -> ElementTree.Element:
+def drawn(*values: float | None, first: str = "none") -> ElementTree.Element:
     return parse(
         draw(
             Profiles(
@@ -16,7 +16,7 @@ def drawn(*values: float | None) -> ElementTree.Element:
                 title="title",
                 description="description",
                 levels_name="severity",
-                levels=("none", "1", "2", "3"),
+                levels=(first, "1", "2", "3"),
                 y_name="accuracy (%)",
                 y=shares([0.0, 1.0]),
                 profiles=(Profile(label="vgg16", paint="var(--model-1)", values=values),),
@@ -44,6 +44,12 @@ def test_a_level_without_a_value_is_not_bridged() -> None:
     assert curve.count("M") == 1
     assert curve.count("L") == 1
     assert len(plotted(drawn(0.9, 0.8, None, 0.5), "circle")) == 3
+
+
+def test_a_level_with_a_long_name_has_it_on_two_lines() -> None:
+    said = [word.text for word in words_of(drawn(0.9, 0.8, 0.7, 0.6, first="none or unknown"))]
+    assert "none or" in said
+    assert "unknown" in said
 
 
 def test_a_model_without_any_value_is_not_drawn() -> None:

@@ -9,7 +9,7 @@ from qcqueue.reports.charts.reliability import LARGEST_DOT, Bin, Panel, Reliabil
 from tests.reports.charts.parsed import number_of, parse, path_points, plotted, words_of
 
 
-def drawn(*bins: Bin, ece: float | None = 0.043) -> ElementTree.Element:
+def drawn(*bins: Bin, ece: float = 0.043) -> ElementTree.Element:
     panel = Panel(label="vgg16", paint="var(--model-1)", bins=bins, ece=ece)
     return parse(draw(Reliability(key="a", title="title", description="description", panels=(panel,))))
 
@@ -53,8 +53,3 @@ def test_a_bin_without_an_accuracy_is_not_drawn(empty: Bin) -> None:
 def test_the_error_and_the_images_are_written_in_the_picture() -> None:
     said = [word.text for word in words_of(drawn(Bin(confidence=0.9, accuracy=0.7, count=1_234)))]
     assert {"ECE 4.3 %", "1,234 images", "sure (%)", "right (%)"} <= set(said)
-
-
-def test_a_model_without_predictions_says_so() -> None:
-    said = [word.text for word in words_of(drawn(ece=None))]
-    assert "no predictions" in said

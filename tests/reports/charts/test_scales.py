@@ -1,10 +1,12 @@
-"""Axes hold their data, carry ticks a person would choose, and bear any finite input."""
+"""Axes hold their data, carry ticks a person would choose, and bear any input."""
+
+import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qcqueue.reports.charts.scales import Scale, counted, differences, measured, named, nice_step, parts, shares, spent
+from qcqueue.reports.charts.scales import Scale, counted, measured, named, nice_step, parts, shares, spent
 
 losses = st.lists(st.floats(0, 1e6, allow_subnormal=False), min_size=1, max_size=30)
 some_shares = st.lists(st.floats(0, 1), min_size=1, max_size=30)
@@ -114,10 +116,23 @@ def test_times_always_fit(last_s: float) -> None:
         _holds(spent(last_s), [0, last_s])
 
 
-def test_differences_bear_their_sign_and_hold_nothing() -> None:
-    assert labels(differences([-0.03, 0.05])) == ["−4", "−2", "0", "+2", "+4", "+6"]
-    assert labels(differences([0.0]))[0].startswith("−")
-    _holds(differences([0.01, 0.02]), [0, 0.01, 0.02])
+def mixed(numbers: st.SearchStrategy[float]) -> st.SearchStrategy[list[float]]:
+    return st.lists(numbers | st.sampled_from([math.nan, math.inf, -math.inf]), max_size=20)
+
+
+@given(mixed(st.floats(0, width=32)))
+def test_losses_that_are_no_numbers_leave_an_axis_to_the_others(values: list[float]) -> None:
+    _holds(measured(values), [value for value in values if math.isfinite(value)])
+
+
+@given(mixed(st.floats(0, 1)))
+def test_accuracies_that_are_no_numbers_leave_an_axis_to_the_others(values: list[float]) -> None:
+    _holds(shares(values), [value for value in values if math.isfinite(value)])
+
+
+@pytest.mark.parametrize("values", [[3e38, math.inf], [1e30, 3e30], [1e-12, 2e-12], [5.0, 2e7, 4e7]])
+def test_the_loss_of_a_run_that_diverged_is_told_in_few_characters(values: list[float]) -> None:
+    assert max(map(len, labels(measured(values)))) <= 7
 
 
 def test_named_levels_are_evenly_apart_and_one_stands_in_the_middle() -> None:

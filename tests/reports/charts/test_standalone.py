@@ -68,3 +68,12 @@ def test_the_same_picture_gives_the_same_bytes() -> None:
 
 def a_picture(title: str = "title") -> Picture:
     return picture("a", title, "description", tag("circle", r=4), width=400, height=100)
+
+
+def test_a_line_below_the_picture_stands_within_the_file() -> None:
+    [one, *_] = every_picture(SIX)
+    plain, noted = (ElementTree.fromstring(standalone(one, foot=foot).encode()) for foot in ("", "See note 3 of it."))
+    _, top, _, height = (float(value) for value in noted.attrib["viewBox"].split())
+    [line] = [text for text in noted.iter(f"{SVG}text") if text.text == "See note 3 of it."]
+    assert float(line.attrib["y"]) < top + height
+    assert height > float(plain.attrib["viewBox"].split()[3])

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import pytest
 
 from qcqueue.core.words import DAY_S, HOUR_S, MINUTE_S
-from qcqueue.reports.charts.timeline import LEAST_WIDTH, LEFT, RIGHT, Block, Ending, JobRow, Span, Timeline, draw
+from qcqueue.reports.charts.timeline import LEAST_WIDTH, LEFT, RIGHT, Block, Ending, Gap, JobRow, Timeline, draw
 from tests.reports.charts.parsed import number_of, parse, plotted, words_of
 from tests.reports.studies import START_S
 
@@ -14,7 +14,7 @@ def a_block(start_s: float, end_s: float, ending: Ending = Ending.DECIDED) -> Bl
     return Block(start_s=START_S + start_s, end_s=START_S + end_s, ending=ending, said="session 1")
 
 
-def drawn(*sessions: Block, lasted_s: float = 1000.0, cool_offs: tuple[Span, ...] = ()) -> ElementTree.Element:
+def drawn(*sessions: Block, lasted_s: float = 1000.0, gaps: tuple[Gap, ...] = ()) -> ElementTree.Element:
     return parse(
         draw(
             Timeline(
@@ -24,8 +24,9 @@ def drawn(*sessions: Block, lasted_s: float = 1000.0, cool_offs: tuple[Span, ...
                 start_s=START_S,
                 end_s=START_S + lasted_s,
                 sessions=sessions,
-                cool_offs=cool_offs,
-                jobs=(JobRow(label="vgg16", paint="var(--model-1)", blocks=sessions),),
+                sessions_said="",
+                gaps=gaps,
+                jobs=(JobRow(label="vgg16", paint="var(--model-1)", blocks=sessions, said=""),),
             )
         )
     )
@@ -53,7 +54,7 @@ def test_a_block_of_minutes_in_weeks_can_be_seen_and_begins_where_it_began() -> 
 def test_only_signs_that_occur_are_in_the_key(ending: Ending) -> None:
     said = [word.text for word in words_of(drawn(a_block(0, 10, ending)))]
     assert [sign for sign in Ending if sign in said] == [ending]
-    assert "cool-off" not in said
+    assert "no machine" not in said
 
 
 def test_a_kill_is_a_cross_at_the_end_of_its_block() -> None:
@@ -64,12 +65,22 @@ def test_a_kill_is_a_cross_at_the_end_of_its_block() -> None:
     assert crosses[0].attrib["d"].startswith(f"M{middle - 2.6:g} ")
 
 
-def test_a_cool_off_says_how_long_it_was_where_there_is_room() -> None:
-    roomy = drawn(a_block(0, 10), lasted_s=1000, cool_offs=(Span(start_s=START_S, end_s=START_S + 900),))
-    narrow = drawn(a_block(0, 10), lasted_s=1000, cool_offs=(Span(start_s=START_S, end_s=START_S + 60),))
+def a_gap(lasted_s: float) -> Gap:
+    return Gap(start_s=START_S, end_s=START_S + lasted_s, said="no machine after a kill")
+
+
+def test_a_gap_says_how_long_it_was_where_there_is_room() -> None:
+    roomy = drawn(a_block(0, 10), lasted_s=1000, gaps=(a_gap(900),))
+    narrow = drawn(a_block(0, 10), lasted_s=1000, gaps=(a_gap(60),))
     assert "15 min 00 s" in [word.text for word in words_of(roomy)]
     assert "1 min 00 s" not in [word.text for word in words_of(narrow)]
     assert [line.attrib["class"] for line in plotted(narrow, "line")].count("ideal") == 1
+
+
+def test_a_gap_is_called_what_it_is_and_says_the_rest_to_whoever_points_at_it() -> None:
+    svg = drawn(a_block(0, 10), gaps=(a_gap(900),))
+    assert "no machine" in [word.text for word in words_of(svg)]
+    assert "no machine after a kill" in [title.text for title in svg.iter("title")]
 
 
 def test_its_axis_names_the_days_and_their_zone() -> None:
