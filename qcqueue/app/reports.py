@@ -28,7 +28,7 @@ from qcqueue.queue.queries import job_detail
 from qcqueue.queue.sessions import SessionLine, session_lines
 from qcqueue.queue.values import DatasetLine, JobDetail
 from qcqueue.reports.study import Probabilities, Proof, Study
-from qcqueue.reports.write import Written, write_report
+from qcqueue.reports.write import Written, check_folder, write_report
 from qcqueue.storage.base import Blob
 from qcqueue.worker.restore import fetch_once
 
@@ -39,6 +39,7 @@ def report_on(
     workplace: Workplace, *, folder: Path, certificates: Sequence[Certificate], narrate: Callable[[str], None]
 ) -> Written:
     """Write the report of the whole queue as `folder`. Raises: UserError."""
+    check_folder(folder)
     return write_report(read_study(workplace, certificates=certificates, narrate=narrate), folder=folder)
 
 

@@ -38,9 +38,7 @@ def write_report(study: Study, *, folder: Path) -> Written:
 
     Raises: UserError: the folder cannot be written, or holds something that is no report.
     """
-    with _translated(folder):
-        target = folder.resolve()
-        _refuse_what_is_not_ours(folder, target)
+    target = check_folder(folder)
     files = files_of(study)
     with _translated(folder):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -52,6 +50,14 @@ def write_report(study: Study, *, folder: Path) -> Written:
         finally:
             shutil.rmtree(made, ignore_errors=True)
     return Written(page=folder / PAGE, lacks=files.lacks, unread=files.unread)
+
+
+def check_folder(folder: Path) -> Path:
+    """Return where a report would be written. Raises: UserError: as `write_report`, before any work is done."""
+    with _translated(folder):
+        target = folder.resolve()
+        _refuse_what_is_not_ours(folder, target)
+    return target
 
 
 def _refuse_what_is_not_ours(folder: Path, target: Path) -> None:

@@ -23,7 +23,7 @@ from qcqueue.training.order import splitmix64
 # Never change what a step is: what was measured before could not be compared with what is measured then.
 BATCH, SIDE_PX, CHANNELS = 32, 64, 32
 RATE = 0.01
-LASTS_S = 0.5
+LASTS_S = 0.25
 LEAST_STEPS = 5
 
 

@@ -12,11 +12,17 @@ import pytest
 
 from qcqueue.errors import UserError
 from qcqueue.reports.files import files_of
+from qcqueue.reports.study import Study
 from qcqueue.reports.write import write_report
 from tests.reports.quantities.answers import an_answered_study
-from tests.reports.studies import a_dataset, a_proof, the_study
+from tests.reports.studies import a_dataset, a_job, a_proof, a_spec, epochs_of, the_study
 
 DISK_FULL = OSError(28, "No space left on device")
+
+
+def a_small_study() -> Study:
+    """One job, so that there is little to draw."""
+    return the_study([a_job(a_spec(epochs=2), epochs_of(2))])
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -86,7 +92,7 @@ def test_a_half_written_report_never_appears(tmp_path: Path, monkeypatch: pytest
     with monkeypatch.context() as patched:
         patched.setattr(broken, fail)
         with pytest.raises(UserError, match="No space left on device"):
-            write_report(the_study(), folder=tmp_path / "report")
+            write_report(a_small_study(), folder=tmp_path / "report")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -104,7 +110,7 @@ def test_an_earlier_report_stays_whole(tmp_path: Path, monkeypatch: pytest.Monke
     with monkeypatch.context() as patched:
         patched.setattr("pathlib.Path.rename", cut)
         with pytest.raises(KeyboardInterrupt):
-            write_report(the_study(), folder=tmp_path / "report")
+            write_report(a_small_study(), folder=tmp_path / "report")
     assert contents(tmp_path / "report") == before
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
@@ -112,10 +118,10 @@ def test_an_earlier_report_stays_whole(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_kill_at_any_moment_leaves_the_earlier_report_or_the_new_one(tmp_path: Path) -> None:
     folder = tmp_path / "report"
     before = contents(write_report(the_study([]), folder=folder).page.parent)
-    after = {str(name): content for name, content in files_of(the_study()).contents.items()}
+    after = {str(name): content for name, content in files_of(a_small_study()).contents.items()}
     program = (
         "import sys; from pathlib import Path; from qcqueue.reports.write import write_report;"
-        "from tests.reports.studies import the_study; study = the_study(); print('begins', flush=True);"
+        "from tests.reports.test_write import a_small_study; study = a_small_study(); print('begins', flush=True);"
         "write_report(study, folder=Path(sys.argv[1]))"
     )
     writer = subprocess.Popen([sys.executable, "-c", program, str(folder)], stdout=subprocess.PIPE, text=True)
@@ -133,14 +139,14 @@ def test_a_kill_at_any_moment_leaves_the_earlier_report_or_the_new_one(tmp_path:
 def test_a_folder_that_holds_anything_else_is_left_alone(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("mine")
     with pytest.raises(UserError, match="a report gets a folder of its own") as refused:
-        write_report(the_study(), folder=tmp_path)
+        write_report(a_small_study(), folder=tmp_path)
     assert name in str(refused.value)
     assert contents(tmp_path) == {name: b"mine"}
 
 
 @pytest.mark.parametrize("name", ["figures/mine.png", "tables/mine.csv", "figures/deep/er.svg"])
 def test_what_was_laid_into_an_earlier_report_is_not_lost(tmp_path: Path, name: str) -> None:
-    folder = write_report(the_study(), folder=tmp_path / "report").page.parent
+    folder = write_report(a_small_study(), folder=tmp_path / "report").page.parent
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("mine")
     before = contents(folder)
@@ -152,7 +158,7 @@ def test_what_was_laid_into_an_earlier_report_is_not_lost(tmp_path: Path, name: 
 def test_a_page_of_an_older_qcqueue_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "report").mkdir()
     (tmp_path / "report" / "report.html").write_text("an older one")
-    page = write_report(the_study(), folder=tmp_path / "report").page
+    page = write_report(a_small_study(), folder=tmp_path / "report").page
     assert "an older one" not in page.read_text(encoding="utf-8")
 
 

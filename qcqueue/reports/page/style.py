@@ -94,7 +94,7 @@ summary:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
   th, td { padding: 6px 8px; } .model .detail { display: none; }
 }
 @media print {
-  .scroll .whole { white-space: normal; }
+  .scroll .whole { white-space: normal; } .scroll.wide > svg { min-width: 0; }
   :root { /*printed*/color-scheme: light; }
   html { font-size: 11px; } body { font-size: 1rem; } main { max-width: none; padding: 0; }
   /* A browser shrinks all that it prints until the widest table fits, so tables wrap to fit. */
