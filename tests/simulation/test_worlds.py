@@ -11,7 +11,7 @@ from qcqueue.testing.chance import Fault
 from qcqueue.testing.invariants import INVARIANTS
 from qcqueue.testing.simulate import live
 
-CHUNKS = 20
+CHUNKS = 12
 WORLDS_A_CHUNK = 25
 
 # Worlds that fail when one of these, each once true of the real code, is put back.
