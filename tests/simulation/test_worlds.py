@@ -1,4 +1,4 @@
-"""Five hundred worlds, each with its own trouble, and nothing wrong in any of them."""
+"""Three hundred worlds, each with its own trouble, and nothing wrong in any of them."""
 
 import json
 import os

@@ -4,6 +4,7 @@ import functools
 import io
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import resvg_py
@@ -11,7 +12,7 @@ from PIL import Image
 
 from qcqueue.errors import ExtraMissing
 from qcqueue.reports.charts import png
-from qcqueue.reports.charts.png import drawing, to_png
+from qcqueue.reports.charts.png import FEWEST_A_HAND, drawing, to_png
 from qcqueue.reports.charts.standalone import standalone
 from qcqueue.reports.palette import DARK, LIGHT
 from tests.reports.charts.gallery import SIX, confusion, curves
@@ -66,6 +67,19 @@ def test_the_same_file_gives_the_same_bytes() -> None:
 
 def test_several_are_drawn_in_their_order() -> None:
     files = [standalone(confusion(("good", "fair"))), standalone(curves(SIX, epochs=3))]
+    with drawing(files) as drawn:
+        assert drawn() == [to_png(file) for file in files]
+
+
+@pytest.mark.parametrize(
+    "python", [sys.executable, "/bin/false"], ids=["by processes", "here, where none can be begun"]
+)
+def test_many_are_drawn_in_their_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, python: str) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('what lies about was imported')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr("sys.executable", python)
+    files = [standalone(confusion(("good", "fair"), model=place % 6)) for place in range(2 * FEWEST_A_HAND + 1)]
     with drawing(files) as drawn:
         assert drawn() == [to_png(file) for file in files]
 
