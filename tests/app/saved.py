@@ -24,6 +24,22 @@ def stored(place: Workplace, text: str, *, owner: str = "") -> Blob:
         return place.store.put(path, title=text, owner=owner)
 
 
+def committed(place: Workplace, held: Claim, item: attempts.Progress) -> attempts.Committed:
+    """Commit a save whose files are all in the store, as a session does."""
+    done = place.transact(
+        lambda tx: attempts.commit_progress(
+            tx,
+            held,
+            [item],
+            stored={blob.sha256 for blob in item.blobs},
+            keep=keep_last_two,
+            now_s=place.clock.now_s(),
+        )
+    )
+    assert not done.missing
+    return done
+
+
 @dataclass(slots=True)
 class Worker:
     """One session at work on one job. saves: what its kept checkpoints are made of, newest first."""
@@ -71,17 +87,7 @@ class Worker:
         item = attempts.Progress(
             state=State(head=head, packs=tuple(packs)), best=(best,), record=self.record, timing=TIMING
         )
-        done = self.place.transact(
-            lambda tx: attempts.commit_progress(
-                tx,
-                self.held,
-                [item],
-                stored={blob.sha256 for blob in item.blobs},
-                keep=keep_last_two,
-                now_s=self.place.clock.now_s(),
-            )
-        )
-        assert not done.missing
+        done = committed(self.place, self.held, item)
         self.saves.insert(0, item.blobs)
         for blob in () if forgets else done.retired:
             self.place.store.delete(blob)

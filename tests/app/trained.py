@@ -9,7 +9,6 @@ import numpy as np
 
 from qcqueue.app.workplace import Workplace
 from qcqueue.checkpoints.format import files_of, write_state
-from qcqueue.checkpoints.retention import keep_last_two
 from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
 from qcqueue.core.records import EpochMetrics, PartialEpoch, TrainingRecord, history_sha256
 from qcqueue.core.snapshot import Snapshot, Tensors
@@ -17,6 +16,7 @@ from qcqueue.queue import attempts
 from qcqueue.queue.values import Claim, State
 from qcqueue.storage.base import Blob
 from qcqueue.training.digests import weights_sha256
+from tests.app.saved import committed
 from tests.cli.queues import TIMING, take
 from tests.training.worlds import a_record
 
@@ -99,17 +99,7 @@ class Run:
             record=record,
             timing=TIMING if timing else None,
         )
-        done = self.place.transact(
-            lambda tx: attempts.commit_progress(
-                tx,
-                self.held,
-                [item],
-                stored={blob.sha256 for blob in item.blobs},
-                keep=keep_last_two,
-                now_s=self.place.clock.now_s(),
-            )
-        )
-        assert not done.missing
+        done = committed(self.place, self.held, item)
         for blob in done.retired:
             self.place.store.delete(blob)
 

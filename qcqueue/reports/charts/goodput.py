@@ -13,6 +13,7 @@ from qcqueue.reports.charts.bars import Bar, Bars, Kind, draw
 from qcqueue.reports.charts.picture import Picture
 from qcqueue.reports.charts.scales import parts
 from qcqueue.reports.palette import paint, tint
+from qcqueue.reports.quantities.spending import PURPOSES, Purpose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,17 +31,9 @@ class Group:
 GROUPS = (
     Group(name="train", parts=(Part.TRAIN,), paint=paint(2)),
     Group(name="validate", parts=(Part.VALIDATE,), paint=tint(paint(2), 0.5)),
-    Group(
-        name="start-up",
-        parts=(Part.BOOT, Part.INSTALL, Part.IMPORT, Part.DOWNLOAD, Part.DATA, Part.RESTORE, Part.COMPILE),
-        paint=paint(0),
-    ),
+    Group(name="start-up", parts=PURPOSES[Purpose.RESTART], paint=paint(0)),
     Group(name="stall", parts=(Part.STALL,), paint=paint(4)),
-    Group(
-        name="waiting",
-        parts=(Part.CONTENTION, Part.UPLOAD_TAIL, Part.IDLE, Part.RELEASE),
-        paint=tint(paint(7), 0.3),
-    ),
+    Group(name="waiting", parts=PURPOSES[Purpose.WAITING], paint=tint(paint(7), 0.3)),
     Group(name="lost", parts=(Part.LOST,), paint=paint(5)),
     Group(name="redone", parts=(Part.REDONE,), paint=paint(1)),
 )

@@ -93,8 +93,11 @@ def _interval(best: Accuracy) -> str:
 
 def _against(best: Accuracy, read: Sequence[Accuracy], comparison: Comparison) -> str:
     """Say which of the others the best is better than, and of which that may be luck."""
-    pairs = {frozenset((pair.first, pair.second)): pair for pair in comparison.pairs}
-    found = [(other, pairs.get(frozenset((best.job, other.job)))) for other in read if other.job != best.job]
+    found = [
+        (other, comparison.pair(best.job, other.job) or comparison.pair(other.job, best.job))
+        for other in read
+        if other.job != best.job
+    ]
     if not all(pair for _, pair in found):
         return "There are too many models to say of which of the others it is surely better."
     beaten = [other.label for other, pair in found if pair and pair.p_adjusted < CHANCE]

@@ -10,6 +10,7 @@ from qcqueue.reports.page.tables import html_table, marks
 from qcqueue.reports.quantities.honesty import Note, Quantity
 from qcqueue.reports.quantities.normalised import Normalised
 from qcqueue.reports.tables.judgements import shown_pair_table
+from qcqueue.reports.tables.table import Table
 
 
 def comparison(shown: Shown) -> Markup:
@@ -20,13 +21,13 @@ def comparison(shown: Shown) -> Markup:
         tag("h2", "Comparison"),
         shown.gallery("accuracy-intervals", "pairs"),
         shown.table("quality"),
-        shown.folded("Pair by pair, with intervals", _pairs(shown) if pairs.rows else None),
+        shown.folded("Pair by pair, with intervals", _pairs(shown, pairs) if pairs.rows else None),
         shown.folded("Every accuracy with its interval", shown.table("accuracy")),
         notes_list(shown.findings.notes),
     )
 
 
-def _pairs(shown: Shown) -> list[Content]:
+def _pairs(shown: Shown, table: Table) -> list[Content]:
     lead = (
         "Both models answered the same images, so only those count that one got right and the other wrong. McNemar's "
         "exact test asks how often luck alone would share them out so unevenly; Holm's correction allows for the "
@@ -34,7 +35,6 @@ def _pairs(shown: Shown) -> list[Content]:
         "pair alone. All of this is about these images and these trained models; it does not say what another seed "
         "would have trained."
     )
-    table = shown_pair_table(shown.findings)
     return [tag("p", lead), html_table(table, shown.findings.notes, shown.places)]
 
 
