@@ -1,8 +1,9 @@
 """Every quantity of a report, recomputed from raw predictions and epoch rows by other means than ours.
 
 The study is real: six models of the article, trained at toy size by `qcqueue demo`, killed again and again, and kept in
-`tests/golden` as its sessions left it. Nothing of qcqueue computes here: rows come from SQLite, answers from
-safetensors, numbers from numpy, scikit-learn and scipy; the report is what the command has written.
+`tests/golden` as its sessions left it. Nothing of qcqueue computes here, it only words a number as the page does: rows
+come from SQLite, answers from safetensors, numbers from numpy, scikit-learn and scipy; the report is what the command
+has written.
 """
 
 import csv
@@ -24,6 +25,8 @@ import pytest
 from safetensors.numpy import load_file
 from scipy.stats import binomtest  # type: ignore[import-untyped]
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
+
+from qcqueue.core.words import duration
 
 FINISHED = Path(__file__).parents[1] / "golden" / "six-models.zip"
 SPLITS = {"validation": 1, "test": 2}
@@ -85,6 +88,9 @@ class Report:
     """Of the page: rows of texts by the caption of the table."""
     pictures: Mapping[str, list[str]]
     """Of the page: the words in a picture by its title."""
+    matrices: list[list[list[str]]]
+    """Of the page: the rows of each confusion matrix, in the order of the page."""
+    page: str
 
     def rows(self, table: str) -> list[dict[str, str]]:
         with (self.folder / "tables" / f"{table}.csv").open(newline="", encoding="utf-8") as file:
@@ -162,9 +168,17 @@ def report(queue: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
         cwd=folder,
     )
     reader = Reader()
-    reader.feed((folder / "report" / "report.html").read_text(encoding="utf-8"))
+    page = (folder / "report" / "report.html").read_text(encoding="utf-8")
+    reader.feed(page)
     document = json.loads((folder / "report" / "report.json").read_text(encoding="utf-8"))
-    return Report(folder=folder / "report", document=document, tables=reader.tables, pictures=reader.pictures)
+    return Report(
+        folder=folder / "report",
+        document=document,
+        tables=reader.tables,
+        pictures=reader.pictures,
+        matrices=reader.matrices,
+        page=page,
+    )
 
 
 class Reader(HTMLParser):
@@ -174,6 +188,7 @@ class Reader(HTMLParser):
         super().__init__()
         self.tables: dict[str, list[list[str]]] = {}
         self.pictures: dict[str, list[str]] = {}
+        self.matrices: list[list[list[str]]] = []
         self._open: list[str] = []
         self._caption = self._title = ""
         self._rows: list[list[str]] = []
@@ -197,6 +212,9 @@ class Reader(HTMLParser):
         self._open.pop()
         if name == "table":
             self.tables[self._caption] = self._rows
+            if self._caption.startswith(("Validation: ", "Test: ")):
+                self.matrices.append(self._rows)
+            self._rows = []
 
     def handle_data(self, text: str) -> None:
         if "svg" in self._open:
@@ -233,9 +251,10 @@ def test_the_study_is_six_real_models_and_was_cut_by_kills(study: Study, report:
 
 
 def test_a_processors_by_model_and_segment(study: Study, report: Report) -> None:
-    for job, (written, stored) in zip(study.jobs, report.both("cost"), strict=True):
+    page = report.tables["Parameters and times"]
+    for place, (job, (written, stored)) in enumerate(zip(study.jobs, report.both("cost"), strict=True)):
         processors = {json.loads(row["identity"])["processor"] for row in job.rows}
-        assert {written["processor"]} == {stored["processor"]} == processors
+        assert {written["processor"]} == {stored["processor"]} == processors == {page[2 + place][1]}
         segments = [row for row in report.rows("segments") if row["job"] == job.name and row["epochs"]]
         assert {row["processor"] for row in segments} == processors
 
@@ -253,8 +272,7 @@ def test_b_times_per_step_and_epoch(study: Study, report: Report) -> None:
         for key, value in expected.items():
             assert same(written[key], float(value)), key
             assert stored[key] == pytest.approx(float(value), rel=1e-12), key
-        assert page[2 + place][0].startswith(("DenseNet121", "VGG16", "ResNet", "Inception", "Xception"))
-        assert any(cell.endswith(("s", "ms")) for cell in page[2 + place]), "and people read it too"
+        assert {duration(float(value)) for value in expected.values()} <= set(page[2 + place]), "and people read it too"
     for job, (written, _) in zip(study.jobs, report.both("time"), strict=True):
         assert same(written["first_steps_s"], sum(job.column("first_step_s")))
 
@@ -277,7 +295,10 @@ def test_d_total_time_and_what_it_went_into(study: Study, report: Report) -> Non
             assert float(written[f"{purpose}_s"]) == pytest.approx(expected, abs=1e-6), purpose
             assert stored[f"{purpose}_s"] == pytest.approx(expected, abs=1e-6), purpose
         assert sum(float(written[f"{purpose}_s"]) for purpose in PARTS) == pytest.approx(float(written["held_s"]))
-    assert "Total time: what machines were held for" in report.tables
+    page = report.tables["Total time: what machines were held for"]
+    for place, job in enumerate(study.jobs):
+        spent = [sum(job.seconds.get(part, 0.0) for part in parts) for parts in PARTS.values()]
+        assert page[1 + place][2:] == [duration(seconds) for seconds in spent]
 
 
 def test_e_correlations(study: Study, report: Report) -> None:
@@ -348,6 +369,9 @@ def test_h_curves_with_their_seams_and_best_epochs(study: Study, report: Report)
         mine = [row for row in found if row["job"] == job.name]
         for key in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"):
             assert [float(row[key]) for row in mine] == [row[key] for row in job.rows]
+        best = job.rows[job.best_epoch - 1]
+        said = f"validation accuracy {percent(best['val_accuracy'])}, loss {best['val_loss']:.4g}."
+        assert f"Best epoch: {job.best_epoch}, {said}" in report.page
     titles = [title for title in report.pictures if title.endswith("by epoch")]
     assert len(titles) == 2 * len(study.jobs), "accuracy and loss of each"
     assert {"Validation accuracy by epoch, all models", "Validation loss by epoch, all models"} <= set(report.pictures)
@@ -368,6 +392,19 @@ def test_i_confusion_matrices_counted_and_by_row(study: Study, report: Report) -
             assert [stored["images"] for _, stored in cells] == counts.ravel().tolist()
             shares = (counts / counts.sum(axis=1, keepdims=True)).ravel()
             assert [float(written["share_of_true_class"]) for written, _ in cells] == pytest.approx(shares.tolist())
+
+
+def test_i_the_page_has_the_matrices_of_each_model_in_their_order(study: Study, report: Report) -> None:
+    expected = []
+    for job in study.jobs:
+        for weights in ("best",) if job.best_epoch == len(job.rows) else ("best", "last"):
+            for split in ("validation", "test"):
+                guesses = job.answers[f"{weights}/{split}"].argmax(axis=1)
+                counts = confusion_matrix(study.labels[split], guesses, labels=range(len(study.classes)))
+                rows = zip(study.classes, counts.tolist(), strict=True)
+                expected.append([[name, *map(str, row)] for name, row in rows])
+    assert [matrix[1:] for matrix in report.matrices] == expected
+    assert all(matrix[0][1:] == list(study.classes) for matrix in report.matrices)
 
 
 def test_pairs_by_mcnemars_exact_test_with_holms_correction(study: Study, report: Report) -> None:
