@@ -48,6 +48,7 @@ from qcqueue.checkpoints.format import write_state
 from qcqueue.checkpoints.handover import Handover
 from qcqueue.checkpoints.spool import EpochEntry, Spool, WorkOrder
 from qcqueue.clock import SystemClock, seeded
+from qcqueue.core.phases import TrainingPhase
 from qcqueue.core.records import EpochMetrics, PartialEpoch, TrainingRecord
 from qcqueue.core.snapshot import Snapshot
 from qcqueue.core.spec import JobSpec
@@ -59,6 +60,7 @@ from qcqueue.testing.drive.accounts import App
 from qcqueue.testing.drive.emulator import DriveEmulator
 from qcqueue.testing.drive.owner import Owner
 from qcqueue.testing.paper import IDENTITY, TIMING, a_session
+from qcqueue.testing.sink import DeafSink
 from qcqueue.testing.specs import a_spec
 from qcqueue.worker.view import Limits
 
@@ -923,33 +925,16 @@ def train_unsaved(asked: Row) -> Row:
         spec=spec, dataset_path=path, weights_path=None, threads=threads, resume_from=None, best=lambda epoch: best
     )
     with contextlib.suppress(KeyboardInterrupt):
-        train(assignment, KeepsNothing(), CLOCK)
+        train(assignment, LeavesEarly(), CLOCK)
     return {"peak_kb": kilobytes(os.getpid(), "VmHWM")}
 
 
-class KeepsNothing:
-    """A sink that takes nothing. It leaves before the end, where the best model would be asked for."""
+class LeavesEarly(DeafSink):
+    """Leaves before the end, where the best model would be asked for."""
 
-    def progress(self, phase: str, **facts: Any) -> None:
+    def progress(self, phase: TrainingPhase, **facts: Any) -> None:
         if phase == "evaluating":
             raise KeyboardInterrupt
-
-    def rehearsed(self, rehearsal: object) -> None:
-        pass
-
-    def should_stop(self) -> bool:
-        return False
-
-    def should_save(self, **where: int) -> bool:
-        return False
-
-    def save(self, snapshot: object) -> None: ...
-
-    def save_model(self, epoch: int, tensors: object) -> None: ...
-
-    def epoch_done(self, *facts: object, **more: object) -> None: ...
-
-    def finished(self, result: object, predictions: object) -> None: ...
 
 
 def kilobytes(process: int, what: str) -> int:

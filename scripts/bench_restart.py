@@ -52,11 +52,13 @@ from sqlalchemy import select
 from qcqueue.checkpoints.format import files_of, read_state, write_state
 from qcqueue.checkpoints.spool import Spool, WorkOrder
 from qcqueue.core.models import MODELS
+from qcqueue.core.phases import TrainingPhase
 from qcqueue.core.snapshot import Snapshot
 from qcqueue.core.spec import JobSpec
 from qcqueue.database.schema import jobs
 from qcqueue.queue.blobs import live_packs
 from qcqueue.queue.checkpoints import resumable
+from qcqueue.testing.sink import DeafSink
 from qcqueue.worker.restore import restore_newest
 
 FASTER_LEAST = 1.35
@@ -252,35 +254,23 @@ class FromFiles:
         return read_state(files_of(self._folder))
 
 
-class OneStep:
-    """A sink that leaves after the first step. saved: copied, because its tensors are the sink's during the call."""
+class OneStep(DeafSink):
+    """Leaves after the first step. saved: copied, because its tensors are the sink's during the call."""
 
     def __init__(self, watch: Stopwatch) -> None:
         self.took: Row = {}
         self.saved: Snapshot | None = None
         self._watch = watch
 
-    def progress(self, phase: str, **facts: Any) -> None:
+    def progress(self, phase: TrainingPhase, **facts: Any) -> None:
         if phase == "training" and not self.took:
             self.took = self._watch.read()
-
-    def rehearsed(self, rehearsal: object) -> None:
-        pass
 
     def should_stop(self) -> bool:
         return bool(self.took)
 
-    def should_save(self, **where: int) -> bool:
-        return False
-
     def save(self, snapshot: Snapshot) -> None:
         self.saved = snapshot
-
-    def save_model(self, epoch: int, tensors: object) -> None: ...
-
-    def epoch_done(self, *facts: object, **more: object) -> None: ...
-
-    def finished(self, result: object, predictions: object) -> None: ...
 
 
 def plain(asked: Row) -> Row:

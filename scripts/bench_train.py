@@ -31,8 +31,10 @@ import numpy as np
 import numpy.typing as npt
 
 from qcqueue.clock import SystemClock
+from qcqueue.core.phases import TrainingPhase
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Split, arrange, to_bytes
+from qcqueue.testing.sink import DeafSink
 from qcqueue.testing.specs import a_spec
 from qcqueue.training.base import Assignment
 
@@ -165,8 +167,8 @@ class PlainFit:
         model.fit(self._images, self._labels, batch_size=BATCH, shuffle=False, verbose=0, callbacks=[watch])
 
 
-class TakesTurns:
-    """A sink that keeps nothing, times our steps without the turns of the other, and leaves after `steps`."""
+class TakesTurns(DeafSink):
+    """Times our steps without the turns of the other, and leaves after `steps`."""
 
     def __init__(self, other: PlainFit, *, steps: int) -> None:
         self.steps_s: list[Times] = []
@@ -175,14 +177,11 @@ class TakesTurns:
         self._spent_s = np.zeros(2)
         self._mark_s = now_s()
 
-    def progress(self, phase: str, **facts: Any) -> None:
+    def progress(self, phase: TrainingPhase, **facts: Any) -> None:
         if phase == "training":
             ended_s = now_s()
             self.steps_s.append(self._spent_s + ended_s - self._mark_s)
             self._spent_s, self._mark_s = np.zeros(2), ended_s
-
-    def rehearsed(self, rehearsal: object) -> None:
-        pass
 
     def should_stop(self) -> bool:
         if len(self.steps_s) == self._steps:
@@ -192,17 +191,6 @@ class TakesTurns:
         self._other.step()
         self._mark_s = now_s()
         return False
-
-    def should_save(self, *, epoch: int, step: int, steps: int) -> bool:
-        return False
-
-    def save(self, snapshot: object) -> None: ...
-
-    def save_model(self, epoch: int, tensors: object) -> None: ...
-
-    def epoch_done(self, record: object, timing: object, *, is_best: bool, is_saved: bool) -> None: ...
-
-    def finished(self, result: object, predictions: object) -> None: ...
 
 
 def plain_model(spec: JobSpec) -> Any:
