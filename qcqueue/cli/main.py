@@ -1,5 +1,6 @@
 """The entry point: every command registered, every error turned into two lines and its exit code."""
 
+import gc
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -30,7 +31,9 @@ def run(arguments: list[str]) -> int:
         if _is_everyday(arguments):
             look.status(as_json="--json" in arguments)
             return 0
-        return application()(args=arguments, prog_name="qcqueue", standalone_mode=False) or 0
+        commands = application()
+        gc.enable()  # where all that is imported was imported without, see `__main__`
+        return commands(args=arguments, prog_name="qcqueue", standalone_mode=False) or 0
     except QcqueueError as exc:
         return _say(_sentences(exc), exc.hint, exc.exit_code)
     except _TyperError as exc:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from qcqueue.core.evaluation import ClassScore, Evaluation
 
@@ -32,6 +31,9 @@ def accuracy(predictions: Predictions, labels: Labels) -> float:
 
 def evaluation(predictions: Predictions, labels: Labels, classes: Sequence[str]) -> Evaluation:
     """Return all figures of one set of predictions; a class that is never predicted has precision 0."""
+    # Needed once, at the end of a job, and as slow to import as a third of TensorFlow.
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
     guesses, numbers = predictions.argmax(axis=1), range(len(classes))
     scores = precision_recall_fscore_support(labels, guesses, labels=numbers, zero_division=0)
     matrix = confusion_matrix(labels, guesses, labels=numbers)

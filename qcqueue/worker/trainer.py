@@ -34,6 +34,7 @@ from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.errors import LineageRefused, QcqueueError, WeightsUnavailable
 from qcqueue.scheduling.cadence import Cadence
 from qcqueue.training.base import Assignment
+from qcqueue.training.loading import load_libraries
 from qcqueue.worker.timeline import PART_OF
 
 FAILED = 3
@@ -56,6 +57,7 @@ def main(arguments: list[str]) -> int:
             clock = SystemClock()
             spools = spools_from_input(clock)
             with suppress(Exception):  # fails again where it can be told
+                load_libraries()
                 import qcqueue.training.run  # noqa: F401
             spool, given_s = spools.get()
             return work(spool, clock, began_s=given_s)

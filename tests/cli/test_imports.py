@@ -1,11 +1,13 @@
 """A command that only looks must answer at once, so it may not import what only training, stores or reports need."""
 
+import gc
 import json
 import subprocess
 import sys
 
 import pytest
 
+from qcqueue.cli.main import run
 from tests.cli.queues import JOB, STUDY, House
 
 LIMIT_S = 60
@@ -57,3 +59,12 @@ def test_a_command_of_a_laptop_imports_nothing_heavy(typed: str, house: House) -
 @pytest.mark.parametrize("typed", ["status", "status --json"])
 def test_status_imports_only_what_it_answers_with(typed: str, house: House) -> None:
     assert imported_by(house, *typed.split()) & HEAVY_FOR_STATUS == set()
+
+
+def test_a_command_that_may_live_for_hours_has_its_garbage_collected() -> None:
+    gc.disable()  # as the command line is imported
+    try:
+        assert run(["work", "-h"]) == 0
+        assert gc.isenabled()
+    finally:
+        gc.enable()
