@@ -16,27 +16,21 @@ MB = 1_000_000
 GPU_ONLY = '[[job]]\nmodel = "VGG16"\ndevice = "gpu"\n'
 
 
-def test_a_first_run_trains_the_job_in_one_block_of_output_and_gives_the_machine_back(desk: Desk, colab: Colab) -> None:
-    desk.enqueue()
+def test_a_first_run_trains_job_after_job_in_one_block_of_output_and_gives_the_machine_back(
+    desk: Desk, colab: Colab
+) -> None:
+    desk.enqueue(TWO)
     with running(colab, desk.url) as cell:
         cell.wait_for("a cut now loses")
         shown = cell.ended()
-    assert desk.job() == ("done", 3, ["finished"])
+    assert desk.states() == ["done", "done"]
     assert "the session finished its jobs; everything is saved" in shown
+    assert "no job waits" in shown
     assert colab.was_released
     assert CANARY not in json.dumps(cell.outputs)
     (block,) = cell.outputs
     assert set(block["data"]) == {"text/html", "text/plain"}
     assert len(json.dumps(block)) < 8000
-
-
-def test_it_goes_on_with_the_next_job_before_the_machine_goes_back(desk: Desk, colab: Colab) -> None:
-    desk.enqueue(TWO)
-    with running(colab, desk.url) as cell:
-        shown = cell.ended()
-    assert desk.states() == ["done", "done"]
-    assert "no job waits" in shown
-    assert colab.was_released
 
 
 def test_a_killed_kernel_loses_no_saved_epoch(desk: Desk, colab: Colab) -> None:
@@ -50,28 +44,20 @@ def test_a_killed_kernel_loses_no_saved_epoch(desk: Desk, colab: Colab) -> None:
     assert desk.job() == ("done", 12, ["interrupted", "finished"])
 
 
-def test_an_interrupt_saves_everything_and_keeps_the_machine(desk: Desk, colab: Colab) -> None:
+def test_an_interrupt_saves_everything_and_keeps_the_machine_for_the_next_run_of_the_cell(
+    desk: Desk, colab: Colab
+) -> None:
     desk.enqueue(LONG)
-    with running(colab, desk.url) as cell:
+    with running(colab, desk.url, times=2) as cell:
         cell.wait_for("epoch 1 of 12 is saved")
         cell.interrupt()
-        shown = cell.ended()
-    state, epochs_done, outcomes = desk.job()
-    assert (state, outcomes) == ("queued", ["stopped"])
-    assert epochs_done >= 1
-    assert "the session was interrupted; everything is saved" in shown
-    assert "run this cell again" in shown
-    assert not colab.was_released
-
-
-def test_the_cell_can_be_run_again_in_the_same_kernel(desk: Desk, colab: Colab) -> None:
-    desk.enqueue(LONG)
-    with running(colab, desk.url, release=False, times=2) as cell:
-        cell.wait_for("epoch 1 of 12 is saved")
-        cell.interrupt()
+        cell.wait_for("the session was interrupted; everything is saved")
+        assert "run this cell again" in cell.shown
+        cell.wait_for("attempt 2, goes on after epoch")
+        assert not colab.was_released
         cell.ended()
     assert desk.job() == ("done", 12, ["stopped", "finished"])
-    assert not colab.was_released
+    assert colab.was_released
 
 
 def test_with_an_empty_queue_it_says_so(desk: Desk, colab: Colab) -> None:
