@@ -1,6 +1,6 @@
 """`python -m qcqueue` is the same as `qcqueue`: the command line, imported without a search for garbage.
 
-What an import makes, stays. To look through it again and again takes a fifth of the time until `status` has answered;
+What an import makes, stays. To look through it again and again takes a tenth of the time until `status` has answered;
 a command that may live for hours has the collector back before it begins.
 """
 

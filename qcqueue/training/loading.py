@@ -1,9 +1,8 @@
 """Loads TensorFlow and Keras in two thirds of the time an import takes, which is half of what a session needs to start.
 
 Both import every library they could serve, if only it is there: Keras wraps models for scikit-learn, and with it comes
-all of scipy. Training uses none of these, so they are as good as not installed until both are loaded. And with every
-few hundred of the million objects that an import makes, Python looks through all before for some that could go: none
-could, nor could any later.
+all of scipy. Training uses none of these, so they are as good as not installed until both are loaded. And an import
+makes a million objects that stay: Python would look through them for garbage again and again, for nothing.
 """
 
 import gc
