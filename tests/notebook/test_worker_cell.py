@@ -42,6 +42,7 @@ def test_a_killed_kernel_loses_no_saved_epoch(desk: Desk, colab: Colab) -> None:
         cell.wait_for("attempt 2, goes on after epoch")
         cell.ended()
     assert desk.job() == ("done", 12, ["interrupted", "finished"])
+    assert not colab.was_released
 
 
 def test_an_interrupt_saves_everything_and_keeps_the_machine_for_the_next_run_of_the_cell(
@@ -54,6 +55,7 @@ def test_an_interrupt_saves_everything_and_keeps_the_machine_for_the_next_run_of
         cell.wait_for("the session was interrupted; everything is saved")
         assert "run this cell again" in cell.shown
         cell.wait_for("attempt 2, goes on after epoch")
+        assert desk.job()[1] >= 1
         assert not colab.was_released
         cell.ended()
     assert desk.job() == ("done", 12, ["stopped", "finished"])
