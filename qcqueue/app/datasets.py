@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from qcqueue.datasets.format import Dataset
+    from qcqueue.datasets.importing import ImportOptions
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
@@ -47,10 +48,8 @@ def add_images(
     workplace: Workplace,
     name: str,
     path: Path,
+    options: "ImportOptions",
     *,
-    image_size: tuple[int, int],
-    split: tuple[int, int, int] | None,
-    seed: int,
     progress: Progress,
     dry_run: bool = False,
 ) -> tuple[DatasetLine, bool]:
@@ -58,8 +57,7 @@ def add_images(
     from qcqueue.datasets.importing import import_images
 
     check_name(name)
-    dataset = import_images(path, image_size=image_size, split=split, seed=seed, progress=progress)
-    return keep(workplace, name, dataset, dry_run=dry_run)
+    return keep(workplace, name, import_images(path, options, progress=progress), dry_run=dry_run)
 
 
 def _is_whole(workplace: Workplace, blob: Blob, scratch: Path) -> bool:

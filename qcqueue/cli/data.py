@@ -70,13 +70,12 @@ def add(
 ) -> None:
     """Import images as a dataset: decoded, resized and split once, stored as one verified file."""
     from qcqueue.app.datasets import add_images
+    from qcqueue.datasets.importing import ImportOptions
 
-    image_size, counts = _image_size(size), _counts(split)
+    options = ImportOptions(image_size=_image_size(size), split=_counts(split), seed=seed)
     place = workplace(store)
     with progress_bar("reading images") as progress:
-        line, is_new = add_images(
-            place, name, path, image_size=image_size, split=counts, seed=seed, progress=progress, dry_run=dry_run
-        )
+        line, is_new = add_images(place, name, path, options, progress=progress, dry_run=dry_run)
     _answer(line, is_new, as_json, dry_run)
 
 

@@ -65,6 +65,20 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         )
         """,
     ),
+    # Records and results say by which rule their losses were computed; ImageNet weights can be kept; files have names.
+    4: (
+        "ALTER TABLE blobs ADD COLUMN title VARCHAR DEFAULT '' NOT NULL",
+        "ALTER TABLE jobs ADD COLUMN keep_weights BOOLEAN DEFAULT 0 NOT NULL",
+        """
+        CREATE TABLE pretrained (
+            file VARCHAR NOT NULL,
+            sha256 VARCHAR(64) NOT NULL,
+            kept_at_s FLOAT NOT NULL,
+            PRIMARY KEY (file),
+            FOREIGN KEY(sha256) REFERENCES blobs (sha256)
+        )
+        """,
+    ),
 }
 
 

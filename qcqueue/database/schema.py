@@ -25,7 +25,7 @@ from sqlalchemy import (
 from qcqueue.core.outcomes import Cause, Outcome
 from qcqueue.core.states import State
 
-FORMAT = 4
+FORMAT = 5
 
 metadata = MetaData()
 
@@ -39,7 +39,7 @@ def _one_of(column: str, values: type[State] | type[Outcome] | type[Cause]) -> C
 meta = Table("meta", metadata, Column("format", Integer, primary_key=True))
 
 # Blobs that commits have named. deleted_at_s is set after the bytes are gone from the store; the row of a pack then
-# goes too, because there are thousands.
+# goes too, because there are thousands. title is what its owner called the file, for people.
 blobs = Table(
     "blobs",
     metadata,
@@ -49,6 +49,17 @@ blobs = Table(
     Column("stored_at_s", Float, nullable=False),
     Column("deleted_at_s", Float),
     Column("place", String, nullable=False, server_default=""),  # how the store finds it, if not by its digest
+    Column("title", String, nullable=False, server_default=""),
+)
+
+# ImageNet weights that somebody wanted kept, so that further machines need not ask whoever publishes them. file is what
+# Keras calls the file.
+pretrained = Table(
+    "pretrained",
+    metadata,
+    Column("file", String, primary_key=True),
+    Column("sha256", ForeignKey("blobs.sha256"), nullable=False),
+    Column("kept_at_s", Float, nullable=False),
 )
 
 datasets = Table(
@@ -61,7 +72,7 @@ datasets = Table(
 )
 
 # position orders the queue and is never shown; moved says that a person has given the job its place. dataset_sha256
-# pins the data a job was enqueued on.
+# pins the data a job was enqueued on. keep_weights: whoever fetches its ImageNet weights puts them into the store.
 jobs = Table(
     "jobs",
     metadata,
@@ -80,6 +91,7 @@ jobs = Table(
     Column("enqueued_at_s", Float, nullable=False),
     Column("updated_at_s", Float, nullable=False),
     Column("moved", Boolean, nullable=False, server_default=text("0")),
+    Column("keep_weights", Boolean, nullable=False, server_default=text("0")),
     _one_of("state", State),
     _one_of("failure_cause", Cause),
     CheckConstraint("(state = 'failed') = (failure_cause IS NOT NULL)", name="a_failure_has_a_cause"),

@@ -8,6 +8,7 @@ same bytes, from a folder or from a zip of it, on every machine.
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,27 +17,33 @@ from qcqueue.datasets.decode import decode
 from qcqueue.datasets.format import Bytes, Dataset, arrange
 from qcqueue.datasets.layout import Member, arrange_classes
 from qcqueue.datasets.limits import check_size, shown
-from qcqueue.datasets.split import class_shares, split_stratified
+from qcqueue.datasets.split import Totals, class_shares, split_stratified
 from qcqueue.datasets.tree import Tree, open_tree
 
 Progress = Callable[[int, int], None]
 """Told (images done, images in all)."""
 
 
-def import_images(
-    path: Path,
-    *,
-    image_size: tuple[int, int],
-    split: tuple[int, int, int] | None,
-    seed: int,
-    progress: Progress = lambda done, total: None,
-) -> Dataset:
-    """Return the images of a folder or zip with one folder a class, each resized to image_size (height, width).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOptions:
+    """What a person says about images beside where they are.
 
-    split: images in train, validation and test, exactly; None for the article's 68, 17 and 15 per cent. Classes are
-    shared out evenly either way, and copies of one picture stay in one split.
+    image_size: (height, width) in pixels, to which each is resized. split: images in train, validation and test,
+    exactly; None for the article's 68, 17 and 15 per cent. seed decides which image goes where.
+    """
+
+    image_size: tuple[int, int]
+    split: Totals | None = None
+    seed: int = 1
+
+
+def import_images(path: Path, options: ImportOptions, *, progress: Progress = lambda done, total: None) -> Dataset:
+    """Return the images of a folder or zip with one folder a class as a dataset.
+
+    Classes are shared out evenly, and copies of one picture stay in one split.
     Raises: DatasetInvalid: naming the file, class or number that cannot be used.
     """
+    image_size, split, seed = options.image_size, options.split, options.seed
     where = shown(path.name or str(path))
     with open_tree(path) as tree:
         classes, members = arrange_classes(tree.listing(), where=where)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from qcqueue.clock import seeded
 from qcqueue.datasets.format import Dataset
-from qcqueue.datasets.importing import import_images
+from qcqueue.datasets.importing import ImportOptions, import_images
 
 Files = dict[str, bytes]
 
@@ -53,4 +53,4 @@ def zip_of(path: Path, files: Mapping[str, bytes], *extra: tuple[zipfile.ZipInfo
 def imported(
     path: Path, *, image_size: tuple[int, int] = (16, 16), split: tuple[int, int, int] | None = None, seed: int = 1
 ) -> Dataset:
-    return import_images(path, image_size=image_size, split=split, seed=seed)
+    return import_images(path, ImportOptions(image_size=image_size, split=split, seed=seed))

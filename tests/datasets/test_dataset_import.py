@@ -14,7 +14,7 @@ from PIL import Image
 from qcqueue.clock import seeded
 from qcqueue.datasets import limits
 from qcqueue.datasets.format import Split, to_bytes
-from qcqueue.datasets.importing import import_images
+from qcqueue.datasets.importing import ImportOptions, import_images
 from qcqueue.errors import DatasetInvalid
 from tests.datasets.pictures import Files, encoded, folder_of, imported, png, three_classes, zip_of
 
@@ -145,7 +145,7 @@ def test_copies_of_a_picture_share_a_split_and_the_note_tells_of_them(tmp_path: 
 def test_progress_is_told_of_every_image(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     path = folder_of(tmp_path / "photos", three_classes(3))
-    import_images(path, image_size=(8, 8), split=None, seed=1, progress=lambda done, total: told.append((done, total)))
+    import_images(path, ImportOptions(image_size=(8, 8)), progress=lambda done, total: told.append((done, total)))
     assert told == [(done, 9) for done in range(1, 10)]
 
 
@@ -278,7 +278,7 @@ def test_a_file_that_cannot_be_read_any_more_is_refused_by_name(tmp_path: Path) 
         (path / "reject" / "4.png").unlink(missing_ok=True)
 
     with pytest.raises(DatasetInvalid, match=r"^reject/4.png in photos cannot be read: No such file or directory$"):
-        import_images(path, image_size=(8, 8), split=None, seed=1, progress=remove_one)
+        import_images(path, ImportOptions(image_size=(8, 8)), progress=remove_one)
 
 
 # What reaches out of its tree.
