@@ -4,12 +4,15 @@ import hashlib
 import re
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qcqueue.app.workplace import Workplace
+from qcqueue.core.dataset import DatasetSummary
 from qcqueue.errors import BlobMissing, DigestMismatch, UserError
-from qcqueue.queue.datasets import add_dataset, find_dataset, list_datasets
+from qcqueue.queue.blobs import mark_deleted
+from qcqueue.queue.datasets import add_dataset, find_dataset, forget_dataset, list_datasets
 from qcqueue.queue.values import DatasetLine
 from qcqueue.storage.base import Blob, Shelf
 
@@ -57,7 +60,25 @@ def add_images(
     from qcqueue.datasets.importing import import_images
 
     check_name(name)
-    return keep(workplace, name, import_images(path, options, progress=progress), dry_run=dry_run)
+    dataset = import_images(path, options, progress=progress)
+    # Where a person's images lay, and how they were packed, makes them no other images.
+    bare = replace(dataset, summary=dataset.summary.bare)
+    return keep(workplace, name, bare, summary=dataset.summary, dry_run=dry_run)
+
+
+def remove_dataset(workplace: Workplace, name: str, *, dry_run: bool = False) -> DatasetLine:
+    """Take a dataset that no job needs out of the queue, and its bytes out of the store; return what it was.
+
+    Raises: UnknownName. UserError: a job needs it.
+    """
+    removed = workplace.transact(
+        lambda tx: forget_dataset(tx, name, who=workplace.who, now_s=workplace.clock.now_s()), dry_run=dry_run
+    )
+    if removed.unneeded and not dry_run:
+        workplace.store.delete(removed.line.blob)
+        now_s = workplace.clock.now_s()
+        workplace.transact(lambda tx: mark_deleted(tx, [removed.line.blob], now_s=now_s))
+    return removed.line
 
 
 def _is_whole(workplace: Workplace, blob: Blob, scratch: Path) -> bool:
@@ -69,30 +90,57 @@ def _is_whole(workplace: Workplace, blob: Blob, scratch: Path) -> bool:
     return True
 
 
-def keep(workplace: Workplace, name: str, dataset: "Dataset", *, dry_run: bool) -> tuple[DatasetLine, bool]:
+def keep(
+    workplace: Workplace,
+    name: str,
+    dataset: "Dataset",
+    *,
+    summary: DatasetSummary | None = None,
+    dry_run: bool,
+) -> tuple[DatasetLine, bool]:
     """Store a dataset and name it. The blob is in the store before the name is committed.
 
-    One that is known is stored again only where the store has damaged it: who adds it again may mean to mend it.
+    summary: what the queue is to say of it, where that is more than the blob says. One that is known is stored again
+    only where the store has damaged it: who adds it again may mean to mend it.
     """
-    from qcqueue.datasets.format import to_bytes
-
-    content = to_bytes(dataset)
-    blob = Blob(sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
+    with workplace.read() as tx:
+        lines = list_datasets(tx)
+    content, blob = _content(dataset, next((line for line in lines if line.name == name), None))
     now_s = workplace.clock.now_s()
 
     def name_it(tx: "Connection") -> tuple[DatasetLine, bool]:
-        is_new = add_dataset(tx, name, blob, dataset.summary, who=workplace.who, now_s=now_s)
+        is_new = add_dataset(tx, name, blob, summary or dataset.summary, who=workplace.who, now_s=now_s)
         return find_dataset(tx, name), is_new
 
     rehearsed = workplace.transact(name_it, dry_run=True)  # a refusal comes before anything is stored
-    with workplace.read() as tx:
-        known = {line.name: line for line in list_datasets(tx)}.get(name)
     if dry_run:
         return rehearsed
+    stored = next((line.blob for line in lines if line.blob.sha256 == blob.sha256), None)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "dataset"
-        if known and _is_whole(workplace, known.blob, path):
-            return known, False
-        path.write_bytes(content)
-        blob = workplace.store.put(path, title=name, shelf=Shelf.DATASETS)
+        if stored and _is_whole(workplace, stored, path):
+            blob = stored
+        else:
+            path.write_bytes(content)
+            blob = workplace.store.put(path, title=name, shelf=Shelf.DATASETS)
     return workplace.transact(name_it)
+
+
+def _content(dataset: "Dataset", known: DatasetLine | None) -> tuple[bytes, Blob]:
+    """Return the bytes of a dataset, and their name.
+
+    Up to 0.5.1 what was said of the images stood among them; a known dataset is first built as it was then, so that
+    the same images are the same dataset still.
+    """
+    from qcqueue.datasets.format import to_bytes
+
+    if known:
+        content = to_bytes(replace(dataset, summary=_said_as_before(dataset.summary, known.summary)))
+        if hashlib.sha256(content).hexdigest() == known.blob.sha256:
+            return content, known.blob
+    content = to_bytes(dataset)
+    return content, Blob(sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
+
+
+def _said_as_before(summary: DatasetSummary, before: DatasetSummary) -> DatasetSummary:
+    return replace(summary, source=before.source, note=before.note, attribution=before.attribution)

@@ -25,7 +25,7 @@ SeedOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(
-        help="Make, import and list datasets.",
+        help="Make, import, list and remove datasets.",
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -33,6 +33,7 @@ def register(app: typer.Typer) -> None:
     group.command("add")(add)
     group.command("list")(list_all)
     group.command("show")(show)
+    group.command("remove")(remove)
     app.add_typer(group, name="data")
 
 
@@ -115,6 +116,25 @@ def show(
     ):
         if text:
             typer.echo(text)
+
+
+def remove(
+    name: Annotated[str, typer.Argument(metavar="N", help="A dataset's name.")],
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Remove a dataset that no job needs, and give its bytes back."""
+    from qcqueue.app.datasets import remove_dataset
+    from qcqueue.core.words import size
+
+    line = remove_dataset(workplace(store), name, dry_run=dry_run)
+    if as_json:
+        print_json(_document(line) | {"dry_run": dry_run})
+        return
+    would = "would be " if dry_run else ""
+    typer.echo(f"{would}removed: {line.name}, {line.summary.images} images, {size(line.blob.size_bytes)}")
+    typer.echo("next: qcqueue data list")
 
 
 def _answer(line: "DatasetLine", is_new: bool, as_json: bool, dry_run: bool) -> None:

@@ -1,6 +1,6 @@
 """What the queue knows of a dataset without opening it."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 
@@ -19,6 +19,11 @@ class DatasetSummary:
     source: str
     note: str = ""
     attribution: str = ""
+
+    @property
+    def bare(self) -> "DatasetSummary":
+        """The facts that follow from the images alone, and not from where they came from or what was said of them."""
+        return replace(self, source="", note="", attribution="")
 
     @property
     def images(self) -> int:

@@ -1,13 +1,17 @@
 """The datasets a queue knows: a name stands for the same bytes for ever."""
 
 import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, delete, insert, select
 
 from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.dataset import DatasetSummary
-from qcqueue.database.schema import blobs, datasets
-from qcqueue.errors import NameTaken, UnknownName
+from qcqueue.core.words import count
+from qcqueue.database.schema import blobs, datasets, jobs
+from qcqueue.errors import NameTaken, UnknownName, UserError
 from qcqueue.queue.blobs import find_blob, name_blob
 from qcqueue.queue.story import tell
 from qcqueue.queue.values import DatasetLine
@@ -37,6 +41,35 @@ def add_dataset(tx: Connection, name: str, blob: Blob, summary: DatasetSummary, 
     )
     tell(tx, who=who, what="dataset added", now_s=now_s, why=f"{name}: {summary.images} images")
     return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """A dataset that has lost its name. unneeded: nothing else in the queue counts on its bytes."""
+
+    line: DatasetLine
+    unneeded: bool
+
+
+def forget_dataset(tx: Connection, name: str, *, who: str, now_s: float) -> Removed:
+    """Take the name from a dataset. The caller deletes its bytes where nothing needs them.
+
+    Raises: UnknownName. UserError: a job needs it, done or not: its report shows the images.
+    """
+    line = find_dataset(tx, name)
+    specs: list[tuple[str, Mapping[str, Any]]] = [
+        (row.name, parse_json(row.spec))
+        for row in tx.execute(
+            select(jobs.c.name, jobs.c.spec).where(jobs.c.dataset_sha256 == line.blob.sha256).order_by(jobs.c.position)
+        )
+    ]
+    if needing := [job for job, spec in specs if spec["dataset"] == name]:
+        whose = needing[0] if len(needing) == 1 else f"{count(len(needing), 'job')}, {needing[0]} first"
+        raise UserError(f"the dataset {name!r} is needed by {whose}", hint="qcqueue status")
+    tx.execute(delete(datasets).where(datasets.c.name == name))
+    others = tx.execute(select(datasets.c.name).where(datasets.c.sha256 == line.blob.sha256)).first()
+    tell(tx, who=who, what="dataset removed", now_s=now_s, why=f"{name}: {line.summary.images} images")
+    return Removed(line=line, unneeded=not specs and others is None)
 
 
 def list_datasets(tx: Connection) -> list[DatasetLine]:
