@@ -13,7 +13,14 @@ from qcqueue.core.words import listed
 
 # Words that one source puts into the name of a device and the other leaves out.
 _SAY_NOTHING = frozenset({"nvidia", "gpu"})
-_SPELT: Mapping[str, str] = {"tensorflow": "TensorFlow", "keras": "Keras", "cuda": "CUDA", "cudnn": "cuDNN"}
+_SPELT: Mapping[str, str] = {
+    "tensorflow": "TensorFlow",
+    "keras": "Keras",
+    "cuda": "CUDA",
+    "cudnn": "cuDNN",
+    "cudnn_loaded": "loaded cuDNN",
+}
+_VERSIONS = ("tensorflow", "keras", "cuda", "cudnn")
 
 
 def is_same_kind(one: str, other: str) -> bool:
@@ -52,7 +59,7 @@ def bound_to(lineage: Lineage, begun_on: Identity) -> str | None:
         return None
     if lineage == "same":
         return _a(begun_on.processor)
-    versions = [f"{_SPELT[name]} {value}" for name in _SPELT if (value := getattr(begun_on, name))]
+    versions = [f"{_SPELT[name]} {value}" for name in _VERSIONS if (value := getattr(begun_on, name))]
     return f"a machine exactly like that of before ({listed([begun_on.processor, *versions])})"
 
 

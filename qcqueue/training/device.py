@@ -1,4 +1,4 @@
-"""Settles what decides the bits beside the spec (device, threads, determinism, seeds), and names it.
+"""Settles what decides the bits beside the spec (device, threads, determinism, seeds, time), and names it.
 
 `settle` comes before any TensorFlow operation; threads and determinism can be set once in the life of a process,
 which is one reason why a trainer runs one job. `identity` then says what the bits depend on: a checkpoint
@@ -7,6 +7,7 @@ carries it, and a run that goes on under another identity starts a new lineage.
 
 import os
 import platform
+import sys
 from pathlib import Path
 
 import keras
@@ -16,6 +17,7 @@ import tensorflow as tf
 from qcqueue.core.records import Identity
 from qcqueue.core.spec import JobSpec
 from qcqueue.errors import ExtraMissing
+from qcqueue.training import cuda
 
 _INSTRUCTION_SETS = ("avx512f", "avx2", "avx", "sse4_1", "asimd")  # best first, as oneDNN chooses
 
@@ -38,6 +40,27 @@ def settle(spec: JobSpec, *, threads: int, on_cpu: bool = False) -> None:
     keras.utils.set_random_seed(spec.seed)
     if spec.determinism == "exact":
         tf.config.experimental.enable_op_determinism()
+    _give_rewriting_all_its_time()
+
+
+def _give_rewriting_all_its_time() -> None:
+    """Let TensorFlow rewrite a graph for as long as it takes.
+
+    It stops after five minutes by the clock and computes the graph as it was written, which gives other bits: a run
+    would depend on how busy the machine was while it compiled. No public option says otherwise. Where a TensorFlow has
+    no such place any more, its deadline stays what it is.
+    """
+    try:
+        from tensorflow.python.eager import context
+
+        settings = tf.compat.v1.ConfigProto()
+        settings.graph_options.rewrite_options.meta_optimizer_timeout_ms = -1
+        tf.config.list_physical_devices()  # it must know its devices by itself, not from these settings
+        context.context()._config = settings
+    except (ImportError, AttributeError) as exc:
+        print(f"the deadline of TensorFlow's graph rewriting cannot be lifted: {exc}", file=sys.stderr)
+        return
+    tf.config.optimizer.set_experimental_options({})  # makes it look at its settings again
 
 
 def identity(spec: JobSpec, *, threads: int) -> Identity:
@@ -55,6 +78,10 @@ def identity(spec: JobSpec, *, threads: int) -> Identity:
         numpy=np.__version__,
         cuda=str(build.get("cuda_version", "")),
         cudnn=str(build.get("cudnn_version", "")),
+        cudnn_loaded=cuda.cudnn_version() if gpus else None,
+        compute_capability=cuda.compute_capability(gpus[0]) if gpus else None,
+        multiprocessors=cuda.multiprocessors() if gpus else None,
+        driver=cuda.driver_version() if gpus else None,
     )
 
 
