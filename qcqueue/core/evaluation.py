@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from qcqueue.core.records import LossRule
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassScore:
@@ -41,16 +43,23 @@ class Appraisal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a finished job is worth. `last` covers the whole run, `best` is the epoch of lowest validation loss."""
+    """What a finished job is worth. `last` covers the whole run, `best` is the epoch of lowest validation loss.
+
+    loss_rule is that of all losses of the job but the training loss.
+    """
 
     last: Appraisal
     best: Appraisal
     history_sha256: str
     parameters: int
     trainable_parameters: int
+    loss_rule: LossRule = "clipped"
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        value = asdict(self)
+        if self.loss_rule == "clipped":  # as it was written before there was a choice
+            del value["loss_rule"]
+        return value
 
     def in_order(self, classes: Sequence[str]) -> "Result":
         """Return it with every `per_class` in the order of the dataset's classes, which is that of the matrices."""

@@ -8,9 +8,16 @@ Epochs are numbered from 1; "epochs_done = 3" means that epoch 4 is next.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from qcqueue.core.canonical import digest_of
+
+LossRule = Literal["clipped", "logits"]
+"""How the loss of a validation or test set is computed; a run keeps the rule it began with.
+
+clipped: from the softmax, kept 1e-7 away from 0 and 1, as qcqueue did up to 0.5.1: a sure mistake counts 16.1 at most.
+logits: as the log-softmax of what the softmax was taken of, as the training loss is, and as Keras's `evaluate` does.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +74,12 @@ class PartialEpoch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Everything that decides the bits beside the spec. A change between segments starts a new lineage."""
+    """Everything that decides the bits beside the spec. A change between segments starts a new lineage.
+
+    cuda and cudnn are the versions TensorFlow was built with, "" on a CPU. What stands below them is known only since
+    0.6, and only on a GPU: the cuDNN that is loaded, the compute capability of the GPU ("7.5"), the number of its
+    multiprocessors, and its driver, which is kept for people and never compared.
+    """
 
     processor: str
     instruction_set: str
@@ -79,12 +91,24 @@ class Identity:
     numpy: str
     cuda: str = ""
     cudnn: str = ""
+    cudnn_loaded: str | None = None
+    compute_capability: str | None = None
+    multiprocessors: int | None = None
+    driver: str | None = None
 
     def differences(self, other: "Identity") -> tuple[str, ...]:
-        """Return the names of the fields that decide bits and differ; Python's and numpy's version do not."""
-        ignored = {"python", "numpy"}
+        """Return the names of the fields that decide bits and differ, as far as both know them.
+
+        The versions of Python, of numpy and of the driver do not decide.
+        """
+        ignored = {"python", "numpy", "driver"}
         mine, theirs = asdict(self), asdict(other)
-        return tuple(key for key in mine if key not in ignored and mine[key] != theirs[key])
+        known = [key for key in mine if key not in ignored and mine[key] is not None and theirs[key] is not None]
+        return tuple(key for key in known if mine[key] != theirs[key])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is known, so that what was written before there was more to know stays as it is."""
+        return {key: value for key, value in _fields(self).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +116,8 @@ class TrainingRecord:
     """The JSON half of a checkpoint: where the run stands and all it has seen.
 
     lineage counts from 1 and rises when the identity changed between segments. stopped_early says that early
-    stopping has decided, so that a run cut between the decision and the end does not train one epoch more.
+    stopping has decided, so that a run cut between the decision and the end does not train one epoch more. loss_rule is
+    that of every validation loss in the history; a record that does not say is of a time when there was one.
     """
 
     spec_sha256: str
@@ -102,6 +127,7 @@ class TrainingRecord:
     identity: Identity
     lineage: int
     stopped_early: bool = False
+    loss_rule: LossRule = "clipped"
 
     @property
     def best_epoch(self) -> int | None:
@@ -109,11 +135,14 @@ class TrainingRecord:
 
     def to_json(self) -> dict[str, Any]:
         # One level at a time: `asdict` copies every float of a long history, in every commit.
-        return _fields(self) | {
+        value = _fields(self) | {
             "partial": _fields(self.partial),
             "history": [_fields(row) for row in self.history],
-            "identity": _fields(self.identity),
+            "identity": self.identity.to_json(),
         }
+        if self.loss_rule == "clipped":  # as it was written before there was a choice
+            del value["loss_rule"]
+        return value
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "TrainingRecord":

@@ -334,7 +334,7 @@ def _epoch_row(record: TrainingRecord, timing: EpochTiming) -> dict[str, Any]:
     return {
         **asdict(record.history[-1]),
         **asdict(timing),
-        "identity": canonical_json(asdict(record.identity)),
+        "identity": canonical_json(record.identity.to_json()),
         "lineage": record.lineage,
     }
 

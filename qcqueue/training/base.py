@@ -100,5 +100,9 @@ class Sink(Protocol):
         """Take a finished epoch. is_saved: its state is the one saved last, or the one resumed from."""
 
     def finished(self, result: Result, predictions: Tensors) -> None:
-        """Take the final figures. predictions: float32 [sample, class] under last/validation, last/test,
-        best/validation and best/test, in dataset order."""
+        """Take the final figures.
+
+        predictions: the softmax, float32 [sample, class] in dataset order, under last/validation, last/test,
+        best/validation and best/test; and what it was taken of, of the same shape, under last/validation/logits and so
+        on.
+        """

@@ -1,44 +1,67 @@
-"""Figures from predictions: pure functions of float32 softmax outputs and labels, in double precision.
+"""Figures from predictions: pure functions of what a model says of images and of labels, in double precision.
 
 The mean loss is a correctly rounded sum (`math.fsum`), so it does not depend on how numpy groups or vectorises.
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from qcqueue.core.evaluation import ClassScore, Evaluation
+from qcqueue.core.records import LossRule
 
-EPSILON = 1e-7
-"""Keras's: a probability is kept this far from 0 and 1, so that one sure mistake does not make a loss infinite."""
+CLIPPED_BY = 1e-7
+"""How far the rule "clipped" keeps a probability from 0 and 1."""
 
-Predictions = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[Any]
 
 
-def mean_loss(predictions: Predictions, labels: Labels) -> float:
-    """Return the mean cross-entropy; NaN if any of the probabilities that count is."""
-    chosen = predictions[np.arange(len(labels)), labels].astype(np.float64)
-    return math.fsum(-math.log(p) for p in np.clip(chosen, EPSILON, 1 - EPSILON).tolist()) / len(labels)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Predictions:
+    """What a model says of images: its own softmax, and the logits it took that of; both float32 [sample, class]."""
+
+    softmax: Floats
+    logits: Floats
+
+
+def mean_loss(predictions: Predictions, labels: Labels, rule: LossRule) -> float:
+    """Return the mean cross-entropy; NaN if any of the numbers that count is."""
+    losses = {"clipped": _clipped_losses, "logits": _logit_losses}[rule](predictions, labels)
+    return math.fsum(losses) / len(labels)
+
+
+def _clipped_losses(predictions: Predictions, labels: Labels) -> list[float]:
+    chosen = predictions.softmax[np.arange(len(labels)), labels].astype(np.float64)
+    return [-math.log(p) for p in np.clip(chosen, CLIPPED_BY, 1 - CLIPPED_BY).tolist()]
+
+
+def _logit_losses(predictions: Predictions, labels: Labels) -> list[float]:
+    logits = predictions.logits.astype(np.float64)
+    below_top = logits - logits.max(axis=1, keepdims=True)  # so that no exponential overflows
+    sums = [math.fsum(math.exp(it) for it in row) for row in below_top.tolist()]
+    chosen = below_top[np.arange(len(labels)), labels].tolist()
+    return [math.log(total) - it for total, it in zip(sums, chosen, strict=True)]
 
 
 def accuracy(predictions: Predictions, labels: Labels) -> float:
-    return int(np.count_nonzero(predictions.argmax(axis=1) == labels)) / len(labels)
+    return int(np.count_nonzero(predictions.softmax.argmax(axis=1) == labels)) / len(labels)
 
 
-def evaluation(predictions: Predictions, labels: Labels, classes: Sequence[str]) -> Evaluation:
+def evaluation(predictions: Predictions, labels: Labels, classes: Sequence[str], rule: LossRule) -> Evaluation:
     """Return all figures of one set of predictions; a class that is never predicted has precision 0."""
     # Needed once, at the end of a job, and as slow to import as a third of TensorFlow.
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-    guesses, numbers = predictions.argmax(axis=1), range(len(classes))
+    guesses, numbers = predictions.softmax.argmax(axis=1), range(len(classes))
     scores = precision_recall_fscore_support(labels, guesses, labels=numbers, zero_division=0)
     matrix = confusion_matrix(labels, guesses, labels=numbers)
     return Evaluation(
-        loss=mean_loss(predictions, labels),
+        loss=mean_loss(predictions, labels, rule),
         accuracy=accuracy(predictions, labels),
         per_class={
             name: ClassScore(precision=float(p), recall=float(r), f1=float(f), support=int(s))

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from qcqueue.core.spec import JobSpec
+from qcqueue.training.evaluate import Predictions
 from qcqueue.training.models import build_optimizer
 
 
@@ -50,11 +51,12 @@ class Program:
             self.predict_step.experimental_get_tracing_count(),
         )
 
-    def predict(self, images: npt.NDArray[np.uint8], *, batch_size: int) -> npt.NDArray[np.float32]:
-        """Return the softmax outputs, float32 [sample, class], in the order of `images`."""
+    def predict(self, images: npt.NDArray[np.uint8], *, batch_size: int) -> Predictions:
+        """Return what the model says of `images`, in their order."""
         starts = range(0, len(images), batch_size)
         outputs = [self.predict_step(images[start : start + batch_size]) for start in starts]
-        return np.concatenate([output.numpy() for output in outputs])
+        softmax, logits = (np.concatenate([it.numpy() for it in part]) for part in zip(*outputs, strict=True))
+        return Predictions(softmax=softmax, logits=logits)
 
     def _train(self, images: Any, labels: Any) -> tuple[Any, Any]:
         """Return the mean loss of the batch before the update, and how many of it were predicted rightly."""
@@ -66,8 +68,18 @@ class Program:
         rightly = tf.argmax(predictions, axis=-1, output_type=tf.int32) == labels
         return loss, tf.reduce_sum(tf.cast(rightly, tf.int32))
 
-    def _predict(self, images: Any) -> Any:
-        return self.model(images, training=False)
+    def _predict(self, images: Any) -> tuple[Any, Any]:
+        predictions = self.model(images, training=False)
+        return predictions, _logits_of(predictions)
+
+
+def _logits_of(predictions: Any) -> Any:
+    """Return what a softmax was taken of, found as Keras's own loss finds it."""
+    kept = getattr(predictions, "_keras_logits", None)
+    if kept is not None:
+        return kept
+    assert predictions.op.type == "Softmax", f"the outputs are of {predictions.op.type}, and a softmax is needed"
+    return predictions.op.inputs[0]
 
 
 def _fixed(model: Any) -> frozenset[str]:

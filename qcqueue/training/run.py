@@ -11,15 +11,18 @@ An own loop instead of `fit`: `fit` hides the state inside an epoch and loses a 
 
 import math
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from qcqueue.clock import Clock
-from qcqueue.core.evaluation import Appraisal, Result
+from qcqueue.core.evaluation import Appraisal, Evaluation, Result
 from qcqueue.core.lineage import refusal
 from qcqueue.core.records import EpochMetrics, Identity, PartialEpoch, TrainingRecord, history_sha256
 from qcqueue.core.rehearsal import Rehearsal
-from qcqueue.core.snapshot import Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Split
 from qcqueue.errors import CheckpointDamaged, LineageRefused, NotFinite, NotReproducible
@@ -27,7 +30,7 @@ from qcqueue.training import device, state
 from qcqueue.training.base import Assignment, Sink
 from qcqueue.training.data import Batch, TrainingData, load_data
 from qcqueue.training.digests import predictions_sha256, weights_sha256
-from qcqueue.training.evaluate import accuracy, evaluation, mean_loss
+from qcqueue.training.evaluate import Predictions, accuracy, evaluation, mean_loss
 from qcqueue.training.models import build_model
 from qcqueue.training.probe import Probe
 from qcqueue.training.program import Program
@@ -245,7 +248,7 @@ class Run:
             epoch=self._epoch,
             loss=self._tally.loss,
             accuracy=self._tally.accuracy,
-            val_loss=mean_loss(predictions, labels),
+            val_loss=mean_loss(predictions, labels, self._record.loss_rule),
             val_accuracy=accuracy(predictions, labels),
             learning_rate=self._spec.learning_rate,
         )
@@ -280,25 +283,30 @@ class Run:
             history_sha256=history_sha256(self._record.history),
             parameters=self._program.model.count_params(),
             trainable_parameters=sum(math.prod(v.shape) for v in self._program.model.trainable_variables),
+            loss_rule=self._record.loss_rule,
         )
-        named = {f"last/{split}": value for split, value in last_predictions.items()}
-        self._sink.finished(result, named | {f"best/{split}": value for split, value in best_predictions.items()})
+        self._sink.finished(result, _named("last", last_predictions) | _named("best", best_predictions))
 
-    def _predictions(self) -> Tensors:
+    def _predictions(self) -> dict[str, Predictions]:
         return {
             split.name.lower(): self._program.predict(self._data.part(split)[0], batch_size=self._spec.batch_size)
             for split in (Split.VALIDATION, Split.TEST)
         }
 
-    def _appraisal(self, epoch: int, predictions: Tensors) -> Appraisal:
-        classes = self._data.classes
+    def _appraisal(self, epoch: int, predictions: Mapping[str, Predictions]) -> Appraisal:
         return Appraisal(
             epoch=epoch,
             weights_sha256=weights_sha256(state.model_tensors(self._program)),
-            predictions_sha256=predictions_sha256(predictions["validation"]),
-            validation=evaluation(predictions["validation"], self._data.part(Split.VALIDATION)[1], classes),
-            test=evaluation(predictions["test"], self._data.part(Split.TEST)[1], classes),
+            predictions_sha256=predictions_sha256(predictions["validation"].softmax),
+            validation=self._evaluation(epoch, predictions["validation"], Split.VALIDATION),
+            test=self._evaluation(epoch, predictions["test"], Split.TEST),
         )
+
+    def _evaluation(self, epoch: int, predictions: Predictions, split: Split) -> Evaluation:
+        found = evaluation(predictions, self._data.part(split)[1], self._data.classes, self._record.loss_rule)
+        if not math.isfinite(found.loss):
+            raise NotFinite(f"the {split.name.lower()} loss after epoch {epoch} is {found.loss}")
+        return found
 
     # Words and numbers
 
@@ -324,6 +332,12 @@ class Run:
         return f"the loss became {loss} in epoch {self._epoch}, step {batch.step + 1}; its samples: {samples}"
 
 
+def _named(weights: str, predictions: Mapping[str, Predictions]) -> dict[str, npt.NDArray[np.float32]]:
+    """Return predictions as they are stored."""
+    softmax = {f"{weights}/{split}": it.softmax for split, it in predictions.items()}
+    return softmax | {f"{weights}/{split}/logits": it.logits for split, it in predictions.items()}
+
+
 def starting_record(spec: JobSpec, resumed: TrainingRecord | None, identity: Identity) -> TrainingRecord:
     """Return the record a segment begins with; under another identity than before it opens a new lineage.
 
@@ -331,7 +345,13 @@ def starting_record(spec: JobSpec, resumed: TrainingRecord | None, identity: Ide
     """
     if resumed is None:
         return TrainingRecord(
-            spec_sha256=spec.digest, epochs_done=0, partial=PartialEpoch(), history=(), identity=identity, lineage=1
+            spec_sha256=spec.digest,
+            epochs_done=0,
+            partial=PartialEpoch(),
+            history=(),
+            identity=identity,
+            lineage=1,
+            loss_rule="logits",
         )
     if resumed.spec_sha256 != spec.digest:
         raise CheckpointDamaged(f"the state is of another job than {spec.full_name}")

@@ -144,6 +144,30 @@ def test_the_history_digest_sees_the_last_bit_and_no_timing() -> None:
 
 @pytest.mark.parametrize("field", [field.name for field in fields(Identity)])
 def test_only_what_decides_bits_is_a_difference(field: str) -> None:
-    other = Identity(**(asdict(IDENTITY) | {field: "other"}))
-    assert IDENTITY.differences(other) == (() if field in ("python", "numpy") else (field,))
-    assert IDENTITY.differences(IDENTITY) == ()
+    here = replace(IDENTITY, cudnn_loaded="9.3.0", compute_capability="7.5", multiprocessors=40, driver="550.54.15")
+    there = Identity(**(asdict(here) | {field: "other"}))
+    assert here.differences(there) == (() if field in ("python", "numpy", "driver") else (field,))
+    assert here.differences(here) == ()
+
+
+def test_what_an_older_record_does_not_know_is_no_difference() -> None:
+    older = Identity(**IDENTITY.to_json())
+    newer = replace(older, cudnn_loaded="9.3.0", compute_capability="7.5", multiprocessors=40, driver="550.54.15")
+    assert older.differences(newer) == newer.differences(older) == ()
+
+
+def test_an_identity_says_only_what_it_knows() -> None:
+    assert set(IDENTITY.to_json()) == {
+        "processor", "instruction_set", "threads", "deterministic", "python", "tensorflow", "keras", "numpy", "cuda",
+        "cudnn",
+    }  # fmt: skip
+    newer = replace(IDENTITY, multiprocessors=40)
+    assert Identity(**newer.to_json()) == newer
+
+
+def test_a_record_that_does_not_name_its_rule_follows_the_older_one() -> None:
+    older = replace(FRESH, loss_rule="clipped")
+    assert "loss_rule" not in older.to_json()
+    assert TrainingRecord.from_json(older.to_json()) == older
+    newer = replace(FRESH, loss_rule="logits")
+    assert TrainingRecord.from_json(parse_json(canonical_json(newer.to_json()))).loss_rule == "logits"

@@ -166,6 +166,7 @@ def a_result(history: Sequence[EpochMetrics], classes: Sequence[str] = CLASSES) 
         history_sha256="c" * 64,
         parameters=14_716_227,
         trainable_parameters=14_700_000,
+        loss_rule="logits",
     )
 
 

@@ -77,8 +77,18 @@ def test_validating_alone_does_not_trace_the_training_graph() -> None:
     predictions = program.predict(data.part(Split.VALIDATION)[0], batch_size=4)
 
     assert program.trace_counts == (0, 1)
-    assert predictions.dtype == np.float32
-    assert np.allclose(predictions.sum(axis=1), 1)
+    assert predictions.softmax.dtype == predictions.logits.dtype == np.float32
+    assert np.allclose(predictions.softmax.sum(axis=1), 1)
+
+
+def test_the_logits_are_what_the_softmax_was_taken_of() -> None:
+    import keras
+
+    program, data = a_program()
+    predictions = program.predict(data.part(Split.VALIDATION)[0], batch_size=4)
+    again = keras.ops.convert_to_numpy(keras.ops.softmax(predictions.logits))
+    assert np.allclose(again, predictions.softmax, rtol=1e-6)
+    assert not np.allclose(predictions.logits.sum(axis=1), 1)
 
 
 def test_nothing_draws_from_the_global_seed_generator() -> None:

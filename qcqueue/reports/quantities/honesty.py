@@ -121,6 +121,17 @@ def _machines_differ(models: Sequence[ModelFigures], datasets: Sequence[DatasetL
         )
 
 
+def _older_losses(models: Sequence[ModelFigures], datasets: Sequence[DatasetLine]) -> Iterator[_Doubt]:
+    older = [model.name for model in models if model.result and model.result.loss_rule == "clipped"]
+    if older:
+        yield _Doubt(
+            f"The validation and test losses of {listed(older)} count a sure mistake 16.1 at most, as qcqueue did up "
+            "to 0.5.1; those of Keras, and of later jobs, have no such bound. Their best epochs were chosen by them.",
+            _MEASURED,
+            frozenset(older),
+        )
+
+
 def _unfinished(model: ModelFigures) -> Iterator[_Doubt]:
     if model.is_done:
         return
@@ -227,6 +238,7 @@ _STUDY_NOTES: tuple[Callable[[Sequence[ModelFigures], Sequence[DatasetLine]], It
     _several_datasets,
     _several_settings,
     _machines_differ,
+    _older_losses,
 )
 _JOB_NOTES: tuple[Callable[[ModelFigures], Iterable[_Doubt]], ...] = (
     _unfinished,

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from qcqueue.clock import seeded
-from qcqueue.core.evaluation import Appraisal
+from qcqueue.core.evaluation import Appraisal, Evaluation
 from qcqueue.datasets.format import Dataset, Split, arrange
 from qcqueue.queue.values import JobDetail
 from qcqueue.reports.quantities.figures import figures_of
 from qcqueue.reports.quantities.judged import Judged, judged_of
 from qcqueue.reports.study import Probabilities, Study
-from qcqueue.training.evaluate import evaluation
+from qcqueue.training.evaluate import Predictions, evaluation
 from tests.reports.studies import CLASSES, a_job, a_spec, epochs_of, the_study
 
 SHA256 = "d" * 64
@@ -116,9 +116,9 @@ def right_where(is_right: Sequence[bool], *, job: str = "study/job", dataset_sha
 
 
 def _appraised(stored: Appraisal, weights: str, dataset: Dataset, answers: Mapping[str, Probabilities]) -> Appraisal:
-    classes = dataset.summary.classes
-    return replace(
-        stored,
-        validation=evaluation(answers[f"{weights}/validation"], dataset.part(Split.VALIDATION)[1], classes),
-        test=evaluation(answers[f"{weights}/test"], dataset.part(Split.TEST)[1], classes),
-    )
+    def evaluated(split: str, part: Split) -> Evaluation:
+        softmax = answers[f"{weights}/{split}"]
+        said = Predictions(softmax=softmax, logits=np.log(softmax))
+        return evaluation(said, dataset.part(part)[1], dataset.summary.classes, "clipped")
+
+    return replace(stored, validation=evaluated("validation", Split.VALIDATION), test=evaluated("test", Split.TEST))
