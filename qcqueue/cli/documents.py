@@ -111,6 +111,7 @@ def _result(result: "Result") -> dict[str, Any]:
     return {
         **last,
         "history_sha256": result.history_sha256,
+        "loss_rule": result.loss_rule,
         "best": asdict(result.best),
         "parameters": result.parameters,
         "trainable_parameters": result.trainable_parameters,

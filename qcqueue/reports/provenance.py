@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from qcqueue.core.records import EpochMetrics, EpochTiming, Identity
+from qcqueue.core.records import EpochMetrics, EpochTiming
 from qcqueue.core.words import iso
 from qcqueue.queue.sessions import SessionLine
 from qcqueue.queue.values import DatasetLine, EpochLine, JobDetail
@@ -62,7 +62,7 @@ def _job(detail: JobDetail) -> Mapping[str, Any]:
         "attempts": [asdict(attempt) | {"started_at": iso(attempt.started_at_s)} for attempt in detail.attempts],
         "checkpoints": [asdict(checkpoint) for checkpoint in detail.checkpoints],
         "story": [asdict(line) | {"at": iso(line.at_s)} for line in detail.history],
-        "result": detail.result.to_json() if detail.result else None,
+        "result": detail.result.to_json() | {"loss_rule": detail.result.loss_rule} if detail.result else None,
         "predictions_sha256": detail.predictions_sha256,
     }
 
@@ -73,7 +73,7 @@ def _epoch(epoch: EpochLine) -> Mapping[str, Any]:
         **{name: getattr(epoch, name) for name in ("attempt", "official", "lineage", "recorded_at_s")},
         "metrics": {name: getattr(epoch.metrics, name) for name in EpochMetrics.__slots__},
         "timing": {name: getattr(epoch.timing, name) for name in EpochTiming.__slots__},
-        "identity": {name: getattr(epoch.identity, name) for name in Identity.__slots__},
+        "identity": epoch.identity.to_json(),
         "recorded_at": iso(epoch.recorded_at_s),
     }
 
