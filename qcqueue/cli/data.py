@@ -1,6 +1,5 @@
 """Commands for datasets: sample, add, list, show."""
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,14 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qcqueue.cli.shared import DryRunOption, JsonOption, StoreOption, print_json, workplace
-from qcqueue.errors import UserError
 
 if TYPE_CHECKING:
     from qcqueue.queue.values import DatasetLine
 
 SAMPLE_IMAGES = 3236
 STUDIES = {"qc-images": "jobs/six-models.toml", "qc-tiny": "jobs/tiny.toml"}
-LARGEST_SIDE_PX = 2048
 
 SeedOption = Annotated[
     int, typer.Option("--seed", help="Decides which image goes where; the same seed, the same bytes.")
@@ -55,14 +52,50 @@ def sample(
 
 
 def add(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder with one subfolder a class, or a zip of one.")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PATH",
+            help="A folder with one subfolder a class, a zip of one, or a CSV of file,label[,group][,split].",
+        ),
+    ],
     name: Annotated[str, typer.Option("--name", help="What to call it.")],
     size: Annotated[
         str, typer.Option("--image-size", metavar="HxW", help="Every image is resized to this once, in pixels.")
     ] = "75x75",
     split: Annotated[
         str | None,
-        typer.Option("--split", metavar="A,B,C", help="Exact counts for training, validation and test."),
+        typer.Option(
+            "--split",
+            metavar="A,B,C",
+            help="For training, validation and test: counts (2200,550,486) or shares (70,15,15 or 0.7,0.15,0.15).",
+        ),
+    ] = None,
+    split_folders: Annotated[
+        str | None,
+        typer.Option(
+            "--split-folders",
+            metavar="train=A,validation=B,test=C",
+            help="Keep the author's split; a part that is not named is taken from train.",
+        ),
+    ] = None,
+    group_by: Annotated[
+        str | None,
+        typer.Option(
+            "--group-by",
+            metavar="folder|REGEX|COLUMN",
+            help="Keep images together in one part: of a subfolder, with the same text in a pattern's brackets, "
+            "or of a column of the CSV.",
+        ),
+    ] = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--include",
+            metavar="PATTERN",
+            help="Take these files only, by their path below the class folder, such as 'images/*'; ** is any depth, "
+            "'!*_mask*' leaves out. May be given several times.",
+        ),
     ] = None,
     seed: SeedOption = 1,
     store: StoreOption = None,
@@ -71,9 +104,11 @@ def add(
 ) -> None:
     """Import images as a dataset: decoded, resized and split once, stored as one verified file."""
     from qcqueue.app.datasets import add_images
-    from qcqueue.datasets.importing import ImportOptions
+    from qcqueue.cli.data_options import import_options
 
-    options = ImportOptions(image_size=_image_size(size), split=_counts(split), seed=seed)
+    options = import_options(
+        size=size, split=split, split_folders=split_folders, group_by=group_by, include=include, seed=seed
+    )
     place = workplace(store)
     with progress_bar("reading images") as progress:
         line, is_new = add_images(place, name, path, options, progress=progress, dry_run=dry_run)
@@ -165,29 +200,6 @@ def _document(line: "DatasetLine") -> dict[str, object]:
         "size_bytes": line.blob.size_bytes,
         "added_at": iso(line.added_at_s),
     }
-
-
-def _image_size(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text.strip().lower())
-    height, width = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-    if not (1 <= height <= LARGEST_SIDE_PX and 1 <= width <= LARGEST_SIDE_PX):
-        raise UserError(
-            f"--image-size {text!r} is not a height and width of 1 to {LARGEST_SIDE_PX} pixels",
-            hint="--image-size 75x75",
-        )
-    return height, width
-
-
-def _counts(text: str | None) -> tuple[int, int, int] | None:
-    if text is None:
-        return None
-    parts = [part.strip() for part in text.split(",")]
-    if len(parts) != 3 or not all(re.fullmatch(r"\d{1,9}", part) for part in parts):
-        raise UserError(
-            f"--split {text!r} is not three counts for training, validation and test", hint="--split 2200,550,486"
-        )
-    train, validation, test = map(int, parts)
-    return train, validation, test
 
 
 @contextmanager

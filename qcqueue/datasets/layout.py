@@ -1,150 +1,213 @@
 """Which files are the images of which class: pure decisions over the paths of a folder or zip.
 
-Leaves listing to `tree` and `archive`, pixels to `decode`. Takes one folder a class, also below a single outer
-folder; what the file manager of a Mac or of Windows left behind is not there; everything else that is not plainly
-an image of a class is refused by name rather than guessed at. The answer does not depend on the order of listing.
+Leaves listing to `tree` and `archive`, pixels to `decode`, an author's own split to `parts`, what lies in a class
+folder to `selection`. Takes one folder a class, also below a single outer folder; what is not plainly an image of a
+class is left out and said, or refused by name rather than guessed at. Nothing outside the tree influences the answer.
 """
 
-import re
-import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
-from qcqueue.datasets.limits import CLASS_NAME_LENGTH_MAX, CLASSES_MAX, DEPTH_MAX, PATH_LENGTH_MAX, shown
+from qcqueue.datasets.format import Split
+from qcqueue.datasets.limits import CLASS_NAME_LENGTH_MAX, CLASSES_MAX, shown
+from qcqueue.datasets.outline import Listing, Outline, base, below, composed, listed, parent
+from qcqueue.datasets.parts import ClassFolder, SplitFolders, check_not_split, folders_of_parts, spelled_option
+from qcqueue.datasets.selection import (
+    Candidate,
+    check_include,
+    is_image,
+    may_be_image,
+    odd_classes,
+    select_images,
+)
 from qcqueue.errors import DatasetInvalid
 
-LITTER = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin"}
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".dcm", ".heic"}
-SPLIT_NAMES = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
-ONE_FOLDER_A_CLASS = "put the images of each class into one folder named after the class"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
-    """Everything that stands in a folder or zip, as paths from its top with forward slashes."""
-
-    files: tuple[str, ...]
-    folders: tuple[str, ...]
+ONE_FOLDER_A_CLASS = (
+    "put the images of each class into one folder named after the class, or list them in a CSV of file,label"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One file of one class. path finds it in its tree; name is the path below the class folder, in NFC."""
+    """One file of one class. path finds it in its tree; name is the path below the class folder, in NFC.
+
+    split: the part its author put it into, None where qcqueue splits. group: what stays in one part; None: alone.
+    """
 
     path: str
     class_name: str
     name: str
+    split: Split | None = None
+    group: str | None = None
 
 
-def check_path(path: str, *, where: str) -> None:
-    """Refuse a path that could mean something outside its tree, or nothing at all. Raises: DatasetInvalid."""
-    parts = path.removesuffix("/").split("/")
-    if path.startswith("/") or ".." in parts or "\\" in path or re.match(r"[A-Za-z]:", path):
-        raise DatasetInvalid(
-            f"{where} holds {shown(path)}, a name that points outside its folder", hint="rename it and pack again"
-        )
-    is_text = not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in path)
-    if not is_text or "" in parts or "." in parts or len(path) > PATH_LENGTH_MAX or len(parts) > DEPTH_MAX:
-        raise DatasetInvalid(f"{where} holds {shown(path)}, which is not a usable file name", hint="rename it")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrangement:
+    """The class names, sorted, and their files, sorted by class, name and part; notes: what the owner should know."""
+
+    classes: tuple[str, ...]
+    members: tuple[Member, ...]
+    notes: tuple[str, ...] = ()
 
 
-def arrange_classes(listing: Listing, *, where: str) -> tuple[tuple[str, ...], tuple[Member, ...]]:
-    """Return the class names, sorted, and their files, sorted by class and name. Raises: DatasetInvalid."""
-    files = [path for path in listing.files if not _is_litter(path)]
-    folders = {path for path in listing.folders if not _is_litter(path)} | _parents(files)
-    top = _outer_folder(files, folders)
-    files = [path for path in files if path.startswith(top)]
-    class_folders = sorted(path for path in folders if path.startswith(top) and _is_child(path, top))
-    _check_top(files, class_folders, top, where=where)
-    _check_not_split_already(class_folders, folders, where=where)
-    members = [_member(path, top) for path in files if "/" in path.removeprefix(top)]
-    _check_classes(class_folders, members, top, where=where)
-    _check_twins((member.path for member in members), "files", where=where)
-    members.sort(key=lambda member: (member.class_name, member.name))
-    return tuple(sorted({member.class_name for member in members})), tuple(members)
+def arrange_classes(
+    listing: Listing,
+    *,
+    where: str,
+    include: Sequence[str] = (),
+    split_folders: SplitFolders | None = None,
+    takes_subfolders: bool = False,
+) -> Arrangement:
+    """Return which files are the images of which class. The options are those of `ImportOptions`.
+
+    takes_subfolders: a subfolder of a class is a group of its images. Raises: DatasetInvalid.
+    """
+    include = check_include(include)
+    outline = Outline(listing)
+    top = _outer_folder(outline)
+    # "*" speaks of whole folders; "*.jpg" only of files, and may be typed without a thought of train and test.
+    takes_all = any(set(pattern) <= {"*", "/"} for pattern in include)
+    left_out: list[str] = []
+    if split_folders is None:
+        _check_top(outline, top, where=where)
+        check_not_split(outline, top, where=where, takes_all=takes_all, takes_subfolders=takes_subfolders)
+        folders = [ClassFolder(path=path, class_name=composed(base(path))) for path in outline.folders_in(top)]
+    else:
+        folders, left_out = folders_of_parts(outline, top, split_folders, where=where)
+    if not takes_all:
+        _check_odd_classes(outline, top, folders, where=where)
+    members, notes = _members(outline, top, folders, include, where=where, takes_subfolders=takes_subfolders)
+    check_classes(folders, members, where=where)
+    check_twins((member.path for member in members), "files", where=where)
+    if left_out:
+        notes.insert(0, f"left out: {listed(left_out)}")
+    return arranged(members, notes)
 
 
-def _is_litter(path: str) -> bool:
-    return any(part.startswith(".") or part.casefold() in LITTER for part in path.split("/"))
+def arranged(members: Iterable[Member], notes: Iterable[str] = ()) -> Arrangement:
+    """Return members in the order that does not depend on how they were listed."""
+    return Arrangement(
+        classes=tuple(sorted({member.class_name for member in members})),
+        members=tuple(sorted(members, key=lambda member: (member.class_name, member.name, member.split or 0))),
+        notes=tuple(notes),
+    )
 
 
-def _parents(files: Iterable[str]) -> set[str]:
-    return {str(parent) for path in files for parent in PurePosixPath(path).parents} - {"."}
-
-
-def _is_child(path: str, top: str) -> bool:
-    return "/" not in path.removeprefix(top)
-
-
-def _outer_folder(files: Sequence[str], folders: set[str]) -> str:
-    """Return the prefix below which the class folders stand: "", or that of single outer folders without images."""
+def _outer_folder(outline: Outline) -> str:
+    """Return the folder in which the class folders stand: the top, or single outer folders without images."""
     top = ""
     while True:
-        inner = [path for path in folders if path.startswith(top) and _is_child(path, top)]
-        if len(inner) != 1 or any(path.startswith(top) and _is_child(path, top) for path in files):
+        inner = outline.folders_in(top)
+        if len(inner) != 1 or not outline.folders_in(inner[0]) or any(map(is_image, outline.files_in(top))):
             return top
-        below = f"{inner[0]}/"
-        if not any(path.startswith(below) for path in folders):
-            return top
-        top = below
+        top = inner[0]
 
 
-def _member(path: str, top: str) -> Member:
-    class_name, _, name = _composed(path.removeprefix(top)).partition("/")
-    return Member(path=path, class_name=class_name, name=name)
+def _members(
+    outline: Outline,
+    top: str,
+    folders: Sequence[ClassFolder],
+    include: Sequence[str],
+    *,
+    where: str,
+    takes_subfolders: bool,
+) -> tuple[list[Member], list[str]]:
+    """Return the images of the class folders, and what the owner should know of those left out."""
+    candidates: list[Candidate] = []
+    split_of: dict[str, Split | None] = {}
+    levels = dict.fromkeys([*_levels(top), *(parent(folder.path) for folder in folders)])
+    others = [composed(_said(path, top)) for level in levels for path in outline.files_in(level)]
+    for folder in folders:
+        for path in outline.files_below(folder.path):
+            if may_be_image(path):
+                name = composed(below(path, folder.path))
+                candidates.append(Candidate(path=path, class_name=folder.class_name, name=name))
+                split_of[path] = folder.split
+            else:
+                others.append(composed(below(path, top)))
+    chosen = select_images(candidates, include, where=where, takes_subfolders=takes_subfolders)
+    members = [
+        Member(path=one.path, class_name=one.class_name, name=one.name, split=split_of[one.path]) for one in chosen
+    ]
+    notes = [f"left out as no images: {listed(others)}"] if others else []
+    if len(chosen) < len(candidates):
+        notes.append(f"left out by --include: {len(candidates) - len(chosen)} of {len(candidates)} files")
+    return members, notes
 
 
-def _check_top(files: Sequence[str], class_folders: Sequence[str], top: str, *, where: str) -> None:
-    for path in sorted(files):
-        if _is_child(path, top) and PurePosixPath(path).suffix.casefold() in IMAGE_SUFFIXES:
+def _check_odd_classes(outline: Outline, top: str, folders: Sequence[ClassFolder], *, where: str) -> None:
+    paths = sorted(folder.path for folder in folders)
+    odd = odd_classes(paths)
+    if not odd:
+        return
+    others = [path for path in paths if path not in odd]
+    hint = "move it elsewhere, or, if it is a class, --include '*'"
+    if len(others) == 1 and outline.folders_in(others[0]) and folders[0].split is None:
+        hint = f"{spelled_option((below(others[0], top), None, None))} takes the classes in {shown(base(others[0]))}"
+    raise DatasetInvalid(f"the folder {shown(below(odd[0], top))} in {where} is no class by its name", hint=hint)
+
+
+def _levels(top: str) -> list[str]:
+    """Return a folder and all it lies in, the top first."""
+    parts = top.split("/") if top else []
+    return ["/".join(parts[:count]) for count in range(len(parts) + 1)]
+
+
+def _said(path: str, top: str) -> str:
+    """Return how to call a file so that outer folders make no difference."""
+    return below(path, top) if f"{path}/".startswith(f"{top}/") else base(path)
+
+
+def _check_top(outline: Outline, top: str, *, where: str) -> None:
+    for path in outline.files_in(top):
+        if is_image(path):
             raise DatasetInvalid(f"{shown(path)} in {where} lies outside any class folder", hint=ONE_FOLDER_A_CLASS)
-    if not class_folders:
+    if not outline.folders_in(top):
         raise DatasetInvalid(f"{where} holds no class folders", hint=ONE_FOLDER_A_CLASS)
 
 
-def _check_not_split_already(class_folders: Sequence[str], folders: set[str], *, where: str) -> None:
-    """Refuse train/good, test/good: read as it stands, "train" and "test" would quietly become the classes."""
-    names = [PurePosixPath(path).name for path in class_folders]
-    is_split = len(names) > 1 and all(name.casefold() in SPLIT_NAMES for name in names)
-    if is_split and any(PurePosixPath(folder).parent.name in names for folder in folders):
+def check_classes(folders: Sequence[ClassFolder], members: Sequence[Member], *, where: str) -> None:
+    """Refuse class names that do not fit, and classes that hold nothing, all or too much. Raises: DatasetInvalid."""
+    for split in {folder.split for folder in folders}:
+        check_twins((folder.path for folder in folders if folder.split == split), "classes", where=where)
+    check_twins({folder.class_name for folder in folders}, "classes", where=where)
+    filled = Counter((member.class_name, member.split) for member in members)
+    for folder in folders:
+        check_class_name(folder.class_name, where=where)
+        if not filled[folder.class_name, folder.split]:
+            part = f", {folder.split.name.lower()} part," if folder.split is not None else ""
+            raise DatasetInvalid(
+                f"the class {shown(folder.class_name)}{part} in {where} holds no images",
+                hint="fill its folder or remove it",
+            )
+    check_class_count({member.class_name for member in members}, where=where)
+
+
+def check_class_name(name: str, *, where: str) -> None:
+    """Refuse a class name that no table could show. Raises: DatasetInvalid."""
+    if not name.isprintable() or name != name.strip() or not name or len(name) > CLASS_NAME_LENGTH_MAX:
         raise DatasetInvalid(
-            f"{where} is already split into {' and '.join(names)}",
-            hint="merge them into one folder a class; qcqueue splits by --split and --seed",
+            f"{where} has a class named {shown(name)}, which would not fit into a table",
+            hint=f"rename it: {CLASS_NAME_LENGTH_MAX} printable characters at most, no space at either end",
         )
 
 
-def _check_classes(class_folders: Sequence[str], members: Sequence[Member], top: str, *, where: str) -> None:
-    _check_twins(class_folders, "classes", where=where)
-    filled = {member.class_name for member in members}
-    for path in class_folders:
-        name = _composed(path.removeprefix(top))
-        if not name.isprintable() or name != name.strip() or len(name) > CLASS_NAME_LENGTH_MAX:
-            raise DatasetInvalid(
-                f"{where} has a class named {shown(name)}, which would not fit into a table",
-                hint=f"rename the folder: {CLASS_NAME_LENGTH_MAX} printable characters at most, no space at either end",
-            )
-        if name not in filled:
-            raise DatasetInvalid(
-                f"the class {shown(name)} in {where} holds no images", hint="fill its folder or remove it"
-            )
-    if len(filled) == 1:
-        raise DatasetInvalid(f"{where} has one class only, {shown(*filled)}; two are needed", hint=ONE_FOLDER_A_CLASS)
-    if len(filled) > CLASSES_MAX:
-        raise DatasetInvalid(f"{where} has {len(filled)} classes; {CLASSES_MAX} is the most", hint=ONE_FOLDER_A_CLASS)
+def check_class_count(classes: set[str], *, where: str) -> None:
+    """Refuse one class alone, and more than a label can count. Raises: DatasetInvalid."""
+    if len(classes) == 1:
+        raise DatasetInvalid(f"{where} has one class only, {shown(*classes)}; two are needed", hint=ONE_FOLDER_A_CLASS)
+    if len(classes) > CLASSES_MAX:
+        raise DatasetInvalid(f"{where} has {len(classes)} classes; {CLASSES_MAX} is the most", hint=ONE_FOLDER_A_CLASS)
 
 
-def _check_twins(paths: Iterable[str], kind: str, *, where: str) -> None:
-    """Refuse names that a Mac or Windows disk would hold to be one and the same."""
+def check_twins(names: Iterable[str], kind: str, *, where: str) -> None:
+    """Refuse names that a Mac or Windows disk would hold to be one and the same. Raises: DatasetInvalid."""
     seen: dict[str, str] = {}
-    for path in sorted(paths):
-        key = _composed(_composed(path).casefold())
-        if (twin := seen.setdefault(key, path)) != path:
-            way = "upper and lower case" if _composed(path) != _composed(twin) else "how their accents are encoded"
+    for name in sorted(names):
+        key = composed(composed(name).casefold())
+        if (twin := seen.setdefault(key, name)) != name:
+            way = "upper and lower case" if composed(name) != composed(twin) else "how their accents are encoded"
             raise DatasetInvalid(
-                f"the {kind} {shown(twin)} and {shown(path)} in {where} differ only in {way}", hint="rename one of them"
+                f"the {kind} {shown(twin)} and {shown(name)} in {where} differ only in {way}", hint="rename one of them"
             )
-
-
-def _composed(text: str) -> str:
-    return unicodedata.normalize("NFC", text)

@@ -10,6 +10,8 @@ FILES_MAX = 200_000
 FILE_SIZE_BYTES_MAX = 256 * 1024**2
 TREE_SIZE_BYTES_MAX = 64 * 1024**3
 
+CSV_SIZE_BYTES_MAX = 64 * 1024**2
+
 ZIP_RATIO_MAX = 200
 """Unpacked over packed, whole archive: photographs are near 1, empty scans near 100, bombs begin at 1000."""
 

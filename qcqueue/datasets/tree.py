@@ -13,10 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from qcqueue.datasets.archive import ZipTree
-from qcqueue.datasets.layout import Listing, check_path
+from qcqueue.datasets.archive import UNPACK_IT, ZipTree
 from qcqueue.datasets.limits import FILE_SIZE_BYTES_MAX, FILES_MAX, reason, shown
+from qcqueue.datasets.litter import is_litter
+from qcqueue.datasets.outline import Listing, check_path
 from qcqueue.errors import DatasetInvalid
+
+ZIP_END_BYTES_MAX = 22 + 0xFFFF
+"""The record at the end of a zip, with the longest comment."""
 
 
 class Tree(Protocol):
@@ -44,15 +48,28 @@ def _opened_zip(path: Path, where: str) -> zipfile.ZipFile:
     try:
         # Asked first: opening a pipe or a device to see what it holds could wait for ever.
         if path.is_file():
+            if _is_part_of_zip(path):
+                raise DatasetInvalid(f"{where} is one part of a zip that was split into several", hint=UNPACK_IT)
             if zipfile.is_zipfile(path):
                 return zipfile.ZipFile(path)
             if _looks_like_zip(path):
                 raise DatasetInvalid(f"the zip {where} is damaged or cut short", hint="copy or download it again")
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, EOFError, OverflowError) as exc:
+    except UnicodeDecodeError as exc:
+        raise DatasetInvalid(
+            f"the zip {where} holds a name that is not the UTF-8 it is said to be", hint=UNPACK_IT
+        ) from exc
+    except NotImplementedError as exc:
+        raise DatasetInvalid(
+            f"the zip {where} is packed in a way qcqueue cannot read: {reason(exc)}", hint=UNPACK_IT
+        ) from exc
+    except (zipfile.BadZipFile, ValueError, struct.error, EOFError, OverflowError) as exc:
         raise DatasetInvalid(f"the zip {where} is damaged: {reason(exc)}", hint="copy or download it again") from exc
     except OSError as exc:
         raise _unreadable(where, exc) from exc
-    raise DatasetInvalid(f"{where} is neither a folder nor a zip", hint="unpack it, or pack its folder as a zip")
+    raise DatasetInvalid(
+        f"{where} is neither a folder nor a zip",
+        hint="unpack it, pack its folder as a zip, or list its images in a file that ends in .csv",
+    )
 
 
 def _unreadable(named: str, exc: OSError) -> DatasetInvalid:
@@ -64,12 +81,22 @@ def _looks_like_zip(path: Path) -> bool:
         return path.suffix.casefold() == ".zip" or file.read(4) == b"PK\x03\x04"
 
 
+def _is_part_of_zip(path: Path) -> bool:
+    """Return whether a file is one of several that make up one zip: the first says so, the last counts the disks."""
+    with path.open("rb") as file:
+        if file.read(4) == b"PK\x07\x08":
+            return True
+        file.seek(max(0, path.stat().st_size - ZIP_END_BYTES_MAX))
+        _, found, end = file.read(ZIP_END_BYTES_MAX).rpartition(b"PK\x05\x06")
+    return bool(found) and len(end) >= 4 and struct.unpack("<HH", end[:4]) not in ((0, 0), (0xFFFF, 0xFFFF))
+
+
 class FolderTree:
     """A folder on disk. Links and devices are refused, so what is imported is what lies inside."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, where: str | None = None) -> None:
         self._root = root
-        self._where = shown(root.name or str(root))
+        self._where = where or shown(root.name or str(root))
 
     def listing(self) -> Listing:
         files: list[str] = []
@@ -100,6 +127,8 @@ class FolderTree:
         """Yield (path from the top, is it a folder), folders before what is in them."""
         with os.scandir(folder) as entries:
             for entry in entries:
+                if is_litter(entry.name):
+                    continue
                 path = f"{prefix}{entry.name}"
                 check_path(path, where=self._where)
                 mode = entry.stat(follow_symlinks=False).st_mode

@@ -191,6 +191,54 @@ VALUES = (
         names=("9,3,99", "15"),
         given=pictures,
     ),
+    Case(
+        said="a split into nothing for the test",
+        typed="data add pictures --name p --split 80,20,0",
+        names=("'80,20,0'", "test"),
+        given=pictures,
+    ),
+    Case(
+        said="shares that are more than all",
+        typed="data add pictures --name p --split 0.7,0.7,0.7",
+        names=("'0.7,0.7,0.7'", "2.1"),
+        given=pictures,
+    ),
+    Case(
+        said="a split of two kinds",
+        typed="data add pictures --name p --split 70,15,15 --split-folders train=good",
+        names=("--split", "--split-folders"),
+        given=pictures,
+    ),
+    Case(
+        said="a part that there is not",
+        typed="data add pictures --name p --split-folders tset=good",
+        names=("'tset'", "'test'"),
+        given=pictures,
+    ),
+    Case(
+        said="a folder that is not there",
+        typed="data add pictures --name p --split-folders train=goood",
+        names=("goood", "good"),
+        given=pictures,
+    ),
+    Case(
+        said="groups by half a pattern",
+        typed="data add pictures --name p --group-by (p",
+        names=("--group-by", "(p"),
+        given=pictures,
+    ),
+    Case(
+        said="groups of counted images",
+        typed="data add pictures --name p --group-by ([0-9]) --split 9,3,3",
+        names=("9,3,3",),
+        given=pictures,
+    ),
+    Case(
+        said="a pattern that takes nothing",
+        typed="data add pictures --name p --include images/*",
+        names=("images/*", "pictures"),
+        given=pictures,
+    ),
     Case(said="half a seed", typed="data add pictures --name p --seed 1.5", names=("--seed", "'1.5'"), given=pictures),
     Case(
         said="a dataset name with spaces",
@@ -513,6 +561,18 @@ IMAGES = (
         typed="data add pictures --name p",
         names=("Good", "good"),
         given=a_folder_with("Good/one.png", b"x"),
+    ),
+    Case(
+        said="a CSV of nothing",
+        typed="data add labels.csv --name p",
+        names=("labels.csv", "file"),
+        given=a_file("labels.csv", "a,b\n"),
+    ),
+    Case(
+        said="a CSV that leads out of its folder",
+        typed="data add labels.csv --name p",
+        names=("labels.csv", "line 2", "../x.png"),
+        given=a_file("labels.csv", "file,label\n../x.png,a\n"),
     ),
     Case(
         said="one class only",

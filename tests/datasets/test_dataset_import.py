@@ -97,7 +97,8 @@ def test_what_file_managers_and_cameras_leave_behind_is_not_there(tmp_path: Path
 
 def test_folders_below_a_class_belong_to_the_class_and_to_the_name(tmp_path: Path) -> None:
     files = three_classes() | {"good/patient 7/left/0.png": png("deep")}
-    assert "patient 7/left/0.png" in imported(folder_of(tmp_path / "photos", files)).names
+    options = ImportOptions(image_size=(16, 16), include=("**",))
+    assert "patient 7/left/0.png" in import_images(folder_of(tmp_path / "photos", files), options).names
 
 
 def test_names_are_the_same_text_whether_a_mac_or_linux_wrote_them(tmp_path: Path) -> None:
@@ -254,7 +255,7 @@ def test_an_impossible_image_size_is_refused(tmp_path: Path, image_size: tuple[i
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("good/notes.txt", b"blurred, see mail", "good/notes.txt in photos is not an image that qcqueue can read"),
+        ("good/notes", b"blurred, see mail", "good/notes in photos is not an image that qcqueue can read"),
         ("good/empty.png", b"", "good/empty.png in photos is empty"),
         ("fair/cut.png", png("cut", side=40)[:900], "fair/cut.png in photos is damaged or cut short"),
     ],
@@ -306,11 +307,20 @@ def test_a_pipe_among_the_images_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_folders_without_end_are_refused(tmp_path: Path) -> None:
     path = folder_of(tmp_path / "photos", three_classes() | {"good/" + "a/" * 20 + "deep.png": png("deep")})
-    assert refusal(path).endswith("which is not a usable file name")
+    assert "which lies too deep" in refusal(path)
 
 
 @pytest.mark.parametrize(
-    "name", ["../evil.png", "good/../../evil.png", "/etc/evil.png", "C:/evil.png", "c:evil.png", "good\\evil.png", ".."]
+    "name",
+    [
+        "../evil.png",
+        "good/../../evil.png",
+        "/etc/evil.png",
+        "C:/evil.png",
+        "c:evil.png",
+        "good\\..\\..\\evil.png",
+        "..",
+    ],
 )
 def test_a_zip_with_a_member_outside_its_folder_is_refused_by_name(tmp_path: Path, name: str) -> None:
     path = zip_of(tmp_path / "photos.zip", three_classes(), (entry(name), png("evil")))
@@ -318,7 +328,7 @@ def test_a_zip_with_a_member_outside_its_folder_is_refused_by_name(tmp_path: Pat
     assert [found.name for found in tmp_path.iterdir()] == ["photos.zip"]
 
 
-@pytest.mark.parametrize("name", ["good//a.png", "./good/a.png", "good/\x1b[2J.png", "good/a\n.png", "g" * 1025])
+@pytest.mark.parametrize("name", ["good//a.png", "good/\x1b[2J.png", "good/a\n.png", "g" * 1025])
 def test_a_zip_with_an_absurd_name_is_refused_and_the_name_cannot_reach_the_terminal(tmp_path: Path, name: str) -> None:
     path = zip_of(tmp_path / "photos.zip", three_classes(), (entry(name), png("odd")))
     sentence = refusal(path)
@@ -400,7 +410,7 @@ def test_a_member_packed_in_an_unknown_way_is_refused_by_name(tmp_path: Path) ->
         place = content.index(signature) + offset
         content[place : place + 2] = struct.pack("<H", 97)
     path.write_bytes(content)
-    assert refusal(path) == "good/0.png in photos.zip is packed in a way qcqueue cannot read"
+    assert refusal(path) == "good/0.png in photos.zip is packed in a way qcqueue cannot read: WavPack"
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.98])

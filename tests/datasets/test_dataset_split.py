@@ -1,6 +1,8 @@
 """Sharing out images: exact totals, even classes, nobody left out, copies together."""
 
+import hashlib
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
@@ -9,6 +11,8 @@ from hypothesis import strategies as st
 from qcqueue.datasets.format import Split
 from qcqueue.datasets.split import class_shares, proportional_totals, split_stratified
 from qcqueue.errors import DatasetInvalid
+from tests.datasets.adding import added, refused
+from tests.datasets.pictures import folder_of, three_classes
 
 CLASSES = ("good", "fair", "reject")
 
@@ -103,3 +107,76 @@ def test_a_split_that_does_not_add_up_is_answered_with_one_that_does() -> None:
 def test_a_class_too_small_for_three_splits_is_refused_by_name() -> None:
     with pytest.raises(DatasetInvalid, match="the class fair has 2 images; at least 3 are needed"):
         class_shares([9, 2, 9], None, classes=CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("count", "seed", "totals", "sha256"),
+    [
+        (96, 1, None, "5ed7e26f49fe57f7a6aefdfade8b3171ce8d963fbf7d1e9ecd454bd677ba1cef"),
+        (50, 7, (30, 11, 9), "d540ed13544ed753a7792843afb334d2600f73f29fa8892c484674e9a85ce371"),
+    ],
+)
+def test_a_seed_splits_as_it_always_did(
+    count: int, seed: int, totals: tuple[int, int, int] | None, sha256: str
+) -> None:
+    # Who adds images again to mend a damaged dataset must get the same one, years later too.
+    pictures = [str(index // 2 * 2 if index % 10 < 2 else index).encode() for index in range(count)]
+    labels = [index % 3 for index in range(count)]
+    splits = split_stratified(labels, pictures, classes=CLASSES, totals=totals, seed=seed)
+    assert hashlib.sha256(splits.tobytes()).hexdigest() == sha256
+
+
+# As it is typed.
+
+
+@pytest.mark.parametrize(
+    ("typed", "totals"),
+    [
+        ("30,8,7", (30, 8, 7)),
+        ("70,15,15", (31, 7, 7)),
+        ("70%,15%,15%", (31, 7, 7)),
+        ("70, 15, 15 %", (31, 7, 7)),
+        ("0.7,0.15,0.15", (31, 7, 7)),
+        (".7,.15,.15", (31, 7, 7)),
+        ("0.33,0.33,0.34", (15, 15, 15)),
+        ("0.33,0.33,0.33", (15, 15, 15)),
+        ("33.3,33.3,33.4", (15, 15, 15)),
+        ("68,17,15", (30, 8, 7)),
+        ("98,1,1", (39, 3, 3)),
+    ],
+)
+def test_a_split_is_counts_or_shares(tmp_path: Path, typed: str, totals: tuple[int, int, int]) -> None:
+    summary = added(folder_of(tmp_path / "photos", three_classes(15)), f"--split '{typed}'").summary
+    assert (summary.train, summary.validation, summary.test) == totals
+
+
+@pytest.mark.parametrize("typed", ["68,17,15", "68%,17%,15%"])
+def test_of_a_hundred_images_counts_and_per_cent_are_one(typed: str, tmp_path: Path) -> None:
+    files = three_classes(34)
+    for path in ("good/0.png", "fair/0.png"):
+        del files[path]
+    summary = added(folder_of(tmp_path / "photos", files), f"--split {typed}").summary
+    assert (summary.train, summary.validation, summary.test) == (68, 17, 15)
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("30,8,8", "a split of 30,8,8 adds up to 46, but there are 45 images"),
+        ("70,15,16", "a split of 70,15,16 adds up to 101, but there are 45 images"),
+        ("43,1,1", "a split of 43,1,1 cannot have all 3 classes in every part"),
+        ("0.7,0.2,0.2", "--split '0.7,0.2,0.2' adds up to 1.1; shares add up to 1 or to 100"),
+        ("70%,20%,20%", "--split '70%,20%,20%' adds up to 110; shares add up to 1 or to 100"),
+        ("80,20,0", "--split '80,20,0' leaves nothing for test"),
+        ("80,20", "--split '80,20' is not three numbers for training, validation and test"),
+        ("a,b,c", "--split 'a,b,c' is not three numbers for training, validation and test"),
+        ("-1,2,3", "--split '-1,2,3' is not three numbers for training, validation and test"),
+        ("nan,1,1", "--split 'nan,1,1' is not three numbers for training, validation and test"),
+        ("1e9,1,1", "--split '1e9,1,1' is not three numbers for training, validation and test"),
+    ],
+)
+def test_a_split_that_cannot_be_is_refused_with_one_that_works(tmp_path: Path, typed: str, sentence: str) -> None:
+    path = folder_of(tmp_path / "photos", three_classes(15))
+    said, hint = refused(path, f"--split {typed}")
+    assert said == sentence
+    assert len(added(path, hint).names) == 45

@@ -1,0 +1,267 @@
+"""Which files of a class folder are its images: all that lie right in it, or what `--include` says.
+
+Owns the patterns, and the signs of what is no image of the class although it looks like one: subfolders, masks and
+thumbnails beside the images. Such things are refused by name with the pattern that takes the images, never mixed in;
+what is no image by its ending is left out, and said.
+"""
+
+import fnmatch
+import glob
+import re
+import shlex
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from qcqueue.datasets.limits import shown
+from qcqueue.datasets.outline import base, composed, listed, parent
+from qcqueue.errors import DatasetInvalid
+
+IMAGE_ENDINGS = re.compile(
+    "a?png|jpe?g?|jfif|mpo|bmp|dib|gif|tiff?|webp|p[pgbn]m|dcm|hei[cf]|avif|jp2|jxl|svg",
+)
+OTHER_ENDINGS = re.compile(
+    r"""
+    txt | md | rst | rtf | pdf | html? | docx? | odt | xlsx? | ods | pptx? | csv | tsv | jsonl? | ndjson | xml | ya?ml
+    | toml | ini | cfg | conf | log | db | sqlite | py | ipynb | m | r | sh | bat | ps1 | lnk | url | webloc | desktop
+    | zip | tar | t?gz | bz2 | xz | 7z | rar | lst | names | bib | md5 | sha1 | sha256 | pkl | pickle | pth
+    | part | crdownload | partial | filepart | download | opdownload | bak      # half a file, or an old one
+    """,
+    re.VERBOSE,
+)
+OTHER_NAMES = re.compile("readme|licen[cs]e|copying|notice|authors|changelog|changes|citation")
+
+BESIDE_WORDS = re.compile(
+    "masks?|seg|segm|segmentations?|segmented|superpixels?|labels?|annotations?|annotated|gt|groundtruth|overlays?"
+    "|contours?|heatmaps?|thumbs?|thumbnails?|tn|previews?"
+)
+IMAGE_WORDS = re.compile("images?|imgs?|originals?|orig|photos?|scans?|pictures?|raw|rgb")
+NO_CLASS_WORDS = re.compile(
+    "masks|segmentations?|superpixels?|labels|annotations?|gt|groundtruth|overlays|contours|heatmaps?|thumbs?|thumbnails?"
+    "|previews"
+)
+"""Names of folders that hold no class; "mask" and some others are classes of honest datasets."""
+
+WORD = re.compile(r"\d+|[^\W\d_]+")
+PATTERN_LENGTH_MAX = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One file that may be an image. name: its path below its class folder, in NFC."""
+
+    path: str
+    class_name: str
+    name: str
+
+
+def may_be_image(path: str) -> bool:
+    """Return whether a name does not say that the file is something else; only its bytes can say that it is one."""
+    stem, dot, ending = base(path).casefold().rpartition(".")
+    return not (stem and OTHER_ENDINGS.fullmatch(ending)) and not OTHER_NAMES.fullmatch(stem if dot else ending)
+
+
+def is_image(path: str) -> bool:
+    """Return whether a name says that the file is an image."""
+    _, dot, ending = base(path).casefold().rpartition(".")
+    return bool(dot and IMAGE_ENDINGS.fullmatch(ending))
+
+
+def select_images(
+    candidates: Sequence[Candidate], include: Sequence[str], *, where: str, takes_subfolders: bool = False
+) -> list[Candidate]:
+    """Return the images among what may be one.
+
+    include: shell patterns over the path below the class folder; `*` ends at a slash, `**` does not, a leading `!`
+    leaves out; upper and lower case are one. takes_subfolders: a subfolder is a group of images of the class.
+    Raises: DatasetInvalid: something lies there that nobody has spoken of, or a pattern matches nothing.
+    """
+    wanted = [pattern for pattern in include if not pattern.startswith("!")]
+    unwanted = [pattern.removeprefix("!") for pattern in include if pattern.startswith("!")]
+    left = [one for one in candidates if not any(matches(one.name, pattern) for pattern in unwanted)]
+    if not wanted:
+        _check_nothing_beside(left, where=where, takes_subfolders=takes_subfolders)
+        return left
+    chosen = [one for one in left if any(matches(one.name, pattern) for pattern in wanted)]
+    if not chosen and candidates:
+        example = candidates[0].name
+        near = next((pattern for pattern in wanted if example.startswith(f"{pattern.rstrip('/')}/")), None)
+        hint = _include(f"{glob.escape(near.rstrip('/'))}/*" if near else "/".join("*" * (example.count("/") + 1)))
+        raise DatasetInvalid(
+            f"--include {listed(map(repr, include))} takes none of the images of {where}; "
+            f"below their class folders they are called as {shown(example)}",
+            hint=hint,
+        )
+    return chosen
+
+
+def check_include(include: Iterable[str]) -> tuple[str, ...]:
+    """Return patterns as `select_images` reads them. Raises: DatasetInvalid: one that can match nothing."""
+    checked = []
+    for pattern in include:
+        mark = "!" * pattern.startswith("!")
+        path = composed(pattern.removeprefix("!").replace("\\", "/")).removeprefix("./")
+        if not path or path.startswith("/") or ".." in path.split("/") or len(path) > PATTERN_LENGTH_MAX:
+            raise DatasetInvalid(
+                f"--include {shown(pattern)!r} is not a pattern of paths below a class folder",
+                hint="--include 'images/*'",
+            )
+        checked.append(mark + (f"{path}**" if path.endswith("/") else path))
+    return tuple(checked)
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Return whether a shell pattern matches a whole path."""
+    return _matches(name.casefold().split("/"), pattern.casefold().split("/"))
+
+
+def _matches(parts: Sequence[str], patterns: Sequence[str]) -> bool:
+    """Match from the right end of both: reached[j] tells whether patterns[j:] match the parts seen so far."""
+    reached = [False] * len(patterns) + [True]
+    for pattern_index in range(len(patterns) - 1, -1, -1):
+        reached[pattern_index] = patterns[pattern_index] == "**" and reached[pattern_index + 1]
+    for part in reversed(parts):
+        after = [False] * (len(patterns) + 1)
+        for index in range(len(patterns) - 1, -1, -1):
+            if patterns[index] == "**":
+                after[index] = reached[index] or after[index + 1]
+            else:
+                after[index] = reached[index + 1] and fnmatch.fnmatchcase(part, patterns[index])
+        reached = after
+    return reached[0]
+
+
+def odd_classes(folders: Iterable[str]) -> list[str]:
+    """Return the folders beside class folders whose names say that they hold no class, such as thumbnails."""
+    return [folder for folder in folders if all(map(NO_CLASS_WORDS.fullmatch, _words(base(folder)) or [""]))]
+
+
+def _check_nothing_beside(candidates: Sequence[Candidate], *, where: str, takes_subfolders: bool) -> None:
+    nested = [one for one in candidates if "/" in one.name]
+    odd = sorted({part for one in nested for part in one.name.split("/")[:-1] if _is_no_image_folder(part)})
+    if nested and (odd or not takes_subfolders):
+        example = next(one for one in nested if not odd or odd[0] in one.name.split("/")[:-1])
+        inside = sorted({parent(one.name) for one in nested if one.class_name == example.class_name})
+        raise DatasetInvalid(
+            f"the class {shown(example.class_name)} in {where} has subfolders: {listed(inside)}",
+            hint=_hint_for_subfolders(candidates, odd, takes_subfolders=takes_subfolders),
+        )
+    pairs = list(_beside(candidates))
+    if pairs:
+        odd_one, image = pairs[0]
+        raise DatasetInvalid(
+            f"{where} holds {len(pairs)} file{'s' * (len(pairs) > 1)} that by name belong to an image beside them, "
+            f"such as {shown(odd_one.path)} to {shown(base(image.path))}",
+            hint=_hint_for_files([odd_one for odd_one, _ in pairs], candidates),
+        )
+
+
+def _is_no_image_folder(name: str) -> bool:
+    words = _words(name)
+    return any(map(BESIDE_WORDS.fullmatch, words)) and not any(map(IMAGE_WORDS.fullmatch, words))
+
+
+def _hint_for_subfolders(candidates: Sequence[Candidate], odd: Sequence[str], *, takes_subfolders: bool) -> str:
+    depths = {one.name.count("/") for one in candidates}
+    kept = [one for one in candidates if not set(odd) & set(one.name.split("/")[:-1])]
+    firsts = {one.name.partition("/")[0] for one in kept if "/" in one.name}
+    direct = any("/" not in one.name for one in kept)
+    without = "".join(f" {_include(f'!**/{glob.escape(name)}/**')}" for name in odd)
+    if odd and kept:
+        if not firsts:
+            return _include("*")
+        if len(firsts) == 1 and not direct:
+            name = glob.escape(next(iter(firsts)))
+            return _include(f"{name}/*" if {one.name.count("/") for one in kept} == {1} else f"{name}/**")
+        return without.strip() if takes_subfolders else f"{_include('**')}{without}"
+    every = _include("*/*" if depths == {1} else "**")
+    if takes_subfolders:
+        return every
+    return f"{every} takes them all, or --group-by folder keeps each subfolder in one part" if not direct else every
+
+
+def _beside(candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, Candidate]]:
+    """Yield what by its name is a mask, thumbnail or the like of another file beside it, with that file."""
+    by_folder: defaultdict[str, list[Candidate]] = defaultdict(list)
+    for one in candidates:
+        by_folder[parent(one.path)].append(one)
+    for files in by_folder.values():
+        image_of: dict[tuple[str, ...], Candidate] = {}
+        odd: list[Candidate] = []
+        for one in files:
+            words = _words(_stem(one.name))
+            if any(map(BESIDE_WORDS.fullmatch, words)):
+                odd.append(one)
+            else:
+                image_of.setdefault(tuple(words), one)
+                image_of.setdefault(tuple(word for word in words if not IMAGE_WORDS.fullmatch(word)), one)
+        for one in odd:
+            image = next((image_of[key] for key in _keys_of_image(_words(_stem(one.name))) if key in image_of), None)
+            if image is not None:
+                yield one, image
+        yield from _of_two_endings(files)
+
+
+def _keys_of_image(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the words an image may be called by, given those of its mask: "7_mask_2" belongs to "7", "7_2"."""
+    is_odd = [bool(BESIDE_WORDS.fullmatch(word)) for word in words]
+    yield tuple(word for word, odd in zip(words, is_odd, strict=True) if not odd)
+    after = [False, *is_odd]
+    numbered = [odd or (before and word.isdigit()) for word, odd, before in zip(words, is_odd, after, strict=False)]
+    yield tuple(word for word, odd in zip(words, numbered, strict=True) if not odd)
+
+
+def _of_two_endings(files: Sequence[Candidate]) -> Iterator[tuple[Candidate, Candidate]]:
+    """Yield the PNG of every 7.jpg, 7.png where all files of one ending have a twin of the other, as masks have."""
+    by_ending: defaultdict[str, dict[str, Candidate]] = defaultdict(dict)
+    for one in files:
+        by_ending[one.name.casefold().rpartition(".")[2]][_stem(one.name)] = one
+    for ending, others in (("png", ("jpg", "jpeg", "tif", "tiff", "bmp")), ("gif", ("jpg", "tif", "png"))):
+        for other in others:
+            odd, images = by_ending.get(ending, {}), by_ending.get(other, {})
+            if len(odd) > 1 and odd.keys() <= images.keys():
+                yield from ((one, images[stem]) for stem, one in odd.items())
+
+
+def _hint_for_files(odd: Sequence[Candidate], candidates: Sequence[Candidate]) -> str:
+    """Return patterns that leave out exactly these files."""
+    names = {one.path for one in odd}
+    tried: list[tuple[str, ...]] = []
+    found: Counter[str] = Counter()
+    for one in odd:
+        for match in WORD.finditer(_stem(one.name)):
+            if BESIDE_WORDS.fullmatch(match[0].casefold()):
+                before = _stem(one.name)[: match.start()][-1:]
+                found[f"!**/{'*' * bool(before)}{before if not before.isalnum() else ''}{match[0]}*"] += 1
+    tried.append(tuple(pattern for pattern, _ in found.most_common()))
+    endings = sorted({one.name.rpartition(".")[2] for one in candidates if one.path not in names})
+    tried.append(tuple(f"**/*.{ending}" for ending in endings))
+    for patterns in tried:
+        chosen = {one.path for one in candidates if _is_taken(one.name, patterns)}
+        if patterns and chosen == {one.path for one in candidates} - names:
+            flat = [
+                pattern.replace("**/", "") if all("/" not in one.name for one in candidates) else pattern
+                for pattern in patterns
+            ]
+            return f"{' '.join(map(_include, flat))} leaves them out, --include '**' takes them too"
+    return "move them elsewhere, or take them as images too with --include '**'"
+
+
+def _is_taken(name: str, patterns: Sequence[str]) -> bool:
+    wanted = [pattern for pattern in patterns if not pattern.startswith("!")]
+    unwanted = [pattern.removeprefix("!") for pattern in patterns if pattern.startswith("!")]
+    return not any(matches(name, one) for one in unwanted) and (not wanted or any(matches(name, one) for one in wanted))
+
+
+def _stem(name: str) -> str:
+    return base(name).rpartition(".")[0] or base(name)
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of a name, a number being one too."""
+    joined = re.sub(r"ground[\W_]*truth", "groundtruth", text.casefold())
+    return WORD.findall(joined)
+
+
+def _include(pattern: str) -> str:
+    return f"--include {shlex.quote(pattern)}"
