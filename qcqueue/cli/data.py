@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qcqueue.cli.shared import DryRunOption, JsonOption, StoreOption, print_json, workplace
+from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, print_json, workplace
 from qcqueue.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,11 +43,12 @@ def sample(
     store: StoreOption = None,
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
+    now: NowOption = False,
 ) -> None:
     """Make a practice set of three quality classes from photographs that need no download."""
     from qcqueue.app.datasets import add_sample
 
-    place = workplace(store)
+    place = workplace(store, now=now)
     with progress_bar("degrading photographs") as progress:
         line, is_new = add_sample(place, name, images=images, seed=seed, progress=progress, dry_run=dry_run)
     _answer(line, is_new, as_json, dry_run)
@@ -67,13 +68,14 @@ def add(
     store: StoreOption = None,
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
+    now: NowOption = False,
 ) -> None:
     """Import images as a dataset: decoded, resized and split once, stored as one verified file."""
     from qcqueue.app.datasets import add_images
     from qcqueue.datasets.importing import ImportOptions
 
     options = ImportOptions(image_size=_image_size(size), split=_counts(split), seed=seed)
-    place = workplace(store)
+    place = workplace(store, now=now)
     with progress_bar("reading images") as progress:
         line, is_new = add_images(place, name, path, options, progress=progress, dry_run=dry_run)
     _answer(line, is_new, as_json, dry_run)
