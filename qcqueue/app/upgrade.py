@@ -90,7 +90,6 @@ class NoOlderSession:
 
     def _sign_of_life(self, session: "Unended") -> str | None:
         """Return how it is known that a session lives, None where it has ended."""
-        from qcqueue.core.words import duration
         from qcqueue.worker.presence import Presence
 
         lives_here = Presence(self._cache / "sessions").is_alive(session.id)
@@ -106,4 +105,4 @@ class NoOlderSession:
             ) from exc
         if age_s is None or has_ended(age_s, self._lease):
             return None
-        return f"heard of {duration(max(0.0, age_s))} ago"
+        return f"heard of {max(0.0, age_s):.0f} s ago"
