@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,12 @@ class Gate:
         self.said: list[str] = []
 
     def comes(self, name: str, *, ago_s: float = 60.0, age_s: float | None = 10.0) -> None:
-        arrived = {"machine": "m", "host": "colab-7", "processor": "Tesla T4", "heartbeat": f"beat-{name}"}
+        arrived: dict[str, Any] = {
+            "machine": "m",
+            "host": "colab-7",
+            "processor": "Tesla T4",
+            "heartbeat": f"beat-{name}",
+        }
         self.desk.database.transact(lambda tx: begin_session(tx, name, **arrived, now_s=NOW_S - ago_s))
         self.ages[f"beat-{name}"] = age_s
 

@@ -58,11 +58,17 @@ class AHome:
         else:
             shutil.unpack_archive(GOLDEN / "chain-1.zip", folder / "store")
 
-    def opened(self, guard: Doorkeeper, name: str = "here", slots: Any = None) -> Home:
+    def opened(self, guard: Doorkeeper, slots: Any = None) -> Home:
         if self._kind == "file":
             return LocalDatabase(self._folder / "queue.sqlite", durable=False, guard=guard)
-        kept = {"copy": self._folder / name, "clock": SystemClock(), "ids": RandomIds(), "author": name}
-        return VersionedDatabase(slots or self.slots, **kept, guard=guard)
+        return VersionedDatabase(
+            slots or self.slots,
+            copy=self._folder / "copy",
+            clock=SystemClock(),
+            ids=RandomIds(),
+            author="here",
+            guard=guard,
+        )
 
     @property
     def bytes(self) -> list[bytes]:
