@@ -28,19 +28,21 @@ def work(
     max_epochs: int | None = None,
     jobs: int | None = 1,
     release: bool = True,
+    now: bool = False,
 ) -> str:
     """Run one session on this machine, as `qcqueue work` does, and return how it ended, in words.
 
     store is a URL such as "folder:PATH"; without one, the settings decide. promised_minutes is how long the machine
     is said to last from now on, such as in Colab's Resources pane. jobs is how many to end before leaving, None for as
     many as there are. In a notebook it shows one block that is kept up to date, and on Colab it
-    gives the machine back when it is done, unless release is false or somebody interrupted it. Raises: QcqueueError,
-    except in a notebook, which shows the error.
+    gives the machine back when it is done, unless release is false or somebody interrupted it. now raises a queue of an
+    older qcqueue to this version at once, though sessions of that one end. Raises: QcqueueError, except in a notebook,
+    which shows the error.
     """
     from qcqueue.notebook import cell
 
     wanted = {"max_minutes": max_minutes, "promised_minutes": promised_minutes, "max_epochs": max_epochs, "jobs": jobs}
-    return cell.work(store, wanted, release=release)
+    return cell.work(store, wanted, release=release, now=now)
 
 
 def report(store: str | None = None, *, out: str | Path = "report") -> Path:

@@ -22,9 +22,11 @@
     │   ├── DigestMismatch
     │   ├── CheckpointDamaged
     │   └── UnknownFormat
+    │       └── NewerQueue
     ├── ConflictError                                        exit 6
     │   ├── LeaseLost
-    │   └── LineageRefused
+    │   ├── LineageRefused
+    │   └── OlderSession
     ├── TrainingError                                        exit 3
     │   ├── BadData
     │   ├── NotFinite
@@ -145,6 +147,14 @@ class UnknownFormat(CorruptionError):
     """This was written by a newer qcqueue."""
 
 
+class NewerQueue(UnknownFormat):
+    """The queue was raised to a format that only a newer qcqueue knows."""
+
+    def __init__(self, message: str | None = None, *, hint: str | None = None, found: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.found = found
+
+
 class ConflictError(QcqueueError):
     """Someone else changed this first."""
 
@@ -157,6 +167,10 @@ class LeaseLost(ConflictError):
 
 class LineageRefused(ConflictError):
     """The run may go on only on a machine like the one before, and its job waits for one."""
+
+
+class OlderSession(ConflictError):
+    """A session of an older qcqueue works on this queue, and would end with unsaved work."""
 
 
 class TrainingError(QcqueueError):

@@ -106,7 +106,8 @@ def keep(
     with workplace.read() as tx:
         lines = list_datasets(tx)
     content, blob = _content(dataset, next((line for line in lines if line.name == name), None))
-    now_s = workplace.clock.now_s()
+    stored = next((line.blob for line in lines if line.blob.sha256 == blob.sha256), None)
+    blob, now_s = stored or blob, workplace.clock.now_s()
 
     def name_it(tx: "Connection") -> tuple[DatasetLine, bool]:
         is_new = add_dataset(tx, name, blob, summary or dataset.summary, who=workplace.who, now_s=now_s)
@@ -115,12 +116,10 @@ def keep(
     rehearsed = workplace.transact(name_it, dry_run=True)  # a refusal comes before anything is stored
     if dry_run:
         return rehearsed
-    stored = next((line.blob for line in lines if line.blob.sha256 == blob.sha256), None)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "dataset"
-        if stored and _is_whole(workplace, stored, path):
-            blob = stored
-        else:
+        if not (stored and _is_whole(workplace, stored, path)):
+            workplace.ask_to_write()
             path.write_bytes(content)
             blob = workplace.store.put(path, title=name, shelf=Shelf.DATASETS)
     return workplace.transact(name_it)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qcqueue.app.place import Workplace, kept_of_queue, person
 from qcqueue.app.settings import Settings, drive_folder_of
 from qcqueue.app.signin import drive_libraries, drive_token, end_ahead
+from qcqueue.app.upgrade import ASKED, Consent, NoOlderSession
 from qcqueue.clock import RandomIds, SystemClock, fresh_seed, seeded
 from qcqueue.core.lease import LeaseRules
 from qcqueue.core.words import size
@@ -23,9 +24,10 @@ LEASE = LeaseRules(beat_every_s=60.0, ttl_s=600.0)
 NEW = "new"
 
 
-def workplace_on_drive(settings: Settings, *, persistent: bool) -> Workplace:
+def workplace_on_drive(settings: Settings, *, persistent: bool, consent: Consent = ASKED) -> Workplace:
     """Wire the queue of a folder on Drive. persistent: ask for minutes where Drive does not answer.
 
+    consent: what a person has said about sessions of an older qcqueue.
     Raises: ExtraMissing. SettingInvalid: the store names no folder.
     """
     assert settings.store is not None, "open_workplace has asked for it"
@@ -40,8 +42,9 @@ def workplace_on_drive(settings: Settings, *, persistent: bool) -> Workplace:
     home = RememberedHome(files, folder, here / "home.json")
     clock, ids = SystemClock(), RandomIds()
     slots = DriveSlots(files, home, folder=folder)
-    database = VersionedDatabase(slots, copy=here, clock=clock, ids=ids, author=person())
     store = DriveStore(files, home, folder=folder, journal=here / "uploads")
+    guard = NoOlderSession(store, clock=clock, cache=settings.cache, consent=consent, lease=LEASE)
+    database = VersionedDatabase(slots, copy=here, clock=clock, ids=ids, author=person(), guard=guard)
 
     def greet() -> str:
         about = home.check(files.about())

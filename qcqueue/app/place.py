@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from qcqueue.app.settings import refuse_synced
 from qcqueue.clock import Clock, Ids
 from qcqueue.core.lease import LeaseRules
-from qcqueue.database.base import Database
+from qcqueue.database.base import Database, Home
 from qcqueue.storage.base import Slots, Store
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Workplace:
     where it does not tell or has no limit; asking costs one request at most.
     """
 
-    database: Database
+    database: Home
     store: Store
     clock: Clock
     ids: Ids
@@ -58,8 +58,17 @@ class Workplace:
         return self.origin or self.store
 
     def transact(self, action: "Callable[[Connection], T]", *, dry_run: bool = False) -> T:
-        """Run a transaction; with dry_run, run it to its result and take everything back."""
-        return rehearse(self.database, action) if dry_run else self.database.transact(action)
+        """Run a transaction; with dry_run, run it to its result or refusal, and take everything back.
+
+        Raises: OlderSession: it would end a session of an older qcqueue.
+        """
+        return self.database.transact(action, dry_run=dry_run)
+
+    def ask_to_write(self) -> None:
+        """See that changes are not refused, before anything is stored or deleted for one. Raises: as `transact`."""
+        from qcqueue.queue.story import tell
+
+        self.transact(lambda tx: tell(tx, who=self.who, what="asked", now_s=self.clock.now_s(), why=""), dry_run=True)
 
     def read(self) -> "AbstractContextManager[Connection]":
         return self.database.read()
@@ -79,7 +88,7 @@ class _TakenBackError(Exception):
 
 
 def rehearse(database: Database, action: "Callable[[Connection], T]") -> T:
-    """Return what `action` would return, changing nothing."""
+    """Return what `action` would return, changing nothing: for a look that has to write on what it looks at."""
 
     def take_back(tx: "Connection") -> T:
         raise _TakenBackError(action(tx))

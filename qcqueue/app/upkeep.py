@@ -146,7 +146,10 @@ def clean_up(workplace: Workplace, plan: CleanUp, *, done: Callable[[int], None]
     """Delete what a plan names and nothing has come to need since; return what that was.
 
     done is told how many files are gone. Raises: StoreError: what is deleted by then stays deleted; plan again.
+    OlderSession: nothing is deleted.
     """
+    if plan.files:
+        workplace.ask_to_write()
     sizes: list[int] = []
     deleted: list[Blob] = []
     store = workplace.store

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qcqueue.app.upkeep import Needs, ask_needs
-from qcqueue.app.workplace import Workplace
+from qcqueue.app.workplace import Workplace, rehearse
 from qcqueue.core.spelling import printable
 from qcqueue.core.states import State
 from qcqueue.core.words import listed, size
@@ -144,7 +144,7 @@ def _told(workplace: Workplace, needs: Needs, damaged: Mapping[Blob, str]) -> It
             users[it.blob][it.kind] += [] if it.job_name is None else [it.job_name]
     names = tuple(dict.fromkeys(name for kinds in users.values() for jobs in kinds.values() for name in jobs))
     # A checkpoint of an older qcqueue is completed while it is looked at, which is taken back.
-    facts = workplace.transact(lambda tx: _facts(tx, names), dry_run=True)
+    facts = rehearse(workplace.database, lambda tx: _facts(tx, names))
     for blob, why in damaged.items():
         for kind, jobs in users[blob].items():
             costs, hint = _cost(blob, kind, jobs, facts, damaged.keys())

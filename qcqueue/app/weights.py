@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qcqueue.app.workplace import Workplace
+from qcqueue.app.workplace import Workplace, rehearse
 from qcqueue.checkpoints.format import SUFFIX, read_about, read_model
 from qcqueue.core.snapshot import Tensors
 from qcqueue.core.spelling import printable
@@ -88,7 +88,7 @@ def weights_of(workplace: Workplace, typed: str, which: Which, *, moved: Moved =
 
 def _found(workplace: Workplace, typed: str, which: Which) -> Asked:
     # A checkpoint of an older qcqueue is completed while it is looked at, which is taken back.
-    return workplace.transact(lambda tx: _asked(tx, typed, which), dry_run=True)
+    return rehearse(workplace.database, lambda tx: _asked(tx, typed, which))
 
 
 def _brought(workplace: Workplace, asked: Asked, moved: Moved) -> Weights:

@@ -34,14 +34,14 @@ def new_session(
     profile: what its machine's provider allows. before: what its machine's time went into until now; None where all of
     this process's was boot. machine_age_s: how old the machine is, None where that is all.
 
-    Raises: ExtraMissing: this machine has no TensorFlow. SettingInvalid: no usable cache.
+    Raises: ExtraMissing: this machine has no TensorFlow. SettingInvalid: no usable cache. OlderSession: it would end
+    one that works on this queue.
     """
     if not can_train():
         raise ExtraMissing("this machine has no TensorFlow to train with", hint='pip install "qcqueue[train]"')
     if whose := workplace.greet():
         narrate(whose)
-    with workplace.read():  # a queue that cannot be read is refused before this machine leaves a trace of itself
-        pass
+    workplace.ask_to_write()  # a queue that cannot be worked on is refused before this machine leaves a trace of itself
     try:
         machine = this_machine(workplace.cache, workplace.ids)
     except OSError as exc:

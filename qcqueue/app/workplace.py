@@ -21,7 +21,10 @@ from qcqueue.app.settings import (
     load_settings,
     write_settings,
 )
+from qcqueue.app.upgrade import ASKED, Consent, NoOlderSession
 from qcqueue.clock import RandomIds, SystemClock
+from qcqueue.core.lease import LeaseRules
+from qcqueue.database.base import Guard, Unguarded
 from qcqueue.database.local import LocalDatabase
 from qcqueue.errors import SettingInvalid, StoreMissing
 from qcqueue.storage.folder import FolderStore
@@ -46,8 +49,10 @@ class Created:
     page: str | None = None
 
 
-def open_workplace(settings: Settings, *, persistent: bool = False) -> Workplace:
+def open_workplace(settings: Settings, *, persistent: bool = False, consent: Consent = ASKED) -> Workplace:
     """Wire the queue the settings name. persistent: where the store is far away, ask for minutes if it must be.
+
+    consent: what a person has said about sessions of an older qcqueue.
 
     Raises: SettingInvalid: they name none, or one this version cannot open.
     """
@@ -58,19 +63,21 @@ def open_workplace(settings: Settings, *, persistent: bool = False) -> Workplace
     if kind_of(settings.store) == "gdrive":
         from qcqueue.app.drive import workplace_on_drive
 
-        return workplace_on_drive(settings, persistent=persistent)
+        return workplace_on_drive(settings, persistent=persistent, consent=consent)
     folder = folder_of(settings.store, source=settings.source)
     if kind_of(settings.store) == "shared":
-        return workplace_shared(folder, cache=settings.cache)
-    return workplace_in(folder, cache=settings.cache)
+        return workplace_shared(folder, cache=settings.cache, consent=consent)
+    return workplace_in(folder, cache=settings.cache, consent=consent)
 
 
-def workplace_in(folder: Path, *, cache: Path) -> Workplace:
+def workplace_in(folder: Path, *, cache: Path, consent: Consent = ASKED) -> Workplace:
     """Wire the queue of one local folder."""
     clock, ids = SystemClock(), RandomIds()
+    store = FolderStore(folder, clock, ids)
+    guard = NoOlderSession(store, clock=clock, cache=cache, consent=consent, lease=LeaseRules())
     return Workplace(
-        database=LocalDatabase(folder / DATABASE_FILE),
-        store=FolderStore(folder, clock, ids),
+        database=LocalDatabase(folder / DATABASE_FILE, guard=guard),
+        store=store,
         clock=clock,
         ids=ids,
         cache=cache,
@@ -80,15 +87,18 @@ def workplace_in(folder: Path, *, cache: Path) -> Workplace:
     )
 
 
-def workplace_shared(folder: Path, *, cache: Path) -> Workplace:
+def workplace_shared(folder: Path, *, cache: Path, consent: Consent = ASKED) -> Workplace:
     """Wire the queue of a folder on a disk that several machines share; this one keeps a copy in its cache."""
     from qcqueue.storage.shared import DiskClock, SharedStore
 
-    database, ids = _versions_in(folder, cache=cache), RandomIds()
+    clock, ids = SystemClock(), RandomIds()
+    store = SharedStore(folder, DiskClock(folder), ids)
+    guard = NoOlderSession(store, clock=clock, cache=cache, consent=consent, lease=LeaseRules())
+    database = _versions_in(folder, cache=cache, guard=guard)
     return Workplace(
         database=database,
-        store=SharedStore(folder, DiskClock(folder), ids),
-        clock=SystemClock(),
+        store=store,
+        clock=clock,
         ids=ids,
         cache=cache,
         who=person(),
@@ -110,15 +120,17 @@ def create_shared_store(folder: Path, *, cache: Path) -> bool:
         )
     SharedStore(folder, DiskClock(folder), RandomIds()).create()
     _slots_in(folder).make()
-    return _versions_in(folder, cache=cache).create()
+    return _versions_in(folder, cache=cache, guard=Unguarded()).create()
 
 
-def _versions_in(folder: Path, *, cache: Path) -> "VersionedDatabase":
+def _versions_in(folder: Path, *, cache: Path, guard: Guard) -> "VersionedDatabase":
     # Imported here: whoever works on one machine need not wait for it.
     from qcqueue.database.versioned import VersionedDatabase
 
     copy = kept_of_queue(cache, os.fsencode(folder))
-    return VersionedDatabase(_slots_in(folder), copy=copy, clock=SystemClock(), ids=RandomIds(), author=person())
+    return VersionedDatabase(
+        _slots_in(folder), copy=copy, clock=SystemClock(), ids=RandomIds(), author=person(), guard=guard
+    )
 
 
 def _slots_in(folder: Path) -> "FolderSlots":

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
-from qcqueue.cli.shared import DryRunOption, JobArgument, StoreOption, workplace
+from qcqueue.cli.shared import DryRunOption, JobArgument, NowOption, StoreOption, workplace
 from qcqueue.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,24 +16,24 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def hold(job: JobArgument, store: StoreOption = None, dry_run: DryRunOption = False) -> None:
+def hold(job: JobArgument, store: StoreOption = None, dry_run: DryRunOption = False, now: NowOption = False) -> None:
     """Pause a job. A session that works on it leaves; everything saved stays."""
-    _apply(job, "hold", store, dry_run)
+    _apply(job, "hold", store, dry_run=dry_run, now=now)
 
 
-def release(job: JobArgument, store: StoreOption = None, dry_run: DryRunOption = False) -> None:
+def release(job: JobArgument, store: StoreOption = None, dry_run: DryRunOption = False, now: NowOption = False) -> None:
     """Queue a held job again."""
-    _apply(job, "release", store, dry_run)
+    _apply(job, "release", store, dry_run=dry_run, now=now)
 
 
-def cancel(job: JobArgument, store: StoreOption = None, dry_run: DryRunOption = False) -> None:
+def cancel(job: JobArgument, store: StoreOption = None, dry_run: DryRunOption = False, now: NowOption = False) -> None:
     """Give a job up. `retry` brings it back where it was."""
-    _apply(job, "cancel", store, dry_run)
+    _apply(job, "cancel", store, dry_run=dry_run, now=now)
 
 
-def retry(job: JobArgument, store: StoreOption = None, dry_run: DryRunOption = False) -> None:
+def retry(job: JobArgument, store: StoreOption = None, dry_run: DryRunOption = False, now: NowOption = False) -> None:
     """Queue a failed or cancelled job again, from its last save."""
-    _apply(job, "retry", store, dry_run)
+    _apply(job, "retry", store, dry_run=dry_run, now=now)
 
 
 def move(
@@ -42,6 +42,7 @@ def move(
     other: Annotated[str | None, typer.Argument(metavar="OTHER", help="With before: the job to go before.")] = None,
     store: StoreOption = None,
     dry_run: DryRunOption = False,
+    now: NowOption = False,
 ) -> None:
     """Move a job within the queue: first, last, or before OTHER."""
     from qcqueue.queue import controls
@@ -55,7 +56,7 @@ def move(
             "move before needs the job to go before" if other is None else f"move {where} takes no other job",
             hint=f"qcqueue move {job} before OTHER",
         )
-    place = workplace(store)
+    place = workplace(store, now=now)
     name = place.transact(
         lambda tx: controls.move(tx, job, cast(controls.Where, where), other, who=place.who, now_s=place.clock.now_s()),
         dry_run=dry_run,
@@ -64,10 +65,10 @@ def move(
     typer.echo("next: qcqueue status")
 
 
-def _apply(job: str, action: "Control", store: str | None, dry_run: bool) -> None:
+def _apply(job: str, action: "Control", store: str | None, *, dry_run: bool, now: bool) -> None:
     from qcqueue.queue.controls import control
 
-    place = workplace(store)
+    place = workplace(store, now=now)
     name, state = place.transact(
         lambda tx: control(tx, job, action, who=place.who, now_s=place.clock.now_s()), dry_run=dry_run
     )

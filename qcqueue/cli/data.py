@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qcqueue.cli.shared import DryRunOption, JsonOption, StoreOption, print_json, workplace
+from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, print_json, workplace
 
 if TYPE_CHECKING:
     from qcqueue.queue.values import DatasetLine
@@ -41,11 +41,12 @@ def sample(
     store: StoreOption = None,
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
+    now: NowOption = False,
 ) -> None:
     """Make a practice set of three quality classes from photographs that need no download."""
     from qcqueue.app.datasets import add_sample
 
-    place = workplace(store)
+    place = workplace(store, now=now)
     with progress_bar("degrading photographs") as progress:
         line, is_new = add_sample(place, name, images=images, seed=seed, progress=progress, dry_run=dry_run)
     _answer(line, is_new, as_json, dry_run)
@@ -101,6 +102,7 @@ def add(
     store: StoreOption = None,
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
+    now: NowOption = False,
 ) -> None:
     """Import images as a dataset: decoded, resized and split once, stored as one verified file."""
     from qcqueue.app.datasets import add_images
@@ -109,7 +111,7 @@ def add(
     options = import_options(
         size=size, split=split, split_folders=split_folders, group_by=group_by, include=include, seed=seed
     )
-    place = workplace(store)
+    place = workplace(store, now=now)
     with progress_bar("reading images") as progress:
         line, is_new = add_images(place, name, path, options, progress=progress, dry_run=dry_run)
     _answer(line, is_new, as_json, dry_run)
@@ -158,12 +160,13 @@ def remove(
     store: StoreOption = None,
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
+    now: NowOption = False,
 ) -> None:
     """Remove a dataset that no job needs, and give its bytes back."""
     from qcqueue.app.datasets import remove_dataset
     from qcqueue.core.words import size
 
-    line = remove_dataset(workplace(store), name, dry_run=dry_run)
+    line = remove_dataset(workplace(store, now=now), name, dry_run=dry_run)
     if as_json:
         print_json(_document(line) | {"dry_run": dry_run})
         return

@@ -1,7 +1,7 @@
 """What every command needs: the queue it works on, the options they have in common, and JSON out."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,15 +18,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Check everything and say what would happen; change nothing.")
 ]
+NowOption = Annotated[
+    bool, typer.Option("--now", help="Raise an older queue to this version, though older sessions at work end.")
+]
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="A job's name, such as six-models/vgg16 or vgg16.")]
-
-
-def workplace(store: str | None, *, persistent: bool = False) -> "Workplace":
-    """Open the queue the settings name. persistent: ask for minutes where it is far away and does not answer."""
-    from qcqueue.app.settings import load_settings
-    from qcqueue.app.workplace import open_workplace
-
-    return open_workplace(load_settings(store=store), persistent=persistent)
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -42,6 +37,20 @@ def say(text: str) -> None:
 def narrate(text: str) -> None:
     """Say what is going on, on stderr."""
     typer.echo(text, err=True)
+
+
+def workplace(
+    store: str | None, *, persistent: bool = False, now: bool = False, say: Callable[[str], None] = narrate
+) -> "Workplace":
+    """Open the queue the settings name. persistent: ask for minutes where it is far away and does not answer.
+
+    now: raise it to the format of this version, though sessions of an older one end; say: where that is said.
+    """
+    from qcqueue.app.settings import load_settings
+    from qcqueue.app.upgrade import Consent
+    from qcqueue.app.workplace import open_workplace
+
+    return open_workplace(load_settings(store=store), persistent=persistent, consent=Consent(now=now, say=say))
 
 
 def tell_age(place: "Workplace") -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from qcqueue.cli.shared import DryRunOption, JsonOption, StoreOption, narrate, print_json, workplace
+from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, narrate, print_json, workplace
 
 
 def register(app: typer.Typer) -> None:
@@ -38,13 +38,14 @@ def enqueue(
     store: StoreOption = None,
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
+    now: NowOption = False,
 ) -> None:
     """Check study files and put their jobs into the queue: all of them, or none."""
     from qcqueue.app.room import shortage
     from qcqueue.app.studies import enqueue_and_foresee
     from qcqueue.core.words import count
 
-    place = workplace(store)
+    place = workplace(store, now=now)
     answer, needs = enqueue_and_foresee(place, files, overrides=settings or [], dry_run=dry_run)
     if too_small := shortage(place, needs):
         narrate(too_small)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qcqueue.cli.data import progress_bar
-from qcqueue.cli.shared import DryRunOption, JsonOption, StoreOption, print_json, say, workplace
+from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, print_json, say, workplace
 
 if TYPE_CHECKING:
     from qcqueue.app.upkeep import CleanUp, Share
@@ -58,12 +58,13 @@ def gc(
     store: StoreOption = None,
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
+    now: NowOption = False,
 ) -> None:
     """Show what nothing in the queue needs any more; with --yes, delete it."""
     from qcqueue.app.upkeep import clean_up, plan_clean_up
     from qcqueue.core.words import count, size
 
-    place = workplace(store)
+    place = workplace(store, now=now)
     plan, is_real = plan_clean_up(place), yes and not dry_run
     if not as_json:
         say("\n".join(_plan_rows(plan)))

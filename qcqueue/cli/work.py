@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qcqueue.cli import exits
-from qcqueue.cli.shared import JsonOption, StoreOption, narrate, print_json, workplace
+from qcqueue.cli.shared import JsonOption, NowOption, StoreOption, narrate, print_json, workplace
+from qcqueue.errors import StoreError
 
 if TYPE_CHECKING:
     from qcqueue.app.workplace import Workplace
@@ -31,6 +32,7 @@ def work(
     jobs: Annotated[int, typer.Option("--jobs", metavar="N", help="How many jobs to end before leaving.")] = 1,
     store: StoreOption = None,
     as_json: JsonOption = False,
+    now: NowOption = False,
 ) -> None:
     """Work on the queue: claim a job, train it, save every epoch, leave. Run it again after any interruption."""
     from qcqueue.app.provider import profile_here
@@ -41,8 +43,8 @@ def work(
         max_minutes=max_minutes, promised_minutes=promised_minutes, max_epochs=max_epochs, jobs=jobs
     )
     profile = profile_here(load_settings(store=store))
-    place = workplace(store, persistent=True)
     with _screen() as (say, show):
+        place = workplace(store, persistent=True, now=now, say=say)
         session = new_session(place, limits, profile=profile, narrate=say)
         with stopping_on_signals(session, say, again="Ctrl-C again"):
             drive(place, session, show=show)
@@ -63,6 +65,7 @@ def _conclude(place: "Workplace", session: "Session", as_json: bool) -> None:
         Ending.NEAR_END: exits.RESUMABLE,
         Ending.ASKED: exits.INTERRUPTED,
         Ending.UNSAVED: exits.INTERRUPTED,
+        Ending.NEWER_QUEUE: StoreError.exit_code,
     }
     ending = session.ending
     assert ending is not None, "drive runs a session to its end"
@@ -85,6 +88,7 @@ def _next_command(ending: str) -> str:
         Ending.JOB_HELD: "qcqueue status, then qcqueue why JOB",
         Ending.NOTHING_TO_DO: "qcqueue status",
         Ending.LEASE_LOST: "qcqueue status",
+        Ending.NEWER_QUEUE: "pip install --upgrade qcqueue, then qcqueue work",
     }.get(Ending(ending), "qcqueue work")
 
 

@@ -1,4 +1,4 @@
-"""Two verbs that every home of the database owes: transact and read."""
+"""Two verbs that every home of the database owes, transact and read, and who is asked before its format is raised."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -23,3 +23,31 @@ class Database(Protocol):
     def read(self) -> AbstractContextManager[Connection]:
         """Yield a connection that sees one unchanging state and may not write."""
         ...
+
+
+class Home(Database, Protocol):
+    """A database where it is kept, of whatever format: reading leaves that as it is, a change raises it to today's."""
+
+    def transact(self, action: Callable[[Connection], T], *, dry_run: bool = False) -> T:
+        """As `Database.transact`; with dry_run, run it to its result, or to its refusal, and take everything back."""
+        ...
+
+
+class Guard(Protocol):
+    """Who is asked before a database of an older format is stored in today's, which an older qcqueue cannot read."""
+
+    def check(self, tx: Connection) -> None:
+        """Look at the queue, within the transaction that would raise its format. Raises: ConflictError: not now."""
+
+    def raised(self) -> None:
+        """Be told that the queue is stored in today's format now."""
+
+
+class Unguarded:
+    """Lets everybody raise the format: for a queue that only its own process knows."""
+
+    def check(self, tx: Connection) -> None:
+        pass
+
+    def raised(self) -> None:
+        pass

@@ -1,7 +1,8 @@
 """SQLite databases in memory, each opened from the bytes of a file and closed as the bytes of the next.
 
 A transaction here is private to its process until somebody stores the new bytes. An image of an older format is
-brought to today's whenever it is opened, in memory: it becomes a file of today's format with the next real change.
+brought to today's whenever it is opened, in memory: it becomes a file of today's format with the next real change,
+if the guard agrees.
 """
 
 import sqlite3
@@ -12,8 +13,9 @@ from typing import TypeVar
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import NullPool
 
+from qcqueue.database.base import Guard
 from qcqueue.database.migrations import bring_to_today
-from qcqueue.database.sqlite import foreign, make_tables, translated
+from qcqueue.database.sqlite import driver, foreign, make_tables, translated
 
 T = TypeVar("T")
 
@@ -33,48 +35,51 @@ class Images:
         with self._engine.connect() as tx:
             with tx.begin():
                 make_tables(tx)
-            return _driver(tx).serialize()
+            return driver(tx).serialize()
 
-    def run(self, image: bytes, action: Callable[[Connection], T], *, place: str) -> tuple[T, bytes | None]:
+    def run(
+        self, image: bytes, action: Callable[[Connection], T], *, place: str, guard: Guard
+    ) -> tuple[T, bytes | None]:
         """Run a transaction on an image; return its result and the image it leaves, None where it changed nothing.
 
-        Raises: CorruptionError: the image is no queue. UnknownFormat: a newer one.
+        guard is asked where an older image would be followed by one of today's format, before anybody has that.
+        Raises: CorruptionError: the image is no queue. UnknownFormat: a newer one. ConflictError: the guard refuses.
         """
-        with self._opened(image, place) as tx:
-            before = _driver(tx).serialize()
+        with self._opened(image, place) as (tx, was_older):
+            before = driver(tx).serialize()
             with tx.begin():
                 result = action(tx)
-            after = _driver(tx).serialize()
-            return result, None if after == before else after
+            after = driver(tx).serialize()
+            if after == before:
+                return result, None
+            if was_older:
+                with tx.begin():
+                    guard.check(tx)
+            return result, after
 
     @contextmanager
     def look(self, image: bytes, *, place: str) -> Iterator[Connection]:
         """Yield a connection to an image that may not be written. Raises: as `run` does."""
-        with self._opened(image, place) as tx:
-            _driver(tx).execute("PRAGMA query_only = ON")
+        with self._opened(image, place) as (tx, _):
+            driver(tx).execute("PRAGMA query_only = ON")
             with tx.begin():
                 yield tx
 
     @contextmanager
-    def _opened(self, image: bytes, place: str) -> Iterator[Connection]:
+    def _opened(self, image: bytes, place: str) -> Iterator[tuple[Connection, bool]]:
+        """Yield a connection to an image of today's format, and whether it was of an older one."""
         with translated(place), self._engine.connect() as tx:
             try:
-                _driver(tx).deserialize(image)
+                driver(tx).deserialize(image)
             except sqlite3.DatabaseError as exc:
                 raise foreign(place) from exc
             with tx.begin():
-                bring_to_today(tx, place)
-            yield tx
+                was_older = bring_to_today(tx, place)
+            yield tx, was_older
 
 
 def _connect() -> sqlite3.Connection:
     # The driver must not open transactions of its own; a reader may hand its connection to another thread.
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA foreign_keys = ON")
-    return connection
-
-
-def _driver(tx: Connection) -> sqlite3.Connection:
-    connection = tx.connection.driver_connection
-    assert isinstance(connection, sqlite3.Connection)
     return connection

@@ -3,22 +3,26 @@
 Writers take the lock at once (`BEGIN IMMEDIATE`), so a transaction never fails halfway for want of it. The
 rollback journal is used, not WAL: the SQLite that ships with many Pythons has a WAL bug that can lose commits,
 and nothing here writes often enough to feel the difference. `synchronous = EXTRA` makes a commit survive a
-power cut, the removal of its journal included.
+power cut, the removal of its journal included. Always true: whoever only reads a file of an older format leaves it as
+it is, and the format is looked at in every transaction, because another program may raise it between any two.
 """
 
 import sqlite3
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.pool import QueuePool
 
+from qcqueue.database.base import Guard, Unguarded
+from qcqueue.database.images import Images
 from qcqueue.database.migrations import bring_to_today, format_of
 from qcqueue.database.schema import FORMAT, meta
-from qcqueue.database.sqlite import BUSY_TIMEOUT_S, foreign, make_tables, translated
+from qcqueue.database.sqlite import BUSY_TIMEOUT_S, driver, foreign, make_tables, translated
 from qcqueue.errors import StoreMissing
 
 T = TypeVar("T")
@@ -27,11 +31,18 @@ T = TypeVar("T")
 class LocalDatabase:
     """The queue in one SQLite file. `durable=False` trades the syncs for speed, for worlds that are simulated."""
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        durable: bool = True,
+        guard: Guard = Unguarded(),  # noqa: B008 (it holds nothing)
+    ) -> None:
         self.path = path
+        self._guard = guard
         self._writer = _engine(path, "rw", begin="BEGIN IMMEDIATE", durable=durable)
         self._reader = _engine(path, "rw", begin="BEGIN", durable=durable, reads_only=True)
-        self._is_ready = False
+        self._was_there = False
         # Whoever forgets the database has closed it; a file left open is a warning since Python 3.13.
         self.close = weakref.finalize(self, _dispose, self._writer, self._reader)
 
@@ -44,29 +55,41 @@ class LocalDatabase:
         finally:
             maker.dispose()
 
-    def transact(self, action: Callable[[Connection], T]) -> T:
-        self._make_ready()
+    def transact(self, action: Callable[[Connection], T], *, dry_run: bool = False) -> T:
+        self._see_it()
         with translated(self.path), self._writer.begin() as tx:
-            return action(tx)
+            was_older = bring_to_today(tx, self.path)
+            before = driver(tx).total_changes
+            result = action(tx)
+            is_raised = was_older and driver(tx).total_changes != before
+            if is_raised:
+                self._guard.check(tx)
+            if dry_run or (was_older and not is_raised):
+                tx.rollback()
+        if is_raised and not dry_run:
+            self._guard.raised()
+        return result
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        self._make_ready()
+        self._see_it()
         with translated(self.path), self._reader.begin() as tx:
+            if format_of(tx, self.path) == FORMAT:
+                yield tx
+                return
+            image = driver(tx).serialize()
+        with self._images.look(image, place=str(self.path)) as tx:
             yield tx
 
-    def _make_ready(self) -> None:
-        """See once that the file is a queue, and bring an older one to today's format under the writer's lock."""
-        if self._is_ready:
-            return
-        if not self.path.exists():
+    @cached_property
+    def _images(self) -> Images:
+        return Images()
+
+    def _see_it(self) -> None:
+        """See once that the file is there: SQLite would say less."""
+        if not self._was_there and not self.path.exists():
             raise StoreMissing(f"there is no queue in {self.path.parent}", hint="qcqueue init")
-        with translated(self.path), self._reader.begin() as tx:
-            is_older = format_of(tx, self.path) < FORMAT
-        if is_older:
-            with translated(self.path), self._writer.begin() as tx:
-                bring_to_today(tx, self.path)
-        self._is_ready = True
+        self._was_there = True
 
 
 def _create_tables(tx: Connection, path: Path) -> bool:

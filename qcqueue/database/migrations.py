@@ -1,14 +1,14 @@
 """The way from every older format of the database to today's: one step of SQL from each to the next.
 
 A step only adds what has a default, because an older qcqueue may be at work in the same local file and must find all
-its columns. Steps run inside a transaction of whoever opens the database, so a cut leaves the old format, whole; the
-tables they lead to are those of `schema`, to the column.
+its columns. Steps run inside a transaction of whoever changes the database, so a cut leaves the old format, whole, or
+on a copy in memory of whoever only reads it; the tables they lead to are those of `schema`, to the column.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, update
 
 from qcqueue.database.schema import FORMAT, meta
 from qcqueue.database.sqlite import unknown_format
@@ -82,17 +82,27 @@ STEPS: Mapping[int, tuple[str, ...]] = {
 }
 
 
-def bring_to_today(tx: Connection, place: Path | str) -> None:
-    """Lead an older database to today's format; one that is there already is not written. Raises: as `format_of`."""
+def bring_to_today(tx: Connection, place: Path | str) -> bool:
+    """Lead an older database to today's format, and return whether it was one; today's is not written.
+
+    Raises: as `format_of`.
+    """
+    was_older = False
     while (found := format_of(tx, place)) < FORMAT:
         for statement in STEPS[found]:
             tx.exec_driver_sql(statement)
         tx.execute(update(meta).values(format=found + 1))
+        was_older = True
+    return was_older
 
 
 def format_of(tx: Connection, place: Path | str) -> int:
-    """Return the format, today's or one that leads to it. Raises: UnknownFormat: a newer qcqueue wrote the database."""
-    found: int | None = tx.execute(select(meta.c.format)).scalar_one_or_none()
+    """Return the format, today's or one that leads to it.
+
+    Raises: NewerQueue: a newer qcqueue wrote the database. UnknownFormat: there is no such format.
+    """
+    # Asked in every transaction, so not through a statement that has to be looked up first.
+    found = tx.exec_driver_sql("SELECT format FROM meta").scalar_one_or_none()
     if found is None or found not in {*STEPS, FORMAT}:
         raise unknown_format(place, found)
-    return found
+    return int(found)

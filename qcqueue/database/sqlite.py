@@ -13,9 +13,10 @@ from sqlalchemy import Connection, Select, bindparam, func, insert, select
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from qcqueue.database.schema import FORMAT, meta, metadata
-from qcqueue.errors import CorruptionError, StoreBusy, StoreError, UnknownFormat
+from qcqueue.errors import CorruptionError, NewerQueue, StoreBusy, StoreError, UnknownFormat
 
 BUSY_TIMEOUT_S = 30.0
+UPGRADE = "pip install --upgrade qcqueue"
 RESCUE = "put the store back from a copy, or begin anew: qcqueue init --store folder:ANOTHER-PLACE"
 
 
@@ -34,9 +35,17 @@ def each(name: str) -> Select[Any]:
 
 
 def unknown_format(place: Path | str, found: object) -> UnknownFormat:
-    return UnknownFormat(
-        f"{place} has database format {found}; this qcqueue knows up to {FORMAT}", hint="pip install --upgrade qcqueue"
-    )
+    says, hint = f"{place} has database format {found}; this qcqueue knows up to {FORMAT}", UPGRADE
+    if isinstance(found, int) and found > FORMAT:
+        return NewerQueue(says, hint=hint, found=found)
+    return UnknownFormat(says, hint=hint)
+
+
+def driver(tx: Connection) -> sqlite3.Connection:
+    """Return the connection of the library below, for what SQLAlchemy has no words for."""
+    connection = tx.connection.driver_connection
+    assert isinstance(connection, sqlite3.Connection)
+    return connection
 
 
 @contextmanager

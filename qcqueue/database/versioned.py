@@ -15,6 +15,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from qcqueue.clock import Ids, WallTime
+from qcqueue.database.base import Guard, Unguarded
 from qcqueue.database.chain import BODIES_KEPT, Chain
 from qcqueue.database.copy import LocalCopy, Snapshot
 from qcqueue.database.images import Images
@@ -57,8 +58,18 @@ class Head:
 class VersionedDatabase:
     """The queue as versions in a store. behind says how old the last read was, or None where the store answered."""
 
-    def __init__(self, slots: Slots, *, copy: Path, clock: WallTime, ids: Ids, author: str) -> None:
+    def __init__(
+        self,
+        slots: Slots,
+        *,
+        copy: Path,
+        clock: WallTime,
+        ids: Ids,
+        author: str,
+        guard: Guard = Unguarded(),  # noqa: B008 (it holds nothing)
+    ) -> None:
         self.behind: Behind | None = None
+        self._guard = guard
         self._chain = Chain(slots, ids, author=author)
         self._images = Images()
         self._copy = LocalCopy(copy)
@@ -76,12 +87,13 @@ class VersionedDatabase:
         with self._images.look(head.contents.image, place=self._place(head.version)):
             return False
 
-    def transact(self, action: Callable[[Connection], T]) -> T:
+    def transact(self, action: Callable[[Connection], T], *, dry_run: bool = False) -> T:
         """Run `action` on the newest version, and make what it leaves the next one.
 
         The version this process saw last is tried first, and the store is not asked whether it is still the newest:
         to create its only possible successor asks just that, in the request that commits. But an action that raises
-        or changes nothing creates nothing, so nobody would have asked: its answer counts on a confirmed head only.
+        or changes nothing creates nothing, so nobody would have asked: its answer counts on a confirmed head only. So
+        does that of the guard, which is asked again after every lost race: a session may have come with it.
         """
         for head in self._heads():
             try:
@@ -90,7 +102,7 @@ class VersionedDatabase:
                 if head.is_confirmed:
                     raise
                 continue
-            is_settled = head.is_confirmed if image is None else self._commit(head.snapshot, image)
+            is_settled = head.is_confirmed if image is None or dry_run else self._commit(head.snapshot, image)
             if is_settled:
                 return result
         raise StoreBusy(
@@ -114,7 +126,7 @@ class VersionedDatabase:
             yield Head(self._newest(), is_confirmed=True)
 
     def _run(self, head: Snapshot, action: Callable[[Connection], T]) -> tuple[T, bytes | None]:
-        return self._images.run(head.contents.image, action, place=self._place(head.version))
+        return self._images.run(head.contents.image, action, place=self._place(head.version), guard=self._guard)
 
     def _commit(self, head: Snapshot, image: bytes) -> bool:
         trail = (*head.contents.trail, head.version.slot)[-TRAIL_MAX:]
@@ -125,6 +137,8 @@ class VersionedDatabase:
             return False
         self._remember(version, contents)
         self._chain.give_back(version, contents)
+        if head.version.format < version.format:
+            self._guard.raised()
         return True
 
     def _newest(self) -> Snapshot:

@@ -13,14 +13,15 @@ from typing import Any
 from qcqueue.app.provider import profile_here
 from qcqueue.app.settings import load_settings
 from qcqueue.app.telling import reasons
+from qcqueue.app.upgrade import Consent
 from qcqueue.app.work import checked_limits, drive, new_session, stopping_on_signals
 from qcqueue.app.workplace import Workplace, open_workplace
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.goodput import Part, Seconds
 from qcqueue.core.lease import has_ended
 from qcqueue.core.words import duration
-from qcqueue.errors import QcqueueError, StoreError
-from qcqueue.notebook.closing import AGAIN, Left, closing
+from qcqueue.errors import NewerQueue, QcqueueError, StoreError
+from qcqueue.notebook.closing import AGAIN, UPGRADE, Left, closing
 from qcqueue.notebook.screen import Screen, screen_here
 from qcqueue.notebook.signin import signed_in
 from qcqueue.scheduling.profiles.base import Profile
@@ -39,8 +40,10 @@ LEFT_AT_ONCE = (
 )
 
 
-def work(store: str | None, wanted: Mapping[str, Any], *, release: bool) -> str:
+def work(store: str | None, wanted: Mapping[str, Any], *, release: bool, now: bool = False) -> str:
     """Run one session here and return how it ended, in words. wanted: its limits, as `checked_limits` takes them.
+
+    now: raise an older queue to today's format, though sessions of an older qcqueue end.
 
     Raises: QcqueueError, where no person reads a screen.
     """
@@ -52,7 +55,7 @@ def work(store: str | None, wanted: Mapping[str, Any], *, release: bool) -> str:
             limits = checked_limits(**wanted)
             settings = signed_in(load_settings(store=store), os.environ, screen, clock)
             profile = profile_here(settings)
-            place = open_workplace(settings, persistent=True)
+            place = open_workplace(settings, persistent=True, consent=Consent(now=now, say=screen.say))
         return str(visit(place, limits, screen, profile=profile, give_back=give_back))
     except KeyboardInterrupt:
         if not screen.has_reader:
@@ -219,7 +222,7 @@ def _left(place: Workplace, session: Session) -> Left | None:
         with place.read() as tx:
             states = [line.state for line in job_lines(tx)]
             wanted = {job_detail(tx, name).spec.device for name in session.obstacles}
-    except StoreError:
+    except (StoreError, NewerQueue):
         return None
     wants_gpu = "gpu" in wanted and not session.machine.has_gpu
     return Left(states=states, reasons=tuple(reasons(session)), wants_gpu=wants_gpu)
@@ -229,7 +232,8 @@ def _part_with_machine(session: Session, screen: Screen, place: Workplace, give_
     if session.ending in (Ending.ASKED, Ending.UNSAVED):
         return
     if session.has_unsaved:
-        screen.ask(f"this machine is kept, because work on its disk is not confirmed yet; {AGAIN}")
+        again = f"{UPGRADE} {AGAIN}" if session.ending is Ending.NEWER_QUEUE else AGAIN
+        screen.ask(f"this machine is kept, because work on its disk is not confirmed yet; {again}")
         return
     try:
         for left_s in range(COUNTDOWN_S, 0, -1):

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, func, or_, select
 
 from qcqueue.core.canonical import parse_json
 from qcqueue.core.goodput import total
@@ -70,6 +70,31 @@ class SessionLine:
     def has_ledger(self) -> bool:
         """Return whether it wrote down its time; an older qcqueue does not."""
         return bool(self.seconds) or any(attempt.seconds for attempt in self.attempts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unended:
+    """A session that has not said goodbye: it is at work, or it vanished. heartbeat is its name in the store."""
+
+    id: str
+    host: str
+    heartbeat: str
+
+
+def unended_sessions(tx: Connection, *, since_s: float) -> tuple[Unended, ...]:
+    """Return the sessions that may be alive, those that were seen last first.
+
+    They hold a job, or were seen at since_s or later: a session between two jobs was at its last one a moment ago, and
+    of those that vanished there are more every day.
+    """
+    seen_at_s = func.coalesce(sessions.c.seen_at_s, sessions.c.started_at_s)
+    holds_a_job = exists().where(attempts.c.session_id == sessions.c.id, attempts.c.outcome.is_(None))
+    rows = tx.execute(
+        select(sessions.c.id, sessions.c.host, sessions.c.heartbeat)
+        .where(sessions.c.ended_at_s.is_(None), or_(holds_a_job, seen_at_s >= since_s))
+        .order_by(seen_at_s.desc(), sessions.c.id)
+    )
+    return tuple(Unended(id=row.id, host=row.host, heartbeat=row.heartbeat or row.id) for row in rows)
 
 
 def session_lines(tx: Connection) -> tuple[SessionLine, ...]:

@@ -54,6 +54,16 @@ class Presence:
         """Return whether a session of this machine has announced itself, and has neither left nor been dealt with."""
         return (self._folder / session_id).exists()
 
+    def is_alive(self, session_id: str) -> bool | None:
+        """Return whether a session of this machine lives, None where it has no lock here; nothing is taken over."""
+        if not self.knows(session_id):
+            return None
+        descriptor = self._take(self._folder / session_id)
+        if descriptor is None:
+            return True
+        os.close(descriptor)
+        return False
+
     def died_since_boot(self, session_id: str) -> bool:
         """Return whether an inherited session lived since this machine was started last."""
         descriptor = self._held.get(session_id)

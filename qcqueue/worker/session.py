@@ -21,6 +21,7 @@ from qcqueue.errors import (
     CorruptionError,
     DigestMismatch,
     LeaseLost,
+    NewerQueue,
     OutcomeUnknown,
     StoreBusy,
     StoreError,
@@ -104,7 +105,12 @@ class Session:
 
         Raises: StoreError, CorruptionError: before a job is held, or when its bytes cannot be trusted.
         """
-        return self._next()
+        if not self._heartbeat:
+            return self._next()  # it has not come to work yet
+        try:
+            return self._next()
+        except NewerQueue as exc:
+            return self._withdraw_from(exc)
 
     def ask_to_stop(self, reason: Ending = Ending.ASKED) -> None:
         """Save what there is and leave; returns at once, the next steps do it."""
@@ -335,7 +341,7 @@ class Session:
             self._tools.narrate(f"saving waits {RETRY_S:.0f} s: {exc}")
             self._retry_due_s = now_s + RETRY_S
             if self._stop_reason is Ending.ASKED and exit_code is not None and now_s >= self._stop_asked_s + GIVE_UP_S:
-                self._leave_behind()
+                self._leave_behind(Ending.UNSAVED)
                 return None
         self._mind_the_limits(now_s)
         return SOON_S
@@ -372,18 +378,42 @@ class Session:
         self._timeline.go_on_with(Part.IDLE if ending is Ending.NOTHING_TO_DO else Part.RELEASE)
         return self._go(lambda: self._part(ending))
 
-    def _leave_behind(self) -> None:
+    def _leave_behind(self, ending: Ending) -> None:
         """Leave as the death of this process would: the spool stays, for whoever inherits it on this machine."""
         self._attempt = None
         self._tools.presence.let_go()
-        self.ending = Ending.UNSAVED
+        self.ending = ending
+
+    def _withdraw_from(self, newer: NewerQueue) -> float:
+        """Leave a queue in which nothing can be saved any more from here; a newer qcqueue on this machine can."""
+        if not self._stop_reason:
+            self._stop_asked_s = self._tools.clock.monotonic_s()
+        self._stop_reason = Ending.NEWER_QUEUE
+        return self._go(lambda: self._withdraw(newer))
+
+    def _withdraw(self, newer: NewerQueue) -> float | None:
+        """Wait until the trainer has handed over what it trained, then leave that where it lies."""
+        tools, attempt, now_s = self._tools, self._attempt, self._tools.clock.monotonic_s()
+        if attempt and attempt.spool.folder.is_dir() and tools.trainer.exit_code() is None:
+            with contextlib.suppress(StoreError):  # until then the job should not seem to be free
+                self._beat_in_time(now_s)
+            self._ask_trainer_to_leave(attempt.spool, now_s)
+            return SOON_S
+        tools.trainer.kill()
+        self._leave_behind(Ending.NEWER_QUEUE)
+        unsaved = "what was not saved waits on this machine" if self.has_unsaved else "everything is saved"
+        tools.narrate(
+            f"the queue was raised to format {newer.found} by a newer qcqueue; {unsaved}: "
+            f"{newer.hint}, then qcqueue work"
+        )
+        return None
 
     def _part(self, ending: Ending) -> None:
         tools, seconds = self._tools, self._timeline.ledgers(None)[0]
         if self._timeline.has_worked:
             tools.narrate(session_said(self._timeline.whole()))
-        # Nothing is held any more, so a goodbye that is not heard costs nothing.
-        with contextlib.suppress(StoreError):
+        # Nothing is held any more, so a goodbye that is not heard, or not understood, costs nothing.
+        with contextlib.suppress(StoreError, NewerQueue):
             tools.database.transact(
                 lambda tx: end_session(tx, self.id, how=ending, seconds=seconds, now_s=tools.clock.now_s())
             )
@@ -502,10 +532,15 @@ class Session:
         return self._leave(Ending.LEASE_LOST)
 
     def _beat(self, now_s: float) -> None:
-        if now_s >= self._beat_due_s:
-            self._beat_now()
-            if self._attempt and not self._attempt.ending:
-                self._check_live(self._attempt)
+        if self._beat_in_time(now_s) and self._attempt and not self._attempt.ending:
+            self._check_live(self._attempt)
+
+    def _beat_in_time(self, now_s: float) -> bool:
+        """Let the heart beat if it is time; return whether it was."""
+        if now_s < self._beat_due_s:
+            return False
+        self._beat_now()
+        return True
 
     def _beat_now(self) -> None:
         self._beat_due_s = self._tools.clock.monotonic_s() + self._tools.lease.beat_every_s
@@ -552,10 +587,13 @@ class Session:
 
     def _mind_the_limits(self, now_s: float) -> None:
         self._mind_the_deadline()
-        if not (self._stop_reason or self._hopeless):
-            return
-        self._working().spool.ask_to_stop()
-        if now_s >= self._stop_asked_s + PATIENCE_S and self._has_nothing_to_lose(self._working().spool):
+        if self._stop_reason or self._hopeless:
+            self._ask_trainer_to_leave(self._working().spool, now_s)
+
+    def _ask_trainer_to_leave(self, spool: Spool, now_s: float) -> None:
+        """Have the trainer save and end, at once where there is nothing to save."""
+        spool.ask_to_stop()
+        if now_s >= self._stop_asked_s + PATIENCE_S and self._has_nothing_to_lose(spool):
             self._tools.trainer.kill()
 
     def _has_nothing_to_lose(self, spool: Spool) -> bool:

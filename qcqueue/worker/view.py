@@ -21,6 +21,7 @@ class Ending(StrEnum):
     LEASE_LOST = "lost its job"
     NEAR_END = "left, because what it would train now would hardly be saved before its likely end"
     UNSAVED = "was asked to stop while the store took nothing; the next session on this machine saves what it left"
+    NEWER_QUEUE = "left, because a newer qcqueue has raised the queue to a format that this one cannot read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""An older database becomes one of today's: to the column, when it is needed first, and never by half."""
+"""An older database becomes one of today's: to the column, with the first change, and never by half."""
 
 import contextlib
 import sqlite3
@@ -10,15 +10,16 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from qcqueue.clock import RandomIds
 from qcqueue.database import migrations
 from qcqueue.database.base import Database
 from qcqueue.database.local import LocalDatabase
 from qcqueue.database.migrations import STEPS
-from qcqueue.database.schema import FORMAT, history, meta
+from qcqueue.database.schema import FORMAT, history, meta, metadata
 from qcqueue.database.versioned import VersionedDatabase
+from qcqueue.errors import NewerQueue, QcqueueError
 from qcqueue.storage.slots import FolderSlots
 from qcqueue.testing.conformance import kill_now, race, running
 from qcqueue.testing.rivals import Told, chain_of, commit, lines_of
@@ -40,7 +41,7 @@ def test_a_migrated_file_has_the_tables_of_a_new_one(number: int, tmp_path: Path
     with contextlib.closing(LocalDatabase(tmp_path / "new.sqlite")) as new:
         new.create()
     with contextlib.closing(golden_file(f"queue-{number}.sqlite", tmp_path)) as older:
-        assert format_seen(older) == FORMAT
+        write(older)
     assert shape(older.path) == shape(new.path)
 
 
@@ -48,30 +49,82 @@ def test_a_migrated_file_has_the_tables_of_a_new_one(number: int, tmp_path: Path
 def test_a_migrated_file_keeps_every_row(number: int, tmp_path: Path) -> None:
     with contextlib.closing(golden_file(f"queue-{number}.sqlite", tmp_path)) as older:
         before = rows(older.path)
-        format_seen(older)
+        write(older)
     after = rows(older.path)
+    assert after["history"].pop()["what"] == "written"
     assert set(before) <= set(after)
     for table, was in before.items():
         assert len(was) == len(after[table])
         assert all(old.items() <= new.items() for old, new in zip(was, after[table], strict=True))
 
 
-def test_whoever_writes_first_migrates_too(older: LocalDatabase) -> None:
+@pytest.mark.parametrize("number", OLDER)
+def test_reading_an_older_file_shows_it_as_todays_and_leaves_it_as_it_is(number: int, tmp_path: Path) -> None:
+    with contextlib.closing(golden_file(f"queue-{number}.sqlite", tmp_path)) as older:
+        before = older.path.read_bytes()
+        with older.read() as tx:
+            assert {name for (name,) in tx.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")} >= {
+                table.name for table in metadata.sorted_tables
+            }
+        assert format_seen(older) == FORMAT
+        assert older.path.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [older.path.name]
+
+
+def test_a_reader_of_an_older_file_may_not_write(older: LocalDatabase) -> None:
+    before = older.path.read_bytes()
+    with pytest.raises(QcqueueError), older.read() as tx:
+        line(tx)
+    assert older.path.read_bytes() == before
+
+
+def test_a_transaction_that_changes_nothing_leaves_an_older_file_as_it_is(older: LocalDatabase) -> None:
+    before = older.path.read_bytes()
     assert older.transact(lambda tx: tx.execute(select(meta.c.format)).scalar_one()) == FORMAT
-    assert format_stored(older.path) == FORMAT
+    older.transact(line, dry_run=True)
+    with pytest.raises(ZeroDivisionError):
+        older.transact(line_and_error)
+    assert older.path.read_bytes() == before
+
+
+def test_the_first_change_raises_a_file_and_whoever_has_it_open_sees_that(older: LocalDatabase) -> None:
+    with contextlib.closing(LocalDatabase(older.path)) as other:
+        assert format_seen(other) == FORMAT
+        write(older)
+        assert format_stored(older.path) == FORMAT
+        assert rows(older.path)["history"][-1]["what"] == "written"
+        write(other)
+        assert format_seen(other) == FORMAT
 
 
 def test_a_file_is_migrated_once(older: LocalDatabase) -> None:
-    format_seen(older)
+    write(older)
     before = older.path.read_bytes()
     with contextlib.closing(LocalDatabase(older.path)) as again:
         format_seen(again)
+        again.transact(lambda tx: None)
     assert older.path.read_bytes() == before
 
 
 def test_processes_that_migrate_one_file_at_once_do_it_once(older: LocalDatabase) -> None:
-    race(look, [(older.path,)] * 4)
+    lines = len(rows(older.path)["history"])
+    race(write_at, [(older.path,)] * 4)
     assert format_stored(older.path) == FORMAT
+    assert len(rows(older.path)["history"]) == lines + 4
+
+
+def test_whoever_has_a_file_open_meets_a_newer_format_with_the_next_look_or_change(older: LocalDatabase) -> None:
+    write(older)
+    with older.read():
+        pass
+    with contextlib.closing(sqlite3.connect(older.path)) as newer, newer:
+        newer.execute("UPDATE meta SET format = ?", (FORMAT + 1,))
+    before = older.path.read_bytes()
+    for meet in (format_seen, write):
+        with pytest.raises(NewerQueue) as caught:
+            meet(older)
+        assert caught.value.found == FORMAT + 1
+    assert older.path.read_bytes() == before
 
 
 def test_a_migration_killed_halfway_leaves_the_old_format_whole(older: LocalDatabase, tmp_path: Path) -> None:
@@ -134,6 +187,19 @@ def slots(chain: VersionedDatabase, tmp_path: Path) -> FolderSlots:
     return FolderSlots(tmp_path / "store", RandomIds())
 
 
+def line(tx: Connection) -> None:
+    tx.execute(history.insert().values(at_s=0, who="today", what="written", why=""))
+
+
+def line_and_error(tx: Connection) -> None:
+    line(tx)
+    raise ZeroDivisionError
+
+
+def write(database: Database) -> None:
+    database.transact(line)
+
+
 def format_seen(database: Database) -> int:
     with database.read() as tx:
         return int(tx.execute(select(meta.c.format)).scalar_one())
@@ -176,10 +242,10 @@ def asked(path: Path, question: str) -> list[dict[str, Any]]:
 # What other processes do.
 
 
-def look(path: Path, together: Barrier) -> None:
+def write_at(path: Path, together: Barrier) -> None:
     with contextlib.closing(LocalDatabase(path)) as database:
         together.wait()
-        assert format_seen(database) == FORMAT
+        write(database)
 
 
 def migrate_and_wait(path: Path, pipe: Pipe) -> None:
@@ -189,4 +255,4 @@ def migrate_and_wait(path: Path, pipe: Pipe) -> None:
         pipe.recv()
 
     with mock.patch.object(migrations, "STEPS", {1: step()}), contextlib.closing(LocalDatabase(path)) as database:
-        format_seen(database)
+        write(database)

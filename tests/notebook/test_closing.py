@@ -47,4 +47,7 @@ def test_a_failed_job_is_named_with_the_command_that_tells_why() -> None:
 
 @pytest.mark.parametrize("ending", Ending)
 def test_every_ending_has_words_even_where_the_queue_cannot_be_read(ending: Ending) -> None:
-    assert closing(ending, None)[1:] == ("next: run this cell again",)
+    how, following = closing(ending, None)
+    assert how
+    assert following.endswith("run this cell again")
+    assert ("pip install --upgrade qcqueue" in following) == (ending is Ending.NEWER_QUEUE)

@@ -1,7 +1,9 @@
 """From the first line of the cell to the machine's return, without a trainer: what keeps a machine, what does not."""
 
+import contextlib
 import os
 import signal
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,14 +17,17 @@ from qcqueue.app.work import drive, new_session
 from qcqueue.app.workplace import Workplace
 from qcqueue.checkpoints.spool import Spool
 from qcqueue.clock import SystemClock
+from qcqueue.database.schema import FORMAT
 from qcqueue.errors import DigestMismatch, SettingInvalid, StoreAway, StoreBusy
 from qcqueue.notebook import cell
 from qcqueue.notebook.cell import ATTENDED_S, COUNTDOWN_S, _outwait, visit
 from qcqueue.queue.claim import begin_session, claim
 from qcqueue.scheduling.profiles.catalogue import profile
 from qcqueue.worker.presence import Presence
+from qcqueue.worker.session import Session
 from qcqueue.worker.view import Ending, Limits
-from tests.cli.queues import a_job, an_empty_house, put
+from tests.cli.queues import House, a_job, an_empty_house, put, take
+from tests.database.golden import lower
 from tests.notebook.paper import Paper
 
 
@@ -248,6 +253,59 @@ def test_an_error_keeps_a_machine_whose_disk_holds_what_is_not_confirmed(
     fail_after(2 * ATTENDED_S)
     assert "this machine is kept" in failed(place, owner)[-1]
     assert not owner.got_it_back
+
+
+@pytest.mark.parametrize("has_unsaved", [True, False])
+def test_a_queue_that_a_newer_qcqueue_has_raised_keeps_the_machine_where_that_holds_unsaved_work(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch, has_unsaved: bool
+) -> None:
+    house = House(folder=place.cache.parent)
+
+    def raised_meanwhile(place: Workplace, session: Session, **_: object) -> None:
+        session.step()
+        set_format(house, FORMAT + 1)
+        if has_unsaved:
+            spool = Spool(place.cache / "spool" / f"{session.id}-1")
+            spool.entries_folder.mkdir(parents=True)
+            (spool.entries_folder / "000001.state").write_bytes(b"an epoch")
+        drive(place, session, show=lambda it: None)
+
+    monkeypatch.setattr(cell, "drive", raised_meanwhile)
+    owner = Owner()
+    ending, said = visited(place, owner)
+    assert ending is Ending.NEWER_QUEUE
+    assert owner.got_it_back is not has_unsaved
+    assert f"the queue was raised to format {FORMAT + 1} by a newer qcqueue" in " ".join(said)
+    upgrade = (
+        "run %pip install --upgrade qcqueue in a cell of your own, restart the session, which keeps this disk, and"
+    )
+    assert f"next: {upgrade} run this cell again" in said
+    kept = f"this machine is kept, because work on its disk is not confirmed yet; {upgrade} run this cell again"
+    assert said[-1] == (kept if has_unsaved else "this machine is given back")
+
+
+def test_while_a_session_of_an_older_qcqueue_works_the_cell_says_how_to_begin_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house, paper = an_empty_house(tmp_path), Paper()
+    put(house.queue, a_job("only"))
+    held = take(house.queue, "tiny/only")
+    house.queue.store.beat(held.session_id)
+    lower(house.database)
+    monkeypatch.setenv("QCQUEUE_CACHE", os.fspath(house.cache))
+    monkeypatch.setattr(cell, "screen_here", lambda clock: paper)
+    said = qcqueue.work(f"folder:{house.store}")
+    assert said.startswith(f"a session of an older qcqueue works on this queue ({held.session_id} on colab-7, heard of")
+    assert paper.lines[0] == said
+    assert paper.lines[1].startswith("next: wait until it has left, or ")
+    assert "now=True" in paper.lines[1]
+    assert qcqueue.work(f"folder:{house.store}", now=True) == "nothing to do"
+    assert any("; its sessions at work may stop, and" in line for line in paper.lines)
+
+
+def set_format(house: House, number: int) -> None:
+    with contextlib.closing(sqlite3.connect(house.database)) as connection, connection:
+        connection.execute("UPDATE meta SET format = ?", (number,))
 
 
 def test_an_error_leaves_no_trainer_and_no_lock_behind(place: Workplace) -> None:

@@ -1,7 +1,8 @@
 """A queue, and one session after another on machines of one's choice, with a trainer on paper and its own clock."""
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from qcqueue.clock import seeded
@@ -46,13 +47,19 @@ class Colab:
         limits: Limits | None = None,
         rates: Mapping[Fault, float] = {},
         taken_after_s: float | None = None,
+        machine: int | None = None,
+        before_step: Callable[[Life, int], None] = lambda life, number: None,
     ) -> Life:
-        """Let a session on a fresh machine live to its end, or until the machine is taken away."""
+        """Let a session live to its end, or until the machine is taken away.
+
+        machine: the number of the one it is on, which it may share with sessions of before; None for a fresh one.
+        before_step is told of it and how many steps it has done, before each.
+        """
         self._sessions += 1
         plan = MachinePlan(
             processor=processor, threads=2, has_gpu=has_gpu, seats=1, offset_s=0.0, rate=1.0, tensorflow=tensorflow
         )
-        place = make_place(plan, self._sessions, self.time, self._root)
+        place = make_place(plan, self._sessions if machine is None else machine, self.time, self._root)
         ledger = Ledger(self._store.root, self.time, LeaseRules())
         around = Surroundings(
             database=self.database,
@@ -70,7 +77,10 @@ class Colab:
         life = Life(f"s{self._sessions}", place, limits or Limits(jobs=None), around)
         ends_s = self.time.now_s + (math.inf if taken_after_s is None else taken_after_s)
         trainer_due_s = self.time.now_s
-        while self.time.now_s < ends_s and (delay_s := life.step()) is not None:
+        for number in itertools.count():
+            before_step(life, number)
+            if self.time.now_s >= ends_s or (delay_s := life.step()) is None:
+                break
             next_s = self.time.now_s + delay_s
             while trainer_due_s <= next_s and (wait_s := life.trainer.advance()) is not None:
                 trainer_due_s = max(trainer_due_s, self.time.now_s) + wait_s
