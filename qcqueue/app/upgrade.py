@@ -5,12 +5,13 @@ end with unsaved work. The database asks its guard within the transaction that w
 where it cannot be known whether such a session lives, it counts as one that does.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from qcqueue.clock import WallTime
 from qcqueue.core.lease import LeaseRules, has_ended
+from qcqueue.database.base import Refuse
 from qcqueue.errors import OlderSession, StoreError
 
 if TYPE_CHECKING:
@@ -64,14 +65,18 @@ class NoOlderSession:
         self._consent = consent
         self._lease = lease
 
-    def check(self, tx: "Connection") -> None:
-        """Raises: OlderSession: one lives, or the store does not tell."""
+    def look(self, tx: "Connection") -> Refuse:
+        """Return what raises OlderSession where a session lives, or where the store does not tell."""
         if self._consent.now:
-            return
+            return lambda: None
         # Imported here: whoever only looks at the queue, as `status` does, never asks.
         from qcqueue.queue.sessions import unended_sessions
 
-        for session in unended_sessions(tx, since_s=self._clock.now_s() - SEEN_WITHIN_S):
+        found = unended_sessions(tx, since_s=self._clock.now_s() - SEEN_WITHIN_S)
+        return lambda: self._refuse(found)
+
+    def _refuse(self, sessions: "Sequence[Unended]") -> None:
+        for session in sessions:
             if heard := self._sign_of_life(session):
                 raise OlderSession(
                     f"a session of an older qcqueue works on this queue ({session.id} on {session.host}, {heard}), "

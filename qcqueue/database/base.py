@@ -33,11 +33,16 @@ class Home(Database, Protocol):
         ...
 
 
+Refuse = Callable[[], None]
+"""Called where the format would be raised. Raises: ConflictError: not now."""
+
+
 class Guard(Protocol):
     """Who is asked before a database of an older format is stored in today's, which an older qcqueue cannot read."""
 
-    def check(self, tx: Connection) -> None:
-        """Look at the queue, within the transaction that would raise its format. Raises: ConflictError: not now."""
+    def look(self, tx: Connection) -> Refuse:
+        """Look at the queue as it is before a transaction that may raise its format; what is found is said later."""
+        ...
 
     def raised(self) -> None:
         """Be told that the queue is stored in today's format now."""
@@ -46,8 +51,8 @@ class Guard(Protocol):
 class Unguarded:
     """Lets everybody raise the format: for a queue that only its own process knows."""
 
-    def check(self, tx: Connection) -> None:
-        pass
+    def look(self, tx: Connection) -> Refuse:
+        return lambda: None
 
     def raised(self) -> None:
         pass

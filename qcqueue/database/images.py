@@ -48,13 +48,13 @@ class Images:
         with self._opened(image, place) as (tx, was_older):
             before = driver(tx).serialize()
             with tx.begin():
+                refuse = guard.look(tx) if was_older else None
                 result = action(tx)
             after = driver(tx).serialize()
             if after == before:
                 return result, None
-            if was_older:
-                with tx.begin():
-                    guard.check(tx)
+            if refuse:
+                refuse()
             return result, after
 
     @contextmanager

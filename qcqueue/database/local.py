@@ -58,13 +58,13 @@ class LocalDatabase:
     def transact(self, action: Callable[[Connection], T], *, dry_run: bool = False) -> T:
         self._see_it()
         with translated(self.path), self._writer.begin() as tx:
-            was_older = bring_to_today(tx, self.path)
+            refuse = self._guard.look(tx) if bring_to_today(tx, self.path) else None
             before = driver(tx).total_changes
             result = action(tx)
-            is_raised = was_older and driver(tx).total_changes != before
-            if is_raised:
-                self._guard.check(tx)
-            if dry_run or (was_older and not is_raised):
+            is_raised = refuse is not None and driver(tx).total_changes != before
+            if refuse and is_raised:
+                refuse()
+            if dry_run or (refuse and not is_raised):
                 tx.rollback()
         if is_raised and not dry_run:
             self._guard.raised()

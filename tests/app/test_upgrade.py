@@ -59,7 +59,7 @@ class Gate:
         consent = Consent(now=now, say=self.said.append)
         guard = NoOlderSession(self.ages, clock=clock, cache=self.cache, consent=consent, lease=LEASE)
         with self.desk.database.read() as tx:
-            guard.check(tx)
+            guard.look(tx)()
         return guard
 
     def refusal(self) -> OlderSession:

@@ -12,12 +12,13 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from qcqueue.clock import RandomIds, SystemClock
-from qcqueue.database.base import Home
+from qcqueue.database.base import Home, Refuse
 from qcqueue.database.local import LocalDatabase
 from qcqueue.database.schema import FORMAT, history, meta, sessions
 from qcqueue.database.version import Contents, Version, contents_of
 from qcqueue.database.versioned import VersionedDatabase
 from qcqueue.errors import OlderSession
+from qcqueue.queue.claim import begin_session
 from qcqueue.storage.base import Creation
 from qcqueue.storage.slots import FolderSlots
 from qcqueue.testing.rivals import chain_of
@@ -36,11 +37,16 @@ class Doorkeeper:
         self.seen: list[tuple[int, int]] = []
         self.told = 0
 
-    def check(self, tx: Connection) -> None:
+    def look(self, tx: Connection) -> Refuse:
         there = tx.execute(select(func.count()).where(sessions.c.ended_at_s.is_(None))).scalar_one()
-        self.seen.append((tx.execute(select(meta.c.format)).scalar_one(), there))
-        if self.refuses and there:
-            raise OlderSession
+        found = tx.execute(select(meta.c.format)).scalar_one()
+
+        def refuse() -> None:
+            self.seen.append((found, there))
+            if self.refuses and there:
+                raise OlderSession
+
+        return refuse
 
     def raised(self) -> None:
         self.told += 1
@@ -108,6 +114,12 @@ def test_the_first_change_asks_once_and_says_once_that_the_format_was_raised(dat
     asked = len(guard.seen)
     database.transact(line)
     assert (len(guard.seen), guard.told) == (asked, 1)
+
+
+def test_a_session_that_comes_does_not_stand_in_its_own_way(database: Home, guard: Doorkeeper) -> None:
+    """The guard sees the queue as it was, without what the transaction itself has written."""
+    database.transact(lambda tx: begin_session(tx, "today", machine="m", host="h", processor="p", now_s=1.0))
+    assert guard.seen[-1] == (FORMAT, AT_WORK)
 
 
 def test_looks_and_changes_of_nothing_ask_nobody(database: Home, guard: Doorkeeper, home: AHome) -> None:

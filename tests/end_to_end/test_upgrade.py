@@ -6,12 +6,6 @@ import os
 import re
 import signal
 import sqlite3
-import subprocess
-import sys
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -23,13 +17,12 @@ from qcqueue.cli.main import run
 from qcqueue.database.schema import FORMAT
 from tests.app.saved import age, stored
 from tests.cli.queues import House
-from tests.database.golden import GOLDEN
 from tests.datasets.pictures import folder_of, three_classes
 from tests.end_to_end.machines import LIMIT_S, STUDY, VGG16, Worker, wait_until, working
+from tests.end_to_end.released import Before
 
 pytestmark = pytest.mark.tensorflow
 
-RELEASED = "qcqueue-0.5.1-py3-none-any.whl"
 EPOCHS = 2000
 JOBS = STUDY.replace("epochs = 3", f"epochs = {EPOCHS}") + VGG16 + VGG16 + 'name = "other"\n'
 WRITES = (
@@ -40,50 +33,6 @@ WRITES = (
     "work",
 )
 LOOKS = ("status", "show vgg16", "why other", "plan", "store usage", "report --out report")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Before:
-    """The released version. Its commands run in a house, by their own code alone."""
-
-    code: Path
-
-    def types(self, house: House, line: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "qcqueue", *line.split()],
-            cwd=house.folder,
-            env=self._environment(house),
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    @contextmanager
-    def working(self, house: House) -> Iterator[Worker]:
-        log = house.folder / "before.log"
-        with log.open("wb") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "qcqueue", "work"],
-                cwd=house.folder,
-                env=self._environment(house),
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        try:
-            yield Worker(process=process, log=log)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait(LIMIT_S)
-
-    def _environment(self, house: House) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("QCQUEUE_")}
-        return kept | {"QCQUEUE_CACHE": str(house.cache), "PYTHONPATH": str(self.code)}
 
 
 class Person:
@@ -106,15 +55,6 @@ class Person:
     def epochs(self) -> int:
         (job,) = (job for job in json.loads(self.types("status --json")[0])["jobs"] if job["name"] == "small/vgg16")
         return int(job["epochs_done"])
-
-
-@pytest.fixture(scope="session")
-def before(tmp_path_factory: pytest.TempPathFactory) -> Before:
-    code = tmp_path_factory.mktemp("released")
-    with zipfile.ZipFile(GOLDEN / RELEASED) as wheel:
-        # Its emulator holds the canary by which this suite finds secrets in files.
-        wheel.extractall(code, [name for name in wheel.namelist() if not name.startswith("qcqueue/testing/")])
-    return Before(code=code)
 
 
 def a_queue_of_before(before: Before, house: House, url: str) -> None:
