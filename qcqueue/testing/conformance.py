@@ -26,7 +26,7 @@ from sqlalchemy.exc import IntegrityError
 
 from qcqueue.clock import Clock, RandomIds, SystemClock
 from qcqueue.core.canonical import digest_of
-from qcqueue.database.base import Database
+from qcqueue.database.base import Database, Home
 from qcqueue.database.chain import Chain
 from qcqueue.database.local import LocalDatabase
 from qcqueue.database.schema import FORMAT, history, metadata, sessions
@@ -658,6 +658,20 @@ class DatabaseContract:
 
         with pytest.raises(RuntimeError) as caught:
             database.transact(halfway)
+        assert caught.value is error
+        assert contents_digest(database) == before
+        assert database.transact(_increment) == 1
+
+    def test_a_rehearsal_returns_its_result_or_its_error_and_changes_nothing(self, database: Home) -> None:
+        before, error = contents_digest(database), RuntimeError("refused")
+
+        def refuse(tx: Connection) -> None:
+            _increment(tx)
+            raise error
+
+        assert database.transact(_increment, dry_run=True) == 1
+        with pytest.raises(RuntimeError) as caught:
+            database.transact(refuse, dry_run=True)
         assert caught.value is error
         assert contents_digest(database) == before
         assert database.transact(_increment) == 1

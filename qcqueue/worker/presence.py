@@ -55,14 +55,15 @@ class Presence:
         return (self._folder / session_id).exists()
 
     def is_alive(self, session_id: str) -> bool | None:
-        """Return whether a session of this machine lives, None where it has no lock here; nothing is taken over."""
-        if not self.knows(session_id):
-            return None
-        descriptor = self._take(self._folder / session_id)
-        if descriptor is None:
-            return True
-        os.close(descriptor)
-        return False
+        """Return whether a session of this machine lives, None where no lock here tells; nothing is taken over."""
+        with contextlib.suppress(OSError):  # what may not be opened tells nothing
+            if self.knows(session_id):
+                descriptor = self._take(self._folder / session_id, fcntl.LOCK_SH)  # several may ask at once
+                if descriptor is None:
+                    return self.knows(session_id) or None  # it lives, unless it has left this instant
+                os.close(descriptor)
+                return False
+        return None
 
     def died_since_boot(self, session_id: str) -> bool:
         """Return whether an inherited session lived since this machine was started last."""
@@ -89,12 +90,12 @@ class Presence:
             os.close(self._held.pop(session_id))
 
     @staticmethod
-    def _take(path: Path) -> int | None:
+    def _take(path: Path, kind: int = fcntl.LOCK_EX) -> int | None:
         """Return a descriptor that holds the lock, or None where a living process does or the file has gone."""
         with contextlib.suppress(FileNotFoundError):
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
                 if path.stat().st_ino == os.fstat(descriptor).st_ino:
                     return descriptor
             except (BlockingIOError, FileNotFoundError):  # it lives, or whoever inherited it has tidied it away

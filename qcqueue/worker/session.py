@@ -388,7 +388,7 @@ class Session:
         """Leave a queue in which nothing can be saved any more from here; a newer qcqueue on this machine can."""
         if not self._stop_reason:
             self._stop_asked_s = self._tools.clock.monotonic_s()
-        self._stop_reason = Ending.NEWER_QUEUE
+        self._stop_reason, self._waiting_for = Ending.NEWER_QUEUE, newer
         return self._go(lambda: self._withdraw(newer))
 
     def _withdraw(self, newer: NewerQueue) -> float | None:

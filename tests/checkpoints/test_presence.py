@@ -94,6 +94,22 @@ def test_who_lets_go_looks_dead_to_everybody(presence: Presence, tmp_path: Path)
     assert Presence(tmp_path / "presence").inherit() == {"mine"}
 
 
+def test_to_ask_whether_a_session_lives_takes_nothing_over(presence: Presence, tmp_path: Path) -> None:
+    with running(announce_and_wait, tmp_path / "presence", "s1") as (process, pipe):
+        pipe.recv()
+        assert presence.is_alive("s1") is True
+        kill_now(process, pipe)
+    assert [presence.is_alive("s1"), Presence(tmp_path / "presence").is_alive("s1")] == [False, False]
+    assert presence.inherit() == {"s1"}
+
+
+def test_where_no_lock_tells_nobody_knows_whether_a_session_lives(presence: Presence, tmp_path: Path) -> None:
+    assert presence.is_alive("s1") is None
+    (tmp_path / "presence").mkdir()
+    (tmp_path / "presence" / "s2").symlink_to(tmp_path / "presence" / "s2")
+    assert presence.is_alive("s2") is None
+
+
 def test_a_session_that_is_about_to_announce_itself_is_not_gone(presence: Presence, tmp_path: Path) -> None:
     presence.announce("mine")
     (tmp_path / "presence" / f"theirs{NOT_YET}").touch()
