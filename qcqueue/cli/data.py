@@ -12,6 +12,7 @@ from qcqueue.cli.shared import DryRunOption, JsonOption, StoreOption, print_json
 from qcqueue.errors import UserError
 
 if TYPE_CHECKING:
+    from qcqueue.datasets.depth import Depth
     from qcqueue.queue.values import DatasetLine
 
 SAMPLE_IMAGES = 3236
@@ -64,6 +65,14 @@ def add(
         typer.Option("--split", metavar="A,B,C", help="Exact counts for training, validation and test."),
     ] = None,
     seed: SeedOption = 1,
+    depth: Annotated[
+        str | None,
+        typer.Option(
+            "--depth",
+            metavar="N|auto",
+            help="Bits of pictures with more than 8, such as 12; auto for their highest value.",
+        ),
+    ] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
@@ -72,7 +81,7 @@ def add(
     from qcqueue.app.datasets import add_images
     from qcqueue.datasets.importing import ImportOptions
 
-    options = ImportOptions(image_size=_image_size(size), split=_counts(split), seed=seed)
+    options = ImportOptions(image_size=_image_size(size), split=_counts(split), seed=seed, depth=_depth(depth))
     place = workplace(store)
     with progress_bar("reading images") as progress:
         line, is_new = add_images(place, name, path, options, progress=progress, dry_run=dry_run)
@@ -168,6 +177,22 @@ def _counts(text: str | None) -> tuple[int, int, int] | None:
         )
     train, validation, test = map(int, parts)
     return train, validation, test
+
+
+def _depth(text: str | None) -> "Depth | None":
+    from qcqueue.datasets.depth import AUTO, DEPTH_BITS_MAX, DEPTH_BITS_MIN
+
+    if text is None:
+        return None
+    typed = text.strip().lower()
+    if typed == AUTO:
+        return AUTO
+    if re.fullmatch(r"[0-9]{1,3}", typed) and DEPTH_BITS_MIN <= int(typed) <= DEPTH_BITS_MAX:
+        return int(typed)
+    raise UserError(
+        f"--depth {text!r} is neither a whole number of bits from {DEPTH_BITS_MIN} to {DEPTH_BITS_MAX} nor auto",
+        hint="--depth 12, or --depth auto",
+    )
 
 
 @contextmanager

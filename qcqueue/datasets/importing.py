@@ -7,21 +7,19 @@ same bytes, from a folder or from a zip of it, on every machine.
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from qcqueue.datasets.decode import decode
-from qcqueue.datasets.format import Bytes, Dataset, arrange
-from qcqueue.datasets.layout import Member, arrange_classes
+from qcqueue.datasets.depth import Depth
+from qcqueue.datasets.format import Dataset, arrange
+from qcqueue.datasets.layout import arrange_classes
 from qcqueue.datasets.limits import check_size, shown
+from qcqueue.datasets.reading import Progress, read_pictures
 from qcqueue.datasets.split import Totals, class_shares, split_stratified
-from qcqueue.datasets.tree import Tree, open_tree
-
-Progress = Callable[[int, int], None]
-"""Told (images done, images in all)."""
+from qcqueue.datasets.tree import open_tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,19 +27,22 @@ class ImportOptions:
     """What a person says about images beside where they are.
 
     image_size: (height, width) in pixels, to which each is resized. split: images in train, validation and test,
-    exactly; None for the article's 68, 17 and 15 per cent. seed decides which image goes where.
+    exactly; None for the article's 68, 17 and 15 per cent. seed decides which image goes where. depth: bits of the
+    deep pictures, whose highest number becomes white; None for the whole range of their files.
     """
 
     image_size: tuple[int, int]
     split: Totals | None = None
     seed: int = 1
+    depth: Depth | None = None
 
 
 def import_images(path: Path, options: ImportOptions, *, progress: Progress = lambda done, total: None) -> Dataset:
     """Return the images of a folder or zip with one folder a class as a dataset.
 
     Classes are shared out evenly, and copies of one picture stay in one split.
-    Raises: DatasetInvalid: naming the file, class or number that cannot be used.
+    Raises: DatasetInvalid: naming the file, class or number that cannot be used. ExtraMissing: a file is DICOM, and
+    pydicom is not installed.
     """
     image_size, split, seed = options.image_size, options.split, options.seed
     where = shown(path.name or str(path))
@@ -53,11 +54,11 @@ def import_images(path: Path, options: ImportOptions, *, progress: Progress = la
         # The same arithmetic again after decoding, but a wrong --split should not cost minutes to hear of.
         sizes = Counter(labels)
         class_shares([sizes[label] for label in range(len(classes))], split, classes=classes)
-        images = _decode_all(tree, members, where=where, image_size=image_size, progress=progress)
-    pictures = [hashlib.sha256(image.tobytes()).digest() for image in images]
+        read = read_pictures(tree, members, where=where, image_size=image_size, depth=options.depth, progress=progress)
+    pictures = [hashlib.sha256(image.tobytes()).digest() for image in read.images]
     return arrange(
         names=[member.name for member in members],
-        images=images,
+        images=read.images,
         columns=(
             np.array(labels, np.uint8),
             split_stratified(labels, pictures, classes=classes, totals=split, seed=seed),
@@ -65,22 +66,12 @@ def import_images(path: Path, options: ImportOptions, *, progress: Progress = la
         ),
         classes=classes,
         source=where,
-        note=_note(pictures, labels),
+        note="; ".join([*read.remarks, *_copies(pictures, labels)]),
+        deep_white=read.white,
     )
 
 
-def _decode_all(
-    tree: Tree, members: Sequence[Member], *, where: str, image_size: tuple[int, int], progress: Progress
-) -> Bytes:
-    images = np.empty((len(members), *image_size, 3), np.uint8)
-    for index, member in enumerate(members):
-        named = f"{shown(member.path)} in {where}"
-        images[index] = decode(tree.read(member.path), named=named, image_size=image_size)
-        progress(index + 1, len(members))
-    return images
-
-
-def _note(pictures: Sequence[bytes], labels: Sequence[int]) -> str:
+def _copies(pictures: Sequence[bytes], labels: Sequence[int]) -> list[str]:
     """Return what the owner should know of copies, or nothing. Two labels on one picture cap every model's accuracy."""
     labels_of: defaultdict[bytes, list[int]] = defaultdict(list)
     for picture, label in zip(pictures, labels, strict=True):
@@ -88,4 +79,4 @@ def _note(pictures: Sequence[bytes], labels: Sequence[int]) -> str:
     copied = [found for found in labels_of.values() if len(found) > 1]
     torn = sum(len(set(found)) > 1 for found in copied)
     said = [f"pictures present more than once: {len(copied)} (copies share a split)"] if copied else []
-    return "; ".join(said + ([f"pictures in more than one class: {torn}"] if torn else []))
+    return said + ([f"pictures in more than one class: {torn}"] if torn else [])
