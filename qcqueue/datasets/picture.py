@@ -66,6 +66,25 @@ def above(picture: Picture, white: int | None) -> str | None:
     return f"{picture.named} has the value {found.highest}, above {said}; it needs --depth {bits_for(found.highest)}"
 
 
+def check_white_is_known(picture: Picture, white: int | None) -> None:
+    """Refuse a picture alone that would come out darker than those of its dataset, or lose what is bright in it.
+
+    In an import the others tell; here the person has to. Raises: DatasetInvalid.
+    """
+    found = picture.deep
+    if found is None:
+        return
+    hint = f"give its depth: depth={bits_for(found.highest)}"
+    if problem := above(picture, white):
+        raise DatasetInvalid(problem.partition(";")[0], hint=hint)
+    if white is None and found.is_dim:
+        raise DatasetInvalid(
+            f"{picture.named} has more than 8 bits and its highest value is {found.highest} of {found.full}, and its "
+            "dataset does not say which value is white",
+            hint=hint,
+        )
+
+
 def rgb(image: Image.Image) -> Image.Image:
     """Return what a person sees of an image of 8 bits a sample."""
     if image.mode == "La":

@@ -21,9 +21,9 @@ from qcqueue.core.canonical import canonical_json
 from qcqueue.core.snapshot import Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.decode import read_picture
-from qcqueue.datasets.deep import DEEPEST_BITS, bits_for, white_of
-from qcqueue.datasets.picture import Picture, above, pixels_of
-from qcqueue.errors import CheckpointDamaged, DatasetInvalid, UserError
+from qcqueue.datasets.deep import DEEPEST_BITS, white_of
+from qcqueue.datasets.picture import check_white_is_known, pixels_of
+from qcqueue.errors import CheckpointDamaged, UserError
 from qcqueue.training.models import build_model
 
 SUFFIX = ".weights.h5"
@@ -62,7 +62,7 @@ class TrainedModel:
         except OSError as exc:
             raise UserError(f"{path} cannot be read: {exc.strerror}") from exc
         picture, white = read_picture(content, named=path.name), self._deep_white if depth is None else white_of(depth)
-        _check_white(picture, white)
+        check_white_is_known(picture, white)
         image = pixels_of(picture, image_size=self._spec.image_size, white=white)
         return dict(zip(self.classes, self.probabilities(image[None])[0].tolist(), strict=True))
 
@@ -79,22 +79,6 @@ class TrainedModel:
 
     def _predict(self, images: Any) -> Any:
         return self.keras(images, training=False)
-
-
-def _check_white(picture: Picture, white: int | None) -> None:
-    """Refuse a photograph that would come out darker than those the model has seen, or lose what is bright in it."""
-    found = picture.deep
-    if found is None:
-        return
-    hint = f"predict(..., depth={bits_for(found.highest)})"
-    if problem := above(picture, white):
-        raise DatasetInvalid(problem.partition(";")[0], hint=hint)
-    if white is None and found.is_dim:
-        raise DatasetInvalid(
-            f"{picture.named} has more than 8 bits, its highest value is {found.highest} of {found.full}, and the "
-            "dataset of the model does not say which value is white",
-            hint=hint,
-        )
 
 
 def write_h5(path: Path, model: Any, about: dict[str, Any]) -> None:
