@@ -16,6 +16,9 @@ SHORT, LONG, LONG8 = 3, 4, 16
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 WHOLE_NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 XMP = 700
+NUMBERS_MAX = 2_000_000
+"""Of one tag: there is none with more than one number for each row of pixels."""
+
 SIGNED_RAW_BITS = 32
 UNCOMPRESSED, OLD_JPEG, YCBCR = 1, 6, 6
 
@@ -114,11 +117,12 @@ class Directory:
         return next(iter(self.numbers(tag)), default)
 
     def numbers(self, tag: int) -> tuple[int, ...]:
-        """Return the whole numbers of a tag; none where it is missing, broken, or holds something else."""
+        """Return the whole numbers of a tag; none where it is missing, broken, endless, or holds something else."""
         entry = self.entries.get(tag)
-        letter = WHOLE_NUMBERS.get(entry.kind) if entry else None
+        if entry is None or entry.kind not in WHOLE_NUMBERS or entry.count > NUMBERS_MAX:
+            return ()
         data = self._bytes(tag)
-        return struct.unpack(f"{self.order}{len(data) // SIZES[entry.kind]}{letter}", data) if entry and letter else ()
+        return struct.unpack(f"{self.order}{len(data) // SIZES[entry.kind]}{WHOLE_NUMBERS[entry.kind]}", data)
 
     def _bytes(self, tag: int) -> bytes:
         entry = self.entries.get(tag)
@@ -264,7 +268,7 @@ def _rewritten(directory: Directory, changes: Mapping[int, tuple[int, ...] | Non
 
 
 def _entries(content: bytes, start: int, order: str, is_big: bool) -> Iterator[tuple[int, Entry]]:
-    """Yield the entries that are whole; the first of a tag that stands twice is the last to be taken."""
+    """Yield the entries that are whole. Of a tag that stands twice the first counts."""
     head, size = order + ("HHQ" if is_big else "HHI"), 20 if is_big else 12
     first = start + (8 if is_big else 2)
     seen: set[int] = set()
