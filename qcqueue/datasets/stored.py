@@ -98,6 +98,8 @@ def _lower_byte(raw: str) -> str:
 def ppm_picture(image: Image.Image, content: bytes, named: str) -> Picture | None:
     """Return a picture of more than 8 bits, which Pillow has scaled already by the white that the file names."""
     header = _PPM.match(content)
+    if header is None and image.mode == "I":  # Pillow found the numbers where they are not looked for here
+        return Picture(named=named, deep=deep(np.asarray(image).astype(np.uint16)))
     if header is None or int(header[5]) <= 0xFF:
         return None
     white, width = int(header[5]), int(header[3])

@@ -128,6 +128,12 @@ def test_a_netpbm_picture_is_scaled_by_the_white_it_names(magic: bytes, white: i
         assert np.abs(decoded(content, 65535) - np.rint(expected * white / 65535)).max() <= 1
 
 
+def test_a_netpbm_picture_with_a_comment_in_the_middle_of_a_number_is_as_pillow_reads_it() -> None:
+    content = netpbm(b"P5", noise(1023), 1023)
+    odd = content.replace(b"\n1023\n", b"\n10#seen\n23\n")
+    assert np.array_equal(decoded(odd), decoded(content))
+
+
 @pytest.mark.parametrize("photometric", [0, 1])
 def test_twelve_bits_packed_into_three_bytes_are_their_own_range(photometric: int) -> None:
     values = noise(4095)
