@@ -28,7 +28,9 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 WHOLE_NUMBERS = "save it with whole numbers from 0, of 8 or 16 bits a pixel"
 FEWER_BITS = "save it as grey or RGB with 8 or 16 bits a sample"
 PNG_GREY, PNG_GREY_ALPHA = 0, 4
-_PPM = re.compile(rb"P([2356])((?:\s|#[^\r\n]*[\r\n])+)(\d+)((?:\s|#[^\r\n]*[\r\n])+\d+(?:\s|#[^\r\n]*[\r\n])+)(\d+)")
+_BETWEEN = rb"\s(?:\s|#[^\r\n]*[\r\n])*"
+_PPM = re.compile(rb"P([2356])(%(_)s)(\d+)(%(_)s\d+%(_)s)(\d+)\s" % {b"_": _BETWEEN})
+"""Kind, what stands between, width, height and what stands around it, white. A comment inside a number is too odd."""
 
 
 def opened(content: bytes, named: str) -> ImageFile.ImageFile:
@@ -98,7 +100,9 @@ def _lower_byte(raw: str) -> str:
 def ppm_picture(image: Image.Image, content: bytes, named: str) -> Picture | None:
     """Return a picture of more than 8 bits, which Pillow has scaled already by the white that the file names."""
     header = _PPM.match(content)
-    if header is None and image.mode == "I":  # Pillow found the numbers where they are not looked for here
+    if image.mode == "I" and (
+        header is None or int(header[5]) <= 0xFF
+    ):  # Pillow found the numbers where they are not looked for here
         return Picture(named=named, deep=deep(np.asarray(image).astype(np.uint16)))
     if header is None or int(header[5]) <= 0xFF:
         return None
