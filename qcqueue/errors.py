@@ -70,6 +70,14 @@ class SpecInvalid(UserError):
 class DatasetInvalid(UserError):
     """The images cannot become a dataset."""
 
+    def __init__(self, message: str | None = None, *, hint: str | None = None, problems: Iterable[str] = ()) -> None:
+        """problems: one sentence for each file, where several cannot be used; the message says how many."""
+        super().__init__(message, hint=hint)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n".join((super().__str__(), *self.problems))
+
 
 class SettingInvalid(UserError):
     """A setting has a value qcqueue cannot use."""

@@ -142,4 +142,5 @@ def _content(dataset: "Dataset", known: DatasetLine | None) -> tuple[bytes, Blob
 
 
 def _said_as_before(summary: DatasetSummary, before: DatasetSummary) -> DatasetSummary:
-    return replace(summary, source=before.source, note=before.note, attribution=before.attribution)
+    said = ("source", "note", "attribution", "deep_white")
+    return replace(summary, **{name: getattr(before, name) for name in said})

@@ -136,7 +136,7 @@ def load_model(path: str | Path) -> "TrainedModel":
     _prepare_keras()
     from qcqueue.training.trained import TrainedModel
 
-    return TrainedModel(weights.spec, weights.classes, weights.tensors)
+    return TrainedModel(weights.spec, weights.classes, weights.tensors, deep_white=weights.deep_white)
 
 
 def _given_its_name(written: Path, target: Path) -> bool:

@@ -49,6 +49,7 @@ class Asked:
     """What the queue knows of the weights that are wanted. head names the variables; files hold them.
 
     instead: the other weights, where they are kept and of another epoch. is_alone: no other study has a job so named.
+    deep_white: of its dataset.
     """
 
     detail: JobDetail
@@ -59,6 +60,7 @@ class Asked:
     classes: tuple[str, ...]
     instead: Which | None
     is_alone: bool
+    deep_white: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,7 @@ def _brought(workplace: Workplace, asked: Asked, moved: Moved) -> Weights:
         tensors=tensors,
         paths=paths,
         sha256=weights_sha256(tensors),
+        deep_white=asked.deep_white,
     )
     if result is not None:
         appraised = result.best if asked.which is Which.BEST else result.last
@@ -117,16 +120,17 @@ def _asked(tx: "Connection", typed: str, which: Which) -> Asked:
     detail = job_detail(tx, typed)
     saves = resumable(tx, find_job(tx, detail.line.name).id, live_packs(tx))
     found, other = _chosen(detail, saves, which)
-    datasets = {line.blob.sha256: line for line in list_datasets(tx)}
+    summary = {line.blob.sha256: line.summary for line in list_datasets(tx)}[detail.dataset_sha256]
     return Asked(
         detail=detail,
         which=which,
         epoch=found.epoch,
         head=found.head,
         files=found.files,
-        classes=datasets[detail.dataset_sha256].summary.classes,
+        classes=summary.classes,
         instead=which.other if other and other.epoch != found.epoch else None,
         is_alone=[_short(line.name) for line in job_lines(tx)].count(_short(detail.line.name)) == 1,
+        deep_white=summary.deep_white,
     )
 
 

@@ -99,6 +99,14 @@ def add(
         ),
     ] = None,
     seed: SeedOption = 1,
+    depth: Annotated[
+        str | None,
+        typer.Option(
+            "--depth",
+            metavar="N|auto",
+            help="Bits of pictures with more than 8, such as 12; auto for their highest value.",
+        ),
+    ] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
@@ -109,7 +117,13 @@ def add(
     from qcqueue.cli.data_options import import_options
 
     options = import_options(
-        size=size, split=split, split_folders=split_folders, group_by=group_by, include=include, seed=seed
+        size=size,
+        split=split,
+        split_folders=split_folders,
+        group_by=group_by,
+        include=include,
+        depth=depth,
+        seed=seed,
     )
     place = workplace(store, now=now)
     with progress_bar("reading images") as progress:

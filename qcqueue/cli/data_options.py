@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from qcqueue.errors import UserError
 
 if TYPE_CHECKING:
+    from qcqueue.datasets.depth import Depth
     from qcqueue.datasets.importing import ImportOptions
     from qcqueue.datasets.parts import SplitFolders
     from qcqueue.datasets.split import Shares, Totals
@@ -33,6 +34,7 @@ def import_options(
     split_folders: str | None,
     group_by: str | None,
     include: list[str] | None,
+    depth: str | None,
     seed: int,
 ) -> "ImportOptions":
     """Return what was typed as values. Raises: UserError: one sentence for the first thing that makes no sense."""
@@ -51,6 +53,7 @@ def import_options(
         split_folders=_split_folders(split_folders),
         group_by=group_by,
         include=tuple(include or ()),
+        depth=_depth(depth),
         seed=seed,
     )
 
@@ -130,3 +133,19 @@ def _split_folders(text: str | None) -> "SplitFolders | None":
     if train is None:
         raise UserError(f"--split-folders {text!r} names no folder to train on", hint=FOLDERS_HINT)
     return train, folders[Split.VALIDATION], folders[Split.TEST]
+
+
+def _depth(text: str | None) -> "Depth | None":
+    from qcqueue.datasets.depth import AUTO, DEPTH_BITS_MAX, DEPTH_BITS_MIN
+
+    if text is None:
+        return None
+    typed = text.strip().lower()
+    if typed == AUTO:
+        return AUTO
+    if re.fullmatch(r"[0-9]{1,3}", typed) and DEPTH_BITS_MIN <= int(typed) <= DEPTH_BITS_MAX:
+        return int(typed)
+    raise UserError(
+        f"--depth {text!r} is neither a whole number of bits from {DEPTH_BITS_MIN} to {DEPTH_BITS_MAX} nor auto",
+        hint="--depth 12, or --depth auto",
+    )

@@ -10,7 +10,7 @@ import typer
 
 from qcqueue.cli import look
 from qcqueue.cli.exits import BUG, INTERRUPTED
-from qcqueue.errors import NameTaken, QcqueueError, SpecInvalid, UserError
+from qcqueue.errors import DatasetInvalid, NameTaken, QcqueueError, SpecInvalid, UserError
 
 # typer ships its own copy of click, older ones use the library; the class of its errors is found through typer.
 _TyperError: type[Any] = typer.BadParameter.__mro__[2]
@@ -85,6 +85,8 @@ def _sentences(error: QcqueueError) -> Sequence[str]:
     """Return several only where several things are wrong: a line break in a name does not begin a new one."""
     if isinstance(error, SpecInvalid):
         return error.problems
+    if isinstance(error, DatasetInvalid):
+        return [str(error.args[0]), *error.problems]
     return str(error).split("\n") if isinstance(error, NameTaken) else [str(error)]
 
 

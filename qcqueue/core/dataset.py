@@ -8,7 +8,8 @@ from typing import Any
 class DatasetSummary:
     """Facts of one content-addressed dataset. image_size is (height, width) in pixels; counts are images.
 
-    note is shown wherever the dataset is, such as "synthetic degradations, not clinical data".
+    note is shown wherever the dataset is, such as "synthetic degradations, not clinical data". deep_white: the value
+    that became 255 in deep pictures, which have more than 8 bits a sample; None for the most that each file can hold.
     """
 
     classes: tuple[str, ...]
@@ -19,18 +20,24 @@ class DatasetSummary:
     source: str
     note: str = ""
     attribution: str = ""
+    deep_white: int | None = None
 
     @property
     def bare(self) -> "DatasetSummary":
         """The facts that follow from the images alone, and not from where they came from or what was said of them."""
-        return replace(self, source="", note="", attribution="")
+        return replace(self, source="", note="", attribution="", deep_white=None)
 
     @property
     def images(self) -> int:
         return self.train + self.validation + self.test
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """Return what is stored. deep_white is left out where nobody chose one, as before there was a choice: equal
+        datasets keep equal bytes."""
+        known = asdict(self)
+        if self.deep_white is None:
+            del known["deep_white"]
+        return known
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "DatasetSummary":

@@ -1,86 +1,104 @@
 """From the bytes of one image file to pixels: any mode and size in, uint8 RGB of the asked size out.
 
-Owns the whole conversation with Pillow, and treats its decoders as what they are, old code that reads hostile
-bytes: only plain picture formats, the size judged before a pixel is unpacked, every failure one sentence.
-
-How a mode becomes RGB: grey is repeated; anything transparent is laid over white; 16-bit grey is scaled by its
-full range, never by the picture's own darkest and brightest point, because exposure is part of quality; a rotation
-in EXIF is carried out; then one resize with a Lanczos filter, which averages when it shrinks. Proportions are not kept.
+Treats Pillow's decoders as what they are, old code that reads hostile bytes: only plain picture formats, the size
+judged before a pixel is unpacked, every failure one sentence. What is broken beside the pixels is no failure. More than
+8 bits are scaled by one number, never by the picture's own darkest and brightest point, because exposure is part of
+quality.
 """
 
-import io
 import warnings
 
-import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from qcqueue.datasets.dicom import is_dicom, read_dicom
 from qcqueue.datasets.format import Bytes
-from qcqueue.datasets.limits import PIXELS_MAX, reason
+from qcqueue.datasets.limits import reason
+from qcqueue.datasets.metadata import bare, orientation
+from qcqueue.datasets.picture import TURNS, Picture, pixels_of, rgb
+from qcqueue.datasets.stored import (
+    FEWER_BITS,
+    WHOLE_NUMBERS,
+    check_single,
+    opened,
+    png_values,
+    ppm_picture,
+    tiff_picture,
+)
+from qcqueue.datasets.tiff import Directory, read_directory
 from qcqueue.errors import DatasetInvalid
 
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-"""Not EPS (it starts a PostScript interpreter), nor anything else that is more program than picture."""
-
 CONVERT = "convert it to PNG or remove it"
+EXIF_ORIENTATION = 0x0112
 
 
-def decode(content: bytes, *, named: str, image_size: tuple[int, int]) -> Bytes:
-    """Return uint8 [height, width, 3] of one image file. named: how an error calls it. Raises: DatasetInvalid."""
+def decode(content: bytes, *, named: str, image_size: tuple[int, int], white: int | None = None) -> Bytes:
+    """Return uint8 [height, width, 3] of one image file.
+
+    named: how an error calls it. white: the value that becomes 255 in a picture of more than 8 bits; None for the
+    highest its file can hold. Raises: DatasetInvalid. ExtraMissing: it is a DICOM file, and pydicom is not installed.
+    """
+    return pixels_of(read_picture(content, named=named), image_size=image_size, white=white)
+
+
+def read_picture(content: bytes, *, named: str) -> Picture:
+    """Return what is in one image file. Raises as `decode`."""
     if not content:
         raise DatasetInvalid(f"{named} is empty", hint="remove it or copy it again")
+    if is_dicom(content):
+        return read_dicom(content, named=named)
+    # Pillow warns about odd metadata it survives; nobody importing 3,000 images can act on that.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        directory = read_directory(content)
+        try:
+            return tiff_picture(directory, named) if directory else _picture(content, named)
+        except DatasetInvalid:
+            raise
+        # A decoder fed broken bytes raises nearly anything: OSError, SyntaxError, struct.error, IndexError, ...
+        except Exception as exc:
+            without = bare(content)
+            if without is None:
+                raise _refused(exc, named, directory) from exc
+        try:
+            return _picture(without.content, named, exif=without.exif)
+        except DatasetInvalid:
+            raise
+        except Exception as exc:
+            raise _refused(exc, named, None) from exc
+
+
+def _picture(content: bytes, named: str, *, exif: bytes = b"") -> Picture:
+    with opened(content, named) as image:
+        # A phone's MPO is a JPEG whose second picture is a preview; elsewhere a second frame is somebody's data.
+        check_single(image.format != "MPO" and getattr(image, "is_animated", False), named)
+        image.load()
+        turn = _orientation(image, exif)
+        if image.format == "PNG" and (found := png_values(image, content)):
+            return Picture(named=named, shown=None if found.mode == "L" else rgb(image), deep=found, orientation=turn)
+        if image.format == "PPM" and (picture := ppm_picture(image, content, named)):
+            return picture
+        if image.mode == "F":
+            raise DatasetInvalid(f"{named} has floating-point pixels", hint=WHOLE_NUMBERS)
+        return Picture(named=named, shown=rgb(image), orientation=turn)
+
+
+def _orientation(image: Image.Image, exif: bytes) -> int:
+    """Return how the picture is to be turned, as far as that can be read."""
     try:
-        # Pillow warns about odd metadata it survives; nobody importing 3,000 images can act on that.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with _opened(content, named) as image:
-                _check(image, named)
-                upright = ImageOps.exif_transpose(image)
-                pixels = _rgb(upright, named).resize((image_size[1], image_size[0]), Image.Resampling.LANCZOS)
-    except DatasetInvalid:
-        raise
-    # A decoder fed broken bytes raises nearly anything: OSError, SyntaxError, struct.error, IndexError, ...
-    except Exception as exc:
-        raise DatasetInvalid(
-            f"{named} is damaged or cut short: {reason(exc)}", hint="copy it again or remove it"
-        ) from exc
-    return np.asarray(pixels, np.uint8)
+        turn = image.getexif().get(EXIF_ORIENTATION)
+    except Exception:  # it is read as an image is, and as little is known of what it may raise
+        turn = None
+    return turn if turn in TURNS else orientation(exif or image.info.get("exif") or b"")
 
 
-def _opened(content: bytes, named: str) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(content), formats=FORMATS)
-    except Image.DecompressionBombError as exc:
-        raise _too_large(named) from exc
-    except UnidentifiedImageError as exc:
-        raise DatasetInvalid(f"{named} is not an image that qcqueue can read", hint=CONVERT) from exc
-
-
-def _check(image: Image.Image, named: str) -> None:
-    if image.width * image.height > PIXELS_MAX:
-        raise _too_large(named)
-    # A phone's MPO is a JPEG whose second picture is a preview; elsewhere a second frame is somebody's data.
-    if image.format != "MPO" and getattr(image, "is_animated", False):
-        raise DatasetInvalid(f"{named} holds more than one picture", hint="save the one you mean as PNG")
-
-
-def _rgb(image: Image.Image, named: str) -> Image.Image:
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return Image.fromarray(_eight_bits(image, named)).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        picture = image.convert("RGBA")
-        paper = Image.new("RGBA", picture.size, "white")
-        return Image.alpha_composite(paper, picture).convert("RGB")
-    return image.convert("RGB")
-
-
-def _eight_bits(image: Image.Image, named: str) -> Bytes:
-    deep = np.asarray(image)
-    if deep.dtype.kind not in "iu" or deep.min() < 0 or deep.max() > 0xFFFF:
-        raise DatasetInvalid(f"{named} has pixels of more than 16 bits", hint="save it with 8 or 16 bits a pixel")
-    return ((deep.astype(np.uint32) * 255 + 0x7FFF) // 0xFFFF).astype(np.uint8)
-
-
-def _too_large(named: str) -> DatasetInvalid:
-    return DatasetInvalid(
-        f"{named} has more than {PIXELS_MAX // 1_000_000} million pixels", hint="shrink it before importing"
-    )
+def _refused(exc: Exception, named: str, directory: Directory | None) -> DatasetInvalid:
+    if isinstance(exc, UnidentifiedImageError):
+        if directory and (bits := directory.bits) and max(bits) > 0:
+            bands = f"{len(bits)} bands of " if len(bits) > 1 else ""
+            return DatasetInvalid(
+                f"{named} is a TIFF of {bands}{'/'.join(map(str, dict.fromkeys(bits)))} bits, "
+                "stored in a way that qcqueue cannot read",
+                hint=FEWER_BITS,
+            )
+        return DatasetInvalid(f"{named} is not an image that qcqueue can read", hint=CONVERT)
+    return DatasetInvalid(f"{named} is damaged or cut short: {reason(exc)}", hint="copy it again or remove it")

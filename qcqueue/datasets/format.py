@@ -78,10 +78,12 @@ def arrange(
     source: str,
     note: str = "",
     attribution: str = "",
+    deep_white: int | None = None,
 ) -> Dataset:
     """Return samples in any order as a dataset: in the blob's order, with the counts of its summary taken from them.
 
     columns: labels, splits, severities, each uint8 [sample]. Names must be unique within a class and split.
+    deep_white: as in the summary.
     """
     labels, splits, severities = columns
     order = sorted(range(len(names)), key=lambda index: (splits[index], labels[index], names[index]))
@@ -97,6 +99,7 @@ def arrange(
             source=source,
             note=note,
             attribution=attribution,
+            deep_white=deep_white,
         ),
         names=tuple(names[index] for index in order),
         images=images[order],

@@ -6,7 +6,7 @@ same bytes, from a folder or from a zip of it, on every machine: nothing that wa
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,19 +14,17 @@ from pathlib import Path
 import numpy as np
 
 from qcqueue.datasets.assignment import assign_parts, describe
-from qcqueue.datasets.decode import decode
-from qcqueue.datasets.format import Bytes, Dataset, arrange
+from qcqueue.datasets.depth import Depth
+from qcqueue.datasets.format import Dataset, arrange
 from qcqueue.datasets.groups import FOLDER, with_groups
 from qcqueue.datasets.labels_csv import arrange_csv, is_csv
-from qcqueue.datasets.layout import Arrangement, Member, arrange_classes
+from qcqueue.datasets.layout import Arrangement, arrange_classes
 from qcqueue.datasets.limits import check_size, shown
 from qcqueue.datasets.parts import SplitFolders
+from qcqueue.datasets.reading import Progress, read_pictures
 from qcqueue.datasets.split import Shares, Totals
 from qcqueue.datasets.tree import FolderTree, Tree, open_tree
 from qcqueue.errors import DatasetInvalid
-
-Progress = Callable[[int, int], None]
-"""Told (images done, images in all)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +37,8 @@ class ImportOptions:
     below the top, None for a part to be taken from train. group_by: "folder", a regular expression with one group that
     is searched in the path below the class folder, or a column of a CSV; images of one group stay in one part.
     include: shell patterns over the path below the class folder, "!" before one leaves out; empty for all that lie
-    right in it. seed decides which image goes where.
+    right in it. seed decides which image goes where. depth: bits of
+    the deep pictures, whose highest number becomes white; None for the whole range of their files.
     """
 
     image_size: tuple[int, int]
@@ -48,13 +47,15 @@ class ImportOptions:
     group_by: str | None = None
     include: tuple[str, ...] = ()
     seed: int = 1
+    depth: Depth | None = None
 
 
 def import_images(path: Path, options: ImportOptions, *, progress: Progress = lambda done, total: None) -> Dataset:
     """Return the images of a folder or zip with one folder a class, or of a CSV of files and labels, as a dataset.
 
     Classes are shared out evenly, and copies of one picture stay in one part.
-    Raises: DatasetInvalid: naming the file, class or number that cannot be used.
+    Raises: DatasetInvalid: naming the file, class or number that cannot be used. ExtraMissing: a file is DICOM, and
+    pydicom is not installed.
     """
     where = shown(path.name or str(path))
     with _opened(path, options, where=where) as (tree, arrangement):
@@ -63,13 +64,15 @@ def import_images(path: Path, options: ImportOptions, *, progress: Progress = la
         # The same arithmetic again after decoding, but a wrong --split should not cost minutes to hear of.
         unlike = [index.to_bytes(4, "big") for index in range(len(members))]
         assign_parts(arrangement, unlike, split=options.split, seed=options.seed, where=where)
-        images = _decode_all(tree, members, where=where, image_size=options.image_size, progress=progress)
-    pictures = [hashlib.sha256(image.tobytes()).digest() for image in images]
+        read = read_pictures(
+            tree, members, where=where, image_size=options.image_size, depth=options.depth, progress=progress
+        )
+    pictures = [hashlib.sha256(image.tobytes()).digest() for image in read.images]
     splits = assign_parts(arrangement, pictures, split=options.split, seed=options.seed, where=where)
     label_of = {name: label for label, name in enumerate(classes)}
     return arrange(
         names=[member.name for member in members],
-        images=images,
+        images=read.images,
         columns=(
             np.array([label_of[member.class_name] for member in members], np.uint8),
             splits,
@@ -77,7 +80,8 @@ def import_images(path: Path, options: ImportOptions, *, progress: Progress = la
         ),
         classes=classes,
         source=where,
-        note="; ".join([*describe(arrangement, pictures, splits), *arrangement.notes]),
+        note="; ".join([*read.remarks, *describe(arrangement, pictures, splits), *arrangement.notes]),
+        deep_white=read.white,
     )
 
 
@@ -106,14 +110,3 @@ def _opened(path: Path, options: ImportOptions, *, where: str) -> Iterator[tuple
             members = with_groups(arrangement.members, options.group_by, where=where)
             arrangement = replace(arrangement, members=members)
         yield tree, arrangement
-
-
-def _decode_all(
-    tree: Tree, members: Sequence[Member], *, where: str, image_size: tuple[int, int], progress: Progress
-) -> Bytes:
-    images = np.empty((len(members), *image_size, 3), np.uint8)
-    for index, member in enumerate(members):
-        named = f"{shown(member.path)} in {where}"
-        images[index] = decode(tree.read(member.path), named=named, image_size=image_size)
-        progress(index + 1, len(members))
-    return images

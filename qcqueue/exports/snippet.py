@@ -1,8 +1,8 @@
 """Three lines of Python that load fetched weights and name what is in a photograph.
 
 For safetensors they ask qcqueue, which prepares an image exactly as the dataset was prepared. For HDF5 they are plain
-Keras, so that they work where nobody has heard of qcqueue; there the image is taken as it is stored, without the
-turning that a camera asks for. Names and paths come from outside and are written as Python literals.
+Keras, so that they work where nobody has heard of qcqueue; there an image of 8 bits a sample is taken as it is stored,
+without the turning that a camera asks for. Names and paths come from outside and are written as Python literals.
 """
 
 from qcqueue.core.models import MODELS

@@ -34,7 +34,8 @@ class Weights:
     """A trained model: the variables of one epoch, by position as in a state (m/00000 ..), and how they are to be used.
 
     which: "best" or "last", of the epochs that were saved by then. paths: what Keras calls each variable.
-    sha256: the weights_sha256 of the contract, over the tensors.
+    sha256: the weights_sha256 of the contract, over the tensors. deep_white: of the dataset, which says what it
+    is; the file says nothing of it where it is None.
     """
 
     spec: JobSpec
@@ -44,6 +45,7 @@ class Weights:
     tensors: Tensors
     paths: Mapping[str, str]
     sha256: str
+    deep_white: int | None = None
 
     def about(self) -> dict[str, Any]:
         """Return what the file says of itself beside its tensors."""
@@ -61,6 +63,7 @@ class Weights:
             "preprocessing": {
                 "images": "uint8 RGB, 0 to 255, [image, height, width, 3], resized with a Lanczos filter",
                 "function": f"keras.applications.{MODELS[self.spec.model].module}.preprocess_input",
+                **({} if self.deep_white is None else {"deep_white": self.deep_white}),
             },
             "weights_sha256": self.sha256,
             "variables": readable_names(self.tensors, self.paths),
@@ -131,4 +134,12 @@ def _weights(named: Tensors, about: Mapping[str, Any]) -> Weights:
         tensors=tensors,
         paths=dict(zip(keys, variables, strict=True)),
         sha256=weights_sha256(tensors),
+        deep_white=_deep_white(about["preprocessing"]),
     )
+
+
+def _deep_white(preprocessing: Any) -> int | None:
+    found = preprocessing.get("deep_white") if isinstance(preprocessing, dict) else 0
+    if found is None or (type(found) is int and 0 < found < 1 << 32):
+        return found
+    raise ValueError("it does not say how images are prepared")

@@ -20,7 +20,9 @@ import tensorflow as tf
 from qcqueue.core.canonical import canonical_json
 from qcqueue.core.snapshot import Tensors
 from qcqueue.core.spec import JobSpec
-from qcqueue.datasets.decode import decode
+from qcqueue.datasets.decode import read_picture
+from qcqueue.datasets.deep import DEEPEST_BITS, white_of
+from qcqueue.datasets.picture import check_white_is_known, pixels_of
 from qcqueue.errors import CheckpointDamaged, UserError
 from qcqueue.training.models import build_model
 
@@ -31,25 +33,37 @@ SUFFIX = ".weights.h5"
 class TrainedModel:
     """A model to be asked. classes: their names in the order of the outputs. keras: the network, uint8 images in."""
 
-    def __init__(self, spec: JobSpec, classes: Sequence[str], tensors: Tensors) -> None:
-        """Raises: CheckpointDamaged: the tensors are not those of this model. UserError: Keras uses another backend."""
+    def __init__(
+        self, spec: JobSpec, classes: Sequence[str], tensors: Tensors, *, deep_white: int | None = None
+    ) -> None:
+        """deep_white: the value that became 255 in deep pictures; None for the most that each file can hold.
+
+        Raises: CheckpointDamaged: the tensors are not those of this model. UserError: Keras uses another backend.
+        """
         self.classes = tuple(classes)
         self.keras = _built(spec, len(self.classes), tensors)
         self._spec = spec
+        self._deep_white = deep_white
         images = tf.TensorSpec((None, *spec.image_size, 3), tf.uint8)
         self._step = tf.function(self._predict, [images], autograph=False, jit_compile=False)
 
-    def predict(self, photograph: str | Path) -> dict[str, float]:
-        """Return the probability of each class for one image file, prepared as the images of a dataset are.
+    def predict(self, photograph: str | Path, *, depth: int | None = None) -> dict[str, float]:
+        """Return the probability of each class for one image file, prepared as the images of its dataset were.
 
-        Raises: UserError: there is no such file. DatasetInvalid: it is not an image.
+        depth: bits of a photograph of more than 8, where it is not that of the dataset, as in `data add --depth`.
+        Raises: UserError: there is no such file. DatasetInvalid: it is not an image, or which of its values is white
+        is not known.
         """
+        if depth is not None and not 8 <= depth <= DEEPEST_BITS:
+            raise UserError(f"depth={depth} is not 8 to {DEEPEST_BITS} bits")
         path = Path(photograph)
         try:
             content = path.read_bytes()
         except OSError as exc:
             raise UserError(f"{path} cannot be read: {exc.strerror}") from exc
-        image = decode(content, named=path.name, image_size=self._spec.image_size)
+        picture, white = read_picture(content, named=path.name), self._deep_white if depth is None else white_of(depth)
+        check_white_is_known(picture, white)
+        image = pixels_of(picture, image_size=self._spec.image_size, white=white)
         return dict(zip(self.classes, self.probabilities(image[None])[0].tolist(), strict=True))
 
     def probabilities(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

@@ -10,6 +10,7 @@ import pytest
 from safetensors import safe_open
 
 from qcqueue.app import fetch
+from qcqueue.app.datasets import keep
 from qcqueue.app.fetch import Fetched, Kind, fetch_weights, load_model, usual_kind
 from qcqueue.app.weights import Which
 from qcqueue.app.workplace import Workplace
@@ -21,7 +22,8 @@ from qcqueue.storage.folder import FolderStore
 from qcqueue.training.digests import weights_sha256
 from tests.app.saved import file_of
 from tests.app.trained import Run, model_of, tensors_after
-from tests.cli.queues import a_job, an_empty_house, apply, put
+from tests.cli.queues import SIDE_PX, a_job, an_empty_house, apply, put
+from tests.training.worlds import a_dataset
 
 
 @pytest.fixture
@@ -331,6 +333,14 @@ def test_two_jobs_of_one_name_are_two_files_and_neither_is_another_study_with_a_
     assert [it.path.name for it in brought] == ["a.vgg16.safetensors", "b.vgg16.safetensors"]
     assert [read_weights(it.path).spec.study for it in brought] == ["a", "b"]
     assert name_of("b-c", study="a", is_alone=False) != name_of("c", study="a-b", is_alone=False)
+
+
+def test_the_white_of_deep_pictures_comes_with_the_weights(place: Workplace, tmp_path: Path) -> None:
+    dataset = a_dataset(side_px=SIDE_PX)
+    keep(place, "scans", replace(dataset, summary=replace(dataset.summary, deep_white=4095)), dry_run=False)
+    put(place, a_job("deep", dataset="scans"))
+    Run.of(place, "tiny/deep").epoch()
+    assert read_weights(fetched(place, tmp_path, job="deep").path).deep_white == 4095
 
 
 def test_a_folder_that_cannot_be_one_is_named(place: Workplace, run: Run, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ HEAVY = {
     "tensorboard",
     "mlflow",
     "resvg_py",
+    "pydicom",
 }
 # `status` has a budget of its own: beside what it answers with, typer and SQLAlchemy are all it may load.
 HEAVY_FOR_STATUS = HEAVY | {"numpy", "PIL", "rich", "pydantic", "safetensors", "h5py"}

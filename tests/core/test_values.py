@@ -57,6 +57,9 @@ def test_a_dataset_comes_back_from_json() -> None:
     )
     assert summary.images == 7
     assert DatasetSummary.from_json(parse_json(canonical_json(summary.to_json()))) == summary
+    assert "deep_white" not in summary.to_json()
+    deep = replace(summary, deep_white=4095)
+    assert DatasetSummary.from_json(parse_json(canonical_json(deep.to_json()))) == deep
 
 
 def a_result() -> Result:

@@ -32,6 +32,7 @@ def typed(options: str) -> ImportOptions:
         split_folders=last.get("--split-folders"),
         group_by=last.get("--group-by"),
         include=found.get("--include"),
+        depth=last.get("--depth"),
         seed=1,
     )
 

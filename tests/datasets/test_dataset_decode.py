@@ -13,7 +13,7 @@ from qcqueue.clock import seeded
 from qcqueue.datasets.decode import decode
 from qcqueue.datasets.format import Bytes
 from qcqueue.errors import DatasetInvalid
-from tests.datasets.pictures import encoded, png
+from tests.datasets.pictures import encoded, png, tiff
 
 
 def decoded(content: bytes, size: tuple[int, int] = (10, 14)) -> Bytes:
@@ -118,9 +118,9 @@ def test_a_file_of_several_pictures_is_refused(kind: str) -> None:
         (b"\x89PNG\r\n\x1a\n", "a.png in photos is not an image that qcqueue can read"),
         (png("cut")[:200], "a.png in photos is damaged or cut short"),
         (plain("RGB", "red", "JPEG")[:-200], "a.png in photos is damaged or cut short"),
-        (deep(70_000, "int32", "TIFF"), "a.png in photos has pixels of more than 16 bits"),
-        (deep(-1, "int32", "TIFF"), "a.png in photos has pixels of more than 16 bits"),
-        (deep(1, "float32", "TIFF"), "a.png in photos has pixels of more than 16 bits"),
+        (deep(70_000, "int32", "TIFF"), "a.png in photos has the value 70000, above the 65535 of 16 bits"),
+        (deep(-1, "int32", "TIFF"), "a.png in photos has signed pixels, the lowest is -1"),
+        (deep(1, "float32", "TIFF"), "a.png in photos has floating-point pixels"),
     ],
 )
 def test_what_is_no_whole_picture_is_refused_in_one_sentence_with_a_hint(content: bytes, sentence: str) -> None:
@@ -129,6 +129,64 @@ def test_what_is_no_whole_picture_is_refused_in_one_sentence_with_a_hint(content
     assert str(caught.value).startswith(sentence)
     assert "\n" not in str(caught.value)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("bits", "sample_format", "sentence"),
+    [
+        (8, 2, "has signed pixels, the lowest is -128"),
+        (16, 2, "has signed pixels, the lowest is -32640"),
+        (32, 2, "has signed pixels, the lowest is -2139062144"),
+        (16, 3, "has floating-point pixels"),
+        (32, 3, "has floating-point pixels"),
+        (64, 3, "has floating-point pixels"),
+        (64, 1, "has 64 bits a sample"),
+        (64, 2, "has 64 bits a sample"),
+        (32, 5, "has complex pixels"),
+        (64, 6, "has complex pixels"),
+        (8, 9, "has samples of a kind that is not known"),
+        (14, 1, "is a TIFF of 14 bits, stored in a way that qcqueue cannot read"),
+    ],
+)
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_samples_that_are_no_whole_numbers_from_zero_are_refused_as_what_they_are(
+    order: str, bits: int, sample_format: int, sentence: str
+) -> None:
+    content = tiff(b"\x80" * (64 * bits // 8), (8, 8), bits=(bits,), order=order, more={339: [sample_format]})
+    with pytest.raises(DatasetInvalid) as caught:
+        decoded(content)
+    assert str(caught.value) == f"a.png in photos {sentence}"
+    assert caught.value.hint
+
+
+def test_a_float_that_is_not_a_number_is_refused_as_a_float() -> None:
+    with pytest.raises(DatasetInvalid, match="has floating-point pixels"):
+        decoded(encoded(Image.fromarray(np.full((8, 8), np.nan, np.float32)), "TIFF"))
+    with pytest.raises(DatasetInvalid):  # where Pillow knows that kind of file, for the same reason
+        decoded(b"Pf\n2 2\n-1.0\n" + struct.pack("<4f", 0, 1, float("nan"), 1))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_signed_numbers_of_which_none_is_below_zero_are_what_they_are(order: str) -> None:
+    for bits, dtype in ((16, "i2"), (32, "i4")):
+        pixels = np.full((8, 8), 30_000).astype(order + dtype).tobytes()
+        content = tiff(pixels, (8, 8), bits=(bits,), order=order, more={339: [2]})
+        assert colour_of(content) == (117, 117, 117)
+
+
+@pytest.mark.parametrize(
+    ("bits", "photometric", "extra"),
+    [((8,) * 5, 1, [0, 0, 0, 0]), ((16,) * 3, 1, [0, 0]), ((16, 16), 1, [0]), ((5, 6, 5), 2, []), ((32,) * 3, 2, [])],
+)
+def test_bands_that_are_no_colours_are_refused_in_words(
+    bits: tuple[int, ...], photometric: int, extra: list[int]
+) -> None:
+    content = tiff(
+        bytes(64 * sum(bits) // 8), (8, 8), bits=bits, photometric=photometric, more={338: extra} if extra else {}
+    )
+    with pytest.raises(DatasetInvalid, match=r"bands of|32 bits a sample") as caught:
+        decoded(content)
+    assert caught.value.hint == "save it as grey or RGB with 8 or 16 bits a sample"
 
 
 @pytest.mark.parametrize("side", [10_001, 14_000, 2**31 - 1])

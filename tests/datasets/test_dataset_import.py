@@ -266,6 +266,49 @@ def test_a_file_that_is_no_whole_image_is_refused_by_name(
     assert refusal(folder_of(tmp_path / "photos", three_classes() | {name: content})).startswith(sentence)
 
 
+def test_all_broken_files_are_named_at_once_each_with_its_reason(tmp_path: Path) -> None:
+    files = three_classes() | {
+        "good/1.png": b"",
+        "fair/notes": b"blurred",
+        "reject/cut.png": png("cut", side=40)[:900],
+        "reject/float.tif": encoded(Image.new("F", (9, 9)), "TIFF"),
+    }
+    path = folder_of(tmp_path / "photos", files)
+    told: list[tuple[int, int]] = []
+    with pytest.raises(DatasetInvalid) as caught:
+        import_images(path, ImportOptions(image_size=(8, 8)), progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (18, 18)
+    assert caught.value.args == ("4 of the 18 images in photos cannot be used",)
+    assert [problem.split(" in photos ")[0] for problem in caught.value.problems] == [
+        "fair/notes",
+        "good/1.png",
+        "reject/cut.png",
+        "reject/float.tif",
+    ]
+    assert caught.value.problems[1] == "good/1.png in photos is empty"
+    assert str(caught.value).split("\n") == [*caught.value.args, *caught.value.problems]
+    assert caught.value.hint == "copy them again, save them in a usual way, or remove them"
+
+
+def test_of_very_many_broken_files_the_first_are_named_and_all_are_counted(tmp_path: Path) -> None:
+    files = three_classes() | {f"good/broken {number:02}.png": b"" for number in range(25)}
+    with pytest.raises(DatasetInvalid) as caught:
+        imported(folder_of(tmp_path / "photos", files))
+    assert caught.value.args == ("25 of the 40 images in photos cannot be used",)
+    assert caught.value.problems[19:] == ("good/broken 19.png in photos is empty", "and 5 more")
+    assert caught.value.hint == "remove it or copy it again"
+
+
+def test_a_broken_member_of_a_zip_does_not_hide_the_others(tmp_path: Path) -> None:
+    path = zip_of(tmp_path / "photos.zip", three_classes() | {"reject/0.png": b""})
+    content = bytearray(path.read_bytes())
+    content[60] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(DatasetInvalid) as caught:
+        imported(path)
+    assert [problem.split(" in ")[0] for problem in caught.value.problems] == ["good/0.png", "reject/0.png"]
+
+
 def test_a_file_larger_than_any_image_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qcqueue.datasets.tree.FILE_SIZE_BYTES_MAX", 1000)
     path = folder_of(tmp_path / "photos", three_classes() | {"good/huge.bmp": bytes(1001)})
@@ -444,4 +487,4 @@ def test_a_zip_broken_at_random_is_imported_or_refused_in_one_sentence(tmp_path:
         try:
             assert len(imported(path).names) <= 9
         except DatasetInvalid as error:
-            assert str(error).isprintable()  # noqa: PT017 - both endings are right; what must not happen is a third
+            assert all(line.isprintable() for line in str(error).split("\n"))  # noqa: PT017 - both endings are right; what must not happen is a third

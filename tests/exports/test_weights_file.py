@@ -39,7 +39,7 @@ def some_weights(**changes: Any) -> Weights:
 
 
 def assert_same(found: Weights, expected: Weights) -> None:
-    names = ("spec", "which", "epoch", "classes", "sha256")
+    names = ("spec", "which", "epoch", "classes", "sha256", "deep_white")
     assert [getattr(found, name) for name in names] == [getattr(expected, name) for name in names]
     assert list(found.tensors) == list(expected.tensors)
     for key, tensor in expected.tensors.items():
@@ -54,6 +54,19 @@ def test_what_is_read_is_what_was_written_and_equal_weights_are_equal_bytes(tmp_
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert_same(read_weights(tmp_path / "a"), some_weights(classes=HOSTILE))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_the_white_of_deep_pictures_goes_with_the_weights_and_without_one_nothing_is_said(tmp_path: Path) -> None:
+    write_weights(tmp_path / "deep", some_weights(deep_white=4095))
+    assert_same(read_weights(tmp_path / "deep"), some_weights(deep_white=4095))
+    assert some_weights(deep_white=4095).about()["preprocessing"]["deep_white"] == 4095
+    assert "deep_white" not in some_weights().about()["preprocessing"]
+
+
+@pytest.mark.parametrize("preprocessing", [None, [], {"deep_white": "4095"}, {"deep_white": 0}, {"deep_white": True}])
+def test_a_white_that_is_no_value_of_a_pixel_is_refused(tmp_path: Path, preprocessing: object) -> None:
+    with pytest.raises(CorruptionError, match="is not a whole weights file"):
+        read_weights(rewritten(tmp_path / "a", preprocessing=preprocessing))
 
 
 @pytest.mark.parametrize(
