@@ -104,7 +104,7 @@ def _webp(content: bytes) -> Bare:
     while at + 8 <= len(content):
         kind, length = struct.unpack_from("<4sI", content, at)
         end = at + 8 + length + length % 2
-        if kind == b"VP8X" and length >= 10:
+        if kind == b"VP8X" and end <= len(content) and length >= 10:
             flags = content[at + 8] & ~WEBP_METADATA_FLAGS
             kept.append(content[at : at + 8] + bytes([flags]) + content[at + 9 : end])
         elif kind in WEBP_KEPT:

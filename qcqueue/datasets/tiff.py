@@ -53,6 +53,9 @@ PIXEL_TAGS = {
 """With those of fax, JPEG, YCbCr and palettes. Not the orientation, which the caller carries out itself."""
 
 
+_JUDGED = frozenset(Tag)
+
+
 class Kind(StrEnum):
     """What one sample is. Who writes "undefined" does not know either; TIFF says to read it as unsigned."""
 
@@ -164,8 +167,10 @@ def check_whole(directory: Directory) -> None:
     Raises: ValueError.
     """
     width, height = directory.number(Tag.WIDTH, 0), directory.number(Tag.HEIGHT, 0)
+    if not width or not height:
+        raise ValueError("it does not say how wide and high it is")
     compression = directory.number(Tag.COMPRESSION, UNCOMPRESSED)
-    if compression == OLD_JPEG or directory.number(Tag.PHOTOMETRIC, 1) == YCBCR or not width or not height:
+    if compression == OLD_JPEG or directory.number(Tag.PHOTOMETRIC, 1) == YCBCR:
         return  # Where their pixels are can not be told from these tags.
     planes = len(directory.bits) if directory.is_planar else 1
     pixel_bits = directory.bits[0] if directory.is_planar else sum(directory.bits)
@@ -242,11 +247,18 @@ def _grey(directory: Directory) -> dict[int, tuple[int, ...] | None]:
 
 
 def _rewritten(directory: Directory, changes: Mapping[int, tuple[int, ...] | None]) -> bytes:
-    """Append a directory of the tags that make the pixels, with those changed or left out that `changes` names."""
+    """Append a directory of the tags that make the pixels, with those changed or left out that `changes` names.
+
+    Numbers that could not be read here are left out too, so that nobody makes something else of them.
+    """
     order, is_big = directory.order, directory.is_big
     offset_format, kind = (order + "Q", LONG8) if is_big else (order + "I", LONG)
     content = bytearray(directory.content)
-    entries = {tag: entry for tag, entry in directory.entries.items() if tag in PIXEL_TAGS}
+    entries = {
+        tag: entry
+        for tag, entry in directory.entries.items()
+        if tag in PIXEL_TAGS and (tag not in _JUDGED or directory.numbers(tag))
+    }
     for tag, numbers in changes.items():
         entries.pop(tag, None)
         if numbers is not None:

@@ -1,6 +1,7 @@
 """What is broken beside the pixels is no damage: the picture is that of the clean file, turned where that can be
 read."""
 
+import contextlib
 import struct
 import zlib
 from typing import Any
@@ -56,6 +57,13 @@ BROKEN_NOTES = {
 }
 
 
+def webp_with(note: bytes) -> bytes:
+    flags = bytes([8, 0, 0, 0]) + struct.pack("<I", SIDE - 1)[:3] * 2
+    chunks = b"WEBP" + b"VP8X" + struct.pack("<I", 10) + flags + encoded(picture(), "WEBP", lossless=True)[12:]
+    chunks += b"EXIF" + struct.pack("<I", len(note)) + note + bytes(len(note) % 2)
+    return b"RIFF" + struct.pack("<I", len(chunks)) + chunks
+
+
 def upright(is_turned: bool, clean: bytes) -> Bytes:
     return np.rot90(decoded(clean), -1) if is_turned else decoded(clean)
 
@@ -68,10 +76,7 @@ def test_a_picture_with_a_broken_camera_note_is_that_of_the_clean_file(note: str
     segment = b"\xff\xe1" + struct.pack(">H", len(body) + 8) + b"Exif\0\0" + body
     assert np.array_equal(decoded(jpeg[:2] + segment + jpeg[2:]), upright(is_turned, jpeg))
     webp = encoded(picture(), "WEBP", lossless=True)
-    flags = bytes([8, 0, 0, 0]) + struct.pack("<I", SIDE - 1)[:3] * 2
-    chunks = b"WEBP" + b"VP8X" + struct.pack("<I", 10) + flags + webp[12:]
-    chunks += b"EXIF" + struct.pack("<I", len(body)) + body + bytes(len(body) % 2)
-    assert np.array_equal(decoded(b"RIFF" + struct.pack("<I", len(chunks)) + chunks), upright(is_turned, webp))
+    assert np.array_equal(decoded(webp_with(body)), upright(is_turned, webp))
 
 
 BROKEN_CHUNKS = {
@@ -191,3 +196,20 @@ def test_a_second_picture_of_a_tiff_is_still_seen(pixels: npt.NDArray[Any]) -> N
     first, second = (Image.fromarray(np.ascontiguousarray(part)) for part in (pixels, pixels[::-1]))
     with pytest.raises(DatasetInvalid, match="holds more than one picture"):
         decoded(encoded(first, "TIFF", save_all=True, append_images=[second]))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "TIFF"])
+def test_a_picture_with_notes_is_whole_or_refused_wherever_it_is_cut_or_broken(kind: str) -> None:
+    note = Image.Exif()
+    note[0x112] = 6
+    whole = webp_with(exif(TURNED)) if kind == "WEBP" else encoded(picture(), kind, exif=note, comment=b"seen")
+    expected = decoded(whole)
+    rng = seeded(f"notes/{kind}")
+    for cut in range(1, len(whole), 1 + len(whole) // 150):
+        with contextlib.suppress(DatasetInvalid):
+            assert decoded(whole[:cut]).shape == expected.shape
+        broken = bytearray(whole)
+        for _ in range(4):
+            broken[rng.randrange(min(len(whole), 80))] = rng.choice((0, 1, 255, rng.randrange(256)))
+        with contextlib.suppress(DatasetInvalid):
+            assert decoded(bytes(broken[: rng.choice((cut, len(whole)))])).shape == expected.shape

@@ -215,6 +215,18 @@ def test_a_tiff_whose_pixels_are_cut_is_not_filled_up_with_what_is_written_behin
         decoded(content[:-cut])
 
 
+def test_a_tiff_whose_size_cannot_be_read_is_not_read_in_another_size() -> None:
+    whole = grey_tiff(ramp(255), 16)
+    endless = whole.replace(b"\x01\x01\x04\0\x01\0\0\0", b"\x01\x01\x04\0\x01\x03\0\0")
+    assert endless != whole
+    with pytest.raises(DatasetInvalid, match="it does not say how wide and high it is"):
+        decoded(endless)
+    few = whole.replace(b"\x01\x01\x04\0\x01\0\0\0\x08", b"\x01\x01\x04\0\x01\0\0\0\x09")
+    assert few != whole
+    with pytest.raises(DatasetInvalid, match="its pixels are not all there"):
+        decoded(few)
+
+
 def test_a_picture_alone_is_not_guessed_at() -> None:
     dim, bright = (read_picture(png16(ramp(highest)), named="a.png") for highest in (4095, 60_000))
     with pytest.raises(
