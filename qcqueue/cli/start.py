@@ -54,6 +54,8 @@ def enqueue(
     answer, needs = enqueue_and_foresee(
         place, files, overrides=settings or [], keep_weights=keep_weights, dry_run=dry_run
     )
+    if keep_weights and not answer.begins_with_imagenet:
+        narrate("none of these jobs begins with ImageNet weights, so there is nothing to keep")
     if too_small := shortage(place, needs):
         narrate(too_small)
     if as_json:

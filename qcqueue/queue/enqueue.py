@@ -23,13 +23,14 @@ class Enqueued:
     """Names of the jobs that are new, and of those that were there already, in the order of the file.
 
     due: those of the known ones whose deadline is another one from now on. keeping: all whose ImageNet weights are kept
-    in the store from now on.
+    in the store from now on. begins_with_imagenet: whether any of them begins with such weights.
     """
 
     new: tuple[str, ...]
     known: tuple[str, ...]
     due: tuple[str, ...] = ()
     keeping: tuple[str, ...] = ()
+    begins_with_imagenet: bool = False
 
 
 def enqueue(
@@ -73,7 +74,13 @@ def enqueue(
         _set_deadline(tx, spec, who=who, now_s=now_s)
     known_names = dict.fromkeys(spec.full_name for spec in specs if spec.full_name in found)
     keeping = _keep_weights(tx, specs, who=who, now_s=now_s) if keep_weights else ()
-    return Enqueued(new=tuple(new), known=tuple(known_names), due=tuple(due), keeping=keeping)
+    return Enqueued(
+        new=tuple(new),
+        known=tuple(known_names),
+        due=tuple(due),
+        keeping=keeping,
+        begins_with_imagenet=any(spec.weights == "imagenet" for spec in specs),
+    )
 
 
 def data_problems(tx: Connection, specs: Sequence[JobSpec]) -> tuple[str, ...]:

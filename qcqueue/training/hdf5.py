@@ -100,7 +100,8 @@ def _names(group: Any, attribute: str) -> list[str]:
         parts.append(part)
     names: list[str] = []
     for part in parts:
-        if group.attrs.get_id(part).get_storage_size() > _NAMES_BYTES:
+        about = group.attrs.get_id(part)
+        if math.prod(about.shape) * about.dtype.itemsize > _NAMES_BYTES:
             raise Unfit("its list of names is too long")
         value = np.asarray(group.attrs[part]).ravel().tolist()
         names += [it.decode("utf-8", "replace") if isinstance(it, bytes) else str(it) for it in value]
