@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
 from qcqueue.database.schema import blobs, pretrained
-from qcqueue.queue.blobs import BLOB, blob_of, name_blob
+from qcqueue.queue.blobs import BLOB, blob_of, name_blob, title_of
 from qcqueue.storage.base import Blob
 
 
@@ -32,7 +32,8 @@ def keep_weights(tx: Connection, file: str, blob: Blob, *, instead_of: Blob | No
     known = kept_weights(tx, file)
     if known is not None and known != instead_of:
         return known
-    name_blob(tx, blob, kind="weights", title=file, now_s=now_s)
+    # A person may have given the very same bytes to a job, and called them otherwise.
+    name_blob(tx, blob, kind="weights", title=title_of(tx, blob.sha256) or file, now_s=now_s)
     row = {"sha256": blob.sha256, "kept_at_s": now_s}
     tx.execute(insert(pretrained).values(file=file, **row).on_conflict_do_update(["file"], set_=row))
     return blob

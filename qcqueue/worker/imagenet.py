@@ -17,6 +17,7 @@ from qcqueue.core.spec import JobSpec
 from qcqueue.errors import BlobMissing, DigestMismatch, StoreError
 from qcqueue.queue.pretrained import keep_weights, kept_weights
 from qcqueue.storage.base import Blob
+from qcqueue.training.pretrained import folder
 from qcqueue.worker.restore import fetch_once
 from qcqueue.worker.tools import Tools
 from qcqueue.worker.weights import FoundWeights, WantedWeights
@@ -145,4 +146,10 @@ class ImageNet:
 
 def _as_it_is(path: Path) -> dict[str, object]:
     status = path.stat()
-    return {"path": str(path), "size_bytes": status.st_size, "changed_ns": status.st_mtime_ns}
+    # Keras may be told to look elsewhere tomorrow.
+    return {
+        "path": str(path),
+        "size_bytes": status.st_size,
+        "changed_ns": status.st_mtime_ns,
+        "keras": str(folder()),
+    }

@@ -164,6 +164,17 @@ def test_a_check_that_succeeded_is_remembered_for_as_long_as_the_file_is_there(h
     assert len(machine.asked) == 2
 
 
+def test_where_keras_looks_elsewhere_now_nothing_is_remembered(
+    house: House, machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(house, "one", "three")
+    run(machine.session("first"))
+    hold(house, "tiny/one")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "elsewhere"))
+    run(machine.session("second"))
+    assert len(machine.asked) == 2
+
+
 def hold(house: House, name: str) -> None:
     apply(house.queue, name, "hold")
 
