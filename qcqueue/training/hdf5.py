@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 
 from qcqueue.core.spelling import clipped
+from qcqueue.core.words import count
 
 _LAYERS = ("layers", "_layer_checkpoint_dependencies")  # the second is what Keras 2.13 called them
 _MOST_LAYERS = 20_000
@@ -50,7 +51,7 @@ def check_hdf5(path: Path, base: Any) -> str:
         found = [layer for layer in (_older_layers(names_of) if is_older else _newer_layers(file)) if layer.arrays]
         wanted = [layer for layer in base.layers if layer.weights]
         if len(found) != len(wanted):
-            raise Unfit(f"it has {len(found)} layers with weights, the model {len(wanted)}")
+            raise Unfit(f"it has {count(len(found), 'layer')} with weights, the model {len(wanted)}")
         for layer in found:
             for array in layer.arrays:
                 _check_array(array, layer.name)
@@ -146,7 +147,9 @@ def _compare(one: Layer, other: Any) -> None:
     found = [tuple(array.shape) for array in one.arrays]
     wanted = [tuple(it.shape) for it in (*other.trainable_weights, *other.non_trainable_weights)]
     if len(found) != len(wanted):
-        raise Unfit(f"its layer {clipped(one.name)} has {len(found)} arrays, the model's {other.name} {len(wanted)}")
+        raise Unfit(
+            f"its layer {clipped(one.name)} has {count(len(found), 'array')}, the model's {other.name} {len(wanted)}"
+        )
     for mine, theirs in zip(found, wanted, strict=True):
         if mine != theirs:
             raise Unfit(f"its layer {clipped(one.name)} is {_by(mine)}, the model's {other.name} {_by(theirs)}")

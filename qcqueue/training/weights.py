@@ -19,6 +19,7 @@ from safetensors import safe_open
 from qcqueue.clock import SystemClock
 from qcqueue.core.models import imagenet_file
 from qcqueue.core.spelling import clipped, printable
+from qcqueue.core.words import count
 from qcqueue.errors import WeightsUnavailable
 from qcqueue.training.hdf5 import Unfit, check_hdf5
 from qcqueue.training.pretrained import STALLED_S, WAYS_OUT, have
@@ -97,7 +98,7 @@ def _load_safetensors(base: Any, path: Path) -> None:
         if state := [key for key in keys if key.startswith("m/")]:
             keys = state[: len(base.variables)]
         if len(keys) != len(base.variables):
-            raise Unfit(f"it holds {len(keys)} tensors, the model {len(base.variables)}")
+            raise Unfit(f"it holds {count(len(keys), 'tensor')}, the model {len(base.variables)}")
         for key, variable in zip(keys, base.variables, strict=True):
             about = file.get_slice(key)
             shape = tuple(about.get_shape())

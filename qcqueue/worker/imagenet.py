@@ -14,7 +14,7 @@ from pathlib import Path
 from qcqueue.checkpoints.spool import write_json
 from qcqueue.core.canonical import parse_json
 from qcqueue.core.spec import JobSpec
-from qcqueue.errors import BlobMissing, DigestMismatch, StoreError
+from qcqueue.errors import BlobMissing, CorruptionError, DigestMismatch, StoreError
 from qcqueue.queue.pretrained import keep_weights, kept_weights
 from qcqueue.storage.base import Blob
 from qcqueue.training.pretrained import folder
@@ -94,7 +94,7 @@ class ImageNet:
                 tools.store.delete(blob)
         except _Enough:
             tools.narrate(f"there is no time to keep the ImageNet weights of {spec.model}; training goes on")
-        except (StoreError, DigestMismatch) as exc:
+        except (StoreError, CorruptionError) as exc:
             tools.narrate(f"the ImageNet weights of {spec.model} cannot be kept, and training goes on: {exc}")
 
     def _settle(self, name: str, found: FoundWeights) -> None:
@@ -114,8 +114,8 @@ class ImageNet:
                 self._tools.narrate(f"fetching {name}, which the queue keeps")
                 return fetch_once(self._tools.store, kept, self._tools.cache / "blobs", moved=self._moves)
         except (BlobMissing, DigestMismatch) as exc:
-            assert kept is not None, "it is the blob that is not whole"
-            self._bad.add(kept)
+            if kept:
+                self._bad.add(kept)
             self._tools.narrate(f"what the queue keeps of {name} cannot be used: {exc}")
         except StoreError as exc:
             self._tools.narrate(f"what the queue keeps of {name} cannot be had: {exc}")

@@ -100,7 +100,7 @@ def test_another_models_weights_are_refused_by_the_name_their_owner_gave_them(ba
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     other.save_weights(tmp_path / "other.weights.h5")
     first = "mine.h5 does not fit VGG16 without its top: "
-    expected = f"{first}it has 1 layers with weights, the model 2"
+    expected = f"{first}it has 1 layer with weights, the model 2"
     assert refused(tmp_path / "other.weights.h5") == refused(older(other, tmp_path / "a.h5")) == expected
     assert refused(tmp_path / "a.h5", title="").startswith("the weights file does not fit VGG16")
     assert "\x1b" not in refused(tmp_path / "a.h5", title="\x1b[31mred.h5")
@@ -120,7 +120,7 @@ def test_layers_of_another_shape_are_refused_by_their_name(tmp_path: Path) -> No
     narrow = keras.layers.BatchNormalization()(keras.layers.Conv2D(6, 3, use_bias=False, name="narrow")(images))
     shaped, fewer = keras.Model(images, wide), keras.Model(images, narrow)
     assert "its layer wide is 3 x 3 x 3 x 8, the model's conv2d" in refused(older(shaped, tmp_path / "a.h5"))
-    assert "its layer narrow has 1 arrays, the model's conv2d" in refused(older(fewer, tmp_path / "b.h5"))
+    assert "its layer narrow has 1 array, the model's conv2d" in refused(older(fewer, tmp_path / "b.h5"))
     shaped.save_weights(tmp_path / "a.weights.h5")
     fewer.save_weights(tmp_path / "b.weights.h5")
     assert "has 8 numbers, and the model no such layer" in refused(tmp_path / "a.weights.h5")
@@ -145,7 +145,7 @@ def test_what_is_no_weights_file_is_called_what_it_is(base: Any, tmp_path: Path)
         "archive.keras": "mine.h5 is a .keras archive, which can carry code",
         "empty": "mine.h5 is empty",
         "noise": 'mine.h5 is text that begins with "not weights at all, whatever it is"',
-        "few.safetensors": "mine.h5 does not fit VGG16 without its top: it holds 1 tensors, the model 6",
+        "few.safetensors": "mine.h5 does not fit VGG16 without its top: it holds 1 tensor, the model 6",
         "shape.safetensors": "its tensor 000 is (9,), the model's conv2d",
         "nan.safetensors": "its tensor 003 holds values that are not numbers, or infinite",
         "whole.safetensors": "its tensor 000 is of type I32; save it as float32",
