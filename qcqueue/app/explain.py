@@ -12,7 +12,7 @@ from statistics import median
 
 from qcqueue.app.foresight import Seen, forecast_at_a_glance, next_gpu, ranked
 from qcqueue.core.lineage import bound_to
-from qcqueue.core.outcomes import REMEDIES, Outcome
+from qcqueue.core.outcomes import Outcome, remedy_for
 from qcqueue.core.states import State
 from qcqueue.core.words import ago, by, count, date, duration, listed
 from qcqueue.queue.values import AttemptLine, HistoryLine, JobDetail
@@ -170,7 +170,7 @@ def _failed(detail: JobDetail) -> Answer:
     said = _clause(detail.line.failure_message or "")
     return Answer(
         why=f"{detail.line.name} failed, {cause.replace('_', ' ')}: {said}. {_progress(detail)}",
-        hint=REMEDIES[cause].replace("JOB", detail.line.name),
+        hint=remedy_for(cause, weights=detail.spec.weights).replace("JOB", detail.line.name),
     )
 
 

@@ -1,8 +1,9 @@
 """Study files: read them, check them all, store the weights they name, enqueue all their jobs or none."""
 
+import contextlib
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +12,8 @@ from qcqueue.app.workplace import Workplace
 from qcqueue.core.forecast import Forecast, forecast
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.study import Study, parse_study
-from qcqueue.errors import SpecInvalid, UserError
-from qcqueue.queue.enqueue import Enqueued, enqueue
+from qcqueue.errors import CorruptionError, SpecInvalid, StoreError, UserError
+from qcqueue.queue.enqueue import Enqueued, data_problems, enqueue
 from qcqueue.queue.unfinished import unfinished
 from qcqueue.storage.base import Blob
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 MOST_BYTES = 1 << 20
+
+
+AGAIN = "correct the lines above, then enqueue again; nothing was enqueued"
 
 
 def enqueue_files(
@@ -33,15 +37,33 @@ def enqueue_files(
 
 
 def enqueue_and_foresee(
-    workplace: Workplace, files: Sequence[Path], *, overrides: Sequence[str], dry_run: bool = False
+    workplace: Workplace,
+    files: Sequence[Path],
+    *,
+    overrides: Sequence[str],
+    keep_weights: bool = False,
+    dry_run: bool = False,
 ) -> tuple[Enqueued, Forecast]:
-    """As `enqueue_files` does; return also what all jobs of the queue that are still to run will need in the store."""
+    """As `enqueue_files` does; return also what all jobs of the queue that are still to run will need in the store.
+
+    keep_weights: let the sessions that begin these jobs put their ImageNet weights into the store.
+    """
     if not dry_run:  # so that a refusal, whatever its reason, comes before any weights file is stored
         enqueue_and_foresee(workplace, files, overrides=overrides, dry_run=True)
-    specs, weights = read_specs(workplace, files, overrides=overrides, dry_run=dry_run)
+    try:
+        specs, weights = read_specs(workplace, files, overrides=overrides, dry_run=dry_run)
+    except SpecInvalid as exc:
+        raise SpecInvalid([*exc.problems, *_of_the_data(workplace, files, overrides)], hint=exc.hint) from exc
 
     def both(tx: "Connection") -> tuple[Enqueued, Forecast]:
-        enqueued = enqueue(tx, specs, weights=weights, who=workplace.who, now_s=workplace.clock.now_s())
+        enqueued = enqueue(
+            tx,
+            specs,
+            weights=weights,
+            keep_weights=keep_weights,
+            who=workplace.who,
+            now_s=workplace.clock.now_s(),
+        )
         return enqueued, forecast(unfinished(tx))
 
     return workplace.transact(both, dry_run=dry_run)
@@ -49,41 +71,64 @@ def enqueue_and_foresee(
 
 def read_specs(
     workplace: Workplace, files: Sequence[Path], *, overrides: Sequence[str], dry_run: bool = False
-) -> tuple[list[JobSpec], list[Blob]]:
-    """Return the jobs of all files, and the weights files they name, stored as blobs unless `dry_run`."""
-    studies = _read_studies(files, overrides)
+) -> tuple[list[JobSpec], Mapping[Blob, str]]:
+    """Return the jobs of all files, and the weights files they name, stored as blobs unless `dry_run`.
+
+    Beside each blob stands what its owner calls the file.
+
+    Raises: SpecInvalid: every problem of every file, and of every weights file.
+    """
+    studies, problems = _read_studies(files, overrides)
     paths = {
         spec.full_name: file.parent / written
-        for file, study in zip(files, studies, strict=True)
+        for file, study in studies
         for spec in study.jobs
         if (written := study.weights_files.get(spec.name)) is not None
     }
-    missing = [f"{name}: the weights file {path} cannot be read" for name, path in paths.items() if not path.is_file()]
-    if missing:
-        raise SpecInvalid(missing, hint='name a file that exists, or use weights = "imagenet" or "none"')
-    stored = {path: _store(workplace, path, dry_run=dry_run) for path in {*paths.values()}}
+    flaws = _flaws(paths)
+    if problems or flaws:
+        raise SpecInvalid(
+            dict.fromkeys([*problems, *flaws]),
+            hint=AGAIN if problems else 'put the real file there, or use weights = "imagenet" or "none"',
+        )
+    _refuse_twins([spec for _, study in studies for spec in study.jobs])
+    stored = {path: _store(workplace, path, dry_run=dry_run) for path in dict.fromkeys(paths.values())}
     specs = [
         replace(spec, weights_sha256=stored[paths[spec.full_name]].sha256) if spec.full_name in paths else spec
-        for study in studies
+        for _, study in studies
         for spec in study.jobs
     ]
-    return specs, list(stored.values())
+    return specs, {blob: path.name for path, blob in stored.items()}
 
 
-def _read_studies(files: Sequence[Path], overrides: Sequence[str]) -> list[Study]:
-    studies: list[Study] = []
+def _of_the_data(workplace: Workplace, files: Sequence[Path], overrides: Sequence[str]) -> tuple[str, ...]:
+    """Return what else is wrong with the jobs that can be read, so that a person is told all of it at once."""
+    specs = [spec for _, study in _read_studies(files, overrides)[0] for spec in study.jobs]
+    with contextlib.suppress(StoreError, CorruptionError), workplace.read() as tx:
+        return data_problems(tx, specs)
+    return ()
+
+
+def _flaws(paths: Mapping[str, Path]) -> list[str]:
+    """Return what the beginnings of the weights files of jobs give away."""
+    if not paths:
+        return []
+    from qcqueue.training.weights_file import flaw_of
+
+    flaws = {path: flaw_of(path) for path in dict.fromkeys(paths.values())}
+    return [f"{name}: the weights file {path} {flaw}" for name, path in paths.items() if (flaw := flaws[path])]
+
+
+def _read_studies(files: Sequence[Path], overrides: Sequence[str]) -> tuple[list[tuple[Path, Study]], list[str]]:
+    """Return the studies of the files that have no problem, and every problem of the others."""
+    studies: list[tuple[Path, Study]] = []
     problems: list[str] = []
     for file in files:
         try:
-            studies.append(parse_study(_read_text(file), file=str(file), overrides=overrides))
+            studies.append((file, parse_study(_read_text(file), file=str(file), overrides=overrides)))
         except SpecInvalid as exc:
             problems += exc.problems
-    if problems:
-        raise SpecInvalid(
-            dict.fromkeys(problems), hint="correct the lines above, then enqueue again; nothing was enqueued"
-        )
-    _refuse_twins([spec for study in studies for spec in study.jobs])
-    return studies
+    return studies, problems
 
 
 def _refuse_twins(specs: Sequence[JobSpec]) -> None:

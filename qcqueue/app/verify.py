@@ -24,6 +24,7 @@ from qcqueue.queue.checkpoints import resumable
 from qcqueue.queue.datasets import list_datasets
 from qcqueue.queue.jobs import find_job
 from qcqueue.queue.overview import job_lines
+from qcqueue.queue.pretrained import all_kept_weights
 from qcqueue.queue.values import Checkpoint, DatasetLine
 from qcqueue.storage.base import Blob, Moved, Store, silently
 
@@ -134,6 +135,7 @@ class _Facts:
     checkpoints: Mapping[str, Sequence[Checkpoint]]
     done: frozenset[str]
     datasets: Sequence[DatasetLine]
+    pretrained: frozenset[Blob]
 
 
 def _told(workplace: Workplace, needs: Needs, damaged: Mapping[Blob, str]) -> Iterator[Fault]:
@@ -165,6 +167,7 @@ def _facts(tx: "Connection", names: Iterable[str]) -> _Facts:
         checkpoints={name: resumable(tx, find_job(tx, name).id, packs) for name in names},
         done=frozenset(line.name for line in job_lines(tx) if line.state is State.DONE),
         datasets=list_datasets(tx),
+        pretrained=all_kept_weights(tx),
     )
 
 
@@ -178,6 +181,8 @@ def _cost(
             names = [it.name for it in facts.datasets if it.blob == blob]
             again = f"qcqueue data add PATH --name {names[0]}" if names else None
             return f"the dataset {listed(names)}: no new session can train on it until it is added again", again
+        case "weights" if blob in facts.pretrained:
+            return f"kept ImageNet weights, those of {whose}: the next session that needs them downloads them", None
         case "weights":
             again = "qcqueue enqueue with the same study file again, where the weights file is"
             return f"the weights file of {whose}: no new session can begin with it until it is stored again", again

@@ -11,7 +11,7 @@ from qcqueue.errors import ExtraMissing, SettingInvalid
 from qcqueue.scheduling.profiles.base import Profile
 from qcqueue.worker.machine import can_train, out_of_memory_kills, process_age_s, this_machine
 from qcqueue.worker.presence import Presence
-from qcqueue.worker.process import TrainerProcess, check_weights
+from qcqueue.worker.process import TrainerProcess
 from qcqueue.worker.session import Session
 from qcqueue.worker.tools import Tools
 from qcqueue.worker.view import Ending, Limits
@@ -48,10 +48,11 @@ def new_session(
         raise SettingInvalid(
             f"the cache {workplace.cache} cannot be used: {exc.strerror}", hint="set QCQUEUE_CACHE to a folder"
         ) from exc
+    trainer = TrainerProcess(workplace.cache)
     tools = Tools(
         database=workplace.database,
         store=workplace.store,
-        trainer=TrainerProcess(workplace.cache),
+        trainer=trainer,
         clock=workplace.clock,
         presence=Presence(workplace.cache / "sessions"),
         machine=machine,
@@ -60,7 +61,7 @@ def new_session(
         profile=profile,
         worlds=WORLDS,
         machine_age_s=machine_age_s,
-        check_weights=check_weights,
+        check_weights=trainer.check_weights,
         memory_kills=out_of_memory_kills,
         narrate=narrate,
         before={Part.BOOT: process_age_s() or 0.0} if before is None else before,

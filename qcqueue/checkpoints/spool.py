@@ -54,6 +54,7 @@ Doing = Literal["hashing", "uploading", "committing", "deleting"]
 class WorkOrder:
     """What a trainer is told. Paths are absolute and local; threads is part of the run's identity.
 
+    weights_title is what its owner calls the weights file, "" where that is not known.
     max_epochs is how many epochs this attempt may finish before it leaves, None for all. resumes says that there is a
     state to wait for: it may still be on its way while the trainer builds its program. on_cpu says to leave a GPU alone
     that the spec would allow.
@@ -67,6 +68,7 @@ class WorkOrder:
     max_epochs: int | None
     resumes: bool = False
     on_cpu: bool = False
+    weights_title: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -78,6 +80,7 @@ class WorkOrder:
             "max_epochs": self.max_epochs,
             "resumes": self.resumes,
             "on_cpu": self.on_cpu,
+            "weights_title": self.weights_title,
         }
 
     @classmethod
@@ -91,6 +94,7 @@ class WorkOrder:
             max_epochs=value["max_epochs"],
             resumes=value["resumes"],
             on_cpu=value["on_cpu"],
+            weights_title=value.get("weights_title", ""),  # an order of 0.5.1 has none
         )
 
 
@@ -293,10 +297,7 @@ class Spool:
 
     def last_words(self) -> str:
         """Return the last line the trainer printed, for a person."""
-        with contextlib.suppress(FileNotFoundError):
-            lines = self.log_path.read_text(encoding="utf-8", errors="replace").split("\n")
-            return next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing")
-        return "it printed nothing"
+        return last_words(self.log_path)
 
     def note_stored(self, blobs: Mapping[str, Any]) -> None:
         """Leave word, in JSON, of what is stored already."""
@@ -423,6 +424,14 @@ def record_in(folder: Path) -> TrainingRecord:
         return TrainingRecord.from_json(read_about(head_in(folder))["record"])
     except (KeyError, TypeError, ValueError) as exc:
         raise CheckpointDamaged(f"the state in {folder.name} holds no training record") from exc
+
+
+def last_words(log: Path) -> str:
+    """Return the last line of a log, for a person."""
+    with contextlib.suppress(FileNotFoundError):
+        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing")
+    return "it printed nothing"
 
 
 def write_json(path: Path, value: Any) -> None:

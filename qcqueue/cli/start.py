@@ -35,6 +35,12 @@ def enqueue(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a key of every job, such as epochs=3."),
     ] = None,
+    keep_weights: Annotated[
+        bool,
+        typer.Option(
+            "--keep-weights", help="Keep ImageNet weights in the store, so that only one machine downloads them."
+        ),
+    ] = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
@@ -46,17 +52,23 @@ def enqueue(
     from qcqueue.core.words import count
 
     place = workplace(store, now=now)
-    answer, needs = enqueue_and_foresee(place, files, overrides=settings or [], dry_run=dry_run)
+    answer, needs = enqueue_and_foresee(
+        place, files, overrides=settings or [], keep_weights=keep_weights, dry_run=dry_run
+    )
+    if keep_weights and not answer.begins_with_imagenet:
+        narrate("none of these jobs begins with ImageNet weights, so there is nothing to keep")
     if too_small := shortage(place, needs):
         narrate(too_small)
     if as_json:
-        print_json(
-            {"store": place.store.url, "new": answer.new, "known": answer.known, "due": answer.due, "dry_run": dry_run}
-        )
+        told = {"new": answer.new, "known": answer.known, "due": answer.due, "keeping": answer.keeping}
+        print_json({"store": place.store.url, **told, "dry_run": dry_run})
         return
     for name in answer.new:
-        typer.echo(f"{'would be ' if dry_run else ''}enqueued  {name}")
+        kept = ", its ImageNet weights kept in the store" if name in answer.keeping else ""
+        typer.echo(f"{'would be ' if dry_run else ''}enqueued  {name}{kept}")
     for name in answer.known:
-        typer.echo(f"already there  {name}{', with another deadline now' if name in answer.due else ''}")
+        due = ", with another deadline now" if name in answer.due else ""
+        kept = ", with its ImageNet weights kept in the store from now on" if name in answer.keeping else ""
+        typer.echo(f"already there  {name}{due}{kept}")
     typer.echo(f"{count(len(answer.new), 'new job')}, {len(answer.known)} known")
     typer.echo("next: qcqueue work")

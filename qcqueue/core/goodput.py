@@ -49,7 +49,7 @@ MEANINGS: Mapping[Part, str] = {
     Part.BOOT: "The machine ran and qcqueue did not yet.",
     Part.INSTALL: "Packages were installed.",
     Part.IMPORT: "The trainer started and loaded its libraries.",
-    Part.DOWNLOAD: "The trainer waited for bytes from the store.",
+    Part.DOWNLOAD: "Nothing was trained because bytes from the store, or pretrained weights, were on their way.",
     Part.DATA: "The trainer read and prepared its images.",
     Part.RESTORE: "The trainer took over the state of a checkpoint.",
     Part.COMPILE: "The model was built, its first steps were compiled, and the processor was probed.",

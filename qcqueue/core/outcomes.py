@@ -52,10 +52,24 @@ REMEDIES: Mapping[Cause, str] = {
     Cause.CODE_ERROR: "this is a fault in the program or its libraries: see `qcqueue log JOB`, then `retry JOB`",
     Cause.DETERMINISM_REFUSED: 'enqueue it under another name with determinism = "relaxed", or device = "cpu"',
     Cause.WEIGHTS_UNAVAILABLE: (
-        'go online once, or give a weights file with weights = "FILE.h5", or set weights = "none"; '
-        "then `qcqueue retry JOB`"
+        "connect the machine that trains to the network once, then `qcqueue retry JOB`; or enqueue it under another "
+        'name with weights = "FILE.h5" or weights = "none"'
     ),
 }
+
+# A spec names the bytes of a weights file, so the same job cannot have another one.
+_REMEDY_OF_A_FILE = (
+    "enqueue it under another name with a weights file that fits; or, if only the store has lost the file, enqueue the "
+    "same study again where the file is, then `qcqueue retry JOB`"
+)
+
+
+def remedy_for(cause: Cause, *, weights: str) -> str:
+    """Return what a person can do about a failed job. weights: what its spec says of them."""
+    if cause is Cause.WEIGHTS_UNAVAILABLE and weights == "file":
+        return _REMEDY_OF_A_FILE
+    return REMEDIES[cause]
+
 
 CAUSES: Mapping[type[TrainingError], Cause] = {
     BadData: Cause.BAD_DATA,

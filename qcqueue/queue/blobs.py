@@ -3,7 +3,7 @@
 A digest tells what the bytes are, a place which copy of them: what is deleted is always one copy, never a digest.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert
 
 from qcqueue.core.canonical import canonical_json, parse_json
-from qcqueue.database.schema import attempts, blobs, checkpoints, datasets, jobs, packs, results
+from qcqueue.core.models import MODELS, imagenet_file
+from qcqueue.core.states import State
+from qcqueue.database.schema import attempts, blobs, checkpoints, datasets, jobs, packs, pretrained, results
 from qcqueue.database.sqlite import each
 from qcqueue.storage.base import Blob
 
@@ -41,12 +43,15 @@ class NeededBlob:
     job_name: str | None
 
 
-def name_blob(tx: Connection, blob: Blob, *, kind: str, now_s: float) -> None:
-    """Record a blob that is in the store; a blob that was deleted and stored again is alive again."""
-    name_blobs(tx, [(blob, kind)], now_s=now_s)
+def name_blob(tx: Connection, blob: Blob, *, kind: str, title: str = "", now_s: float) -> None:
+    """Record a blob that is in the store; a blob that was deleted and stored again is alive again.
+
+    title: what its owner calls the file, "" to leave that as it is.
+    """
+    name_blobs(tx, [(blob, kind)], title=title, now_s=now_s)
 
 
-def name_blobs(tx: Connection, stored: Iterable[tuple[Blob, str]], *, now_s: float) -> None:
+def name_blobs(tx: Connection, stored: Iterable[tuple[Blob, str]], *, title: str = "", now_s: float) -> None:
     """Record several blobs, each with its kind, as `name_blob` does; one may stand more than once among them."""
     rows = [
         {
@@ -56,6 +61,7 @@ def name_blobs(tx: Connection, stored: Iterable[tuple[Blob, str]], *, now_s: flo
             "stored_at_s": now_s,
             "deleted_at_s": None,
             "place": blob.place,
+            "title": title,
         }
         for blob, kind in dict.fromkeys(stored)
     ]
@@ -99,12 +105,37 @@ def live_packs(tx: Connection) -> dict[str, Blob]:
 
 
 def needed_blobs(tx: Connection) -> tuple[NeededBlob, ...]:
-    """Return every blob the database counts on: what kept checkpoints, results and specs name, and every dataset."""
+    """Return every blob the database counts on: what kept checkpoints, results and specs name, and every dataset.
+
+    ImageNet weights that the queue keeps are counted on by each job that begins with them and is neither done nor
+    cancelled.
+    """
     found = [NeededBlob(blob=blob_of(row), kind=row.kind, job_name=row.name) for row in tx.execute(_NEEDED)]
-    specs = [(row.name, parse_json(row.spec)["weights_sha256"]) for row in tx.execute(_SPECS)]
-    weights = {blob.sha256: blob for blob in find_blobs(tx, {sha256 for _, sha256 in specs if sha256})}
-    found += [NeededBlob(blob=weights[it], kind="weights", job_name=name) for name, it in specs if it in weights]
+    rows = [(row.name, row.state, parse_json(row.spec)) for row in tx.execute(_SPECS)]
+    given = {name: spec["weights_sha256"] for name, _, spec in rows if spec["weights_sha256"]}
+    weights = {blob.sha256: blob for blob in find_blobs(tx, {*given.values()})}
+    found += [
+        NeededBlob(blob=weights[it], kind="weights", job_name=name) for name, it in given.items() if it in weights
+    ]
+    kept = {row.file: blob_of(row) for row in tx.execute(_PRETRAINED)}
+    found += [
+        NeededBlob(blob=kept[file], kind="weights", job_name=name)
+        for name, state, spec in rows
+        if state not in (State.DONE, State.CANCELLED) and (file := _imagenet_file_of(spec)) in kept
+    ]
     return tuple(found)
+
+
+def _imagenet_file_of(spec: Mapping[str, Any]) -> str | None:
+    if spec["weights"] != "imagenet" or spec["model"] not in MODELS:
+        return None
+    height, width = spec["image_size"]
+    return imagenet_file(spec["model"], (height, width)).name
+
+
+def title_of(tx: Connection, sha256: str) -> str:
+    """Return what its owner called the file of a blob, "" where that is not known."""
+    return str(tx.execute(_TITLE, {"sha256": sha256}).scalar_one_or_none() or "")
 
 
 def kept_bytes_of(tx: Connection, job_name: str) -> int:
@@ -150,6 +181,7 @@ _NAME = _INSERT.on_conflict_do_update(
             (and_(_NEW_KIND == "state", blobs.c.kind != "pack"), blobs.c.kind),
             else_=_NEW_KIND,
         ),
+        "title": case((_INSERT.excluded["title"] == "", blobs.c.title), else_=_INSERT.excluded["title"]),
         **{name: _INSERT.excluded[name] for name in ("size_bytes", "stored_at_s", "deleted_at_s", "place")},
     },
 )
@@ -181,4 +213,6 @@ _NEEDED = union(
     .join(jobs, jobs.c.id == results.c.job_id),
     select(*BLOB, blobs.c.kind, null().label("name")).join(datasets, datasets.c.sha256 == blobs.c.sha256),
 ).order_by("kind", "name", "sha256")
-_SPECS = select(jobs.c.name, jobs.c.spec).order_by(jobs.c.position)
+_SPECS = select(jobs.c.name, jobs.c.state, jobs.c.spec).order_by(jobs.c.position)
+_PRETRAINED = select(*BLOB, pretrained.c.file).join_from(pretrained, blobs).where(blobs.c.deleted_at_s.is_(None))
+_TITLE = select(blobs.c.title).where(blobs.c.sha256 == bindparam("sha256"))

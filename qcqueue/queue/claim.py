@@ -10,17 +10,17 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Float, Row, bindparam, case, func, or_, select, update
+from sqlalchemy import Connection, Float, Row, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.outcomes import Outcome
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import Event, State
-from qcqueue.database.schema import attempts, blobs, epochs, jobs, sessions
+from qcqueue.database.schema import attempts, blobs, checkpoints, epochs, jobs, sessions
 from qcqueue.database.sqlite import each
 from qcqueue.queue.begun import begun_on
-from qcqueue.queue.blobs import BLOB, blob_of, find_blob, live_packs
+from qcqueue.queue.blobs import BLOB, IS_KEPT, blob_of, find_blob, live_packs, title_of
 from qcqueue.queue.checkpoints import resumable
 from qcqueue.queue.jobs import step
 from qcqueue.queue.story import tell
@@ -146,7 +146,13 @@ def _queued(tx: Connection, also: Sequence[str] = ()) -> Sequence[Any]:
 
 def _offered(tx: Connection, rows: Iterable[Row[Any]]) -> list[Candidate]:
     found = [
-        Candidate(name=row.name, spec=_spec(row.spec), epochs_done=row.epochs_done, attempts=row.attempts)
+        Candidate(
+            name=row.name,
+            spec=_spec(row.spec),
+            epochs_done=row.epochs_done,
+            attempts=row.attempts,
+            has_begun=row.has_begun,
+        )
         for row in rows
     ]
     bound = begun_on(tx, [job.name for job in found if job.spec.lineage != "any"])
@@ -166,7 +172,7 @@ _SESSION = (
 _TAKE = insert(attempts)
 # All that a policy or a claim asks of a job; the blob is its dataset's.
 _JOB = select(
-    *(jobs.c.id, jobs.c.name, jobs.c.state, jobs.c.spec, *BLOB),
+    *(jobs.c.id, jobs.c.name, jobs.c.state, jobs.c.spec, jobs.c.keep_weights, *BLOB),
     select(func.count())
     .where(epochs.c.job_id == jobs.c.id, epochs.c.official)
     .correlate(jobs)
@@ -178,6 +184,7 @@ _JOB = select(
     .correlate(jobs)
     .scalar_subquery()
     .label("attempts"),
+    exists().where(checkpoints.c.job_id == jobs.c.id, IS_KEPT).correlate(jobs).label("has_begun"),
 ).join_from(jobs, blobs)
 _NAMED = _JOB.where(jobs.c.name == bindparam("name"))
 _QUEUED = _JOB.where(or_(jobs.c.state == State.QUEUED, jobs.c.name.in_(each("also")))).order_by(jobs.c.position)
@@ -202,6 +209,8 @@ def _claim_on(tx: Connection, job: Row[Any], number: int, session_id: str) -> Cl
         spec=spec,
         dataset=blob_of(job),
         weights=find_blob(tx, spec.weights_sha256) if spec.weights_sha256 else None,
+        weights_title=title_of(tx, spec.weights_sha256) if spec.weights_sha256 else "",
+        keep_weights=job.keep_weights,
         checkpoints=resumable(tx, job.id, packs),
         packs=packs,
     )

@@ -1,7 +1,7 @@
 """Putting jobs into the queue: all of a file or nothing, and the same spec twice is the same job."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, insert, select, update
@@ -22,18 +22,30 @@ from qcqueue.storage.base import Blob
 class Enqueued:
     """Names of the jobs that are new, and of those that were there already, in the order of the file.
 
-    due: those of the known ones whose deadline is another one from now on.
+    due: those of the known ones whose deadline is another one from now on. keeping: all whose ImageNet weights are kept
+    in the store from now on. begins_with_imagenet: whether any of them begins with such weights.
     """
 
     new: tuple[str, ...]
     known: tuple[str, ...]
     due: tuple[str, ...] = ()
+    keeping: tuple[str, ...] = ()
+    begins_with_imagenet: bool = False
 
 
-def enqueue(tx: Connection, specs: Sequence[JobSpec], *, weights: Sequence[Blob], who: str, now_s: float) -> Enqueued:
+def enqueue(
+    tx: Connection,
+    specs: Sequence[JobSpec],
+    *,
+    weights: Collection[Blob] | Mapping[Blob, str],
+    keep_weights: bool = False,
+    who: str,
+    now_s: float,
+) -> Enqueued:
     """Add every spec that is not in the queue yet, after the last job; or refuse all of them.
 
-    weights are the blobs of the weights files the specs name, already stored and verified.
+    weights are the blobs of the weights files the specs name, already stored and verified, with what their owner calls
+    them where that is known. keep_weights: let whoever has the ImageNet weights of these jobs put them into the store.
     Raises: UnknownName: no such dataset. SpecInvalid: the data does not fit the spec. NameTaken: a job of that
     name has other settings.
     """
@@ -54,13 +66,32 @@ def enqueue(tx: Connection, specs: Sequence[JobSpec], *, weights: Sequence[Blob]
     if taken:
         raise NameTaken("\n".join(taken), hint="give the changed jobs another study name, or a name = of their own")
     for blob in weights:
-        name_blob(tx, blob, kind="weights", now_s=now_s)
+        title = weights[blob] if isinstance(weights, Mapping) else ""
+        name_blob(tx, blob, kind="weights", title=title, now_s=now_s)
     for spec in new.values():
         _insert(tx, spec, who=who, now_s=now_s)
     for spec in due.values():
         _set_deadline(tx, spec, who=who, now_s=now_s)
     known_names = dict.fromkeys(spec.full_name for spec in specs if spec.full_name in found)
-    return Enqueued(new=tuple(new), known=tuple(known_names), due=tuple(due))
+    keeping = _keep_weights(tx, specs, who=who, now_s=now_s) if keep_weights else ()
+    return Enqueued(
+        new=tuple(new),
+        known=tuple(known_names),
+        due=tuple(due),
+        keeping=keeping,
+        begins_with_imagenet=any(spec.weights == "imagenet" for spec in specs),
+    )
+
+
+def data_problems(tx: Connection, specs: Sequence[JobSpec]) -> tuple[str, ...]:
+    """Return why the datasets of these jobs would refuse them."""
+    try:
+        _check_data(tx, specs)
+    except SpecInvalid as exc:
+        return exc.problems
+    except UnknownName as exc:
+        return (str(exc),)
+    return ()
 
 
 def _insert(tx: Connection, spec: JobSpec, *, who: str, now_s: float) -> None:
@@ -90,6 +121,19 @@ def _set_deadline(tx: Connection, spec: JobSpec, *, who: str, now_s: float) -> N
     found = update(jobs).where(jobs.c.name == spec.full_name).values(spec=written).returning(jobs.c.id)
     why = "no deadline any more" if spec.deadline_s is None else f"wanted by {iso(spec.deadline_s)}"
     tell(tx, who=who, what="deadline moved", now_s=now_s, job_id=tx.execute(found).scalar_one(), why=why)
+
+
+def _keep_weights(tx: Connection, specs: Sequence[JobSpec], *, who: str, now_s: float) -> tuple[str, ...]:
+    """Ask for the ImageNet weights of these jobs to be kept; return those of which nobody had asked it before."""
+    names = dict.fromkeys(spec.full_name for spec in specs if spec.weights == "imagenet")
+    asked: list[str] = []
+    for name in names:
+        found = update(jobs).where(jobs.c.name == name, ~jobs.c.keep_weights).values(keep_weights=True)
+        if job_id := tx.execute(found.returning(jobs.c.id)).scalar_one_or_none():
+            why = "its ImageNet weights are to be kept in the store"
+            tell(tx, who=who, what="weights kept", now_s=now_s, job_id=job_id, why=why)
+            asked.append(name)
+    return tuple(asked)
 
 
 def _check_data(tx: Connection, specs: Sequence[JobSpec]) -> None:

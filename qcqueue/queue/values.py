@@ -34,13 +34,15 @@ class LiveAttempt:
 class Candidate:
     """A queued job a session may take, in the order of the queue.
 
-    begun_on: what its run goes on from, where its spec does not let it go on anywhere and it has begun.
+    has_begun: a state of it is kept, to go on from. begun_on: what its run goes on from, where its spec does not let it
+    go on anywhere and it has begun.
     """
 
     name: str
     spec: JobSpec
     epochs_done: int
     attempts: int
+    has_begun: bool = False
     begun_on: Identity | None = None
 
 
@@ -91,6 +93,10 @@ class Claim:
     dataset: Blob
     weights: Blob | None
     """The weights file its spec names, if any."""
+    weights_title: str
+    """What its owner called that file, "" where that is not known."""
+    keep_weights: bool
+    """Whether its ImageNet weights are wanted in the store, for machines to come."""
     checkpoints: tuple[Checkpoint, ...]
     """What may be resumed from, newest first; empty at a fresh start."""
     packs: Mapping[str, Blob]

@@ -22,6 +22,7 @@ from qcqueue.testing.trainer import FakeTrainer
 from qcqueue.worker.session import Session
 from qcqueue.worker.tools import Tools
 from qcqueue.worker.view import Limits
+from qcqueue.worker.weights import FoundWeights
 
 STEPS_TO_HEED = 2
 
@@ -83,7 +84,7 @@ class Life:
             cache=place.cache,
             lease=around.ledger.lease,
             profile=around.profile,
-            check_weights=lambda _: None,
+            check_weights=lambda wanted: FoundWeights(path=place.cache / wanted.file.name),
             memory_kills=lambda: self.trainer.memory_kills,
             narrate=lambda text: around.tell(self.id, text),
         )

@@ -33,6 +33,7 @@ from qcqueue.worker.presence import Presence
 from qcqueue.worker.session import Session
 from qcqueue.worker.tools import Tools
 from qcqueue.worker.view import Ending, Limits
+from qcqueue.worker.weights import FoundWeights
 
 STEPS = 69
 IDENTITY = Identity(
@@ -191,7 +192,7 @@ def a_session(
         cache=place.cache,
         lease=place.lease,
         profile=Profile(name="paper", title="no limits"),
-        check_weights=lambda model: None,
+        check_weights=lambda wanted: FoundWeights(path=place.cache / wanted.file.name),
         memory_kills=lambda: 0,
         narrate=lambda text: None,
     )

@@ -23,7 +23,7 @@ class Assignment:
 
     resume_from is None at a fresh start. best reads the model after an epoch, the best so far, from this segment or one
     before; it is called at most once, at the end, and only if the last epoch is not the best. on_cpu: leave a GPU alone
-    that the spec would allow.
+    that the spec would allow. weights_title: what its owner calls the weights file, "" where that is not known.
     """
 
     spec: JobSpec
@@ -33,6 +33,7 @@ class Assignment:
     resume_from: "Arriving | None"
     best: Callable[[int], Tensors]
     on_cpu: bool = False
+    weights_title: str = ""
 
 
 class Arriving(Protocol):

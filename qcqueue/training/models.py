@@ -18,15 +18,17 @@ from qcqueue.training.weights import load_weights, with_imagenet
 OPTIMIZERS = {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}
 
 
-def build_model(spec: JobSpec, *, classes: int, weights_path: Path | None, fresh: bool) -> Any:
+def build_model(spec: JobSpec, *, classes: int, weights_path: Path | None, weights_title: str = "", fresh: bool) -> Any:
     """Return the network. With fresh=False its values are about to be restored, so no weights are looked for.
+
+    weights_title: what its owner calls the weights file, "" where that is not known.
 
     Raises: WeightsUnavailable: the weights cannot be had, or are those of another model.
     """
     images = keras.Input((*spec.image_size, 3), dtype="uint8")
     base = build_base(spec.model, spec.image_size, imagenet=fresh and spec.weights == "imagenet")
     if fresh and weights_path is not None:
-        load_weights(base, weights_path, model=spec.model)
+        load_weights(base, weights_path, model=spec.model, title=weights_title)
     frozen = spec.trainable == "head"
     base.trainable = not frozen
     features = base(_preprocessing(spec.model)(keras.ops.cast(images, "float32")), **_mode(frozen))
@@ -47,7 +49,7 @@ def build_base(name: str, image_size: tuple[int, int], *, imagenet: bool) -> Any
         create = getattr(keras.applications, name)
         return create(include_top=False, weights=weights, input_shape=(*image_size, 3), pooling="avg")
 
-    return with_imagenet(make, name) if imagenet else make(None)
+    return with_imagenet(make, name, image_size) if imagenet else make(None)
 
 
 def _preprocessing(name: str) -> Any:

@@ -63,6 +63,7 @@ def build_program(assignment: Assignment, data: TrainingData) -> Program:
         assignment.spec,
         classes=len(data.classes),
         weights_path=assignment.weights_path,
+        weights_title=assignment.weights_title,
         fresh=assignment.resume_from is None,
     )
     return Program(model, assignment.spec)

@@ -18,6 +18,7 @@ from qcqueue.checkpoints.retention import keep_last_two
 from qcqueue.checkpoints.spool import RESUMED, Entry, EpochEntry, Failure, Held, Spool, WorkOrder
 from qcqueue.clock import Clock
 from qcqueue.core.records import EpochMetrics, EpochTiming, TrainingRecord
+from qcqueue.core.spelling import clipped
 from qcqueue.database.base import Database
 from qcqueue.errors import BadData, BlobMissing, DigestMismatch, StoreError, TrainingError, WeightsUnavailable
 from qcqueue.queue import attempts
@@ -120,12 +121,14 @@ class Attempt:
         """
         spec = self.claim.spec
         dataset_path = self._required(self.claim.dataset, BadData, "the dataset")
-        weights = self.claim.weights
+        weights, title = self.claim.weights, self.claim.weights_title
+        called = f"the weights file {clipped(title)}" if title else "the weights file"
         return WorkOrder(
             spec=spec,
             attempt=self.claim.attempt,
             dataset_path=dataset_path,
-            weights_path=self._required(weights, WeightsUnavailable, "the weights file") if weights else None,
+            weights_path=self._required(weights, WeightsUnavailable, called) if weights else None,
+            weights_title=title,
             threads=threads,
             max_epochs=max_epochs,
             resumes=bool(self.claim.checkpoints),

@@ -2,7 +2,8 @@
 
 The child is started in the session's own process group, so a signal to the group reaches both, and with a pipe
 as its standard input: when the session dies, the pipe closes and the child goes too. Over the pipe it is told its
-folder and nothing else; all talk goes through the spool. So it can load its libraries before there is a job for it.
+folder; all other talk goes through the spool. So it can load its libraries before there is a job for it, and is asked
+meanwhile to have the ImageNet weights that the job begins with.
 It has no business with Drive and is given none of its secrets.
 """
 
@@ -12,9 +13,13 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from qcqueue.checkpoints.spool import last_words
+from qcqueue.core.canonical import parse_json
 from qcqueue.storage.drive.token import without_secrets
+from qcqueue.worker.fate import how_it_ended
+from qcqueue.worker.weights import FoundWeights, WantedWeights
 
 
 class Trainer(Protocol):
@@ -42,20 +47,48 @@ class TrainerProcess:
 
     def __init__(self, cache: Path) -> None:
         self._log = cache / f"trainer-{os.getpid()}.log"
+        self._answer = cache / f"trainer-{os.getpid()}-0.answer"
+        self._asks = 0
         self._ready: subprocess.Popen[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._asked: WantedWeights | None = None
 
     def get_ready(self) -> None:
         self._ready = self._ready or self._spawned()
 
     def start(self, folder: Path) -> None:
-        process, self._ready = self._ready or self._spawned(), None
+        process, self._ready, self._asked = self._ready or self._spawned(), None, None
         self._log.replace(folder / "trainer.log")
-        assert process.stdin is not None, "it was started with a pipe"
-        with suppress(BrokenPipeError):  # it has ended while it got ready, as its exit status will tell
-            process.stdin.write(json.dumps(str(folder)).encode() + b"\n")
-            process.stdin.flush()
+        _tell(process, str(folder))
         self._process = process
+
+    def check_weights(self, wanted: WantedWeights) -> FoundWeights | None:
+        """Have the trainer that gets ready look for weights; None while it does. Asking the same again asks nothing."""
+        self.get_ready()
+        assert self._ready is not None, "it has just been started"
+        if wanted != self._asked:
+            self._asked, self._asks = wanted, self._asks + 1
+            # A name of its own: an earlier trainer that was never waited for may still answer.
+            self._answer = self._answer.with_name(f"trainer-{os.getpid()}-{self._asks}.answer")
+            _tell(self._ready, wanted.to_json() | {"answer": str(self._answer)})
+        # Whether it lives is asked first: one that answers and ends has answered.
+        code = self._ready.poll()
+        with suppress(FileNotFoundError, ValueError):
+            return self._take_answer(wanted)
+        return None if code is None else self._mourned(wanted, code)
+
+    def _take_answer(self, wanted: WantedWeights) -> FoundWeights:
+        answer = parse_json(self._answer.read_bytes())
+        self._asked = None
+        self._answer.unlink()
+        return FoundWeights.from_json(answer)
+
+    def _mourned(self, wanted: WantedWeights, code: int) -> FoundWeights:
+        """Say that the trainer has ended before it answered: that is no fault of the job."""
+        words = last_words(self._log)
+        self.kill()
+        looked = f"the trainer ended ({how_it_ended(code)}) while it looked for the ImageNet weights of {wanted.model}"
+        return FoundWeights(obstacle=f"{looked}: {words}")
 
     def exit_code(self) -> int | None:
         if self._process is None:
@@ -68,8 +101,9 @@ class TrainerProcess:
     def kill(self) -> None:
         if self._ready:
             _end(self._ready)
-            self._ready = None
+            self._ready = self._asked = None
             self._log.unlink(missing_ok=True)
+            self._answer.unlink(missing_ok=True)
         if self._process:
             _end(self._process)
 
@@ -84,6 +118,13 @@ class TrainerProcess:
             )
 
 
+def _tell(process: subprocess.Popen[bytes], message: Any) -> None:
+    assert process.stdin is not None, "it was started with a pipe"
+    with suppress(BrokenPipeError):  # it has ended while it got ready, as its exit status will tell
+        process.stdin.write(json.dumps(message).encode() + b"\n")
+        process.stdin.flush()
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     process.wait()
@@ -95,16 +136,3 @@ def _close(process: subprocess.Popen[bytes]) -> None:
     if process.stdin:
         with suppress(BrokenPipeError):
             process.stdin.close()
-
-
-def check_weights(model: str) -> str | None:
-    """Return why the ImageNet weights of `model` cannot be had here, or None. Downloads them where it can."""
-    child = subprocess.run(
-        [sys.executable, "-m", "qcqueue.worker.trainer", "--weights", model],
-        env=without_secrets(os.environ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return None if child.returncode == 0 else (child.stdout.strip().splitlines() or ["the check itself failed"])[-1]

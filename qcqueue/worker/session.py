@@ -35,6 +35,7 @@ from qcqueue.worker.attempt import Attempt
 from qcqueue.worker.choice import Chooser
 from qcqueue.worker.estate import Estate
 from qcqueue.worker.fate import epoch_line, fatal, how_it_ended, studies_foreseen, tried, where_from, worse_of
+from qcqueue.worker.imagenet import ImageNet
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.pace import Pace
 from qcqueue.worker.survey import Sight, Survey
@@ -90,8 +91,10 @@ class Session:
         self._transfer: Transfer | None = None
         self._writes_seen = 0
         self._may_hold = False
+        self._keeps_weights = False
         self._chooser = Chooser(tools, limits, started_s=self._started_s)
-        self._survey = Survey(session_id, tools, self._chooser)
+        self._imagenet = ImageNet(tools, moved=self._moved, is_leaving=lambda: self.stopping)
+        self._survey = Survey(session_id, tools, self._chooser, self._imagenet)
         self._estate = Estate(tools, attempt_on=self._attempt_on)
         self._choice: Choice | None = None
         self._hopeless: str | None = None
@@ -203,6 +206,9 @@ class Session:
             self._tools.trainer.get_ready()
         self._timeline.go_on_with(Part.UPLOAD_TAIL)
         self._estate.salvage(seen)
+        if seen.awaits_weights and not self._may_hold:
+            self._timeline.go_on_with(Part.DOWNLOAD)
+            return self._go(self._await_weights)
         self._timeline.go_on_with(Part.CONTENTION)
         self._beat_now()  # all this can have taken minutes, and a lease must not be born old
         held, sessions = self._tools.database.transact(lambda tx: self._take(tx, seen))
@@ -216,9 +222,20 @@ class Session:
             self._timeline.attempt_begins()
             self._attempt = self._attempt_on(held, self._timeline)
             return self._go(self._prepare)
-        if not seen.all_checked:  # a rival took the one that was clear
+        if not seen.all_checked or seen.awaits_weights:  # a rival took the one that was clear
             return self._go(self._look)
         return self._leave(self._worst or (Ending.FINISHED if self._jobs else Ending.NOTHING_TO_DO))
+
+    def _await_weights(self) -> float | None:
+        """Wait for the trainer to have what the next job begins with: a download can take minutes."""
+        self._mind_the_deadline()
+        with contextlib.suppress(StoreError):  # nothing is held, so a beat that is not heard costs nothing
+            self._beat(self._tools.clock.monotonic_s())
+        if not self._stop_reason:
+            self._imagenet.go_on()
+            if self._imagenet.is_looking:
+                return SOON_S
+        return self._go(self._look)
 
     def _take(self, tx: "Connection", seen: Sight) -> tuple[Claim | None, tuple[SessionLine, ...]]:
         """Claim a job, unless one is held: whoever was not told what came of a claim may hold a job already."""
@@ -296,7 +313,8 @@ class Session:
             self._tools.narrate(said)
         self._resumed, self._waiting_for = where_from(restored.chosen), None
         self._tools.narrate(f"{held.job_name}, attempt {held.attempt}: {self._resumed}")
-        return self._go(self._watch if self._estate.is_tidy else self._tidy)
+        self._keeps_weights = held.keep_weights and held.spec.weights == "imagenet" and restored.chosen is None
+        return self._go(self._keep_weights if self._estate.is_tidy else self._tidy)
 
     def _start_trainer(self, spool: Spool) -> None:
         if self._tools.trainer.exit_code() is not None:
@@ -318,6 +336,16 @@ class Session:
             return self._lost(exc)
         except StoreError:  # what is left is left for the next session
             pass
+        return self._go(self._keep_weights)
+
+    def _keep_weights(self) -> float | None:
+        """Put the ImageNet weights of a job that begins into the store, where that is wanted; its trainer compiles."""
+        self._mind_the_limits(self._tools.clock.monotonic_s())
+        try:
+            if self._keeps_weights and not self._stop_reason:
+                self._imagenet.keep(self._working().claim.spec)
+        except LeaseLost as exc:
+            return self._lost(exc)
         return self._go(self._watch)
 
     def _watch(self) -> float | None:

@@ -1,7 +1,8 @@
 """What a session sees when it looks at the queue: whose attempts are gone, and what this machine can run.
 
 It only looks; the claim that follows is one transaction of `queue.claim`, which fences out whoever was judged
-wrongly. A check can cost a download, so it stops at the first job that has no obstacle and remembers its answers.
+wrongly. A check can cost a download, so it stops at the first job that has no obstacle, or of which that is not known
+yet. A job that has begun needs no weights any more, and is not asked about them.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ from qcqueue.errors import StoreError
 from qcqueue.queue.claim import candidates, heartbeats_of, live_attempts
 from qcqueue.queue.values import Candidate, LiveAttempt
 from qcqueue.worker.choice import NO_ROOM, Chooser
+from qcqueue.worker.imagenet import LOOKING, ImageNet
 from qcqueue.worker.tools import Tools
 
 
@@ -27,7 +29,7 @@ class Sight:
     seen says when each of those was last known to live, as far as the store tells;
     left_here are the gone whose spools lie whole on this machine; busy are the attempts that are alive; obstacles maps
     a checked job to what is in its way, None for nothing; all_checked is false where jobs that rank behind the first
-    clear one were not looked at.
+    clear one were not looked at; awaits_weights: whether the trainer still looks for what the last one begins with.
     """
 
     dead: frozenset[str]
@@ -39,16 +41,17 @@ class Sight:
     busy: tuple[LiveAttempt, ...]
     obstacles: dict[str, str | None]
     all_checked: bool
+    awaits_weights: bool
 
 
 class Survey:
     """Looks at the queue for one session."""
 
-    def __init__(self, session_id: str, tools: Tools, chooser: Chooser) -> None:
+    def __init__(self, session_id: str, tools: Tools, chooser: Chooser, imagenet: ImageNet) -> None:
         self._session_id = session_id
         self._chooser = chooser
         self._tools = tools
-        self._weights: dict[str, str | None] = {}
+        self._imagenet = imagenet
         self._refused: dict[str, str] = {}
 
     def pass_over(self, job_name: str, why: str) -> None:
@@ -80,6 +83,7 @@ class Survey:
             busy=tuple(it for it in live if (it.job_name, it.number) not in gone),
             obstacles=obstacles,
             all_checked=len(obstacles) == len(waiting),
+            awaits_weights=LOOKING in obstacles.values(),
         )
 
     def _why_gone(self, live: LiveAttempt, dead: frozenset[str]) -> str | None:
@@ -111,7 +115,7 @@ class Survey:
         checked = dict[str, str | None]()
         for job in waiting:
             checked[job.name] = self._obstacle(job)
-            if checked[job.name] is None:
+            if checked[job.name] in (None, LOOKING):
                 break
         return checked
 
@@ -123,9 +127,6 @@ class Survey:
             return 'its spec says device = "gpu" and this machine has none'
         if why := lineage.obstacle(spec, job.begun_on, machine.processors(spec.device)):
             return why
-        if spec.weights != "imagenet":
+        if spec.weights != "imagenet" or job.has_begun:
             return None
-        if spec.model not in self._weights:
-            self._tools.narrate(f"looking for the ImageNet weights of {spec.model}")
-            self._weights[spec.model] = self._tools.check_weights(spec.model)
-        return self._weights[spec.model]
+        return self._imagenet.obstacle(spec)

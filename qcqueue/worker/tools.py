@@ -13,6 +13,7 @@ from qcqueue.storage.base import Store
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.presence import Presence
 from qcqueue.worker.process import Trainer
+from qcqueue.worker.weights import FoundWeights, WantedWeights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,8 @@ class Tools:
     cache: Path
     lease: LeaseRules
     profile: Profile
-    check_weights: Callable[[str], str | None]
+    check_weights: Callable[[WantedWeights], FoundWeights | None]
+    """Has the trainer that gets ready look for ImageNet weights; None while it does, so the same is asked again."""
     memory_kills: Callable[[], int]
     narrate: Callable[[str], None]
     worlds: int = 0

@@ -1,12 +1,11 @@
 """The trainer's main program: `python -m qcqueue.worker.trainer` trains what the spool in a folder orders.
 
 It loads its libraries at once and reads the path of the folder, a JSON string, from the first line of its input, so
-that a session can have it ready before there is a job. It translates between a spool and `training.run`, and nothing
+that a session can have it ready before there is a job. A line that is an object asks instead to have the ImageNet
+weights of a model, and names the file for the answer. It translates between a spool and `training.run`, and nothing
 else: no queue, no store. It exits with 0 when the job is finished, it was asked to stop or it has left a
 `refusal.json`, and with 3 after it has left a `failure.json`. It never outlives its session: its input must be a pipe
 that the session holds open. Ctrl-C and SIGTERM are the session's to handle.
-`--weights MODEL` instead makes sure of the ImageNet weights of a model; if they cannot be had, the last line it
-prints says why.
 """
 
 import ctypes
@@ -22,7 +21,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from qcqueue.checkpoints.handover import Background, Handover
-from qcqueue.checkpoints.spool import RESUMED, EpochEntry, Failure, Progress, Spool, WorkOrder
+from qcqueue.checkpoints.spool import RESUMED, EpochEntry, Failure, Progress, Spool, WorkOrder, write_json
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.evaluation import Result
 from qcqueue.core.goodput import Part
@@ -31,11 +30,13 @@ from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.snapshot import Snapshot, Tensors
-from qcqueue.errors import LineageRefused, QcqueueError, WeightsUnavailable
+from qcqueue.errors import LineageRefused, QcqueueError
 from qcqueue.scheduling.cadence import Cadence
 from qcqueue.training.base import Assignment
 from qcqueue.training.loading import load_libraries
+from qcqueue.training.pretrained import have, is_here
 from qcqueue.worker.timeline import PART_OF
+from qcqueue.worker.weights import FoundWeights, WantedWeights
 
 FAILED = 3
 REPORT_EVERY_S = 0.25
@@ -50,20 +51,16 @@ def main(arguments: list[str]) -> int:
     # A person's settings must not decide how a job is computed; 2 silences what TensorFlow says of itself.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    match arguments:
-        case ["--weights", model]:
-            return ensure_weights(model)
-        case []:
-            clock = SystemClock()
-            spools = spools_from_input(clock)
-            with suppress(Exception):  # fails again where it can be told
-                load_libraries()
-                import qcqueue.training.run  # noqa: F401
-            spool, given_s = spools.get()
-            return work(spool, clock, began_s=given_s)
-        case _:
-            print("usage: python -m qcqueue.worker.trainer [--weights MODEL]", file=sys.stderr)
-            return 2
+    if arguments:
+        print("usage: python -m qcqueue.worker.trainer", file=sys.stderr)
+        return 2
+    clock = SystemClock()
+    spools = spools_from_input(clock)
+    with suppress(Exception):  # fails again where it can be told
+        load_libraries()
+        import qcqueue.training.run  # noqa: F401
+    spool, given_s = spools.get()
+    return work(spool, clock, began_s=given_s)
 
 
 def spools_from_input(clock: Clock) -> "SimpleQueue[tuple[Spool, float]]":
@@ -80,12 +77,14 @@ def spools_from_input(clock: Clock) -> "SimpleQueue[tuple[Spool, float]]":
     def listen() -> None:
         try:
             with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as said:
-                if line := said.readline():
-                    spool = Spool(Path(json.loads(line)))
+                while line := said.readline():
+                    message = json.loads(line)
+                    if isinstance(message, dict):
+                        threading.Thread(target=answer, args=(message, clock), daemon=True).start()
+                        continue
+                    spool = Spool(Path(message))
                     spool.report(Progress(phase="starting"))  # seen at once, while the libraries may still load
                     spools.put((spool, clock.monotonic_s()))
-                while said.read(1):
-                    pass
         finally:  # an error here must not leave a process that nobody can end
             os._exit(1)
 
@@ -118,16 +117,19 @@ def work(spool: Spool, clock: Clock, *, began_s: float) -> int:
     return 0
 
 
-def ensure_weights(model: str) -> int:
-    """Have the ImageNet weights of `model` on this machine; return 0, or FAILED with the reason printed."""
+def answer(asked: dict[str, Any], clock: Clock) -> None:
+    """Have the ImageNet weights that a session asks for, and tell it whether they are here."""
+    place = Path(asked.pop("answer"))
     try:
-        from qcqueue.training.weights import ensure_imagenet
-
-        ensure_imagenet(model)
-    except (WeightsUnavailable, ImportError) as exc:
-        print(exc)
-        return FAILED
-    return 0
+        wanted = WantedWeights.from_json(asked)
+        if wanted.may_download:
+            found = FoundWeights(path=have(wanted.file, clock=clock, given=wanted.given))
+        else:
+            found = FoundWeights(path=is_here(wanted.file))
+    except Exception as exc:  # a session that waits is told, whatever it is
+        found = FoundWeights(obstacle=_sentence(exc))
+    with suppress(OSError):  # a session that has gone
+        write_json(place, found.to_json())
 
 
 def assignment_of(spool: Spool, order: WorkOrder, clock: Clock) -> Assignment:
@@ -135,6 +137,7 @@ def assignment_of(spool: Spool, order: WorkOrder, clock: Clock) -> Assignment:
         spec=order.spec,
         dataset_path=order.dataset_path,
         weights_path=order.weights_path,
+        weights_title=order.weights_title,
         threads=order.threads,
         on_cpu=order.on_cpu,
         resume_from=FromSpool(spool, clock) if order.resumes else None,

@@ -12,7 +12,8 @@ from qcqueue.app.settings import Settings, load_settings
 from qcqueue.app.signin import drive_token, token_path
 from qcqueue.errors import SettingInvalid, SignInFailed
 from qcqueue.storage.drive.token import FILE_SCOPE, GOOGLE_TOKEN_URI, Token, write_token
-from qcqueue.worker.process import TrainerProcess, check_weights
+from qcqueue.worker.process import TrainerProcess
+from qcqueue.worker.weights import WantedWeights
 
 SECRET = "1//for-nobody"
 TOKEN = Token(
@@ -114,4 +115,9 @@ def test_a_trainer_is_not_given_the_token(tmp_path: Path, monkeypatch: pytest.Mo
     assert trainer._process
     trainer._process.communicate()
     assert (tmp_path / "spool" / "trainer.log").read_text() == "no token here, in Rome\n"
-    assert check_weights("VGG16") == "no token here, in Rome"
+    trainer.get_ready()
+    assert trainer._ready
+    trainer._ready.wait()
+    answer = trainer.check_weights(WantedWeights(model="VGG16", image_size=(32, 32)))
+    assert answer is not None
+    assert str(answer.obstacle).endswith(": no token here, in Rome")

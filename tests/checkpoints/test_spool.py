@@ -53,13 +53,19 @@ def kinds(spool: Spool) -> list[tuple[int, str]]:
     [
         {},
         {"weights_path": Path("/cache/weights"), "max_epochs": 2, "spec": spec("b", epochs=7)},
-        {"resumes": True},
+        {"resumes": True, "weights_title": "my best.h5"},
     ],
 )
 def test_an_order_comes_through_as_it_was_given(spool: Spool, changes: dict[str, Any]) -> None:
     order = an_order(spool, **changes)
     spool.open(order)
     assert Spool(spool.folder).order() == order
+
+
+def test_an_order_of_an_older_qcqueue_has_no_name_of_a_weights_file(spool: Spool) -> None:
+    written = an_order(spool).to_json()
+    del written["weights_title"]
+    assert WorkOrder.from_json(written) == an_order(spool)
 
 
 def test_a_trainer_that_is_there_first_finds_no_order_yet(tmp_path: Path) -> None:

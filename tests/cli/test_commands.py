@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typer.main
+from safetensors.numpy import save
 
 from qcqueue.app.certificate import write_certificates
 from qcqueue.app.settings import load_settings
@@ -37,6 +39,8 @@ from tests.cli.queues import (
 from tests.datasets.pictures import folder_of, three_classes
 
 Answer = Callable[..., str]
+
+WEIGHTS = save({"kernel": np.ones((3, 2), np.float32)})
 
 
 @pytest.fixture
@@ -128,7 +132,7 @@ def test_enqueue_twice_is_enqueue_once(empty_house: House, answer: Answer) -> No
 
 def test_enqueue_in_a_rehearsal_changes_nothing(empty_house: House, answer: Answer) -> None:
     empty_house.write("study.toml", STUDY + JOB)
-    empty_house.write("mine.safetensors", b"0123456789")
+    empty_house.write("mine.safetensors", WEIGHTS)
     before = empty_house.fingerprint()
     assert "would be enqueued  tiny/vgg16" in answer("enqueue study.toml --dry-run")
     assert "tiny/vgg16" in answer("enqueue study.toml --set weights=mine.safetensors --dry-run")
@@ -137,7 +141,7 @@ def test_enqueue_in_a_rehearsal_changes_nothing(empty_house: House, answer: Answ
 
 def test_enqueue_keeps_a_weights_file_with_the_queue(empty_house: House, answer: Answer) -> None:
     empty_house.write("study.toml", STUDY + JOB)
-    weights = empty_house.write("mine.safetensors", b"0123456789")
+    weights = empty_house.write("mine.safetensors", WEIGHTS)
     answer("enqueue study.toml --set weights=mine.safetensors")
     spec = document(answer("show vgg16 --json"))["spec"]
     assert spec["weights"] == "file"

@@ -9,7 +9,7 @@ from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
 from qcqueue.core.lease import LeaseRules, has_ended
 from qcqueue.core.models import MODELS
-from qcqueue.core.outcomes import CAUSES, REMEDIES, Cause, Outcome, cause_of
+from qcqueue.core.outcomes import CAUSES, REMEDIES, Cause, Outcome, cause_of, remedy_for
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.study import parse_study
 from qcqueue.errors import BadData, StoreBusy, TrainingError
@@ -31,6 +31,15 @@ def test_a_session_may_miss_several_beats() -> None:
 @pytest.mark.parametrize("cause", Cause)
 def test_every_cause_has_a_remedy_that_names_something_to_do(cause: Cause) -> None:
     assert "`qcqueue " in REMEDIES[cause] or "enqueue it under another name" in REMEDIES[cause]
+
+
+def test_the_remedy_for_weights_is_true_of_their_kind() -> None:
+    online, file = (remedy_for(Cause.WEIGHTS_UNAVAILABLE, weights=kind) for kind in ("imagenet", "file"))
+    assert "network" in online
+    assert "`qcqueue retry JOB`" in online
+    assert "network" not in file
+    assert "enqueue it under another name with a weights file that fits" in file  # a retry would end the same way
+    assert all(remedy_for(cause, weights="none") == REMEDIES[cause] for cause in Cause)
 
 
 def test_every_training_error_has_a_cause() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC
 
-from qcqueue.core.outcomes import REMEDIES
+from qcqueue.core.outcomes import remedy_for
 from qcqueue.core.states import State
 from qcqueue.core.words import UNKNOWN, count, date, duration, listed, percent
 from qcqueue.queue.values import DatasetLine, JobDetail
@@ -173,7 +173,8 @@ def _unread(sentences: Sequence[str]) -> Content:
 def _standing(detail: JobDetail) -> str:
     line = detail.line
     if line.state is State.FAILED and line.failure_cause:
-        return f"{line.name} failed: {line.failure_message}. Remedy: {REMEDIES[line.failure_cause]}"
+        remedy = remedy_for(line.failure_cause, weights=detail.spec.weights)
+        return f"{line.name} failed: {line.failure_message}. Remedy: {remedy}"
     return f"{line.name} is {line.state}, {line.epochs_done} of {count(line.epochs, 'epoch')} saved"
 
 

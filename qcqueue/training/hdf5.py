@@ -1,0 +1,170 @@
+"""What an HDF5 file of weights holds, looked at before anything of it is believed.
+
+Keras writes two layouts: the older names its layers in an attribute, the newer has a group a layer. Either way the
+arrays are compared with the model's before one is read, so a file that is not the model's ends in one sentence and a
+hostile one costs no more time and memory than the model's own would. Links out of the file are never followed.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from qcqueue.core.spelling import clipped
+from qcqueue.core.words import count
+
+_LAYERS = ("layers", "_layer_checkpoint_dependencies")  # the second is what Keras 2.13 called them
+_MOST_LAYERS = 20_000
+_NAMES_BYTES = 16 << 20
+_PIECE_BYTES = 256 << 20
+_MOST_PARTS = 1000
+_DEEPEST = 20
+
+Shape = tuple[int, ...]
+
+
+class Unfit(ValueError):
+    """The file does not hold the model's weights; the message says why, after "it does not fit: "."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer of a file, and its arrays."""
+
+    name: str
+    arrays: Sequence[Any]
+
+
+def check_hdf5(path: Path, base: Any) -> str:
+    """Compare a file with the variables of a model; return the ending of a name by which Keras knows its layout.
+
+    Raises: Unfit: its layers, shapes or values are not such as the model's can be. OSError: it cannot be read.
+    """
+    with h5py.File(path, "r") as file:
+        names_of = _older(file)
+        is_older = names_of is not None
+        found = [layer for layer in (_older_layers(names_of) if is_older else _newer_layers(file)) if layer.arrays]
+        wanted = [layer for layer in base.layers if layer.weights]
+        if len(found) != len(wanted):
+            raise Unfit(f"it has {count(len(found), 'layer')} with weights, the model {len(wanted)}")
+        for layer in found:
+            for array in layer.arrays:
+                _check_array(array, layer.name)
+        if is_older:  # layers count by their order
+            for one, other in zip(found, wanted, strict=True):
+                _compare(one, other)
+        else:
+            _compare_all(found, base)
+        for layer in found:
+            for array in layer.arrays:
+                if not np.isfinite(array[()]).all():
+                    raise Unfit(f"its layer {clipped(layer.name)} holds values that are not numbers, or infinite")
+    return ".h5" if is_older else ".weights.h5"
+
+
+def _older(file: Any) -> Any | None:
+    """Return the group that names the layers of the older layout, None for a file of the newer."""
+    if _names(file, "layer_names"):
+        return file
+    return _group(file, "model_weights") if "model_weights" in file else None
+
+
+def _older_layers(group: Any) -> Iterator[Layer]:
+    for name in _names(group, "layer_names"):
+        layer = _group(group, name)
+        yield Layer(name, [_member(layer, weight) for weight in _names(layer, "weight_names")])
+
+
+def _newer_layers(file: Any) -> Iterator[Layer]:
+    layers = next((_group(file, name) for name in _LAYERS if name in file), None)
+    for number, name in enumerate(layers if layers is not None else ()):
+        if number >= _MOST_LAYERS:
+            raise Unfit(f"it has more than {_MOST_LAYERS:,} layers")
+        layer = _group(layers, name)
+        kept = _group(layer, "vars") if "vars" in layer else {}
+        if len(kept) > _MOST_LAYERS:
+            raise Unfit(f"its layer {clipped(name)} has {len(kept):,} arrays")
+        yield Layer(name, [_member(kept, key) for key in kept])
+
+
+def _names(group: Any, attribute: str) -> list[str]:
+    """Return the names in an attribute, which is cut into numbered ones where it is long."""
+    parts = [attribute] if attribute in group.attrs else []
+    while len(parts) < _MOST_PARTS and (not parts or parts[0] != attribute):
+        if (part := f"{attribute}{len(parts)}") not in group.attrs:
+            break
+        parts.append(part)
+    names: list[str] = []
+    for part in parts:
+        about = group.attrs.get_id(part)
+        if math.prod(about.shape) * about.dtype.itemsize > _NAMES_BYTES:
+            raise Unfit("its list of names is too long")
+        value = np.asarray(group.attrs[part]).ravel().tolist()
+        names += [it.decode("utf-8", "replace") if isinstance(it, bytes) else str(it) for it in value]
+        if len(names) > _MOST_LAYERS:
+            raise Unfit(f"it names more than {_MOST_LAYERS:,} layers or arrays")
+    return names
+
+
+def _group(parent: Any, name: str) -> Any:
+    found = _member(parent, name)
+    if not isinstance(found, h5py.Group):
+        raise Unfit(f"{clipped(name)} in it is no group")
+    return found
+
+
+def _member(parent: Any, name: str) -> Any:
+    """Return what lies below a group, reached by no link to elsewhere."""
+    found, parts = parent, [part for part in name.split("/") if part]
+    if not parts or len(parts) > _DEEPEST:
+        raise Unfit(f"it names a part {clipped(name)!r}")
+    for part in parts:
+        link = found.get(part, getlink=True) if isinstance(found, h5py.Group) else None
+        if link is None:
+            raise Unfit(f"it names {clipped(name)} and does not have it")
+        if not isinstance(link, h5py.HardLink):
+            raise Unfit(f"{clipped(name)} in it is a link to another place")
+        found = found[part]
+    return found
+
+
+def _check_array(array: Any, layer: str) -> None:
+    if not isinstance(array, h5py.Dataset) or array.dtype.kind != "f" or array.dtype.itemsize > 8:
+        raise Unfit(f"its layer {clipped(layer)} holds something that is no array of numbers")
+    if array.is_virtual or array.external:
+        raise Unfit(f"its layer {clipped(layer)} keeps its numbers in another file")
+    if math.prod(array.chunks or ()) * array.dtype.itemsize > _PIECE_BYTES:
+        raise Unfit(f"its layer {clipped(layer)} is stored in pieces that are too large")
+
+
+def _compare(one: Layer, other: Any) -> None:
+    """Compare two layers that stand at the same place. Older files have what is trained first."""
+    found = [tuple(array.shape) for array in one.arrays]
+    wanted = [tuple(it.shape) for it in (*other.trainable_weights, *other.non_trainable_weights)]
+    if len(found) != len(wanted):
+        raise Unfit(
+            f"its layer {clipped(one.name)} has {count(len(found), 'array')}, the model's {other.name} {len(wanted)}"
+        )
+    for mine, theirs in zip(found, wanted, strict=True):
+        if mine != theirs:
+            raise Unfit(f"its layer {clipped(one.name)} is {_by(mine)}, the model's {other.name} {_by(theirs)}")
+
+
+def _compare_all(found: Sequence[Layer], base: Any) -> None:
+    """Compare shapes whatever their layers are called: by which name Keras finds a layer is its own affair."""
+    theirs = Counter(tuple(it.shape) for it in base.variables)
+    for layer in found:
+        for array in layer.arrays:
+            shape = tuple(array.shape)
+            theirs[shape] -= 1
+            if theirs[shape] < 0:
+                raise Unfit(f"its layer {clipped(layer.name)} has {_by(shape)} numbers, and the model no such layer")
+
+
+def _by(shape: Shape) -> str:
+    return " x ".join(map(str, shape)) or "one number"

@@ -1,0 +1,98 @@
+"""`enqueue` and weights: what a file is instead, all of it at once, and ImageNet weights that are to be kept."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from qcqueue.cli.main import run
+from tests.cli.queues import STUDY, House
+
+WHOLE = save({"kernel": np.ones((3, 2), np.float32)})
+
+
+def a_job(name: str, weights: str) -> str:
+    return f'[[job]]\nmodel = "VGG16"\nname = "{name}"\nweights = "{weights}"\n'
+
+
+def blobs(house: House) -> list[Path]:
+    return sorted((house.store / "blobs").iterdir())
+
+
+def test_every_weights_file_that_is_none_is_named_at_once_and_nothing_changes(
+    empty_house: House, capfd: pytest.CaptureFixture[str]
+) -> None:
+    empty_house.write("empty.h5", b"")
+    empty_house.write("page.h5", "<!doctype html><title>Sign in</title>")
+    empty_house.write("cut.h5", b"\x89HDF\r\n\x1a\n")
+    empty_house.write("lfs.safetensors", "version https://git-lfs.github.com/spec/v1\n")
+    empty_house.write("whole.safetensors", WHOLE)
+    (empty_house.folder / "saved.h5").mkdir()
+    names = ("empty.h5", "page.h5", "cut.h5", "lfs.safetensors", "whole.safetensors", "saved.h5", "gone.h5")
+    jobs = [a_job(name.partition(".")[0], name) for name in names]
+    empty_house.write("one.toml", STUDY + "".join(jobs[:4]))
+    empty_house.write("two.toml", STUDY.replace('"tiny"', '"other"') + "".join(jobs[4:]))
+    before = empty_house.fingerprint()
+    assert run(["enqueue", "one.toml", "two.toml"]) == 2
+    said = capfd.readouterr().err
+    for line in (
+        "tiny/empty: the weights file empty.h5 is empty",
+        'tiny/page: the weights file page.h5 is a web page ("Sign in")',
+        "tiny/cut: the weights file cut.h5 is HDF5 that was cut short: it has 8 bytes",
+        "tiny/lfs: the weights file lfs.safetensors is a Git LFS pointer",
+        "other/saved: the weights file saved.h5 is a folder",
+        "other/gone: the weights file gone.h5 does not exist",
+    ):
+        assert line in said
+    assert "whole.safetensors" not in said
+    assert empty_house.fingerprint() == before
+
+
+def test_a_fault_of_another_study_and_of_the_data_is_told_with_those_of_weights(
+    empty_house: House, capfd: pytest.CaptureFixture[str]
+) -> None:
+    empty_house.write("page.h5", "<html>")
+    empty_house.write("one.toml", STUDY.replace("dataset = ", "dataset = 'elsewhere' # ") + a_job("one", "page.h5"))
+    empty_house.write("two.toml", STUDY + '[[job]]\nmodel = "VGG61"\n')
+    assert run(["enqueue", "one.toml", "two.toml"]) == 2
+    said = capfd.readouterr().err
+    for words in ("page.h5 is a web page", "there is no dataset 'elsewhere'", "two.toml:"):
+        assert words in said
+
+
+def test_a_weights_file_is_remembered_by_its_name(empty_house: House) -> None:
+    empty_house.write("my best.safetensors", WHOLE)
+    empty_house.write("study.toml", STUDY + a_job("one", "my best.safetensors"))
+    assert run(["enqueue", "study.toml"]) == 0
+    with empty_house.queue.read() as tx:
+        titles = tx.exec_driver_sql("SELECT title FROM blobs WHERE kind = 'weights'").scalars().all()
+    assert titles == ["my best.safetensors"]
+
+
+def test_keeping_weights_can_be_asked_for_at_once_and_later(
+    empty_house: House, capfd: pytest.CaptureFixture[str]
+) -> None:
+    empty_house.write("study.toml", STUDY + a_job("one", "imagenet") + a_job("two", "none"))
+    before = empty_house.fingerprint()
+    assert run(["enqueue", "study.toml", "--keep-weights", "--dry-run"]) == 0
+    assert empty_house.fingerprint() == before
+    assert run(["enqueue", "study.toml"]) == 0
+    capfd.readouterr()
+    assert run(["enqueue", "study.toml", "--keep-weights"]) == 0
+    said = capfd.readouterr().out
+    assert "already there  tiny/one, with its ImageNet weights kept in the store from now on\n" in said
+    assert "already there  tiny/two\n" in said
+    assert run(["log", "one"]) == 0
+    assert "its ImageNet weights are to be kept in the store" in capfd.readouterr().out
+    assert run(["enqueue", "study.toml", "--keep-weights", "--json", "--set", "study=again"]) == 0
+    assert json.loads(capfd.readouterr().out)["keeping"] == ["again/one"]
+
+
+def test_keeping_weights_where_no_job_begins_with_any_is_said(
+    empty_house: House, capfd: pytest.CaptureFixture[str]
+) -> None:
+    empty_house.write("study.toml", STUDY + a_job("two", "none"))
+    assert run(["enqueue", "study.toml", "--keep-weights"]) == 0
+    assert "none of these jobs begins with ImageNet weights, so there is nothing to keep" in capfd.readouterr().err
