@@ -1,8 +1,9 @@
 """A queue of every released format is still opened and read, whether it is a file or the versions of a store.
 
 `work_through` is how they were made, each by the queue of its time; `work_on_in_packs` is what those since format 3
-hold besides, and `work_on_with_forecasts` those since format 4. A file is the `Desk.database` of that day, a chain the
-shared folder of a desk whose database was versioned, zipped. They are never written again; tests read a copy.
+hold besides, `work_on_with_forecasts` those since format 4, and `work_on_with_weights` those since format 5. A file is
+the `Desk.database` of that day, a chain the shared folder of a desk whose database was versioned, zipped. They are
+never written again; tests read a copy.
 """
 
 import contextlib
@@ -20,15 +21,19 @@ from qcqueue.core.states import State
 from qcqueue.database.base import Database
 from qcqueue.queue.ahead import epochs_seen, jobs_ahead
 from qcqueue.queue.attempts import Progress, fail, finish, record_seconds, resume, stop
+from qcqueue.queue.blobs import title_of
 from qcqueue.queue.claim import begin_session, claim
 from qcqueue.queue.controls import move
 from qcqueue.queue.datasets import list_datasets
+from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.forecasts import ForecastLine, forecast_lines, note_forecasts
 from qcqueue.queue.overview import job_lines
+from qcqueue.queue.pretrained import keep_weights, kept_weights
 from qcqueue.queue.queries import job_detail
 from qcqueue.queue.sessions import session_lines
 from qcqueue.queue.values import Claim, JobDetail
 from qcqueue.queue.values import State as StoredState
+from qcqueue.storage.base import Blob
 from tests.database.golden import GOLDEN, golden_chain, golden_file
 from tests.queue.desk import (
     IMAGES,
@@ -51,10 +56,12 @@ QUEUES = {
     "queue-2.sqlite": "7399aa5bab52da082ff6a9141e9247678069d252068058729ec7ecc329c35ad0",
     "queue-3.sqlite": "9799a53a2dce941af9efab9c887031d381572e14b562f18147b1b38b980e66be",
     "queue-4.sqlite": "5812f67d56412115e7b1f73dc8270c25ef2b63a8527f35117a9d59fa05d72bb1",
+    "queue-5.sqlite": "9886560cd379f2455434a3a3f8d0741443ac723a16813b87513781442f571398",
     "chain-1.zip": "87bd23e241f5d69a8443b1426d1541871115b76acfda879be2a7988c618e4eb0",
 }
-IN_PACKS = ("queue-3.sqlite", "queue-4.sqlite")
-WITH_FORECASTS = ("queue-4.sqlite",)
+IN_PACKS = ("queue-3.sqlite", "queue-4.sqlite", "queue-5.sqlite")
+WITH_FORECASTS = ("queue-4.sqlite", "queue-5.sqlite")
+WITH_WEIGHTS = ("queue-5.sqlite",)
 JOBS = ("done", "running", "failed", "held", "cancelled", "queued")
 
 
@@ -111,6 +118,16 @@ def work_on_with_forecasts(desk: Desk, running: Claim) -> None:
     )
 
 
+def work_on_with_weights(desk: Desk) -> None:
+    """Enqueue nothing new, but with a weights file that has a name, and keep ImageNet weights."""
+    desk.do(enqueue, [spec("queued")], weights={WEIGHTS: "ours.h5"}, who="user")
+    desk.do(keep_weights, IMAGENET_FILE, IMAGENET, instead_of=None)
+
+
+WEIGHTS = Blob(sha256="a1" * 32, size_bytes=1001, place="w1")
+IMAGENET = Blob(sha256="a2" * 32, size_bytes=1002, place="w2")
+IMAGENET_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+
 FORESEEN = [
     ForecastLine(session_id="s4", study=study, made_at_s=33.0, low_s=40.0, likely_s=0.1 + 50.2, high_s=60.0)
     for study in (None, "study")
@@ -159,6 +176,8 @@ def test_a_golden_queue_tells_what_the_same_work_tells_today(name: str, tmp_path
         work_on_in_packs(desk, running)
     if name in WITH_FORECASTS:
         work_on_with_forecasts(desk, running)
+    if name in WITH_WEIGHTS:
+        work_on_with_weights(desk)
     with opened(name, tmp_path / "golden") as golden, golden.read() as tx:
         for job in JOBS:
             assert comparable(job_detail(tx, job), name) == comparable(desk.detail(job), name)
@@ -198,6 +217,13 @@ def test_a_golden_queue_names_every_pack_of_a_state(name: str, tmp_path: Path) -
     newest = held.checkpoints[0]
     assert newest.state.blobs == (state("study/running", 3), pack("model"), pack("optimizer", place="p1"))
     assert newest.best == (pack("model"), pack("better", place="p2"))
+
+
+@pytest.mark.parametrize("name", WITH_WEIGHTS)
+def test_a_golden_queue_knows_its_weights(name: str, tmp_path: Path) -> None:
+    with opened(name, tmp_path / "golden") as golden, golden.read() as tx:
+        assert kept_weights(tx, IMAGENET_FILE) == IMAGENET
+        assert (title_of(tx, WEIGHTS.sha256), title_of(tx, IMAGENET.sha256)) == ("ours.h5", IMAGENET_FILE)
 
 
 @pytest.mark.parametrize("name", QUEUES)
