@@ -12,8 +12,8 @@ from qcqueue.app.workplace import Workplace
 from qcqueue.core.forecast import Forecast, forecast
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.study import Study, parse_study
-from qcqueue.errors import CorruptionError, SpecInvalid, StoreError, UserError
-from qcqueue.queue.enqueue import Enqueued, data_problems, enqueue
+from qcqueue.errors import CorruptionError, SpecInvalid, StoreError, UnknownName, UserError
+from qcqueue.queue.enqueue import Enqueued, check_data, enqueue
 from qcqueue.queue.unfinished import unfinished
 from qcqueue.storage.base import Blob
 
@@ -102,10 +102,20 @@ def read_specs(
 
 
 def _of_the_data(workplace: Workplace, files: Sequence[Path], overrides: Sequence[str]) -> tuple[str, ...]:
-    """Return what else is wrong with the jobs that can be read, so that a person is told all of it at once."""
-    specs = [spec for _, study in _read_studies(files, overrides)[0] for spec in study.jobs]
+    """Return what else is wrong with the jobs that can be read, so that a person is told all of it at once.
+
+    Raises: UnknownName: their dataset is not there, and nothing but weights is wrong with the files: it comes first.
+    """
+    studies, problems = _read_studies(files, overrides)
     with contextlib.suppress(StoreError, CorruptionError), workplace.read() as tx:
-        return data_problems(tx, specs)
+        try:
+            check_data(tx, [spec for _, study in studies for spec in study.jobs])
+        except SpecInvalid as exc:
+            return exc.problems
+        except UnknownName as exc:
+            if not problems:
+                raise
+            return (str(exc),)
     return ()
 
 

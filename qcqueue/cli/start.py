@@ -60,8 +60,8 @@ def enqueue(
     if too_small := shortage(place, needs):
         narrate(too_small)
     if as_json:
-        told = {"new": answer.new, "known": answer.known, "due": answer.due, "keeping": answer.keeping}
-        print_json({"store": place.store.url, **told, "dry_run": dry_run})
+        told = {"new": answer.new, "known": answer.known, "due": answer.due, "dry_run": dry_run}
+        print_json({"store": place.store.url, **told, **({"keeping": answer.keeping} if keep_weights else {})})
         return
     for name in answer.new:
         kept = ", its ImageNet weights kept in the store" if name in answer.keeping else ""

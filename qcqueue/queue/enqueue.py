@@ -49,7 +49,7 @@ def enqueue(
     Raises: UnknownName: no such dataset. SpecInvalid: the data does not fit the spec. NameTaken: a job of that
     name has other settings.
     """
-    _check_data(tx, specs)
+    check_data(tx, specs)
     found = {row.name: parse_json(row.spec) for row in tx.execute(select(jobs.c.name, jobs.c.spec))}
     new: dict[str, JobSpec] = {}
     due: dict[str, JobSpec] = {}
@@ -81,17 +81,6 @@ def enqueue(
         keeping=keeping,
         begins_with_imagenet=any(spec.weights == "imagenet" for spec in specs),
     )
-
-
-def data_problems(tx: Connection, specs: Sequence[JobSpec]) -> tuple[str, ...]:
-    """Return why the datasets of these jobs would refuse them."""
-    try:
-        _check_data(tx, specs)
-    except SpecInvalid as exc:
-        return exc.problems
-    except UnknownName as exc:
-        return (str(exc),)
-    return ()
 
 
 def _insert(tx: Connection, spec: JobSpec, *, who: str, now_s: float) -> None:
@@ -136,7 +125,8 @@ def _keep_weights(tx: Connection, specs: Sequence[JobSpec], *, who: str, now_s: 
     return tuple(asked)
 
 
-def _check_data(tx: Connection, specs: Sequence[JobSpec]) -> None:
+def check_data(tx: Connection, specs: Sequence[JobSpec]) -> None:
+    """Refuse jobs that their datasets do not fit. Raises: UnknownName: no such dataset. SpecInvalid."""
     stored = select(datasets.c.name, datasets.c.summary).join(blobs)
     summaries = {row.name: DatasetSummary.from_json(parse_json(row.summary)) for row in tx.execute(stored)}
     for name in {spec.dataset: None for spec in specs}:

@@ -34,9 +34,9 @@ WAYS_OUT = (
     'weights = "none"'
 )
 
-# A network that lets a byte through now and then is as good as none.
+# A network that lets so little through is as good as none.
 _SLOW_S = 60.0
-_SLOW_BYTES = 64 << 10
+_SLOW_BYTES = 1 << 20
 _PIECE_BYTES = 256 << 10
 _MOST_BYTES = 1 << 30
 _OLD_PART_S = 3600.0

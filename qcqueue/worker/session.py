@@ -314,7 +314,7 @@ class Session:
         self._resumed, self._waiting_for = where_from(restored.chosen), None
         self._tools.narrate(f"{held.job_name}, attempt {held.attempt}: {self._resumed}")
         self._keeps_weights = held.keep_weights and held.spec.weights == "imagenet" and restored.chosen is None
-        return self._go(self._keep_weights if self._estate.is_tidy else self._tidy)
+        return self._go(self._after_tidying() if self._estate.is_tidy else self._tidy)
 
     def _start_trainer(self, spool: Spool) -> None:
         if self._tools.trainer.exit_code() is not None:
@@ -336,13 +336,16 @@ class Session:
             return self._lost(exc)
         except StoreError:  # what is left is left for the next session
             pass
-        return self._go(self._keep_weights)
+        return self._go(self._after_tidying())
+
+    def _after_tidying(self) -> Callable[[], float | None]:
+        return self._keep_weights if self._keeps_weights else self._watch
 
     def _keep_weights(self) -> float | None:
         """Put the ImageNet weights of a job that begins into the store, where that is wanted; its trainer compiles."""
         self._mind_the_limits(self._tools.clock.monotonic_s())
         try:
-            if self._keeps_weights and not self._stop_reason:
+            if not self._stop_reason:
                 self._imagenet.keep(self._working().claim.spec)
         except LeaseLost as exc:
             return self._lost(exc)

@@ -128,8 +128,11 @@ def answer(asked: dict[str, Any], clock: Clock) -> None:
             found = FoundWeights(path=is_here(wanted.file))
     except Exception as exc:  # a session that waits is told, whatever it is
         found = FoundWeights(obstacle=_sentence(exc))
-    with suppress(OSError):  # a session that has gone
+    try:
         write_json(place, found.to_json())
+    except OSError as exc:  # whoever waits for the answer sees the end of this process instead
+        print(f"the answer cannot be written: {exc}", file=sys.stderr, flush=True)
+        os._exit(FAILED)
 
 
 def assignment_of(spool: Spool, order: WorkOrder, clock: Clock) -> Assignment:
