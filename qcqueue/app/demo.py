@@ -78,7 +78,7 @@ def tour(folder: Path, *, narrate: Callable[[str], None], progress: Callable[[in
 
     narrate("2. six models are enqueued")
     specs = {spec.full_name: spec for spec in parse_study(tiny_study(), file="tiny.toml").jobs}
-    queue.transact(lambda tx: enqueue(tx, list(specs.values()), weights=[], who=queue.who, now_s=queue.clock.now_s()))
+    queue.transact(lambda tx: enqueue(tx, list(specs.values()), weights={}, who=queue.who, now_s=queue.clock.now_s()))
 
     narrate("3. sessions work on the queue, and lose their power without warning")
     kills = _work_and_kill(queue, place, narrate)

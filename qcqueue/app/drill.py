@@ -66,7 +66,7 @@ def drill_file(
     for spec in chosen:
         dataset = _bring_dataset(source, spec.dataset, narrate=narrate)
         home = folder / spec.name
-        weights = [blob for blob in stored if blob.sha256 == spec.weights_sha256]
+        weights = {blob: title for blob, title in stored.items() if blob.sha256 == spec.weights_sha256}
         yield drill_job(
             source, spec, dataset, weights, store=store, kills=kills, seed=seed, folder=home, narrate=narrate
         )
@@ -95,7 +95,7 @@ def drill_job(
     source: Workplace,
     spec: JobSpec,
     dataset: DatasetLine,
-    weights: Sequence[Blob] = (),
+    weights: Mapping[Blob, str] = {},
     *,
     store: str | None = None,
     kills: int,

@@ -6,7 +6,7 @@ opens `room_for` gets a place that is gone afterwards, whatever happens in it.
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -64,12 +64,12 @@ def room_for(url: str, *, cache: Path, narrate: Narrate) -> Iterator[Place]:
 
 
 def make_ring(
-    source: Workplace, spec: JobSpec, dataset: DatasetLine, place: Place, weights: Sequence[Blob] = ()
+    source: Workplace, spec: JobSpec, dataset: DatasetLine, place: Place, weights: Mapping[Blob, str] = {}
 ) -> Ring:
     """Put this one job into the empty queue of `place`, with its dataset and weights file from `source`."""
     queue = open_workplace(_settings(place.url, place.cache), persistent=True)
     copy_dataset(source, queue, dataset)
-    copied = [_copy(source, queue, blob) for blob in weights]
+    copied = {_copy(source, queue, blob): title for blob, title in weights.items()}
     now_s = queue.clock.now_s()
     queue.transact(lambda tx: enqueue(tx, [spec], weights=copied, who="drill", now_s=now_s))
     return Ring(place=place, queue=queue, job=spec.full_name)

@@ -1,7 +1,7 @@
 """Putting jobs into the queue: all of a file or nothing, and the same spec twice is the same job."""
 
 import difflib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, insert, select, update
@@ -37,7 +37,7 @@ def enqueue(
     tx: Connection,
     specs: Sequence[JobSpec],
     *,
-    weights: Collection[Blob] | Mapping[Blob, str],
+    weights: Mapping[Blob, str],
     keep_weights: bool = False,
     who: str,
     now_s: float,
@@ -45,7 +45,7 @@ def enqueue(
     """Add every spec that is not in the queue yet, after the last job; or refuse all of them.
 
     weights are the blobs of the weights files the specs name, already stored and verified, with what their owner calls
-    them where that is known. keep_weights: let whoever has the ImageNet weights of these jobs put them into the store.
+    them. keep_weights: let whoever has the ImageNet weights of these jobs put them into the store.
     Raises: UnknownName: no such dataset. SpecInvalid: the data does not fit the spec. NameTaken: a job of that
     name has other settings.
     """
@@ -65,8 +65,7 @@ def enqueue(
             due[spec.full_name] = spec
     if taken:
         raise NameTaken("\n".join(taken), hint="give the changed jobs another study name, or a name = of their own")
-    for blob in weights:
-        title = weights[blob] if isinstance(weights, Mapping) else ""
+    for blob, title in weights.items():
         name_blob(tx, blob, kind="weights", title=title, now_s=now_s)
     for spec in new.values():
         _insert(tx, spec, who=who, now_s=now_s)

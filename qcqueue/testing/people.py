@@ -74,7 +74,7 @@ class People:
     def enqueue(self, plan: JobPlan) -> None:
         self._enqueued += 1
         spec = make_spec(self._enqueued, plan)
-        self._do(lambda tx: enqueue(tx, [spec], weights=[], who=WHO, now_s=self._now_s()))
+        self._do(lambda tx: enqueue(tx, [spec], weights={}, who=WHO, now_s=self._now_s()))
 
     def heal(self) -> None:
         """Put the dataset back if it was damaged, as the message of the failed job says."""

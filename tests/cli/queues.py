@@ -121,7 +121,7 @@ def a_job(name: str, **changes: Any) -> JobSpec:
 
 
 def put(place: Workplace, *specs: JobSpec) -> None:
-    place.transact(lambda tx: enqueue(tx, list(specs), weights=[], who=place.who, now_s=place.clock.now_s()))
+    place.transact(lambda tx: enqueue(tx, list(specs), weights={}, who=place.who, now_s=place.clock.now_s()))
 
 
 def pretend_images(place: Workplace, train_images: int) -> None:
