@@ -6,6 +6,7 @@ session passes over what surely is another machine, and the trainer has the last
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from qcqueue.core.records import Identity
 from qcqueue.core.spec import JobSpec, Lineage
@@ -80,5 +81,6 @@ def _a(processor: str) -> str:
     return f"{'an' if processor[:1] in 'AEINO' else 'a'} {processor}"
 
 
+@lru_cache(maxsize=256)
 def _words(name: str) -> frozenset[str]:
     return frozenset(re.findall(r"[a-z0-9.]+", name.casefold())) - _SAY_NOTHING

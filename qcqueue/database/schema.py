@@ -173,6 +173,9 @@ epochs = Table(
     Index("replaced_epochs", "job_id", "epoch", sqlite_where=text("official = 0")),
 )
 
+# As the index of official rows says it: SQLite does not apply that to "official = 1", as SQLAlchemy writes the column.
+IS_OFFICIAL = text("epochs.official")
+
 # Where a run can be taken up. Several rows may name one state: validation changes the record, not the tensors.
 checkpoints = Table(
     "checkpoints",

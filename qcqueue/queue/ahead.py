@@ -3,6 +3,7 @@
 Apart from `queries`, because it is one look at all jobs; what follows from it is `scheduling`'s to say.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, exists, func, select
@@ -12,8 +13,9 @@ from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.records import Identity
 from qcqueue.core.spec import JobSpec, Trainable
 from qcqueue.core.states import State
-from qcqueue.database.schema import attempts, checkpoints, datasets, epochs, jobs, sessions
+from qcqueue.database.schema import IS_OFFICIAL, attempts, checkpoints, datasets, epochs, jobs, sessions
 from qcqueue.queue.begun import begun_on
+from qcqueue.queue.jobs import spec_of
 
 OPEN = (State.QUEUED, State.RUNNING)
 
@@ -68,16 +70,18 @@ class EpochsSeen:
 
 def jobs_ahead(tx: Connection) -> list[JobAhead]:
     """Return what is queued or running, in the order of the queue."""
+    takers = sorted(tx.execute(_TAKERS).scalars())
     found = [
         JobAhead(
             name=row.name,
-            spec=JobSpec.from_json(parse_json(row.spec)),
+            spec=spec_of(row.spec),
             state=State(row.state),
             epochs_done=row.epochs_done,
             train_images=DatasetSummary.from_json(parse_json(row.summary)).train if row.summary else 0,
             processor=parse_json(row.identity)["processor"] if row.identity else row.processor,
             was_moved=row.moved,
-            sessions_waited=row.sessions_waited,
+            # Since a job was worked on last nobody has taken it, so whoever took one since took another.
+            sessions_waited=len(takers) - bisect_right(takers, row.waits_since),
         )
         for row in tx.execute(_AHEAD)
     ]
@@ -111,7 +115,7 @@ def epochs_seen(tx: Connection) -> list[EpochsSeen]:
 
 # The dataset of a job is pinned by its digest; any name of it tells the same of its images.
 _SUMMARY = select(func.min(datasets.c.summary)).where(datasets.c.sha256 == jobs.c.dataset_sha256).scalar_subquery()
-_DONE = select(func.count()).where(epochs.c.job_id == jobs.c.id, epochs.c.official).correlate(jobs).scalar_subquery()
+_DONE = select(func.count()).where(epochs.c.job_id == jobs.c.id, IS_OFFICIAL).correlate(jobs).scalar_subquery()
 _LAST_AT = (
     select(func.max(attempts.c.started_at_s)).where(attempts.c.job_id == jobs.c.id).correlate(jobs).scalar_subquery()
 )
@@ -128,21 +132,17 @@ _LAST_ON = (
     .scalar_subquery()
 )
 # What computed an epoch need not be the processor of its session: a job may want the CPU of a machine with a GPU.
+# Sought among the official ones, from the last back: there is an index for that, and none for all rows of a job.
 _LAST_AS = (
     select(epochs.c.identity)
-    .where(epochs.c.job_id == jobs.c.id)
-    .order_by(epochs.c.id.desc())
+    .where(epochs.c.job_id == jobs.c.id, IS_OFFICIAL)
+    .order_by(epochs.c.epoch.desc())
     .limit(1)
     .correlate(jobs)
     .scalar_subquery()
 )
-_others = attempts.alias("others")
-_WAITED = (
-    select(func.count(_others.c.session_id.distinct()))
-    .where(_others.c.job_id != jobs.c.id, _others.c.started_at_s > func.coalesce(_LAST_AT, jobs.c.enqueued_at_s))
-    .correlate(jobs)
-    .scalar_subquery()
-)
+# When each session took a job last.
+_TAKERS = select(func.max(attempts.c.started_at_s)).group_by(attempts.c.session_id)
 _AHEAD = (
     select(
         *(jobs.c.name, jobs.c.spec, jobs.c.state, jobs.c.moved),
@@ -150,7 +150,7 @@ _AHEAD = (
         _DONE.label("epochs_done"),
         _LAST_AS.label("identity"),
         _LAST_ON.label("processor"),
-        _WAITED.label("sessions_waited"),
+        func.coalesce(_LAST_AT, jobs.c.enqueued_at_s).label("waits_since"),
     )
     .where(jobs.c.state.in_(OPEN))
     .order_by(jobs.c.position)

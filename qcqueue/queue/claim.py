@@ -7,22 +7,20 @@ number and nothing is lost but time.
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Float, Row, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from qcqueue.core.canonical import canonical_json, parse_json
+from qcqueue.core.canonical import canonical_json
 from qcqueue.core.outcomes import Outcome
-from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import Event, State
-from qcqueue.database.schema import attempts, blobs, checkpoints, epochs, jobs, sessions
+from qcqueue.database.schema import IS_OFFICIAL, attempts, blobs, checkpoints, epochs, jobs, sessions
 from qcqueue.database.sqlite import each
 from qcqueue.queue.begun import begun_on
 from qcqueue.queue.blobs import BLOB, IS_KEPT, blob_of, find_blob, live_packs, title_of
 from qcqueue.queue.checkpoints import resumable
-from qcqueue.queue.jobs import step
+from qcqueue.queue.jobs import spec_of, step
 from qcqueue.queue.story import tell
 from qcqueue.queue.values import Candidate, Claim, LiveAttempt
 
@@ -148,7 +146,7 @@ def _offered(tx: Connection, rows: Iterable[Row[Any]]) -> list[Candidate]:
     found = [
         Candidate(
             name=row.name,
-            spec=_spec(row.spec),
+            spec=spec_of(row.spec),
             epochs_done=row.epochs_done,
             attempts=row.attempts,
             has_begun=row.has_begun,
@@ -174,7 +172,7 @@ _TAKE = insert(attempts)
 _JOB = select(
     *(jobs.c.id, jobs.c.name, jobs.c.state, jobs.c.spec, jobs.c.keep_weights, *BLOB),
     select(func.count())
-    .where(epochs.c.job_id == jobs.c.id, epochs.c.official)
+    .where(epochs.c.job_id == jobs.c.id, IS_OFFICIAL)
     .correlate(jobs)
     .scalar_subquery()
     .label("epochs_done"),
@@ -190,18 +188,12 @@ _NAMED = _JOB.where(jobs.c.name == bindparam("name"))
 _QUEUED = _JOB.where(or_(jobs.c.state == State.QUEUED, jobs.c.name.in_(each("also")))).order_by(jobs.c.position)
 
 
-@lru_cache(maxsize=1024)
-def _spec(text: str) -> JobSpec:
-    """A spec never changes, and every look at the queue reads those of all jobs."""
-    return JobSpec.from_json(parse_json(text))
-
-
 def _job(tx: Connection, name: str) -> Any:
     return tx.execute(_NAMED, {"name": name}).one()
 
 
 def _claim_on(tx: Connection, job: Row[Any], number: int, session_id: str) -> Claim:
-    spec, packs = _spec(job.spec), live_packs(tx)
+    spec, packs = spec_of(job.spec), live_packs(tx)
     return Claim(
         job_name=job.name,
         attempt=number,

@@ -61,6 +61,10 @@ class Processor:
     is_gpu: bool
 
 
+Work = tuple[str, int, int, str]
+"""Model, images an epoch, pixels an image, and what of the model is trained."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """What decides the length of a job's epoch, beside the processor.
@@ -76,7 +80,7 @@ class Task:
     parameters: int | None = None
 
     @property
-    def work(self) -> tuple[str, int, int, str]:
+    def work(self) -> Work:
         """Return what two tasks have in common whose epochs are the same work."""
         return self.model, self.train_samples, self.image_pixels, self.trainable
 
@@ -122,25 +126,47 @@ class Remaining:
     start_s: float
 
 
-def epoch_cost(task: Task, processor: Processor, seen: Iterable[EpochSeen]) -> EpochCost | None:
-    """Return what an epoch takes, from the best there is; None for a model of which nothing at all is known.
+class Measurements:
+    """The epochs that were trained, sorted by job and by work: a queue may have thousands of jobs to be asked about."""
 
-    In this order: the median of this job's epochs on this processor; that of other jobs with the same work; the same
-    two on another processor, scaled as `_ratio` says; and the estimate for the model or its parameters.
-    """
-    epochs = tuple(seen)
-    ours = tuple(epoch for epoch in epochs if epoch.task.job == task.job)
-    alike = tuple(epoch for epoch in epochs if epoch.task.work == task.work)
-    if here := _on(processor, ours):
-        return EpochCost(seconds=_median_s(here), basis=Known.MEASURED, said="measured")
-    if here := _on(processor, alike):
-        said = f"measured in {here[-1].task.job}"
-        return EpochCost(seconds=_median_s(here), basis=Known.MEASURED, said=said)
-    if there := ours or alike:
-        other = _nearest(processor, there)
-        seconds = _median_s(_on(other, there)) * _ratio(other, processor, epochs)
-        return EpochCost(seconds=seconds, basis=Known.SCALED, said=f"measured on {other.name}")
-    return _estimate(task, processor)
+    def __init__(self, seen: Iterable[EpochSeen]) -> None:
+        self._of_jobs = defaultdict[str, list[EpochSeen]](list)
+        self._of_works = defaultdict[Work, list[EpochSeen]](list)
+        self._ratios: dict[tuple[Processor, Processor], float] = {}
+        for epoch in seen:
+            self._of_jobs[epoch.task.job].append(epoch)
+            self._of_works[epoch.task.work].append(epoch)
+
+    def epoch_cost(self, task: Task, processor: Processor) -> EpochCost | None:
+        """Return what an epoch takes, from the best there is; None for a model of which nothing at all is known.
+
+        In this order: the median of this job's epochs on this processor; that of other jobs with the same work; the
+        same two on another processor, scaled as `_ratio` says; and the estimate for the model or its parameters.
+        """
+        ours, alike = self._of_jobs.get(task.job, []), self._of_works.get(task.work, [])
+        if here := _on(processor, ours):
+            return EpochCost(seconds=_median_s(here), basis=Known.MEASURED, said="measured")
+        if here := _on(processor, alike):
+            said = f"measured in {here[-1].task.job}"
+            return EpochCost(seconds=_median_s(here), basis=Known.MEASURED, said=said)
+        if there := ours or alike:
+            other = _nearest(processor, there)
+            seconds = _median_s(_on(other, there)) * self._ratio(other, processor)
+            return EpochCost(seconds=seconds, basis=Known.SCALED, said=f"measured on {other.name}")
+        return _estimate(task, processor)
+
+    def _ratio(self, source: Processor, target: Processor) -> float:
+        """Return how many times as long an epoch takes on target as on source.
+
+        Whatever work this queue has measured on both says it, by the median. If none has, a CPU takes CPU_TIMES_GPU
+        times as long as a GPU, and two GPUs or two CPUs are taken to be as fast as each other: what is known of one is
+        nearer than an estimate that was never measured at all.
+        """
+        if (source, target) not in self._ratios:
+            both = [(_on(source, those), _on(target, those)) for those in self._of_works.values()]
+            ratios = [_median_s(after) / _median_s(before) for before, after in both if before and after]
+            self._ratios[source, target] = median(ratios) if ratios else _slowness(target) / _slowness(source)
+        return self._ratios[source, target]
 
 
 def remaining(task: Task, epochs_left: int, cost: EpochCost, start: Overhead) -> Remaining:
@@ -191,23 +217,6 @@ def _nearest(processor: Processor, epochs: Sequence[EpochSeen]) -> Processor:
     """Return where these were measured last, on a GPU for a GPU and on a CPU for a CPU if on any."""
     kin = [epoch.processor for epoch in epochs if epoch.processor.is_gpu == processor.is_gpu]
     return kin[-1] if kin else epochs[-1].processor
-
-
-def _ratio(source: Processor, target: Processor, epochs: Iterable[EpochSeen]) -> float:
-    """Return how many times as long an epoch takes on target as on source.
-
-    Whatever work this queue has measured on both says it, by the median. If none has, a CPU takes CPU_TIMES_GPU times
-    as long as a GPU, and two GPUs or two CPUs are taken to be as fast as each other: what is known of one is nearer
-    than an estimate that was never measured at all.
-    """
-    works: defaultdict[tuple[str, int, int, str], list[EpochSeen]] = defaultdict(list)
-    for epoch in epochs:
-        works[epoch.task.work].append(epoch)
-    both = [(_on(source, those), _on(target, those)) for those in works.values()]
-    ratios = [_median_s(after) / _median_s(before) for before, after in both if before and after]
-    if ratios:
-        return median(ratios)
-    return _slowness(target) / _slowness(source)
 
 
 def _slowness(processor: Processor) -> float:

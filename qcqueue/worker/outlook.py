@@ -23,10 +23,10 @@ from qcqueue.scheduling.estimates import (
     ESTIMATED_ON,
     EpochCost,
     EpochSeen,
+    Measurements,
     Overhead,
     Processor,
     Task,
-    epoch_cost,
     lag_cost,
     start_cost,
 )
@@ -151,7 +151,7 @@ class Outlook:
 
     def cost(self, job: JobAhead, processor: Processor) -> EpochCost | None:
         """Return what an epoch of a job takes on a processor, None where nothing at all is known of it."""
-        return epoch_cost(_task(job), processor, self._seen)
+        return self._measured.epoch_cost(_task(job), processor)
 
     def job(self, job: JobAhead, processor: Processor) -> Job:
         """Return a job as a policy sees it on a processor."""
@@ -240,6 +240,10 @@ class Outlook:
         if session and cool_off:
             return session.likely_s / max(DAY_S, session.likely_s + cool_off.likely_s)
         return 1.0
+
+    @cached_property
+    def _measured(self) -> Measurements:
+        return Measurements(self._seen)
 
     @cached_property
     def _seen(self) -> tuple[EpochSeen, ...]:

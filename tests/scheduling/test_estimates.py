@@ -16,10 +16,10 @@ from qcqueue.scheduling.estimates import (
     EpochCost,
     EpochSeen,
     Known,
+    Measurements,
     Overhead,
     Processor,
     Task,
-    epoch_cost,
     lag_cost,
     remaining,
     start_cost,
@@ -40,7 +40,7 @@ def epochs(task: Task, processor: Processor, *seconds: float) -> list[EpochSeen]
 
 
 def cost(task: Task, processor: Processor, seen: list[EpochSeen]) -> EpochCost:
-    found = epoch_cost(task, processor, seen)
+    found = Measurements(seen).epoch_cost(task, processor)
     assert found is not None
     return found
 
@@ -129,7 +129,7 @@ def test_another_model_is_estimated_from_its_parameters_within_a_factor_of_two_o
 
 def test_of_a_model_of_which_nothing_is_known_nothing_is_said() -> None:
     own = replace(XCEPTION, model="own")
-    assert epoch_cost(own, T4, []) is None
+    assert Measurements([]).epoch_cost(own, T4) is None
     assert cost(own, T4, epochs(own, L4, 3)).seconds == 3
 
 
