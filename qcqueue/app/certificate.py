@@ -86,7 +86,13 @@ class Certificate:
         return {moment: fell[moment] for moment in MOMENTS if fell[moment]}
 
     def to_json(self) -> dict[str, Any]:
-        said = {"format": FORMAT, **asdict(self), "kills_by_moment": self.kills_by_moment, "equal": self.is_equal}
+        said = {
+            "format": FORMAT,
+            **asdict(self),
+            "identity": self.identity.to_json(),
+            "kills_by_moment": self.kills_by_moment,
+            "equal": self.is_equal,
+        }
         return said | {"certificate_sha256": digest_of(said)}
 
 
@@ -246,9 +252,10 @@ def _figures_in(value: Any) -> Figures:
 
 
 def _identity(value: Any) -> Identity:
-    found = _object(value, *_names(Identity))
+    optional = tuple(field.name for field in fields(Identity) if field.default is None)
+    found = _object(value, *(name for name in _names(Identity) if name not in optional), also=optional)
     checks: dict[str, Check] = {name: _any_text for name in found}
-    checks |= {"threads": _number, "deterministic": _yes_or_no}
+    checks |= {"threads": _number, "deterministic": _yes_or_no, "multiprocessors": _number}
     return Identity(**{name: checks[name](it) for name, it in found.items()})
 
 

@@ -62,6 +62,13 @@ def test_what_is_written_is_read_again(path: Path) -> None:
     assert list(read_certificates(path)) == whole
 
 
+def test_what_is_known_of_a_gpu_is_read_again(path: Path) -> None:
+    known = {"cudnn_loaded": "9.3.0", "compute_capability": "7.5", "multiprocessors": 40, "driver": "550.54.15"}
+    on_gpu = a_certificate(identity=replace(a_certificate().identity, **known))
+    write_certificates(path, [on_gpu])
+    assert read_certificates(path) == (on_gpu,)
+
+
 def test_what_drill_prints_is_read_too(path: Path) -> None:
     path.write_text(json.dumps({"schema_version": 1, **document_of([a_certificate()])}))
     assert read_certificates(path) == (a_certificate(),)

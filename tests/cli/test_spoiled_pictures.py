@@ -102,12 +102,12 @@ def test_a_depth_where_nothing_is_deep_is_refused_and_without_it_the_import_work
 
 def test_every_broken_file_is_a_line_of_its_own(house: House, capfd: pytest.CaptureFixture[str]) -> None:
     broken = {f"good/broken {number:02}.png": b"" for number in range(22)}
-    folder_of(house.folder / "photos", three_classes() | broken | {"fair/words.txt": b"blurred"})
+    folder_of(house.folder / "photos", three_classes() | broken | {"fair/words": b"blurred"})
     before = house.fingerprint()
     out, err = answered(capfd, "data", "add", "photos", "--name", "photos", code=2)
     assert out == ""
     assert err[0] == "qcqueue: 23 of the 38 images in photos cannot be used"
-    assert err[1] == "fair/words.txt in photos is not an image that qcqueue can read"
+    assert err[1] == "fair/words in photos is not an image that qcqueue can read"
     assert err[2] == "good/broken 00.png in photos is empty"
     assert err[-2:] == ["and 3 more", "next: copy them again, save them in a usual way, or remove them"]
     assert len(err) == 23
