@@ -125,7 +125,7 @@ def ppm_picture(image: Image.Image, content: bytes, named: str) -> Picture | Non
     """Return a picture of more than 8 bits, which Pillow has scaled already by the white that the file names."""
     header = _PPM.match(content)
     if header is not None:
-        _check_netpbm(header, content, named)
+        _check_netpbm(header, content, named, values=image.width * image.height * len(image.getbands()))
     if image.mode == "I" and (
         header is None or int(header[5]) <= 0xFF
     ):  # Pillow found the numbers where they are not looked for here
@@ -147,15 +147,14 @@ def ppm_picture(image: Image.Image, content: bytes, named: str) -> Picture | Non
     return Picture(named=named, shown=shown, deep=deep(values, full=white, mode=mode))
 
 
-def _check_netpbm(header: re.Match[bytes], content: bytes, named: str) -> None:
+def _check_netpbm(header: re.Match[bytes], content: bytes, named: str, *, values: int) -> None:
     """Refuse numbers above the white that the file names. Pillow cuts them off, but refuses those written in digits."""
     white = int(header[5])
     if header[1] not in (b"5", b"6"):
         return
     size, kind = (1, "u1") if white <= 0xFF else (2, ">u2")
-    count = min(int(header[3]) * int(header[4].split()[-1]) * (3 if header[1] == b"6" else 1), PIXELS_MAX * 3)
     room = (len(content) - header.end()) // size
-    highest = int(np.frombuffer(content, kind, min(count, room), header.end()).max(initial=0))
+    highest = int(np.frombuffer(content, kind, min(values, room), header.end()).max(initial=0))
     if highest > white:
         raise DatasetInvalid(
             f"{named} has the value {highest}, above {white}, which it names as white",

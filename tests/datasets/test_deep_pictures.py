@@ -281,6 +281,8 @@ def test_a_netpbm_picture_with_values_above_the_white_it_names_is_refused(magic:
     if magic in (b"P5", b"P6"):
         assert str(caught.value) == f"a.png has the value {white + 1}, above {white}, which it names as white"
     assert caught.value.hint
+    commented = netpbm(magic, ramp(white, bands=bands), white).replace(b"\n8\n", b"\n8 # 9 high\n")
+    assert decoded(commented).max() == 255
 
 
 def test_a_stack_of_slices_in_one_tiff_is_more_than_one_picture() -> None:
