@@ -10,6 +10,7 @@ import warnings
 
 from PIL import Image, UnidentifiedImageError
 
+from qcqueue.datasets.deep import Deep
 from qcqueue.datasets.dicom import is_dicom, read_dicom
 from qcqueue.datasets.format import Bytes
 from qcqueue.datasets.limits import reason
@@ -24,7 +25,7 @@ from qcqueue.datasets.stored import (
     ppm_picture,
     tiff_picture,
 )
-from qcqueue.datasets.tiff import Directory, read_directory
+from qcqueue.datasets.tiff import Directory, is_tiff, read_directory
 from qcqueue.errors import DatasetInvalid
 
 CONVERT = "convert it to PNG or remove it"
@@ -58,13 +59,13 @@ def read_picture(content: bytes, *, named: str) -> Picture:
         except Exception as exc:
             without = bare(content)
             if without is None:
-                raise _refused(exc, named, directory) from exc
+                raise _refused(exc, content, named, directory) from exc
         try:
             return _picture(without.content, named, exif=without.exif)
         except DatasetInvalid:
             raise
         except Exception as exc:
-            raise _refused(exc, named, None) from exc
+            raise _refused(exc, content, named, None) from exc
 
 
 def _picture(content: bytes, named: str, *, exif: bytes = b"") -> Picture:
@@ -74,12 +75,23 @@ def _picture(content: bytes, named: str, *, exif: bytes = b"") -> Picture:
         image.load()
         turn = _orientation(image, exif)
         if image.format == "PNG" and (found := png_values(image, content)):
-            return Picture(named=named, shown=None if found.mode == "L" else rgb(image), deep=found, orientation=turn)
+            return Picture(named=named, shown=_shown(image, found), deep=found, orientation=turn)
         if image.format == "PPM" and (picture := ppm_picture(image, content, named)):
             return picture
         if image.mode == "F":
             raise DatasetInvalid(f"{named} has floating-point pixels", hint=WHOLE_NUMBERS)
         return Picture(named=named, shown=rgb(image), orientation=turn)
+
+
+def _shown(image: Image.Image, found: Deep) -> Image.Image | None:
+    """Return what Pillow shows of a PNG of 16 bits; None for grey, which is scaled here.
+
+    It looks for a colour that is not to be seen by one byte of two, which is wrong where the bytes differ.
+    """
+    if image.mode.startswith("I"):
+        return None
+    unseen = image.info.get("transparency", ())
+    return rgb(image) if all(value >> 8 == value & 0xFF for value in unseen) else rgb(found.upper_bits())
 
 
 def _orientation(image: Image.Image, exif: bytes) -> int:
@@ -91,7 +103,9 @@ def _orientation(image: Image.Image, exif: bytes) -> int:
     return turn if turn in TURNS else orientation(exif or image.info.get("exif") or b"")
 
 
-def _refused(exc: Exception, named: str, directory: Directory | None) -> DatasetInvalid:
+def _refused(exc: Exception, content: bytes, named: str, directory: Directory | None) -> DatasetInvalid:
+    if isinstance(exc, UnidentifiedImageError) and not directory and is_tiff(content):
+        exc = ValueError("what it says of its pixels is not there")
     if isinstance(exc, UnidentifiedImageError):
         if directory and (bits := directory.bits) and max(bits) > 0:
             bands = f"{len(bits)} bands of " if len(bits) > 1 else ""

@@ -19,7 +19,43 @@ Values = npt.NDArray[np.unsignedinteger[Any]]
 FULL = 0xFFFF
 USUAL_BITS = (8, 10, 12, 14, 16)
 DEEPEST_BITS = 32
+OUTLIERS_ONE_IN = 1000
 WITH_ALPHA = ("LA", "La", "RGBA", "RGBa")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """What a picture uses of its range. highest, full: as in `Deep`.
+
+    bulk: the highest value; where all but 1 in `OUTLIERS_ONE_IN` values are under a quarter of the range, the highest
+    of those. lowest: where white is 0 and as many are in the last quarter, the lowest of those; otherwise 0.
+    """
+
+    highest: int
+    full: int
+    bulk: int
+    lowest: int = 0
+
+    @property
+    def share(self) -> float:
+        """Of the range, 0 to 1."""
+        return (self.full - self.lowest if self.is_black else self.bulk) / self.full
+
+    @property
+    def is_dim(self) -> bool:
+        """Whether less than a quarter of the range is used, as by 12 bits in 16, so that little would be seen."""
+        return is_dim(self.bulk, self.full) or self.is_black
+
+    @property
+    def is_black(self) -> bool:
+        """Whether white is 0 and the values lie so high that all would come out nearly black."""
+        return is_dim(self.full - self.lowest, self.full)
+
+    def words(self) -> str:
+        if self.is_black:
+            return f"values from {self.lowest} of {self.full}, where 0 is white"
+        spared = "" if self.bulk == self.highest else " but for single pixels"
+        return f"values up to {self.bulk} of {self.full}{spared}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +72,18 @@ class Deep:
     mode: str = "L"
     is_white_zero: bool = False
 
-    @property
-    def is_dim(self) -> bool:
-        """Whether the picture uses less than a quarter of its range, as 12 bits in 16 do."""
-        return is_dim(self.highest, self.full)
+    def used(self) -> "Used":
+        """Return what the picture uses of its range, leaving out single pixels as a broken sensor has them."""
+        stored, spared = self._colours, self._colours.size // OUTLIERS_ONE_IN
+        bulk, lowest = self.highest, 0
+        low = stored[stored < -(-self.full // 4)]
+        if low.size and stored.size - low.size <= spared:
+            bulk = int(low.max())
+        elif self.is_white_zero:
+            high = stored[stored > self.full - -(-self.full // 4)]
+            if high.size and stored.size - high.size <= spared:
+                lowest = min(int(high.min()), self.full)
+        return Used(highest=self.highest, full=self.full, bulk=bulk, lowest=lowest)
 
     def image(self, white: int) -> Image.Image:
         """Return the picture in 8 bits a sample, where the value `white` becomes 255. No value may be above it."""

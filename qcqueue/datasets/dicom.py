@@ -166,7 +166,7 @@ def _picture(dataset: "Dataset", pixels: npt.NDArray[Any], named: str) -> Pictur
     stored = (pixels.astype(np.int32) & white_of(bits)).astype(np.uint16)  # overlays may stand in the bits above
     slope = _number(dataset, "RescaleSlope", 1.0)
     is_inverted = str(dataset.PhotometricInterpretation) == "MONOCHROME1"
-    if "WindowCenter" not in dataset or "WindowWidth" not in dataset:
+    if _is_empty(dataset, "WindowCenter") or _is_empty(dataset, "WindowWidth"):
         _check_windowless(dataset, is_signed, named)
         found = deep(stored, full=white_of(bits), is_white_zero=is_inverted != (slope < 0))
         if bits > 8:
@@ -206,6 +206,12 @@ def _through_window(values: npt.NDArray[np.float64], dataset: "Dataset", named: 
     if function == "SIGMOID":
         return 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -700, 700)))
     raise DatasetInvalid(f"{named} has a window of the kind {shown(function)}", hint=SAVE_AS_PNG)
+
+
+def _is_empty(dataset: "Dataset", keyword: str) -> bool:
+    """Whether an element is not there, or has no value, which DICOM allows and means the same."""
+    found = dataset.get(keyword)
+    return found is None or (not isinstance(found, (int, float)) and len(found) == 0)
 
 
 def _number(dataset: "Dataset", keyword: str, default: float) -> float:

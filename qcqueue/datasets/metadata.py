@@ -2,9 +2,10 @@
 
 Knows how PNG, JPEG, WebP and GIF are put together and nothing of what is in the parts; TIFF is `tiff`'s. A part is
 left out only by its own name and length, so what is cut or broken among the pixels is as cut and broken afterwards.
-Nothing is unpacked here, so a text that is a bomb stays packed.
+Nothing is unpacked here but a camera's note, and no more of it than a note has: a text that is a bomb stays packed.
 """
 
+import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -29,6 +30,10 @@ WEBP_METADATA_FLAGS = 0x20 | 0x08 | 0x04
 GIF_DROPPED = {0x01, 0xFE, 0xFF}
 GIF_CONTROL, GIF_CONTROL_BYTES = 0xF9, 4
 EXIF_PREFIX = b"Exif\0\0"
+PNG_RAW_NOTE = re.compile(rb"Raw profile type exif\0")
+"""How ImageMagick keeps a camera's note in a text: a name, a length, and the note in hexadecimal digits."""
+
+RAW_NOTE_BYTES_MAX = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +67,7 @@ def orientation(exif: bytes) -> int:
 
 
 def _png(content: bytes) -> Bare:
-    kept, exif, at = [PNG], b"", len(PNG)
+    kept, exif, raw, at = [PNG], b"", b"", len(PNG)
     lengths = PNG_KEPT | {b"tRNS": PNG_TRANSPARENCY.get(content[25] if len(content) > 25 else 0, ())}
     while at + 12 <= len(content):
         length, kind = struct.unpack_from(">I4s", content, at)
@@ -77,8 +82,20 @@ def _png(content: bytes) -> Bare:
                 kept.append(content[at:end])
             elif kind == b"eXIf":
                 exif = content[at + 8 : end - 4]
+            elif kind in (b"zTXt", b"tEXt") and (name := PNG_RAW_NOTE.match(content, at + 8, end - 4)):
+                raw = raw or _raw_note(content[name.end() : end - 4], is_packed=kind == b"zTXt")
         at = end
-    return Bare(content=b"".join([*kept, content[at:]]), exif=exif)
+    return Bare(content=b"".join([*kept, content[at:]]), exif=exif or raw)
+
+
+def _raw_note(text: bytes, *, is_packed: bool) -> bytes:
+    """Return the camera's note in a text, as far as it can be read."""
+    try:
+        if is_packed:
+            text = zlib.decompressobj().decompress(text[1:], RAW_NOTE_BYTES_MAX)
+        return bytes.fromhex(b"".join(text[:RAW_NOTE_BYTES_MAX].split()[2:]).decode("ascii"))
+    except (zlib.error, ValueError):
+        return b""
 
 
 def _jpeg(content: bytes) -> Bare:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from qcqueue.datasets.deep import Deep, bits_for, white_of
+from qcqueue.datasets.deep import FULL, Deep, bits_for, white_of
 from qcqueue.datasets.format import Bytes
 from qcqueue.errors import DatasetInvalid
 
@@ -43,7 +43,9 @@ class Picture:
 def pixels_of(picture: Picture, *, image_size: tuple[int, int], white: int | None = None) -> Bytes:
     """Return uint8 [height, width, 3]; white as in `decode`. Raises: DatasetInvalid: a value is above it."""
     found = picture.deep
-    if found is None or (white is None and picture.shown is not None):
+    # The whole range said in words is the whole range: pictures of before `--depth` are made again by saying it.
+    is_whole = white is None or (found is not None and white == found.full == FULL)
+    if found is None or (is_whole and picture.shown is not None):
         assert picture.shown is not None
         image = picture.shown
     else:
@@ -77,10 +79,11 @@ def check_white_is_known(picture: Picture, white: int | None) -> None:
     hint = f"give its depth: depth={bits_for(found.highest)}"
     if problem := above(picture, white):
         raise DatasetInvalid(problem.partition(";")[0], hint=hint)
-    if white is None and found.is_dim:
+    if white is None and (used := found.used()).is_dim:
+        is_simple = used.bulk == used.highest and not used.is_black
+        what = f"its highest value is {used.highest} of {used.full}" if is_simple else f"has {used.words()}"
         raise DatasetInvalid(
-            f"{picture.named} has more than 8 bits and its highest value is {found.highest} of {found.full}, and its "
-            "dataset does not say which value is white",
+            f"{picture.named} has more than 8 bits and {what}, and its dataset does not say which value is white",
             hint=hint,
         )
 

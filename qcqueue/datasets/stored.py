@@ -2,7 +2,8 @@
 
 Pillow keeps 16 bits of grey only. Of colours it keeps the upper byte and says nothing, so it is asked twice here, for
 the upper and for the lower byte; of a TIFF whose bands it does not put together it is asked for each band as for grey.
-What it cannot be asked for is refused in words. Numbers are as they are stored: never below zero, white not inverted.
+What it cannot be asked for is refused in words, signed numbers too, because nobody says which of them is black. Numbers
+are as they are stored, and white is not inverted.
 """
 
 import io
@@ -19,7 +20,16 @@ from qcqueue.datasets.deep import FULL, Deep, Values, deep, eight_bits, white_of
 from qcqueue.datasets.format import Bytes
 from qcqueue.datasets.limits import PIXELS_MAX
 from qcqueue.datasets.picture import Picture, rgb
-from qcqueue.datasets.tiff import Directory, Kind, Tag, bands_apart, bands_side_by_side, check_whole, plain
+from qcqueue.datasets.tiff import (
+    Directory,
+    Kind,
+    Tag,
+    bands_apart,
+    bands_side_by_side,
+    check_directory,
+    check_whole,
+    plain,
+)
 from qcqueue.errors import DatasetInvalid
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
@@ -51,17 +61,31 @@ def check_single(is_animated: bool, named: str) -> None:
 
 
 def png_values(image: Image.Image, content: bytes) -> Deep | None:
-    """Return what a PNG of 16 bits stores; None for one of fewer."""
+    """Return what a PNG of 16 bits stores, a colour that stands for nothing as transparency; None for fewer bits."""
     header = content.index(b"IHDR") + 4
     bits, colours = content[header + 8], content[header + 9]
     if bits != 16:
         return None
+    unseen = image.info.get("transparency")
     if colours == PNG_GREY:
-        return deep(np.asarray(image).astype(np.uint16))
+        return _seen(np.asarray(image).astype(np.uint16)[..., None], unseen)
     if colours == PNG_GREY_ALPHA:  # four bytes a pixel, which Pillow hands over as they are when it is told of RGBA
         parts = _read_as(content, lambda raw: "RGBA")
         return deep(_joined(parts[..., 0::2], parts[..., 1::2]), mode="LA")
-    return deep(_sixteen_bits(content), mode=image.mode)
+    values = _sixteen_bits(content)
+    return _seen(values, unseen) if values.shape[-1] == 3 else deep(values, mode=image.mode)
+
+
+def _seen(values: Values, unseen: Any) -> Deep:
+    """Return grey or RGB [height, width, band], with transparency where it is the colour that is not to be seen."""
+    bands = values.shape[-1]
+    if unseen is None:
+        return deep(values, mode="RGB") if bands == 3 else deep(values[..., 0])
+    is_unseen = (values == np.asarray(unseen, np.uint16)).all(axis=-1, keepdims=True)
+    alpha = np.where(is_unseen, 0, FULL).astype(np.uint16)
+    # What is not seen has no say in which value is the highest.
+    colours = np.where(is_unseen, 0, values).astype(np.uint16)
+    return deep(np.concatenate([colours, alpha], axis=-1), mode="RGBA" if bands == 3 else "LA")
 
 
 def _sixteen_bits(content: bytes) -> Values:
@@ -100,6 +124,8 @@ def _lower_byte(raw: str) -> str:
 def ppm_picture(image: Image.Image, content: bytes, named: str) -> Picture | None:
     """Return a picture of more than 8 bits, which Pillow has scaled already by the white that the file names."""
     header = _PPM.match(content)
+    if header is not None:
+        _check_netpbm(header, content, named, values=image.width * image.height * len(image.getbands()))
     if image.mode == "I" and (
         header is None or int(header[5]) <= 0xFF
     ):  # Pillow found the numbers where they are not looked for here
@@ -121,14 +147,34 @@ def ppm_picture(image: Image.Image, content: bytes, named: str) -> Picture | Non
     return Picture(named=named, shown=shown, deep=deep(values, full=white, mode=mode))
 
 
+def _check_netpbm(header: re.Match[bytes], content: bytes, named: str, *, values: int) -> None:
+    """Refuse numbers above the white that the file names. Pillow cuts them off, but refuses those written in digits."""
+    white = int(header[5])
+    if header[1] not in (b"5", b"6"):
+        return
+    size, kind = (1, "u1") if white <= 0xFF else (2, ">u2")
+    room = (len(content) - header.end()) // size
+    highest = int(np.frombuffer(content, kind, min(values, room), header.end()).max(initial=0))
+    if highest > white:
+        raise DatasetInvalid(
+            f"{named} has the value {highest}, above {white}, which it names as white",
+            hint="save it again as PNG, or name its highest value in its first lines",
+        )
+
+
 def tiff_picture(directory: Directory, named: str) -> Picture:
     """Return what the first directory of a TIFF shows. Raises: DatasetInvalid, and whatever Pillow does."""
     bits = directory.bits
-    if directory.kind in (Kind.FLOAT, Kind.COMPLEX):
-        raise DatasetInvalid(f"{named} has {directory.kind} pixels", hint=WHOLE_NUMBERS)
-    if directory.kind is None or (directory.kind is Kind.SIGNED and len(bits) > 1):
-        what = "signed pixels" if directory.kind else "samples of a kind that is not known"
+    check_directory(directory)
+    if directory.is_preview:
+        raise DatasetInvalid(
+            f"{named} holds a preview and its picture elsewhere, as raw camera files do",
+            hint="develop it to PNG or JPEG",
+        )
+    if directory.kind is not Kind.UNSIGNED:
+        what = f"{directory.kind} pixels" if directory.kind else "samples of a kind that is not known"
         raise DatasetInvalid(f"{named} has {what}", hint=WHOLE_NUMBERS)
+    check_single(directory.number(Tag.IMAGE_DEPTH, 1) > 1, named)
     if max(bits) > 32 or (max(bits) > 16 and len(bits) > 1):
         raise DatasetInvalid(f"{named} has {max(bits)} bits a sample", hint=FEWER_BITS)
     check_whole(directory)
@@ -146,22 +192,16 @@ def tiff_picture(directory: Directory, named: str) -> Picture:
                 named=named, shown=rgb(image), deep=deep(values[..., : len(about["mode"])], **about), orientation=turn
             )
         if max(bits) > 8:
-            return Picture(named=named, deep=_tiff_grey(image, directory, is_native, named), orientation=turn)
-        if directory.kind is Kind.SIGNED and np.asarray(image).max(initial=0) > 127:
-            raise _below_zero(named, int(np.asarray(image).view(np.int8).min()))
+            return Picture(named=named, deep=_tiff_grey(image, directory, is_native), orientation=turn)
         return Picture(named=named, shown=rgb(image), orientation=turn)
 
 
-def _tiff_grey(image: Image.Image, directory: Directory, is_native: bool, named: str) -> Deep:
+def _tiff_grey(image: Image.Image, directory: Directory, is_native: bool) -> Deep:
     """Return one band of 12, 16 or 32 bits. is_native: the order of the bytes is this machine's by now."""
     (bits,) = directory.bits
     values = np.ascontiguousarray(np.asarray(image)).astype(np.uint16 if bits <= 16 else np.int32)
     if bits > 16 and is_native and directory.order == ">" and sys.byteorder == "little":
         values = values.byteswap()  # Pillow takes it for what the file says, but libtiff has turned it round
-    if directory.kind is Kind.SIGNED:
-        lowest = int(values.view(np.int16 if bits <= 16 else np.int32).min())
-        if lowest < 0:
-            raise _below_zero(named, lowest)
     unsigned: Values = values.view(np.uint16 if bits <= 16 else np.uint32)
     return deep(unsigned, full=min(FULL, white_of(bits)), is_white_zero=directory.is_white_zero)
 
@@ -214,10 +254,6 @@ def _colours(directory: Directory, named: str) -> dict[str, Any]:
         )
     mode = about + alpha if (about, count) in (("L", 2), ("RGB", 4)) else about
     return {"mode": mode, "is_white_zero": photometric == 0}
-
-
-def _below_zero(named: str, lowest: int) -> DatasetInvalid:
-    return DatasetInvalid(f"{named} has signed pixels, the lowest is {lowest}", hint=WHOLE_NUMBERS)
 
 
 def _too_large(named: str) -> DatasetInvalid:

@@ -16,6 +16,7 @@ SHORT, LONG, LONG8 = 3, 4, 16
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 WHOLE_NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 XMP = 700
+SUB_DIRECTORIES_MAX = 64
 NUMBERS_MAX = 2_000_000
 """Of one tag: there is none with more than one number for each row of pixels."""
 
@@ -24,6 +25,8 @@ UNCOMPRESSED, OLD_JPEG, YCBCR = 1, 6, 6
 
 
 class Tag(IntEnum):
+    NEW_SUBFILE_KIND = 254
+    SUBFILE_KIND = 255
     WIDTH = 256
     HEIGHT = 257
     BITS = 258
@@ -36,12 +39,14 @@ class Tag(IntEnum):
     STRIP_SIZES = 279
     PLANAR = 284
     PREDICTOR = 317
+    SUB_DIRECTORIES = 330
     TILE_WIDTH = 322
     TILE_HEIGHT = 323
     TILE_OFFSETS = 324
     TILE_SIZES = 325
     EXTRA_SAMPLES = 338
     SAMPLE_FORMAT = 339
+    IMAGE_DEPTH = 32997
 
 
 PIXEL_TAGS = {
@@ -79,13 +84,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directory:
-    """order: "<" or ">". is_big: with offsets of 8 bytes. following: where the next directory stands, 0 for none."""
+    """order: "<" or ">". is_big: with offsets of 8 bytes. following: where the next directory stands, 0 for none.
+
+    is_cut: the file ends before its last entry.
+    """
 
     content: bytes
     order: str
     is_big: bool
     entries: Mapping[int, Entry]
     following: int
+    is_cut: bool = False
 
     @property
     def bits(self) -> tuple[int, ...]:
@@ -108,6 +117,26 @@ class Directory:
     def is_planar(self) -> bool:
         """Whether each band is stored for itself."""
         return len(self.bits) > 1 and self.number(Tag.PLANAR, 1) == 2
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether it shows in small what another directory of the file shows whole, as in raw files of cameras."""
+        is_reduced = self.number(Tag.NEW_SUBFILE_KIND, 0) & 1 or self.number(Tag.SUBFILE_KIND, 1) == 2
+        if is_reduced and (self.following or Tag.SUB_DIRECTORIES in self.entries):
+            return True
+        return any(other > self._area for other in self._areas_below())
+
+    @property
+    def _area(self) -> int:
+        return self.number(Tag.WIDTH, 0) * self.number(Tag.HEIGHT, 0)
+
+    def _areas_below(self) -> Iterator[int]:
+        for start in self.numbers(Tag.SUB_DIRECTORIES)[:SUB_DIRECTORIES_MAX]:
+            entries = dict(_entries(self.content, start, self.order, self.is_big))
+            below = Directory(
+                content=self.content, order=self.order, is_big=self.is_big, entries=entries, following=0, is_cut=False
+            )
+            yield below._area
 
     @property
     def orientation(self) -> int:
@@ -157,8 +186,25 @@ def read_directory(content: bytes) -> Directory | None:
     # One that is not there is damage beside the picture, not a second picture.
     is_there = following and any(_entries(content, following, order, is_big))
     return Directory(
-        content=content, order=order, is_big=is_big, entries=entries, following=following if is_there else 0
+        content=content,
+        order=order,
+        is_big=is_big,
+        entries=entries,
+        following=following if is_there else 0,
+        is_cut=after > len(content),
     )
+
+
+def is_tiff(content: bytes) -> bool:
+    return content[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def check_directory(directory: Directory) -> None:
+    """Refuse a file that ends before it has said what its samples are. Raises: ValueError."""
+    if directory.is_cut or any(
+        tag in directory.entries and not directory.numbers(tag) for tag in (Tag.BITS, Tag.SAMPLE_FORMAT)
+    ):
+        raise ValueError("what it says of its pixels is cut short")
 
 
 def check_whole(directory: Directory) -> None:
@@ -206,10 +252,7 @@ def plain(directory: Directory) -> bytes:
     changes: dict[int, tuple[int, ...] | None] = {}
     if max(directory.bits) > 8 and len(directory.bits) <= 2 and directory.is_white_zero:
         changes[Tag.PHOTOMETRIC] = (1,)
-    if directory.kind is Kind.UNSIGNED or directory.bits == (16,):
-        changes[Tag.SAMPLE_FORMAT] = None
-    if directory.bits == (SIGNED_RAW_BITS,) and directory.kind in (Kind.UNSIGNED, Kind.SIGNED):
-        changes[Tag.SAMPLE_FORMAT] = (2,)
+    changes[Tag.SAMPLE_FORMAT] = (2,) if directory.bits == (SIGNED_RAW_BITS,) else None
     return _rewritten(directory, changes)
 
 

@@ -111,6 +111,20 @@ def test_a_png_with_a_broken_chunk_is_that_of_the_clean_file(name: str) -> None:
             decoded(broken[: broken.index(b"IDAT") + 40])
 
 
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_a_note_that_a_png_keeps_as_text_turns_it_though_another_text_is_too_large(is_packed: bool) -> None:
+    png, body = encoded(picture()), b"Exif\0\0" + exif(TURNED)
+    digits = b"\nexif\n%8d\n%s\n" % (len(body), body.hex("\n", 36).encode())
+    name = b"Raw profile type exif\0"
+    note = chunk(b"zTXt", name + b"\0" + zlib.compress(digits)) if is_packed else chunk(b"tEXt", name + digits)
+    broken = BROKEN_CHUNKS["a text that unpacks to megabytes"]
+    for parts in (note + broken, broken + note):
+        assert np.array_equal(decoded(png[:33] + parts + png[33:]), upright(True, png))
+    for wrong in (name + b"\0" + BOMB, name + b"\0junk", name, name + b"\0" + zlib.compress(b"\nexif\n 3\nxyz")):
+        parts = chunk(b"zTXt", wrong) + broken
+        assert np.array_equal(decoded(png[:33] + parts + png[33:]), decoded(png))
+
+
 @pytest.mark.parametrize(
     "segment",
     [

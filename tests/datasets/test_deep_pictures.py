@@ -1,8 +1,10 @@
 """Pictures of more than 8 bits: every kind of file gives its whole values, and white is where it is said to be."""
 
+import struct
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -12,7 +14,7 @@ from qcqueue.datasets.deep import Deep, bits_for
 from qcqueue.datasets.format import Bytes
 from qcqueue.datasets.picture import check_white_is_known
 from qcqueue.errors import DatasetInvalid
-from tests.datasets.pictures import Values, encoded, png16, ramp, ramp_in_8_bits, tiff
+from tests.datasets.pictures import Values, chunk, encoded, png16, ramp, ramp_in_8_bits, tiff
 
 SIDE = 8
 
@@ -33,6 +35,11 @@ def noise(highest: int, *, bands: int = 1) -> Values:
     values = (drawn.reshape(SIDE, SIDE, bands) % (highest + 1)).astype(np.uint16)
     values[0, 0] = highest
     return values if bands > 1 else values[..., 0]
+
+
+def whole(colours: Values, bits: int) -> npt.NDArray[Any]:
+    """Return what colours of so many bits come out as in 8: of 16 the upper byte, as without a word."""
+    return colours >> 8 if bits == 16 else np.rint(colours * 255.0 / ((1 << bits) - 1))
 
 
 def grey_tiff(values: Values, bits: int, *, order: str = "<", **about: Any) -> bytes:
@@ -76,7 +83,7 @@ def test_colours_of_16_bits_are_read_whole_from_a_png(bands: int, bits: int) -> 
     content = png16(values)
     assert stored(content).highest == white
     assert np.array_equal(stored(content).values, values)
-    assert np.array_equal(decoded(content, white), np.rint(np.broadcast_to(colours, (8, 8, 3)) * 255.0 / white))
+    assert np.array_equal(decoded(content, white), whole(np.broadcast_to(colours, (8, 8, 3)), bits))
 
 
 @pytest.mark.parametrize("bits", [12, 16])
@@ -97,7 +104,7 @@ def test_colours_of_16_bits_are_read_whole_from_a_tiff(
         more |= {284: [2], 273: [8 + band * plane for band in range(bands)], 279: [plane] * bands}
     content = tiff(pixels, (SIDE, SIDE), bits=[16] * bands, photometric=2 if bands > 2 else 1, order=order, more=more)
     colours = values if extra is None else values[..., :-1]
-    assert np.array_equal(decoded(content, white), np.rint(np.broadcast_to(colours, (8, 8, 3)) * 255.0 / white))
+    assert np.array_equal(decoded(content, white), whole(np.broadcast_to(colours, (8, 8, 3)), bits))
 
 
 def test_colours_of_16_bits_keep_their_upper_byte_where_no_white_is_said() -> None:
@@ -168,7 +175,7 @@ def test_where_white_is_zero_it_comes_out_white(order: str, bits: int) -> None:
 def test_where_white_is_zero_the_white_that_is_asked_for_is_the_black(order: str) -> None:
     content = grey_tiff(ramp(4095), 16, order=order, photometric=0)
     assert np.array_equal(decoded(content, 4095)[..., 0], 255 - ramp_in_8_bits(4095, 4095))
-    assert stored(content).is_dim
+    assert stored(content).used().is_dim
 
 
 @pytest.mark.parametrize("kind", ["tiff_lzw", "tiff_adobe_deflate", "packbits"])
@@ -211,7 +218,7 @@ def test_a_tiff_whose_pixels_are_cut_is_not_filled_up_with_what_is_written_behin
     )
     content = b"II*\0\x08\0\0\0" + moved + whole[at : at + size]
     assert decoded(content).shape == (SIDE, SIDE, 3)
-    with pytest.raises(DatasetInvalid, match="damaged or cut short: its pixels are cut short"):
+    with pytest.raises(DatasetInvalid, match=r"damaged or cut short: .* cut short$"):
         decoded(content[:-cut])
 
 
@@ -239,3 +246,111 @@ def test_a_picture_alone_is_not_guessed_at() -> None:
     check_white_is_known(dim, 4095)
     check_white_is_known(bright, None)
     check_white_is_known(read_picture(encoded(Image.new("L", (9, 9))), named="a.png"), 4095)
+
+
+@pytest.mark.parametrize("white", [None, 4095, 65535])
+@pytest.mark.parametrize("bands", [1, 3])
+@pytest.mark.parametrize("unseen", [0, 0x0101, 4000, 300])
+def test_a_colour_of_a_png_that_is_not_to_be_seen_is_white_as_in_8_bits(
+    bands: int, unseen: int, white: int | None
+) -> None:
+    values = np.full((SIDE, SIDE, bands), 2000, np.uint16)
+    values[:4] = unseen
+    content = png16(values if bands > 1 else values[..., 0])
+    found = decoded(content[:33] + chunk(b"tRNS", struct.pack(f">{bands}H", *[unseen] * bands)) + content[33:], white)
+    plain = decoded(content, white)
+    assert (found[:4] == 255).all()
+    assert np.array_equal(found[4:], plain[4:])
+
+
+def test_what_is_not_seen_has_no_say_in_which_value_is_the_highest() -> None:
+    values = ramp(4095)
+    values[0] = 0xFFFF
+    content = png16(values)
+    seen = content[:33] + chunk(b"tRNS", b"\xff\xff") + content[33:]
+    assert (stored(content).highest, stored(seen).highest) == (0xFFFF, 4095)
+
+
+@pytest.mark.parametrize("magic", [b"P2", b"P5", b"P3", b"P6"])
+@pytest.mark.parametrize("white", [100, 1000, 4000])
+def test_a_netpbm_picture_with_values_above_the_white_it_names_is_refused(magic: bytes, white: int) -> None:
+    bands = 3 if magic in (b"P3", b"P6") else 1
+    content = netpbm(magic, ramp(white + 1, bands=bands), white)
+    with pytest.raises(DatasetInvalid) as caught:
+        decoded(content)
+    if magic in (b"P5", b"P6"):
+        assert str(caught.value) == f"a.png has the value {white + 1}, above {white}, which it names as white"
+    assert caught.value.hint
+    commented = netpbm(magic, ramp(white, bands=bands), white).replace(b"\n8\n", b"\n8 # 9 high\n")
+    assert decoded(commented).max() == 255
+
+
+def test_a_stack_of_slices_in_one_tiff_is_more_than_one_picture() -> None:
+    with pytest.raises(DatasetInvalid, match=r"^a.png holds more than one picture$"):
+        decoded(tiff(bytes(2 * SIDE * SIDE), (SIDE, SIDE), more={32997: [2]}))
+    assert decoded(tiff(bytes(SIDE * SIDE), (SIDE, SIDE), more={32997: [1]})).max() == 0
+
+
+PREVIEW = r"^a.png holds a preview and its picture elsewhere, as raw camera files do$"
+
+
+def with_below(kind: int | None, side: int, *, tag: int = 254) -> bytes:
+    """A TIFF whose first directory names another below it, of a picture of that side. kind: what the first says of
+    itself in `tag`."""
+    about = {} if kind is None else {tag: [kind]}
+    whole = tiff(ramp(255).astype("u1").tobytes(), (SIDE, SIDE), more={330: [0]} | about)
+    entry = struct.pack("<HHI", 330, 4, 1)
+    at = whole.index(entry) + len(entry)
+    below = struct.pack("<H", 2) + struct.pack("<HHII", 256, 4, 1, side) + struct.pack("<HHII", 257, 4, 1, side)
+    return whole[:at] + struct.pack("<I", len(whole)) + whole[at + 4 :] + below + bytes(4)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        with_below(1, 400),
+        with_below(1, 4),
+        with_below(None, 400),
+        with_below(0, 400),
+        with_below(2, 1, tag=255),
+        with_below(3, SIDE),
+    ],
+)
+def test_a_preview_is_never_taken_for_the_picture(content: bytes) -> None:
+    with pytest.raises(DatasetInvalid, match=PREVIEW) as caught:
+        decoded(content)
+    assert caught.value.hint == "develop it to PNG or JPEG"
+
+
+@pytest.mark.parametrize("content", [with_below(0, 4), with_below(None, SIDE), with_below(1, 4, tag=255)])
+def test_a_picture_with_smaller_ones_below_it_is_the_picture(content: bytes) -> None:
+    assert np.array_equal(decoded(content)[..., 0], ramp(255))
+
+
+def test_a_picture_that_calls_itself_small_is_taken_where_there_is_no_other() -> None:
+    assert decoded(tiff(bytes(SIDE * SIDE), (SIDE, SIDE), more={254: [1]})).max() == 0
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("bits", [(8,), (16,), (8, 8, 8), (16, 16, 16)])
+def test_a_tiff_is_called_damaged_wherever_it_is_cut(bits: tuple[int, ...], order: str) -> None:
+    """The directory and what it names lie at the end, as libtiff writes them."""
+    pixels = noise(255, bands=len(bits)).astype(f"{order}u{bits[0] // 8}").tobytes()
+    photometric = 2 if len(bits) > 1 else 1
+    whole = tiff(pixels, (SIDE, SIDE), bits=bits, photometric=photometric, order=order)
+    at_end = struct.unpack_from(order + "I", whole, 4)[0]
+    cuts = [4, 6, 8, 20, len(pixels), at_end, at_end + 1, *range(at_end + 2, len(whole) - 4, 5)]
+    for cut in cuts:
+        with pytest.raises(DatasetInvalid, match=r"^a.png is damaged or cut short: ") as caught:
+            decoded(whole[:cut])
+        assert caught.value.hint == "copy it again or remove it"
+
+
+@pytest.mark.parametrize("tag", [258, 339])
+def test_a_tiff_whose_kinds_of_samples_lie_behind_the_cut_is_damaged(tag: int) -> None:
+    content = tiff(noise(255, bands=3).astype("u1").tobytes(), (SIDE, SIDE), bits=(8, 8, 8), photometric=2)
+    entry = struct.pack("<HHII", tag, 3, 3, 10**8)
+    start = struct.unpack_from("<I", content, 4)[0]
+    at = content.index(struct.pack("<HH", 258, 4), start)
+    with pytest.raises(DatasetInvalid, match=r"damaged or cut short: what it says of its pixels is cut short$"):
+        decoded(content[:at] + entry + content[at + 12 :])

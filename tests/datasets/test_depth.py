@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from qcqueue.clock import seeded
 from qcqueue.datasets.depth import Depth
 from qcqueue.datasets.format import load, to_bytes
 from qcqueue.errors import DatasetInvalid
@@ -60,6 +61,7 @@ def shallow(highest: int) -> bytes:
     return encoded(Image.fromarray(ramp(highest).astype(np.uint8)))
 
 
+KINDS_OF_TWO: dict[str, Make] = {"a": png_grey, "b": lambda highest: png_rgb(highest + 250)}
 KINDS: list[Make] = [png_grey, png_rgb, png_grey_alpha, tiff_16, tiff_32, tiff_rgba, pgm, ppm]
 
 
@@ -109,7 +111,10 @@ def test_a_depth_that_is_used_up_is_imported_without_a_word(tmp_path: Path, make
 
 
 def test_a_quarter_of_the_range_is_enough(tmp_path: Path) -> None:
-    imported(folder_of(tmp_path / "enough", two_classes(png_grey, 16_384, png_rgb, 16_384)))
+    enough = {
+        f"{name}/{index}": make(16_384 + index * 500) for name, make in KINDS_OF_TWO.items() for index in range(4)
+    }
+    imported(folder_of(tmp_path / "enough", enough))
     assert "16383 of 65535" in str(refusal(folder_of(tmp_path / "few", two_classes(png_grey, 16_383, png_rgb, 16_000))))
 
 
@@ -219,3 +224,105 @@ def test_a_class_whose_white_is_zero_is_judged_by_its_stored_values(tmp_path: Pa
     path = folder_of(tmp_path / "films", two_classes(white_is_zero, 4095, white_is_zero, 4000))
     assert refusal(path).hint == "--depth 12, or --depth auto"
     assert image_of(path, "a/0", 12) == (255 - ramp_in_8_bits(4095, 4095)).tolist()
+
+
+def hot(make: Make) -> Make:
+    """Pictures of one bright pixel beside 1,600 of 12 bits."""
+    return lambda highest: make_hot(make, highest)
+
+
+def make_hot(make: Make, highest: int) -> bytes:
+    values = ramp(highest, side=40)
+    values[0, 0] = 0xFFFF
+    if make is png_grey:
+        return png16(values)
+    if make is png_rgb:
+        return png16(np.repeat(values[..., None], 3, axis=-1))
+    if make is pgm:
+        return b"P5 40 40 65535 " + values.astype(">u2").tobytes()
+    return tiff(values.astype("<u2").tobytes(), (40, 40), bits=(16,))
+
+
+@pytest.mark.parametrize("make", [png_grey, png_rgb, pgm, tiff_16], ids=lambda make: make.__name__)
+def test_one_bright_pixel_in_each_picture_hides_no_depth_that_is_not_used_up(tmp_path: Path, make: Make) -> None:
+    path = folder_of(tmp_path / "hot", two_classes(hot(make), 4095, hot(make), 4000))
+    refused = refusal(path)
+    assert str(refused) == (
+        "most of the contrast of the pictures in hot would be lost: a has values up to 4095 of 65535 but for single "
+        "pixels, b has values up to 4000 of 65535 but for single pixels"
+    )
+    assert refused.hint == (
+        "--depth 16 if they are meant to be so dark, or leave out what is above 4095 and give --depth 12"
+    )
+    imported(path, depth=16)
+
+
+@pytest.mark.parametrize("make", KINDS, ids=lambda make: make.__name__)
+def test_one_bright_picture_in_a_class_hides_no_depth_that_is_not_used_up(tmp_path: Path, make: Make) -> None:
+    files = two_classes(make, 4095, make, 65_535) | {"a/bright": make(65_000)}
+    refused = refusal(folder_of(tmp_path / "mixed", files))
+    assert str(refused) == (
+        "the depth of the pictures in mixed differs between classes: "
+        "4 of 5 pictures in a have values up to 4095 of 65535, b has values up to 65535 of 65535"
+    )
+    assert refused.hint == (
+        "--depth 16 if they are meant to be so dark, or leave out what is above 4095 and give --depth 12"
+    )
+    imported(tmp_path / "mixed", depth=16)
+
+
+def test_half_of_every_class_is_refused_too_and_8_bits_beside_them_are_told_of(tmp_path: Path) -> None:
+    files = {
+        f"{name}/{number}": png_grey(highest + number + (9 if name == "b" else 0))
+        for name in "ab"
+        for number, highest in enumerate((4000, 4000, 65_000, 65_000))
+    }
+    refused = refusal(folder_of(tmp_path / "half", files | {"b/shallow": shallow(255)}))
+    assert str(refused) == (
+        "most of the contrast of the pictures in half would be lost: 2 of 4 pictures in a have values up to 4001 of "
+        "65535, 2 of 4 deep pictures in b have values up to 4010 of 65535 beside 8 bits"
+    )
+
+
+def test_honestly_dark_pictures_are_no_depth_that_is_not_used_up(tmp_path: Path) -> None:
+    def exposed(share: float, seed: int) -> bytes:
+        rng = seeded(f"exposed/{seed}")
+        values = np.array([rng.betavariate(1.2, 3) for _ in range(1600)]).reshape(40, 40) * share * 0xFFFF
+        values[0, 0] = share * 0xFFFF
+        return png16(values.astype(np.uint32))
+
+    files = {f"dark/{seed}": exposed(0.40 + seed / 100, seed) for seed in range(5)}
+    files |= {f"varied/{seed}": exposed(share, seed + 9) for seed, share in enumerate((0.2, 0.4, 0.6, 0.8, 1))}
+    imported(folder_of(tmp_path / "photos", files))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_where_white_is_zero_what_would_come_out_black_is_refused(tmp_path: Path, order: str) -> None:
+    def film(highest: int) -> bytes:
+        values = 0xFFFF - ramp(highest, side=40)
+        values[0, 0] = 0  # a single white pixel
+        return tiff(values.astype(order + "u2").tobytes(), (40, 40), bits=(16,), photometric=0, order=order)
+
+    path = folder_of(tmp_path / "films", two_classes(film, 4095, film, 4000))
+    refused = refusal(path)
+    assert str(refused) == (
+        "most of the contrast of the pictures in films would be lost: a has values from 61440 of 65535, where 0 is "
+        "white, b has values from 61535 of 65535, where 0 is white"
+    )
+    assert refused.hint == "--depth 16 if they are meant to be so dark, or save them again with 0 as black"
+    imported(path, depth=16)
+    assert refusal(path, 12).problems[0].endswith("above the 4095 of 12 bits; it needs --depth 16")
+
+
+@pytest.mark.parametrize("make", [png_rgb, tiff_rgba, ppm, png_grey, tiff_16, pgm], ids=lambda make: make.__name__)
+def test_the_whole_range_said_in_words_makes_what_was_made_without_a_word(tmp_path: Path, make: Make) -> None:
+    """As 0.5.1 made it where the range is hardly used: the upper byte of colours, and grey rounded."""
+    path = folder_of(tmp_path / "old", two_classes(make, 16_000, make, 13_000))
+    found = image_of(path, "a/0", 16)
+    if make in (png_rgb, tiff_rgba):
+        assert found == (ramp(16_000) >> 8).tolist()
+    elif make is not ppm:  # of which Pillow has its own idea
+        assert found == ramp_in_8_bits(16_000, 0xFFFF).tolist()
+    with Image.open(path / "a" / "0") as image:
+        if image.mode == "RGB":
+            assert found == np.asarray(image)[..., 0].tolist()

@@ -116,6 +116,34 @@ def test_without_a_window_it_is_a_deep_picture_with_the_range_of_its_bits() -> N
     assert steps(dicom((STEPS // 16).astype(np.uint8))) == [0, 31, 62, 93, 125, 156, 187, 218]
 
 
+@pytest.mark.parametrize("center", [None, "", [], 2000])
+def test_a_window_without_numbers_is_no_window(center: Any) -> None:
+    found = read_picture(dicom(bits=12, WindowCenter=center, WindowWidth=None), named="a.dcm")
+    assert not found.has_window
+    assert steps(dicom(bits=12, WindowCenter=center, WindowWidth=None)) == steps(dicom(bits=12))
+    assert steps(dicom(bits=12, WindowCenter=None, WindowWidth=4000)) == steps(dicom(bits=12))
+
+
+def test_a_window_beside_none_is_a_difference_that_is_called_by_its_name(tmp_path: Path) -> None:
+    def scans(**ways: dict[str, Any]) -> dict[str, bytes]:
+        return {
+            f"{name}/{index}.dcm": dicom((STEPS + 30 * index + 130 * at).astype(np.uint16), bits=12, **way)
+            for at, (name, way) in enumerate(ways.items())
+            for index in range(4)
+        }
+
+    with pytest.raises(DatasetInvalid) as caught:
+        imported(folder_of(tmp_path / "scans", scans(a={}, b=WINDOW)))
+    assert str(caught.value) == (
+        "the depth of the pictures in scans differs between classes: "
+        "a has values up to 3590 of 4095, b has a DICOM window"
+    )
+    assert caught.value.hint == "--depth 12, or --depth auto"
+    imported(tmp_path / "scans", depth=12)
+    with pytest.raises(DatasetInvalid, match=r"b has 8 bits or a DICOM window$"):
+        imported(folder_of(tmp_path / "scans", {"b/photo.png": png(7)}))
+
+
 def test_bits_above_those_that_are_stored_are_not_the_picture() -> None:
     assert steps(dicom(STEPS | 0xF000, bits=12, **WINDOW)) == IN_WINDOW
 
