@@ -31,7 +31,7 @@ SCALES = (1, 30, 100, 1000)
 EPOCHS = 5
 COMPARED_AFTER = 2
 """Epochs, after which every tensor is compared."""
-STEEP = {"VGG16": 0.01}
+STEEP = {"VGG16": 0.01, "DenseNet121": 0.01, "ResNet50V2": 0.01, "InceptionResNetV2": 0.003}
 STEEP_ELSE = 0.1
 """Learning rates that make a model sure of itself within an epoch, and wrong."""
 OFF_MOST = 1e-6
