@@ -71,7 +71,14 @@ def arrange_classes(
     left_out: list[str] = []
     if split_folders is None:
         _check_top(outline, top, where=where)
-        check_not_split(outline, top, where=where, takes_all=takes_all, takes_subfolders=takes_subfolders)
+        check_not_split(
+            outline,
+            top,
+            where=where,
+            takes_all=takes_all,
+            takes_subfolders=takes_subfolders,
+            chooses_subfolders=any("/" in pattern or "**" in pattern for pattern in include),
+        )
         folders = [ClassFolder(path=path, class_name=composed(base(path))) for path in outline.folders_in(top)]
     else:
         folders, left_out = folders_of_parts(outline, top, split_folders, where=where)
@@ -137,15 +144,28 @@ def _members(
 
 
 def _check_odd_classes(outline: Outline, top: str, folders: Sequence[ClassFolder], *, where: str) -> None:
-    paths = sorted(folder.path for folder in folders)
-    odd = odd_classes(paths)
+    stems_of: dict[str, frozenset[str]] = {}
+    for folder in folders:
+        files = [base(path).rpartition(".")[0] for path in outline.files_below(folder.path) if may_be_image(path)]
+        stems_of[folder.class_name] = stems_of.get(folder.class_name, frozenset()) | frozenset(files)
+    odd = odd_classes(dict(sorted(stems_of.items())))
     if not odd:
         return
-    others = [path for path in paths if path not in odd]
-    hint = "move it elsewhere, or, if it is a class, --include '*'"
+    others = sorted(folder.path for folder in folders if folder.class_name not in odd)
+    it = "them" if len(odd) > 1 else "it"
+    hint = f"move {it} elsewhere, or, if {'they are classes' if len(odd) > 1 else 'it is a class'}, --include '*'"
     if len(others) == 1 and outline.folders_in(others[0]) and folders[0].split is None:
         hint = f"{spelled_option((below(others[0], top), None, None))} takes the classes in {shown(base(others[0]))}"
-    raise DatasetInvalid(f"the folder {shown(below(odd[0], top))} in {where} is no class by its name", hint=hint)
+    name, image = next(iter(odd.items()))
+    if image is None:
+        raise DatasetInvalid(f"the folder {shown(name)} in {where} is no class by its name", hint=hint)
+    belonging = [name for name, image in odd.items() if image is not None]
+    raise DatasetInvalid(
+        f"the folder{'s' * (len(belonging) > 1)} {listed(belonging)} in {where} "
+        f"{'are no classes by their names' if len(belonging) > 1 else 'is no class by its name'}: "
+        f"{shown(name)} belongs to {shown(image)} beside it",
+        hint=hint,
+    )
 
 
 def _levels(top: str) -> list[str]:

@@ -6,6 +6,7 @@ refused, with the mapping that would keep it.
 """
 
 import difflib
+import re
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,12 +15,15 @@ from dataclasses import dataclass
 from qcqueue.datasets.format import Split
 from qcqueue.datasets.limits import shown
 from qcqueue.datasets.outline import Outline, base, below, composed, listed, parent
-from qcqueue.datasets.part_names import is_plain_part, part_of, split_named
-from qcqueue.datasets.selection import is_image, may_be_image
+from qcqueue.datasets.part_names import is_lone_part, is_plain_part, part_of, split_named
+from qcqueue.datasets.selection import is_image, may_be_image, speaks_of_images
 from qcqueue.errors import DatasetInvalid
 
 SplitFolders = tuple[str, str | None, str | None]
 """The folders of train, validation and test; None for a part that is to be taken from train."""
+
+VIEWS = re.compile("left|right|top|bottom|front|back|rear|side|above|below", re.IGNORECASE)
+"""Names of subfolders that hold the views of one thing, so that their folders are classes all the same."""
 
 LABELS_IN_A_CSV = "list the images in a CSV with the columns file,label,split and add that"
 
@@ -33,11 +37,14 @@ class ClassFolder:
     split: Split | None = None
 
 
-def check_not_split(outline: Outline, top: str, *, where: str, takes_all: bool, takes_subfolders: bool) -> None:
+def check_not_split(
+    outline: Outline, top: str, *, where: str, takes_all: bool, takes_subfolders: bool, chooses_subfolders: bool
+) -> None:
     """Refuse a tree in which train and test would quietly become classes, or be mixed.
 
     takes_all: the person has said that all in these folders is wanted, so they may be classes of odd names.
-    takes_subfolders: subfolders have a meaning of their own, groups. Raises: DatasetInvalid: with the mapping.
+    takes_subfolders: subfolders have a meaning of their own, groups. chooses_subfolders: the person has said which of
+    them count. Raises: DatasetInvalid: with the mapping.
     """
     children = outline.folders_in(top)
     sites = _sites(children)
@@ -61,6 +68,48 @@ def check_not_split(outline: Outline, top: str, *, where: str, takes_all: bool, 
     if [split_named(base(child)) for child in inner] == [Split.TRAIN] and not others and not takes_subfolders:
         _refuse_split(outline, top, inner, inner, where=where)
     _check_not_split_inside(outline, top, children, where=where)
+    if not takes_subfolders and not chooses_subfolders:
+        _check_not_repeated(outline, top, children, where=where)
+    if not takes_all:
+        _check_no_lone_part(outline, top, children, where=where)
+
+
+def _check_not_repeated(outline: Outline, top: str, children: Sequence[str], *, where: str) -> None:
+    """Refuse folders that hold the same subfolders: the subfolders are the classes, whatever the folders are."""
+    inside = {
+        child: {base(path) for path in _class_folders(outline, _sole_inner(outline, child))} for child in children
+    }
+    holders = Counter(name for names in inside.values() for name in names)
+    shared = sorted(name for name, count in holders.items() if count > 1)
+    sites = [child for child in children if len(inside[child] & set(shared)) > 1]
+    if len(sites) < 2 or any(map(speaks_of_images, shared)) or all(map(VIEWS.fullmatch, shared)):
+        return
+    is_part = {child: split_named(base(child)) is not None for child in sites}
+    is_numbered = len({re.sub(r"\d+", "", base(child)) for child in sites}) == 1
+    if all(re.search(r"\d", name) for name in shared) and not any(is_part.values()) and not is_numbered:
+        return  # patient1 and patient2 of every class
+    train = next((child for child in sites if split_named(base(child)) == Split.TRAIN), None)
+    chosen = train or next((child for child in sites if not is_part[child]), sites[0])
+    name = below(_sole_inner(outline, chosen), top)
+    raise DatasetInvalid(
+        f"the folders {listed(below(child, top) for child in sites)} in {where} hold the same subfolders "
+        f"{listed(shared)}: they look like parts of one set, not classes",
+        hint=f"{spelled_option((name, None, None))} takes {shown(name)} alone, and a part that is to be kept is named "
+        "beside it, such as test=FOLDER; if these are the classes, move the images out of the subfolders",
+    )
+
+
+def _check_no_lone_part(outline: Outline, top: str, children: Sequence[str], *, where: str) -> None:
+    """Refuse good, bad and test: images of all classes would be one more class."""
+    filled = [child for child in children if any(map(may_be_image, outline.files_below(child)))]
+    for child in filled if len(filled) > 1 else ():
+        if is_lone_part(base(child), [base(other) for other in filled if other != child]):
+            name = below(child, top)
+            raise DatasetInvalid(
+                f"the folder {shown(name)} in {where} is called like a part of a split, beside "
+                f"{listed(below(other, top) for other in filled if other != child)}",
+                hint=f"is {shown(name)} a class? --include '*' says so; else move it elsewhere, or {LABELS_IN_A_CSV}",
+            )
 
 
 def _sites(children: Iterable[str]) -> list[list[str]]:
@@ -81,8 +130,19 @@ def _refuse_split(outline: Outline, top: str, site: Sequence[str], inner: Sequen
     without = f"; {listed(below(child, top) for child in flat)} without class folders" if flat else ""
     raise DatasetInvalid(
         f"{where} is already split into {listed(below(child, top) for child in site)}{beside}{without}",
-        hint=_mapping_hint({child: below(child, top) for child in inner}),
+        hint=_mapping_hint({child: below(_sole_inner(outline, child), top) for child in inner}),
     )
+
+
+def _sole_inner(outline: Outline, folder: str) -> str:
+    """Return the folder below a part in which its classes stand, as images does in train/images/cat."""
+    while True:
+        inner = _class_folders(outline, folder)
+        if len(inner) != 1 or any(map(may_be_image, outline.files_in(folder))):
+            return folder
+        if len(_class_folders(outline, inner[0])) < 2 and len(outline.folders_in(inner[0])) != 1:
+            return folder
+        folder = inner[0]
 
 
 def _refuse_flat(outline: Outline, site: Sequence[str], *, where: str) -> None:
@@ -103,8 +163,8 @@ def _check_not_split_inside(outline: Outline, top: str, children: Sequence[str],
         inner = [path for path in site if _class_folders(outline, path)]
         if inner:
             _refuse_split(outline, top, site, inner, where=where)
-    if split_inside and len(filled) == 1:
-        _refuse_flat(outline, split_inside[filled[0]], where=where)
+    if split_inside and (len(filled) == 1 or all(speaks_of_images(base(child)) for child in filled)):
+        _refuse_flat(outline, next(iter(split_inside.values())), where=where)
     if split_inside:
         names = Counter(base(path) for site in split_inside.values() for path in site)
         raise DatasetInvalid(
@@ -149,11 +209,12 @@ def folders_of_parts(
         return _parts_below_classes(outline, top, given, where=where)
     absent = [name for name in given.values() if name not in by_name]
     missing = next((name for name in absent if name not in inside), absent[0])
-    near = difflib.get_close_matches(missing, [*sorted(inside), *by_name], n=1)
-    mended = [near[0] if name and near and composed(name) == missing else name for name in folders]
+    known = [*sorted(inside), *by_name]
+    near = _nearest(missing, known)
+    mended = [(_nearest(composed(name), known) or [name])[0] if name else None for name in folders]
     assert mended[0] is not None
     children = outline.folders_in(top)
-    if near:
+    if near and len(set(filter(None, mended))) == len(given):
         hint = spelled_option((mended[0], mended[1], mended[2]))
     elif sites := _sites(children):
         hint = _mapping_hint({child: below(child, top) for child in sites[0]})
@@ -163,6 +224,14 @@ def folders_of_parts(
         f"there is no folder {shown(missing)} in {where}" + (f"; did you mean {shown(near[0])}?" if near else ""),
         hint=hint,
     )
+
+
+def _nearest(name: str, known: Sequence[str]) -> list[str]:
+    """Return the name of a folder that was meant, at most one, itself where it is there."""
+    if name in known:
+        return [name]
+    same = [other for other in known if other.casefold() == name.casefold()]
+    return same[:1] or difflib.get_close_matches(name, known, n=1)
 
 
 def _parts_above_classes(

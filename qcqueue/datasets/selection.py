@@ -10,7 +10,7 @@ import glob
 import re
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from qcqueue.datasets.limits import shown
@@ -25,7 +25,8 @@ OTHER_ENDINGS = re.compile(
     txt | md | rst | rtf | pdf | html? | docx? | odt | xlsx? | ods | pptx? | csv | tsv | jsonl? | ndjson | xml | ya?ml
     | toml | ini | cfg | conf | log | db | sqlite | py | ipynb | m | r | sh | bat | ps1 | lnk | url | webloc | desktop
     | zip | tar | t?gz | bz2 | xz | 7z | rar | lst | names | bib | md5 | sha1 | sha256 | pkl | pickle | pth
-    | part | crdownload | partial | filepart | download | opdownload | bak      # half a file, or an old one
+    | part | crdownload | partial | filepart | download | opdownload | !sync | bak      # half a file, or an old one
+    | xmp | aae | thm | jbf | pp3 | dop | cos        # what cameras and programs note beside a photograph
     """,
     re.VERBOSE,
 )
@@ -42,8 +43,36 @@ NO_CLASS_WORDS = re.compile(
 )
 """Names of folders that hold no class; "mask" and some others are classes of honest datasets."""
 
+DERIVED = re.compile(
+    r"""
+    [-_. ] \(? (\d{2,5}x\d{2,5} | scaled | small | medium | large | thumb | thumbnail | tn | preview | resized | edited
+    | annos? | annotated | lesions? | outline) \)?  |  @[234]x
+    """,
+    re.VERBOSE,
+)
+"""How the name of a file goes on after that of the picture it was made from."""
+
+MADE_FROM = (
+    ("png", ("jpg", "jpeg", "tif", "tiff", "bmp")),
+    ("gif", ("jpg", "tif", "png")),
+    ("jpg", ("tif", "tiff", "bmp", "dcm")),
+    ("jpeg", ("tif", "tiff", "bmp", "dcm")),
+    *(
+        (ending, ("jpg", "jpeg", "png", "tif", "tiff", "bmp"))
+        for ending in ("webp", "avif", "jxl", "jp2", "heic", "heif")
+    ),
+)
+"""Endings of files that are made from one of the same name with one of the other endings."""
+
+SELDOM_ALONE = {"webp", "avif", "jxl", "heic", "heif"}
+"""Endings that programs write beside each picture, so that one such pair says enough."""
+
+BINS = frozenset(("RECYCLED", "Recycle Bin", "trashbox"))
+"""Names of folders for what was thrown away, which might be classes all the same, and so are asked about."""
+
 WORD = re.compile(r"\d+|[^\W\d_]+")
 PATTERN_LENGTH_MAX = 200
+PATTERNS_SAID_MAX = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +131,9 @@ def check_include(include: Iterable[str]) -> tuple[str, ...]:
         mark = "!" * pattern.startswith("!")
         path = composed(pattern.removeprefix("!").replace("\\", "/")).removeprefix("./")
         if not path or path.startswith("/") or ".." in path.split("/") or len(path) > PATTERN_LENGTH_MAX:
+            typed = shlex.quote(shown(pattern) if pattern else "")
             raise DatasetInvalid(
-                f"--include {shown(pattern)!r} is not a pattern of paths below a class folder",
+                f"--include {typed} is not a pattern of paths below a class folder",
                 hint="--include 'images/*'",
             )
         checked.append(mark + (f"{path}**" if path.endswith("/") else path))
@@ -131,9 +161,44 @@ def _matches(parts: Sequence[str], patterns: Sequence[str]) -> bool:
     return reached[0]
 
 
-def odd_classes(folders: Iterable[str]) -> list[str]:
-    """Return the folders beside class folders whose names say that they hold no class, such as thumbnails."""
-    return [folder for folder in folders if all(map(NO_CLASS_WORDS.fullmatch, _words(base(folder)) or [""]))]
+def odd_classes(stems_of: Mapping[str, frozenset[str]]) -> dict[str, str | None]:
+    """Return the names among those of classes that say that they are none, each with the class it belongs to.
+
+    stems_of: of each class, the names of its files without their endings. None: no class beside it, as for thumbnails.
+    """
+    words_of = {name: _name_words(name) for name in stems_of}
+    named = {tuple(words): name for name, words in words_of.items()}
+    images = [name for name, words in words_of.items() if words and all(map(IMAGE_WORDS.fullmatch, words))]
+    found: dict[str, str | None] = {}
+    for name, words in words_of.items():
+        rest = tuple(word for word in words if not BESIDE_WORDS.fullmatch(word))
+        if name in BINS or all(map(NO_CLASS_WORDS.fullmatch, words or [""])):
+            found[name] = None
+        elif len(rest) == len(words):
+            continue
+        elif rest in named:
+            found[name] = named[rest]
+        else:
+            own = {_bare(stem) for stem in stems_of[name]}
+            same = (image for image in images if own == {_bare(stem) for stem in stems_of[image]})
+            if (image := next(same, None)) is not None:
+                found[name] = image
+    return found
+
+
+def speaks_of_images(name: str) -> bool:
+    """Return whether a folder is called by what kind of pictures it holds, as images and masks are."""
+    return any(BESIDE_WORDS.fullmatch(word) or IMAGE_WORDS.fullmatch(word) for word in _name_words(name))
+
+
+def _name_words(name: str) -> list[str]:
+    return _words(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
+
+
+def _bare(stem: str) -> tuple[str, ...]:
+    """Return the words of a file's name but those that tell what kind of picture it is."""
+    words = _words(stem)
+    return tuple(word for word in words if not BESIDE_WORDS.fullmatch(word) and not IMAGE_WORDS.fullmatch(word))
 
 
 def _check_nothing_beside(candidates: Sequence[Candidate], *, where: str, takes_subfolders: bool) -> None:
@@ -146,7 +211,7 @@ def _check_nothing_beside(candidates: Sequence[Candidate], *, where: str, takes_
             f"the class {shown(example.class_name)} in {where} has subfolders: {listed(inside)}",
             hint=_hint_for_subfolders(candidates, odd, takes_subfolders=takes_subfolders),
         )
-    pairs = list(_beside(candidates))
+    pairs = list({odd_one.path: (odd_one, image) for odd_one, image in _beside(candidates)}.values())
     if pairs:
         odd_one, image = pairs[0]
         raise DatasetInvalid(
@@ -177,7 +242,11 @@ def _hint_for_subfolders(candidates: Sequence[Candidate], odd: Sequence[str], *,
     every = _include("*/*" if depths == {1} else "**")
     if takes_subfolders:
         return every
-    return f"{every} takes them all, or --group-by folder keeps each subfolder in one part" if not direct else every
+    if not direct:
+        return f"{every} takes them all, or --group-by folder keeps each subfolder in one part"
+    if {one.class_name for one in candidates} == {one.class_name for one in candidates if "/" not in one.name}:
+        return f"{_include('*')} takes only what lies right in the class folders, {every} takes them all"
+    return every
 
 
 def _beside(candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, Candidate]]:
@@ -199,7 +268,25 @@ def _beside(candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, Candid
             image = next((image_of[key] for key in _keys_of_image(_words(_stem(one.name))) if key in image_of), None)
             if image is not None:
                 yield one, image
+        yield from _derived(files)
         yield from _of_two_endings(files)
+
+
+def _derived(files: Sequence[Candidate]) -> Iterator[tuple[Candidate, Candidate]]:
+    """Yield what is called like another file and then by what was done to it, such as 7-150x150.jpg beside 7.jpg."""
+    by_stem = {_stem(one.name).casefold(): one for one in files}
+    for one in files:
+        suffix = _suffix(one.name)
+        image = by_stem.get(_stem(one.name).casefold().removesuffix(suffix.casefold())) if suffix else None
+        if image is not None:
+            yield one, image
+
+
+def _suffix(name: str) -> str:
+    """Return how a name ends by what was done to a picture, "" where it does not."""
+    stem = _stem(name)
+    found = next((match for match in DERIVED.finditer(stem.casefold()) if match.end() == len(stem)), None)
+    return stem[found.start() :] if found and found.start() else ""
 
 
 def _keys_of_image(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -212,14 +299,17 @@ def _keys_of_image(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
 
 
 def _of_two_endings(files: Sequence[Candidate]) -> Iterator[tuple[Candidate, Candidate]]:
-    """Yield the PNG of every 7.jpg, 7.png where all files of one ending have a twin of the other, as masks have."""
+    """Yield the PNG of every 7.jpg, 7.png where all files of one ending have a twin of the other, as masks have.
+
+    Of two endings that each have all their twins in the other, the one that `MADE_FROM` names first is made from it.
+    """
     by_ending: defaultdict[str, dict[str, Candidate]] = defaultdict(dict)
     for one in files:
         by_ending[one.name.casefold().rpartition(".")[2]][_stem(one.name)] = one
-    for ending, others in (("png", ("jpg", "jpeg", "tif", "tiff", "bmp")), ("gif", ("jpg", "tif", "png"))):
+    for ending, others in MADE_FROM:
         for other in others:
             odd, images = by_ending.get(ending, {}), by_ending.get(other, {})
-            if len(odd) > 1 and odd.keys() <= images.keys():
+            if len(odd) > (ending not in SELDOM_ALONE) and odd.keys() <= images.keys():
                 yield from ((one, images[stem]) for stem, one in odd.items())
 
 
@@ -234,11 +324,16 @@ def _hint_for_files(odd: Sequence[Candidate], candidates: Sequence[Candidate]) -
                 before = _stem(one.name)[: match.start()][-1:]
                 found[f"!**/{'*' * bool(before)}{before if not before.isalnum() else ''}{match[0]}*"] += 1
     tried.append(tuple(pattern for pattern, _ in found.most_common()))
+    suffixes = sorted({_suffix(one.name) for one in odd})
+    tried.append(tuple(f"!**/*{glob.escape(suffix)}.*" for suffix in suffixes if suffix))
+    sizes = {re.sub(r"\d+x\d+", "[0-9]*x[0-9]*", glob.escape(suffix)) for suffix in suffixes if suffix}
+    tried.append(tuple(f"!**/*{size}.*" for size in sorted(sizes)))
+    tried.append(tuple(sorted({f"!**/*.{one.name.rpartition('.')[2]}" for one in odd})))
     endings = sorted({one.name.rpartition(".")[2] for one in candidates if one.path not in names})
     tried.append(tuple(f"**/*.{ending}" for ending in endings))
     for patterns in tried:
         chosen = {one.path for one in candidates if _is_taken(one.name, patterns)}
-        if patterns and chosen == {one.path for one in candidates} - names:
+        if 0 < len(patterns) <= PATTERNS_SAID_MAX and chosen == {one.path for one in candidates} - names:
             flat = [
                 pattern.replace("**/", "") if all("/" not in one.name for one in candidates) else pattern
                 for pattern in patterns
