@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from qcqueue.datasets.format import Split
 from qcqueue.datasets.limits import CLASS_NAME_LENGTH_MAX, CLASSES_MAX, shown
 from qcqueue.datasets.outline import Listing, Outline, base, below, composed, listed, parent
+from qcqueue.datasets.part_names import part_of
 from qcqueue.datasets.parts import ClassFolder, SplitFolders, check_not_split, folders_of_parts, spelled_option
 from qcqueue.datasets.selection import (
     Candidate,
@@ -23,6 +24,7 @@ from qcqueue.datasets.selection import (
 )
 from qcqueue.errors import DatasetInvalid
 
+PACKED = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar")
 ONE_FOLDER_A_CLASS = (
     "put the images of each class into one folder named after the class, or list them in a CSV of file,label"
 )
@@ -69,6 +71,7 @@ def arrange_classes(
     # "*" speaks of whole folders; "*.jpg" only of files, and may be typed without a thought of train and test.
     takes_all = any(set(pattern) <= {"*", "/"} for pattern in include)
     left_out: list[str] = []
+    _check_not_packed(outline, where=where)
     if split_folders is None:
         _check_top(outline, top, where=where)
         check_not_split(
@@ -87,6 +90,11 @@ def arrange_classes(
     members, notes = _members(outline, top, folders, include, where=where, takes_subfolders=takes_subfolders)
     check_classes(folders, members, where=where)
     check_twins((member.path for member in members), "files", where=where)
+    if split_folders is None and (example := _part_in_names(members)):
+        notes.append(
+            f"the names of the files tell train from test, such as {shown(example)}: "
+            "to keep that split, list them in a CSV with the columns file,label,split"
+        )
     if left_out:
         notes.insert(0, f"left out: {listed(left_out)}")
     return arranged(members, notes)
@@ -168,6 +176,17 @@ def _check_odd_classes(outline: Outline, top: str, folders: Sequence[ClassFolder
     )
 
 
+def _part_in_names(members: Sequence[Member]) -> str | None:
+    """Return a file of the author's test or validation where every name says to which part it belongs."""
+    found: dict[Split, str] = {}
+    for member in members:
+        part = part_of(base(member.name).rpartition(".")[0])
+        if part is None:
+            return None
+        found.setdefault(part[0], member.path)
+    return found.get(Split.TEST, found.get(Split.VALIDATION)) if Split.TRAIN in found else None
+
+
 def _levels(top: str) -> list[str]:
     """Return a folder and all it lies in, the top first."""
     parts = top.split("/") if top else []
@@ -177,6 +196,15 @@ def _levels(top: str) -> list[str]:
 def _said(path: str, top: str) -> str:
     """Return how to call a file so that outer folders make no difference."""
     return below(path, top) if f"{path}/".startswith(f"{top}/") else base(path)
+
+
+def _check_not_packed(outline: Outline, *, where: str) -> None:
+    packed = [path for path in outline.files if path.casefold().endswith(PACKED)]
+    if packed and not any(map(may_be_image, outline.files)):
+        raise DatasetInvalid(
+            f"{where} holds no images but another archive, {shown(packed[0])}",
+            hint=f"unpack {shown(base(packed[0]))} first" if len(packed) == 1 else "unpack its archives first",
+        )
 
 
 def _check_top(outline: Outline, top: str, *, where: str) -> None:

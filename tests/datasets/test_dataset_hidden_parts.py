@@ -8,7 +8,7 @@ import pytest
 from qcqueue.datasets.format import Split
 from qcqueue.datasets.part_names import split_named
 from tests.datasets.adding import added, pictures_at, proposed, refused
-from tests.datasets.pictures import Files, folder_of
+from tests.datasets.pictures import Files, folder_of, zip_of
 
 
 def nested(*parts: str, classes: tuple[str, ...] = ("a", "b"), each: int = 5) -> Files:
@@ -178,3 +178,24 @@ def test_an_empty_pattern_is_shown_as_it_is_typed(tmp_path: Path) -> None:
     path = folder_of(tmp_path / "photos", flat("a", "b"))
     assert refused(path, "--include ''")[0] == "--include '' is not a pattern of paths below a class folder"
     assert refused(path, "--include '/x y'")[0] == "--include '/x y' is not a pattern of paths below a class folder"
+
+
+@pytest.mark.parametrize("pattern", ["{}/{}_{}.jpg", "{}/{}.{}.jpg", "{}/{} ({}).jpg"])
+def test_a_split_in_the_names_of_files_is_said(tmp_path: Path, pattern: str) -> None:
+    files = (pattern.format(*chosen) for chosen in product(("cat", "dog"), range(4), ("train", "test")))
+    note = added(folder_of(tmp_path / "photos", pictures_at(*files))).summary.note
+    assert note.startswith("the names of the files tell train from test, such as cat/0")
+    assert note.endswith("to keep that split, list them in a CSV with the columns file,label,split")
+
+
+def test_names_of_which_some_speak_of_a_test_say_nothing_of_a_split(tmp_path: Path) -> None:
+    files = pictures_at(*(f"{label}/{n}{name}.jpg" for label in "ab" for n in range(3) for name in ("", "_test")))
+    assert added(folder_of(tmp_path / "photos", files)).summary.note == ""
+
+
+@pytest.mark.parametrize("name", ["x.zip", "photos/x.zip", "a/b/X.ZIP", "x.tar.gz", "x.7z"])
+def test_an_archive_in_an_archive_is_called_that(tmp_path: Path, name: str) -> None:
+    for path in (zip_of(tmp_path / "photos.zip", {name: b"x"}), folder_of(tmp_path / "photos", {name: b"x"})):
+        sentence, hint = refused(path)
+        assert sentence == f"{path.name} holds no images but another archive, {name}"
+        assert hint == f"unpack {name.rpartition('/')[2]} first"
