@@ -16,7 +16,7 @@ from qcqueue.datasets.format import Split
 from qcqueue.datasets.limits import shown
 from qcqueue.datasets.outline import Outline, base, below, composed, listed, parent
 from qcqueue.datasets.part_names import is_lone_part, is_plain_part, part_of, split_named
-from qcqueue.datasets.selection import is_image, may_be_image, speaks_of_images
+from qcqueue.datasets.selection import are_images_and_masks, is_image, is_images_only, may_be_image, odd_classes
 from qcqueue.errors import DatasetInvalid
 
 SplitFolders = tuple[str, str | None, str | None]
@@ -55,9 +55,9 @@ def check_not_split(
         )
     for site in sites:
         inner = [child for child in site if _class_folders(outline, child)]
-        if inner:
+        if inner and not all(_holds_images_and_masks(outline, child) for child in inner):
             _refuse_split(outline, top, site, inner, where=where)
-        if not takes_all:
+        if not takes_all or inner:
             _refuse_flat(outline, site, where=where)
     named = {child: found[0] for child in children if (found := part_of(base(child)))}
     inner = [child for child in named if _class_folders(outline, child)]
@@ -82,11 +82,16 @@ def _check_not_repeated(outline: Outline, top: str, children: Sequence[str], *, 
     holders = Counter(name for names in inside.values() for name in names)
     shared = sorted(name for name, count in holders.items() if count > 1)
     sites = [child for child in children if len(inside[child] & set(shared)) > 1]
-    if len(sites) < 2 or any(map(speaks_of_images, shared)) or all(map(VIEWS.fullmatch, shared)):
+    if (
+        len(sites) < 2
+        or any(is_images_only(name) or odd_classes({name: frozenset()}) for name in shared)
+        or all(map(VIEWS.fullmatch, shared))
+    ):
         return
     is_part = {child: split_named(base(child)) is not None for child in sites}
     is_numbered = len({re.sub(r"\d+", "", base(child)) for child in sites}) == 1
-    if all(re.search(r"\d", name) for name in shared) and not any(is_part.values()) and not is_numbered:
+    is_counted = all(re.search(r"\d", name) for name in shared) and "0" not in shared
+    if is_counted and not any(is_part.values()) and not is_numbered:
         return  # patient1 and patient2 of every class
     train = next((child for child in sites if split_named(base(child)) == Split.TRAIN), None)
     chosen = train or next((child for child in sites if not is_part[child]), sites[0])
@@ -110,6 +115,11 @@ def _check_no_lone_part(outline: Outline, top: str, children: Sequence[str], *, 
                 f"{listed(below(other, top) for other in filled if other != child)}",
                 hint=f"is {shown(name)} a class? --include '*' says so; else move it elsewhere, or {LABELS_IN_A_CSV}",
             )
+
+
+def _holds_images_and_masks(outline: Outline, folder: str) -> bool:
+    inner = _class_folders(outline, folder)
+    return are_images_and_masks(map(base, inner)) and not any(_class_folders(outline, path) for path in inner)
 
 
 def _sites(children: Iterable[str]) -> list[list[str]]:
@@ -138,6 +148,8 @@ def _sole_inner(outline: Outline, folder: str) -> str:
     """Return the folder below a part in which its classes stand, as images does in train/images/cat."""
     while True:
         inner = _class_folders(outline, folder)
+        if are_images_and_masks(map(base, inner)):
+            inner = [path for path in inner if is_images_only(base(path))]
         if len(inner) != 1 or any(map(may_be_image, outline.files_in(folder))):
             return folder
         if len(_class_folders(outline, inner[0])) < 2 and len(outline.folders_in(inner[0])) != 1:
@@ -163,7 +175,7 @@ def _check_not_split_inside(outline: Outline, top: str, children: Sequence[str],
         inner = [path for path in site if _class_folders(outline, path)]
         if inner:
             _refuse_split(outline, top, site, inner, where=where)
-    if split_inside and (len(filled) == 1 or all(speaks_of_images(base(child)) for child in filled)):
+    if split_inside and (len(filled) == 1 or are_images_and_masks(map(base, filled))):
         _refuse_flat(outline, next(iter(split_inside.values())), where=where)
     if split_inside:
         names = Counter(base(path) for site in split_inside.values() for path in site)
@@ -202,7 +214,7 @@ def folders_of_parts(
     by_name = {composed(below(path, top)): path for path in outline.folders if below(path, top) != path or not top}
     by_name |= {composed(path): path for path in outline.folders if composed(path) not in by_name}
     if all(name in by_name for name in given.values()):
-        roots = {split: _looked_through(outline, by_name[name]) for split, name in given.items()}
+        roots = {split: _sole_inner(outline, _looked_through(outline, by_name[name])) for split, name in given.items()}
         return _parts_above_classes(outline, top, roots, folders, where=where)
     inside = {composed(base(inner)) for child in outline.folders_in(top) for inner in outline.folders_in(child)}
     if all(name in inside for name in given.values()):
@@ -230,8 +242,8 @@ def _nearest(name: str, known: Sequence[str]) -> list[str]:
     """Return the name of a folder that was meant, at most one, itself where it is there."""
     if name in known:
         return [name]
-    same = [other for other in known if other.casefold() == name.casefold()]
-    return same[:1] or difflib.get_close_matches(name, known, n=1)
+    spelled = {other.casefold(): other for other in reversed(known)}
+    return [spelled[near] for near in difflib.get_close_matches(name.casefold(), [*spelled], n=1)]
 
 
 def _parts_above_classes(

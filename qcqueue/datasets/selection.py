@@ -71,6 +71,7 @@ BINS = frozenset(("RECYCLED", "Recycle Bin", "trashbox"))
 """Names of folders for what was thrown away, which might be classes all the same, and so are asked about."""
 
 WORD = re.compile(r"\d+|[^\W\d_]+")
+SIZE = r"\d+x\d+"
 PATTERN_LENGTH_MAX = 200
 PATTERNS_SAID_MAX = 8
 
@@ -186,9 +187,15 @@ def odd_classes(stems_of: Mapping[str, frozenset[str]]) -> dict[str, str | None]
     return found
 
 
-def speaks_of_images(name: str) -> bool:
-    """Return whether a folder is called by what kind of pictures it holds, as images and masks are."""
-    return any(BESIDE_WORDS.fullmatch(word) or IMAGE_WORDS.fullmatch(word) for word in _name_words(name))
+def is_images_only(name: str) -> bool:
+    """Return whether a folder is called by holding pictures of any class, as images is."""
+    return all(map(IMAGE_WORDS.fullmatch, _name_words(name) or [""]))
+
+
+def are_images_and_masks(names: Iterable[str]) -> bool:
+    """Return whether folders are called by what kind of pictures they hold, images and masks, and no class."""
+    kinds = {"images" if is_images_only(name) else "masks" if _is_no_image_folder(name) else "" for name in names}
+    return kinds == {"images", "masks"}
 
 
 def _name_words(name: str) -> list[str]:
@@ -211,7 +218,10 @@ def _check_nothing_beside(candidates: Sequence[Candidate], *, where: str, takes_
             f"the class {shown(example.class_name)} in {where} has subfolders: {listed(inside)}",
             hint=_hint_for_subfolders(candidates, odd, takes_subfolders=takes_subfolders),
         )
-    pairs = list({odd_one.path: (odd_one, image) for odd_one, image in _beside(candidates)}.values())
+    pairs = sorted(
+        {odd_one.path: (odd_one, image) for odd_one, image in reversed([*_beside(candidates)])}.values(),
+        key=lambda pair: pair[0].path,
+    )
     if pairs:
         odd_one, image = pairs[0]
         raise DatasetInvalid(
@@ -274,7 +284,7 @@ def _beside(candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, Candid
 
 def _derived(files: Sequence[Candidate]) -> Iterator[tuple[Candidate, Candidate]]:
     """Yield what is called like another file and then by what was done to it, such as 7-150x150.jpg beside 7.jpg."""
-    by_stem = {_stem(one.name).casefold(): one for one in files}
+    by_stem = {_stem(one.name).casefold(): one for one in reversed(files)}
     for one in files:
         suffix = _suffix(one.name)
         image = by_stem.get(_stem(one.name).casefold().removesuffix(suffix.casefold())) if suffix else None
@@ -326,9 +336,8 @@ def _hint_for_files(odd: Sequence[Candidate], candidates: Sequence[Candidate]) -
     tried.append(tuple(pattern for pattern, _ in found.most_common()))
     suffixes = sorted({_suffix(one.name) for one in odd})
     tried.append(tuple(f"!**/*{glob.escape(suffix)}.*" for suffix in suffixes if suffix))
-    sizes = {re.sub(r"\d+x\d+", "[0-9]*x[0-9]*", glob.escape(suffix)) for suffix in suffixes if suffix}
-    tried.append(tuple(f"!**/*{size}.*" for size in sorted(sizes)))
-    tried.append(tuple(sorted({f"!**/*.{one.name.rpartition('.')[2]}" for one in odd})))
+    marked = sorted({pattern for one in odd if (pattern := _pattern_of(one))})
+    tried.append(tuple(marked))
     endings = sorted({one.name.rpartition(".")[2] for one in candidates if one.path not in names})
     tried.append(tuple(f"**/*.{ending}" for ending in endings))
     for patterns in tried:
@@ -340,6 +349,13 @@ def _hint_for_files(odd: Sequence[Candidate], candidates: Sequence[Candidate]) -
             ]
             return f"{' '.join(map(_include, flat))} leaves them out, --include '**' takes them too"
     return "move them elsewhere, or take them as images too with --include '**'"
+
+
+def _pattern_of(odd: Candidate) -> str:
+    """Return the pattern that leaves a file out by what its name says was done to it, else by its ending."""
+    if suffix := _suffix(odd.name):
+        return f"!**/*{re.sub(SIZE, '[0-9]*x[0-9]*', glob.escape(suffix))}.*"
+    return f"!**/*.{odd.name.rpartition('.')[2]}"
 
 
 def _is_taken(name: str, patterns: Sequence[str]) -> bool:

@@ -315,6 +315,15 @@ def test_every_size_of_an_image_is_left_out_by_one_pattern(tmp_path: Path) -> No
     assert len(added(path, hint).names) == 10
 
 
+def test_files_made_in_several_ways_are_left_out_by_one_hint(tmp_path: Path) -> None:
+    made = ("{}/{}-150x150.jpg", "{}/{}-300x200.jpg", "{}/{}_thumb.jpg", "{}/{}.webp", "{}/{}@2x.jpg")
+    files = tree("{}/{}.jpg", "ab", range(3)) | {k: v for one in made for k, v in tree(one, "ab", range(3)).items()}
+    path = folder_of(tmp_path / "photos", files)
+    sentence, hint = refused(path)
+    assert sentence.endswith("30 files that by name belong to an image beside them, such as a/0-150x150.jpg to 0.jpg")
+    assert len(added(path, proposed(hint)).names) == 6
+
+
 @pytest.mark.parametrize(
     "name", ["{}_small", "{} large", "{}-640x480", "{}@2x", "{}_copy", "{} (1)", "small_{}", "edited {}"]
 )

@@ -81,11 +81,12 @@ def test_a_folder_between_the_part_and_its_classes_stands_in_the_hint(tmp_path: 
     hint = refused(path)[1]
     assert hint == f"--split-folders train=train/{inner},test=test/{inner}"
     assert added(path, hint).summary.classes == ("a", "b")
+    assert added(path, "--split-folders train=train,test=test").summary.classes == ("a", "b")
 
 
 def test_one_hint_mends_all_folders_that_were_mistyped(tmp_path: Path) -> None:
     path = folder_of(tmp_path / "photos", nested("train", "val", "test"))
-    for typed in ("train=Train,validation=Val,test=Test", "train=trian,validation=vall,test=tset"):
+    for typed in ("train=Train,validation=Val,test=Test", "train=trian,validation=Vall,test=TST"):
         hint = refused(path, f"--split-folders {typed}")[1]
         assert hint == "--split-folders train=train,validation=val,test=test"
     assert added(path, hint).summary.test == 10
@@ -127,6 +128,23 @@ def test_a_part_beside_classes_is_asked_about(tmp_path: Path, names: tuple[str, 
 )
 def test_a_class_called_a_little_like_a_part_is_a_class(tmp_path: Path, names: tuple[str, ...]) -> None:
     assert added(folder_of(tmp_path / "photos", flat(*names))).summary.classes == tuple(sorted(names))
+
+
+@pytest.mark.parametrize("outer", ["{part}/{name}", "{name}/{part}"])
+def test_classes_of_faces_with_masks_keep_their_split(tmp_path: Path, outer: str) -> None:
+    parts, names = ("train", "val", "test"), ("mask", "no_mask")
+    folders = (outer.format(part=part, name=name) for part, name in product(parts, names))
+    path = folder_of(tmp_path / "photos", flat(*folders))
+    assert added(path, refused(path)[1]).summary.classes == names
+
+
+def test_parts_of_images_and_masks_are_looked_into_or_called_flat(tmp_path: Path) -> None:
+    path = folder_of(tmp_path / "deep", nested("train/images", "train/masks", "test/images", "test/masks"))
+    hint = refused(path)[1]
+    assert hint == "--split-folders train=train/images,test=test/images"
+    assert len(added(path, hint).names) == 20
+    path = folder_of(tmp_path / "flat", nested("train", "test", classes=("image", "mask")))
+    assert "they hold no class folders" in refused(path)[0]
 
 
 @pytest.mark.parametrize("others", ["labels", "masks", "annotations"])
