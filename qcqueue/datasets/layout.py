@@ -9,19 +9,20 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from qcqueue.datasets.beside import Candidate
 from qcqueue.datasets.format import Split
 from qcqueue.datasets.limits import CLASS_NAME_LENGTH_MAX, CLASSES_MAX, shown
 from qcqueue.datasets.outline import Listing, Outline, base, below, composed, listed, parent
 from qcqueue.datasets.part_names import part_of
-from qcqueue.datasets.parts import ClassFolder, SplitFolders, check_not_split, folders_of_parts, spelled_option
+from qcqueue.datasets.parts import ClassFolder, SplitFolders, check_not_split, spelled_option
 from qcqueue.datasets.selection import (
-    Candidate,
     check_include,
     is_image,
     may_be_image,
     odd_classes,
     select_images,
 )
+from qcqueue.datasets.split_folders import folders_of_parts
 from qcqueue.errors import DatasetInvalid
 
 PACKED = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar")

@@ -9,10 +9,19 @@ import fnmatch
 import glob
 import re
 import shlex
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
+from qcqueue.datasets.beside import (
+    BESIDE_WORDS,
+    IMAGE_WORDS,
+    WORD,
+    Candidate,
+    files_beside,
+    stem_of,
+    suffix_of,
+    words_of,
+)
 from qcqueue.datasets.limits import shown
 from qcqueue.datasets.outline import base, composed, listed, parent
 from qcqueue.errors import DatasetInvalid
@@ -32,57 +41,18 @@ OTHER_ENDINGS = re.compile(
 )
 OTHER_NAMES = re.compile("readme|licen[cs]e|copying|notice|authors|changelog|changes|citation")
 
-BESIDE_WORDS = re.compile(
-    "masks?|seg|segm|segmentations?|segmented|superpixels?|labels?|annotations?|annotated|gt|groundtruth|overlays?"
-    "|contours?|heatmaps?|thumbs?|thumbnails?|tn|previews?"
-)
-IMAGE_WORDS = re.compile("images?|imgs?|originals?|orig|photos?|scans?|pictures?|raw|rgb")
 NO_CLASS_WORDS = re.compile(
     "masks|segmentations?|superpixels?|labels|annotations?|gt|groundtruth|overlays|contours|heatmaps?|thumbs?|thumbnails?"
     "|previews"
 )
 """Names of folders that hold no class; "mask" and some others are classes of honest datasets."""
 
-DERIVED = re.compile(
-    r"""
-    [-_. ] \(? (\d{2,5}x\d{2,5} | scaled | small | medium | large | thumb | thumbnail | tn | preview | resized | edited
-    | annos? | annotated | lesions? | outline) \)?  |  @[234]x
-    """,
-    re.VERBOSE,
-)
-"""How the name of a file goes on after that of the picture it was made from."""
-
-MADE_FROM = (
-    ("png", ("jpg", "jpeg", "tif", "tiff", "bmp")),
-    ("gif", ("jpg", "tif", "png")),
-    ("jpg", ("tif", "tiff", "bmp", "dcm")),
-    ("jpeg", ("tif", "tiff", "bmp", "dcm")),
-    *(
-        (ending, ("jpg", "jpeg", "png", "tif", "tiff", "bmp"))
-        for ending in ("webp", "avif", "jxl", "jp2", "heic", "heif")
-    ),
-)
-"""Endings of files that are made from one of the same name with one of the other endings."""
-
-SELDOM_ALONE = {"webp", "avif", "jxl", "heic", "heif"}
-"""Endings that programs write beside each picture, so that one such pair says enough."""
-
 BINS = frozenset(("RECYCLED", "Recycle Bin", "trashbox"))
 """Names of folders for what was thrown away, which might be classes all the same, and so are asked about."""
 
-WORD = re.compile(r"\d+|[^\W\d_]+")
 SIZE = r"\d+x\d+"
 PATTERN_LENGTH_MAX = 200
 PATTERNS_SAID_MAX = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """One file that may be an image. name: its path below its class folder, in NFC."""
-
-    path: str
-    class_name: str
-    name: str
 
 
 def may_be_image(path: str) -> bool:
@@ -167,11 +137,11 @@ def odd_classes(stems_of: Mapping[str, frozenset[str]]) -> dict[str, str | None]
 
     stems_of: of each class, the names of its files without their endings. None: no class beside it, as for thumbnails.
     """
-    words_of = {name: _name_words(name) for name in stems_of}
-    named = {tuple(words): name for name, words in words_of.items()}
-    images = [name for name, words in words_of.items() if words and all(map(IMAGE_WORDS.fullmatch, words))]
+    named_words = {name: _name_words(name) for name in stems_of}
+    named = {tuple(words): name for name, words in named_words.items()}
+    images = [name for name, words in named_words.items() if words and all(map(IMAGE_WORDS.fullmatch, words))]
     found: dict[str, str | None] = {}
-    for name, words in words_of.items():
+    for name, words in named_words.items():
         rest = tuple(word for word in words if not BESIDE_WORDS.fullmatch(word))
         if name in BINS or all(map(NO_CLASS_WORDS.fullmatch, words or [""])):
             found[name] = None
@@ -199,12 +169,12 @@ def are_images_and_masks(names: Iterable[str]) -> bool:
 
 
 def _name_words(name: str) -> list[str]:
-    return _words(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
+    return words_of(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
 
 
 def _bare(stem: str) -> tuple[str, ...]:
     """Return the words of a file's name but those that tell what kind of picture it is."""
-    words = _words(stem)
+    words = words_of(stem)
     return tuple(word for word in words if not BESIDE_WORDS.fullmatch(word) and not IMAGE_WORDS.fullmatch(word))
 
 
@@ -219,7 +189,7 @@ def _check_nothing_beside(candidates: Sequence[Candidate], *, where: str, takes_
             hint=_hint_for_subfolders(candidates, odd, takes_subfolders=takes_subfolders),
         )
     pairs = sorted(
-        {odd_one.path: (odd_one, image) for odd_one, image in reversed([*_beside(candidates)])}.values(),
+        {odd_one.path: (odd_one, image) for odd_one, image in reversed([*files_beside(candidates)])}.values(),
         key=lambda pair: pair[0].path,
     )
     if pairs:
@@ -232,7 +202,7 @@ def _check_nothing_beside(candidates: Sequence[Candidate], *, where: str, takes_
 
 
 def _is_no_image_folder(name: str) -> bool:
-    words = _words(name)
+    words = words_of(name)
     return any(map(BESIDE_WORDS.fullmatch, words)) and not any(map(IMAGE_WORDS.fullmatch, words))
 
 
@@ -259,82 +229,18 @@ def _hint_for_subfolders(candidates: Sequence[Candidate], odd: Sequence[str], *,
     return every
 
 
-def _beside(candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, Candidate]]:
-    """Yield what by its name is a mask, thumbnail or the like of another file beside it, with that file."""
-    by_folder: defaultdict[str, list[Candidate]] = defaultdict(list)
-    for one in candidates:
-        by_folder[parent(one.path)].append(one)
-    for files in by_folder.values():
-        image_of: dict[tuple[str, ...], Candidate] = {}
-        odd: list[Candidate] = []
-        for one in files:
-            words = _words(_stem(one.name))
-            if any(map(BESIDE_WORDS.fullmatch, words)):
-                odd.append(one)
-            else:
-                image_of.setdefault(tuple(words), one)
-                image_of.setdefault(tuple(word for word in words if not IMAGE_WORDS.fullmatch(word)), one)
-        for one in odd:
-            image = next((image_of[key] for key in _keys_of_image(_words(_stem(one.name))) if key in image_of), None)
-            if image is not None:
-                yield one, image
-        yield from _derived(files)
-        yield from _of_two_endings(files)
-
-
-def _derived(files: Sequence[Candidate]) -> Iterator[tuple[Candidate, Candidate]]:
-    """Yield what is called like another file and then by what was done to it, such as 7-150x150.jpg beside 7.jpg."""
-    by_stem = {_stem(one.name).casefold(): one for one in reversed(files)}
-    for one in files:
-        suffix = _suffix(one.name)
-        image = by_stem.get(_stem(one.name).casefold().removesuffix(suffix.casefold())) if suffix else None
-        if image is not None:
-            yield one, image
-
-
-def _suffix(name: str) -> str:
-    """Return how a name ends by what was done to a picture, "" where it does not."""
-    stem = _stem(name)
-    found = next((match for match in DERIVED.finditer(stem.casefold()) if match.end() == len(stem)), None)
-    return stem[found.start() :] if found and found.start() else ""
-
-
-def _keys_of_image(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Yield the words an image may be called by, given those of its mask: "7_mask_2" belongs to "7", "7_2"."""
-    is_odd = [bool(BESIDE_WORDS.fullmatch(word)) for word in words]
-    yield tuple(word for word, odd in zip(words, is_odd, strict=True) if not odd)
-    after = [False, *is_odd]
-    numbered = [odd or (before and word.isdigit()) for word, odd, before in zip(words, is_odd, after, strict=False)]
-    yield tuple(word for word, odd in zip(words, numbered, strict=True) if not odd)
-
-
-def _of_two_endings(files: Sequence[Candidate]) -> Iterator[tuple[Candidate, Candidate]]:
-    """Yield the PNG of every 7.jpg, 7.png where all files of one ending have a twin of the other, as masks have.
-
-    Of two endings that each have all their twins in the other, the one that `MADE_FROM` names first is made from it.
-    """
-    by_ending: defaultdict[str, dict[str, Candidate]] = defaultdict(dict)
-    for one in files:
-        by_ending[one.name.casefold().rpartition(".")[2]][_stem(one.name)] = one
-    for ending, others in MADE_FROM:
-        for other in others:
-            odd, images = by_ending.get(ending, {}), by_ending.get(other, {})
-            if len(odd) > (ending not in SELDOM_ALONE) and odd.keys() <= images.keys():
-                yield from ((one, images[stem]) for stem, one in odd.items())
-
-
 def _hint_for_files(odd: Sequence[Candidate], candidates: Sequence[Candidate]) -> str:
     """Return patterns that leave out exactly these files."""
     names = {one.path for one in odd}
     tried: list[tuple[str, ...]] = []
     found: Counter[str] = Counter()
     for one in odd:
-        for match in WORD.finditer(_stem(one.name)):
+        for match in WORD.finditer(stem_of(one.name)):
             if BESIDE_WORDS.fullmatch(match[0].casefold()):
-                before = _stem(one.name)[: match.start()][-1:]
+                before = stem_of(one.name)[: match.start()][-1:]
                 found[f"!**/{'*' * bool(before)}{before if not before.isalnum() else ''}{match[0]}*"] += 1
     tried.append(tuple(pattern for pattern, _ in found.most_common()))
-    suffixes = sorted({_suffix(one.name) for one in odd})
+    suffixes = sorted({suffix_of(one.name) for one in odd})
     tried.append(tuple(f"!**/*{glob.escape(suffix)}.*" for suffix in suffixes if suffix))
     marked = sorted({pattern for one in odd if (pattern := _pattern_of(one))})
     tried.append(tuple(marked))
@@ -353,7 +259,7 @@ def _hint_for_files(odd: Sequence[Candidate], candidates: Sequence[Candidate]) -
 
 def _pattern_of(odd: Candidate) -> str:
     """Return the pattern that leaves a file out by what its name says was done to it, else by its ending."""
-    if suffix := _suffix(odd.name):
+    if suffix := suffix_of(odd.name):
         return f"!**/*{re.sub(SIZE, '[0-9]*x[0-9]*', glob.escape(suffix))}.*"
     return f"!**/*.{odd.name.rpartition('.')[2]}"
 
@@ -362,16 +268,6 @@ def _is_taken(name: str, patterns: Sequence[str]) -> bool:
     wanted = [pattern for pattern in patterns if not pattern.startswith("!")]
     unwanted = [pattern.removeprefix("!") for pattern in patterns if pattern.startswith("!")]
     return not any(matches(name, one) for one in unwanted) and (not wanted or any(matches(name, one) for one in wanted))
-
-
-def _stem(name: str) -> str:
-    return base(name).rpartition(".")[0] or base(name)
-
-
-def _words(text: str) -> list[str]:
-    """Return the words of a name, a number being one too."""
-    joined = re.sub(r"ground[\W_]*truth", "groundtruth", text.casefold())
-    return WORD.findall(joined)
 
 
 def _include(pattern: str) -> str:

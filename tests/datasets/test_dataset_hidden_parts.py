@@ -142,7 +142,9 @@ def test_parts_of_images_and_masks_are_looked_into_or_called_flat(tmp_path: Path
     path = folder_of(tmp_path / "deep", nested("train/images", "train/masks", "test/images", "test/masks"))
     hint = refused(path)[1]
     assert hint == "--split-folders train=train/images,test=test/images"
-    assert len(added(path, hint).names) == 20
+    dataset = added(path, hint)
+    assert (len(dataset.names), dataset.summary.classes) == (20, ("a", "b"))
+    assert dataset.summary.note.endswith("left out: train/masks and test/masks")
     path = folder_of(tmp_path / "flat", nested("train", "test", classes=("image", "mask")))
     assert "they hold no class folders" in refused(path)[0]
 
