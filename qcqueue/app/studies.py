@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from qcqueue.app.workplace import Workplace
 from qcqueue.core.forecast import Forecast, forecast
 from qcqueue.core.spec import JobSpec
-from qcqueue.core.study import Study, parse_study
+from qcqueue.core.study import Study, parse_study, weights_files_named
 from qcqueue.errors import CorruptionError, SpecInvalid, StoreError, UnknownName, UserError
 from qcqueue.queue.enqueue import Enqueued, check_data, enqueue
 from qcqueue.queue.unfinished import unfinished
@@ -80,10 +80,9 @@ def read_specs(
     """
     studies, problems = _read_studies(files, overrides)
     paths = {
-        spec.full_name: file.parent / written
-        for file, study in studies
-        for spec in study.jobs
-        if (written := study.weights_files.get(spec.name)) is not None
+        name: file.parent / written
+        for file in files
+        for name, written in weights_files_named(_read_text(file), file=str(file), overrides=overrides).items()
     }
     flaws = _flaws(paths)
     if problems or flaws:

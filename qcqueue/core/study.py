@@ -32,6 +32,9 @@ HOMES: Mapping[str, str] = {
 TABLES: Mapping[str, str] = {"defaults": "[defaults]", "job": "[[job]]"}
 
 
+BUILTIN_WEIGHTS = ("imagenet", "none")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
     """The jobs of one file, in its order.
@@ -51,6 +54,27 @@ def parse_study(text: str, *, file: str, overrides: Sequence[str] = ()) -> Study
 
     Raises: SpecInvalid: with one sentence for every problem.
     """
+    top, drafts, problems = _drafted(text, file=file, overrides=overrides)
+    problems.raise_if_any()
+    return _study(top, drafts)
+
+
+def weights_files_named(text: str, *, file: str, overrides: Sequence[str] = ()) -> dict[str, str]:
+    """Return the weights files by the names of their jobs, also of a study with problems, as far as it can be read."""
+    try:
+        top, drafts, _ = _drafted(text, file=file, overrides=overrides)
+    except SpecInvalid:
+        return {}
+    study = setting.value if (setting := top.get("study")) else None
+    return {
+        f"{study}/{draft.name}" if study else draft.name: weights.value
+        for draft in drafts
+        if draft.name and (weights := draft.settings["weights"]) and weights.value not in BUILTIN_WEIGHTS
+    }
+
+
+def _drafted(text: str, *, file: str, overrides: Sequence[str]) -> "tuple[_Settings, list[_Draft], _Problems]":
+    """Return the top and the jobs of a study, and all that is wrong with them."""
     page = read_page(text, file=file)
     problems = _Problems()
     sets = _read_overrides(overrides, problems)
@@ -63,8 +87,7 @@ def parse_study(text: str, *, file: str, overrides: Sequence[str] = ()) -> Study
     defaults = _read_defaults(page, problems)
     drafts = [_read_job(page, path, table, defaults, sets, problems) for path, table in _job_tables(page, problems)]
     _check_names(drafts, problems)
-    problems.raise_if_any()
-    return _study(top, drafts)
+    return top, drafts, problems
 
 
 class _Problems:
@@ -242,7 +265,7 @@ def _study(top: _Settings, drafts: Sequence[_Draft]) -> Study:
     for draft in drafts:
         values = {key: setting.value for key, setting in draft.settings.items() if setting}
         values |= {"model": draft.model, "name": draft.name, "deadline_s": values.pop("deadline", None)}
-        if values["weights"] not in ("imagenet", "none"):
+        if values["weights"] not in BUILTIN_WEIGHTS:
             weights_files[values["name"]] = values["weights"]
             values["weights"] = "file"
         jobs.append(JobSpec(**named, **values, weights_sha256=None))

@@ -6,6 +6,7 @@ but cannot write; a member is read by its entry, never by its name.
 """
 
 import binascii
+import copy
 import stat
 import struct
 import zipfile
@@ -21,7 +22,7 @@ from qcqueue.datasets.limits import (
     shown,
 )
 from qcqueue.datasets.litter import is_litter
-from qcqueue.datasets.outline import Listing, check_path, leads_out
+from qcqueue.datasets.outline import Listing, check_path, composed, leads_out
 from qcqueue.errors import DatasetInvalid
 
 ENCRYPTED_FLAGS = 0x1 | 0x40
@@ -33,6 +34,8 @@ READABLE = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile
 READABLE |= {93} if hasattr(zipfile, "ZIP_ZSTANDARD") else set()  # from Python 3.14 on
 WAYS = {1: "Shrink", 2: "Reduce", 3: "Reduce", 4: "Reduce", 5: "Reduce", 6: "Implode", 9: "Deflate64", 10: "Implode"}
 WAYS |= {12: "bzip2", 14: "LZMA", 20: "Zstandard", 93: "Zstandard", 95: "XZ", 96: "JPEG", 97: "WavPack", 98: "PPMd"}
+LOCAL_HEADER_BYTES = 30
+LOCAL_ENCODINGS = ("utf-8", "cp437", "cp850", "cp1252", "cp866", "cp1251", "shift_jis", "gbk")
 UNPACK_IT = "unpack it and import the folder"
 
 
@@ -67,7 +70,7 @@ class ZipTree:
     def read(self, path: str) -> bytes:
         """Return the bytes of a listed member; never more than its entry declares. Raises: DatasetInvalid."""
         try:
-            return self._archive.read(self._entries[path])
+            return self._archive.read(self._as_written(self._entries[path], path))
         except NotImplementedError as exc:
             raise DatasetInvalid(
                 f"{shown(path)} in {self._where} is packed in a way qcqueue cannot read", hint=UNPACK_IT
@@ -76,6 +79,31 @@ class ZipTree:
             raise DatasetInvalid(
                 f"{shown(path)} in {self._where} is damaged: {reason(exc)}", hint="copy or download the zip again"
             ) from exc
+
+    def _as_written(self, entry: zipfile.ZipInfo, path: str) -> zipfile.ZipInfo:
+        """Return an entry under the name before its bytes, where that is another way to write the same name.
+
+        zipfile reads no member whose two names differ in a byte; some programs write one with a backslash or in the
+        code page of their country.
+        """
+        file = self._archive.fp
+        assert file is not None
+        file.seek(entry.header_offset)
+        header = file.read(LOCAL_HEADER_BYTES)
+        if len(header) < LOCAL_HEADER_BYTES or header[:4] != b"PK\x03\x04":
+            return entry
+        written = file.read(struct.unpack("<H", header[26:28])[0])
+        if written == entry.orig_filename.encode("utf-8" if entry.flag_bits & UTF8_FLAG else "cp437"):
+            return entry
+        if not any(_path_meant(written, encoding) == composed(path) for encoding in LOCAL_ENCODINGS):
+            raise DatasetInvalid(
+                f"{shown(path)} in {self._where} has another name before its bytes: {shown(written.decode('cp437'))}",
+                hint=UNPACK_IT,
+            )
+        same = copy.copy(entry)
+        same.flag_bits &= ~UTF8_FLAG
+        same.orig_filename = written.decode("cp437")
+        return same
 
     def _checked_name(self, entry: zipfile.ZipInfo) -> str | None:
         """Return the name an entry means, a folder's with a slash at its end; None for what is not there: litter."""
@@ -154,6 +182,14 @@ def _decoded(entry: zipfile.ZipInfo) -> str | None:
                 return None
     assert name is not None
     return name.replace("\\", "/")
+
+
+def _path_meant(written: bytes, encoding: str) -> str | None:
+    try:
+        name = written.decode(encoding).replace("\\", "/")
+    except UnicodeDecodeError:
+        return None
+    return composed("/".join(part for part in name.split("/") if part not in ("", ".")))
 
 
 def _unicode_path(extra: bytes, written: bytes) -> str | None:

@@ -17,6 +17,7 @@ from qcqueue.datasets.split import (
     ALL_PARTS,
     ARTICLE_SPLIT,
     WHOLE_PERCENT,
+    CopiesDoNotFit,
     Parts,
     Shares,
     Totals,
@@ -92,11 +93,37 @@ def _shared_out(
     label_of = {name: label for label, name in enumerate(classes)}
     labels = [label_of[member.class_name] for member in members]
     if all(member.group is None for member in members):
-        return split_stratified(labels, pictures, classes=classes, totals=split, seed=seed, parts=parts)
+        try:
+            return split_stratified(labels, pictures, classes=classes, totals=split, seed=seed, parts=parts)
+        except CopiesDoNotFit:
+            is_counted = isinstance(split, tuple) and sum(split) != WHOLE_PERCENT
+            splits = None if is_counted else _copies_shared_out(labels, pictures, classes, split, seed, parts)
+            if splits is None:
+                raise
+            return splits
     weights = _weights(split)
     groups = [member.group or "" for member in members]
     chosen = [weights[part] for part in parts]
     return split_grouped(labels, groups, pictures, classes=classes, weights=chosen, seed=seed, parts=parts)
+
+
+def _copies_shared_out(
+    labels: Sequence[int],
+    pictures: Sequence[bytes],
+    classes: Sequence[str],
+    split: Totals | Shares | None,
+    seed: int,
+    parts: Parts,
+) -> Bytes | None:
+    """Return parts as near to their shares as whole copies of pictures allow, None where they cannot be had at all."""
+    weights = _weights(split)
+    alone = [str(index) for index in range(len(labels))]
+    try:
+        return split_grouped(
+            labels, alone, pictures, classes=classes, weights=[weights[part] for part in parts], seed=seed, parts=parts
+        )
+    except DatasetInvalid:
+        return None
 
 
 def _weights(split: Totals | Shares | None) -> Totals:

@@ -25,7 +25,8 @@ from qcqueue.datasets.layout import (
     check_twins,
 )
 from qcqueue.datasets.limits import shown
-from qcqueue.datasets.outline import check_path, composed, leads_out
+from qcqueue.datasets.meant_columns import check_unused
+from qcqueue.datasets.outline import check_path, composed, leads_out, listed
 from qcqueue.datasets.part_names import split_named
 from qcqueue.datasets.table import Row, Table, read_table
 from qcqueue.errors import DatasetInvalid
@@ -48,7 +49,11 @@ def arrange_csv(path: Path, *, where: str, group_by: str | None) -> Arrangement:
     """
     table = read_table(path, where=where)
     column = _group_column(table, group_by, where=where)
+    unused = [name for name in dict.fromkeys(table.columns) if name and name not in ("file", "label", "split", column)]
+    check_unused(table, unused, is_grouped=group_by is not None or column is not None, where=where)
     arrangement = arrange_rows(table, root=path.parent, where=where, group_column=column)
+    if unused:
+        arrangement = replace(arrangement, notes=(*arrangement.notes, f"columns not used: {listed(unused)}"))
     if group_by is not None and column is None:
         return replace(arrangement, members=with_groups(arrangement.members, group_by, where=where))
     said = [f"groups are those of the column {column}"] if column and group_by is None else []

@@ -9,20 +9,23 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from qcqueue.datasets.beside import Candidate
 from qcqueue.datasets.format import Split
 from qcqueue.datasets.limits import CLASS_NAME_LENGTH_MAX, CLASSES_MAX, shown
 from qcqueue.datasets.outline import Listing, Outline, base, below, composed, listed, parent
-from qcqueue.datasets.parts import ClassFolder, SplitFolders, check_not_split, folders_of_parts, spelled_option
+from qcqueue.datasets.part_names import part_of
+from qcqueue.datasets.parts import ClassFolder, SplitFolders, check_not_split, spelled_option
 from qcqueue.datasets.selection import (
-    Candidate,
     check_include,
     is_image,
     may_be_image,
     odd_classes,
     select_images,
 )
+from qcqueue.datasets.split_folders import folders_of_parts
 from qcqueue.errors import DatasetInvalid
 
+PACKED = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar")
 ONE_FOLDER_A_CLASS = (
     "put the images of each class into one folder named after the class, or list them in a CSV of file,label"
 )
@@ -69,9 +72,17 @@ def arrange_classes(
     # "*" speaks of whole folders; "*.jpg" only of files, and may be typed without a thought of train and test.
     takes_all = any(set(pattern) <= {"*", "/"} for pattern in include)
     left_out: list[str] = []
+    _check_not_packed(outline, where=where)
     if split_folders is None:
         _check_top(outline, top, where=where)
-        check_not_split(outline, top, where=where, takes_all=takes_all, takes_subfolders=takes_subfolders)
+        check_not_split(
+            outline,
+            top,
+            where=where,
+            takes_all=takes_all,
+            takes_subfolders=takes_subfolders,
+            chooses_subfolders=any("/" in pattern or "**" in pattern for pattern in include),
+        )
         folders = [ClassFolder(path=path, class_name=composed(base(path))) for path in outline.folders_in(top)]
     else:
         folders, left_out = folders_of_parts(outline, top, split_folders, where=where)
@@ -80,6 +91,11 @@ def arrange_classes(
     members, notes = _members(outline, top, folders, include, where=where, takes_subfolders=takes_subfolders)
     check_classes(folders, members, where=where)
     check_twins((member.path for member in members), "files", where=where)
+    if split_folders is None and (example := _part_in_names(members)):
+        notes.append(
+            f"the names of the files tell train from test, such as {shown(example)}: "
+            "to keep that split, list them in a CSV with the columns file,label,split"
+        )
     if left_out:
         notes.insert(0, f"left out: {listed(left_out)}")
     return arranged(members, notes)
@@ -137,15 +153,39 @@ def _members(
 
 
 def _check_odd_classes(outline: Outline, top: str, folders: Sequence[ClassFolder], *, where: str) -> None:
-    paths = sorted(folder.path for folder in folders)
-    odd = odd_classes(paths)
+    stems_of: dict[str, frozenset[str]] = {}
+    for folder in folders:
+        files = [base(path).rpartition(".")[0] for path in outline.files_below(folder.path) if may_be_image(path)]
+        stems_of[folder.class_name] = stems_of.get(folder.class_name, frozenset()) | frozenset(files)
+    odd = odd_classes(dict(sorted(stems_of.items())))
     if not odd:
         return
-    others = [path for path in paths if path not in odd]
-    hint = "move it elsewhere, or, if it is a class, --include '*'"
+    others = sorted(folder.path for folder in folders if folder.class_name not in odd)
+    it = "them" if len(odd) > 1 else "it"
+    hint = f"move {it} elsewhere, or, if {'they are classes' if len(odd) > 1 else 'it is a class'}, --include '*'"
     if len(others) == 1 and outline.folders_in(others[0]) and folders[0].split is None:
         hint = f"{spelled_option((below(others[0], top), None, None))} takes the classes in {shown(base(others[0]))}"
-    raise DatasetInvalid(f"the folder {shown(below(odd[0], top))} in {where} is no class by its name", hint=hint)
+    name, image = next(iter(odd.items()))
+    if image is None:
+        raise DatasetInvalid(f"the folder {shown(name)} in {where} is no class by its name", hint=hint)
+    belonging = [name for name, image in odd.items() if image is not None]
+    raise DatasetInvalid(
+        f"the folder{'s' * (len(belonging) > 1)} {listed(belonging)} in {where} "
+        f"{'are no classes by their names' if len(belonging) > 1 else 'is no class by its name'}: "
+        f"{shown(name)} belongs to {shown(image)} beside it",
+        hint=hint,
+    )
+
+
+def _part_in_names(members: Sequence[Member]) -> str | None:
+    """Return a file of the author's test or validation where every name says to which part it belongs."""
+    found: dict[Split, str] = {}
+    for member in members:
+        part = part_of(base(member.name).rpartition(".")[0])
+        if part is None:
+            return None
+        found.setdefault(part[0], member.path)
+    return found.get(Split.TEST, found.get(Split.VALIDATION)) if Split.TRAIN in found else None
 
 
 def _levels(top: str) -> list[str]:
@@ -157,6 +197,15 @@ def _levels(top: str) -> list[str]:
 def _said(path: str, top: str) -> str:
     """Return how to call a file so that outer folders make no difference."""
     return below(path, top) if f"{path}/".startswith(f"{top}/") else base(path)
+
+
+def _check_not_packed(outline: Outline, *, where: str) -> None:
+    packed = [path for path in outline.files if path.casefold().endswith(PACKED)]
+    if packed and not any(map(may_be_image, outline.files)):
+        raise DatasetInvalid(
+            f"{where} holds no images but another archive, {shown(packed[0])}",
+            hint=f"unpack {shown(base(packed[0]))} first" if len(packed) == 1 else "unpack its archives first",
+        )
 
 
 def _check_top(outline: Outline, top: str, *, where: str) -> None:

@@ -9,12 +9,13 @@ import re
 LITTER = re.compile(
     r"""
     \. .*                                               # hidden: .DS_Store, ._x, .Trash-1000, .@__thumb, .syncthing.x
-    | __macosx | icon\r | network[ ]trash[ ]folder | temporary[ ]items | desktop[ ]d[bf]            # Finder
+    | __macosx | icon[\r?_] | network[ ]trash[ ]folder | temporary[ ]items | desktop[ ]d[bf]        # Finder
+    | thevolumesettingsfolder | .*\.sb-[0-9a-f]{8}-.*                                               # Finder again
     | (eh)?thumbs.*\.db(:.*)? | desktop\.ini | \$recycle\.bin | recycler | system[ ]volume[ ]information
-    | found\.\d{3} | ~\$.* | .*\.tmp                                                                # Windows, Office
-    | @eadir | @tmp | @syno.* | .*@syno(eastream|resource) | syno(photo|file|video)_.* | synoindex.*     # Synology
+    | found\.\d{3} | ~\$.* | .*\.tmp | .*[:_]zone\.identifier                                       # Windows, Office
+    | @eadir(@tmp)? | @tmp | @syno.* | .*@syno(eastream|resource) | syno(photo|file|video)_.* | synoindex.*  # Synology
     | @recycle | @recently-snapshot | @__thumb | \#recycle | [\#~@]snapshot | lost\+found           # QNAP, disks
-    | picasa\.ini | zbthumbnail\.info | ~syncthing~.* | __pycache__                                 # programs
+    | picasa\.ini | zbthumbnail\.info | pspbrwse\.jbf | ~syncthing~.* | __pycache__ | .+~           # programs
     """,
     re.VERBOSE | re.DOTALL,
 )

@@ -1,27 +1,49 @@
-"""How people call train, validation and test: folders, columns and options in any of the usual spellings.
+"""How people call train, validation and test: folders, columns and options in the usual spellings of some languages.
 
 Leaves what to make of them to `parts`, `labels_csv` and the command line. Only letters count, so numbers, hyphens and
 capitals make no difference, and a name that says more than which part it is tells what else it says.
 """
 
 import re
+from collections.abc import Iterable
 
 from qcqueue.datasets.format import Split
 from qcqueue.datasets.outline import composed
 
 WORDS = {
-    Split.TRAIN: "train|training|trains|trn|trainval",
-    Split.VALIDATION: "val|valid|validation|validate|validating|dev|devel|development",
-    Split.TEST: "test|tests|testing|tst|eval|evaluation|holdout|heldout",
+    Split.TRAIN: (
+        "train|training|trains|trn|trainval|entra[iî]nement|apprentissage|entrenamiento|treino|treinamento"
+        "|addestramento|trainings|trening|träning|eğitim|трейн|обучение|обучающ[а-я]+|тренировк[аи]|тренировочн[а-я]+"
+        "|训练|訓練|学習|훈련|학습"
+    ),
+    Split.VALIDATION: (
+        "val|valid|validation|validate|validating|dev|devel|development|validaci[oó]n|valida[cç][aã]o|validazione"
+        "|validierung|validierungs|validatie|walidacja|doğrulama|валидация|валидационн[а-я]+|验证|驗證|検証|검증"
+    ),
+    Split.TEST: (
+        "test|tests|testing|tst|eval|evaluation|holdout|heldout|unseen|pruebas?|testes?|prova|prove|testowy|тест|тесты"
+        "|тестовы[а-я]+|тестов[а-я]+|тестирование|测试|測試|テスト|评估|테스트"
+    ),
 }
 BESIDE_A_WORD = (
     "(?>datasets?|data|sets?|seg|images?|imgs?|pics?|pictures?|photos?|scans?|split|subset|folder|dir|part|files?"
-    "|samples?|x)*+"
+    "|samples?|x|daten|datos|dados|dati|donn[eé]es|bilder|conjunto|ensemble|выборка|данные|набор|数据|集|图片|データ|세트)*+"
 )
 """Possessive: these words overlap, and a long name made of them must not be tried in every way."""
 
 SPELLED = {split: re.compile(f"{BESIDE_A_WORD}(?:{words}){BESIDE_A_WORD}") for split, words in WORDS.items()}
 PLAIN = re.compile("train|(?<!e)val|test", re.IGNORECASE)
+
+ORDINARY = re.compile("valid|dev|devel|development|eval|evaluation|trains|unseen|prove?", re.IGNORECASE)
+"""Words that name a part beside another part, and are ordinary names of classes where they stand alone."""
+
+ORDINARY_BESIDE = {
+    Split.TRAIN: re.compile(
+        "bus(es)?|cars?|trucks?|(air)?planes?|ships?|boats?|trams?|bicycles?|bikes?", re.IGNORECASE
+    ),
+    Split.TEST: re.compile("controls?", re.IGNORECASE),
+}
+"""A train beside a bus is a vehicle, and a test beside a control an arm of a study."""
 
 
 def part_of(name: str) -> tuple[Split, str] | None:
@@ -44,6 +66,17 @@ def split_named(name: str) -> Split | None:
     """Return the part that a name stands for and says nothing else, such as "Testing" or "val"."""
     found = part_of(name)
     return found[0] if found and not found[1] else None
+
+
+def is_lone_part(name: str, others: Iterable[str]) -> bool:
+    """Return whether a folder beside others of no part's name is hardly a class, as test beside good and bad."""
+    part = split_named(name)
+    beside = ORDINARY_BESIDE.get(part) if part is not None else None
+    return (
+        part is not None
+        and not ORDINARY.fullmatch(name)
+        and not (beside is not None and any(map(beside.fullmatch, others)))
+    )
 
 
 def is_plain_part(name: str) -> bool:

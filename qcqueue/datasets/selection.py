@@ -9,10 +9,19 @@ import fnmatch
 import glob
 import re
 import shlex
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
+from qcqueue.datasets.beside import (
+    BESIDE_WORDS,
+    IMAGE_WORDS,
+    WORD,
+    Candidate,
+    files_beside,
+    stem_of,
+    suffix_of,
+    words_of,
+)
 from qcqueue.datasets.limits import shown
 from qcqueue.datasets.outline import base, composed, listed, parent
 from qcqueue.errors import DatasetInvalid
@@ -25,34 +34,25 @@ OTHER_ENDINGS = re.compile(
     txt | md | rst | rtf | pdf | html? | docx? | odt | xlsx? | ods | pptx? | csv | tsv | jsonl? | ndjson | xml | ya?ml
     | toml | ini | cfg | conf | log | db | sqlite | py | ipynb | m | r | sh | bat | ps1 | lnk | url | webloc | desktop
     | zip | tar | t?gz | bz2 | xz | 7z | rar | lst | names | bib | md5 | sha1 | sha256 | pkl | pickle | pth
-    | part | crdownload | partial | filepart | download | opdownload | bak      # half a file, or an old one
+    | part | crdownload | partial | filepart | download | opdownload | !sync | bak      # half a file, or an old one
+    | xmp | aae | thm | jbf | pp3 | dop | cos        # what cameras and programs note beside a photograph
     """,
     re.VERBOSE,
 )
 OTHER_NAMES = re.compile("readme|licen[cs]e|copying|notice|authors|changelog|changes|citation")
 
-BESIDE_WORDS = re.compile(
-    "masks?|seg|segm|segmentations?|segmented|superpixels?|labels?|annotations?|annotated|gt|groundtruth|overlays?"
-    "|contours?|heatmaps?|thumbs?|thumbnails?|tn|previews?"
-)
-IMAGE_WORDS = re.compile("images?|imgs?|originals?|orig|photos?|scans?|pictures?|raw|rgb")
 NO_CLASS_WORDS = re.compile(
     "masks|segmentations?|superpixels?|labels|annotations?|gt|groundtruth|overlays|contours|heatmaps?|thumbs?|thumbnails?"
     "|previews"
 )
 """Names of folders that hold no class; "mask" and some others are classes of honest datasets."""
 
-WORD = re.compile(r"\d+|[^\W\d_]+")
+BINS = frozenset(("RECYCLED", "Recycle Bin", "trashbox"))
+"""Names of folders for what was thrown away, which might be classes all the same, and so are asked about."""
+
+SIZE = r"\d+x\d+"
 PATTERN_LENGTH_MAX = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """One file that may be an image. name: its path below its class folder, in NFC."""
-
-    path: str
-    class_name: str
-    name: str
+PATTERNS_SAID_MAX = 8
 
 
 def may_be_image(path: str) -> bool:
@@ -102,8 +102,9 @@ def check_include(include: Iterable[str]) -> tuple[str, ...]:
         mark = "!" * pattern.startswith("!")
         path = composed(pattern.removeprefix("!").replace("\\", "/")).removeprefix("./")
         if not path or path.startswith("/") or ".." in path.split("/") or len(path) > PATTERN_LENGTH_MAX:
+            typed = shlex.quote(shown(pattern) if pattern else "")
             raise DatasetInvalid(
-                f"--include {shown(pattern)!r} is not a pattern of paths below a class folder",
+                f"--include {typed} is not a pattern of paths below a class folder",
                 hint="--include 'images/*'",
             )
         checked.append(mark + (f"{path}**" if path.endswith("/") else path))
@@ -131,9 +132,50 @@ def _matches(parts: Sequence[str], patterns: Sequence[str]) -> bool:
     return reached[0]
 
 
-def odd_classes(folders: Iterable[str]) -> list[str]:
-    """Return the folders beside class folders whose names say that they hold no class, such as thumbnails."""
-    return [folder for folder in folders if all(map(NO_CLASS_WORDS.fullmatch, _words(base(folder)) or [""]))]
+def odd_classes(stems_of: Mapping[str, frozenset[str]]) -> dict[str, str | None]:
+    """Return the names among those of classes that say that they are none, each with the class it belongs to.
+
+    stems_of: of each class, the names of its files without their endings. None: no class beside it, as for thumbnails.
+    """
+    named_words = {name: _name_words(name) for name in stems_of}
+    named = {tuple(words): name for name, words in named_words.items()}
+    images = [name for name, words in named_words.items() if words and all(map(IMAGE_WORDS.fullmatch, words))]
+    found: dict[str, str | None] = {}
+    for name, words in named_words.items():
+        rest = tuple(word for word in words if not BESIDE_WORDS.fullmatch(word))
+        if name in BINS or all(map(NO_CLASS_WORDS.fullmatch, words or [""])):
+            found[name] = None
+        elif len(rest) == len(words):
+            continue
+        elif rest in named:
+            found[name] = named[rest]
+        else:
+            own = {_bare(stem) for stem in stems_of[name]}
+            same = (image for image in images if own == {_bare(stem) for stem in stems_of[image]})
+            if (image := next(same, None)) is not None:
+                found[name] = image
+    return found
+
+
+def is_images_only(name: str) -> bool:
+    """Return whether a folder is called by holding pictures of any class, as images is."""
+    return all(map(IMAGE_WORDS.fullmatch, _name_words(name) or [""]))
+
+
+def are_images_and_masks(names: Iterable[str]) -> bool:
+    """Return whether folders are called by what kind of pictures they hold, images and masks, and no class."""
+    kinds = {"images" if is_images_only(name) else "masks" if _is_no_image_folder(name) else "" for name in names}
+    return kinds == {"images", "masks"}
+
+
+def _name_words(name: str) -> list[str]:
+    return words_of(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
+
+
+def _bare(stem: str) -> tuple[str, ...]:
+    """Return the words of a file's name but those that tell what kind of picture it is."""
+    words = words_of(stem)
+    return tuple(word for word in words if not BESIDE_WORDS.fullmatch(word) and not IMAGE_WORDS.fullmatch(word))
 
 
 def _check_nothing_beside(candidates: Sequence[Candidate], *, where: str, takes_subfolders: bool) -> None:
@@ -146,7 +188,10 @@ def _check_nothing_beside(candidates: Sequence[Candidate], *, where: str, takes_
             f"the class {shown(example.class_name)} in {where} has subfolders: {listed(inside)}",
             hint=_hint_for_subfolders(candidates, odd, takes_subfolders=takes_subfolders),
         )
-    pairs = list(_beside(candidates))
+    pairs = sorted(
+        {odd_one.path: (odd_one, image) for odd_one, image in reversed([*files_beside(candidates)])}.values(),
+        key=lambda pair: pair[0].path,
+    )
     if pairs:
         odd_one, image = pairs[0]
         raise DatasetInvalid(
@@ -157,7 +202,7 @@ def _check_nothing_beside(candidates: Sequence[Candidate], *, where: str, takes_
 
 
 def _is_no_image_folder(name: str) -> bool:
-    words = _words(name)
+    words = words_of(name)
     return any(map(BESIDE_WORDS.fullmatch, words)) and not any(map(IMAGE_WORDS.fullmatch, words))
 
 
@@ -177,50 +222,11 @@ def _hint_for_subfolders(candidates: Sequence[Candidate], odd: Sequence[str], *,
     every = _include("*/*" if depths == {1} else "**")
     if takes_subfolders:
         return every
-    return f"{every} takes them all, or --group-by folder keeps each subfolder in one part" if not direct else every
-
-
-def _beside(candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, Candidate]]:
-    """Yield what by its name is a mask, thumbnail or the like of another file beside it, with that file."""
-    by_folder: defaultdict[str, list[Candidate]] = defaultdict(list)
-    for one in candidates:
-        by_folder[parent(one.path)].append(one)
-    for files in by_folder.values():
-        image_of: dict[tuple[str, ...], Candidate] = {}
-        odd: list[Candidate] = []
-        for one in files:
-            words = _words(_stem(one.name))
-            if any(map(BESIDE_WORDS.fullmatch, words)):
-                odd.append(one)
-            else:
-                image_of.setdefault(tuple(words), one)
-                image_of.setdefault(tuple(word for word in words if not IMAGE_WORDS.fullmatch(word)), one)
-        for one in odd:
-            image = next((image_of[key] for key in _keys_of_image(_words(_stem(one.name))) if key in image_of), None)
-            if image is not None:
-                yield one, image
-        yield from _of_two_endings(files)
-
-
-def _keys_of_image(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Yield the words an image may be called by, given those of its mask: "7_mask_2" belongs to "7", "7_2"."""
-    is_odd = [bool(BESIDE_WORDS.fullmatch(word)) for word in words]
-    yield tuple(word for word, odd in zip(words, is_odd, strict=True) if not odd)
-    after = [False, *is_odd]
-    numbered = [odd or (before and word.isdigit()) for word, odd, before in zip(words, is_odd, after, strict=False)]
-    yield tuple(word for word, odd in zip(words, numbered, strict=True) if not odd)
-
-
-def _of_two_endings(files: Sequence[Candidate]) -> Iterator[tuple[Candidate, Candidate]]:
-    """Yield the PNG of every 7.jpg, 7.png where all files of one ending have a twin of the other, as masks have."""
-    by_ending: defaultdict[str, dict[str, Candidate]] = defaultdict(dict)
-    for one in files:
-        by_ending[one.name.casefold().rpartition(".")[2]][_stem(one.name)] = one
-    for ending, others in (("png", ("jpg", "jpeg", "tif", "tiff", "bmp")), ("gif", ("jpg", "tif", "png"))):
-        for other in others:
-            odd, images = by_ending.get(ending, {}), by_ending.get(other, {})
-            if len(odd) > 1 and odd.keys() <= images.keys():
-                yield from ((one, images[stem]) for stem, one in odd.items())
+    if not direct:
+        return f"{every} takes them all, or --group-by folder keeps each subfolder in one part"
+    if {one.class_name for one in candidates} == {one.class_name for one in candidates if "/" not in one.name}:
+        return f"{_include('*')} takes only what lies right in the class folders, {every} takes them all"
+    return every
 
 
 def _hint_for_files(odd: Sequence[Candidate], candidates: Sequence[Candidate]) -> str:
@@ -229,16 +235,20 @@ def _hint_for_files(odd: Sequence[Candidate], candidates: Sequence[Candidate]) -
     tried: list[tuple[str, ...]] = []
     found: Counter[str] = Counter()
     for one in odd:
-        for match in WORD.finditer(_stem(one.name)):
+        for match in WORD.finditer(stem_of(one.name)):
             if BESIDE_WORDS.fullmatch(match[0].casefold()):
-                before = _stem(one.name)[: match.start()][-1:]
+                before = stem_of(one.name)[: match.start()][-1:]
                 found[f"!**/{'*' * bool(before)}{before if not before.isalnum() else ''}{match[0]}*"] += 1
     tried.append(tuple(pattern for pattern, _ in found.most_common()))
+    suffixes = sorted({suffix_of(one.name) for one in odd})
+    tried.append(tuple(f"!**/*{glob.escape(suffix)}.*" for suffix in suffixes if suffix))
+    marked = sorted({pattern for one in odd if (pattern := _pattern_of(one))})
+    tried.append(tuple(marked))
     endings = sorted({one.name.rpartition(".")[2] for one in candidates if one.path not in names})
     tried.append(tuple(f"**/*.{ending}" for ending in endings))
     for patterns in tried:
         chosen = {one.path for one in candidates if _is_taken(one.name, patterns)}
-        if patterns and chosen == {one.path for one in candidates} - names:
+        if 0 < len(patterns) <= PATTERNS_SAID_MAX and chosen == {one.path for one in candidates} - names:
             flat = [
                 pattern.replace("**/", "") if all("/" not in one.name for one in candidates) else pattern
                 for pattern in patterns
@@ -247,20 +257,17 @@ def _hint_for_files(odd: Sequence[Candidate], candidates: Sequence[Candidate]) -
     return "move them elsewhere, or take them as images too with --include '**'"
 
 
+def _pattern_of(odd: Candidate) -> str:
+    """Return the pattern that leaves a file out by what its name says was done to it, else by its ending."""
+    if suffix := suffix_of(odd.name):
+        return f"!**/*{re.sub(SIZE, '[0-9]*x[0-9]*', glob.escape(suffix))}.*"
+    return f"!**/*.{odd.name.rpartition('.')[2]}"
+
+
 def _is_taken(name: str, patterns: Sequence[str]) -> bool:
     wanted = [pattern for pattern in patterns if not pattern.startswith("!")]
     unwanted = [pattern.removeprefix("!") for pattern in patterns if pattern.startswith("!")]
     return not any(matches(name, one) for one in unwanted) and (not wanted or any(matches(name, one) for one in wanted))
-
-
-def _stem(name: str) -> str:
-    return base(name).rpartition(".")[0] or base(name)
-
-
-def _words(text: str) -> list[str]:
-    """Return the words of a name, a number being one too."""
-    joined = re.sub(r"ground[\W_]*truth", "groundtruth", text.casefold())
-    return WORD.findall(joined)
 
 
 def _include(pattern: str) -> str:

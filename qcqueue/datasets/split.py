@@ -26,6 +26,10 @@ MORE = "add images of that class or remove its folder"
 ALL_PARTS: Parts = tuple(Split)
 
 
+class CopiesDoNotFit(DatasetInvalid):
+    """Exact numbers cannot be met without a picture in two parts."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shares:
     """What train, validation and test are to get, in proportion: whole numbers above 0, such as 70, 15 and 15."""
@@ -68,7 +72,7 @@ def split_stratified(
 
     groups: samples with the same value are copies of one picture and stay together. totals: images a part in exact
     numbers, or shares; None for the article's proportions. parts: those to share out to, all or, without totals, some.
-    Raises: DatasetInvalid: the numbers cannot be met.
+    Raises: DatasetInvalid: the numbers cannot be met. CopiesDoNotFit: not without parting copies.
     """
     sizes = Counter(labels)
     room = class_shares([sizes[label] for label in range(len(classes))], totals, classes=classes, parts=parts)
@@ -184,7 +188,7 @@ def _place_with_room(needed: Counter[int], room: list[list[int]]) -> int:
     places = range(len(room[0]))
     fitting = [place for place in places if all(room[label][place] >= count for label, count in needed.items())]
     if not fitting:
-        raise DatasetInvalid(
+        raise CopiesDoNotFit(
             f"one picture stands in the images {needed.total()} times, too often to keep its copies in one part",
             hint="remove the copies: a picture in train and in test makes the test meaningless",
         )

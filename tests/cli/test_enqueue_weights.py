@@ -96,3 +96,15 @@ def test_keeping_weights_where_no_job_begins_with_any_is_said(
     empty_house.write("study.toml", STUDY + a_job("two", "none"))
     assert run(["enqueue", "study.toml", "--keep-weights"]) == 0
     assert "none of these jobs begins with ImageNet weights, so there is nothing to keep" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", ["epochs = 0", "learning_rate = -1", "batchsize = 4", 'image_size = "big"'])
+def test_a_fault_of_a_setting_is_told_with_those_of_weights_of_the_same_study(
+    empty_house: House, capfd: pytest.CaptureFixture[str], wrong: str
+) -> None:
+    empty_house.write("empty.h5", b"")
+    empty_house.write("one.toml", STUDY + a_job("one", "empty.h5") + f"{wrong}\n")
+    assert run(["enqueue", "one.toml"]) == 2
+    said = capfd.readouterr().err
+    assert "tiny/one: the weights file empty.h5 is empty" in said
+    assert wrong.partition(" ")[0] in said

@@ -125,8 +125,75 @@ def test_files_in_folders_of_patients_can_be_grouped_by_the_pattern_proposed(tmp
     )
 
 
-def test_an_empty_column_group_asks_for_nothing(tmp_path: Path) -> None:
-    assert added(csv_of(tmp_path, lines("file,label,group", "{file},{label},"))).summary.note == ""
+def test_an_empty_column_group_asks_for_nothing_and_is_said_to_be_unused(tmp_path: Path) -> None:
+    note = added(csv_of(tmp_path, lines("file,label,group", "{file},{label},"))).summary.note
+    assert note == "columns not used: group"
+
+
+def valued(column: str, *values: str) -> str:
+    """Return a table with one more column, whose values follow one another."""
+    rows = [f"{file},{label_of(file)},{values[number % len(values)]}" for number, file in enumerate(FILES)]
+    return "\n".join([f"file,label,{column}", *rows]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("set", ("train", "val", "test")),
+        ("Subset", ("Training", "Testing")),
+        ("usage", ("Training", "PublicTest", "PrivateTest")),
+        ("partition", ("TRAIN", "TEST")),
+        ("fold", ("train", "validation")),
+        ("phase", ("train", "dev", "test")),
+        ("x", ("train", "", "test")),
+    ],
+)
+def test_a_split_in_a_column_of_another_name_is_refused_and_counts_once_renamed(
+    tmp_path: Path, column: str, values: tuple[str, ...]
+) -> None:
+    path = csv_of(tmp_path, valued(column, *values))
+    sentence, hint = refused(path)
+    assert sentence.startswith(f"the column {column.lower()} of labels.csv holds the parts of a split, such as ")
+    assert hint.startswith(f"rename the column {column.lower()} to split")
+    if all(values) and "PublicTest" not in values:
+        path.write_text(valued("split", *values), encoding="utf-8")
+        assert added(path).summary.note.startswith("the author's split was kept")
+    path.write_text(lines(), encoding="utf-8")
+    assert added(path).summary.note == ""
+
+
+@pytest.mark.parametrize(
+    "column", ["patient", "patient_id", "PatientID", "subject", "Subject ID", "case_id", "groups", "animal"]
+)
+def test_groups_in_a_column_of_another_name_are_refused_with_the_option_that_keeps_them(
+    tmp_path: Path, column: str
+) -> None:
+    path = csv_of(tmp_path, valued(column, "p1", "p2", "p3", "p4"))
+    sentence, hint = refused(path)
+    assert sentence.startswith(f"the column {column.lower()} of labels.csv says which images belong together")
+    assert added(path, proposed(hint)).summary.note.startswith("groups kept together: 4")
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("remark", ("fine", "blurred")),
+        ("fold", ("0", "1", "2")),
+        ("patient", tuple(map(str, range(12)))),
+        ("patient", ("",)),
+        ("quality", ("valid", "invalid")),
+        ("set", ("test",)),
+    ],
+)
+def test_another_column_is_said_to_be_unused(tmp_path: Path, column: str, values: tuple[str, ...]) -> None:
+    assert added(csv_of(tmp_path, valued(column, *values))).summary.note == f"columns not used: {column}"
+
+
+def test_a_second_column_of_patients_is_only_said_where_groups_or_a_split_are_given(tmp_path: Path) -> None:
+    text = valued("patient,group", "p1,g1", "p2,g2", "p3,g3", "p4,g4")
+    assert "columns not used: patient" in added(csv_of(tmp_path, text)).summary.note
+    text = valued("patient,split", "p1,train", "p2,val", "p3,test")
+    assert "columns not used: patient" in added(csv_of(tmp_path / "other", text)).summary.note
 
 
 def test_the_pixels_are_those_of_the_files(tmp_path: Path) -> None:

@@ -282,6 +282,17 @@ def test_masks_and_thumbnails_in_subfolders_are_named_with_the_pattern_for_the_i
         ("{}/{}.jpg", "{}/{}.mask.jpg"),
         ("{}/{}.jpg", "{}/thumb-{}.jpg"),
         ("{}/{}.jpg", "{}/{}.png"),
+        ("{}/{}.jpg", "{}/{}-150x150.jpg"),
+        ("{}/img {}.jpg", "{}/img {} (1024x768).jpg"),
+        ("{}/{}.jpg", "{}/{}_small.jpg"),
+        ("{}/{}.jpg", "{}/{}-Large.jpg"),
+        ("{}/{}.jpg", "{}/{}@2x.jpg"),
+        ("{}/{}.jpg", "{}/{}-edited.jpg"),
+        ("{}/{}.jpg", "{}/{}_anno.png"),
+        ("{}/{}.png", "{}/{}_lesion.png"),
+        ("{}/{}.jpg", "{}/{}.webp"),
+        ("{}/{}.jpg", "{}/{}.HEIC"),
+        ("{}/{}.tif", "{}/{}.jpg"),
     ],
 )
 def test_masks_and_thumbnails_beside_images_are_counted_and_left_out_by_the_pattern_proposed(
@@ -293,6 +304,52 @@ def test_masks_and_thumbnails_beside_images_are_counted_and_left_out_by_the_patt
     assert said.startswith("photos holds 10 files that by name belong to an image beside them, such as a/")
     assert {f"{'ab'[label]}/{name}" for label, name in zip(*added_names(path, hint), strict=True)} == set(images)
     assert len(added(path, "--include '**'").names) == 20
+
+
+def test_every_size_of_an_image_is_left_out_by_one_pattern(tmp_path: Path) -> None:
+    sizes = [f"{width}x{width + number}" for width in (100, 300, 768) for number in range(5)]
+    files = tree("{}/{}.jpg", "ab", range(5)) | tree("{}/{}-{}.jpg", "ab", range(5), sizes)
+    path = folder_of(tmp_path / "photos", files)
+    hint = refused(path)[1]
+    assert hint == "--include '!*-[0-9]*x[0-9]*.*' leaves them out, --include '**' takes them too"
+    assert len(added(path, hint).names) == 10
+
+
+def test_files_made_in_several_ways_are_left_out_by_one_hint(tmp_path: Path) -> None:
+    made = ("{}/{}-150x150.jpg", "{}/{}-300x200.jpg", "{}/{}_thumb.jpg", "{}/{}.webp", "{}/{}@2x.jpg")
+    files = tree("{}/{}.jpg", "ab", range(3)) | {k: v for one in made for k, v in tree(one, "ab", range(3)).items()}
+    path = folder_of(tmp_path / "photos", files)
+    sentence, hint = refused(path)
+    assert sentence.endswith("30 files that by name belong to an image beside them, such as a/0-150x150.jpg to 0.jpg")
+    assert len(added(path, proposed(hint)).names) == 6
+
+
+@pytest.mark.parametrize(
+    "name", ["{}_small", "{} large", "{}-640x480", "{}@2x", "{}_copy", "{} (1)", "small_{}", "edited {}"]
+)
+def test_a_picture_that_stands_without_its_original_is_a_picture(tmp_path: Path, name: str) -> None:
+    others = tree("{}/o{}.jpg", "ab", range(3))
+    path = folder_of(tmp_path / "photos", others | tree("{}/" + name + ".jpg", "ab", range(3)))
+    assert len(added(path).names) == 12
+
+
+def test_copies_by_their_names_are_pictures_of_the_class(tmp_path: Path) -> None:
+    path = folder_of(tmp_path / "photos", tree("{}/{}{}.jpg", "ab", range(3), ("", "_copy", " (1)", "_2", "-1")))
+    assert len(added(path).names) == 30
+
+
+def test_a_name_with_two_endings_here_and_there_means_two_pictures(tmp_path: Path) -> None:
+    files = tree("{}/{}.jpg", "ab", range(5)) | tree("{}/{}.png", "ab", (1, 7, 8))
+    assert len(added(folder_of(tmp_path / "photos", files)).names) == 16
+
+
+@pytest.mark.parametrize("inside", ["small", "more", "1024px"])
+def test_of_images_with_a_subfolder_beside_them_the_images_are_offered_first(tmp_path: Path, inside: str) -> None:
+    files = tree("{}/{}.jpg", "ab", range(5)) | tree("{}/{}/{}.jpg", "ab", [inside], range(5))
+    path = folder_of(tmp_path / "photos", files)
+    hint = refused(path)[1]
+    assert proposed(hint) == "--include '*'"
+    assert len(added(path, proposed(hint)).names) == 10
 
 
 def added_names(path: Path, options: str) -> tuple[list[int], tuple[str, ...]]:
@@ -377,9 +434,22 @@ def test_what_is_no_image_by_its_ending_is_left_out_and_said(tmp_path: Path) -> 
 
 
 def test_a_half_downloaded_image_is_said(tmp_path: Path) -> None:
-    files = three_classes() | {"good/7.jpg.crdownload": b"x", "good/8.jpg.part": b"x"}
+    files = three_classes() | {"good/7.jpg.crdownload": b"x", "good/8.jpg.part": b"x", "good/9.jpg.!sync": b"x"}
     note = added(folder_of(tmp_path / "photos", files)).summary.note
-    assert note == "left out as no images: good/7.jpg.crdownload and good/8.jpg.part"
+    assert note == "left out as no images: good/7.jpg.crdownload, good/8.jpg.part and good/9.jpg.!sync"
+
+
+@pytest.mark.parametrize("ending", ["xmp", "AAE", "THM", "jpg.xmp", "pp3"])
+def test_what_a_camera_notes_beside_an_image_is_left_out_and_said(tmp_path: Path, ending: str) -> None:
+    files = three_classes() | {f"good/0.{ending}": b"x"}
+    assert added(folder_of(tmp_path / "photos", files)).summary.note == f"left out as no images: good/0.{ending}"
+
+
+@pytest.mark.parametrize("name", ["RECYCLED", "Recycle Bin", "trashbox"])
+def test_a_bin_that_might_be_a_class_is_asked_about(tmp_path: Path, name: str) -> None:
+    path = folder_of(tmp_path / "photos", tree("{}/{}.jpg", ("a", "b", name), range(4)))
+    assert refused(path)[0] == f"the folder {name} in photos is no class by its name"
+    assert name in added(path, "--include '*'").summary.classes
 
 
 def test_an_image_without_an_ending_is_an_image(tmp_path: Path) -> None:
@@ -430,6 +500,15 @@ def test_a_readme_beside_an_outer_folder_hides_no_class(tmp_path: Path) -> None:
         "System Volume Information",
         "Network Trash Folder",
         "Temporary Items",
+        "TheVolumeSettingsFolder",
+        "@eaDir@tmp",
+        "1.jpg:Zone.Identifier",
+        "1.jpg~",
+        "Icon_",
+        "Icon?",
+        "pspbrwse.jbf",
+        "1.jpg.sb-1a2b3c4d-Xy12",
+        ".sb-1a2b3c4d-Xy12",
     ],
 )
 def test_what_programs_leave_behind_is_not_there_as_a_file_or_a_folder(tmp_path: Path, name: str) -> None:

@@ -12,7 +12,7 @@ from qcqueue.datasets.format import Split
 from qcqueue.datasets.split import class_shares, proportional_totals, split_stratified
 from qcqueue.errors import DatasetInvalid
 from tests.datasets.adding import added, refused
-from tests.datasets.pictures import folder_of, three_classes
+from tests.datasets.pictures import folder_of, png, three_classes
 
 CLASSES = ("good", "fair", "reject")
 
@@ -180,3 +180,33 @@ def test_a_split_that_cannot_be_is_refused_with_one_that_works(tmp_path: Path, t
     said, hint = refused(path, f"--split {typed}")
     assert said == sentence
     assert len(added(path, hint).names) == 45
+
+
+@pytest.mark.parametrize("times", [2, 3, 4])
+@pytest.mark.parametrize("options", ["", "--split 70,15,15", "--split 0.7,0.15,0.15", "--split 70%,15%,15%"])
+def test_where_every_picture_has_copies_shares_give_way_to_whole_copies(
+    tmp_path: Path, times: int, options: str
+) -> None:
+    files = {
+        f"{name}/{number}-{copy}.png": png(f"{name}{number}", side=8)
+        for name in "ab"
+        for number in range(25)
+        for copy in range(times)
+    }
+    dataset = added(folder_of(tmp_path / "photos", files), options)
+    homes = {(image.tobytes(), int(split)) for image, split in zip(dataset.images, dataset.splits, strict=True)}
+    assert len(homes) == 50
+    assert len(set(zip(dataset.labels.tolist(), dataset.splits.tolist(), strict=True))) == 6
+    assert abs(dataset.summary.train / len(files) - 0.69) < 0.05
+
+
+def test_exact_numbers_that_would_part_copies_stay_refused(tmp_path: Path) -> None:
+    files = {f"{n}/{i}-{copy}.png": png(f"{n}{i}", side=8) for n in "ab" for i in range(10) for copy in range(2)}
+    path = folder_of(tmp_path / "photos", files)
+    assert "too often to keep its copies in one part" in refused(path, "--split 26,7,7")[0]
+    assert added(path, "--split 24,8,8").summary.test == 8
+
+
+def test_one_picture_alone_in_a_class_stays_refused(tmp_path: Path) -> None:
+    files = {f"{n}/{i}.png": png(n if n == "a" else f"{n}{i}", side=8) for n in "ab" for i in range(10)}
+    assert "too often to keep its copies in one part" in refused(folder_of(tmp_path / "photos", files))[0]

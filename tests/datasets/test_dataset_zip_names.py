@@ -166,3 +166,58 @@ def test_one_of_several_parts_of_a_zip_is_called_that(tmp_path: Path) -> None:
     (tmp_path / "photos.zip").write_bytes(last)
     for name in ("photos.z01", "photos.zip"):
         assert refused(tmp_path / name) == (f"{name} is one part of a zip that was split into several", UNPACK_IT)
+
+
+def with_local_names(path: Path, changed: dict[bytes, bytes]) -> Path:
+    """Rewrite names before the bytes of members, whose central names stay; both have one length."""
+    content = bytearray(path.read_bytes())
+    for central, local in changed.items():
+        assert len(central) == len(local)
+        place = content.index(central)
+        assert content[place - 30 : place - 26] == b"PK\x03\x04"
+        content[place : place + len(central)] = local
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("central", "local"),
+    [(b"good/0.png", b"good\\0.png"), (b"x/good/0.png", b"x\\good/0.png"), (b"good/./0.png", b"good\\.\\0.png")],
+)
+def test_a_name_written_in_two_ways_is_one_name(tmp_path: Path, central: bytes, local: bytes) -> None:
+    outer = central.removesuffix(b"good/0.png") if central.startswith(b"x") else b""
+    names = {outer + name: content for name, content in encoded_names(three_classes()).items()}
+    names[central] = names.pop(outer + b"good/0.png")
+    path = zip_with(tmp_path / "photos.zip", names)
+    plain = to_bytes(added(path))
+    assert to_bytes(added(with_local_names(path, {central: local}))) == plain
+
+
+@pytest.mark.parametrize("encoding", ["cp437", "cp850", "cp1252"])
+def test_a_name_in_utf8_and_in_a_code_page_is_one_name(tmp_path: Path, encoding: str) -> None:
+    class Twice(Written):
+        def FileHeader(self, zip64: bool | None = None) -> bytes:
+            self._written = "good/ü.png".encode(encoding), 0
+            header = super().FileHeader(zip64)
+            self._written = "good/ü.png".encode(), 0x800
+            return header
+
+    path = zip_of(tmp_path / "photos.zip", three_classes(), (Twice(b"x"), png("more")))
+    assert "ü.png" in added(path).names
+
+
+def test_the_flag_for_utf8_in_only_one_place_makes_no_difference(tmp_path: Path) -> None:
+    path = zip_with(tmp_path / "photos.zip", encoded_names(accented()), flagged=True)
+    plain = to_bytes(added(path))
+    for signature, offset in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):
+        content = bytearray(zip_with(tmp_path / "photos.zip", encoded_names(accented()), flagged=True).read_bytes())
+        place = content.index(signature) + offset
+        content[place + 1] &= ~8
+        path.write_bytes(content)
+        assert to_bytes(added(path)) == plain
+
+
+def test_a_name_that_is_another_before_its_bytes_is_refused_with_a_way_out(tmp_path: Path) -> None:
+    path = zip_of(tmp_path / "photos.zip", three_classes())
+    with_local_names(path, {b"good/0.png": b"evil/7.png"})
+    assert refused(path) == ("good/0.png in photos.zip has another name before its bytes: evil/7.png", UNPACK_IT)
