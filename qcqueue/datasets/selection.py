@@ -79,6 +79,14 @@ def select_images(
     wanted = [pattern for pattern in include if not pattern.startswith("!")]
     unwanted = [pattern.removeprefix("!") for pattern in include if pattern.startswith("!")]
     left = [one for one in candidates if not any(matches(one.name, pattern) for pattern in unwanted)]
+    for pattern in unwanted:
+        if candidates and not any(matches(one.name, pattern) for one in candidates):
+            deeper = any(matches(one.name, f"**/{pattern}") for one in candidates)
+            raise DatasetInvalid(
+                f"--include {shown(f'!{pattern}')!r} leaves nothing out of {where}"
+                + ("; * ends at a slash" if deeper else ""),
+                hint=_include(f"!**/{pattern}") if deeper else "leave it out, or correct the pattern",
+            )
     if not wanted:
         _check_nothing_beside(left, where=where, takes_subfolders=takes_subfolders)
         return left

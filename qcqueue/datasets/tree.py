@@ -44,7 +44,7 @@ def open_tree(path: Path) -> Iterator[Tree]:
 
 def _opened_zip(path: Path, where: str) -> zipfile.ZipFile:
     if not os.path.lexists(path):
-        raise DatasetInvalid(f"there is no folder or zip {shown(str(path))}", hint="check the path")
+        raise DatasetInvalid(f"there is no folder, zip or CSV {shown(str(path))}", hint="check the path")
     try:
         # Asked first: opening a pipe or a device to see what it holds could wait for ever.
         if path.is_file():

@@ -31,7 +31,8 @@ def add_dataset(tx: Connection, name: str, blob: Blob, summary: DatasetSummary, 
         return False
     if found is not None:
         raise NameTaken(
-            f"dataset {name!r} exists with other images or another split", hint=f"qcqueue data add PATH --name {name}-2"
+            f"dataset {name!r} exists with other images or another split",
+            hint=f"the same command with --name {name}-2; or, if no job needs it, first: qcqueue data remove {name}",
         )
     name_blob(tx, blob, kind="dataset", now_s=now_s)
     tx.execute(
@@ -65,7 +66,10 @@ def forget_dataset(tx: Connection, name: str, *, who: str, now_s: float) -> Remo
     ]
     if needing := [job for job, spec in specs if spec["dataset"] == name]:
         whose = needing[0] if len(needing) == 1 else f"{count(len(needing), 'job')}, {needing[0]} first"
-        raise UserError(f"the dataset {name!r} is needed by {whose}", hint="qcqueue status")
+        raise UserError(
+            f"the dataset {name!r} is needed by {whose}: a job keeps its images, done or cancelled too",
+            hint="qcqueue status",
+        )
     tx.execute(delete(datasets).where(datasets.c.name == name))
     others = tx.execute(select(datasets.c.name).where(datasets.c.sha256 == line.blob.sha256)).first()
     tell(tx, who=who, what="dataset removed", now_s=now_s, why=f"{name}: {line.summary.images} images")

@@ -307,6 +307,6 @@ def test_a_csv_beyond_a_limit_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_csv_that_is_not_there_and_one_that_is_a_folder(tmp_path: Path) -> None:
-    assert refused(tmp_path / "labels.csv")[0].startswith("there is no folder or zip ")
+    assert refused(tmp_path / "labels.csv")[0].startswith("there is no folder, zip or CSV ")
     (tmp_path / "labels.csv").mkdir()
     assert refused(tmp_path / "labels.csv")[0] == "labels.csv holds no class folders"

@@ -160,7 +160,7 @@ def test_importing_writes_nothing_beside_the_files(tmp_path: Path) -> None:
 
 
 def test_a_path_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    assert refusal(tmp_path / "nowhere").startswith("there is no folder or zip /")
+    assert refusal(tmp_path / "nowhere").startswith("there is no folder, zip or CSV /")
 
 
 def test_a_file_that_is_neither_zip_nor_folder_is_refused(tmp_path: Path) -> None:
