@@ -44,7 +44,7 @@ WORD = re.compile(r"\d+|[^\W\d_]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class FileOfClass:
     """One file that may be an image. name: its path below its class folder, in NFC."""
 
     path: str
@@ -52,14 +52,14 @@ class Candidate:
     name: str
 
 
-def files_beside(candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, Candidate]]:
+def files_beside(candidates: Sequence[FileOfClass]) -> Iterator[tuple[FileOfClass, FileOfClass]]:
     """Yield what by its name is a mask, thumbnail or the like of another file beside it, with that file."""
-    by_folder: defaultdict[str, list[Candidate]] = defaultdict(list)
+    by_folder: defaultdict[str, list[FileOfClass]] = defaultdict(list)
     for one in candidates:
         by_folder[parent(one.path)].append(one)
     for files in by_folder.values():
-        image_of: dict[tuple[str, ...], Candidate] = {}
-        odd: list[Candidate] = []
+        image_of: dict[tuple[str, ...], FileOfClass] = {}
+        odd: list[FileOfClass] = []
         for one in files:
             words = words_of(stem_of(one.name))
             if any(map(BESIDE_WORDS.fullmatch, words)):
@@ -77,7 +77,7 @@ def files_beside(candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, C
         yield from _of_two_endings(files)
 
 
-def _derived(files: Sequence[Candidate]) -> Iterator[tuple[Candidate, Candidate]]:
+def _derived(files: Sequence[FileOfClass]) -> Iterator[tuple[FileOfClass, FileOfClass]]:
     """Yield what is called like another file and then by what was done to it, such as 7-150x150.jpg beside 7.jpg."""
     by_stem = {stem_of(one.name).casefold(): one for one in reversed(files)}
     for one in files:
@@ -103,12 +103,12 @@ def _keys_of_image(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
     yield tuple(word for word, odd in zip(words, numbered, strict=True) if not odd)
 
 
-def _of_two_endings(files: Sequence[Candidate]) -> Iterator[tuple[Candidate, Candidate]]:
+def _of_two_endings(files: Sequence[FileOfClass]) -> Iterator[tuple[FileOfClass, FileOfClass]]:
     """Yield the PNG of every 7.jpg, 7.png where all files of one ending have a twin of the other, as masks have.
 
     Of two endings that each have all their twins in the other, the one that `MADE_FROM` names first is made from it.
     """
-    by_ending: defaultdict[str, dict[str, Candidate]] = defaultdict(dict)
+    by_ending: defaultdict[str, dict[str, FileOfClass]] = defaultdict(dict)
     for one in files:
         by_ending[one.name.casefold().rpartition(".")[2]][stem_of(one.name)] = one
     for ending, others in MADE_FROM:

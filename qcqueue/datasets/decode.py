@@ -15,7 +15,7 @@ from qcqueue.datasets.dicom import is_dicom, read_dicom
 from qcqueue.datasets.format import Bytes
 from qcqueue.datasets.limits import reason
 from qcqueue.datasets.metadata import bare, orientation
-from qcqueue.datasets.picture import TURNS, Picture, pixels_of, rgb
+from qcqueue.datasets.picture import TURNS, StoredPicture, pixels_of, rgb
 from qcqueue.datasets.stored import (
     FEWER_BITS,
     WHOLE_NUMBERS,
@@ -41,7 +41,7 @@ def decode(content: bytes, *, named: str, image_size: tuple[int, int], white: in
     return pixels_of(read_picture(content, named=named), image_size=image_size, white=white)
 
 
-def read_picture(content: bytes, *, named: str) -> Picture:
+def read_picture(content: bytes, *, named: str) -> StoredPicture:
     """Return what is in one image file. Raises as `decode`."""
     if not content:
         raise DatasetInvalid(f"{named} is empty", hint="remove it or copy it again")
@@ -68,19 +68,19 @@ def read_picture(content: bytes, *, named: str) -> Picture:
             raise _refused(exc, content, named, None) from exc
 
 
-def _picture(content: bytes, named: str, *, exif: bytes = b"") -> Picture:
+def _picture(content: bytes, named: str, *, exif: bytes = b"") -> StoredPicture:
     with opened(content, named) as image:
         # A phone's MPO is a JPEG whose second picture is a preview; elsewhere a second frame is somebody's data.
         check_single(image.format != "MPO" and getattr(image, "is_animated", False), named)
         image.load()
         turn = _orientation(image, exif)
         if image.format == "PNG" and (found := png_values(image, content)):
-            return Picture(named=named, shown=_shown(image, found), deep=found, orientation=turn)
+            return StoredPicture(named=named, shown=_shown(image, found), deep=found, orientation=turn)
         if image.format == "PPM" and (picture := ppm_picture(image, content, named)):
             return picture
         if image.mode == "F":
             raise DatasetInvalid(f"{named} has floating-point pixels", hint=WHOLE_NUMBERS)
-        return Picture(named=named, shown=rgb(image), orientation=turn)
+        return StoredPicture(named=named, shown=rgb(image), orientation=turn)
 
 
 def _shown(image: Image.Image, found: Deep) -> Image.Image | None:

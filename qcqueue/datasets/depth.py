@@ -25,7 +25,7 @@ SHARES_APART = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class MeasuredPicture:
     """One picture of the import. deep: what a deep one uses of its range."""
 
     class_name: str
@@ -33,11 +33,11 @@ class Measured:
     has_window: bool = False
 
     @classmethod
-    def of(cls, class_name: str, found: Deep | None, *, has_window: bool) -> "Measured":
+    def of(cls, class_name: str, found: Deep | None, *, has_window: bool) -> "MeasuredPicture":
         return cls(class_name=class_name, deep=found.used() if found else None, has_window=has_window)
 
 
-def check_depth(pictures: Sequence[Measured], depth: Depth | None, *, where: str) -> None:
+def check_depth(pictures: Sequence[MeasuredPicture], depth: Depth | None, *, where: str) -> None:
     """Refuse an import that would spoil its deep pictures. Raises: DatasetInvalid: with what was found."""
     deep = [picture.deep for picture in pictures if picture.deep]
     if depth is not None:
@@ -67,14 +67,14 @@ def check_depth(pictures: Sequence[Measured], depth: Depth | None, *, where: str
     raise DatasetInvalid(said, hint=_hint(classes, highest.highest))
 
 
-def white_for(pictures: Iterable[Measured], depth: Depth | None) -> int | None:
+def white_for(pictures: Iterable[MeasuredPicture], depth: Depth | None) -> int | None:
     """Return the value that becomes white in every deep picture; None for the range of each file."""
     if depth == AUTO:
         return max(1, max((picture.deep.highest for picture in pictures if picture.deep), default=1))
     return white_of(depth) if depth is not None else None
 
 
-def remarks(pictures: Sequence[Measured], depth: Depth | None, white: int | None) -> list[str]:
+def remarks(pictures: Sequence[MeasuredPicture], depth: Depth | None, white: int | None) -> list[str]:
     """Return what the owner should know of how the pictures were scaled."""
     said: list[str] = []
     shallow = sum(picture.deep is None and not picture.has_window for picture in pictures)
@@ -131,8 +131,8 @@ class _Class:
         return self.count - len(self.deep) - self.windows
 
 
-def _by_class(pictures: Iterable[Measured]) -> dict[str, _Class]:
-    found: defaultdict[str, list[Measured]] = defaultdict(list)
+def _by_class(pictures: Iterable[MeasuredPicture]) -> dict[str, _Class]:
+    found: defaultdict[str, list[MeasuredPicture]] = defaultdict(list)
     for picture in pictures:
         found[picture.class_name].append(picture)
     return {

@@ -18,7 +18,7 @@ from PIL import Image
 
 from qcqueue.datasets.deep import deep, white_of
 from qcqueue.datasets.limits import PIXELS_MAX, reason, shown
-from qcqueue.datasets.picture import Picture
+from qcqueue.datasets.picture import StoredPicture
 from qcqueue.errors import DatasetInvalid, ExtraMissing
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def is_dicom(content: bytes) -> bool:
     return content[MAGIC_AT : MAGIC_AT + len(MAGIC)] == MAGIC
 
 
-def read_dicom(content: bytes, *, named: str) -> Picture:
+def read_dicom(content: bytes, *, named: str) -> StoredPicture:
     """Return the picture as it is to be shown; without a window and with more than 8 bits, its stored values.
 
     Raises: DatasetInvalid. ExtraMissing: pydicom is not installed.
@@ -157,9 +157,9 @@ def _unpacked(dataset: "Dataset") -> npt.NDArray[Any]:
     return pixels
 
 
-def _picture(dataset: "Dataset", pixels: npt.NDArray[Any], named: str) -> Picture:
+def _picture(dataset: "Dataset", pixels: npt.NDArray[Any], named: str) -> StoredPicture:
     if pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype == np.uint8:
-        return Picture(named=named, shown=Image.fromarray(pixels))
+        return StoredPicture(named=named, shown=Image.fromarray(pixels))
     if pixels.ndim != 2 or pixels.dtype.kind not in "iu":
         raise ValueError(f"its pixels come out as {pixels.dtype} {list(pixels.shape)}")
     bits, is_signed = int(dataset.BitsStored), bool(int(dataset.PixelRepresentation))
@@ -170,15 +170,15 @@ def _picture(dataset: "Dataset", pixels: npt.NDArray[Any], named: str) -> Pictur
         _check_windowless(dataset, is_signed, named)
         found = deep(stored, full=white_of(bits), is_white_zero=is_inverted != (slope < 0))
         if bits > 8:
-            return Picture(named=named, deep=found)
-        return Picture(named=named, shown=found.image(found.full).convert("RGB"))
+            return StoredPicture(named=named, deep=found)
+        return StoredPicture(named=named, shown=found.image(found.full).convert("RGB"))
     numbers = np.arange(1 << bits, dtype=np.float64)
     if is_signed:
         numbers[1 << bits - 1 :] -= 1 << bits
     grey = _through_window(numbers * slope + _number(dataset, "RescaleIntercept", 0.0), dataset, named)
     table = np.floor(np.clip(grey, 0, 1) * 255 + 0.5).astype(np.uint8)
     shown_through = Image.fromarray((255 - table if is_inverted else table)[stored])
-    return Picture(named=named, shown=shown_through.convert("RGB"), has_window=True)
+    return StoredPicture(named=named, shown=shown_through.convert("RGB"), has_window=True)
 
 
 def _check_windowless(dataset: "Dataset", is_signed: bool, named: str) -> None:

@@ -28,7 +28,7 @@ from qcqueue.datasets.limits import shown
 from qcqueue.datasets.meant_columns import check_unused
 from qcqueue.datasets.outline import check_path, composed, leads_out, listed
 from qcqueue.datasets.part_names import split_named
-from qcqueue.datasets.table import Row, Table, read_table
+from qcqueue.datasets.table import CsvRow, CsvTable, read_table
 from qcqueue.errors import DatasetInvalid
 
 ENDINGS = (".csv", ".tsv")
@@ -60,7 +60,7 @@ def arrange_csv(path: Path, *, where: str, group_by: str | None) -> Arrangement:
     return replace(arrangement, notes=(*arrangement.notes, *said))
 
 
-def _group_column(table: Table, group_by: str | None, *, where: str) -> str | None:
+def _group_column(table: CsvTable, group_by: str | None, *, where: str) -> str | None:
     """Return the column that groups, None where a pattern does or nothing. An empty column group asks for nothing."""
     if group_by is None:
         is_used = "group" in table.columns and any(row.fields["group"] for row in table.rows)
@@ -90,7 +90,7 @@ def _group_column(table: Table, group_by: str | None, *, where: str) -> str | No
     )
 
 
-def arrange_rows(table: Table, *, root: Path, where: str, group_column: str | None) -> Arrangement:
+def arrange_rows(table: CsvTable, *, root: Path, where: str, group_column: str | None) -> Arrangement:
     """Return the images of a table. group_column: the column whose images stay together, None for no group.
 
     Raises: DatasetInvalid: naming the line.
@@ -123,7 +123,7 @@ def arrange_rows(table: Table, *, root: Path, where: str, group_column: str | No
     return arranged(members, [f"lines that repeat a file: {repeated} (taken once)"] if repeated else [])
 
 
-def _member(row: Row, group_column: str | None, *, has_split: bool, where: str) -> Member:
+def _member(row: CsvRow, group_column: str | None, *, has_split: bool, where: str) -> Member:
     at = f"line {row.line} of {where}"
     path, label = _path(row.fields["file"], at=at), row.fields["label"]
     if not label:

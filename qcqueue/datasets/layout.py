@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from qcqueue.datasets.beside import Candidate
+from qcqueue.datasets.beside import FileOfClass
 from qcqueue.datasets.format import Split
 from qcqueue.datasets.limits import CLASS_NAME_LENGTH_MAX, CLASSES_MAX, shown
 from qcqueue.datasets.outline import Listing, Outline, base, below, composed, listed, parent
@@ -130,7 +130,7 @@ def _members(
     takes_subfolders: bool,
 ) -> tuple[list[Member], list[str]]:
     """Return the images of the class folders, and what the owner should know of those left out."""
-    candidates: list[Candidate] = []
+    candidates: list[FileOfClass] = []
     split_of: dict[str, Split | None] = {}
     levels = dict.fromkeys([*_levels(top), *(parent(folder.path) for folder in folders)])
     others = [composed(_said(path, top)) for level in levels for path in outline.files_in(level)]
@@ -138,7 +138,7 @@ def _members(
         for path in outline.files_below(folder.path):
             if may_be_image(path):
                 name = composed(below(path, folder.path))
-                candidates.append(Candidate(path=path, class_name=folder.class_name, name=name))
+                candidates.append(FileOfClass(path=path, class_name=folder.class_name, name=name))
                 split_of[path] = folder.split
             else:
                 others.append(composed(below(path, top)))

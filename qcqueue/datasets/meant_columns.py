@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from qcqueue.datasets.format import Split
 from qcqueue.datasets.limits import shown
 from qcqueue.datasets.part_names import part_of, split_named
-from qcqueue.datasets.table import Table
+from qcqueue.datasets.table import CsvTable
 from qcqueue.errors import DatasetInvalid
 
 GROUP_NAME = re.compile(
@@ -23,7 +23,7 @@ WORDS_MOST = 40
 """A column of parts has few different words."""
 
 
-def check_unused(table: Table, unused: Sequence[str], *, is_grouped: bool, where: str) -> None:
+def check_unused(table: CsvTable, unused: Sequence[str], *, is_grouped: bool, where: str) -> None:
     """Refuse a column that nobody has spoken of and that says which image is in which part, or which stay together.
 
     unused: the columns without a meaning of their own. is_grouped: another column or a pattern groups already.

@@ -26,7 +26,7 @@ TURNS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class StoredPicture:
     """One file, read but neither scaled nor resized. named: how an error calls it.
 
     deep: the stored values where they have more than 8 bits. shown: RGB; beside `deep`, what is taken where nobody says
@@ -40,7 +40,7 @@ class Picture:
     has_window: bool = False
 
 
-def pixels_of(picture: Picture, *, image_size: tuple[int, int], white: int | None = None) -> Bytes:
+def pixels_of(picture: StoredPicture, *, image_size: tuple[int, int], white: int | None = None) -> Bytes:
     """Return uint8 [height, width, 3]; white as in `decode`. Raises: DatasetInvalid: a value is above it."""
     found = picture.deep
     # The whole range said in words is the whole range: pictures of before `--depth` are made again by saying it.
@@ -57,7 +57,7 @@ def pixels_of(picture: Picture, *, image_size: tuple[int, int], white: int | Non
     return np.asarray(upright.resize((image_size[1], image_size[0]), Image.Resampling.LANCZOS), np.uint8)
 
 
-def above(picture: Picture, white: int | None) -> str | None:
+def above(picture: StoredPicture, white: int | None) -> str | None:
     """Return a sentence where a picture has a value above white, which would otherwise be lost."""
     found = picture.deep
     limit = white if white is not None else found.full if found else 0
@@ -68,7 +68,7 @@ def above(picture: Picture, white: int | None) -> str | None:
     return f"{picture.named} has the value {found.highest}, above {said}; it needs --depth {bits_for(found.highest)}"
 
 
-def check_white_is_known(picture: Picture, white: int | None) -> None:
+def check_white_is_known(picture: StoredPicture, white: int | None) -> None:
     """Refuse a picture alone that would come out darker than those of its dataset, or lose what is bright in it.
 
     In an import the others tell; here the person has to. Raises: DatasetInvalid.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qcqueue.datasets.decode import read_picture
-from qcqueue.datasets.depth import AUTO, Depth, Measured, check_depth, choices, remarks, white_for
+from qcqueue.datasets.depth import AUTO, Depth, MeasuredPicture, check_depth, choices, remarks, white_for
 from qcqueue.datasets.format import Bytes
 from qcqueue.datasets.layout import Member
 from qcqueue.datasets.limits import shown
@@ -51,13 +51,13 @@ def read_pictures(
     """
     images = np.empty((len(members), *image_size, 3), np.uint8)
     broken = _Broken(where=where, total=len(members))
-    measured: list[Measured] = []
+    measured: list[MeasuredPicture] = []
     postponed: list[int] = []
     white = None if depth == AUTO else white_for((), depth)
     for index, member in enumerate(members):
         try:
             picture = read_picture(tree.read(member.path), named=_named(member, where))
-            measured.append(Measured.of(member.class_name, picture.deep, has_window=picture.has_window))
+            measured.append(MeasuredPicture.of(member.class_name, picture.deep, has_window=picture.has_window))
             if depth == AUTO and picture.deep:
                 postponed.append(index)
             elif picture.deep and (problem := above(picture, white)):

@@ -16,7 +16,7 @@ from qcqueue.datasets.beside import (
     BESIDE_WORDS,
     IMAGE_WORDS,
     WORD,
-    Candidate,
+    FileOfClass,
     files_beside,
     stem_of,
     suffix_of,
@@ -68,8 +68,8 @@ def is_image(path: str) -> bool:
 
 
 def select_images(
-    candidates: Sequence[Candidate], include: Sequence[str], *, where: str, takes_subfolders: bool = False
-) -> list[Candidate]:
+    candidates: Sequence[FileOfClass], include: Sequence[str], *, where: str, takes_subfolders: bool = False
+) -> list[FileOfClass]:
     """Return the images among what may be one.
 
     include: shell patterns over the path below the class folder; `*` ends at a slash, `**` does not, a leading `!`
@@ -186,7 +186,7 @@ def _bare(stem: str) -> tuple[str, ...]:
     return tuple(word for word in words if not BESIDE_WORDS.fullmatch(word) and not IMAGE_WORDS.fullmatch(word))
 
 
-def _check_nothing_beside(candidates: Sequence[Candidate], *, where: str, takes_subfolders: bool) -> None:
+def _check_nothing_beside(candidates: Sequence[FileOfClass], *, where: str, takes_subfolders: bool) -> None:
     nested = [one for one in candidates if "/" in one.name]
     odd = sorted({part for one in nested for part in one.name.split("/")[:-1] if _is_no_image_folder(part)})
     if nested and (odd or not takes_subfolders):
@@ -214,7 +214,7 @@ def _is_no_image_folder(name: str) -> bool:
     return any(map(BESIDE_WORDS.fullmatch, words)) and not any(map(IMAGE_WORDS.fullmatch, words))
 
 
-def _hint_for_subfolders(candidates: Sequence[Candidate], odd: Sequence[str], *, takes_subfolders: bool) -> str:
+def _hint_for_subfolders(candidates: Sequence[FileOfClass], odd: Sequence[str], *, takes_subfolders: bool) -> str:
     depths = {one.name.count("/") for one in candidates}
     kept = [one for one in candidates if not set(odd) & set(one.name.split("/")[:-1])]
     firsts = {one.name.partition("/")[0] for one in kept if "/" in one.name}
@@ -237,7 +237,7 @@ def _hint_for_subfolders(candidates: Sequence[Candidate], odd: Sequence[str], *,
     return every
 
 
-def _hint_for_files(odd: Sequence[Candidate], candidates: Sequence[Candidate]) -> str:
+def _hint_for_files(odd: Sequence[FileOfClass], candidates: Sequence[FileOfClass]) -> str:
     """Return patterns that leave out exactly these files."""
     names = {one.path for one in odd}
     tried: list[tuple[str, ...]] = []
@@ -265,7 +265,7 @@ def _hint_for_files(odd: Sequence[Candidate], candidates: Sequence[Candidate]) -
     return "move them elsewhere, or take them as images too with --include '**'"
 
 
-def _pattern_of(odd: Candidate) -> str:
+def _pattern_of(odd: FileOfClass) -> str:
     """Return the pattern that leaves a file out by what its name says was done to it, else by its ending."""
     if suffix := suffix_of(odd.name):
         return f"!**/*{re.sub(SIZE, '[0-9]*x[0-9]*', glob.escape(suffix))}.*"

@@ -19,11 +19,11 @@ from PIL import Image, ImageFile
 from qcqueue.datasets.deep import FULL, Deep, Values, deep, eight_bits, white_of
 from qcqueue.datasets.format import Bytes
 from qcqueue.datasets.limits import PIXELS_MAX
-from qcqueue.datasets.picture import Picture, rgb
+from qcqueue.datasets.picture import StoredPicture, rgb
 from qcqueue.datasets.tiff import (
     Directory,
-    Kind,
     Tag,
+    TagKind,
     bands_apart,
     bands_side_by_side,
     check_directory,
@@ -121,7 +121,7 @@ def _lower_byte(raw: str) -> str:
     return f"{colours};16{ {'B': 'L', 'L': 'B', 'N': native_lower}[order] }"
 
 
-def ppm_picture(image: Image.Image, content: bytes, named: str) -> Picture | None:
+def ppm_picture(image: Image.Image, content: bytes, named: str) -> StoredPicture | None:
     """Return a picture of more than 8 bits, which Pillow has scaled already by the white that the file names."""
     header = _PPM.match(content)
     if header is not None:
@@ -129,7 +129,7 @@ def ppm_picture(image: Image.Image, content: bytes, named: str) -> Picture | Non
     if image.mode == "I" and (
         header is None or int(header[5]) <= 0xFF
     ):  # Pillow found the numbers where they are not looked for here
-        return Picture(named=named, deep=deep(np.asarray(image).astype(np.uint16)))
+        return StoredPicture(named=named, deep=deep(np.asarray(image).astype(np.uint16)))
     if header is None or int(header[5]) <= 0xFF:
         return None
     white, width = int(header[5]), int(header[3])
@@ -144,7 +144,7 @@ def ppm_picture(image: Image.Image, content: bytes, named: str) -> Picture | Non
     values = ((scaled.astype(np.uint64) * white + FULL // 2) // FULL).astype(np.uint16)
     if shown is None:
         shown = Image.fromarray(eight_bits(scaled.astype(np.uint16), FULL)).convert("RGB")
-    return Picture(named=named, shown=shown, deep=deep(values, full=white, mode=mode))
+    return StoredPicture(named=named, shown=shown, deep=deep(values, full=white, mode=mode))
 
 
 def _check_netpbm(header: re.Match[bytes], content: bytes, named: str, *, values: int) -> None:
@@ -162,7 +162,7 @@ def _check_netpbm(header: re.Match[bytes], content: bytes, named: str, *, values
         )
 
 
-def tiff_picture(directory: Directory, named: str) -> Picture:
+def tiff_picture(directory: Directory, named: str) -> StoredPicture:
     """Return what the first directory of a TIFF shows. Raises: DatasetInvalid, and whatever Pillow does."""
     bits = directory.bits
     check_directory(directory)
@@ -171,7 +171,7 @@ def tiff_picture(directory: Directory, named: str) -> Picture:
             f"{named} holds a preview and its picture elsewhere, as raw camera files do",
             hint="develop it to PNG or JPEG",
         )
-    if directory.kind is not Kind.UNSIGNED:
+    if directory.kind is not TagKind.UNSIGNED:
         what = f"{directory.kind} pixels" if directory.kind else "samples of a kind that is not known"
         raise DatasetInvalid(f"{named} has {what}", hint=WHOLE_NUMBERS)
     check_single(directory.number(Tag.IMAGE_DEPTH, 1) > 1, named)
@@ -188,12 +188,12 @@ def tiff_picture(directory: Directory, named: str) -> Picture:
         image.load()
         if set(bits) == {16} and len(bits) > 1:
             values, about = _sixteen_bits(content), _colours(directory, named)
-            return Picture(
+            return StoredPicture(
                 named=named, shown=rgb(image), deep=deep(values[..., : len(about["mode"])], **about), orientation=turn
             )
         if max(bits) > 8:
-            return Picture(named=named, deep=_tiff_grey(image, directory, is_native), orientation=turn)
-        return Picture(named=named, shown=rgb(image), orientation=turn)
+            return StoredPicture(named=named, deep=_tiff_grey(image, directory, is_native), orientation=turn)
+        return StoredPicture(named=named, shown=rgb(image), orientation=turn)
 
 
 def _tiff_grey(image: Image.Image, directory: Directory, is_native: bool) -> Deep:
@@ -214,13 +214,13 @@ def _is_put_together_here(directory: Directory) -> bool:
     return bits == {8} and directory.is_planar and count in (2, 4)
 
 
-def _tiff_of_bands(directory: Directory, named: str) -> Picture:
+def _tiff_of_bands(directory: Directory, named: str) -> StoredPicture:
     check_single(directory.following != 0, named)
     about = _colours(directory, named)
     found = deep(_bands(directory, named)[..., : len(about["mode"])], **about)
     if max(directory.bits) <= 8:
-        return Picture(named=named, shown=rgb(found.image(white_of(8))), orientation=directory.orientation)
-    return Picture(named=named, shown=rgb(found.upper_bits()), deep=found, orientation=directory.orientation)
+        return StoredPicture(named=named, shown=rgb(found.image(white_of(8))), orientation=directory.orientation)
+    return StoredPicture(named=named, shown=rgb(found.upper_bits()), deep=found, orientation=directory.orientation)
 
 
 def _bands(directory: Directory, named: str) -> Values:

@@ -24,7 +24,7 @@ DELIMITERS = (",", ";", "\t", "|")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class CsvRow:
     """One line of the table: its number in the file, counted from 1, and its fields by lower-case name of column."""
 
     line: int
@@ -32,14 +32,14 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class CsvTable:
     """A table as it was read; columns: their names in lower case."""
 
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[CsvRow, ...]
 
 
-def read_table(path: Path, *, where: str) -> Table:
+def read_table(path: Path, *, where: str) -> CsvTable:
     """Return the lines of a CSV with at least the columns file and label. Raises: DatasetInvalid."""
     try:
         with path.open("rb") as file:
@@ -59,7 +59,7 @@ def read_table(path: Path, *, where: str) -> Table:
     columns = max(readings, key=lambda names: (len({"file", "label"} & set(names)), len(names)))
     delimiter = DELIMITERS[readings.index(columns)]
     _check_columns(columns, where=where)
-    return Table(columns=columns, rows=tuple(_rows(text, columns, delimiter, skipped, where=where)))
+    return CsvTable(columns=columns, rows=tuple(_rows(text, columns, delimiter, skipped, where=where)))
 
 
 def _text(content: bytes, *, where: str) -> str:
@@ -102,7 +102,7 @@ def _check_columns(columns: Sequence[str], *, where: str) -> None:
             raise DatasetInvalid(f"{where} has two columns {name}", hint="rename one of them")
 
 
-def _rows(text: str, columns: Sequence[str], delimiter: str, skipped: int, *, where: str) -> Iterator[Row]:
+def _rows(text: str, columns: Sequence[str], delimiter: str, skipped: int, *, where: str) -> Iterator[CsvRow]:
     reader = _reader(text, delimiter)
     count = 0
     try:
@@ -122,7 +122,7 @@ def _rows(text: str, columns: Sequence[str], delimiter: str, skipped: int, *, wh
                 )
             # Of two columns with one name, neither of them ours, the last counts, and nobody asks for it.
             values = [composed(field.strip()) for field in fields] + [""] * len(columns)
-            yield Row(line=line, fields=dict(zip(columns, values, strict=False)))
+            yield CsvRow(line=line, fields=dict(zip(columns, values, strict=False)))
     except csv.Error as exc:
         raise DatasetInvalid(
             f"line {reader.line_num + skipped} of {where} is no line of a CSV: {reason(exc)}", hint="mend its quotes"

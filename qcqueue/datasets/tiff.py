@@ -61,7 +61,7 @@ PIXEL_TAGS = {
 _JUDGED = frozenset(Tag)
 
 
-class Kind(StrEnum):
+class TagKind(StrEnum):
     """What one sample is. Who writes "undefined" does not know either; TIFF says to read it as unsigned."""
 
     UNSIGNED = "unsigned"
@@ -70,11 +70,18 @@ class Kind(StrEnum):
     COMPLEX = "complex"
 
 
-KINDS = {1: Kind.UNSIGNED, 2: Kind.SIGNED, 3: Kind.FLOAT, 4: Kind.UNSIGNED, 5: Kind.COMPLEX, 6: Kind.COMPLEX}
+KINDS = {
+    1: TagKind.UNSIGNED,
+    2: TagKind.SIGNED,
+    3: TagKind.FLOAT,
+    4: TagKind.UNSIGNED,
+    5: TagKind.COMPLEX,
+    6: TagKind.COMPLEX,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class TagEntry:
     """One tag as it stands in the file. field: its values, or where they are when they are too long for it."""
 
     kind: int
@@ -92,7 +99,7 @@ class Directory:
     content: bytes
     order: str
     is_big: bool
-    entries: Mapping[int, Entry]
+    entries: Mapping[int, TagEntry]
     following: int
     is_cut: bool = False
 
@@ -104,7 +111,7 @@ class Directory:
         return found * count if len(found) == 1 and 0 < count < 1000 else found
 
     @property
-    def kind(self) -> Kind | None:
+    def kind(self) -> TagKind | None:
         """What the samples are; None where they differ or nobody knows the number."""
         kinds = {KINDS.get(number) for number in self.numbers(Tag.SAMPLE_FORMAT) or (1,)}
         return kinds.pop() if len(kinds) == 1 else None
@@ -313,7 +320,7 @@ def _rewritten(directory: Directory, changes: Mapping[int, tuple[int, ...] | Non
                 content += data
             else:
                 field = data.ljust(struct.calcsize(offset_format), b"\0")
-            entries[tag] = Entry(kind=kind_of_it, count=len(numbers), field=field)
+            entries[tag] = TagEntry(kind=kind_of_it, count=len(numbers), field=field)
     content += bytes(-len(content) % 8)
     struct.pack_into(offset_format, content, 8 if is_big else 4, len(content))
     content += struct.pack(order + ("Q" if is_big else "H"), len(entries))
@@ -322,7 +329,7 @@ def _rewritten(directory: Directory, changes: Mapping[int, tuple[int, ...] | Non
     return bytes(content + struct.pack(offset_format, directory.following))
 
 
-def _entries(content: bytes, start: int, order: str, is_big: bool) -> Iterator[tuple[int, Entry]]:
+def _entries(content: bytes, start: int, order: str, is_big: bool) -> Iterator[tuple[int, TagEntry]]:
     """Yield the entries that are whole. Of a tag that stands twice the first counts."""
     head, size = order + ("HHQ" if is_big else "HHI"), 20 if is_big else 12
     first = start + (8 if is_big else 2)
@@ -333,7 +340,7 @@ def _entries(content: bytes, start: int, order: str, is_big: bool) -> Iterator[t
         tag, kind, count = struct.unpack_from(head, content, at)
         if tag not in seen:
             seen.add(tag)
-            yield tag, Entry(kind=kind, count=count, field=content[at + struct.calcsize(head) : at + size])
+            yield tag, TagEntry(kind=kind, count=count, field=content[at + struct.calcsize(head) : at + size])
 
 
 def _count(content: bytes, start: int, order: str, is_big: bool) -> int:

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,12 +57,14 @@ def a_house(folder: Path, study: str = STUDY + VGG16, *, images: int = 40) -> Ho
     return house
 
 
-def command(house: House, *arguments: str, limit_s: float = LIMIT_S) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end."""
+def command(
+    house: House, *arguments: str, limit_s: float = LIMIT_S, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end. environment: another than a house has of itself."""
     return subprocess.run(
         [sys.executable, "-m", "qcqueue", *arguments],
         cwd=house.folder,
-        env=_environment(house),
+        env=environment or _environment(house),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -96,14 +98,16 @@ class Worker:
 
 
 @contextmanager
-def working(house: House, *arguments: str, name: str = "work") -> Iterator[Worker]:
-    """Start a session; whatever is left of its group at the end is killed."""
+def working(
+    house: House, *arguments: str, name: str = "work", environment: Mapping[str, str] | None = None
+) -> Iterator[Worker]:
+    """Start a session; whatever is left of its group at the end is killed. environment: as `command` has it."""
     log = house.folder / f"{name}.log"
     with log.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "qcqueue", "work", *arguments],
             cwd=house.folder,
-            env=_environment(house),
+            env=environment or _environment(house),
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,

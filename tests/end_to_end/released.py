@@ -1,17 +1,13 @@
 """The released version 0.5.1, to be run beside today's: its wheel lies among the golden files."""
 
 import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cli.queues import House
 from tests.database.golden import GOLDEN
-from tests.end_to_end.machines import LIMIT_S, Worker
+from tests.end_to_end.machines import Worker, command, working
 
 WHEEL = GOLDEN / "qcqueue-0.5.1-py3-none-any.whl"
 
@@ -23,37 +19,12 @@ class Before:
     code: Path
 
     def types(self, house: House, line: str, *, code: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "qcqueue", *line.split()],
-            cwd=house.folder,
-            env=self._environment(house),
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-            check=False,
-        )
+        done = command(house, *line.split(), environment=self._environment(house))
         assert done.returncode == code, done.stderr
         return done.stdout
 
-    @contextmanager
-    def working(self, house: House) -> Iterator[Worker]:
-        log = house.folder / "before.log"
-        with log.open("wb") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "qcqueue", "work"],
-                cwd=house.folder,
-                env=self._environment(house),
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        try:
-            yield Worker(process=process, log=log)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait(LIMIT_S)
+    def working(self, house: House) -> AbstractContextManager[Worker]:
+        return working(house, name="before", environment=self._environment(house))
 
     def _environment(self, house: House) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("QCQUEUE_")}
