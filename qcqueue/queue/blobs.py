@@ -117,7 +117,7 @@ def needed_blobs(tx: Connection) -> tuple[NeededBlob, ...]:
     found += [
         NeededBlob(blob=weights[it], kind="weights", job_name=name) for name, it in given.items() if it in weights
     ]
-    kept = {row.file: blob_of(row) for row in tx.execute(_PRETRAINED)}
+    kept = {row.file: blob_of(row) for row in tx.execute(PRETRAINED)}
     found += [
         NeededBlob(blob=kept[file], kind="weights", job_name=name)
         for name, state, spec in rows
@@ -214,5 +214,5 @@ _NEEDED = union(
     select(*BLOB, blobs.c.kind, null().label("name")).join(datasets, datasets.c.sha256 == blobs.c.sha256),
 ).order_by("kind", "name", "sha256")
 _SPECS = select(jobs.c.name, jobs.c.state, jobs.c.spec).order_by(jobs.c.position)
-_PRETRAINED = select(*BLOB, pretrained.c.file).join_from(pretrained, blobs).where(blobs.c.deleted_at_s.is_(None))
+PRETRAINED = select(*BLOB, pretrained.c.file).join_from(pretrained, blobs).where(blobs.c.deleted_at_s.is_(None))
 _TITLE = select(blobs.c.title).where(blobs.c.sha256 == bindparam("sha256"))

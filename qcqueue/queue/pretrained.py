@@ -4,23 +4,23 @@ A person asks for that when a job is enqueued; a session that has the file puts 
 How long a file is needed is for `blobs` to say; once `store gc` has taken it away, its row says nothing any more.
 """
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 from sqlalchemy.dialects.sqlite import insert
 
-from qcqueue.database.schema import blobs, pretrained
-from qcqueue.queue.blobs import BLOB, blob_of, name_blob, title_of
+from qcqueue.database.schema import pretrained
+from qcqueue.queue.blobs import PRETRAINED, blob_of, name_blob, title_of
 from qcqueue.storage.base import Blob
 
 
 def kept_weights(tx: Connection, file: str) -> Blob | None:
     """Return where the store has a file of this name, None where nobody has kept it or it was deleted."""
-    row = tx.execute(_KEPT.where(pretrained.c.file == file)).one_or_none()
+    row = tx.execute(PRETRAINED.where(pretrained.c.file == file)).one_or_none()
     return None if row is None else blob_of(row)
 
 
 def all_kept_weights(tx: Connection) -> frozenset[Blob]:
     """Return every file with ImageNet weights that the store has."""
-    return frozenset(blob_of(row) for row in tx.execute(_KEPT))
+    return frozenset(blob_of(row) for row in tx.execute(PRETRAINED))
 
 
 def keep_weights(tx: Connection, file: str, blob: Blob, *, instead_of: Blob | None, now_s: float) -> Blob:
@@ -37,6 +37,3 @@ def keep_weights(tx: Connection, file: str, blob: Blob, *, instead_of: Blob | No
     row = {"sha256": blob.sha256, "kept_at_s": now_s}
     tx.execute(insert(pretrained).values(file=file, **row).on_conflict_do_update(["file"], set_=row))
     return blob
-
-
-_KEPT = select(*BLOB).join_from(pretrained, blobs).where(blobs.c.deleted_at_s.is_(None))
