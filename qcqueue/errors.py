@@ -18,9 +18,13 @@
     │   ├── SignInFailed
     │   ├── StoreMissing
     │   └── BlobMissing
+    ├── MachineError                                         exit 4
+    │   ├── DiskFull
+    │   └── DiskFailed
     ├── CorruptionError                                      exit 5
     │   ├── DigestMismatch
     │   ├── CheckpointDamaged
+    │   ├── StorePutBack
     │   └── UnknownFormat
     │       └── NewerQueue
     ├── ConflictError                                        exit 6
@@ -41,12 +45,30 @@ a sentence. An interruption is not in this tree: it is an outcome of an attempt,
 """
 
 from collections.abc import Iterable
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Side(StrEnum):
+    """Whose trouble an error is, and so what becomes of a job that it ends.
+
+    job      its data, its spec, its numbers: trying again anywhere would end the same way, so the job has failed.
+    machine  its disk, its memory, its libraries, or what nobody can explain: the job goes back to the queue.
+    store    it is waited for, and the job is none the worse.
+    """
+
+    JOB = "job"
+    MACHINE = "machine"
+    STORE = "store"
 
 
 class QcqueueError(Exception):
     """Something went wrong inside qcqueue."""
 
     exit_code = 1
+    side: ClassVar[Side] = Side.MACHINE
+    can_pass: ClassVar[bool] = False
+    """Whether waiting may help though nobody does anything; what cannot pass is waited for only so long."""
 
     def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
@@ -57,6 +79,7 @@ class UserError(QcqueueError):
     """The request cannot be carried out as it stands."""
 
     exit_code = 2
+    side = Side.JOB
 
 
 class SpecInvalid(UserError):
@@ -103,6 +126,8 @@ class StoreError(QcqueueError):
     """The store did not do what was asked."""
 
     exit_code = 4
+    side = Side.STORE
+    can_pass = True
 
 
 class StoreBusy(StoreError):
@@ -120,27 +145,52 @@ class StoreAway(StoreBusy):
 class StoreFull(StoreError):
     """There is no room left in the store."""
 
+    can_pass = False
+
 
 class StoreDenied(StoreError):
     """The store refused access."""
+
+    can_pass = False
 
 
 class SignInFailed(StoreError):
     """The sign-in to Google did not succeed."""
 
+    can_pass = False
+
 
 class StoreMissing(StoreError):
     """There is no store at that place."""
 
+    can_pass = False
+
 
 class BlobMissing(StoreError):
     """The store does not have these bytes."""
+
+    can_pass = False
+
+
+class MachineError(QcqueueError):
+    """This machine cannot do what was asked."""
+
+    exit_code = 4
+
+
+class DiskFull(MachineError):
+    """There is no room left on the disk of this machine."""
+
+
+class DiskFailed(MachineError):
+    """The disk of this machine did not do what was asked."""
 
 
 class CorruptionError(QcqueueError):
     """Stored data is not what it should be."""
 
     exit_code = 5
+    side = Side.STORE
 
 
 class DigestMismatch(CorruptionError):
@@ -149,6 +199,10 @@ class DigestMismatch(CorruptionError):
 
 class CheckpointDamaged(CorruptionError):
     """The checkpoint cannot be read."""
+
+
+class StorePutBack(CorruptionError):
+    """The store shows an older state than this machine has seen of it."""
 
 
 class UnknownFormat(CorruptionError):
@@ -167,6 +221,7 @@ class ConflictError(QcqueueError):
     """Someone else changed this first."""
 
     exit_code = 6
+    side = Side.STORE
 
 
 class LeaseLost(ConflictError):
@@ -185,6 +240,7 @@ class TrainingError(QcqueueError):
     """A job ended for a reason that trying again would not change."""
 
     exit_code = 3
+    side = Side.JOB
 
 
 class BadData(TrainingError):

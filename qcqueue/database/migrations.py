@@ -79,6 +79,37 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         )
         """,
     ),
+    # Rows vouch for what they hold; attempts say what ended them, and their numbers outlive their jobs.
+    5: (
+        "ALTER TABLE attempts ADD COLUMN commits INTEGER DEFAULT 0 NOT NULL",
+        "ALTER TABLE attempts ADD COLUMN trouble VARCHAR",
+        "ALTER TABLE attempts ADD COLUMN digest BLOB",
+        "ALTER TABLE epochs ADD COLUMN digest BLOB",
+        "ALTER TABLE checkpoints ADD COLUMN digest BLOB",
+        "ALTER TABLE results ADD COLUMN digest BLOB",
+        "ALTER TABLE history ADD COLUMN digest BLOB",
+        """
+        CREATE TABLE numbers (
+            job_name VARCHAR NOT NULL,
+            highest INTEGER NOT NULL,
+            PRIMARY KEY (job_name),
+            CONSTRAINT numbers_count_from_one CHECK (highest >= 1)
+        )
+        """,
+        """
+        INSERT INTO numbers (job_name, highest)
+        SELECT jobs.name, max(attempts.number) FROM attempts JOIN jobs ON jobs.id = attempts.job_id GROUP BY jobs.id
+        """,
+        """
+        CREATE TABLE last_words (
+            attempt_id INTEGER NOT NULL,
+            words TEXT NOT NULL,
+            digest BLOB,
+            PRIMARY KEY (attempt_id),
+            FOREIGN KEY(attempt_id) REFERENCES attempts (id)
+        )
+        """,
+    ),
 }
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -25,9 +26,17 @@ from sqlalchemy import (
 from qcqueue.core.outcomes import Cause, Outcome
 from qcqueue.core.states import State
 
-FORMAT = 5
+FORMAT = 6
+
+# How many bytes of its SHA-256 a row keeps: enough to see rot, which nobody aims.
+DIGEST_BYTES = 8
 
 metadata = MetaData()
+
+
+def _digest() -> Column[bytes | None]:
+    """What the row held when it was written, as `database.rows` sums it; NULL in rows of before format 6."""
+    return Column("digest", LargeBinary)
 
 
 def _one_of(column: str, values: type[State] | type[Outcome] | type[Cause]) -> CheckConstraint:
@@ -122,7 +131,9 @@ sessions = Table(
 
 # One session's work on one job. number is the fencing token: it only rises, and only the live one may write. seconds is
 # its part of the session's ledger, pace what it measured of its machine, by name, rehearsal what came of doing the same
-# steps twice where the hardware was new to the run.
+# steps twice where the hardware was new to the run. commits counts its writes that were carried out, so whoever was not
+# told what came of one can ask. trouble names what of its machine or of the store ended it, if that did. digest is of
+# an attempt that has ended.
 attempts = Table(
     "attempts",
     metadata,
@@ -137,6 +148,9 @@ attempts = Table(
     Column("seconds", Text, nullable=False, server_default="{}"),
     Column("pace", Text, nullable=False, server_default="{}"),
     Column("rehearsal", Text),
+    Column("commits", Integer, nullable=False, server_default=text("0")),
+    Column("trouble", String),
+    _digest(),
     UniqueConstraint("job_id", "number"),
     _one_of("outcome", Outcome),
     CheckConstraint("(outcome IS NULL) = (ended_at_s IS NULL)", name="an_ended_attempt_has_an_outcome"),
@@ -144,7 +158,27 @@ attempts = Table(
     Index("one_live_attempt_a_job", "job_id", unique=True, sqlite_where=text("outcome IS NULL")),
 )
 
-# One trained epoch. official is false for a row that a redone epoch replaced; such rows are kept, never counted.
+# The highest number that was ever given to an attempt on a job of this name: numbers go on, also where the job was
+# removed and comes again, or its queue was taken over from a copy.
+numbers = Table(
+    "numbers",
+    metadata,
+    Column("job_name", String, primary_key=True),
+    Column("highest", Integer, nullable=False),
+    CheckConstraint("highest >= 1", name="numbers_count_from_one"),
+)
+
+# The end of what a trainer said, for the last attempts of each job.
+last_words = Table(
+    "last_words",
+    metadata,
+    Column("attempt_id", ForeignKey("attempts.id"), primary_key=True),
+    Column("words", Text, nullable=False),
+    _digest(),
+)
+
+# One trained epoch. official is false for a row that a redone epoch replaced; such rows are kept, never counted. digest
+# is of all but official.
 epochs = Table(
     "epochs",
     metadata,
@@ -168,6 +202,7 @@ epochs = Table(
     Column("identity", Text, nullable=False),
     Column("lineage", Integer, nullable=False),
     Column("recorded_at_s", Float, nullable=False),
+    _digest(),
     CheckConstraint("epoch >= 1", name="epochs_count_from_one"),
     Index("one_official_row_an_epoch", "job_id", "epoch", unique=True, sqlite_where=text("official")),
     Index("replaced_epochs", "job_id", "epoch", sqlite_where=text("official = 0")),
@@ -176,7 +211,8 @@ epochs = Table(
 # As the index of official rows says it: SQLite does not apply that to "official = 1", as SQLAlchemy writes the column.
 IS_OFFICIAL = text("epochs.official")
 
-# Where a run can be taken up. Several rows may name one state: validation changes the record, not the tensors.
+# Where a run can be taken up. Several rows may name one state: validation changes the record, not the tensors. digest
+# is of all but status.
 checkpoints = Table(
     "checkpoints",
     metadata,
@@ -190,6 +226,7 @@ checkpoints = Table(
     Column("record", Text, nullable=False),
     Column("status", String, nullable=False),
     Column("recorded_at_s", Float, nullable=False),
+    _digest(),
     CheckConstraint("status IN ('kept', 'retired', 'damaged')", name="status_is_known"),
     Index("checkpoints_of_a_job", "job_id", "id"),
     Index("checkpoints_by_state", "state_sha256", "status"),  # also for the foreign key: rows of `blobs` are deleted
@@ -234,6 +271,7 @@ results = Table(
     Column("result", Text, nullable=False),
     Column("predictions_sha256", ForeignKey("blobs.sha256"), nullable=False),
     Column("committed_at_s", Float, nullable=False),
+    _digest(),
 )
 
 # The story: who did what to which job, when and why. Only ever added to.
@@ -247,5 +285,6 @@ history = Table(
     Column("job_id", ForeignKey("jobs.id")),
     Column("attempt", Integer),
     Column("why", Text, nullable=False),
+    _digest(),
     Index("history_of_a_job", "job_id", "id"),
 )
