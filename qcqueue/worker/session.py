@@ -488,6 +488,7 @@ class Session:
 
     def _end_with(self, end: End, then: Callable[[Outcome], float | None]) -> float:
         """Write this very end of the attempt with the next steps, until that is answered, whatever has come since."""
+        self._end_trainer()
         return self._go(lambda: self._write_end(end, then))
 
     def _write_end(self, end: End, then: Callable[[Outcome], float | None]) -> float | None:
