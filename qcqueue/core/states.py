@@ -1,7 +1,8 @@
 """What state a job is in and which steps lead from one to another. Legality is data; nothing else decides it.
 
 queued     waits for a session. `enqueue` puts it here; `claim` takes it on.
-running    has a live attempt. A checkpoint leaves it running; an interruption puts it back, spending nothing.
+running    has a live attempt. A checkpoint leaves it running; an interruption or a trouble of its machine puts it back,
+           spending nothing.
 held       a person asked for a pause, or has to decide how it can go on. Keeps every checkpoint; only `release` moves
            it on.
 done       its final evaluation is committed. Final.

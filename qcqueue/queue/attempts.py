@@ -22,6 +22,7 @@ from qcqueue.core.remedies import is_of_the_job
 from qcqueue.core.states import Event
 from qcqueue.database.schema import attempts, checkpoints, epochs, jobs, results
 from qcqueue.errors import JobWithdrawn, LeaseLost
+from qcqueue.queue import troubles
 from qcqueue.queue.blobs import call_heads, name_blob, name_blobs
 from qcqueue.queue.checkpoints import (
     Keep,
@@ -35,7 +36,6 @@ from qcqueue.queue.checkpoints import (
 from qcqueue.queue.claim import note_seen
 from qcqueue.queue.jobs import step
 from qcqueue.queue.story import tell
-from qcqueue.queue.troubles import earlier_faults, fault_of, machine_has_failed_another
 from qcqueue.queue.values import PROBE, Checkpoint, Claim, End, State
 from qcqueue.storage.base import Blob
 
@@ -322,8 +322,8 @@ def interrupt(tx: Connection, held: Claim, *, why: str, trouble: Trouble | None 
         return Outcome.FAILED
     if trouble is not Trouble.UNEXPLAINED or _has_ended_so(tx, held, Outcome.INTERRUPTED, why):
         return _end(tx, held, Event.INTERRUPTED, Outcome.INTERRUPTED, why=why, trouble=trouble, now_s=now_s)
-    fault, earlier = fault_of(tx, held), earlier_faults(tx, held, trouble)
-    others = machine_has_failed_another(tx, held, fault.machine)
+    fault, earlier = troubles.fault_of(tx, held), troubles.earlier_faults(tx, held, trouble)
+    others = troubles.machine_has_failed_another(tx, held, fault.machine)
     if not is_of_the_job(fault, earlier, machine_has_failed_another=others):
         return _end(tx, held, Event.INTERRUPTED, Outcome.INTERRUPTED, why=why, trouble=trouble, now_s=now_s)
     failure = (Cause.CODE_ERROR, f"{why}; it ended so in {len({it.session_id for it in earlier}) + 1} sessions")

@@ -83,7 +83,8 @@ def spools_from_input(clock: Clock) -> "SimpleQueue[tuple[Spool, float]]":
                         threading.Thread(target=answer, args=(message, clock), daemon=True).start()
                         continue
                     spool = Spool(Path(message))
-                    spool.report(Progress(phase="starting"))  # seen at once, while the libraries may still load
+                    with suppress(OSError, MachineError):  # a full disk is told where it can be
+                        spool.report(Progress(phase="starting"))  # seen at once, while the libraries may still load
                     spools.put((spool, clock.monotonic_s()))
         finally:  # an error here must not leave a process that nobody can end
             os._exit(1)

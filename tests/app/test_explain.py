@@ -10,7 +10,7 @@ from qcqueue.app.explain import Answer, explain
 from qcqueue.app.foresight import Seen, see
 from qcqueue.app.settings import Settings
 from qcqueue.app.workplace import Workplace
-from qcqueue.core.outcomes import REMEDIES, Cause
+from qcqueue.core.outcomes import ADVICE, REMEDIES, Cause, Trouble
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.remedies import Hold, Tried, remedy
 from qcqueue.core.states import State
@@ -467,3 +467,23 @@ def test_a_rehearsal_that_was_exact_is_nothing_to_speak_of(house: House) -> None
     train(place, held, 1)
     note_time(place, held, attempt={}, session={}, rehearsal=Rehearsal(processor="p", differs="", seconds=3.0))
     assert "rehears" not in asked(place).why
+
+
+@pytest.mark.parametrize("trouble", Trouble)
+def test_a_job_that_a_machine_or_the_store_sent_back_says_whose_trouble_it_was(house: House, trouble: Trouble) -> None:
+    place = queued(house)
+    held = take(place, NAME)
+    why = "no room is left. Really. None"
+    place.transact(lambda tx: attempts.interrupt(tx, held, why=why, trouble=trouble, now_s=place.clock.now_s()))
+    answer = asked(place)
+    whose = f"{trouble.whose}, colab-7" if trouble is not Trouble.STORE else "the store"
+    assert f"Attempt 1 ended by trouble of {whose}, and the job is none the worse: no room is left; R" in answer.why
+    assert answer.hint == ADVICE[trouble].replace("JOB", NAME)
+
+
+def test_after_a_better_attempt_no_trouble_of_before_is_told(house: House) -> None:
+    place = queued(house)
+    held = take(place, NAME)
+    place.transact(lambda tx: attempts.interrupt(tx, held, why="x", trouble=Trouble.DISK, now_s=place.clock.now_s()))
+    stop(place, take(place, NAME))
+    assert "trouble" not in asked(place).why

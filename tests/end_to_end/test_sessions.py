@@ -167,8 +167,9 @@ def test_a_session_leaves_a_job_that_is_held_and_a_release_goes_on_with_it(tmp_p
     with working(house) as session:
         wait_until(lambda: "epoch 1 of 300 is saved" in session.said)
         assert command(house, "hold", "vgg16").returncode == 0
-        assert session.ended() == 6
+        assert session.ended() == 20
         assert "attempt 1 of small/vgg16 has ended: held by" in session.said
+        assert "left, because its job was held or cancelled by a person" in session.said
     held = job(house)
     assert held["state"] == "held"
     assert held["epochs_done"] >= 1

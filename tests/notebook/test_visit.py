@@ -18,7 +18,7 @@ from qcqueue.app.workplace import Workplace
 from qcqueue.checkpoints.spool import Spool
 from qcqueue.clock import SystemClock
 from qcqueue.database.schema import FORMAT
-from qcqueue.errors import DigestMismatch, SettingInvalid, StoreAway, StoreBusy
+from qcqueue.errors import DigestMismatch, SettingInvalid, StoreAway, StoreBusy, StoreDenied
 from qcqueue.notebook import cell
 from qcqueue.notebook.cell import ATTENDED_S, COUNTDOWN_S, _outwait, visit
 from qcqueue.queue.claim import begin_session, claim
@@ -253,6 +253,31 @@ def test_an_error_keeps_a_machine_whose_disk_holds_what_is_not_confirmed(
     fail_after(2 * ATTENDED_S)
     assert "this machine is kept" in failed(place, owner)[-1]
     assert not owner.got_it_back
+
+
+@pytest.mark.parametrize("is_lent", [True, False])
+def test_a_lent_machine_whose_hour_is_over_goes_back_and_names_the_epochs_that_go_with_it(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch, is_lent: bool
+) -> None:
+    def leaves_unsaved(place: Workplace, session: Session, **_: object) -> None:
+        session.step()
+        session.step()
+        spool = Spool(place.cache / "spool" / f"{session.id}-1")
+        spool.entries_folder.mkdir(parents=True)
+        (spool.entries_folder / "000001.state").write_bytes(b"an epoch")
+        session.ending, session.left_behind = Ending.NOTHING_SAVED, "epochs 12 to 14 of tiny/only"
+        session.gave_up_on = StoreDenied("the store refused access", hint="qcqueue login")
+
+    monkeypatch.setattr(cell, "drive", leaves_unsaved)
+    owner, paper = Owner(), Paper()
+    kind = profile("colab-free" if is_lent else "local")
+    assert visit(place, Limits(), paper, profile=kind, give_back=owner) is Ending.NOTHING_SAVED
+    assert owner.got_it_back is is_lent
+    said = "\n".join(paper.lines)
+    assert "the store, or this disk, has taken nothing for too long" in said
+    assert "the store refused access" in said
+    assert ("epochs 12 to 14 of tiny/only go with this machine" in said) is is_lent
+    assert ("this machine is kept, because work on its disk is not confirmed" in said) is not is_lent
 
 
 @pytest.mark.parametrize("has_unsaved", [True, False])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qcqueue.core.outcomes import Cause, Outcome
+from qcqueue.core.outcomes import Cause, Outcome, Trouble
 from qcqueue.core.states import State
 from qcqueue.queue.attempts import fail, finish, interrupt, stop
 from qcqueue.queue.blobs import needed_blobs
@@ -72,3 +72,37 @@ def test_the_story_of_a_job_is_told_in_order(desk: Desk) -> None:
     ]
     times = [line.at_s for line in desk.detail("a").history]
     assert times == sorted(times)
+
+
+@pytest.mark.parametrize("trouble", Trouble)
+def test_a_trouble_stands_on_its_attempt_and_in_the_story(desk: Desk, trouble: Trouble) -> None:
+    desk.enqueue("a")
+    assert desk.do(interrupt, desk.must_claim(), why="no room", trouble=trouble) is Outcome.INTERRUPTED
+    detail = desk.detail("a")
+    assert (detail.line.state, detail.attempts[0].trouble, detail.attempts[0].reason) == (
+        State.QUEUED,
+        trouble,
+        "no room",
+    )
+    assert detail.history[-1].why == f"{trouble}: no room"
+
+
+def test_a_trouble_that_only_a_newer_qcqueue_knows_is_passed_over(desk: Desk) -> None:
+    desk.enqueue("a")
+    desk.do(interrupt, desk.must_claim(), why="the moon", trouble=Trouble.DISK)
+    desk.sql("UPDATE attempts SET trouble = 'the moon'")
+    assert desk.detail("a").attempts[0].trouble is None
+
+
+def test_a_fault_that_came_in_another_session_too_fails_the_job_once_and_for_all(desk: Desk) -> None:
+    desk.enqueue("a")
+    unexplained = {"why": "KeyError", "trouble": Trouble.UNEXPLAINED}
+    assert desk.do(interrupt, desk.must_claim("s1"), **unexplained) is Outcome.INTERRUPTED
+    held = desk.must_claim("s2")
+    assert desk.do(interrupt, held, **unexplained) is Outcome.FAILED
+    before = desk.digest()
+    assert desk.do(interrupt, held, **unexplained) is Outcome.FAILED  # its answer was lost
+    assert desk.digest() == before
+    line = desk.line("a")
+    assert (line.state, line.failure_cause) == (State.FAILED, Cause.CODE_ERROR)
+    assert line.failure_message == "KeyError; it ended so in 2 sessions"

@@ -5,11 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
-from qcqueue.core.outcomes import Cause
-from qcqueue.errors import LeaseLost
+from qcqueue.core.outcomes import Cause, Trouble
+from qcqueue.core.states import Event
+from qcqueue.errors import JobWithdrawn, LeaseLost
 from qcqueue.queue import attempts
-from qcqueue.queue.attempts import check_live, fail, finish, hold, interrupt, resume, stop
-from qcqueue.queue.values import Claim
+from qcqueue.queue.attempts import check_live, end, fail, finish, hold, interrupt, resume, stop
+from qcqueue.queue.values import Claim, End
 from tests.queue.desk import PREDICTIONS, Desk, epoch_done, result
 
 WRITES: dict[str, Callable[[Desk, Claim], object]] = {
@@ -20,6 +21,9 @@ WRITES: dict[str, Callable[[Desk, Claim], object]] = {
     "interrupt": lambda desk, held: desk.do(interrupt, held, why="the trainer vanished"),
     "hold": lambda desk, held: desk.do(hold, held, why="it needs more memory"),
     "fail": lambda desk, held: desk.do(fail, held, Cause.CODE_ERROR, "a fault"),
+    "end": lambda desk, held: desk.do(
+        end, held, End(event=Event.INTERRUPTED, why="nobody knows", trouble=Trouble.UNEXPLAINED)
+    ),
 }
 
 LOSSES: dict[str, Callable[[Desk, Claim], object]] = {
@@ -47,7 +51,7 @@ def test_a_lost_attempt_can_write_nothing(desk: Desk, loss: str, write: str) -> 
     assert desk.digest() == before
 
 
-@pytest.mark.parametrize("write", ["finish", "stop", "interrupt", "hold", "fail"])
+@pytest.mark.parametrize("write", ["finish", "stop", "interrupt", "hold", "fail", "end"])
 def test_an_end_whose_answer_was_lost_is_written_again_and_changes_nothing(desk: Desk, write: str) -> None:
     desk.enqueue("a")
     held = desk.must_claim("s1")
@@ -86,6 +90,19 @@ def test_the_refusal_says_how_the_attempt_ended(desk: Desk) -> None:
     desk.must_claim("s2", gone={("study/a", 1): "no heartbeat for 130 s"})
     with pytest.raises(LeaseLost, match="no heartbeat for 130 s"):
         desk.ask(check_live, held)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_refusal_tells_a_persons_decision_from_another_sessions(desk: Desk, loss: str) -> None:
+    desk.enqueue("a")
+    held = desk.must_claim("s1")
+    desk.train(held, 0.5)
+    LOSSES[loss](desk, held)
+    with pytest.raises(LeaseLost) as caught:
+        desk.ask(check_live, held)
+    by_a_person = loss in ("a person held it", "a person cancelled it", "it was held and released")
+    # Whoever stopped an attempt itself knows its own end again, and is never told so.
+    assert isinstance(caught.value, JobWithdrawn) == (by_a_person or loss == "it stopped itself")
 
 
 def test_a_lost_attempt_does_not_disturb_the_one_that_followed(desk: Desk) -> None:

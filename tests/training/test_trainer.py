@@ -1,5 +1,6 @@
 """The trainer's main program: a spool in, entries out, whatever happens to its process."""
 
+import hashlib
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ import pytest
 from qcqueue.checkpoints.format import files_of, head_in, read_state
 from qcqueue.checkpoints.spool import FAILED, RESUMED, Progress, Spool, WorkOrder, link_files
 from qcqueue.clock import Clock, SystemClock
-from qcqueue.core.outcomes import Cause
+from qcqueue.core.outcomes import Cause, Trouble
 from qcqueue.core.records import EpochTiming
 from qcqueue.core.snapshot import MODEL
 from qcqueue.core.spec import JobSpec
@@ -251,16 +252,68 @@ class TestWithoutAProcess:
         assert failure.message == "the images of blobs are 40x40 pixels and the job wants 32x32"
         assert "Traceback" in failure.detail
 
-    def test_anything_unforeseen_is_a_code_error_with_its_traceback(self, dataset_path: Path, tmp_path: Path) -> None:
+    def test_a_state_that_is_not_whole_is_no_fault_of_the_job(self, dataset_path: Path, tmp_path: Path) -> None:
         spool = a_spool(tmp_path / "spool", dataset_path, resumes=True)
         head_in(spool.resumed_folder).write_bytes(b"half a state")
         spool.resume_with(a_record())
         assert carried_out(spool, SystemClock()) == FAILED
         failure = spool.failure()
         assert failure is not None
-        assert failure.cause is Cause.CODE_ERROR
+        assert failure.cause is Trouble.STORE
         assert "not a whole state file" in failure.message
         assert "read_state" in failure.detail
+
+    @pytest.mark.parametrize(
+        ("error", "trouble"),
+        [
+            (KeyError("kernel"), Trouble.UNEXPLAINED),
+            (OSError(28, "No space left on device"), Trouble.DISK),
+            (MemoryError(), Trouble.MEMORY),
+            (ImportError("libcudart.so.12"), Trouble.LIBRARIES),
+        ],
+    )
+    def test_anything_unforeseen_is_told_by_its_kind_with_its_traceback(
+        self,
+        dataset_path: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        error: Exception,
+        trouble: Trouble,
+    ) -> None:
+        from qcqueue.training import run
+
+        def break_down(*_: object) -> None:
+            raise error
+
+        monkeypatch.setattr(run, "load_data", break_down)
+        spool = a_spool(tmp_path / "spool", dataset_path)
+        assert carried_out(spool, SystemClock()) == FAILED
+        failure = spool.failure()
+        assert failure is not None
+        assert failure.cause is trouble
+        assert "break_down" in failure.detail
+
+    def test_on_a_disk_that_takes_nothing_the_status_alone_says_that_it_gave_up(
+        self, dataset_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        spool = a_spool(tmp_path / "spool", dataset_path)
+        monkeypatch.setattr(spool, "order", full)
+        monkeypatch.setattr(spool, "fail", full)
+        assert carried_out(spool, SystemClock()) == FAILED
+        assert spool.failure() is None
+
+    def test_a_copy_of_the_dataset_that_rots_here_is_the_disks_trouble(self, tmp_path: Path) -> None:
+        path = a_dataset_file(tmp_path, a_dataset())
+        named = path.with_name(hashlib.sha256(path.read_bytes()).hexdigest())
+        path.rename(named).write_bytes(b"rot")
+        spool = a_spool(tmp_path / "spool", named)
+        assert carried_out(spool, SystemClock()) == FAILED
+        failure = spool.failure()
+        assert failure is not None
+        assert failure.cause is Trouble.DISK
 
     def test_what_was_handed_over_before_a_failure_is_whole(
         self, dataset_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

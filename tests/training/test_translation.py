@@ -2,8 +2,8 @@
 
 import pytest
 
-from qcqueue.core.outcomes import Cause, cause_of
-from qcqueue.errors import DeterminismRefused, OutOfMemory
+from qcqueue.core.outcomes import Trouble, cause_of
+from qcqueue.errors import DeterminismRefused, DiskFull, DriverFailed, OutOfMemory
 
 pytestmark = pytest.mark.tensorflow
 
@@ -52,8 +52,15 @@ def test_out_of_memory(message: str, what: str) -> None:
     assert f" ran out of memory: {what}" in str(error)
 
 
-def test_the_machine_itself_has_no_memory_left() -> None:
-    assert isinstance(raised(MemoryError()), OutOfMemory)
+def test_a_machine_that_has_no_memory_left_is_no_gpu_that_has_none() -> None:
+    assert cause_of(raised(MemoryError())) is Trouble.MEMORY
+
+
+def test_a_full_disk_is_no_want_of_memory() -> None:
+    import tensorflow as tf
+
+    error = raised(tf.errors.ResourceExhaustedError(None, None, "/tmp/x; No space left on device"))
+    assert isinstance(error, DiskFull)
 
 
 NODE = "gradient_tape/xception/block2/separable_conv2d/DepthwiseConv2dNativeBackpropFilter"
@@ -92,9 +99,39 @@ def test_a_refused_operation_is_named(message: str, name: str) -> None:
         assert "has no deterministic implementation on " in str(error)
 
 
-def test_anything_else_is_a_code_error() -> None:
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Failed to get convolution algorithm. This is probably because cuDNN failed to initialize",
+        f"{STACK}DNN library is not found.\n\t [[{{{{node vgg16/block1/Conv2D}}}}]] [Op:__inference__train_1]",
+        "CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure",
+        "Blas GEMM launch failed : a.shape=(32, 512)",
+        "GPU sync failed",
+        "failed call to cuInit: UNKNOWN ERROR (303)",
+        "Failed to create cuSolverDN instance.",
+        "No DNN in stream executor",
+    ],
+)
+def test_a_gpu_or_a_driver_that_fails_is_the_machines_trouble(message: str) -> None:
     import tensorflow as tf
 
-    for kind in (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError, tf.errors.FailedPreconditionError):
-        assert cause_of(raised(kind(None, None, f"{STACK}no such kernel"))) is Cause.CODE_ERROR
-    assert cause_of(raised(ValueError("x"))) is Cause.CODE_ERROR
+    for kind in (tf.errors.InternalError, tf.errors.UnknownError, tf.errors.FailedPreconditionError):
+        error = raised(kind(None, None, message))
+        assert isinstance(error, DriverFailed)
+        assert cause_of(error) is Trouble.DRIVER
+        assert "deterministic.py" not in str(error)
+    assert isinstance(raised(RuntimeError(f"CUDA runtime implicit initialization failed. {message}")), DriverFailed)
+
+
+def test_anything_else_is_unexplained_and_stays_what_it_is() -> None:
+    import tensorflow as tf
+
+    for kind in (
+        tf.errors.UnimplementedError,
+        tf.errors.InvalidArgumentError,
+        tf.errors.FailedPreconditionError,
+        tf.errors.InternalError,
+    ):
+        assert cause_of(raised(kind(None, None, f"{STACK}no such kernel"))) is Trouble.UNEXPLAINED
+    assert cause_of(raised(ValueError("x"))) is Trouble.UNEXPLAINED
+    assert cause_of(raised(RuntimeError("it is not built"))) is Trouble.UNEXPLAINED
