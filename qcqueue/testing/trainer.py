@@ -48,7 +48,8 @@ class FakeTrainer:
     """One trainer process after another, for one session.
 
     on_start is told of each, with its spool, and on_take_up once it takes up the run; on_end of each that a fault
-    ended, with its job and the final cause.
+    ended, with its job and the final cause: none where it vanished, or where its machine was in trouble. is_broken and
+    is_full say whether its machine is.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class FakeTrainer:
         step_s: float,
         chance: Chance,
         faults: Faults,
+        is_broken: Callable[[], bool] = lambda: False,
+        is_full: Callable[[], bool] = lambda: False,
         on_end: Callable[[str, Cause | None], None],
         on_start: Callable[[Spool], None],
         on_take_up: Callable[[Spool], None],
@@ -71,6 +74,8 @@ class FakeTrainer:
         self._step_s = step_s
         self._chance = chance
         self._faults = faults
+        self._is_broken = is_broken
+        self._is_full = is_full
         self._on_end = on_end
         self._on_start = on_start
         self._on_take_up = on_take_up
