@@ -78,7 +78,7 @@ class Life:
 
         return Tools(
             database=FaultyDatabase(around.database, around.ledger, around.faults, pause),
-            store=FaultyStore(around.store, around.ledger, around.faults, pause),
+            store=FaultyStore(around.store, around.ledger, around.faults, pause, is_full=lambda: place.is_full),
             trainer=self.trainer,
             clock=place.clock,
             presence=self.presence,
