@@ -20,7 +20,8 @@
     │   └── BlobMissing
     ├── MachineError                                         exit 4
     │   ├── DiskFull
-    │   └── DiskFailed
+    │   ├── DiskFailed
+    │   └── DriverFailed
     ├── CorruptionError                                      exit 5
     │   ├── DigestMismatch
     │   ├── CheckpointDamaged
@@ -29,6 +30,7 @@
     │       └── NewerQueue
     ├── ConflictError                                        exit 6
     │   ├── LeaseLost
+    │   │   └── JobWithdrawn
     │   ├── LineageRefused
     │   └── OlderSession
     ├── TrainingError                                        exit 3
@@ -105,6 +107,8 @@ class DatasetInvalid(UserError):
 class SettingInvalid(UserError):
     """A setting has a value qcqueue cannot use."""
 
+    side = Side.MACHINE
+
 
 class UnknownName(UserError):
     """There is nothing of that name."""
@@ -120,6 +124,8 @@ class IllegalTransition(UserError):
 
 class ExtraMissing(UserError):
     """This needs a part of qcqueue that is not installed."""
+
+    side = Side.MACHINE
 
 
 class StoreError(QcqueueError):
@@ -186,6 +192,10 @@ class DiskFailed(MachineError):
     """The disk of this machine did not do what was asked."""
 
 
+class DriverFailed(MachineError):
+    """The GPU of this machine, or its driver, did not do what was asked."""
+
+
 class CorruptionError(QcqueueError):
     """Stored data is not what it should be."""
 
@@ -226,6 +236,10 @@ class ConflictError(QcqueueError):
 
 class LeaseLost(ConflictError):
     """This attempt no longer holds the job."""
+
+
+class JobWithdrawn(LeaseLost):
+    """A person has held or cancelled the job that this attempt was on."""
 
 
 class LineageRefused(ConflictError):

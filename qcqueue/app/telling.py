@@ -5,10 +5,12 @@ Pure: from a view of the session to words. How they are laid out is for whoever 
 
 from collections.abc import Iterator, Mapping
 
+from qcqueue.core.outcomes import ADVICE
 from qcqueue.core.phases import Phase
 from qcqueue.core.words import count, duration, listed
+from qcqueue.worker.fate import left_behind
 from qcqueue.worker.session import Session
-from qcqueue.worker.view import View
+from qcqueue.worker.view import Ending, View
 
 PHASES: Mapping[Phase, str] = {
     "starting": "loading TensorFlow",
@@ -55,6 +57,26 @@ def waiting(view: View) -> str | None:
         return None
     hint = f"; {view.waiting_for.hint}" if view.waiting_for.hint else ""
     return f"{view.waiting_for}{hint}"
+
+
+def last_words(session: Session) -> Iterator[str]:
+    """Yield what there is to say of how a session has left: what it could not take, what it could not save."""
+    if session.ending in (Ending.NOTHING_TO_DO, Ending.SET_ASIDE, Ending.CANNOT_START):
+        yield from reasons(session)
+    if session.gave_up_on and session.ending in (Ending.NOTHING_SAVED, Ending.UNSAVED):
+        yield f"{session.gave_up_on}"
+    if session.left_behind:
+        yield left_behind(session.left_behind, is_lost=session.is_lent and session.ending is Ending.NOTHING_SAVED)
+
+
+def next_step(session: Session) -> str | None:
+    """Return what a person is to do about a machine or a store that a session has left for, None for another ending."""
+    if session.ending in (Ending.SET_ASIDE, Ending.CANNOT_START) and session.trouble:
+        first = next(iter(session.obstacles), "JOB")
+        return ADVICE[session.trouble].replace("JOB", first)
+    if session.ending is Ending.NOTHING_SAVED and session.gave_up_on:
+        return f"{session.gave_up_on.hint or 'qcqueue doctor'}, then qcqueue work"
+    return None
 
 
 def reasons(session: Session) -> Iterator[str]:

@@ -16,7 +16,7 @@
                          trainer -> session   in order; the session removes an entry once it is committed
     rehearsal.json       trainer -> session   what came of doing the same steps twice, where the hardware was new
     probe.json           trainer -> session   how many seconds the fixed step of the probe took here
-    failure.json         trainer -> session   the typed cause, before the trainer exits
+    failure.json         trainer -> session   the typed cause or trouble, before the trainer exits
     refusal.json         trainer -> session   why the run may not go on on this machine, before the trainer exits
     trainer.log          trainer -> person    everything it printed
 
@@ -38,13 +38,16 @@ from typing import Any, Literal
 from qcqueue.checkpoints.format import files_of, head_in, read_about, read_model, read_state
 from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.evaluation import Result
-from qcqueue.core.outcomes import Cause
+from qcqueue.core.outcomes import Cause, Trouble
 from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.errors import CheckpointDamaged
+
+FAILED = 3
+"""The exit status of a trainer that has left word of why it gave up, if its disk took that."""
 
 Doing = Literal["hashing", "uploading", "committing", "deleting"]
 """What a session does with a state on its way to the store."""
@@ -121,9 +124,9 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a trainer gave up for good: a sentence for a person, and the technical text for the log."""
+    """Why a trainer gave up: a final cause or a trouble, a sentence for a person, the technical text for the log."""
 
-    cause: Cause
+    cause: Cause | Trouble
     message: str
     detail: str = ""
 
@@ -270,7 +273,8 @@ class Spool:
     def failure(self) -> Failure | None:
         with contextlib.suppress(FileNotFoundError):
             value = parse_json((self.folder / "failure.json").read_bytes())
-            return Failure(cause=Cause(value["cause"]), message=value["message"], detail=value["detail"])
+            kind = Trouble if value["cause"] in frozenset(Trouble) else Cause
+            return Failure(cause=kind(value["cause"]), message=value["message"], detail=value["detail"])
         return None
 
     def refusal(self) -> str | None:

@@ -52,7 +52,7 @@ def work(
 
 
 def _conclude(place: "Workplace", session: "Session", as_json: bool) -> None:
-    from qcqueue.app.telling import reasons
+    from qcqueue.app.telling import last_words, next_step
     from qcqueue.worker.view import Ending
 
     codes = {
@@ -63,6 +63,10 @@ def _conclude(place: "Workplace", session: "Session", as_json: bool) -> None:
         Ending.NOTHING_TO_DO: exits.NOTHING_TO_DO,
         Ending.LIMIT: exits.RESUMABLE,
         Ending.NEAR_END: exits.RESUMABLE,
+        Ending.SET_ASIDE: exits.RESUMABLE,
+        Ending.WITHDRAWN: exits.RESUMABLE,
+        Ending.CANNOT_START: exits.CANNOT_START,
+        Ending.NOTHING_SAVED: StoreError.exit_code,
         Ending.ASKED: exits.INTERRUPTED,
         Ending.UNSAVED: exits.INTERRUPTED,
         Ending.NEWER_QUEUE: StoreError.exit_code,
@@ -70,12 +74,13 @@ def _conclude(place: "Workplace", session: "Session", as_json: bool) -> None:
     ending = session.ending
     assert ending is not None, "drive runs a session to its end"
     if as_json:
-        print_json({"store": place.store.url, "session": session.id, "ending": ending.name.lower()})
+        told = {"ending": ending.name.lower(), "trouble": session.trouble}
+        print_json({"store": place.store.url, "session": session.id, **told})
     else:
         typer.echo(f"session {session.id}: {ending}")
-        for line in reasons(session) if ending is Ending.NOTHING_TO_DO else ():
+        for line in last_words(session):
             typer.echo(line)
-        typer.echo(f"next: {_next_command(ending)}")
+        typer.echo(f"next: {next_step(session) or _next_command(ending)}")
     raise typer.Exit(codes[ending])
 
 
@@ -88,6 +93,7 @@ def _next_command(ending: str) -> str:
         Ending.JOB_HELD: "qcqueue status, then qcqueue why JOB",
         Ending.NOTHING_TO_DO: "qcqueue status",
         Ending.LEASE_LOST: "qcqueue status",
+        Ending.WITHDRAWN: "qcqueue status",
         Ending.NEWER_QUEUE: "pip install --upgrade qcqueue, then qcqueue work",
     }.get(Ending(ending), "qcqueue work")
 

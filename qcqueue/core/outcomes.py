@@ -2,20 +2,29 @@
 
 finished     the final evaluation is committed.
 stopped      the session left on purpose: a limit, Ctrl-C, or a person held or cancelled the job. All is saved.
-interrupted  the session or its trainer vanished without a word. The normal case; spends no retry.
+interrupted  the session or its trainer vanished, or its machine was in trouble. The normal case; spends no retry.
 failed       a typed, final cause below. The same attempt again would end the same way.
+
+A cause is of the job and final; a trouble is of a machine or of the store, and the job is none the worse for it.
 """
 
+import errno
 from collections.abc import Mapping
 from enum import StrEnum
+from types import ModuleType
 
 from qcqueue.errors import (
     BadData,
     DeterminismRefused,
+    DiskFailed,
+    DiskFull,
+    DriverFailed,
+    ExtraMissing,
     NotFinite,
     NotReproducible,
     OutOfMemory,
-    TrainingError,
+    QcqueueError,
+    Side,
     WeightsUnavailable,
 )
 
@@ -42,6 +51,58 @@ class Cause(StrEnum):
     WEIGHTS_UNAVAILABLE = "weights_unavailable"
 
 
+class Trouble(StrEnum):
+    """What of its machine or of the store ended an attempt. The job goes back to the queue.
+
+    disk         it is full, or does not do what was asked.
+    memory       the system ended the trainer for want of memory.
+    libraries    what training stands on cannot be loaded.
+    driver       the GPU, its driver or its libraries.
+    unexplained  nobody knows. Where it came twice, as `remedies.is_of_the_job` counts, it was the job.
+    store        what the job begins with is not there, or not whole.
+    """
+
+    DISK = "disk"
+    MEMORY = "memory"
+    LIBRARIES = "libraries"
+    DRIVER = "driver"
+    UNEXPLAINED = "unexplained"
+    STORE = "store"
+
+    @property
+    def whose(self) -> str:
+        """What was in trouble, for a sentence."""
+        return _WHOSE[self]
+
+    @property
+    def is_of_a_machine(self) -> bool:
+        return self is not Trouble.STORE
+
+
+_WHOSE: Mapping[Trouble, str] = {
+    Trouble.DISK: "the disk of its machine",
+    Trouble.MEMORY: "the memory of its machine",
+    Trouble.LIBRARIES: "the libraries of its machine",
+    Trouble.DRIVER: "the GPU of its machine",
+    Trouble.UNEXPLAINED: "its machine or its program",
+    Trouble.STORE: "the store",
+}
+
+ADVICE: Mapping[Trouble, str] = {
+    Trouble.DISK: "make room on the disk of that machine, or set QCQUEUE_CACHE to a folder on a larger one; then "
+    "qcqueue work",
+    Trouble.MEMORY: "qcqueue work, on a machine with more memory",
+    Trouble.LIBRARIES: 'pip install --force-reinstall "qcqueue[train]", on that machine; or qcqueue work, on another',
+    Trouble.DRIVER: "nvidia-smi, on that machine, to see whether its GPU answers; or qcqueue work, on another",
+    Trouble.UNEXPLAINED: "qcqueue log JOB, for what happened; then qcqueue work, better on another machine",
+    Trouble.STORE: (
+        "qcqueue store verify; then add what is gone again: images by qcqueue data add, a weights file by qcqueue "
+        "enqueue of the same study"
+    ),
+}
+"""What a person can do about a trouble; the job itself needs nothing."""
+
+
 REMEDIES: Mapping[Cause, str] = {
     Cause.BAD_DATA: "repair the images and add them again with `qcqueue data add`, then `qcqueue retry JOB`",
     Cause.NOT_FINITE: (
@@ -58,10 +119,7 @@ REMEDIES: Mapping[Cause, str] = {
 }
 
 # A spec names the bytes of a weights file, so the same job cannot have another one.
-_REMEDY_OF_A_FILE = (
-    "enqueue it under another name with a weights file that fits; or, if only the store has lost the file, enqueue the "
-    "same study again where the file is, then `qcqueue retry JOB`"
-)
+_REMEDY_OF_A_FILE = "enqueue it under another name with a weights file that fits"
 
 
 def remedy_for(cause: Cause, *, weights: str) -> str:
@@ -71,7 +129,7 @@ def remedy_for(cause: Cause, *, weights: str) -> str:
     return REMEDIES[cause]
 
 
-CAUSES: Mapping[type[TrainingError], Cause] = {
+CAUSES: Mapping[type[QcqueueError], Cause] = {
     BadData: Cause.BAD_DATA,
     NotFinite: Cause.NOT_FINITE,
     OutOfMemory: Cause.OUT_OF_MEMORY,
@@ -81,6 +139,61 @@ CAUSES: Mapping[type[TrainingError], Cause] = {
 }
 
 
-def cause_of(error: Exception) -> Cause:
-    """Return the cause a job fails for when its training raises `error`."""
-    return CAUSES.get(type(error), Cause.CODE_ERROR) if isinstance(error, TrainingError) else Cause.CODE_ERROR
+TROUBLES: Mapping[type[QcqueueError], Trouble] = {
+    DiskFull: Trouble.DISK,
+    DiskFailed: Trouble.DISK,
+    DriverFailed: Trouble.DRIVER,
+    ExtraMissing: Trouble.LIBRARIES,
+}
+
+# What a system says of a disk that is full, broken or gone; whoever asks again there is told the same.
+_OF_A_DISK = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ENODEV, errno.ENXIO, errno.ESTALE),
+        *(errno.EMFILE, errno.ENFILE),
+    }
+)
+# Of one file: a library may lack its own, all others are this machine's.
+_OF_A_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM})
+# Libraries that are not written in Python tell a system's error in words alone.
+_SAID_OF_A_DISK = (
+    *("no space left on device", "disk quota exceeded", "input/output error", "read-only file system"),
+    *("storagefull", "stale file handle", "too many open files"),
+)
+
+
+def cause_of(error: BaseException) -> Cause | Trouble:
+    """Return what ends a job's attempt when its training raises `error`: a final cause, or a trouble."""
+    match error:
+        case QcqueueError(side=Side.JOB):
+            return CAUSES.get(type(error), Cause.CODE_ERROR)
+        case QcqueueError(side=Side.STORE):
+            return Trouble.STORE
+        case QcqueueError():
+            return TROUBLES.get(type(error), Trouble.UNEXPLAINED)
+        case MemoryError():
+            return Trouble.MEMORY
+        case OSError(errno=errno.ENOMEM):
+            return Trouble.MEMORY
+        case OSError() if error.errno in _OF_A_DISK:
+            return Trouble.DISK
+    if _is_of_a_library(error):
+        return Trouble.LIBRARIES
+    if isinstance(error, OSError) and error.errno in _OF_A_FILE:
+        return Trouble.DISK
+    said = str(error).lower()
+    return Trouble.DISK if any(words in said for words in _SAID_OF_A_DISK) else Trouble.UNEXPLAINED
+
+
+def _is_of_a_library(error: BaseException) -> bool:
+    """Return whether a library cannot be loaded, or is not the one it should be: a broken one raises all kinds."""
+    if isinstance(error, ImportError | SyntaxError):
+        return True
+    if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
+        return True
+    frame = error.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_code.co_name == "<module>":  # nothing runs there but an import
+            return True
+        frame = frame.tb_next
+    return False

@@ -12,7 +12,7 @@ from typing import Any
 
 from qcqueue.app.provider import profile_here
 from qcqueue.app.settings import load_settings
-from qcqueue.app.telling import reasons
+from qcqueue.app.telling import last_words, reasons
 from qcqueue.app.upgrade import Consent
 from qcqueue.app.work import checked_limits, drive, new_session, stopping_on_signals
 from qcqueue.app.workplace import Workplace, open_workplace
@@ -26,6 +26,7 @@ from qcqueue.notebook.screen import Screen, screen_here
 from qcqueue.notebook.signin import signed_in
 from qcqueue.scheduling.profiles.base import Profile
 from qcqueue.worker.colab import in_colab, release_machine
+from qcqueue.worker.fate import left_behind
 from qcqueue.worker.machine import process_age_s
 from qcqueue.worker.session import Session
 from qcqueue.worker.view import Ending, Limits
@@ -85,7 +86,9 @@ def visit(
                 session = visitor.run_session()
             ending = session.ending
             assert ending is not None, "drive runs a session to its end"
-            screen.close(*closing(ending, _left(place, session)))
+            left = _left(place, session)
+            how, *following = closing(ending, left)
+            screen.close(how, *(() if left else last_words(session)), *following)
         return ending
     except KeyboardInterrupt:
         give_back = None
@@ -225,23 +228,25 @@ def _left(place: Workplace, session: Session) -> Left | None:
     except (StoreError, NewerQueue):
         return None
     wants_gpu = "gpu" in wanted and not session.machine.has_gpu
-    return Left(states=states, reasons=tuple(reasons(session)), wants_gpu=wants_gpu)
+    return Left(states=states, reasons=tuple(last_words(session)), wants_gpu=wants_gpu)
 
 
 def _part_with_machine(session: Session, screen: Screen, place: Workplace, give_back: Callable[[], bool]) -> None:
     if session.ending in (Ending.ASKED, Ending.UNSAVED):
         return
-    if session.has_unsaved:
+    has_waited = session.ending is Ending.NOTHING_SAVED and session.is_lent
+    if session.has_unsaved and not has_waited:
         again = f"{UPGRADE} {AGAIN}" if session.ending is Ending.NEWER_QUEUE else AGAIN
         screen.ask(f"this machine is kept, because work on its disk is not confirmed yet; {again}")
         return
+    lost = (left_behind(session.left_behind, is_lost=True),) if session.left_behind else ()
     try:
         for left_s in range(COUNTDOWN_S, 0, -1):
-            screen.ask(f"this machine is given back in {left_s} s, to spare your quota; interrupt to keep it")
+            screen.ask(*lost, f"this machine is given back in {left_s} s, to spare your quota; interrupt to keep it")
             place.clock.sleep(1)
     except KeyboardInterrupt:
         screen.ask("this machine is kept; it counts against your quota as long as you hold it")
         return
-    screen.ask("this machine is given back")
+    screen.ask(*lost, "this machine is given back")
     if not give_back():
         screen.ask("Colab did not take this machine back: choose Runtime > Disconnect and delete runtime")

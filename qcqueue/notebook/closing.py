@@ -17,7 +17,7 @@ UPGRADE = "run %pip install --upgrade qcqueue in a cell of your own, restart the
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """What a session left: the states of all jobs, and why it took none of those that wait."""
+    """What a session left: the states of all jobs, and what there is to say of those it did not take or save."""
 
     states: Sequence[State]
     reasons: Sequence[str]
@@ -28,7 +28,7 @@ def closing(ending: Ending, left: Left | None) -> tuple[str, ...]:
     """Return the last sentences; left is None where the queue could not be read any more."""
     if ending is Ending.NEWER_QUEUE:  # from here nobody can say what is left
         return _HOW[ending], f"next: {UPGRADE} {AGAIN}"
-    return tuple([_HOW[ending], *(_queue(ending, left) if left else [f"next: {AGAIN}"])])
+    return tuple([_HOW[ending], *(_queue(left) if left else [f"next: {AGAIN}"])])
 
 
 _HOW = {
@@ -41,13 +41,16 @@ _HOW = {
     Ending.ASKED: "the session was interrupted; everything is saved",
     Ending.UNSAVED: "the session was interrupted while the store took nothing; what is missing lies on this disk",
     Ending.NEWER_QUEUE: "a newer qcqueue has raised the queue to a format that this one cannot read; the session left",
-    Ending.LEASE_LOST: "the job was taken over or changed elsewhere; this session gave it up",
+    Ending.LEASE_LOST: "the job was taken over elsewhere; this session gave it up",
+    Ending.WITHDRAWN: "the job was held or cancelled by a person, and no other is to be had",
+    Ending.SET_ASIDE: "what remains waits for another machine or session; what was trained is saved",
+    Ending.CANNOT_START: "no job can start on this machine; none has failed for it",
+    Ending.NOTHING_SAVED: "the store, or this disk, has taken nothing for too long",
 }
 
 
-def _queue(ending: Ending, left: Left) -> Iterator[str]:
-    if ending is Ending.NOTHING_TO_DO:
-        yield from left.reasons
+def _queue(left: Left) -> Iterator[str]:
+    yield from left.reasons
     waiting = sum(state in (State.QUEUED, State.RUNNING) for state in left.states)
     failed = sum(state is State.FAILED for state in left.states)
     if failed:

@@ -15,12 +15,13 @@ from sqlalchemy import Connection, and_, bindparam, exists, insert, select, upda
 from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.evaluation import Result
 from qcqueue.core.goodput import Part, Seconds, add, total
-from qcqueue.core.outcomes import Cause, Outcome
+from qcqueue.core.outcomes import Cause, Outcome, Trouble
 from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.rehearsal import Rehearsal
+from qcqueue.core.remedies import is_of_the_job
 from qcqueue.core.states import Event
 from qcqueue.database.schema import attempts, checkpoints, epochs, jobs, results
-from qcqueue.errors import LeaseLost
+from qcqueue.errors import JobWithdrawn, LeaseLost
 from qcqueue.queue.blobs import call_heads, name_blob, name_blobs
 from qcqueue.queue.checkpoints import (
     Keep,
@@ -34,7 +35,8 @@ from qcqueue.queue.checkpoints import (
 from qcqueue.queue.claim import note_seen
 from qcqueue.queue.jobs import step
 from qcqueue.queue.story import tell
-from qcqueue.queue.values import PROBE, Checkpoint, Claim, State
+from qcqueue.queue.troubles import earlier_faults, fault_of, machine_has_failed_another
+from qcqueue.queue.values import PROBE, Checkpoint, Claim, End, State
 from qcqueue.storage.base import Blob
 
 
@@ -97,7 +99,9 @@ def check_live(tx: Connection, held: Claim) -> Live:
 
 def _live(held: Claim, row: Any) -> Live:
     if row.outcome is not None:
-        raise LeaseLost(
+        # A session that is asked no more stops by an end of its own, which whoever wrote it knows again.
+        lost = JobWithdrawn if row.outcome == Outcome.STOPPED else LeaseLost
+        raise lost(
             f"attempt {held.attempt} of {held.job_name} has ended: {row.reason}", hint=f"qcqueue log {held.job_name}"
         )
     return Live(row.id, row.job_id)
@@ -284,24 +288,56 @@ def finish(tx: Connection, held: Claim, result: Result, predictions: Blob, *, no
     _end(tx, held, Event.FINISHED, Outcome.FINISHED, why=why, now_s=now_s)
 
 
-def stop(tx: Connection, held: Claim, *, why: str, now_s: float) -> None:
+def end(tx: Connection, held: Claim, how: End, *, now_s: float) -> Outcome:
+    """Write the end of an attempt, as its session decided it; return what it came to.
+
+    Written again, after an answer was lost, it changes nothing and returns the same. Raises: LeaseLost: the attempt had
+    ended otherwise before.
+    """
+    match how.event:
+        case Event.STOPPED:
+            return stop(tx, held, why=how.why, trouble=how.trouble, now_s=now_s)
+        case Event.INTERRUPTED:
+            return interrupt(tx, held, why=how.why, trouble=how.trouble, now_s=now_s)
+        case Event.HELD:
+            return hold(tx, held, why=how.why, trouble=how.trouble, now_s=now_s)
+        case Event.FAILED:
+            assert how.cause is not None, "a failure has a cause"
+            return fail(tx, held, how.cause, how.why, now_s=now_s)
+    raise AssertionError(f"no attempt ends by being {how.event}")
+
+
+def stop(tx: Connection, held: Claim, *, why: str, trouble: Trouble | None = None, now_s: float) -> Outcome:
     """Give the job back on purpose, everything saved; it is queued again."""
-    _end(tx, held, Event.STOPPED, Outcome.STOPPED, why=why, now_s=now_s)
+    return _end(tx, held, Event.STOPPED, Outcome.STOPPED, why=why, trouble=trouble, now_s=now_s)
 
 
-def interrupt(tx: Connection, held: Claim, *, why: str, now_s: float) -> None:
-    """Give the job back because its trainer vanished; spends nothing."""
-    _end(tx, held, Event.INTERRUPTED, Outcome.INTERRUPTED, why=why, now_s=now_s)
+def interrupt(tx: Connection, held: Claim, *, why: str, trouble: Trouble | None = None, now_s: float) -> Outcome:
+    """Give the job back because its trainer vanished or its machine was in trouble; spends nothing.
+
+    A fault that nobody can explain is the job's own where it came often enough: then the job has failed. That is judged
+    here, on what the queue knows at this very moment: of two sessions of one machine only one may fail a job.
+    """
+    if _has_ended_so(tx, held, Outcome.FAILED, why):
+        return Outcome.FAILED
+    if trouble is not Trouble.UNEXPLAINED or _has_ended_so(tx, held, Outcome.INTERRUPTED, why):
+        return _end(tx, held, Event.INTERRUPTED, Outcome.INTERRUPTED, why=why, trouble=trouble, now_s=now_s)
+    fault, earlier = fault_of(tx, held), earlier_faults(tx, held, trouble)
+    others = machine_has_failed_another(tx, held, fault.machine)
+    if not is_of_the_job(fault, earlier, machine_has_failed_another=others):
+        return _end(tx, held, Event.INTERRUPTED, Outcome.INTERRUPTED, why=why, trouble=trouble, now_s=now_s)
+    failure = (Cause.CODE_ERROR, f"{why}; it ended so in {len({it.session_id for it in earlier}) + 1} sessions")
+    return _end(tx, held, Event.FAILED, Outcome.FAILED, why=why, trouble=trouble, now_s=now_s, failure=failure)
 
 
-def hold(tx: Connection, held: Claim, *, why: str, now_s: float) -> None:
+def hold(tx: Connection, held: Claim, *, why: str, trouble: Trouble | None = None, now_s: float) -> Outcome:
     """Give the job back for a person to decide about; no session takes it until it is released."""
-    _end(tx, held, Event.HELD, Outcome.STOPPED, why=why, now_s=now_s)
+    return _end(tx, held, Event.HELD, Outcome.STOPPED, why=why, trouble=trouble, now_s=now_s)
 
 
-def fail(tx: Connection, held: Claim, cause: Cause, message: str, *, now_s: float) -> None:
+def fail(tx: Connection, held: Claim, cause: Cause, message: str, *, now_s: float) -> Outcome:
     """End the job for a final cause."""
-    _end(tx, held, Event.FAILED, Outcome.FAILED, why=message, now_s=now_s, failure=(cause, message))
+    return _end(tx, held, Event.FAILED, Outcome.FAILED, why=message, now_s=now_s, failure=(cause, message))
 
 
 def _end(
@@ -312,17 +348,19 @@ def _end(
     *,
     why: str,
     now_s: float,
+    trouble: Trouble | None = None,
     failure: tuple[Cause, str] | None = None,
-) -> None:
+) -> Outcome:
     if _has_ended_so(tx, held, outcome, why):
-        return
+        return outcome
     attempt = check_live(tx, held)
-    tx.execute(
-        update(attempts).where(attempts.c.id == attempt.id).values(outcome=outcome, reason=why, ended_at_s=now_s)
-    )
+    ended = {"outcome": outcome, "reason": why, "trouble": trouble, "ended_at_s": now_s}
+    tx.execute(update(attempts).where(attempts.c.id == attempt.id).values(ended))
     job = tx.execute(select(jobs).where(jobs.c.id == attempt.job_id)).one()
     step(tx, job, event, now_s=now_s, failure=failure)
-    tell(tx, who=held.session_id, what=str(event), now_s=now_s, job_id=job.id, attempt=held.attempt, why=why)
+    told = f"{trouble}: {why}" if trouble else why
+    tell(tx, who=held.session_id, what=str(event), now_s=now_s, job_id=job.id, attempt=held.attempt, why=told)
+    return outcome
 
 
 def _has_ended_so(tx: Connection, held: Claim, outcome: Outcome, why: str) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from qcqueue.core.canonical import parse_json
 from qcqueue.core.evaluation import Result
-from qcqueue.core.outcomes import Outcome
+from qcqueue.core.outcomes import Outcome, Trouble
 from qcqueue.core.records import EpochMetrics, EpochTiming, Identity
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.spec import JobSpec
@@ -27,6 +27,7 @@ from qcqueue.queue.values import (
 
 _METRICS = EpochMetrics.__slots__
 _TIMING = EpochTiming.__slots__
+_TROUBLES = frozenset(Trouble)
 
 
 def job_detail(tx: Connection, typed: str) -> JobDetail:
@@ -100,6 +101,7 @@ def _attempts(tx: Connection, job_id: int, epoch_lines: list[EpochLine]) -> list
             seen_at_s=row.seen_at_s,
             pace=parse_json(row.pace),
             rehearsal=Rehearsal.from_json(parse_json(row.rehearsal)) if row.rehearsal else None,
+            trouble=Trouble(row.trouble) if row.trouble in _TROUBLES else None,  # one may come that we do not know
         )
         for row in rows
     ]

@@ -7,10 +7,11 @@ from functools import lru_cache
 from qcqueue.core.canonical import parse_json
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Result
-from qcqueue.core.outcomes import Outcome
+from qcqueue.core.outcomes import Cause, Outcome, Trouble
 from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, TrainingRecord
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.spec import JobSpec
+from qcqueue.core.states import Event
 from qcqueue.queue.overview import JobLine
 from qcqueue.storage.base import Blob
 
@@ -104,6 +105,20 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How an attempt ends without a result: decided once, then written word for word until that is answered.
+
+    event is STOPPED, INTERRUPTED, HELD or FAILED; why is for the story; trouble names what of its machine or of the
+    store ended it; cause is given with FAILED and only then.
+    """
+
+    event: Event
+    why: str
+    trouble: Trouble | None = None
+    cause: Cause | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EpochLine:
     """One epoch as recorded. official is false for a row that a redone epoch replaced."""
 
@@ -122,7 +137,8 @@ class AttemptLine:
 
     seconds is the ledger of its time, by name; seen_at_s the last moment by which its session is known to have lived;
     pace what its session measured, by name, as far as it was: what decides how often to save, and the probe; rehearsal
-    what came of doing the same steps twice, where its hardware was new to the run.
+    what came of doing the same steps twice, where its hardware was new to the run; trouble what of its machine or of
+    the store ended it, if that did.
     """
 
     number: int
@@ -137,6 +153,7 @@ class AttemptLine:
     seen_at_s: float | None
     pace: Mapping[str, float] = field(default_factory=dict)
     rehearsal: Rehearsal | None = None
+    trouble: Trouble | None = None
 
     @property
     def probe_s(self) -> float | None:

@@ -14,7 +14,9 @@ import numpy.typing as npt
 
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Dataset, Split, load
-from qcqueue.errors import BadData, DigestMismatch
+from qcqueue.errors import BadData, DigestMismatch, DiskFailed
+from qcqueue.storage.base import DIGEST
+from qcqueue.storage.files import holds
 from qcqueue.training.order import Integers, epoch_order, flips
 
 
@@ -63,10 +65,15 @@ class TrainingData:
 
 
 def load_data(path: Path, spec: JobSpec) -> TrainingData:
-    """Read the dataset of a job. Raises: BadData: it is damaged or does not fit the spec."""
+    """Read the dataset of a job, from a file that is called by its digest.
+
+    Raises: BadData: it is no dataset, or does not fit the spec. DiskFailed: it is not what this machine was given.
+    """
     try:
         dataset = load(path)
     except DigestMismatch as exc:
+        if DIGEST.fullmatch(path.name) and not holds(path, path.name):
+            raise DiskFailed(f"the copy of {spec.dataset} in this machine's cache cannot be read any more") from exc
         raise BadData(f"the dataset {spec.dataset} cannot be read: {exc}") from exc
     return TrainingData(dataset, spec)
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import tensorflow as tf
 
-from qcqueue.errors import DeterminismRefused, OutOfMemory
+from qcqueue.errors import DeterminismRefused, DiskFull, DriverFailed, OutOfMemory
 from qcqueue.training import device
 
 # Best first. The name of a node says where in the network it is: gradient_tape/functional/block2/Conv2DBackpropFilter.
@@ -25,21 +25,59 @@ _TENSOR = re.compile(r"tensor with shape ?(\[[\d,]*\])")
 _STACK = ("Graph execution error:", "Detected at node", "<stack traces", '  File "', "    ")
 
 
+# What TensorFlow and the libraries of a GPU say when that does not answer: CUDA_ERROR_LAUNCH_FAILED, "cuDNN failed to
+# initialize", "Blas GEMM launch failed", "GPU sync failed", "No DNN in stream executor".
+_OF_A_DRIVER = re.compile(
+    r"cuda|cudnn|cublas|cusolver|cufft|curand|cusparse|nccl|nvidia|libdevice|ptxas|cuinit|stream executor|\bxid\b"
+    r"|\b(?:dnn|blas|gpu)\b.*\b(?:failed|library|not found|driver|lost)\b|gpu driver",
+    re.IGNORECASE,
+)
+_MAY_BE_A_DRIVERS = (
+    tf.errors.InternalError,
+    tf.errors.UnknownError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.UnimplementedError,
+    tf.errors.UnavailableError,
+    tf.errors.NotFoundError,
+    tf.errors.AbortedError,
+)
+
+
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raises: OutOfMemory, DeterminismRefused: in place of what TensorFlow raised. Anything else passes."""
+    """Raises: OutOfMemory, DeterminismRefused, DriverFailed, DiskFull: in place of what TensorFlow raised.
+
+    Anything else passes.
+    """
     try:
         yield
     except tf.errors.ResourceExhaustedError as exc:
+        if "space left on device" in exc.message.lower():
+            raise DiskFull(next(iter(_said(exc)), None)) from exc
         raise OutOfMemory(f"{device.processor()} ran out of memory: {_what_was_too_large(exc)}") from exc
-    except MemoryError as exc:
-        raise OutOfMemory("this machine ran out of memory") from exc
-    except (tf.errors.UnimplementedError, tf.errors.FailedPreconditionError, tf.errors.InvalidArgumentError) as exc:
-        # All three are also raised for other reasons, and only the text tells.
-        if "determinis" not in "\n".join(_said(exc)).lower():
+    except tf.errors.InvalidArgumentError as exc:
+        if (refused := _refused(exc)) is None:
             raise
-        place = _place(exc) or _said(exc)[0]
-        raise DeterminismRefused(f"{place} has no deterministic implementation on {device.processor()}") from exc
+        raise refused from exc
+    except _MAY_BE_A_DRIVERS as exc:
+        # All of them are also raised for other reasons, and only the text tells.
+        if (refused := _refused(exc)) is not None:
+            raise refused from exc
+        if (line := next((it for it in _said(exc) if _OF_A_DRIVER.search(it)), None)) is None:
+            raise
+        raise DriverFailed(f"the GPU or its driver failed: {line}") from exc
+    except RuntimeError as exc:  # what a device says before there is a graph
+        if not _OF_A_DRIVER.search(str(exc)):
+            raise
+        raise DriverFailed(f"the GPU or its driver failed: {exc}") from exc
+
+
+def _refused(exc: tf.errors.OpError) -> DeterminismRefused | None:
+    """Return what is to be raised instead where an operation has no deterministic form, else None."""
+    if "determinis" not in "\n".join(_said(exc)).lower():
+        return None
+    place = _place(exc) or _said(exc)[0]
+    return DeterminismRefused(f"{place} has no deterministic implementation on {device.processor()}")
 
 
 def _what_was_too_large(exc: tf.errors.OpError) -> str:

@@ -15,16 +15,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from qcqueue.checkpoints.format import holds_model
 from qcqueue.checkpoints.retention import keep_last_two
-from qcqueue.checkpoints.spool import RESUMED, Entry, EpochEntry, Failure, Held, Spool, WorkOrder
+from qcqueue.checkpoints.spool import RESUMED, Entry, EpochEntry, Held, Spool, WorkOrder
 from qcqueue.clock import Clock
+from qcqueue.core.outcomes import ADVICE, Outcome, Trouble
 from qcqueue.core.records import EpochMetrics, EpochTiming, TrainingRecord
 from qcqueue.core.spelling import clipped
+from qcqueue.core.states import Event
 from qcqueue.database.base import Database
-from qcqueue.errors import BadData, BlobMissing, DigestMismatch, StoreError, TrainingError, WeightsUnavailable
+from qcqueue.errors import BlobMissing, DigestMismatch, StoreError
 from qcqueue.queue import attempts
 from qcqueue.queue.blobs import mark_deleted
 from qcqueue.queue.forecasts import ForecastLine, note_forecasts
-from qcqueue.queue.values import Checkpoint, Claim, State
+from qcqueue.queue.troubles import earlier_faults
+from qcqueue.queue.values import Checkpoint, Claim, End, State
 from qcqueue.storage.base import Blob, Moved, Store, silently
 from qcqueue.worker.restore import Restored, fetch_once, restore_newest
 from qcqueue.worker.timeline import Saving, Timeline, trained_s
@@ -117,17 +120,17 @@ class Attempt:
     def order(self, *, threads: int, max_epochs: int | None, on_cpu: bool = False) -> WorkOrder:
         """Bring dataset and weights to this machine; return what the trainer is to be told.
 
-        Raises: StoreError: try again. BadData, WeightsUnavailable: final.
+        Raises: BlobMissing, DigestMismatch: the store does not have them whole. StoreError: try again.
         """
         spec = self.claim.spec
-        dataset_path = self._required(self.claim.dataset, BadData, "the dataset")
+        dataset_path = self._required(self.claim.dataset, f"the dataset {spec.dataset}")
         weights, title = self.claim.weights, self.claim.weights_title
         called = f"the weights file {clipped(title)}" if title else "the weights file"
         return WorkOrder(
             spec=spec,
             attempt=self.claim.attempt,
             dataset_path=dataset_path,
-            weights_path=self._required(weights, WeightsUnavailable, called) if weights else None,
+            weights_path=self._required(weights, called) if weights else None,
             weights_title=title,
             threads=threads,
             max_epochs=max_epochs,
@@ -202,27 +205,25 @@ class Attempt:
         with self._database.read() as tx:
             attempts.check_live(tx, self.claim)
 
-    def stop(self, why: str) -> None:
+    def end(self, how: End) -> Outcome:
+        """Write the end that was decided, and return what it came to: a fault that came often enough fails the job.
+
+        Raises: StoreError: nobody knows whether it was written; to be called again with the same value.
+            LeaseLost: it had ended otherwise before.
+        """
         self.ending = True
-        self._write(
-            lambda tx: attempts.stop(tx, self.claim, why=why, now_s=self._clock.now_s()), all_saved=self._is_all_saved()
+        return self._write(
+            lambda tx: attempts.end(tx, self.claim, how, now_s=self._clock.now_s()), all_saved=self._is_all_saved(how)
         )
 
-    def interrupt(self, why: str) -> None:
-        self.ending = True
-        self._write(lambda tx: attempts.interrupt(tx, self.claim, why=why, now_s=self._clock.now_s()))
+    def lacked_memory_before(self) -> bool:
+        """Return whether an earlier session ended the job for want of memory too. Raises: StoreError."""
+        with self._database.read() as tx:
+            return bool(earlier_faults(tx, self.claim, Trouble.MEMORY))
 
-    def hold(self, why: str) -> None:
-        self.ending = True
-        self._write(
-            lambda tx: attempts.hold(tx, self.claim, why=why, now_s=self._clock.now_s()), all_saved=self._is_all_saved()
-        )
-
-    def fail(self, failure: Failure) -> None:
-        self.ending = True
-        self._write(lambda tx: attempts.fail(tx, self.claim, failure.cause, failure.message, now_s=self._clock.now_s()))
-
-    def _is_all_saved(self) -> bool:
+    def _is_all_saved(self, how: End) -> bool:
+        if how.event not in (Event.STOPPED, Event.HELD):
+            return False
         progress = self.spool.progress()
         return not (progress and progress.unsaved) and not self.spool.holds_unsaved()
 
@@ -483,8 +484,8 @@ class Attempt:
         del self._deleted[: len(deleted)]
         return outcome
 
-    def _required(self, blob: Blob, error: type[TrainingError], what: str) -> Path:
+    def _required(self, blob: Blob, what: str) -> Path:
         try:
             return fetch_once(self._store, blob, self._cache / "blobs", moved=self._moved)
         except (BlobMissing, DigestMismatch) as exc:
-            raise error(f"{what} cannot be read: {exc}") from exc
+            raise type(exc)(f"{what} cannot be had: {exc}", hint=ADVICE[Trouble.STORE]) from exc

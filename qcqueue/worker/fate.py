@@ -6,41 +6,63 @@ The session carries out what follows.
 import signal
 from collections.abc import Iterable, Iterator
 
-from qcqueue.checkpoints.spool import Failure
-from qcqueue.core.outcomes import Cause
-from qcqueue.core.records import EpochMetrics
+from qcqueue.checkpoints.spool import FAILED, Failure, Progress
+from qcqueue.core.outcomes import Trouble
+from qcqueue.core.records import EpochMetrics, TrainingRecord
 from qcqueue.core.remedies import Tried
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.words import by, duration
 from qcqueue.queue.forecasts import ForecastLine
 from qcqueue.queue.values import Checkpoint, Claim
+from qcqueue.worker.attempt import Saved
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.view import Ending
 
 MOST_DEATHS = 3
 
-WORST_FIRST = (Ending.JOB_FAILED, Ending.LEASE_LOST, Ending.JOB_HELD, Ending.NEAR_END)
+# Phases in which a trainer has made no step yet.
+BEFORE_A_STEP = ("starting", "loading", "building", "compiling", "waiting", "restoring")
+
+WORST_FIRST = (
+    Ending.JOB_FAILED,
+    Ending.LEASE_LOST,
+    Ending.JOB_HELD,
+    Ending.NEAR_END,
+    Ending.SET_ASIDE,
+    Ending.WITHDRAWN,
+)
 
 
-def fatal(exit_code: int, last_words: str, *, ran_out_of_memory: bool, deaths: int) -> Failure | None:
-    """Return why an unexplained end of a trainer is final, or None where going on is worth a try.
+def why_not_again(
+    exit_code: int, last_words: str, *, has_begun: bool, ran_out_of_memory: bool, deaths: int
+) -> Failure | None:
+    """Return why a job is not tried again here after its trainer ended without a word, None where it is worth a try.
 
+    None of it is the job's alone: it goes back to the queue. has_begun: whether the trainer ever looked at the job;
     deaths: how often in a row trainers of this job have ended so, without an epoch between them.
     """
+    if exit_code == FAILED:
+        message = f"the trainer gave up and could not write down why, which the disk did not take: {last_words}"
+        return Failure(cause=Trouble.DISK, message=message)
+    if exit_code > 0 and not has_begun:
+        return Failure(cause=Trouble.LIBRARIES, message=f"the trainer cannot start (status {exit_code}): {last_words}")
     if exit_code > 0:
-        return Failure(cause=Cause.CODE_ERROR, message=f"the trainer ended with status {exit_code}: {last_words}")
+        message = f"the trainer ended with status {exit_code}: {last_words}"
+        return Failure(cause=Trouble.UNEXPLAINED, message=message)
     if exit_code == -signal.SIGKILL and ran_out_of_memory:
-        return Failure(cause=Cause.OUT_OF_MEMORY, message="the system ended the trainer for want of memory")
+        return Failure(cause=Trouble.MEMORY, message="the system ended the trainer for want of memory")
     if deaths < MOST_DEATHS:
         return None
     return Failure(
-        cause=Cause.CODE_ERROR,
+        cause=Trouble.UNEXPLAINED,
         message=f"the trainer vanished {MOST_DEATHS} times without an epoch ({how_it_ended(exit_code)})",
     )
 
 
-def tried(held: Claim, machine: Machine, *, on_cpu: bool, is_lent: bool, has_saved: bool) -> Tried:
-    """Say where a job was tried, and what else this machine has for it.
+def tried(
+    held: Claim, machine: Machine, *, on_cpu: bool, is_lent: bool, has_saved: bool, lacked_memory: bool = False
+) -> Tried:
+    """Say where a job was tried, and what else this machine has for it. lacked_memory: as in `Tried`.
 
     on_cpu: a GPU was left alone for it. A machine whose GPU is lent for a time does not wait for a CPU, and neither is
     one offered to a run that has begun here, has_saved, and may go on only as it began.
@@ -52,12 +74,39 @@ def tried(held: Claim, machine: Machine, *, on_cpu: bool, is_lent: bool, has_sav
         on_gpu=machine.has_gpu and held.spec.device != "cpu" and not on_cpu,
         begun_on=newest.identity if newest else None,
         cpu=None if is_lent or on_cpu or is_bound else machine.cpu or None,
+        lacked_memory=lacked_memory,
     )
 
 
 def worse_of(one: Ending | None, other: Ending | None) -> Ending | None:
     """Return the worse of what has come of two jobs, None for nothing that is bad."""
     return min((it for it in (one, other) if it), key=WORST_FIRST.index, default=None)
+
+
+def has_stepped(progress: Progress | None) -> bool:
+    """Return whether a trainer has made a step, as far as it has told."""
+    return progress is not None and progress.phase not in BEFORE_A_STEP
+
+
+def left_unsaved(job_name: str, saved: Saved | None, written: TrainingRecord | None) -> str:
+    """Return what of a job lies on this machine alone: "epochs 12 to 14 of JOB".
+
+    written: the newest record that is not committed, None where only the final evaluation is not.
+    """
+    if written is None:
+        return f"the final evaluation of {job_name}"
+    first = (saved.epochs_done if saved else 0) + 1
+    last = written.epochs_done + (written.partial.steps_done > 0)
+    if last < first:
+        return f"the end of epoch {last} of {job_name}"
+    return f"epoch {first} of {job_name}" if last == first else f"epochs {first} to {last} of {job_name}"
+
+
+def left_behind(what: str, *, is_lost: bool) -> str:
+    """Return what becomes of work that is not saved. is_lost: its machine, which was lent, takes it along."""
+    if is_lost:
+        return f"{what} {'go' if what.startswith('epochs') else 'goes'} with this machine"
+    return f"not saved: {what}; the next session on this machine saves that"
 
 
 def where_from(chosen: Checkpoint | None) -> str:

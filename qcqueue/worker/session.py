@@ -7,6 +7,7 @@ It leaves training to the trainer, bytes to the store, legality to the queue, an
 """
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,29 +16,45 @@ from qcqueue.checkpoints.spool import Failure, Spool
 from qcqueue.core.canonical import canonical_json
 from qcqueue.core.goodput import Part
 from qcqueue.core.goodput_words import session_said
-from qcqueue.core.outcomes import cause_of
-from qcqueue.core.remedies import Fail, Hold, UseTheCpu, remedy
+from qcqueue.core.outcomes import Outcome, Trouble, cause_of
+from qcqueue.core.remedies import Fail, Hold, SetAside, UseTheCpu, remedy
+from qcqueue.core.states import Event
+from qcqueue.core.words import duration
 from qcqueue.errors import (
-    CorruptionError,
+    BlobMissing,
     DigestMismatch,
+    JobWithdrawn,
     LeaseLost,
+    MachineError,
     NewerQueue,
     OutcomeUnknown,
+    QcqueueError,
     StoreBusy,
     StoreError,
-    TrainingError,
 )
 from qcqueue.queue.claim import begin_session, claim, claim_held_by, end_session, note_seen
 from qcqueue.queue.sessions import SessionLine, session_lines
-from qcqueue.queue.values import Candidate, Claim, LiveAttempt
+from qcqueue.queue.values import Candidate, Claim, End, LiveAttempt
 from qcqueue.scheduling.policies import Choice, first_clear
 from qcqueue.worker.attempt import Attempt
 from qcqueue.worker.choice import Chooser
 from qcqueue.worker.estate import Estate
-from qcqueue.worker.fate import epoch_line, fatal, how_it_ended, studies_foreseen, tried, where_from, worse_of
+from qcqueue.worker.fate import (
+    epoch_line,
+    has_stepped,
+    how_it_ended,
+    left_behind,
+    left_unsaved,
+    studies_foreseen,
+    tried,
+    where_from,
+    why_not_again,
+    worse_of,
+)
 from qcqueue.worker.imagenet import ImageNet
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.pace import Pace
+from qcqueue.worker.patience import CANNOT_PASS_S, LENT_S, Patience, longest_s
 from qcqueue.worker.survey import Sight, Survey
 from qcqueue.worker.timeline import Timeline
 from qcqueue.worker.tools import Tools
@@ -51,8 +68,8 @@ PACE_EVERY_S = 2.0
 RETRY_S = 5.0
 PATIENCE_S = 2.0
 
-# How long a person who wants to leave is kept waiting for a store that takes nothing.
-GIVE_UP_S = 60.0
+# After so many jobs that ended here before their first step the machine is believed, and not tried with a third.
+MOST_UNSTARTED = 2
 
 # Phases in which a trainer makes nothing that is worth waiting for.
 MAKES_NOTHING = ("starting", "loading", "building", "compiling", "waiting", "restoring", "validating", "evaluating")
@@ -66,6 +83,12 @@ class Session:
         self.ending: Ending | None = None
         self.obstacles: dict[str, str] = {}
         """Jobs that were passed over, with the reason, at the last look at the queue."""
+        self.trouble: Trouble | None = None
+        """What of this machine or of the store ended an attempt of this session last."""
+        self.gave_up_on: QcqueueError | None = None
+        """Why nothing could be saved any more, where that is why it left."""
+        self.left_behind: str | None = None
+        """What lies on this machine alone after it has left: "epochs 12 to 14 of JOB"."""
         self.busy: tuple[LiveAttempt, ...] = ()
         """Attempts of other sessions that were alive at the last look."""
         self.on_transfer: Callable[[], None] = lambda: None
@@ -81,16 +104,21 @@ class Session:
         self._retry_due_s = self._started_s
         self._pace_due_s = self._started_s
         self._worst: Ending | None = None
+        self._undone: Ending | None = None
+        self._unstarted = set[str]()
+        self._has_trained = False
         self._epochs = 0
         self._epoch_s: float | None = None
         self._resumed: str | None = None
-        self._waiting_for: StoreError | CorruptionError | None = None
+        self._waiting_for: QcqueueError | None = None
+        self._patience = Patience()
         self._jobs = 0
-        self._deaths = 0
+        self._deaths = Counter[str]()
         self._heartbeat = ""
         self._transfer: Transfer | None = None
         self._writes_seen = 0
         self._may_hold = False
+        self._has_begun = False
         self._keeps_weights = False
         self._chooser = Chooser(tools, limits, started_s=self._started_s)
         self._imagenet = ImageNet(tools, moved=self._moved, is_leaving=lambda: self.stopping)
@@ -118,8 +146,9 @@ class Session:
     def ask_to_stop(self, reason: Ending = Ending.ASKED) -> None:
         """Save what there is and leave; returns at once, the next steps do it."""
         if self._stop_reason is None or (reason is Ending.ASKED and self._stop_reason is not Ending.ASKED):
+            if reason is Ending.ASKED or not self._is_leaving_the_job:
+                self._stop_asked_s = self._tools.clock.monotonic_s()
             self._stop_reason = reason
-            self._stop_asked_s = self._tools.clock.monotonic_s()
 
     @property
     def stopping(self) -> bool:
@@ -152,6 +181,12 @@ class Session:
     def machine(self) -> Machine:
         """Where this session runs."""
         return self._tools.machine
+
+    @property
+    def is_lent(self) -> bool:
+        """Whether the machine is given for a time, and takes its disk along when it goes."""
+        outlook = self._chooser.outlook
+        return outlook is not None and outlook.lends_gpus
 
     @property
     def has_unsaved(self) -> bool:
@@ -192,9 +227,13 @@ class Session:
             self._may_hold = True
             busy: StoreBusy = exc
         except StoreBusy as exc:
-            if not (self._may_hold or self._jobs or self._deaths):
+            if not (self._may_hold or self._timeline.has_worked):
                 raise
             busy = exc
+        self._mind_the_deadline()
+        if self._stop_reason and not self._is_waited_for(busy, self._tools.clock.monotonic_s()):
+            self._leave_behind(self._stop_reason)  # perhaps a job is held; if so, its lease ends
+            return None
         self._tools.narrate(f"the store does not answer, asking again in {RETRY_S:.0f} s: {busy}")
         return RETRY_S
 
@@ -224,7 +263,15 @@ class Session:
             return self._go(self._prepare)
         if not seen.all_checked or seen.awaits_weights:  # a rival took the one that was clear
             return self._go(self._look)
-        return self._leave(self._worst or (Ending.FINISHED if self._jobs else Ending.NOTHING_TO_DO))
+        return self._leave(self._all_in_all())
+
+    def _all_in_all(self) -> Ending:
+        """Return how a session leaves that has found nothing more to do."""
+        if self._worst:
+            return self._worst
+        if self._unstarted and not self._has_trained:
+            return Ending.CANNOT_START
+        return self._undone or (Ending.FINISHED if self._jobs else Ending.NOTHING_TO_DO)
 
     def _await_weights(self) -> float | None:
         """Wait for the trainer to have what the next job begins with: a download can take minutes."""
@@ -269,18 +316,16 @@ class Session:
 
     def _prepare(self) -> float | None:
         self._mind_the_deadline()
+        now_s = self._tools.clock.monotonic_s()
         try:
-            self._beat(self._tools.clock.monotonic_s())
+            self._beat(now_s)
             return self._stopped(self._stop_reason) if self._stop_reason else self._begin()
         except LeaseLost as exc:
             return self._lost(exc)
+        except MachineError as exc:
+            return self._failed(Failure(cause=cause_of(exc), message=str(exc)))
         except StoreError as exc:
-            if self._stop_reason:  # no step has been trained, so there is nothing to save and nobody to wait for
-                self._drop()
-                return self._leave(self._stop_reason)
-            self._waiting_for = exc
-            self._tools.narrate(f"the store does not answer, trying again in {RETRY_S:.0f} s: {exc}")
-            return RETRY_S
+            return self._waits_for(exc, now_s, self._prepare)
 
     def _begin(self) -> float | None:
         """Start the trainer, and bring it what it needs while it starts."""
@@ -293,8 +338,7 @@ class Session:
                 max_epochs=self._epochs_left(),
                 on_cpu=held.job_name in self._on_cpu,
             )
-        except TrainingError as exc:
-            self._end_trainer()
+        except (BlobMissing, DigestMismatch) as exc:  # it will not come back while this session waits
             return self._failed(Failure(cause=cause_of(exc), message=str(exc)))
         if order.resumes:  # it builds its program while the state is on its way
             attempt.spool.open(order)
@@ -311,7 +355,7 @@ class Session:
         attempt.foreseen = self._chooser.foresee(self.id)  # it is written down with the first save
         for said in studies_foreseen(attempt.foreseen):
             self._tools.narrate(said)
-        self._resumed, self._waiting_for = where_from(restored.chosen), None
+        self._resumed, self._waiting_for, self._has_begun = where_from(restored.chosen), None, True
         self._tools.narrate(f"{held.job_name}, attempt {held.attempt}: {self._resumed}")
         self._keeps_weights = held.keep_weights and held.spec.weights == "imagenet" and restored.chosen is None
         return self._go(self._after_tidying() if self._estate.is_tidy else self._tidy)
@@ -366,40 +410,101 @@ class Session:
                     return self._settle(exit_code)
         except LeaseLost as exc:
             return self._lost(exc)
-        except (StoreError, DigestMismatch) as exc:
+        except (StoreError, MachineError, DigestMismatch) as exc:
             # Training goes on; the spool keeps everything until the store answers again, or takes it whole.
-            self._waiting_for = exc
-            self._tools.narrate(f"saving waits {RETRY_S:.0f} s: {exc}")
+            self._saving_waits(exc, now_s)
             self._retry_due_s = now_s + RETRY_S
-            if self._stop_reason is Ending.ASKED and exit_code is not None and now_s >= self._stop_asked_s + GIVE_UP_S:
-                self._leave_behind(Ending.UNSAVED)
+            if exit_code is not None and not self._is_waited_for(exc, now_s):
+                self._leave_unsaved(exc)
                 return None
         self._mind_the_limits(now_s)
         return SOON_S
 
+    def _saving_waits(self, why: QcqueueError, now_s: float) -> None:
+        """Say that saving waits, and stop training for what has not passed in a long time and cannot by itself."""
+        self._waiting_for = why
+        self._tools.narrate(f"saving waits {RETRY_S:.0f} s: {why}")
+        if self._patience.is_over(why, now_s) and not self._stop_reason and self.gave_up_on is None:
+            self.gave_up_on, self._stop_asked_s = why, now_s
+            self._tools.narrate(f"nothing was saved for {duration(CANNOT_PASS_S)}, and that cannot pass by itself")
+            if self.is_lent:
+                self._tools.narrate(f"this machine is kept {duration(LENT_S)} for you to mend it: {why.hint or why}")
+
+    def _is_waited_for(self, why: QcqueueError, now_s: float) -> bool:
+        """Return whether to try on: for ever, unless the session is about to leave."""
+        if not (self._stop_reason or self.gave_up_on):
+            return True
+        return now_s < self._stop_asked_s + longest_s(self._stop_reason, why, is_lent=self.is_lent)
+
+    def _waits_for(self, why: QcqueueError, now_s: float, then: Callable[[], float | None]) -> float | None:
+        """Try again in a while what the store or the disk did not do, or leave."""
+        self._saving_waits(why, now_s)
+        if not self._has_begun and (self._stop_reason or self.gave_up_on):
+            self._drop()  # no step has been trained, so there is nothing to save and nobody to wait for
+            self.gave_up_on = why
+            return self._leave(self._stop_reason or Ending.NOTHING_SAVED)
+        if not self._is_waited_for(why, now_s):
+            self._leave_unsaved(why)
+            return None
+        self._go(then)
+        return RETRY_S
+
     def _settle(self, exit_code: int) -> float | None:
         """Give the job its outcome after its trainer has ended and everything it handed over is committed."""
         attempt = self._working()
+        name = attempt.claim.job_name
         if attempt.finished:
-            self._tools.narrate(f"{attempt.claim.job_name} is done")
+            self._tools.narrate(f"{name} is done")
             return self._job_over(None)
         if refusal := attempt.spool.refusal():
             return self._refused(refusal)
         failure = attempt.spool.failure()
-        if failure is None and not (self._stop_reason or self._hopeless) and exit_code != 0:
-            ran_out = self._tools.memory_kills() > self._memory_kills
-            failure = fatal(exit_code, attempt.spool.last_words(), ran_out_of_memory=ran_out, deaths=self._deaths + 1)
+        if failure is None and not self._is_leaving_the_job and exit_code != 0:
+            failure = why_not_again(
+                exit_code,
+                attempt.spool.last_words(),
+                has_begun=attempt.spool.progress() is not None,
+                ran_out_of_memory=self._tools.memory_kills() > self._memory_kills,
+                deaths=self._deaths[name] + 1,
+            )
         if failure:
             return self._failed(failure)
-        if self._hopeless:  # whatever has come since: what was written before its answer was lost is written again
-            attempt.stop(self._hopeless)
-            self._survey.pass_over(attempt.claim.job_name, self._hopeless)
-            return self._job_over(Ending.NEAR_END)
+        if hopeless := self._hopeless:
+            self._pass_over(hopeless)
+            return self._end_with(_stopped(hopeless), lambda _: self._job_over(Ending.NEAR_END))
+        if self.gave_up_on and not self._stop_reason:  # all is saved after all, and the next look finds what is left
+            return self._end_with(_stopped(f"saving had failed for long: {self.gave_up_on}"), self._go_on)
         if exit_code == 0 or self._stop_reason:
             return self._stopped(self._stop_reason or Ending.LIMIT)
-        attempt.interrupt(f"the trainer vanished ({how_it_ended(exit_code)})")
-        self._deaths += 1
-        self._tools.narrate(f"the trainer vanished ({how_it_ended(exit_code)}); going on from the last save")
+        how = how_it_ended(exit_code)
+        self._deaths[name] += 1
+        self._tools.narrate(f"the trainer vanished ({how}); going on from the last save")
+        return self._end_with(End(event=Event.INTERRUPTED, why=f"the trainer vanished ({how})"), self._go_on)
+
+    @property
+    def _is_leaving_the_job(self) -> bool:
+        """Whether its trainer is to save and end, whatever for."""
+        return bool(self._stop_reason or self._hopeless or self.gave_up_on)
+
+    def _end_with(self, end: End, then: Callable[[Outcome], float | None]) -> float:
+        """Write this very end of the attempt with the next steps, until that is answered, whatever has come since."""
+        self._end_trainer()
+        return self._go(lambda: self._write_end(end, then))
+
+    def _write_end(self, end: End, then: Callable[[Outcome], float | None]) -> float | None:
+        self._mind_the_deadline()
+        now_s = self._tools.clock.monotonic_s()
+        try:
+            self._beat(now_s)
+            outcome = self._working().end(end)
+        except LeaseLost as exc:
+            return self._lost(exc)
+        except (StoreError, MachineError) as exc:
+            return self._waits_for(exc, now_s, lambda: self._write_end(end, then))
+        return then(outcome)
+
+    def _go_on(self, _: Outcome) -> float:
+        """Part with the job and look for what is next; that may be this one again."""
         self._drop()
         return self._go(self._look)
 
@@ -409,8 +514,20 @@ class Session:
         self._timeline.go_on_with(Part.IDLE if ending is Ending.NOTHING_TO_DO else Part.RELEASE)
         return self._go(lambda: self._part(ending))
 
+    def _leave_unsaved(self, why: QcqueueError) -> None:
+        """Leave what nobody takes where it lies, and say what it is."""
+        attempt = self._working()
+        written = attempt.spool.newest_record()
+        self.gave_up_on = why
+        if attempt.spool.holds_unsaved():
+            self.left_behind = left_unsaved(attempt.claim.job_name, attempt.saved, written)
+            is_lost = self.is_lent and self._stop_reason is not Ending.ASKED
+            self._tools.narrate(left_behind(self.left_behind, is_lost=is_lost))
+        self._leave_behind(Ending.UNSAVED if self._stop_reason is Ending.ASKED else Ending.NOTHING_SAVED)
+
     def _leave_behind(self, ending: Ending) -> None:
         """Leave as the death of this process would: the spool stays, for whoever inherits it on this machine."""
+        self._tools.trainer.kill()
         self._attempt = None
         self._tools.presence.let_go()
         self.ending = ending
@@ -483,14 +600,21 @@ class Session:
 
     def _drop(self, rest: Part = Part.RELEASE) -> None:
         """Part with the attempt. rest: what the time after its last write went into."""
+        if self._has_come_to_a_step():
+            self._has_trained = True
+            self._unstarted.clear()
         self._end_trainer()
         self._timeline.attempt_ends(rest)
         self._working().spool.close()
         self._attempt = None
         self._writes_seen = 0
         self._pace.forget_the_job()
-        self._hopeless = None
+        self._hopeless = self.gave_up_on = None
+        self._has_begun = False
         self._epoch_s = self._resumed = self._waiting_for = None
+
+    def _has_come_to_a_step(self) -> bool:
+        return self._working().has_saved or has_stepped(self._working().spool.progress())
 
     def _job_over(self, ending: Ending | None) -> float | None:
         self._drop()
@@ -501,62 +625,96 @@ class Session:
         return self._go(self._look)
 
     def _stopped(self, ending: Ending) -> float:
-        self._working().stop(str(ending))
-        self._drop()
-        return self._leave(ending)
+        def leave(_: Outcome) -> float:
+            self._drop()
+            return self._leave(self._stop_reason or ending)  # a person may have asked for it since
+
+        return self._end_with(_stopped(str(ending)), leave)
 
     def _refused(self, why: str) -> float:
         """Give back a job that may not go on on this machine, and do not take it again."""
-        attempt = self._working()
-        self._survey.pass_over(attempt.claim.job_name, why)
-        attempt.stop(why)
-        self._tools.narrate(f"{attempt.claim.job_name} waits for another machine: {why}")
-        self._drop()
-        return self._go(self._look)
+        self._pass_over(why)
+        self._tools.narrate(f"{self._working().claim.job_name} waits for another machine: {why}")
+        return self._end_with(_stopped(why), self._go_on)
+
+    def _pass_over(self, why: str) -> None:
+        """Take the job no more: this machine, or this session, is not the one for it."""
+        name = self._working().claim.job_name
+        self._survey.pass_over(name, why)
+        self.obstacles[name] = why
 
     def _failed(self, failure: Failure) -> float:
-        """Record a failure with the next steps: until it is told that it was, it must not try the job again."""
-        return self._go(lambda: self._record(failure))
+        """Deal with a failure in the next steps: until it is told what came of that, it must not try the job again."""
+        self._end_trainer()
+        return self._go(lambda: self._remedied(failure))
 
-    def _record(self, failure: Failure) -> float | None:
-        attempt = self._working()
+    def _remedied(self, failure: Failure) -> float | None:
+        """Do what the spec allows about a failure.
+
+        It goes on on the CPU, is held for a person, goes back to the queue for another machine, or fails.
+        """
+        attempt, now_s = self._working(), self._tools.clock.monotonic_s()
+        name, message, on_cpu = attempt.claim.job_name, failure.message, attempt.claim.job_name in self._on_cpu
         try:
-            self._beat(self._tools.clock.monotonic_s())
-            return self._remedied(attempt, failure)
-        except LeaseLost as exc:
-            return self._lost(exc)
+            lacked_memory = failure.cause is Trouble.MEMORY and attempt.lacked_memory_before()
         except StoreError as exc:
-            self._tools.narrate(f"the store does not answer, trying again in {RETRY_S:.0f} s: {exc}")
-            return RETRY_S
-
-    def _remedied(self, attempt: Attempt, failure: Failure) -> float | None:
-        """Do what the spec allows about a failure: go on on the CPU, hold the job for a person, or let it fail."""
-        name = attempt.claim.job_name
-        outlook, on_cpu = self._chooser.outlook, name in self._on_cpu
-        is_lent = outlook is not None and outlook.lends_gpus
-        where = tried(attempt.claim, self._tools.machine, on_cpu=on_cpu, is_lent=is_lent, has_saved=attempt.has_saved)
-        match remedy(failure.cause, failure.message, attempt.claim.spec, where):
+            return self._waits_for(exc, now_s, lambda: self._remedied(failure))
+        where = tried(
+            attempt.claim,
+            self._tools.machine,
+            on_cpu=on_cpu,
+            is_lent=self.is_lent,
+            has_saved=attempt.has_saved,
+            lacked_memory=lacked_memory,
+        )
+        trouble = failure.cause if isinstance(failure.cause, Trouble) else None
+        match remedy(failure.cause, message, attempt.claim.spec, where):
             case UseTheCpu(why):
-                attempt.stop(why)
                 self._on_cpu.add(name)
                 self._tools.narrate(f"{name}: {why}")
-                self._drop()
-                return self._go(self._look)
+                return self._end_with(_stopped(why, trouble), self._go_on)
             case Hold(why):
-                attempt.hold(why)
-                self._tools.narrate(f"{name} is held: {why}")
-                self._drop()
                 # It counts as no job of this session: the next one gets the machine.
                 self._worst = worse_of(self._worst, Ending.JOB_HELD)
-                return self._go(self._look)
+                self._tools.narrate(f"{name} is held: {why}")
+                return self._end_with(End(event=Event.HELD, why=why, trouble=trouble), self._go_on)
             case Fail():
-                attempt.fail(failure)
-                self._tools.narrate(f"{name} failed: {failure.message}")
-                return self._job_over(Ending.JOB_FAILED)
+                assert not isinstance(failure.cause, Trouble), "a trouble is no failure of a job"
+                end = End(event=Event.FAILED, why=message, cause=failure.cause)
+                return self._end_with(end, lambda _: self._job_failed(message))
+            case SetAside(trouble):
+                event = Event.STOPPED if trouble is Trouble.STORE else Event.INTERRUPTED
+                end = End(event=event, why=message, trouble=trouble)
+                return self._end_with(end, lambda outcome: self._set_aside(trouble, message, outcome))
+
+    def _job_failed(self, why: str) -> float | None:
+        self._tools.narrate(f"{self._working().claim.job_name} failed: {why}")
+        return self._job_over(Ending.JOB_FAILED)
+
+    def _set_aside(self, trouble: Trouble, why: str, outcome: Outcome) -> float | None:
+        """Go on with the next job after a trouble of this machine or of the store, if any job can start here."""
+        name = self._working().claim.job_name
+        self.trouble = trouble
+        has_started = trouble is Trouble.STORE or self._has_come_to_a_step()
+        if outcome is Outcome.FAILED:
+            going_on = self._job_failed(why)
+        else:
+            self._pass_over(why)
+            self._undone = worse_of(self._undone, Ending.SET_ASIDE)
+            self._tools.narrate(f"{name} goes back to the queue, {trouble}: {why}")
+            going_on = self._go_on(outcome)
+        if not has_started:
+            self._unstarted.add(name)
+        if len(self._unstarted) >= MOST_UNSTARTED and not self._stop_reason:
+            return self._leave(Ending.CANNOT_START)
+        return going_on
 
     def _lost(self, lease_lost: LeaseLost) -> float | None:
         self._tools.narrate(str(lease_lost))
         self._drop(Part.LOST)
+        if isinstance(lease_lost, JobWithdrawn):  # it counts as no job of this session: the next one gets the machine
+            self._undone = worse_of(self._undone, Ending.WITHDRAWN)
+            return self._go(self._look)
         if self._limits.jobs is None:  # whoever took this one away has left the others
             self._worst = worse_of(self._worst, Ending.LEASE_LOST)
             return self._go(self._look)
@@ -587,9 +745,12 @@ class Session:
     def _collect(self, *, is_over: bool) -> None:
         attempt = self._working()
         attempt.collect(is_over=is_over)
+        if self._patience.is_counting and not attempt.spool.holds_unsaved():
+            self._patience.saved()
         for epoch in attempt.take_news():
+            self._patience.saved()
             self._epochs += 1
-            self._deaths = 0
+            del self._deaths[attempt.claim.job_name]
             self._epoch_s = epoch.timing.train_s + epoch.timing.val_s
             self._tools.narrate(epoch_line(attempt.claim.spec, epoch.metrics, self._epoch_s))
             self._pace.validated(epoch.timing.val_s)
@@ -609,7 +770,7 @@ class Session:
         it, however wrong it is about its end.
         """
         progress = attempt.spool.progress()
-        if progress is None or not attempt.has_saved or self._hopeless or self._stop_reason:
+        if progress is None or not attempt.has_saved or self._is_leaving_the_job:
             return
         verdict = self._chooser.verdict(self._pace, progress)
         if verdict and not verdict.is_worth_it:
@@ -618,7 +779,7 @@ class Session:
 
     def _mind_the_limits(self, now_s: float) -> None:
         self._mind_the_deadline()
-        if self._stop_reason or self._hopeless:
+        if self._is_leaving_the_job:
             self._ask_trainer_to_leave(self._working().spool, now_s)
 
     def _ask_trainer_to_leave(self, spool: Spool, now_s: float) -> None:
@@ -662,3 +823,7 @@ class Session:
         """Return the thread count the run began with: another one would change its bits."""
         newest = held.checkpoints[0].record if held.checkpoints else None
         return newest.identity.threads if newest else self._tools.machine.threads
+
+
+def _stopped(why: str, trouble: Trouble | None = None) -> End:
+    return End(event=Event.STOPPED, why=why, trouble=trouble)

@@ -4,8 +4,9 @@ It loads its libraries at once and reads the path of the folder, a JSON string, 
 that a session can have it ready before there is a job. A line that is an object asks instead to have the ImageNet
 weights of a model, and names the file for the answer. It translates between a spool and `training.run`, and nothing
 else: no queue, no store. It exits with 0 when the job is finished, it was asked to stop or it has left a
-`refusal.json`, and with 3 after it has left a `failure.json`. It never outlives its session: its input must be a pipe
-that the session holds open. Ctrl-C and SIGTERM are the session's to handle.
+`refusal.json`, and with 3 after it has left a `failure.json`, whether that is the job's or this machine's. It never
+outlives its session: its input must be a pipe that the session holds open. Ctrl-C and SIGTERM are the session's to
+handle.
 """
 
 import ctypes
@@ -21,7 +22,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from qcqueue.checkpoints.handover import Background, Handover
-from qcqueue.checkpoints.spool import RESUMED, EpochEntry, Failure, Progress, Spool, WorkOrder, write_json
+from qcqueue.checkpoints.spool import FAILED, RESUMED, EpochEntry, Failure, Progress, Spool, WorkOrder, write_json
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.evaluation import Result
 from qcqueue.core.goodput import Part
@@ -30,7 +31,7 @@ from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.snapshot import Snapshot, Tensors
-from qcqueue.errors import LineageRefused, QcqueueError
+from qcqueue.errors import LineageRefused, MachineError, QcqueueError
 from qcqueue.scheduling.cadence import Cadence
 from qcqueue.training.base import Assignment
 from qcqueue.training.loading import load_libraries
@@ -38,7 +39,6 @@ from qcqueue.training.pretrained import have, is_here
 from qcqueue.worker.timeline import PART_OF
 from qcqueue.worker.weights import FoundWeights, WantedWeights
 
-FAILED = 3
 REPORT_EVERY_S = 0.25
 LOOK_EVERY_S = 0.01
 _PR_SET_PDEATHSIG = 1
@@ -103,7 +103,7 @@ def work(spool: Spool, clock: Clock, *, began_s: float) -> int:
         try:
             train(assignment_of(spool, order, clock), sink, clock)
         except BaseException:
-            with suppress(OSError):  # what was handed over before a failure is worth as much as ever
+            with suppress(OSError, MachineError):  # what was handed over before a failure is worth as much as ever
                 sink.close()
             raise
         sink.close()
@@ -111,8 +111,9 @@ def work(spool: Spool, clock: Clock, *, began_s: float) -> int:
         spool.refuse(str(exc))
     except Exception as exc:
         detail = traceback.format_exc()
-        print(detail, file=sys.stderr)
-        spool.fail(Failure(cause=cause_of(exc), message=_sentence(exc), detail=detail))
+        with suppress(OSError, MachineError):  # on a full disk: the status alone says that much
+            print(detail, file=sys.stderr)
+            spool.fail(Failure(cause=cause_of(exc), message=_sentence(exc), detail=detail))
         return FAILED
     return 0
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from qcqueue.checkpoints.spool import Progress as TrainerProgress
 from qcqueue.core.records import TrainingRecord
-from qcqueue.errors import CorruptionError, StoreError
+from qcqueue.errors import QcqueueError
 from qcqueue.worker.attempt import Saved
 
 
@@ -20,6 +20,10 @@ class Ending(StrEnum):
     ASKED = "asked to stop"
     LEASE_LOST = "lost its job"
     NEAR_END = "left, because what it would train now would hardly be saved before its likely end"
+    SET_ASIDE = "left, because what remains waits for another machine or session"
+    WITHDRAWN = "left, because its job was held or cancelled by a person"
+    CANNOT_START = "left, because no job can start on this machine"
+    NOTHING_SAVED = "left, because the store, or the disk, has taken nothing for too long"
     UNSAVED = "was asked to stop while the store took nothing; the next session on this machine saves what it left"
     NEWER_QUEUE = "left, because a newer qcqueue has raised the queue to a format that this one cannot read"
 
@@ -60,5 +64,5 @@ class View:
     transfer: Transfer | None
     written: TrainingRecord | None
     saved: Saved | None
-    waiting_for: StoreError | CorruptionError | None
+    waiting_for: QcqueueError | None
     epoch_s: float | None

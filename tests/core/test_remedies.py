@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qcqueue.core.outcomes import Cause
+from qcqueue.core.outcomes import Cause, Trouble
 from qcqueue.core.records import Identity
 from qcqueue.core.rehearsal import Rehearsal
-from qcqueue.core.remedies import Fail, Hold, Tried, UseTheCpu, remedy
+from qcqueue.core.remedies import Fail, Fault, Hold, SetAside, Tried, UseTheCpu, is_of_the_job, remedy
 from qcqueue.core.spec import Device, Lineage
 from qcqueue.testing.specs import a_spec
 
@@ -131,3 +131,41 @@ def test_a_rehearsal_says_how_it_went_and_comes_back_from_json() -> None:
     )
     assert (exact.is_exact, other.is_exact) == (True, False)
     assert Rehearsal.from_json(other.to_json()) == other
+
+
+@pytest.mark.parametrize("trouble", Trouble)
+def test_a_trouble_of_a_machine_or_of_the_store_never_fails_a_job(trouble: Trouble) -> None:
+    assert remedy(trouble, "no room is left", a_spec(device="any"), ON_A_T4) == SetAside(trouble)
+    again = remedy(trouble, "no room is left", a_spec(device="gpu"), replace(ON_A_T4, lacked_memory=True))
+    assert isinstance(again, Hold if trouble is Trouble.MEMORY else SetAside)
+
+
+def test_a_want_of_memory_that_came_twice_is_the_jobs_and_gets_the_choices() -> None:
+    twice = replace(ON_A_T4, lacked_memory=True)
+    assert isinstance(remedy(Trouble.MEMORY, NO_MEMORY, a_spec(device="any"), twice), UseTheCpu)
+    held = remedy(Trouble.MEMORY, NO_MEMORY, a_spec(device="gpu"), twice)
+    assert held == remedy(Cause.OUT_OF_MEMORY, NO_MEMORY, a_spec(device="gpu"), ON_A_T4)
+
+
+HERE = Fault("s9", "m1")
+SAME_SESSION, ANOTHER_SESSION, ANOTHER_MACHINE = Fault("s9", "m1"), Fault("s8", "m1"), Fault("s7", "m2")
+
+
+@pytest.mark.parametrize(
+    ("earlier", "machine_has_failed_another", "is_final"),
+    [
+        ([], False, False),
+        ([SAME_SESSION], False, False),
+        ([ANOTHER_SESSION], False, True),
+        ([ANOTHER_SESSION], True, False),  # one machine cannot fail two jobs
+        ([ANOTHER_SESSION, ANOTHER_SESSION], True, False),  # however often it tries
+        ([ANOTHER_MACHINE], False, True),
+        ([ANOTHER_MACHINE], True, True),
+        ([SAME_SESSION, ANOTHER_MACHINE], True, True),
+        ([SAME_SESSION], True, False),
+    ],
+)
+def test_an_unexplained_fault_is_the_jobs_where_it_came_twice_and_not_by_one_machine_alone_that_failed_another(
+    earlier: list[Fault], machine_has_failed_another: bool, is_final: bool
+) -> None:
+    assert is_of_the_job(HERE, earlier, machine_has_failed_another=machine_has_failed_another) == is_final

@@ -12,7 +12,7 @@ from qcqueue.core.models import MODELS
 from qcqueue.core.outcomes import CAUSES, REMEDIES, Cause, Outcome, cause_of, remedy_for
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.study import parse_study
-from qcqueue.errors import BadData, StoreBusy, TrainingError
+from qcqueue.errors import BadData, TrainingError
 
 RULES = LeaseRules(beat_every_s=15.0, ttl_s=120.0)
 
@@ -47,12 +47,11 @@ def test_every_training_error_has_a_cause() -> None:
     assert {cause_of(error()) for error in CAUSES} == set(Cause) - {Cause.CODE_ERROR}
 
 
-def test_what_nobody_foresaw_is_a_code_error() -> None:
+def test_an_error_of_the_job_that_nobody_named_is_a_code_error() -> None:
     class Odd(BadData):
         pass
 
-    causes = {cause_of(error) for error in (ValueError("x"), KeyError("x"), StoreBusy(), TrainingError(), Odd())}
-    assert causes == {Cause.CODE_ERROR}
+    assert {cause_of(error) for error in (TrainingError(), Odd())} == {Cause.CODE_ERROR}
 
 
 def test_an_interruption_is_an_outcome_and_no_cause() -> None:

@@ -14,7 +14,8 @@ from qcqueue.testing.clocks import MachineClock, WorldTime
 from qcqueue.testing.drive.emulator import DriveEmulator
 from qcqueue.testing.drive.owner import Owner
 from qcqueue.testing.paper import PaperTrainer, a_queue, a_session
-from qcqueue.worker.session import GIVE_UP_S, Session
+from qcqueue.worker.patience import ASKED_S
+from qcqueue.worker.session import Session
 from qcqueue.worker.view import Ending, Limits
 
 EPOCHS = 4
@@ -85,7 +86,7 @@ def test_who_is_asked_to_leave_while_drive_is_full_leaves_its_work_to_the_next_s
     scene.run_until_full(session)
     session.ask_to_stop()
     session.step()
-    scene.time.now_s += GIVE_UP_S + 6.0
+    scene.time.now_s += ASKED_S + 6.0
     while session.step() is not None:
         scene.time.now_s += 6.0
     assert (session.ending, scene.epochs_saved()) == (Ending.UNSAVED, 1)

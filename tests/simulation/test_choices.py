@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.core.outcomes import Outcome
+from qcqueue.core.outcomes import Outcome, Trouble
 from qcqueue.queue.controls import move
 from qcqueue.queue.forecasts import forecast_lines
 from qcqueue.queue.sessions import session_lines
@@ -120,17 +120,22 @@ def test_a_session_foresees_its_own_end_where_its_provider_takes_machines_away(r
         assert len(forecast_lines(tx)) == 1
 
 
-def test_a_job_that_wants_more_memory_is_held_and_the_lent_gpu_goes_on_with_the_next(root: Path) -> None:
+def test_a_job_that_wants_more_memory_twice_is_held_and_the_lent_gpu_goes_on_with_the_next(root: Path) -> None:
     colab = Colab(root, [a_job(1), a_job(2)])
     life = colab.session(profile=lent(likely_s=9000.0), rates={Fault.TRAINER_OUT_OF_MEMORY: 1.0})
+    assert life.session.ending is Ending.CANNOT_START
+    assert {line.state for line in colab.lines().values()} == {"queued"}
+    assert [attempt.trouble for attempt in colab.detail.attempts] == [Trouble.MEMORY]
+
+    life = colab.session(profile=lent(likely_s=9000.0), rates={Fault.TRAINER_OUT_OF_MEMORY: 1.0})
     assert life.session.ending is Ending.JOB_HELD
-    assert taken(colab) == ["job-1", "job-2"]
+    assert taken(colab) == ["job-1", "job-2", "job-1", "job-2"]
     assert {line.state for line in colab.lines().values()} == {"held"}
     held = colab.detail.history[-1]
     assert held.what == "held"
     assert "a smaller batch_size" in held.why
     assert "release it for a session" in held.why
-    assert [attempt.outcome for attempt in colab.detail.attempts] == [Outcome.STOPPED]
+    assert [attempt.outcome for attempt in colab.detail.attempts] == [Outcome.INTERRUPTED, Outcome.STOPPED]
 
 
 def test_a_session_without_a_gpu_says_that_there_is_nothing_for_it(root: Path) -> None:

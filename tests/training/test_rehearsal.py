@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from qcqueue.checkpoints.spool import Spool
+from qcqueue.checkpoints.spool import FAILED, Spool
 from qcqueue.clock import SystemClock
 from qcqueue.core.canonical import parse_json
 from qcqueue.core.outcomes import Cause
@@ -15,7 +15,6 @@ from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.remedies import Hold, Tried, remedy
 from qcqueue.errors import DeterminismRefused, NotReproducible, OutOfMemory, TrainingError
 from qcqueue.training.data import Batch
-from qcqueue.worker.trainer import FAILED
 from tests.training.test_exact_resume import assert_same_end, resumed
 from tests.training.test_trainer import a_spool, carried_out
 from tests.training.worlds import Memory, a_spec, an_assignment, run, small_base

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from qcqueue.checkpoints.format import files_of, head_in, read_state
-from qcqueue.checkpoints.spool import RESUMED, Progress, Spool, WorkOrder, link_files
+from qcqueue.checkpoints.spool import FAILED, RESUMED, Progress, Spool, WorkOrder, link_files
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.outcomes import Cause
 from qcqueue.core.records import EpochTiming
 from qcqueue.core.snapshot import MODEL
 from qcqueue.core.spec import JobSpec
 from qcqueue.worker.process import TrainerProcess
-from qcqueue.worker.trainer import FAILED, SpoolSink, work
+from qcqueue.worker.trainer import SpoolSink, work
 from tests.training.worlds import a_dataset, a_dataset_file, a_record, a_spec
 
 pytestmark = pytest.mark.tensorflow

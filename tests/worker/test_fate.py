@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from qcqueue.core.outcomes import Cause
+from qcqueue.checkpoints.spool import FAILED
+from qcqueue.core.outcomes import Trouble
 from qcqueue.core.words import DAY_S
 from qcqueue.queue.forecasts import ForecastLine
 from qcqueue.testing.specs import a_spec
-from qcqueue.worker.fate import fatal, studies_foreseen, tried, worse_of
+from qcqueue.worker.attempt import Saved
+from qcqueue.worker.fate import MOST_DEATHS, left_unsaved, studies_foreseen, tried, why_not_again, worse_of
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.view import Ending
 
@@ -19,20 +21,44 @@ MACHINE = Machine(id="m", host="h", processor="Tesla T4", has_gpu=True, threads=
 
 
 @pytest.mark.parametrize(
-    ("exit_code", "ran_out_of_memory", "deaths", "cause"),
+    ("exit_code", "has_begun", "ran_out_of_memory", "deaths", "trouble"),
     [
-        (1, False, 1, Cause.CODE_ERROR),
-        (-signal.SIGKILL, True, 1, Cause.OUT_OF_MEMORY),
-        (-signal.SIGSEGV, True, 1, None),
-        (-signal.SIGKILL, False, 2, None),
-        (-signal.SIGKILL, False, 3, Cause.CODE_ERROR),
+        (1, True, False, 1, Trouble.UNEXPLAINED),
+        (120, True, True, 1, Trouble.UNEXPLAINED),
+        (1, False, False, 1, Trouble.LIBRARIES),  # it never came to look at the job
+        (FAILED, True, False, 1, Trouble.DISK),  # it could not even write down why
+        (-signal.SIGKILL, True, True, 1, Trouble.MEMORY),
+        (-signal.SIGSEGV, True, True, 1, None),
+        (-signal.SIGSEGV, False, False, 2, None),
+        (-signal.SIGKILL, True, False, 2, None),
+        (-signal.SIGKILL, True, False, MOST_DEATHS, Trouble.UNEXPLAINED),
+        (-signal.SIGSEGV, False, False, MOST_DEATHS, Trouble.UNEXPLAINED),
     ],
 )
-def test_an_unexplained_end_is_final_where_another_would_be_the_same(
-    exit_code: int, ran_out_of_memory: bool, deaths: int, cause: Cause | None
+def test_an_end_without_a_word_is_a_trouble_or_worth_another_try_and_never_the_jobs_alone(
+    exit_code: int, has_begun: bool, ran_out_of_memory: bool, deaths: int, trouble: Trouble | None
 ) -> None:
-    failure = fatal(exit_code, "KeyError: 'x'", ran_out_of_memory=ran_out_of_memory, deaths=deaths)
-    assert (failure and failure.cause) == cause
+    failure = why_not_again(
+        exit_code, "KeyError: 'x'", has_begun=has_begun, ran_out_of_memory=ran_out_of_memory, deaths=deaths
+    )
+    assert (failure and failure.cause) == trouble
+
+
+@pytest.mark.parametrize(
+    ("saved", "epochs_done", "steps_done", "what"),
+    [
+        (11, 14, 0, "epochs 12 to 14 of s/j"),
+        (11, 13, 5, "epochs 12 to 14 of s/j"),
+        (None, 1, 0, "epoch 1 of s/j"),
+        (3, 3, 7, "epoch 4 of s/j"),
+        (3, 3, 0, "the end of epoch 3 of s/j"),
+    ],
+)
+def test_what_lies_on_a_machine_alone_is_named(saved: int | None, epochs_done: int, steps_done: int, what: str) -> None:
+    written: Any = SimpleNamespace(epochs_done=epochs_done, partial=SimpleNamespace(steps_done=steps_done))
+    stored = None if saved is None else Saved(epochs_done=saved, steps_done=0, at_s=0.0)
+    assert left_unsaved("s/j", stored, written) == what
+    assert left_unsaved("s/j", stored, None) == "the final evaluation of s/j"
 
 
 def a_claim(**changes: Any) -> Any:
