@@ -69,6 +69,9 @@ class Fault(StrEnum):
     RETRY = "person retried a job"
     MOVE = "person moved a job"
     ENQUEUE = "person enqueued a job"
+    MACHINE_BROKE = "libraries of a machine broke"
+    DISK_FILLED = "disk of a machine filled"
+    MACHINE_MENDED = "person mended a machine"
 
 
 class Faults:

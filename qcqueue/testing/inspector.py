@@ -20,6 +20,10 @@ NOTHING = Rows(
 )
 
 
+# What the story calls it when a session ends its own attempt.
+ENDS = {"finished", "stopped", "interrupted", "held", "failed"}
+
+
 class Inspector:
     """Judges one world. checked counts how often each invariant was evaluated."""
 
@@ -29,6 +33,7 @@ class Inspector:
         self._reader = Reader(database)
         self._ledger = ledger
         self._at_claim: dict[tuple[str, int], Rows] = {}
+        self._blamed_alone: dict[str, str] = {}
 
     def look(self) -> None:
         """Compare the database and the store of now with those of the last look. Raises: Violation."""
@@ -37,10 +42,27 @@ class Inspector:
             self.checked[invariant.__name__] += 1
             for wrong in invariant(before, now, self._ledger):
                 raise Violation(f"{invariant.__name__}: {wrong}")
+        self._look_at_machines(before, now)
         for attempt in now.attempts.values():
             if attempt.id not in before.attempts:
                 self._at_claim[now.jobs[attempt.job_id].name, attempt.number] = now
         self.rows = now
+
+    def _look_at_machines(self, before: Rows, now: Rows) -> None:
+        """One machine cannot fail two jobs: on its word alone one may fail, and another only once it has trained."""
+        self.checked["one_machine_cannot_fail_two_jobs"] += 1
+        for row_id in now.epochs.keys() - before.epochs.keys():
+            session_id = now.attempts[now.epochs[row_id].attempt_id].session_id
+            self._blamed_alone.pop(self._ledger.machine_of[session_id], None)
+        for job in now.jobs.values():
+            if job.failure_cause != "code_error" or before.jobs.get(job.id) == job:
+                continue
+            machines = {self._ledger.machine_of[session_id] for session_id in self._ledger.blamed_by(job.name)}
+            if len(machines) == 1:
+                (machine,) = machines
+                first = self._blamed_alone.setdefault(machine, job.name)
+                if first != job.name:
+                    raise Violation(f"{first} and {job.name} failed on the word of {machine} alone")
 
     def run_taken_up(self, session_id: str, spool: Spool) -> None:
         """6 and 8. A new attempt takes up the newest usable save of before its claim, byte for byte."""
@@ -66,11 +88,18 @@ class Inspector:
             raise Violation(f"{job.name} took up {taken}, which was not kept at its claim")
 
     def session_left(self, session_id: str, ending: str) -> None:
-        """A session says that it lost its job only when someone else ended its last attempt."""
+        """A session says that it lost its job only when someone else ended its last attempt.
+
+        So one that saved everything, and was not told that it had, never says so.
+        """
         self.checked["only_who_lost_a_job_says_so"] += 1
-        mine = [row for row in self.rows.attempts.values() if row.session_id == session_id]
-        if ending == "lost its job" and mine[-1].outcome in (None, "finished", "failed"):
-            raise Violation(f"{session_id} says it {ending}, and its attempt is {mine[-1].outcome or 'live'}")
+        if ending != "lost its job":
+            return
+        mine = [row for row in self.rows.attempts.values() if row.session_id == session_id][-1]
+        own = (mine.job_id, mine.number, session_id)
+        said = {line.what for line in self.rows.history.values() if (line.job_id, line.attempt, line.who) == own}
+        if mine.outcome is None or said & ENDS:
+            raise Violation(f"{session_id} says it {ending}, and its attempt is {mine.outcome or 'live'} by itself")
 
     def _was_flipped(self, cached: Path, session_id: str) -> bool:
         """Return whether the world damaged the file after the session could have looked at it."""

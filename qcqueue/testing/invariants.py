@@ -167,15 +167,13 @@ def done_means_evaluated(before: Rows, now: Rows, _: Ledger) -> Iterator[str]:
 
 
 def only_final_causes_fail_a_job(before: Rows, now: Rows, ledger: Ledger) -> Iterator[str]:
-    """An interruption is not a failure: a job fails only for what its trainer or data really suffered."""
+    """A job fails only for what is its own: no interruption, no disk and no store fails one, and no single session."""
     for job in now.jobs.values():
         if job.state != "failed" or (job.id in before.jobs and before.jobs[job.id].state == "failed"):
             continue
-        holder = before.live(job.id)
-        vanished = holder is not None and ledger.vanished[holder.session_id] >= 3
-        if job.failure_cause == "bad_data" and ledger.dataset_was_ruined:
+        if job.failure_cause == "code_error" and len(ledger.blamed_by(job.name)) >= 2:
             continue
-        if not vanished and (job.name, job.failure_cause) not in ledger.excuses:
+        if (job.name, job.failure_cause) not in ledger.excuses:
             yield f"{job.name} failed without a cause: {job.failure_cause}, {job.failure_message}"
 
 

@@ -20,6 +20,10 @@ def file_name(sha256: str, place: str) -> str:
     return f"{sha256}.{place}" if place else sha256
 
 
+# After how many trainers that vanished a session gives a job up.
+MOST_DEATHS = 3
+
+
 class Violation(AssertionError):
     """Something happened that must never happen."""
 
@@ -43,11 +47,12 @@ class Ledger:
         self.trainer_began_s: dict[str, float] = {}
         self.excuses: set[tuple[str, str]] = set()
         """(job name, cause) of every final failure a trainer was made to suffer."""
-        self.vanished: dict[str, int] = defaultdict(int)
-        """Trainers of a session that vanished since its last epoch."""
+        self.unexplained: dict[str, set[str]] = defaultdict(set)
+        """Sessions in which a trainer of this job ended in a way that nobody can explain."""
+        self.vanished: dict[tuple[str, str], int] = defaultdict(int)
+        """How many trainers of a job vanished in a session."""
         self.cache_flipped_s: dict[Path, float] = {}
         """True seconds of the last damage to a file in a machine's cache."""
-        self.dataset_was_ruined = False
         self.store_is_away = False
         self.transactions_open = 0
         self._blobs = root / "blobs"
@@ -66,6 +71,13 @@ class Ledger:
 
     def beat(self, session_id: str) -> None:
         self.beats[session_id].append(self.now_s)
+
+    def blamed_by(self, job_name: str) -> set[str]:
+        """Return the sessions that can say of a job that its trainer ends in a way nobody can explain."""
+        gave_up = {
+            session for (job, session), times in self.vanished.items() if job == job_name and times >= MOST_DEATHS
+        }
+        return self.unexplained[job_name] | gave_up
 
     def next_number(self) -> int:
         self._numbers += 1

@@ -62,6 +62,8 @@ class Life:
             step_s=around.step_s,
             chance=around.chance,
             faults=around.faults,
+            is_broken=lambda: place.is_broken,
+            is_full=lambda: place.is_full,
             on_end=lambda job, cause: self._note_end(around.ledger, job, cause),
             on_start=lambda spool: around.on_trainer_start(self, spool),
             on_take_up=lambda spool: around.on_take_up(self, spool),
@@ -76,7 +78,7 @@ class Life:
 
         return Tools(
             database=FaultyDatabase(around.database, around.ledger, around.faults, pause),
-            store=FaultyStore(around.store, around.ledger, around.faults, pause),
+            store=FaultyStore(around.store, around.ledger, around.faults, pause, is_full=lambda: place.is_full),
             trainer=self.trainer,
             clock=place.clock,
             presence=self.presence,
@@ -91,7 +93,9 @@ class Life:
 
     def _note_end(self, ledger: Ledger, job: str, cause: Cause | None) -> None:
         if cause is None:
-            ledger.vanished[self.id] += 1
+            ledger.vanished[job, self.id] += 1
+        elif cause is Cause.CODE_ERROR:
+            ledger.unexplained[job].add(self.id)
         else:
             ledger.excuses.add((job, str(cause)))
 

@@ -55,6 +55,13 @@ USUAL_RATES: Mapping[Fault, float] = {
     Fault.ENQUEUE: 0.1,
 }
 
+# Machines go bad in some worlds only, and there more often than not: a machine that breaks stays broken.
+BAD_MACHINES: Mapping[Fault, float] = {
+    Fault.MACHINE_BROKE: 0.15,
+    Fault.DISK_FILLED: 0.15,
+    Fault.MACHINE_MENDED: 0.15,
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPlan:
@@ -115,12 +122,16 @@ def draw_options(seed: int) -> Options:
         step_s=chance.uniform(0.1, 0.5),
         poll_s=chance.uniform(0.2, 0.6),
         troubled_s=chance.uniform(15, 60),
-        rates=_rates(chance),
+        rates=_rates(chance) | _machine_rates(seeded(f"bad machines {seed}")),
     )
 
 
+def _machine_rates(chance: Chance) -> dict[Fault, float]:
+    return dict(BAD_MACHINES) if chance.random() < 0.3 else {}
+
+
 def _rates(chance: Chance) -> dict[Fault, float]:
-    unkindness, well_known = chance.choice((0.3, 1.0, 1.0, 2.0)), chance.choice(list(Fault))
+    unkindness, well_known = chance.choice((0.3, 1.0, 1.0, 2.0)), chance.choice(list(USUAL_RATES))
     rates = {kind: rate * unkindness for kind, rate in USUAL_RATES.items() if chance.random() < 0.6}
     return rates | {well_known: min(0.5, USUAL_RATES[well_known] * 6)}
 

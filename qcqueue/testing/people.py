@@ -91,6 +91,8 @@ class People:
     def make_amends(self) -> None:
         """Release what is held and retry what failed, so that everything can be finished."""
         self.heal()
+        for place in self._places:
+            self._mend(place)
         for job in self._inspector.rows.jobs.values():
             if job.state == "held":
                 self._control(job.name, "release")
@@ -105,6 +107,9 @@ class People:
             Fault.RETRY: lambda: self._control(self._any_job(), "retry"),
             Fault.MOVE: self._move,
             Fault.ENQUEUE: self._enqueue_another,
+            Fault.MACHINE_BROKE: self._break_a_machine,
+            Fault.DISK_FILLED: self._fill_a_disk,
+            Fault.MACHINE_MENDED: lambda: self._mend(self._chance.choice(self._places)),
             Fault.ASKED_TO_STOP: self._ask_to_stop,
             Fault.CACHE_DELETED: self._delete_a_cache,
             Fault.CACHE_FLIP: self._flip_in_a_cache,
@@ -155,6 +160,21 @@ class People:
             _flip(cached[0], self._chance)
             self._ledger.cache_flipped_s[cached[0]] = self._ledger.now_s
 
+    def _break_a_machine(self) -> None:
+        place = self._chance.choice(self._places)
+        place.is_broken = True
+        self._tell(place.name, "has broken libraries from now on")
+
+    def _fill_a_disk(self) -> None:
+        place = self._chance.choice(self._places)
+        place.is_full = True
+        self._tell(place.name, "has a full disk from now on")
+
+    def _mend(self, place: Place) -> None:
+        if place.is_broken or place.is_full:
+            self._tell(place.name, "is mended")
+        place.is_broken = place.is_full = False
+
     def _move_a_clock(self) -> None:
         place = self._chance.choice(self._places)
         place.clock.jump(self._chance.choice((-3600.0, 3600.0, self._chance.uniform(-1e7, 1e7))))
@@ -173,7 +193,6 @@ class People:
         return max(kept) if self._chance.random() < 0.5 else self._chance.choice(kept)
 
     def _ruin_the_dataset(self) -> None:
-        self._ledger.dataset_was_ruined = True
         self._ruin(self._inspector.rows.datasets[0], _flip)
 
     def _ruin(self, sha256: str, how: Callable[[Path, Chance], None]) -> None:

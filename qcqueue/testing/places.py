@@ -30,13 +30,18 @@ SUMMARY = DatasetSummary(
 
 @dataclass(slots=True)
 class Place:
-    """One machine. A deleted cache takes the machine's id with it."""
+    """One machine. A deleted cache takes the machine's id with it.
+
+    is_broken: no trainer of it gets as far as its first step; is_full: nothing can be written to its disk.
+    """
 
     plan: MachinePlan
     clock: MachineClock
     cache: Path
     name: str
     caches_lost: int = 0
+    is_broken: bool = False
+    is_full: bool = False
 
     def machine(self) -> Machine:
         return Machine(

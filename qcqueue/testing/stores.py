@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path, PosixPath
 from typing import IO, Any
 
-from qcqueue.errors import StoreBusy
+from qcqueue.errors import DiskFull, StoreBusy
 from qcqueue.storage.base import Blob, Listed, Moved, Shelf, silently
 from qcqueue.storage.files import INCOMING
 from qcqueue.storage.folder import FolderStore
@@ -21,7 +21,17 @@ from qcqueue.testing.ledger import Ledger
 class FaultyStore:
     """The store as one session sees it. Implements `storage.base.Store`."""
 
-    def __init__(self, store: FolderStore, ledger: Ledger, faults: Faults, pause: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        store: FolderStore,
+        ledger: Ledger,
+        faults: Faults,
+        pause: Callable[[], None],
+        *,
+        is_full: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """is_full: whether the disk of the session's machine is."""
+        self._is_full = is_full
         self._store = store
         self._ledger = ledger
         self._faults = faults
@@ -44,6 +54,8 @@ class FaultyStore:
 
     def fetch(self, blob: Blob, target: Path, *, moved: Moved = silently) -> None:
         self._reach()
+        if self._is_full():
+            raise DiskFull(f"{target.name}: no space left on device")
         if self._faults.hit(Fault.CUT_FETCH):
             target.with_name(target.name + ".part").write_bytes(b"half a")
             raise Crash(Fault.CUT_FETCH)

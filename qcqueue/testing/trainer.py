@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from qcqueue.checkpoints.handover import Handover
-from qcqueue.checkpoints.spool import RESUMED, EpochEntry, Failure, Progress, Spool, WorkOrder
+from qcqueue.checkpoints.spool import FAILED, RESUMED, EpochEntry, Failure, Progress, Spool, WorkOrder
 from qcqueue.core.lineage import refusal
-from qcqueue.core.outcomes import Cause
+from qcqueue.core.outcomes import Cause, Trouble
 from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, Identity, PartialEpoch, TrainingRecord
 from qcqueue.core.snapshot import Snapshot
@@ -48,7 +48,8 @@ class FakeTrainer:
     """One trainer process after another, for one session.
 
     on_start is told of each, with its spool, and on_take_up once it takes up the run; on_end of each that a fault
-    ended, with its job and the final cause.
+    ended, with its job and the final cause: none where it vanished, or where its machine was in trouble. is_broken and
+    is_full say whether its machine is.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class FakeTrainer:
         step_s: float,
         chance: Chance,
         faults: Faults,
+        is_broken: Callable[[], bool] = lambda: False,
+        is_full: Callable[[], bool] = lambda: False,
         on_end: Callable[[str, Cause | None], None],
         on_start: Callable[[Spool], None],
         on_take_up: Callable[[Spool], None],
@@ -71,6 +74,8 @@ class FakeTrainer:
         self._step_s = step_s
         self._chance = chance
         self._faults = faults
+        self._is_broken = is_broken
+        self._is_full = is_full
         self._on_end = on_end
         self._on_start = on_start
         self._on_take_up = on_take_up
@@ -183,6 +188,8 @@ class FakeTrainer:
 
     def _save(self, spool: Spool, handover: Handover, state: State, record: TrainingRecord) -> int:
         spool.report(Progress(phase="saving", epoch=record.epochs_done + 1, step=record.partial.steps_done))
+        if self._is_full():
+            self._give_up(spool, Trouble.DISK, "no space left on device")
         self._has_saved = True
         return handover.state(Snapshot(tensors=tensors_of(state), record=record, paths={}))
 
@@ -204,17 +211,30 @@ class FakeTrainer:
             self._suffer(spool)
 
     def _suffer(self, spool: Spool) -> None:
+        if self._is_broken():
+            if self._chance.random() < 0.5:
+                self._give_up(spool, Trouble.LIBRARIES, "No module named 'keras'")
+            self._break(spool)
         if self._faults.hit(Fault.TRAINER_VANISHED):
             self._end(spool, None, -self._chance.choice((signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM)))
         if self._faults.hit(Fault.TRAINER_OUT_OF_MEMORY):
             self.memory_kills += 1
-            self._end(spool, Cause.OUT_OF_MEMORY, -signal.SIGKILL)
+            raise Ended(-signal.SIGKILL)
         if self._faults.hit(Fault.TRAINER_FAILED):
             spool.fail(Failure(cause=Cause.NOT_FINITE, message="the loss is not a number"))
             self._end(spool, Cause.NOT_FINITE, 1)
         if self._faults.hit(Fault.TRAINER_BROKE):
-            spool.log_path.write_text("Traceback\nKeyError: 'kernel'\n")
-            self._end(spool, Cause.CODE_ERROR, 1)
+            self._break(spool)
+
+    def _give_up(self, spool: Spool, trouble: Trouble, message: str) -> NoReturn:
+        """End for a trouble of the machine; a full disk may not even take the word of it."""
+        if trouble is not Trouble.DISK or self._chance.random() < 0.5:
+            spool.fail(Failure(cause=trouble, message=message))
+        raise Ended(FAILED)
+
+    def _break(self, spool: Spool) -> NoReturn:
+        spool.log_path.write_text("Traceback\nKeyError: 'kernel'\n")
+        self._end(spool, Cause.CODE_ERROR, 1)
 
     def _end(self, spool: Spool, cause: Cause | None, exit_code: int) -> NoReturn:
         order = spool.order()

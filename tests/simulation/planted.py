@@ -8,7 +8,8 @@ are asked.
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +23,9 @@ from qcqueue.checkpoints import packs as packing
 from qcqueue.checkpoints.format import SUFFIX, files_of, holds_model
 from qcqueue.checkpoints.handover import Handover
 from qcqueue.checkpoints.retention import Kept
-from qcqueue.checkpoints.spool import Entry, Held, Spool, link_files
+from qcqueue.checkpoints.spool import Entry, Failure, Held, Spool, link_files
+from qcqueue.core.outcomes import Cause, Outcome
+from qcqueue.core.remedies import Fault
 from qcqueue.core.snapshot import Tensors
 from qcqueue.core.states import State
 from qcqueue.database.schema import attempts, blobs, jobs, packs
@@ -32,7 +35,7 @@ from qcqueue.queue import checkpoints
 from qcqueue.queue import claim as claims
 from qcqueue.queue.attempts import Committed, Live
 from qcqueue.queue.blobs import BLOB, blob_of
-from qcqueue.queue.values import Checkpoint, Claim, LiveAttempt
+from qcqueue.queue.values import Checkpoint, Claim, End, LiveAttempt
 from qcqueue.storage.base import Blob
 from qcqueue.storage.folder import FolderStore, file_name
 from qcqueue.testing import trainer
@@ -292,6 +295,41 @@ def train_on_another_machine(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(trainer, "refusal", lambda *_: None)
 
 
+def believe_one_machine_alone(patch: pytest.MonkeyPatch) -> None:
+    """What ends twice in a way that nobody can explain has failed, though it was one machine that said so each time."""
+
+    def is_of_the_job(fault: Fault, earlier: Collection[Fault], **_: bool) -> bool:
+        return any(other.session_id != fault.session_id for other in earlier)
+
+    patch.setattr(attempt_writes, "is_of_the_job", is_of_the_job)
+
+
+def believe_one_session_alone(patch: pytest.MonkeyPatch) -> None:
+    """What ends once in a way that nobody can explain has failed."""
+    patch.setattr(attempt_writes, "is_of_the_job", lambda *_, **__: True)
+
+
+def blame_the_job_for_its_machine(patch: pytest.MonkeyPatch) -> None:
+    """A full disk and a broken library are told from a fault of the program by nobody."""
+    really = Spool.failure
+
+    def failure(self: Spool) -> Failure | None:
+        found = really(self)
+        return found and replace(found, cause=Cause.CODE_ERROR)
+
+    patch.setattr(Spool, "failure", failure)
+
+
+def say_the_end_in_other_words_each_time(patch: pytest.MonkeyPatch) -> None:
+    """The end of an attempt is told anew after a lost answer, so nobody knows it again."""
+    really, tries = attempt_writes.end, itertools.count()
+
+    def end(tx: Connection, held: Claim, how: End, *, now_s: float) -> Outcome:
+        return really(tx, held, replace(how, why=f"{how.why}, at {next(tries)}"), now_s=now_s)
+
+    patch.setattr(attempt_writes, "end", end)
+
+
 BUGS: tuple[Bug, ...] = (
     Bug(drop_the_fence, found_in=10_002, found_within=20),
     Bug(name_blobs_before_they_are_stored, found_in=10_000, found_within=10),
@@ -312,4 +350,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(ignore_that_a_shared_pack_is_gone, found_in=10_073, found_within=100, shares_packs=True),
     Bug(count_on_what_was_seen_at_the_claim, found_in=10_073, found_within=100, shares_packs=True),
     Bug(train_on_another_machine, found_in=10_042, found_within=100),
+    Bug(believe_one_machine_alone, found_in=10_000, found_within=200),
+    Bug(believe_one_session_alone, found_in=10_023, found_within=40),
+    Bug(blame_the_job_for_its_machine, found_in=10_002, found_within=40),
+    Bug(say_the_end_in_other_words_each_time, found_in=10_006, found_within=100),
 )
