@@ -8,12 +8,12 @@ import pytest
 from qcqueue.core.outcomes import Cause
 from qcqueue.errors import LeaseLost
 from qcqueue.queue import attempts
-from qcqueue.queue.attempts import check_live, fail, finish, hold, interrupt, resume, stop
+from qcqueue.queue.attempts import check_live, fail, finish, hold, interrupt, stop
 from qcqueue.queue.values import Claim
 from tests.queue.desk import PREDICTIONS, Desk, epoch_done, result
 
 WRITES: dict[str, Callable[[Desk, Claim], object]] = {
-    "resume": lambda desk, held: desk.do(resume, held, None, damaged=()),
+    "resume": lambda desk, held: desk.resume(held, None),
     "commit_progress": lambda desk, held: desk.commit(held, epoch_done(held.job_name, (0.5, 0.4))),
     "finish": lambda desk, held: desk.do(finish, held, result(), PREDICTIONS),
     "stop": lambda desk, held: desk.do(stop, held, why="limit"),
