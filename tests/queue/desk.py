@@ -249,6 +249,17 @@ class Desk:
     def digest(self) -> str:
         return contents_digest(self.database)
 
+    def remove(self, name: str) -> int:
+        """Remove a job and all that is of it, as if it had never been there; return the id of its row."""
+        [(job_id,)] = self.sql("SELECT id FROM jobs WHERE name = ?", f"study/{name}")
+        of_attempts = "attempt_id IN (SELECT id FROM attempts WHERE job_id = ?)"
+        self.sql(f"DELETE FROM last_words WHERE {of_attempts}", job_id)
+        self.sql("DELETE FROM packs WHERE checkpoint_id IN (SELECT id FROM checkpoints WHERE job_id = ?)", job_id)
+        for table in ("checkpoints", "epochs", "results", "history", "attempts"):
+            self.sql(f"DELETE FROM {table} WHERE job_id = ?", job_id)
+        self.sql("DELETE FROM jobs WHERE id = ?", job_id)
+        return int(job_id)
+
     def sql(self, statement: str, *values: Any) -> list[Any]:
         """Run one statement behind the queue's back."""
 
