@@ -116,7 +116,7 @@ def verify(
         verdict = f"{count(len(found.faults), 'thing')} damaged" if found.faults else how
         typer.echo(f"{what}, {size(found.size_bytes)}: {verdict}")
         if found.rows_not_covered:
-            typer.echo(f"{count(found.rows_not_covered, 'row')} of an older qcqueue not covered: without a digest")
+            typer.echo(f"not covered: {count(found.rows_not_covered, 'row')} of an older qcqueue, without a digest")
     if found.faults:
         raise typer.Exit(CorruptionError.exit_code)
 
