@@ -119,8 +119,8 @@ class Bench:
         for spec in self._specs:
             for _ in range(EPOCHS_BEFORE // 10):
                 held = self._claim(spec.full_name)
-                for _ in range(10):
-                    self._commit(held, self._handed_over(*self._next_epoch(held)))
+                for number in range(1, 11):
+                    self._commit(held, self._handed_over(*self._next_epoch(held)), number=number)
                 self._give_back(held)
 
     def round(self, index: int) -> None:
@@ -129,7 +129,7 @@ class Bench:
         state, trained, finished = self._next_epoch(held)
         items = self.watch.time("prepare", lambda: self._handed_over(state, trained, finished))
         self.watch.time("bare", self._bare.update)
-        self.watch.time("commit", lambda: self._commit(held, items))
+        self.watch.time("commit", lambda: self._commit(held, items, number=1))
         self._give_back(held)
 
     def _claim(self, name: str) -> Claim:
@@ -183,12 +183,12 @@ class Bench:
     def _best(self, record: TrainingRecord) -> tuple[Blob, ...]:
         return () if record.best_epoch is None else self._models[record.spec_sha256, record.best_epoch]
 
-    def _commit(self, held: Claim, items: tuple[Progress, Progress]) -> None:
+    def _commit(self, held: Claim, items: tuple[Progress, Progress], *, number: int) -> None:
         stored = frozenset(blob.sha256 for item in items if item.state for blob in item.state.blobs)
 
         def both(tx: Connection) -> Committed:
             mark_deleted(tx, self._deleted, now_s=2.0)
-            return commit_progress(tx, held, items, stored=stored, keep=keep_last_two, now_s=2.0)
+            return commit_progress(tx, held, items, number=number, stored=stored, keep=keep_last_two, now_s=2.0)
 
         committed = self._database.transact(both)
         assert not committed.missing

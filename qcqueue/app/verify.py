@@ -16,8 +16,9 @@ from qcqueue.app.upkeep import Needs, ask_needs
 from qcqueue.app.workplace import Workplace, rehearse
 from qcqueue.core.spelling import printable
 from qcqueue.core.states import State
-from qcqueue.core.words import listed, size
-from qcqueue.database.audit import audit_versions, flaws_of
+from qcqueue.core.words import count, listed, size
+from qcqueue.database.audit import audit_database, audit_versions
+from qcqueue.database.row_audit import RowAudit, RowFlaw
 from qcqueue.errors import BlobMissing, CorruptionError
 from qcqueue.queue.blobs import live_packs
 from qcqueue.queue.checkpoints import resumable
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 QUEUE = "the queue itself cannot be read; bring the folder back from a backup"
+ILLEGIBLE = "whatever reads it fails; bring the queue back from a backup"
 HISTORY = "only an older day of the queue; nothing needs it"
 
 
@@ -50,24 +52,32 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What was looked at. is_quick: whether bytes were only counted."""
+    """What was looked at. is_quick: whether bytes were only counted.
+
+    rows: those that were compared with their digests; rows_not_covered: those of before format 6, which have none.
+    """
 
     blobs: int
     size_bytes: int
     versions: int
     is_quick: bool
     faults: tuple[Fault, ...]
+    rows: int
+    rows_not_covered: int
 
 
 def verify(workplace: Workplace, *, quick: bool = False, progress: Moved = silently) -> Verified:
-    """Check every version and every blob that is needed; quick: of blobs only that they are there, and their size.
+    """Check every version, every row and every blob that is needed.
 
-    progress is told of the bytes of blobs. Raises: StoreError: the store does not answer. CorruptionError: the queue
-    of this machine cannot be read at all. UnknownFormat.
+    quick: of blobs only that they are there, and their size. progress is told of the bytes of blobs. Raises:
+    StoreError: the store does not answer. CorruptionError: the queue of this machine cannot be read at all.
+    UnknownFormat.
     """
-    versions, faults = _database(workplace)
-    if any(fault.costs == QUEUE for fault in faults):
-        return Verified(blobs=0, size_bytes=0, versions=versions, is_quick=quick, faults=tuple(faults))
+    versions, faults, rows = _database(workplace)
+    faults += _row_faults(rows)
+    counted = {"versions": versions, "rows": rows.covered, "rows_not_covered": rows.not_covered}
+    if any(fault.costs in (QUEUE, ILLEGIBLE) for fault in faults):
+        return Verified(blobs=0, size_bytes=0, is_quick=quick, faults=tuple(faults), **counted)
     blobs = tuple(dict.fromkeys(it.blob for it in ask_needs(workplace).blobs))
     damaged = _damaged(workplace, blobs, quick=quick, progress=progress)
     if damaged:
@@ -76,19 +86,62 @@ def verify(workplace: Workplace, *, quick: bool = False, progress: Moved = silen
     return Verified(
         blobs=len(blobs),
         size_bytes=sum(blob.size_bytes for blob in blobs),
-        versions=versions,
         is_quick=quick,
         faults=tuple(faults),
+        **counted,
     )
 
 
-def _database(workplace: Workplace) -> tuple[int, list[Fault]]:
+def _database(workplace: Workplace) -> tuple[int, list[Fault], RowAudit]:
     if workplace.slots is None:
         with workplace.read() as tx:
-            return 1, [_database_fault(says, costs=QUEUE) for says in flaws_of(tx)]
+            flaws, rows = audit_database(tx)
+        return 1, [_database_fault(says, costs=QUEUE) for says in flaws], rows
     audit = audit_versions(workplace.slots, workplace.ids)
     faults = [_database_fault(flaw.says, costs=QUEUE if flaw.is_head else HISTORY) for flaw in audit.flaws]
-    return audit.versions, faults
+    return audit.versions, faults, audit.rows
+
+
+def _row_faults(rows: RowAudit) -> Iterator[Fault]:
+    for flaw in rows.flaws:
+        what, costs = _of_row(flaw)
+        yield Fault(
+            what=what,
+            kind="row",
+            why=flaw.says,
+            costs=costs if flaw.is_legible else ILLEGIBLE,
+            jobs=() if flaw.job is None else (flaw.job,),
+        )
+    if rows.more:
+        why = "they are not what was written, like those before"
+        yield Fault(what=f"{count(rows.more, 'more row')}", kind="row", why=why, costs="as with those before")
+
+
+def _of_row(flaw: RowFlaw) -> tuple[str, str]:
+    """Return what a row is for a person, and what is lost with it."""
+    job = "a job" if flaw.job is None else printable(flaw.job)
+    attempt = "an attempt" if flaw.attempt is None else f"attempt {flaw.attempt}"
+    epoch = "an epoch" if flaw.epoch is None else f"epoch {flaw.epoch}"
+    match flaw.table:
+        case "epochs":
+            return f"{epoch} of {job}, {attempt}", "its figures cannot be trusted"
+        case "checkpoints":
+            where = "a save" if flaw.epoch is None else f"the save after epoch {flaw.epoch}"
+            return (
+                f"{where} of {job}, {attempt}",
+                "a run that goes on from it may go wrong; its files are checked apart",
+            )
+        case "attempts":
+            return f"{attempt} on {job}", "how it ended, and what its time went into, cannot be trusted"
+        case "results":
+            return f"the result of {job}", "its final figures cannot be trusted"
+        case "history":
+            whose = "the queue" if flaw.job is None else job
+            return f"a line in the story of {whose}", "what it says cannot be trusted"
+        case "last_words":
+            return f"what the trainer of {attempt} said", "what it says cannot be trusted"
+        case _:
+            return f"a row of the table {flaw.table}", ILLEGIBLE
 
 
 def _database_fault(says: str, *, costs: str) -> Fault:

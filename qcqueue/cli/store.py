@@ -87,7 +87,7 @@ def verify(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check every version and every file the queue needs against its digest; exit 5 where something is damaged."""
+    """Check every version, row and file the queue needs against its digest; exit 5 where something is damaged."""
     from qcqueue.app.verify import verify as verified
     from qcqueue.core.words import count, size
     from qcqueue.errors import CorruptionError
@@ -103,6 +103,8 @@ def verify(
                 "blobs": found.blobs,
                 "bytes": found.size_bytes,
                 "versions": found.versions,
+                "rows": found.rows,
+                "rows_not_covered": found.rows_not_covered,
                 "faults": [_fault_document(fault) for fault in found.faults],
             }
         )
@@ -113,6 +115,8 @@ def verify(
         what = f"{count(found.versions, 'version')} of the queue and {count(found.blobs, 'file')}"
         verdict = f"{count(len(found.faults), 'thing')} damaged" if found.faults else how
         typer.echo(f"{what}, {size(found.size_bytes)}: {verdict}")
+        if found.rows_not_covered:
+            typer.echo(f"not covered: {count(found.rows_not_covered, 'row')} of an older qcqueue, without a digest")
     if found.faults:
         raise typer.Exit(CorruptionError.exit_code)
 

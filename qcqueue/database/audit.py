@@ -1,7 +1,7 @@
 """Looking at what a database is stored as, past everything that is usually taken from a copy.
 
 It decides nothing and repairs nothing. Always true: what it finds is read anew from where it lies, down to the bytes,
-and a version whose bytes were given back is judged by its link in the chain alone.
+and a version whose bytes were given back is judged by its link in the chain alone. Rows are `row_audit`'s.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from qcqueue.clock import Ids
 from qcqueue.database.chain import Chain
 from qcqueue.database.images import Images
+from qcqueue.database.row_audit import RowAudit, audit_rows
 from qcqueue.database.version import Contents, Version, version_of
 from qcqueue.errors import CorruptionError, UnknownFormat
 from qcqueue.storage.base import Slots
@@ -30,11 +31,12 @@ class Flaw:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """versions, size_bytes: those that keep their bytes and were read."""
+    """versions, size_bytes: those that keep their bytes and were read. rows: those of the newest one."""
 
     versions: int
     size_bytes: int
     flaws: tuple[Flaw, ...]
+    rows: RowAudit
 
 
 def audit_versions(slots: Slots, ids: Ids) -> Audit:
@@ -45,19 +47,20 @@ def audit_versions(slots: Slots, ids: Ids) -> Audit:
     except UnknownFormat:
         raise
     except CorruptionError as exc:
-        return Audit(versions=0, size_bytes=0, flaws=(Flaw(says=str(exc), is_head=True),))
-    flaws = [Flaw(says=says, is_head=True) for says in _flaws_of_image(contents, f"version {head.number}")]
+        return Audit(versions=0, size_bytes=0, flaws=(Flaw(says=str(exc), is_head=True),), rows=RowAudit())
+    found, rows = _audit_of_image(contents, f"version {head.number}")
+    flaws = [Flaw(says=says, is_head=True) for says in found]
     older = list(_older(chain, slots, head, contents))
     flaws += [Flaw(says=it, is_head=False) for it in older if isinstance(it, str)]
     sizes = [len(contents.image), *(len(it.image) for it in older if isinstance(it, Contents))]
-    return Audit(versions=len(sizes), size_bytes=sum(sizes), flaws=tuple(flaws))
+    return Audit(versions=len(sizes), size_bytes=sum(sizes), flaws=tuple(flaws), rows=rows)
 
 
-def flaws_of(tx: Connection) -> tuple[str, ...]:
-    """Return what SQLite finds wrong with the file of a database."""
+def audit_database(tx: Connection) -> tuple[tuple[str, ...], RowAudit]:
+    """Return what SQLite finds wrong with the file of a database, and what its rows say of themselves."""
     said = (str(one) for one in tx.exec_driver_sql("PRAGMA integrity_check(10)").scalars())
     broken = [f"row {row[1]} of {row[0]} names nothing" for row in tx.exec_driver_sql("PRAGMA foreign_key_check")]
-    return (*(one for one in said if one != "ok"), *broken[:10])
+    return (*(one for one in said if one != "ok"), *broken[:10]), audit_rows(tx)
 
 
 def _head(chain: Chain) -> tuple[Version, Contents]:
@@ -93,11 +96,12 @@ def _older(chain: Chain, slots: Slots, head: Version, contents: Contents) -> Ite
         after = version
 
 
-def _flaws_of_image(contents: Contents, place: str) -> tuple[str, ...]:
+def _audit_of_image(contents: Contents, place: str) -> tuple[tuple[str, ...], RowAudit]:
     try:
         with Images().look(contents.image, place=place) as tx:
-            return tuple(f"{place}: {flaw}" for flaw in flaws_of(tx))
+            flaws, rows = audit_database(tx)
+            return tuple(f"{place}: {flaw}" for flaw in flaws), rows
     except UnknownFormat:
         raise
     except CorruptionError as exc:
-        return (str(exc),)
+        return (str(exc),), RowAudit()

@@ -58,6 +58,8 @@ def translated(place: Path | str) -> Iterator[None]:
         if isinstance(exc.orig, sqlite3.IntegrityError):
             raise
         raise CorruptionError(f"{place} is not a sound SQLite database: {exc.orig}", hint=RESCUE) from exc
+    except UnicodeDecodeError as exc:  # Python could not read what SQLite said of a name that is no text
+        raise CorruptionError(f"{place} is not a sound SQLite database: a name in it is no text", hint=RESCUE) from exc
 
 
 def _operational(place: Path | str, exc: OperationalError) -> StoreError | CorruptionError:
@@ -66,6 +68,9 @@ def _operational(place: Path | str, exc: OperationalError) -> StoreError | Corru
         return StoreBusy(f"another program has held {place} for {BUSY_TIMEOUT_S:.0f} s", hint="try again in a moment")
     if "no such table" in reason or "no such column" in reason:
         return foreign(place)
+    if getattr(exc.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR) == sqlite3.SQLITE_ERROR:
+        # Our statements are right, so it is the file: its schema, or text that is none.
+        return CorruptionError(f"{place} is not a sound SQLite database: {reason}", hint=RESCUE)
     return StoreError(f"{place}: {reason}")
 
 

@@ -1,8 +1,10 @@
 """What a session writes while it holds a job. Every function names the attempt; only the live one may write.
 
 Progress, the final result, a stop, a failure: each is one transaction that first asks whether the attempt still
-holds the job. A session that was asleep while another took over is refused here, whatever its clock says. Each may be
-written again, word for word, by whoever was not told what came of the first time: it then changes nothing.
+holds the job: of this name, under this number, for this session. A session that was asleep while another took over, or
+while its job was removed or replaced, is refused here, whatever its clock says. Writes before the end are numbered from
+1 on, and each may be made again, word for word, by whoever was not told what came of the first time: a number that was
+written changes nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, exists, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, exists, func, insert, select, update
 
 from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.evaluation import Result
@@ -20,6 +22,7 @@ from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.remedies import is_of_the_job
 from qcqueue.core.states import Event
+from qcqueue.database.rows import after, vouch_for_ended, vouched, vouched_rows
 from qcqueue.database.schema import attempts, checkpoints, epochs, jobs, results
 from qcqueue.errors import JobWithdrawn, LeaseLost
 from qcqueue.queue import troubles
@@ -86,15 +89,16 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The row ids behind a claim that still holds."""
+    """The row ids behind a claim that still holds, and how many numbered writes its attempt has made."""
 
     id: int
     job_id: int
+    commits: int = 0
 
 
 def check_live(tx: Connection, held: Claim) -> Live:
-    """Return the rows of the live attempt. Raises: LeaseLost: it has ended; says how."""
-    return _live(held, tx.execute(_ATTEMPT, {"job": held.job_name, "attempt": held.attempt}).one())
+    """Return the rows of the live attempt. Raises: LeaseLost: it has ended, or is gone; says how."""
+    return _live(held, _standing(tx, held))
 
 
 def _live(held: Claim, row: Any) -> Live:
@@ -104,33 +108,72 @@ def _live(held: Claim, row: Any) -> Live:
         raise lost(
             f"attempt {held.attempt} of {held.job_name} has ended: {row.reason}", hint=f"qcqueue log {held.job_name}"
         )
-    return Live(row.id, row.job_id)
+    return Live(row.id, row.job_id, row.commits)
+
+
+def _standing(tx: Connection, held: Claim, *, before: bool = False) -> Any:
+    """Return how the attempt of a claim stands; before: with what a commit has to know of the tables it adds to.
+
+    Raises: LeaseLost: the queue has no such attempt of this session.
+    """
+    row = tx.execute(_STANDING_BEFORE if before else _STANDING, _key(held)).one_or_none()
+    if row is None:
+        raise LeaseLost(
+            f"{held.job_name} is not in the queue any more; its attempt {held.attempt} has nothing to write to",
+            hint="qcqueue status",
+        )
+    if row.id is None:
+        raise LeaseLost(
+            f"attempt {held.attempt} of {held.job_name} is not this session's any more: "
+            "the job was put in anew, or the queue was put back from a copy",
+            hint=f"qcqueue log {held.job_name}",
+        )
+    return row
+
+
+def _key(held: Claim) -> dict[str, Any]:
+    return {"job": held.job_name, "attempt": held.attempt, "session": held.session_id}
+
+
+def _is_written(held: Claim, attempt: Live, number: int) -> bool:
+    """Return whether the write of this number was carried out.
+
+    Raises: LeaseLost: the queue does not know of those before, so it was put back to an older state.
+    """
+    if attempt.commits < number - 1:
+        raise LeaseLost(
+            f"the queue has lost what attempt {held.attempt} of {held.job_name} saved: it was put back from a copy",
+            hint=f"qcqueue log {held.job_name}",
+        )
+    return attempt.commits >= number
 
 
 # Statements of every commit are built once: building one costs about as much as running it.
-_STANDING = (attempts.c.id, attempts.c.job_id, attempts.c.outcome, attempts.c.reason)
-_IS_THIS = and_(jobs.c.name == bindparam("job"), attempts.c.number == bindparam("attempt"))
-_ATTEMPT = select(*_STANDING).join_from(attempts, jobs).where(_IS_THIS)
-_LEDGER = select(attempts.c.seconds, attempts.c.pace).join_from(attempts, jobs).where(_IS_THIS)
-# With the last checkpoints of the job, newest first: whoever writes the same again can only mean those of its own.
-_WRITTEN = (
-    select(
-        *_STANDING,
-        checkpoints.c.attempt_id,
-        checkpoints.c.state_sha256,
-        checkpoints.c.epochs_done,
-        checkpoints.c.steps_done,
-        exists().where(epochs.c.job_id == jobs.c.id, ~epochs.c.official).label("has_replaced_epochs"),
+_IS_THIS = and_(
+    jobs.c.name == bindparam("job"),
+    attempts.c.number == bindparam("attempt"),
+    attempts.c.session_id == bindparam("session"),
+)
+_STANDING = (
+    select(attempts.c.id, attempts.c.job_id, attempts.c.outcome, attempts.c.reason, attempts.c.commits)
+    .outerjoin_from(
+        jobs,
+        attempts,
+        and_(
+            attempts.c.job_id == jobs.c.id,
+            attempts.c.number == bindparam("attempt"),
+            attempts.c.session_id == bindparam("session"),
+        ),
     )
-    .join_from(attempts, jobs)
-    .outerjoin(checkpoints, checkpoints.c.job_id == jobs.c.id)
-    .where(_IS_THIS)
-    .order_by(checkpoints.c.id.desc())
-    .limit(bindparam("most"))
+    .where(jobs.c.name == bindparam("job"))
 )
-_WRITTEN_EPOCHS = select(epochs.c.epoch).where(
-    epochs.c.attempt_id == bindparam("attempt"), epochs.c.epoch.in_(bindparam("epochs", expanding=True))
+_LEDGER = select(attempts.c.seconds, attempts.c.pace).join_from(attempts, jobs).where(_IS_THIS)
+_STANDING_BEFORE = _STANDING.add_columns(
+    exists().where(epochs.c.job_id == jobs.c.id, ~epochs.c.official).correlate(jobs).label("has_replaced_epochs"),
+    select(func.coalesce(func.max(epochs.c.id), 0)).scalar_subquery().label("last_epoch_id"),
+    select(func.coalesce(func.max(checkpoints.c.id), 0)).scalar_subquery().label("last_checkpoint_id"),
 )
+_COUNT = update(attempts).where(attempts.c.id == bindparam("id_of_attempt"))
 _REPLACED = select(epochs.c.epoch).where(
     epochs.c.job_id == bindparam("job_id"), ~epochs.c.official, epochs.c.epoch.in_(bindparam("epochs", expanding=True))
 )
@@ -139,20 +182,30 @@ _TOUCH = update(jobs).where(jobs.c.id == bindparam("job"))
 _SECONDS = update(attempts).where(
     attempts.c.job_id == select(jobs.c.id).where(jobs.c.name == bindparam("job")).scalar_subquery(),
     attempts.c.number == bindparam("attempt"),
+    attempts.c.session_id == bindparam("session"),
     attempts.c.outcome.is_(None),
 )
 
 
 def resume(
-    tx: Connection, held: Claim, chosen: Checkpoint | None, *, damaged: Iterable[tuple[Checkpoint, str]], now_s: float
+    tx: Connection,
+    held: Claim,
+    chosen: Checkpoint | None,
+    *,
+    number: int,
+    damaged: Iterable[tuple[Checkpoint, str]],
+    now_s: float,
 ) -> tuple[Blob, ...]:
     """Record where the attempt takes the run up, and the newer checkpoints that could not be read.
 
-    Epochs recorded after `chosen` lose their official rows: their state is gone, so they are trained again.
-    Returns every head and pack of the queue that no kept checkpoint names and that, as far as is known, whoever retired
-    it has not deleted.
+    number: that of this write among those of the attempt; what it said when it was first tried, it says again. Epochs
+    recorded after `chosen` lose their official rows: their state is gone, so they are trained again. Returns each head
+    and pack of the queue that no kept checkpoint names and that, as far as is known, whoever retired it did not delete.
     """
     attempt = check_live(tx, held)
+    if _is_written(held, attempt, number):
+        return unwanted(tx)
+    tx.execute(_COUNT, {"id_of_attempt": attempt.id, "commits": number})
     adopt(tx, attempt.job_id)
     for checkpoint, why in damaged:
         found = tx.execute(
@@ -188,6 +241,7 @@ def commit_progress(
     held: Claim,
     items: Sequence[Progress],
     *,
+    number: int,
     stored: AbstractSet[str],
     mended: AbstractSet[str] = frozenset(),
     trained_before_s: float | None = None,
@@ -196,39 +250,44 @@ def commit_progress(
 ) -> Committed:
     """Commit what the trainer handed over, in its order; its last state is where the run can be taken up.
 
+    number: that of this write among those of the attempt; what it carried when it was first tried, it carries again.
     stored: digests this attempt has stored and verified itself and that no commit has named since. Once one has, only
     a kept checkpoint vouches for a blob: when none names it, somebody may be deleting it. mended: those among them that
     were found damaged where the database says they are; from now on they are found anew. trained_before_s: given where
     the session has died, whose account calls this work lost or does not know it: what earlier attempts had trained of
-    the first of these epochs. The caller deletes what is
-    retired; what it cannot delete the next attempt is told to, by `resume`.
+    the first of these epochs. The caller deletes what is retired; what it cannot delete the next attempt is told to, by
+    `resume`. Where blobs are missing, the number is not used up, and may carry something else.
     """
     states = [item.record.epochs_done for item in items if item.state]
-    assert not items or (states and states[-1] == max(item.record.epochs_done for item in items)), "epochs need a state"
-    attempt, new, old, redone = _compare(tx, held, items)
-    if not new:
+    assert states[-1:] == [max(item.record.epochs_done for item in items)], "epochs need a state"
+    before = _standing(tx, held, before=True)
+    attempt = _live(held, before)
+    redone = _redone(tx, attempt, items) if before.has_replaced_epochs else frozenset[int]()
+    if _is_written(held, attempt, number):
+        # Whoever was not told what came of the first time was not told either what that retired.
         return Committed(retired=unwanted(tx), redone=redone)
-    blobs = {blob.sha256: blob for item in new for blob in item.blobs}
+    blobs = {blob.sha256: blob for item in items for blob in item.blobs}
     named, doomed = named_now(tx, blobs)
-    written = {blob.sha256 for item in old for blob in item.blobs}
-    named -= mended - written  # what is written already is mended already
-    vouched_for = named | (stored - doomed - written)
-    if missing := blobs.keys() - vouched_for:
+    named -= mended
+    if missing := blobs.keys() - (named | (stored - doomed)):
         return Committed(missing=frozenset(missing))
-    heads = {item.state.head.sha256 for item in new if item.state}
+    tx.execute(_COUNT, {"id_of_attempt": attempt.id, "commits": number})
+    heads = {item.state.head.sha256 for item in items if item.state}
     unnamed = [(blob, "state" if sha256 in heads else "pack") for sha256, blob in blobs.items() if sha256 not in named]
     name_blobs(tx, unnamed, now_s=now_s)
     call_heads(tx, heads & named)
     whose = {"job_id": attempt.job_id, "attempt_id": attempt.id, "official": True, "recorded_at_s": now_s}
-    finished = [{**whose, **item.epoch_row} for item in new if item.timing]
+    finished = [{**whose, **item.epoch_row} for item in items if item.timing]
     if finished:
-        tx.execute(_EPOCHS, finished)
-    retired = write(tx, attempt.job_id, [it for item in new for it in _written(attempt, item, now_s=now_s)], keep)
+        first_id = after(before.last_epoch_id, what="an id of an epoch")
+        tx.execute(_EPOCHS, vouched_rows(epochs, finished, first_id=first_id))
+    saves = [it for item in items for it in _written(attempt, item, now_s=now_s)]
+    first_id = after(before.last_checkpoint_id, what="an id of a checkpoint")
+    retired = write(tx, attempt.job_id, saves, keep, first_id=first_id)
     tx.execute(_TOUCH, {"job": attempt.job_id, "updated_at_s": now_s})
     if trained_before_s is not None:
-        _give_back(tx, held, [item for item in new if item.record.epochs_done not in redone], trained_before_s)
-    # Whoever was not told what came of the first time was not told either what that retired.
-    return Committed(retired=unwanted(tx) if old else retired, redone=redone)
+        _give_back(tx, held, [item for item in items if item.record.epochs_done not in redone], trained_before_s)
+    return Committed(retired=retired, redone=redone)
 
 
 def record_seconds(
@@ -253,7 +312,7 @@ def record_seconds(
     written = {"seconds": canonical_json(attempt), "pace": canonical_json(paced)}
     if rehearsal:
         written["rehearsal"] = canonical_json(rehearsal.to_json())
-    if tx.execute(_SECONDS, {"job": held.job_name, "attempt": held.attempt, **written}).rowcount:
+    if tx.execute(_SECONDS, {**_key(held), **written}).rowcount:
         note_seen(tx, held.session_id, seen_at_s, seconds=canonical_json(session))
 
 
@@ -262,11 +321,11 @@ def _give_back(tx: Connection, held: Claim, items: Iterable[Progress], trained_b
     timings = [item.timing for item in items if item.timing]
     trained_s = max(0.0, sum(timing.steps_s for timing in timings) - trained_before_s)
     credit: Seconds = {Part.TRAIN: trained_s, Part.VALIDATE: sum(timing.val_s for timing in timings)}
-    row = tx.execute(_LEDGER, {"job": held.job_name, "attempt": held.attempt}).one()
+    row = tx.execute(_LEDGER, _key(held)).one()
     ledger = parse_json(row.seconds)
     ledger[Part.LOST] = max(0.0, ledger.get(Part.LOST, 0.0) - total(credit))
     written = {"seconds": canonical_json(add(ledger, credit)), "pace": row.pace}
-    tx.execute(_SECONDS, {"job": held.job_name, "attempt": held.attempt, **written})
+    tx.execute(_SECONDS, {**_key(held), **written})
 
 
 def finish(tx: Connection, held: Claim, result: Result, predictions: Blob, *, now_s: float) -> None:
@@ -276,15 +335,14 @@ def finish(tx: Connection, held: Claim, result: Result, predictions: Blob, *, no
         return
     attempt = check_live(tx, held)
     name_blob(tx, predictions, kind="predictions", now_s=now_s)
-    tx.execute(
-        insert(results).values(
-            job_id=attempt.job_id,
-            attempt_id=attempt.id,
-            result=canonical_json(result.to_json()),
-            predictions_sha256=predictions.sha256,
-            committed_at_s=now_s,
-        )
-    )
+    row = {
+        "job_id": attempt.job_id,
+        "attempt_id": attempt.id,
+        "result": canonical_json(result.to_json()),
+        "predictions_sha256": predictions.sha256,
+        "committed_at_s": now_s,
+    }
+    tx.execute(insert(results), vouched(results, row))
     _end(tx, held, Event.FINISHED, Outcome.FINISHED, why=why, now_s=now_s)
 
 
@@ -356,6 +414,7 @@ def _end(
     attempt = check_live(tx, held)
     ended = {"outcome": outcome, "reason": why, "trouble": trouble, "ended_at_s": now_s}
     tx.execute(update(attempts).where(attempts.c.id == attempt.id).values(ended))
+    vouch_for_ended(tx, attempt.id)
     job = tx.execute(select(jobs).where(jobs.c.id == attempt.job_id)).one()
     step(tx, job, event, now_s=now_s, failure=failure)
     told = f"{trouble}: {why}" if trouble else why
@@ -364,7 +423,7 @@ def _end(
 
 
 def _has_ended_so(tx: Connection, held: Claim, outcome: Outcome, why: str) -> bool:
-    row = tx.execute(_ATTEMPT, {"job": held.job_name, "attempt": held.attempt}).one()
+    row = _standing(tx, held)
     return (row.outcome, row.reason) == (outcome, why)
 
 
@@ -377,30 +436,9 @@ def _epoch_row(record: TrainingRecord, timing: EpochTiming) -> dict[str, Any]:
     }
 
 
-def _compare(
-    tx: Connection, held: Claim, items: Sequence[Progress]
-) -> tuple[Live, list[Progress], list[Progress], frozenset[int]]:
-    """Return the live attempt, the items it has not committed yet, those it has, and the epochs that are done again.
-
-    Raises: LeaseLost.
-    """
-    written = tx.execute(_WRITTEN, {"job": held.job_name, "attempt": held.attempt, "most": max(len(items), 1)}).all()
-    attempt = _live(held, written[0])
-    known = {(it.state_sha256, it.epochs_done, it.steps_done) for it in written if it.attempt_id == attempt.id}
-    redone: frozenset[int] = frozenset()
-    if written[0].has_replaced_epochs:
-        finished = [item.record.epochs_done for item in items if item.timing]
-        redone = frozenset(tx.execute(_REPLACED, {"job_id": attempt.job_id, "epochs": finished}).scalars())
-    stateless = [item.record.epochs_done for item in items if item.state is None]
-    told = set(tx.execute(_WRITTEN_EPOCHS, {"attempt": attempt.id, "epochs": stateless}).scalars()) if stateless else ()
-
-    def is_written(item: Progress) -> bool:
-        if item.state is None:
-            return item.record.epochs_done in told
-        return (item.state.head.sha256, item.record.epochs_done, item.record.partial.steps_done) in known
-
-    new, old = [it for it in items if not is_written(it)], [it for it in items if is_written(it)]
-    return attempt, new, old, redone
+def _redone(tx: Connection, attempt: Live, items: Iterable[Progress]) -> frozenset[int]:
+    finished = [item.record.epochs_done for item in items if item.timing]
+    return frozenset(tx.execute(_REPLACED, {"job_id": attempt.job_id, "epochs": finished}).scalars())
 
 
 def _written(attempt: Live, item: Progress, *, now_s: float) -> list[Written]:

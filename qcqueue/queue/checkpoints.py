@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, insert, or_, select, union_all, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, insert, or_, select, union_all, update
 
 from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.records import TrainingRecord
+from qcqueue.database.rows import digest_of_row, vouched_rows
 from qcqueue.database.schema import blobs, checkpoints, packs
 from qcqueue.database.sqlite import each
 from qcqueue.queue.blobs import BLOB, IS_KEPT, IS_NAMED, blob_of
@@ -106,18 +107,21 @@ def named_now(tx: Connection, wanted: Mapping[str, Blob]) -> tuple[set[str], set
     return named, doomed
 
 
-def write(tx: Connection, job_id: int, new: Sequence[Written], keep: Keep) -> tuple[Blob, ...]:
-    """Write checkpoints whose blobs are all recorded, and retire what the policy gives up; return what that freed."""
+def write(tx: Connection, job_id: int, new: Sequence[Written], keep: Keep, *, first_id: int) -> tuple[Blob, ...]:
+    """Write checkpoints whose blobs are all recorded, and retire what the policy gives up; return what that freed.
+
+    first_id: the id of the first of them; the others follow.
+    """
     # A state that stands twice is taken up where it is furthest, so only there its record is of use.
     furthest = {it.state.head.sha256: it for it in new}
-    tx.execute(_INSERT, [it.row if furthest[it.state.head.sha256] is it else {**it.row, "record": ""} for it in new])
-    kept = [_kept(*row) for row in tx.execute(_KEPT, {"job_id": job_id}).all()]
-    # Ids rise, so the newest are those just written.
-    rows = [row for it, known in zip(reversed(new), kept, strict=False) for row in _packs_of(known.id, it)]
+    written = [it.row if furthest[it.state.head.sha256] is it else {**it.row, "record": ""} for it in new]
+    tx.execute(_INSERT, vouched_rows(checkpoints, written, first_id=first_id))
+    kept = {row.id: row for row in tx.execute(_KEPT, {"job_id": job_id}).all()}
+    rows = [row for at, it in enumerate(new) for row in _packs_of(first_id + at, it)]
     if rows:
         tx.execute(_INSERT_PACKS, rows)
-    wanted = keep(kept)
-    return _retire(tx, [row.id for row in kept if row.id not in wanted])
+    wanted = keep([_kept(row) for row in kept.values()])
+    return _retire(tx, [row for checkpoint_id, row in kept.items() if checkpoint_id not in wanted])
 
 
 def drop_packs_of_the_unkept(tx: Connection) -> None:
@@ -130,19 +134,27 @@ def unwanted(tx: Connection) -> tuple[Blob, ...]:
     return tuple(blob_of(row) for row in tx.execute(_UNWANTED))
 
 
-def _kept(checkpoint_id: int, state_sha256: str, epochs_done: int, steps_done: int) -> Kept:
-    return Kept(id=checkpoint_id, state_sha256=state_sha256, epochs_done=epochs_done, steps_done=steps_done)
+def _kept(row: Any) -> Kept:
+    return Kept(id=row.id, state_sha256=row.state_sha256, epochs_done=row.epochs_done, steps_done=row.steps_done)
 
 
-def _retire(tx: Connection, ids: Sequence[int]) -> tuple[Blob, ...]:
-    if not ids:
+def _retire(tx: Connection, rows: Sequence[Row[Any]]) -> tuple[Blob, ...]:
+    if not rows:
         return ()
+    ids = [row.id for row in rows]
     # The record of a retired checkpoint is of no use without its tensors; its line stays for the story.
-    retired = [{"retired": checkpoint_id} for checkpoint_id in ids]
-    tx.execute(_RETIRE, retired)
-    freed = tuple(blob_of(row) for row in tx.execute(_FREED, {"ids": canonical_json(list(ids))}).all())
-    tx.execute(_DROP, retired)
+    tx.execute(_RETIRE, [_retired(row._asdict()) for row in rows])
+    freed = tuple(blob_of(row) for row in tx.execute(_FREED, {"ids": canonical_json(ids)}).all())
+    tx.execute(_DROP, [{"retired": checkpoint_id} for checkpoint_id in ids])
     return freed
+
+
+def _retired(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is changed of a row. A digest that its row does not match stays: nobody vouches for rot."""
+    digest = row["digest"]
+    if digest is not None and digest == digest_of_row(checkpoints, row):
+        digest = digest_of_row(checkpoints, {**row, "record": ""})
+    return {"retired": row["id"], "digest": digest}
 
 
 def _packs_of(checkpoint_id: int, it: Written) -> Iterator[dict[str, Any]]:
@@ -158,7 +170,7 @@ def _pack(checkpoint_id: int, part: str, position: int, sha256: str) -> dict[str
 # Statements of every claim and commit are built once: building one costs about as much as running it.
 _OF_JOB = and_(checkpoints.c.job_id == bindparam("job_id"), IS_KEPT)
 _PLACE_IN_RUN = (checkpoints.c.id, checkpoints.c.state_sha256, checkpoints.c.epochs_done, checkpoints.c.steps_done)
-_KEPT = select(*_PLACE_IN_RUN).where(_OF_JOB).order_by(checkpoints.c.id.desc())
+_KEPT = select(checkpoints).where(_OF_JOB).order_by(checkpoints.c.id.desc())
 _RESUMABLE = select(*_PLACE_IN_RUN, checkpoints.c.record).where(_OF_JOB).order_by(checkpoints.c.id.desc())
 _PACKS = (
     select(packs.c.checkpoint_id, packs.c.part, packs.c.sha256)
@@ -191,4 +203,8 @@ _FREED = (
 _UNWANTED = select(*BLOB).where(_CAN_BE_FREED, ~IS_NAMED).order_by(blobs.c.sha256)
 _DROP = delete(packs).where(packs.c.checkpoint_id == bindparam("retired"))
 _DROP_UNKEPT = delete(packs).where(packs.c.checkpoint_id.in_(select(checkpoints.c.id).where(~IS_KEPT)))
-_RETIRE = update(checkpoints).where(checkpoints.c.id == bindparam("retired")).values(status="retired", record="")
+_RETIRE = (
+    update(checkpoints)
+    .where(checkpoints.c.id == bindparam("retired"))
+    .values(status="retired", record="", digest=bindparam("digest"))
+)

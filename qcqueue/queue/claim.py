@@ -15,12 +15,15 @@ from sqlalchemy.dialects.sqlite import insert
 from qcqueue.core.canonical import canonical_json
 from qcqueue.core.outcomes import Outcome
 from qcqueue.core.states import Event, State
+from qcqueue.database.rows import vouch_for_ended
 from qcqueue.database.schema import IS_OFFICIAL, attempts, blobs, checkpoints, epochs, jobs, sessions
 from qcqueue.database.sqlite import each
+from qcqueue.errors import UnknownName
 from qcqueue.queue.begun import begun_on
 from qcqueue.queue.blobs import BLOB, IS_KEPT, blob_of, find_blob, live_packs, title_of
 from qcqueue.queue.checkpoints import resumable
 from qcqueue.queue.jobs import spec_of, step
+from qcqueue.queue.numbers import give_number
 from qcqueue.queue.story import tell
 from qcqueue.queue.values import Candidate, Claim, LiveAttempt
 
@@ -116,21 +119,17 @@ def claim(
     if chosen is None:
         return None
     job = queued[chosen] if chosen in queued else _job(tx, chosen)  # what is not queued is refused below
-    number = job.attempts + 1
+    number = give_number(tx, job.id, job.name)
     tx.execute(_TAKE, {"job_id": job.id, "number": number, "session_id": session_id, "started_at_s": now_s})
     step(tx, job, Event.CLAIMED, now_s=now_s)
     tell(tx, who=session_id, what="claimed", now_s=now_s, job_id=job.id, attempt=number, why=why())
-    return _claim_on(tx, job, number, session_id)
+    return _claim_on(tx, job, number, session_id, commits=0)
 
 
 def claim_held_by(tx: Connection, session_id: str) -> Claim | None:
     """Return what a session holds, with the checkpoints of now: for whoever was not told what came of its claim."""
-    held = tx.execute(
-        select(jobs.c.name, attempts.c.number)
-        .join_from(attempts, jobs)
-        .where(attempts.c.session_id == session_id, attempts.c.outcome.is_(None))
-    ).one_or_none()
-    return None if held is None else _claim_on(tx, _job(tx, held.name), held.number, session_id)
+    held = tx.execute(_HELD, {"session": session_id}).first()
+    return None if held is None else _claim_on(tx, _job(tx, held.name), held.number, session_id, held.commits)
 
 
 def candidates(tx: Connection, also: Sequence[str] = ()) -> list[Candidate]:
@@ -176,28 +175,36 @@ _JOB = select(
     .correlate(jobs)
     .scalar_subquery()
     .label("epochs_done"),
-    # Numbers begin at one and none is left out, so the highest is also how many there were.
-    select(func.coalesce(func.max(attempts.c.number), 0))
-    .where(attempts.c.job_id == jobs.c.id)
-    .correlate(jobs)
-    .scalar_subquery()
-    .label("attempts"),
+    # Not the highest number: numbers go on where a job was removed and comes again.
+    select(func.count()).where(attempts.c.job_id == jobs.c.id).correlate(jobs).scalar_subquery().label("attempts"),
     exists().where(checkpoints.c.job_id == jobs.c.id, IS_KEPT).correlate(jobs).label("has_begun"),
 ).join_from(jobs, blobs)
 _NAMED = _JOB.where(jobs.c.name == bindparam("name"))
 _QUEUED = _JOB.where(or_(jobs.c.state == State.QUEUED, jobs.c.name.in_(each("also")))).order_by(jobs.c.position)
 
 
+_HELD = (
+    select(jobs.c.name, attempts.c.number, attempts.c.commits)
+    .join_from(attempts, jobs)
+    .where(attempts.c.session_id == bindparam("session"), attempts.c.outcome.is_(None))
+    .order_by(attempts.c.id.desc())
+)
+
+
 def _job(tx: Connection, name: str) -> Any:
-    return tx.execute(_NAMED, {"name": name}).one()
+    job = tx.execute(_NAMED, {"name": name}).one_or_none()
+    if job is None:
+        raise UnknownName(f"there is no job {name!r} any more", hint="qcqueue status")
+    return job
 
 
-def _claim_on(tx: Connection, job: Row[Any], number: int, session_id: str) -> Claim:
+def _claim_on(tx: Connection, job: Row[Any], number: int, session_id: str, commits: int) -> Claim:
     spec, packs = spec_of(job.spec), live_packs(tx)
     return Claim(
         job_name=job.name,
         attempt=number,
         session_id=session_id,
+        commits=commits,
         spec=spec,
         dataset=blob_of(job),
         weights=find_blob(tx, spec.weights_sha256) if spec.weights_sha256 else None,
@@ -209,17 +216,18 @@ def _claim_on(tx: Connection, job: Row[Any], number: int, session_id: str) -> Cl
 
 
 def _interrupt(tx: Connection, name: str, number: int, *, reason: str, who: str, now_s: float) -> str | None:
-    """Bury an attempt; return its session, or None where the attempt had ended already."""
-    job = tx.execute(select(jobs).where(jobs.c.name == name)).one()
+    """Bury an attempt; return its session, or None where it had ended already, or is gone with its job."""
     attempt = tx.execute(
-        select(attempts.c.id, attempts.c.session_id).where(
-            attempts.c.job_id == job.id, attempts.c.number == number, attempts.c.outcome.is_(None)
-        )
+        select(attempts.c.id, attempts.c.job_id, attempts.c.session_id)
+        .join_from(attempts, jobs)
+        .where(jobs.c.name == name, attempts.c.number == number, attempts.c.outcome.is_(None))
     ).one_or_none()
     if attempt is None:
         return None
+    job = tx.execute(select(jobs).where(jobs.c.id == attempt.job_id)).one()
     ended = {"outcome": Outcome.INTERRUPTED, "reason": reason, "ended_at_s": now_s}
     tx.execute(update(attempts).where(attempts.c.id == attempt.id).values(ended))
+    vouch_for_ended(tx, attempt.id)
     step(tx, job, Event.INTERRUPTED, now_s=now_s)
     tell(tx, who=who, what="interrupted", now_s=now_s, job_id=job.id, attempt=number, why=reason)
     return str(attempt.session_id)

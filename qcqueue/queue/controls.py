@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from qcqueue.core.outcomes import Outcome
 from qcqueue.core.states import Event, State
+from qcqueue.database.rows import vouch_for_ended
 from qcqueue.database.schema import attempts, jobs
 from qcqueue.errors import UserError
 from qcqueue.queue.jobs import find_job, step
@@ -61,8 +62,8 @@ def move(tx: Connection, typed: str, where: Where, other: str | None, *, who: st
 
 
 def _end_live_attempt(tx: Connection, job: Row[Any], *, reason: str, now_s: float) -> None:
-    tx.execute(
-        update(attempts)
-        .where(attempts.c.job_id == job.id, attempts.c.outcome.is_(None))
-        .values(outcome=Outcome.STOPPED, reason=reason, ended_at_s=now_s)
-    )
+    live = select(attempts.c.id).where(attempts.c.job_id == job.id, attempts.c.outcome.is_(None))
+    for attempt_id in tx.execute(live).scalars().all():
+        ended = {"outcome": Outcome.STOPPED, "reason": reason, "ended_at_s": now_s}
+        tx.execute(update(attempts).where(attempts.c.id == attempt_id).values(ended))
+        vouch_for_ended(tx, attempt_id)

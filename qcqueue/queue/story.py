@@ -1,7 +1,8 @@
-"""The history table: every transition says who, what and why. Rows are only ever added."""
+"""The history table: every transition says who, what and why. Rows are only ever added, and vouch for themselves."""
 
 from sqlalchemy import Connection, insert
 
+from qcqueue.database.rows import next_id, vouched
 from qcqueue.database.schema import history
 
 
@@ -17,7 +18,7 @@ def tell(
 ) -> None:
     """Add one line to the story of a job, or of the queue where `job_id` is None."""
     line = {"at_s": now_s, "who": who, "what": what, "job_id": job_id, "attempt": attempt, "why": why}
-    tx.execute(_LINE, line)
+    tx.execute(_LINE, vouched(history, {"id": next_id(tx, history), **line}))
 
 
 _LINE = insert(history)

@@ -85,11 +85,14 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """The right to work on a job: every later write names `job_name` and `attempt`, the fencing token."""
+    """The right to work on a job: every later write names `job_name`, `attempt`, which is the fencing token, and the
+    session."""
 
     job_name: str
     attempt: int
     session_id: str
+    commits: int
+    """How many numbered writes of this attempt were carried out so far."""
     spec: JobSpec
     dataset: Blob
     weights: Blob | None

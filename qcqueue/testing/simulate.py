@@ -28,7 +28,7 @@ class WorldFailed(AssertionError):
 def live(seed: int, *, tail: int = LOG_TAIL) -> Report:
     """Live the world of this seed. Raises: WorldFailed: with what is needed to see it again, `tail` lines of log."""
     options = draw_options(seed)
-    with _scratch() as root:
+    with scratch("world") as root:
         world = World(options, root)
         try:
             return world.run()
@@ -83,8 +83,9 @@ def _range(text: str) -> range:
 
 
 @contextmanager
-def _scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None, prefix="qcqueue-world-") as folder:
+def scratch(what: str) -> Iterator[Path]:
+    """Yield an empty folder, in memory where the machine has such."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None, prefix=f"qcqueue-{what}-") as folder:
         yield Path(folder)
 
 

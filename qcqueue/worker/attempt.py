@@ -2,7 +2,9 @@
 
 It knows nothing of limits, heartbeats or other jobs; that is the session's. Every call may be repeated after a
 `StoreError`: what was stored is remembered, what was committed has left the spool. One state is in flight at a time,
-always the newest: where the store is slower than the trainer, one commit carries several epochs.
+always the newest: where the store is slower than the trainer, one commit carries several epochs. Writes are numbered,
+and what a number carries is fixed before it is first tried, in the spool too: until an answer is known, this process or
+whoever takes its place tries just that again.
 """
 
 import contextlib
@@ -15,14 +17,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from qcqueue.checkpoints.format import holds_model
 from qcqueue.checkpoints.retention import keep_last_two
-from qcqueue.checkpoints.spool import RESUMED, Entry, EpochEntry, Held, Spool, WorkOrder
+from qcqueue.checkpoints.spool import RESUMED, Entry, EpochEntry, Held, Spool, WorkOrder, record_in
 from qcqueue.clock import Clock
 from qcqueue.core.outcomes import ADVICE, Outcome, Trouble
 from qcqueue.core.records import EpochMetrics, EpochTiming, TrainingRecord
 from qcqueue.core.spelling import clipped
 from qcqueue.core.states import Event
 from qcqueue.database.base import Database
-from qcqueue.errors import BlobMissing, DigestMismatch, StoreError
+from qcqueue.errors import BlobMissing, CheckpointDamaged, DigestMismatch, StoreError
 from qcqueue.queue import attempts
 from qcqueue.queue.blobs import mark_deleted
 from qcqueue.queue.forecasts import ForecastLine, note_forecasts
@@ -61,6 +63,19 @@ class Stored:
 
     state: State
     model: tuple[Blob, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What one commit carries, by the numbers of the entries: the state that is held, if any, and finished epochs."""
+
+    number: int
+    held: int | None
+    epochs: tuple[int, ...]
+
+    @property
+    def entries(self) -> set[int]:
+        return {*self.epochs, *(() if self.held is None else (self.held,))}
 
 
 class Attempt:
@@ -112,6 +127,9 @@ class Attempt:
         self._bests: dict[int, tuple[Blob, ...]] = {}
         self._bad: set[str] = set()  # what the store was found not to have whole, and was not stored again yet
         self._began_with_s = 0.0  # what an epoch that was taken up in its middle had been trained before
+        self._commits = claim.commits  # how many writes are known to be carried out
+        self._restored: Restored | None = None  # as it was tried to be recorded, until that is answered
+        self._tried: Batch | None = None  # as it was tried to be committed, until that is answered
         self._recall(spool.stored())
         self._unwanted: list[Blob] = []
         self._deleted: list[Blob] = []
@@ -143,12 +161,14 @@ class Attempt:
 
         Raises: StoreError: try again.
         """
-        restored = restore_newest(self._store, self.claim.checkpoints, self.spool, moved=self._moved)
+        restored = self._restored or restore_newest(self._store, self.claim.checkpoints, self.spool, moved=self._moved)
+        self._restored, number = restored, self._commits + 1
         unwanted = self._write(
             lambda tx: attempts.resume(
-                tx, self.claim, restored.chosen, damaged=restored.damaged, now_s=self._clock.now_s()
+                tx, self.claim, restored.chosen, number=number, damaged=restored.damaged, now_s=self._clock.now_s()
             )
         )
+        self._restored, self._commits = None, number
         self._delete(unwanted)
         self._bad |= restored.bad
         self._forget(restored.bad)
@@ -174,6 +194,8 @@ class Attempt:
             self.spool.note_doing(None)
 
     def _collect(self, *, is_over: bool) -> bool:
+        if self._tried and self._try_again(self._tried):
+            return True
         held = self.spool.take()
         if held is not None and held.number not in self._states:
             self._taken_s = self._taken_s or self._clock.monotonic_s()
@@ -272,6 +294,8 @@ class Attempt:
                 "put": [asdict(blob) for blob in self._put_here.values()],
                 "bad": sorted(self._bad),
                 "began_with_s": self._began_with_s,
+                "commits": self._commits,
+                "tried": asdict(self._tried) if self._tried else None,
                 "states": {number: asdict(stored) for number, stored in self._states.items()},
                 "bests": {epoch: [asdict(blob) for blob in blobs] for epoch, blobs in self._bests.items()},
             }
@@ -284,10 +308,33 @@ class Attempt:
         self._put_here = {blob.sha256: blob for blob in blobs(noted.get("put", ()))}
         self._bad = set(noted.get("bad", ()))
         self._began_with_s = noted.get("began_with_s", 0.0)
+        self._commits = max(self._commits, noted.get("commits", 0))
+        if tried := noted.get("tried"):
+            self._tried = Batch(number=tried["number"], held=tried["held"], epochs=tuple(tried["epochs"]))
         for number, stored in noted.get("states", {}).items():
             state = State(head=Blob(**stored["state"]["head"]), packs=blobs(stored["state"]["packs"]))
             self._states[int(number)] = Stored(state=state, model=blobs(stored["model"]))
         self._bests = {int(epoch): blobs(values) for epoch, values in noted.get("bests", {}).items()}
+        if "tried" not in noted:
+            self._drop_what_an_older_one_committed()
+
+    def _drop_what_an_older_one_committed(self) -> None:
+        """Let go of what a session of an older qcqueue was killed with right after its commit: it numbered none.
+
+        Whatever it was handed over goes on from the newest checkpoint, or was committed up to there.
+        """
+        entries = self.spool.waiting()
+        if not entries or not self.claim.checkpoints:
+            return
+        newest = self.claim.checkpoints[0].record
+        for entry in entries:
+            with contextlib.suppress(CheckpointDamaged):
+                if entry.kind == "epoch":
+                    is_committed = self.spool.read_epoch(entry).record.epochs_done <= newest.epochs_done
+                else:
+                    is_committed = entry.kind == "state" and _place(record_in(entry.path)) <= _place(newest)
+                if is_committed:
+                    self.spool.remove(entry)
 
     # A commit.
 
@@ -296,42 +343,82 @@ class Attempt:
 
         Return whether to try again, because something has to be stored once more.
         """
-        before = [entry for entry in entries if held is not None and entry.number < held.number]
-        items: list[tuple[attempts.Progress, Entry | None]] = []
-        items += [(self._epoch(self.spool.read_epoch(entry)), entry) for entry in before]
-        if held is not None:
-            items += [(item, None) for item in self._checkpoint(held.record, held.number)]
-        items += [(self._epoch(epoch), entry) for epoch, entry in self._complete(entries[len(before) :])]
+        items = self._items(held, entries)
         while items and not items[-1][0].state:  # an epoch is committed with a state, its own or a later one
             items.pop()
         if not items:
             if held is not None and (is_over or self._is_overtaken(held)):
                 self._release(held)
             return False
-        progress = [item for item, _ in items]
-        committed = self._committed(progress)
+        epochs = [entry for _, entry in items if entry is not None]
+        self._tried = Batch(
+            number=self._commits + 1,
+            held=held.number if held is not None else None,
+            epochs=tuple(entry.number for entry in epochs),
+        )
+        self._note_stored()
+        return self._carry(self._tried, [item for item, _ in items], held, epochs)
+
+    def _try_again(self, tried: Batch) -> bool:
+        """Commit what was tried and not answered, as it was; return whether something has to be stored once more."""
+        there = {entry.number: entry for entry in self.spool.waiting()}
+        if not tried.entries <= there.keys():  # it was answered: only then anything of it is removed
+            held = self.spool.take() if tried.held in there else None
+            self._began_with_s = 0.0 if tried.epochs else self._began_with_s
+            self._put_here = {sha256: blob for sha256, blob in self._put_here.items() if sha256 not in self._named}
+            self._answered(tried, held, [there[number] for number in tried.epochs if number in there])
+            return False
+        held = self.spool.take() if tried.held is not None else None
+        epochs = [there[number] for number in tried.epochs]
+        return self._carry(tried, [item for item, _ in self._items(held, epochs)], held, epochs)
+
+    def _items(self, held: Held | None, epochs: list[Entry]) -> list[tuple[attempts.Progress, Entry | None]]:
+        """Return what to commit in its order: the state that is held, and what epochs are complete, with their entries.
+
+        Of the epochs after the state only those whose own state is stored.
+        """
+        before = [entry for entry in epochs if held is not None and entry.number < held.number]
+        items: list[tuple[attempts.Progress, Entry | None]] = []
+        items += [(self._epoch(self.spool.read_epoch(entry)), entry) for entry in before]
+        if held is not None:
+            items += [(item, None) for item in self._checkpoint(held.record, held.number)]
+        items += [(self._epoch(epoch), entry) for epoch, entry in self._complete(epochs[len(before) :])]
+        return items
+
+    def _carry(self, batch: Batch, items: list[attempts.Progress], held: Held | None, epochs: Iterable[Entry]) -> bool:
+        committed = self._committed(batch.number, items)
         if committed.missing:
-            self._store_anew(committed.missing, progress)
+            self._tried = None
+            self._store_anew(committed.missing, items)
             return True
-        self._note_committed(progress, held, committed.redone)
-        for _, entry in items:
-            if entry is not None:
-                self.spool.remove(entry)
+        self._note_committed(items, held, committed.redone)
+        self._answered(batch, held, epochs)
         self._delete(committed.retired)
         return False
 
-    def _committed(self, items: list[attempts.Progress]) -> attempts.Committed:
+    def _answered(self, batch: Batch, held: Held | None, epochs: Iterable[Entry]) -> None:
+        """Let go of what is committed. Until all of it is gone, the batch is remembered as one that was tried."""
+        self._commits = max(self._commits, batch.number)
+        if held is not None:
+            self.spool.release(held)
+        for entry in epochs:
+            self.spool.remove(entry)
+        self._tried = None
+        self._note_stored()
+
+    def _committed(self, number: int, items: list[attempts.Progress]) -> attempts.Committed:
         self.spool.note_doing("committing")
         return self._write(
-            lambda tx: self._commit_in(tx, items),
+            lambda tx: self._commit_in(tx, number, items),
             saving=(items[-1].record, [item.timing for item in items if item.timing is not None]),
         )
 
-    def _commit_in(self, tx: "Connection", items: list[attempts.Progress]) -> attempts.Committed:
+    def _commit_in(self, tx: "Connection", number: int, items: list[attempts.Progress]) -> attempts.Committed:
         committed = attempts.commit_progress(
             tx,
             self.claim,
             items,
+            number=number,
             stored=self._put_here.keys(),
             mended=self._bad & self._put_here.keys(),
             trained_before_s=None if self._timeline else self._began_with_s,
@@ -406,11 +493,9 @@ class Attempt:
         # From now on a kept checkpoint vouches for them, or nobody does.
         self._put_here = {sha256: blob for sha256, blob in self._put_here.items() if sha256 not in self._named}
         if held is not None:  # and if its own checkpoint was not among the items, it is overtaken by one that was
-            self.spool.release(held)
             self._states = {held.number: self._states[held.number]}  # an epoch still to come may belong to it
         best = items[-1].record.best_epoch
         self._bests = {epoch: blobs for epoch, blobs in self._bests.items() if epoch == best}
-        self._note_stored()
 
     def _forget(self, sha256s: Iterable[str]) -> bool:
         """Count on these bytes no more; return whether any of them were this attempt's own."""
@@ -489,3 +574,7 @@ class Attempt:
             return fetch_once(self._store, blob, self._cache / "blobs", moved=self._moved)
         except (BlobMissing, DigestMismatch) as exc:
             raise type(exc)(f"{what} cannot be had: {exc}", hint=ADVICE[Trouble.STORE]) from exc
+
+
+def _place(record: TrainingRecord) -> tuple[int, int]:
+    return record.epochs_done, record.partial.steps_done

@@ -31,6 +31,7 @@ def committed(place: Workplace, held: Claim, item: attempts.Progress) -> attempt
             tx,
             held,
             [item],
+            number=attempts.check_live(tx, held).commits + 1,
             stored={blob.sha256 for blob in item.blobs},
             keep=keep_last_two,
             now_s=place.clock.now_s(),

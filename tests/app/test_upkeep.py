@@ -537,6 +537,18 @@ def test_a_version_with_the_facts_of_another_does_not_follow(shared: Workplace) 
     assert any("does not follow" in fault.why for fault in verify(shared).faults)
 
 
+def test_a_row_that_is_not_what_was_written_is_named_in_the_newest_version(shared: Workplace) -> None:
+    worker = Worker.on(shared, JOBS[0])
+    worker.save()
+    assert verify(shared).faults == ()
+    shared.transact(lambda tx: tx.exec_driver_sql("UPDATE epochs SET accuracy = 1.0"))
+    shared.transact(lambda tx: tx.exec_driver_sql("UPDATE sessions SET seconds = 'none'"))
+    assert [(fault.what, fault.kind) for fault in verify(shared).faults] == [
+        ("a row of the table sessions", "row"),
+        ("epoch 1 of tiny/a, attempt 1", "row"),
+    ]
+
+
 def test_versions_that_gave_their_bytes_back_are_no_fault(shared: Workplace) -> None:
     for name in range(30):
         put(shared, a_job(f"j{name}"))

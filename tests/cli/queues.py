@@ -207,7 +207,13 @@ def train(place: Workplace, held: Claim, *epochs: int, processor: str = "Tesla T
             stored = {blob.sha256 for blob in item.blobs}
             place.transact(
                 lambda tx, item=item, stored=stored: attempts.commit_progress(  # type: ignore[misc]
-                    tx, held, [item], stored=stored, keep=keep_last_two, now_s=place.clock.now_s()
+                    tx,
+                    held,
+                    [item],
+                    number=attempts.check_live(tx, held).commits + 1,
+                    stored=stored,
+                    keep=keep_last_two,
+                    now_s=place.clock.now_s(),
                 )
             )
     return record

@@ -1,6 +1,8 @@
 """`store usage|gc|verify`, and the forecast of `enqueue` and `doctor`, as a person and a script see them."""
 
+import contextlib
 import json
+import sqlite3
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -146,6 +148,66 @@ def test_verify_names_what_is_damaged_and_ends_with_five(ada: Person) -> None:
     assert out.endswith("1 thing damaged\n")
     (fault,) = ada.reads("store verify", code=5)["faults"]
     assert (fault["kind"], fault["jobs"]) == ("state", ["tiny/a"])
+
+
+ROTTEN = [
+    (
+        "UPDATE epochs SET val_loss = val_loss + 1",
+        "epoch 1 of tiny/a, attempt 1",
+        "row 1 of the table epochs does not hold what was written",
+        "its figures cannot be trusted",
+    ),
+    (
+        "UPDATE checkpoints SET epochs_done = 7",
+        "the save after epoch 7 of tiny/a, attempt 1",
+        "row 1 of the table checkpoints does not hold what was written",
+        "a run that goes on from it may go wrong; its files are checked apart",
+    ),
+    (
+        "UPDATE attempts SET reason = 'nobody knows'",
+        "attempt 1 on tiny/a",
+        "row 1 of the table attempts does not hold what was written",
+        "how it ended, and what its time went into, cannot be trusted",
+    ),
+    (
+        "UPDATE history SET who = CAST(x'1b5b324aff' AS TEXT) WHERE id = 1",
+        "a line in the story of the queue",
+        "row 1 of the table history cannot be read: who is no text",
+        "whatever reads it fails; bring the queue back from a backup",
+    ),
+    (
+        "UPDATE jobs SET spec = '{' WHERE name = 'tiny/b'",
+        "a row of the table jobs",
+        "row 2 of the table jobs cannot be read: spec is not the document it should be",
+        "whatever reads it fails; bring the queue back from a backup",
+    ),
+]
+
+
+@pytest.mark.parametrize(("statement", "what", "why", "costs"), ROTTEN)
+def test_verify_names_a_row_that_rotted(
+    ada: Person, left: Blob, statement: str, what: str, why: str, costs: str
+) -> None:
+    assert ada.reads("store verify")["rows"] > 5
+    with contextlib.closing(sqlite3.connect(ada.house.database)) as connection, connection:
+        connection.execute(statement)
+    out, _ = ada.types("store verify", code=5)
+    assert f"damaged  {what}: {why}\n  costs: {costs}\n" in out
+    assert "Traceback" not in out
+    (fault,) = ada.reads("store verify", code=5)["faults"]
+    assert (fault["what"], fault["kind"], fault["why"], fault["costs"]) == (what, "row", why, costs)
+
+
+def test_verify_counts_the_rows_that_an_older_qcqueue_wrote_and_calls_nothing_damaged(ada: Person, left: Blob) -> None:
+    with contextlib.closing(sqlite3.connect(ada.house.database)) as connection, connection:
+        rows = sum(
+            connection.execute(f"UPDATE {table} SET digest = NULL").rowcount
+            for table in ("attempts", "epochs", "checkpoints", "history")
+        )
+    out, _ = ada.types("store verify")
+    assert out.splitlines()[-1] == f"not covered: {rows} rows of an older qcqueue, without a digest"
+    found = ada.reads("store verify")
+    assert (found["rows"], found["rows_not_covered"], found["faults"]) == (0, rows, [])
 
 
 def test_verify_says_how_a_dataset_is_mended(ada: Person) -> None:

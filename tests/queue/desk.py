@@ -5,7 +5,7 @@ Time is a number that rises by one with every transaction. Digests, records and 
 
 import functools
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
 from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, PartialEpoch, TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.database.local import LocalDatabase
-from qcqueue.queue.attempts import Committed, Progress, commit_progress
+from qcqueue.queue.attempts import Committed, Progress, commit_progress, resume
 from qcqueue.queue.blobs import mark_deleted
 from qcqueue.queue.claim import begin_session, claim
 from qcqueue.queue.controls import Control, control
@@ -28,7 +28,7 @@ from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import Enqueued, enqueue
 from qcqueue.queue.overview import JobLine, job_lines
 from qcqueue.queue.queries import job_detail
-from qcqueue.queue.values import Candidate, Claim, JobDetail, State
+from qcqueue.queue.values import Candidate, Checkpoint, Claim, JobDetail, State
 from qcqueue.storage.base import Blob
 from qcqueue.testing.conformance import contents_digest
 
@@ -199,11 +199,31 @@ class Desk:
         assert held is not None, "the test expects a job to be free"
         return held
 
-    def commit(self, held: Claim, *items: Progress, stored: AbstractSet[str] | None = None) -> Committed:
-        """Commit what is handed over, of which the attempt has just stored everything, or the digests given."""
+    def commit(
+        self, held: Claim, *items: Progress, stored: AbstractSet[str] | None = None, number: int | None = None
+    ) -> Committed:
+        """Commit what is handed over, of which the attempt has just stored everything, or the digests given.
+
+        number: given where the same is written again.
+        """
         if stored is None:
             stored = {blob.sha256 for item in items for blob in item.blobs}
-        return self.do(commit_progress, held, items, stored=stored, keep=keep_last_two)
+        number = number or self.writes(held) + 1
+        return self.do(commit_progress, held, items, number=number, stored=stored, keep=keep_last_two)
+
+    def resume(
+        self, held: Claim, chosen: Checkpoint | None, *, damaged: Iterable[tuple[Checkpoint, str]] = ()
+    ) -> tuple[Blob, ...]:
+        return self.do(resume, held, chosen, number=self.writes(held) + 1, damaged=damaged)
+
+    def writes(self, held: Claim) -> int:
+        """Return how many numbered writes an attempt has made."""
+        found = self.sql(
+            "SELECT commits FROM attempts JOIN jobs ON jobs.id = job_id WHERE name = ? AND number = ?",
+            held.job_name,
+            held.attempt,
+        )
+        return int(found[0][0]) if found else held.commits
 
     def train(self, held: Claim, *val_losses: float, after: Sequence[float] = ()) -> None:
         """Commit one epoch for each validation loss, each in a transaction of its own."""
@@ -228,6 +248,17 @@ class Desk:
 
     def digest(self) -> str:
         return contents_digest(self.database)
+
+    def remove(self, name: str) -> int:
+        """Remove a job and all that is of it, as if it had never been there; return the id of its row."""
+        [(job_id,)] = self.sql("SELECT id FROM jobs WHERE name = ?", f"study/{name}")
+        of_attempts = "attempt_id IN (SELECT id FROM attempts WHERE job_id = ?)"
+        self.sql(f"DELETE FROM last_words WHERE {of_attempts}", job_id)
+        self.sql("DELETE FROM packs WHERE checkpoint_id IN (SELECT id FROM checkpoints WHERE job_id = ?)", job_id)
+        for table in ("checkpoints", "epochs", "results", "history", "attempts"):
+            self.sql(f"DELETE FROM {table} WHERE job_id = ?", job_id)
+        self.sql("DELETE FROM jobs WHERE id = ?", job_id)
+        return int(job_id)
 
     def sql(self, statement: str, *values: Any) -> list[Any]:
         """Run one statement behind the queue's back."""

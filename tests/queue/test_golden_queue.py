@@ -20,7 +20,7 @@ from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.states import State
 from qcqueue.database.base import Database
 from qcqueue.queue.ahead import epochs_seen, jobs_ahead
-from qcqueue.queue.attempts import Progress, fail, finish, record_seconds, resume, stop
+from qcqueue.queue.attempts import Progress, fail, finish, record_seconds, stop
 from qcqueue.queue.blobs import title_of
 from qcqueue.queue.claim import begin_session, claim
 from qcqueue.queue.controls import move
@@ -76,7 +76,7 @@ def work_through(desk: Desk) -> Claim:
     desk.commit(held, within_epoch("study/done", (0.5, 0.1 + 0.2, 0.4), 7))
     again = desk.must_claim("s2", job="done", gone={("study/done", 1): "no heartbeat for 130 s"})
     damaged, chosen = again.checkpoints[:2]
-    desk.do(resume, again, chosen, damaged=[(damaged, "its bytes are damaged")])
+    desk.resume(again, chosen, damaged=[(damaged, "its bytes are damaged")])
     desk.train(again, 0.25, after=(0.5, 0.1 + 0.2, 0.4))
     desk.do(stop, again, why="reached its limit")
     desk.do(finish, desk.must_claim("s3", job="done"), result(4), PREDICTIONS)

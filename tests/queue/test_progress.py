@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from qcqueue.core.records import history_sha256
-from qcqueue.queue.attempts import Progress, resume, stop
+from qcqueue.queue.attempts import Progress, stop
 from qcqueue.queue.blobs import live_packs, needed_blobs
 from qcqueue.queue.values import Claim, State
 from tests.queue.desk import IDENTITY, TIMING, Desk, epoch_done, epoch_passed, metrics, record, state, within_epoch
@@ -61,11 +61,11 @@ def test_a_commit_is_all_of_its_items_or_none(desk: Desk, held: Claim) -> None:
 
 def test_a_commit_whose_answer_was_lost_is_made_again_and_changes_nothing(desk: Desk, held: Claim) -> None:
     items = within_epoch("study/a", (), 10), epoch_done("study/a", (0.5,))
-    told = desk.commit(held, *items)
+    told = desk.commit(held, *items, number=1)
     before = desk.digest()
-    assert desk.commit(held, *items) == told
+    assert desk.commit(held, *items, number=1) == told
     assert desk.digest() == before
-    desk.commit(held, *items, epoch_done("study/a", (0.5, 0.4)))
+    desk.commit(held, epoch_done("study/a", (0.5, 0.4)), number=2)
     assert desk.line("a").epochs_done == 2
 
 
@@ -98,11 +98,11 @@ def test_an_epoch_without_any_state_to_go_on_from_is_a_fault_of_the_caller(desk:
 
 def test_epochs_without_states_whose_answer_was_lost_are_written_once(desk: Desk, held: Claim) -> None:
     items = epoch_passed((0.5,)), epoch_done("study/a", (0.5, 0.4))
-    desk.commit(held, *items)
+    desk.commit(held, *items, number=1)
     before = desk.digest()
-    desk.commit(held, *items)
+    desk.commit(held, *items, number=1)
     assert desk.digest() == before
-    desk.commit(held, *items, epoch_passed((0.5, 0.4, 0.3)), epoch_done("study/a", (0.5, 0.4, 0.3, 0.2)))
+    desk.commit(held, epoch_passed((0.5, 0.4, 0.3)), epoch_done("study/a", (0.5, 0.4, 0.3, 0.2)), number=2)
     assert desk.line("a").epochs_done == 4
 
 
@@ -120,7 +120,7 @@ def test_the_next_attempt_is_told_of_states_that_were_not_deleted(desk: Desk, he
     desk.delete(state("study/a", 1))
     desk.do(stop, held, why="limit")
     heir = desk.must_claim("s2")
-    assert desk.do(resume, heir, heir.checkpoints[0], damaged=()) == (state("study/a", 2),)
+    assert desk.resume(heir, heir.checkpoints[0]) == (state("study/a", 2),)
 
 
 def test_a_retired_checkpoint_keeps_its_line_and_gives_back_its_record(desk: Desk, held: Claim) -> None:
@@ -167,16 +167,16 @@ def test_a_deleted_blob_is_counted_on_again_once_it_is_stored_again(desk: Desk, 
 
 
 def test_a_fresh_start_demotes_nothing_where_nothing_was(desk: Desk, held: Claim) -> None:
-    before = desk.digest()
-    desk.do(resume, held, None, damaged=())
-    assert desk.digest() == before
+    before = desk.detail("a")
+    desk.resume(held, None)
+    assert desk.detail("a") == before
 
 
 def test_resuming_from_the_newest_checkpoint_keeps_every_epoch(desk: Desk, held: Claim) -> None:
     desk.train(held, 0.5, 0.4)
     desk.do(stop, held, why="limit")
     again = desk.must_claim("s2")
-    desk.do(resume, again, again.checkpoints[0], damaged=())
+    desk.resume(again, again.checkpoints[0])
     desk.train(again, 0.3, after=(0.5, 0.4))
     assert [(line.metrics.epoch, line.attempt) for line in desk.detail("a").official_epochs()] == [
         (1, 1),
@@ -190,7 +190,7 @@ def test_a_damaged_checkpoint_demotes_its_epochs_and_they_can_be_recorded_again(
     desk.do(stop, held, why="limit")
     again = desk.must_claim("s2")
     newest, older = again.checkpoints[:2]
-    desk.do(resume, again, older, damaged=[(newest, "its bytes are damaged")])
+    desk.resume(again, older, damaged=[(newest, "its bytes are damaged")])
     assert desk.line("a").epochs_done == 2
     desk.train(again, 0.3, 0.2, after=(0.5, 0.4))
     detail = desk.detail("a")
@@ -205,7 +205,7 @@ def test_a_run_with_no_whole_checkpoint_starts_again_from_the_first_epoch(desk: 
     desk.train(held, 0.5, 0.4)
     desk.do(stop, held, why="limit")
     again = desk.must_claim("s2")
-    desk.do(resume, again, None, damaged=[(it, "gone") for it in again.checkpoints])
+    desk.resume(again, None, damaged=[(it, "gone") for it in again.checkpoints])
     assert desk.line("a").epochs_done == 0
     desk.train(again, 0.5)
     assert [line.attempt for line in desk.detail("a").official_epochs()] == [2]
@@ -217,7 +217,7 @@ def test_every_checkpoint_of_a_damaged_state_is_damaged(desk: Desk, held: Claim)
     desk.commit(held, Progress(state=finished.state, record=record((), steps_done=10)), finished)
     desk.do(stop, held, why="limit")
     again = desk.must_claim("s2")
-    desk.do(resume, again, None, damaged=[(again.checkpoints[0], "rot")])
+    desk.resume(again, None, damaged=[(again.checkpoints[0], "rot")])
     assert [it.status for it in desk.detail("a").checkpoints] == ["damaged", "damaged"]
     desk.do(stop, again, why="limit")
     assert desk.must_claim("s3").checkpoints == ()
@@ -245,7 +245,7 @@ def test_a_commit_tells_which_epochs_are_done_again(desk: Desk, held: Claim) -> 
     desk.train(held, 0.4, 0.3, after=(0.5,))
     desk.do(stop, held, why="limit")
     again = desk.must_claim("s2")
-    desk.do(resume, again, again.checkpoints[1], damaged=[(again.checkpoints[0], "rot")])
+    desk.resume(again, again.checkpoints[1], damaged=[(again.checkpoints[0], "rot")])
     items = [epoch_done("study/a", (0.5, 0.4, 0.3, 0.2)[:count]) for count in (3, 4)]
-    assert desk.commit(again, *items).redone == {3}
-    assert desk.commit(again, *items).redone == {3}, "whoever was not told is told again"
+    assert desk.commit(again, *items, number=2).redone == {3}
+    assert desk.commit(again, *items, number=2).redone == {3}, "whoever was not told is told again"

@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 from qcqueue.core.outcomes import Cause, Outcome
 from qcqueue.core.states import Event, State, next_state
 from qcqueue.errors import IllegalTransition, LeaseLost
-from qcqueue.queue.attempts import fail, finish, interrupt, resume, stop
+from qcqueue.queue.attempts import fail, finish, interrupt, stop
 from qcqueue.queue.controls import EVENTS, Control, move
 from qcqueue.queue.overview import job_lines
 from qcqueue.queue.values import Checkpoint, Claim
@@ -117,7 +117,7 @@ class QueueMachine(RuleBasedStateMachine):
             passed.append(checkpoint)
         if damaged == 1 and len(held.checkpoints) > 1:
             assert chosen is held.checkpoints[1], "one damaged state must never cost more than the one before it"
-        self.desk.do(resume, held, chosen, damaged=[(it, "rot") for it in passed])
+        self.desk.resume(held, chosen, damaged=[(it, "rot") for it in passed])
         del self.model_of(held).losses[chosen.record.epochs_done if chosen else 0 :]
 
     @rule(held=claims, val_losses=st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4]), min_size=1, max_size=4))

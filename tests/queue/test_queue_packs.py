@@ -2,7 +2,7 @@
 
 import pytest
 
-from qcqueue.queue.attempts import Committed, Progress, commit_progress, resume, stop
+from qcqueue.queue.attempts import Committed, Progress, commit_progress, stop
 from qcqueue.queue.blobs import live_owners, live_packs, needed_blobs
 from qcqueue.queue.values import Claim, State
 from qcqueue.storage.base import Blob
@@ -147,9 +147,9 @@ def test_a_new_attempt_is_told_of_everything_that_nobody_needs_of_whatever_job(
     desk.do(stop, held, why="limit")
     heir = desk.must_claim("s3", job="a")
     newest = heir.checkpoints[0]
-    told = desk.do(resume, heir, newest, damaged=())
+    told = desk.resume(heir, newest)
     assert set(told) == {state("b", 1), pack("b", 1)}
-    told = desk.do(resume, heir, None, damaged=[(newest, "a pack is missing")])
+    told = desk.resume(heir, None, damaged=[(newest, "a pack is missing")])
     assert set(told) == {state("b", 1), pack("b", 1), state("a", 1), FROZEN}
     assert desk.sql("SELECT DISTINCT checkpoint_id FROM packs") == [(2,), (3,)]
 
@@ -186,10 +186,11 @@ def test_a_pack_that_a_kept_checkpoint_names_need_not_be_stored(desk: Desk, held
 def test_what_a_lost_answer_already_named_is_not_vouched_for_a_second_time(desk: Desk, held: Claim) -> None:
     losses = (0.5, 0.4, 0.3, 0.2)
     written = [epoch_done("a", losses[:count]) for count in (1, 2, 3)]
-    desk.commit(held, *written)
+    desk.commit(held, *written, number=1)
     desk.delete(state("a", 1))  # by another session, which was told of it by `resume`
+    desk.commit(held, *written, number=1)
     again = Progress(state=State(head=state("a", 1)), best=(state("a", 3),), record=record(losses[:3], steps_done=1))
-    assert desk.commit(held, *written, again).missing == digests(state("a", 1))
+    assert desk.commit(held, again, stored=set(), number=2).missing == digests(state("a", 1))
 
 
 def test_who_deletes_late_leaves_the_copy_alone_that_was_stored_meanwhile(
@@ -213,16 +214,16 @@ def test_a_copy_that_is_kept_is_not_recorded_as_deleted(desk: Desk, held: Claim)
 
 def test_a_commit_of_packs_whose_answer_was_lost_is_made_again_and_changes_nothing(desk: Desk, held: Claim) -> None:
     items = epoch_passed((1.0,)), packed("a", 2, FROZEN, pack(2)), packed("a", 3, FROZEN), packed("a", 4, FROZEN)
-    told = desk.commit(held, *items)
+    told = desk.commit(held, *items, number=1)
     before = desk.digest()
-    assert desk.commit(held, *items, stored=set()) == told
+    assert desk.commit(held, *items, stored=set(), number=1) == told
     assert desk.digest() == before
 
 
 def test_a_lost_attempt_is_told_so_before_it_is_told_what_is_missing(desk: Desk, held: Claim) -> None:
     desk.must_claim("s3", job="a", gone={("study/a", 1): "gone"})
     with pytest.raises(Exception, match="has ended"):
-        desk.do(commit_progress, held, [packed("a", 1, FROZEN)], stored=set(), keep=lambda kept: set())
+        desk.do(commit_progress, held, [packed("a", 1, FROZEN)], number=1, stored=set(), keep=lambda kept: set())
 
 
 # Checkpoints of an older qcqueue.
@@ -274,11 +275,11 @@ def test_resuming_adopts_too_and_drops_what_an_older_qcqueue_left_of_the_retired
     desk.sql("DELETE FROM packs WHERE checkpoint_id = 2")
     desk.sql("INSERT INTO packs SELECT 1, 'state', 0, sha256 FROM packs")
     desk.sql("UPDATE checkpoints SET status = 'retired', record = '' WHERE id = 1")
-    desk.do(resume, held, None, damaged=())
+    desk.resume(held, None)
     assert desk.sql("SELECT checkpoint_id FROM packs") == [], "the best of 2 was the state of 1, which is not kept"
     desk.train(held, 0.05, after=(0.1, 0.5))
     desk.sql("DELETE FROM packs")
-    desk.do(resume, held, None, damaged=())
+    desk.resume(held, None)
     assert desk.sql("SELECT checkpoint_id FROM packs") == [(3,)]
 
 

@@ -122,11 +122,11 @@ def free_what_is_needed_only_as_the_best(patch: pytest.MonkeyPatch) -> None:
     """Retention asks which states name a pack, and not whose best model it is."""
     retire = checkpoints._retire
 
-    def careless(tx: Connection, ids: Sequence[int]) -> tuple[Blob, ...]:
-        freed = retire(tx, ids)
+    def careless(tx: Connection, rows: Sequence[Any]) -> tuple[Blob, ...]:
+        freed = retire(tx, rows)
         of_a_state = select(packs.c.sha256).where(packs.c.part == "state")
         only_best = select(*BLOB).where(blobs.c.sha256.in_(select(packs.c.sha256)), blobs.c.sha256.not_in(of_a_state))
-        return (*freed, *(blob_of(row) for row in tx.execute(only_best) if ids))
+        return (*freed, *(blob_of(row) for row in tx.execute(only_best) if rows))
 
     patch.setattr(checkpoints, "_retire", careless)
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from qcqueue.checkpoints.handover import Handover
 from qcqueue.checkpoints.spool import Spool
 from qcqueue.database.base import Database
-from qcqueue.errors import OutcomeUnknown
+from qcqueue.errors import OutcomeUnknown, StoreBusy
 from qcqueue.queue.blobs import needed_blobs
 from qcqueue.queue.claim import claim_held_by
 from qcqueue.queue.values import Claim
@@ -107,6 +107,34 @@ def dies_before_its_commit(attempt: Attempt, patch: pytest.MonkeyPatch) -> None:
         patched.setattr(attempt, "_commit", die)
         with pytest.raises(Died):
             attempt.collect()
+
+
+def dies_at(attempt: Attempt, patch: pytest.MonkeyPatch, where: object, name: str, *, call: int = 1) -> None:
+    """Let its process die where something is called for the nth time, and collect until then."""
+    calls = 0
+    really = getattr(where, name)
+
+    def die(*values: object, **options: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            raise Died
+        return really(*values, **options)
+
+    with patch.context() as patched:
+        patched.setattr(where, name, die)
+        with pytest.raises(Died):
+            attempt.collect()
+
+
+def hand_over(handover: Handover, epoch: int) -> None:
+    """Hand over a whole epoch, the best one, as a trainer does."""
+    number = handover.state(a_state(epoch, epoch - 1 or None))
+    handover.epoch(an_epoch(epoch, epoch, state_entry=number), is_best=True)
+
+
+def epochs_of(scene: Scene) -> list[tuple[int, bool]]:
+    return [(line.metrics.epoch, line.official) for line in scene.desk.detail("a").epochs]
 
 
 def frozen_pack(attempt: Attempt) -> Blob:
@@ -225,3 +253,108 @@ def test_a_probe_is_written_down_with_the_next_write_and_outlives_the_trainer_th
     attempt.collect()
     [line] = scene.desk.detail("a").attempts
     assert (line.probe_s, line.pace) == (0.25, {"lag_s": 7.0, "probe_s": 0.25})
+
+
+def test_what_came_after_a_lost_answer_goes_into_the_next_commit(scene: Scene) -> None:
+    database = LosesAnAnswer(scene.desk.database)
+    attempt = scene.begun("s1", "a", database=database)
+    handover = Handover(attempt.spool)
+    hand_over(handover, 1)
+    database.loses_one = True
+    with pytest.raises(OutcomeUnknown):
+        attempt.collect()
+    hand_over(handover, 2)
+    hand_over(handover, 3)
+
+    attempt.collect_all()
+
+    assert epochs_of(scene) == [(1, True), (2, True), (3, True)]
+    assert scene.desk.writes(attempt.claim) == 3, "the start, what was tried, and what came after"
+    assert [epoch.metrics.epoch for epoch in attempt.take_news()] == [1, 2, 3]
+    assert scene.everything_named_is_there()
+
+
+class TakesNothing:
+    """A database that refuses one commit, and has not made it."""
+
+    def __init__(self, database: Database) -> None:
+        self.refuses_one = False
+        self._database = database
+
+    def read(self) -> Any:
+        return self._database.read()
+
+    def transact(self, action: Callable[..., T]) -> T:
+        if self.refuses_one:
+            self.refuses_one = False
+            raise StoreBusy("somebody else is writing")
+        return self._database.transact(action)
+
+
+def test_what_was_refused_is_tried_again_as_it_was(scene: Scene) -> None:
+    database = TakesNothing(scene.desk.database)
+    attempt = scene.begun("s1", "a", database=database)
+    handover = Handover(attempt.spool)
+    hand_over(handover, 1)
+    database.refuses_one = True
+    with pytest.raises(StoreBusy):
+        attempt.collect()
+    hand_over(handover, 2)
+
+    attempt.collect_all()
+
+    assert epochs_of(scene) == [(1, True), (2, True)]
+    assert attempt.spool.waiting() == []
+
+
+def test_where_a_run_is_taken_up_is_recorded_once_though_the_answer_is_lost(scene: Scene) -> None:
+    first = scene.begun("s1", "a")
+    handover = Handover(first.spool)
+    hand_over(handover, 1)
+    hand_over(handover, 2)
+    first.collect_all()
+    database = LosesAnAnswer(scene.desk.database)
+    second = scene.attempt(scene.desk.must_claim("s2", job="a", gone={("study/a", 1): "gone"}), database)
+    scene.rot(second.claim.checkpoints[0].state.head)
+    second.spool.open(an_order(second.spool))
+    database.loses_one = True
+    with pytest.raises(OutcomeUnknown):
+        second.restore()
+    second.restore()
+    assert scene.desk.writes(second.claim) == 1
+    assert [line.what for line in scene.desk.detail("a").history].count("checkpoint damaged") == 1
+
+
+# Where a session may be killed around a commit of two epochs, and what of it is called there.
+DEATHS: dict[str, tuple[str, str, int]] = {
+    "before its commit": ("_database", "transact", 1),
+    "before it is told that it was made": ("", "_note_committed", 1),
+    "before it lets go of the state": ("spool", "release", 1),
+    "before it lets go of the first epoch": ("spool", "remove", 1),
+    "before it lets go of the second epoch": ("spool", "remove", 2),
+    "before it deletes what was retired": ("", "_delete", 1),
+}
+
+
+@pytest.mark.parametrize("death", DEATHS)
+def test_who_takes_a_dead_sessions_place_counts_nothing_twice_and_loses_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, death: str
+) -> None:
+    dead = scene.begun("s1", "a")
+    handover = Handover(dead.spool)
+    hand_over(handover, 1)
+    dead.collect_all()
+    hand_over(handover, 2)
+    hand_over(handover, 3)
+    of, name, call = DEATHS[death]
+    dies_at(dead, monkeypatch, getattr(dead, of) if of else dead, name, call=call)
+    hand_over(handover, 4)  # its trainer outlives it by a moment
+
+    heir = scene.successor(dead)
+    heir.collect_all()
+
+    assert epochs_of(scene) == [(1, True), (2, True), (3, True), (4, True)]
+    assert heir.spool.waiting() == []
+    assert scene.everything_named_is_there()
+    assert heir.saved is not None
+    assert heir.saved.epochs_done == 4
