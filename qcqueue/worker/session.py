@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from qcqueue.checkpoints.spool import Failure, Spool
+from qcqueue.checkpoints.spool import Failure, Progress, Spool
 from qcqueue.core.canonical import canonical_json
 from qcqueue.core.goodput import Part
 from qcqueue.core.goodput_words import session_said
@@ -54,7 +54,7 @@ from qcqueue.worker.fate import (
 from qcqueue.worker.imagenet import ImageNet
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.pace import Pace
-from qcqueue.worker.patience import CANNOT_PASS_S, LENT_S, Patience, longest_s
+from qcqueue.worker.patience import CANNOT_PASS_S, HOPELESS_S, LENT_S, Patience, longest_s
 from qcqueue.worker.survey import Sight, Survey
 from qcqueue.worker.timeline import Timeline
 from qcqueue.worker.tools import Tools
@@ -169,7 +169,7 @@ class Session:
             job_name=held.job_name,
             attempt=held.attempt,
             resumed=self._resumed,
-            progress=self._attempt.spool.progress(),
+            progress=self._progress(),
             transfer=self._transfer,
             written=self._attempt.spool.newest_record(),
             saved=self._attempt.saved,
@@ -225,16 +225,20 @@ class Session:
             return self._choose()
         except OutcomeUnknown as exc:  # perhaps it was the claim
             self._may_hold = True
-            busy: StoreBusy = exc
+            busy: QcqueueError = exc
         except StoreBusy as exc:
             if not (self._may_hold or self._timeline.has_worked):
+                raise
+            busy = exc
+        except MachineError as exc:
+            if not self._may_hold:
                 raise
             busy = exc
         self._mind_the_deadline()
         if self._stop_reason and not self._is_waited_for(busy, self._tools.clock.monotonic_s()):
             self._leave_behind(self._stop_reason)  # perhaps a job is held; if so, its lease ends
             return None
-        self._tools.narrate(f"the store does not answer, asking again in {RETRY_S:.0f} s: {busy}")
+        self._tools.narrate(f"asking again in {RETRY_S:.0f} s: {busy}")
         return RETRY_S
 
     def _choose(self) -> float | None:
@@ -369,7 +373,13 @@ class Session:
 
     def _end_trainer(self) -> None:
         self._tools.trainer.kill()
-        self._timeline.trainer_ended(self._working().spool.progress())
+        self._timeline.trainer_ended(self._progress())
+
+    def _progress(self) -> Progress | None:
+        """Return where the trainer is, for accounts and screens: None also where the disk does not tell."""
+        with contextlib.suppress(MachineError):
+            return self._working().spool.progress()
+        return None
 
     def _tidy(self) -> float | None:
         """Delete, once a session, what dead ones left in the store; the trainer is still busy with its libraries."""
@@ -378,7 +388,7 @@ class Session:
             self._estate.clear_store(lambda: self._moved(0, 0))
         except LeaseLost as exc:
             return self._lost(exc)
-        except StoreError:  # what is left is left for the next session
+        except (StoreError, MachineError):  # what is left is left for the next session
             pass
         return self._go(self._after_tidying())
 
@@ -398,9 +408,9 @@ class Session:
     def _watch(self) -> float | None:
         now_s = self._tools.clock.monotonic_s()
         exit_code = self._tools.trainer.exit_code()
-        if exit_code is not None:
-            self._timeline.trainer_ended(self._working().spool.progress())
         try:
+            if exit_code is not None:
+                self._timeline.trainer_ended(self._working().spool.progress())
             self._beat(now_s)
             if now_s >= self._retry_due_s:
                 self._collect(is_over=exit_code is not None)
@@ -414,7 +424,11 @@ class Session:
             # Training goes on; the spool keeps everything until the store answers again, or takes it whole.
             self._saving_waits(exc, now_s)
             self._retry_due_s = now_s + RETRY_S
-            if exit_code is not None and not self._is_waited_for(exc, now_s):
+            # A disk that takes nothing takes no last save either: a trainer that cannot make one is not waited for.
+            may_still_save = exit_code is None and not (
+                isinstance(exc, MachineError) and now_s >= self._stop_asked_s + HOPELESS_S
+            )
+            if not may_still_save and not self._is_waited_for(exc, now_s):
                 self._leave_unsaved(exc)
                 return None
         self._mind_the_limits(now_s)
@@ -517,12 +531,13 @@ class Session:
     def _leave_unsaved(self, why: QcqueueError) -> None:
         """Leave what nobody takes where it lies, and say what it is."""
         attempt = self._working()
-        written = attempt.spool.newest_record()
         self.gave_up_on = why
-        if attempt.spool.holds_unsaved():
-            self.left_behind = left_unsaved(attempt.claim.job_name, attempt.saved, written)
-            is_lost = self.is_lent and self._stop_reason is not Ending.ASKED
-            self._tools.narrate(left_behind(self.left_behind, is_lost=is_lost))
+        with contextlib.suppress(MachineError):  # a disk that does not even tell what it holds
+            written = attempt.spool.newest_record()
+            if attempt.spool.holds_unsaved():
+                self.left_behind = left_unsaved(attempt.claim.job_name, attempt.saved, written)
+                is_lost = self.is_lent and self._stop_reason is not Ending.ASKED
+                self._tools.narrate(left_behind(self.left_behind, is_lost=is_lost))
         self._leave_behind(Ending.UNSAVED if self._stop_reason is Ending.ASKED else Ending.NOTHING_SAVED)
 
     def _leave_behind(self, ending: Ending) -> None:
@@ -543,7 +558,7 @@ class Session:
         """Wait until the trainer has handed over what it trained, then leave that where it lies."""
         tools, attempt, now_s = self._tools, self._attempt, self._tools.clock.monotonic_s()
         if attempt and attempt.spool.folder.is_dir() and tools.trainer.exit_code() is None:
-            with contextlib.suppress(StoreError):  # until then the job should not seem to be free
+            with contextlib.suppress(StoreError, MachineError):  # until then the job should not seem to be free
                 self._beat_in_time(now_s)
             self._ask_trainer_to_leave(attempt.spool, now_s)
             return SOON_S
@@ -561,7 +576,7 @@ class Session:
         if self._timeline.has_worked:
             tools.narrate(session_said(self._timeline.whole()))
         # Nothing is held any more, so a goodbye that is not heard, or not understood, costs nothing.
-        with contextlib.suppress(StoreError, NewerQueue):
+        with contextlib.suppress(StoreError, MachineError, NewerQueue):
             tools.database.transact(
                 lambda tx: end_session(tx, self.id, how=ending, seconds=seconds, now_s=tools.clock.now_s())
             )
@@ -614,7 +629,7 @@ class Session:
         self._epoch_s = self._resumed = self._waiting_for = None
 
     def _has_come_to_a_step(self) -> bool:
-        return self._working().has_saved or has_stepped(self._working().spool.progress())
+        return self._working().has_saved or has_stepped(self._progress())
 
     def _job_over(self, ending: Ending | None) -> float | None:
         self._drop()
@@ -657,7 +672,7 @@ class Session:
         name, message, on_cpu = attempt.claim.job_name, failure.message, attempt.claim.job_name in self._on_cpu
         try:
             lacked_memory = failure.cause is Trouble.MEMORY and attempt.lacked_memory_before()
-        except StoreError as exc:
+        except (StoreError, MachineError) as exc:
             return self._waits_for(exc, now_s, lambda: self._remedied(failure))
         where = tried(
             attempt.claim,
@@ -784,13 +799,17 @@ class Session:
 
     def _ask_trainer_to_leave(self, spool: Spool, now_s: float) -> None:
         """Have the trainer save and end, at once where there is nothing to save."""
-        spool.ask_to_stop()
+        with contextlib.suppress(MachineError):  # asked again with the next step
+            spool.ask_to_stop()
         if now_s >= self._stop_asked_s + PATIENCE_S and self._has_nothing_to_lose(spool):
             self._tools.trainer.kill()
 
     def _has_nothing_to_lose(self, spool: Spool) -> bool:
         """Return whether the trainer need not be waited for: all it trained is handed over, whole."""
-        progress = spool.progress()
+        try:
+            progress = spool.progress()
+        except MachineError:
+            return False
         if progress is None:
             return True
         return progress.phase in MAKES_NOTHING and not progress.unsaved

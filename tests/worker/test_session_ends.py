@@ -1,11 +1,13 @@
 """The end of an attempt is decided once; what cannot pass is not waited for; a person's hold is no lost lease."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from qcqueue.checkpoints.spool import Spool
 from qcqueue.core.outcomes import Cause, Outcome, Trouble
 from qcqueue.errors import (
     DigestMismatch,
@@ -293,6 +295,19 @@ def test_a_disk_that_does_not_take_the_dataset_puts_the_job_back_and_no_job_fail
     assert session.trouble is Trouble.DISK
 
     assert machine.works(finishes(), limits=Limits(jobs=1)).ending is Ending.FINISHED  # with room again
+
+
+def test_a_trainer_that_a_full_disk_keeps_from_ending_keeps_no_session(house: House, machine: Machine) -> None:
+    def never_ends(spool: Spool) -> Iterator[int | None]:
+        yield from (None for _ in trains(1)(spool))
+        while True:
+            yield None
+
+    session = machine.session(never_ends)
+    machine.run(session, meddle=refuses(session, DiskFull("no room"), after_s=100.0, machine=machine))
+    assert session.ending is Ending.NOTHING_SAVED
+    assert machine.time.now_s <= 100.0 + CANNOT_PASS_S + HOPELESS_S + 120.0
+    assert states(house) == {"a": "running"}  # until its lease has ended, or the next session here
 
 
 # A person's decision.
