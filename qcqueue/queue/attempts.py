@@ -33,6 +33,7 @@ from qcqueue.queue.checkpoints import (
 )
 from qcqueue.queue.claim import note_seen
 from qcqueue.queue.jobs import step
+from qcqueue.queue.last_words import keep_last_words
 from qcqueue.queue.story import tell
 from qcqueue.queue.values import PROBE, Checkpoint, Claim, State
 from qcqueue.storage.base import Blob
@@ -284,24 +285,27 @@ def finish(tx: Connection, held: Claim, result: Result, predictions: Blob, *, no
     _end(tx, held, Event.FINISHED, Outcome.FINISHED, why=why, now_s=now_s)
 
 
-def stop(tx: Connection, held: Claim, *, why: str, now_s: float) -> None:
-    """Give the job back on purpose, everything saved; it is queued again."""
-    _end(tx, held, Event.STOPPED, Outcome.STOPPED, why=why, now_s=now_s)
+def stop(tx: Connection, held: Claim, *, why: str, now_s: float, words: str = "") -> None:
+    """Give the job back on purpose, everything saved; it is queued again. words: what its trainer said, if that tells.
+
+    The other ends below keep words alike.
+    """
+    _end(tx, held, Event.STOPPED, Outcome.STOPPED, why=why, now_s=now_s, words=words)
 
 
-def interrupt(tx: Connection, held: Claim, *, why: str, now_s: float) -> None:
+def interrupt(tx: Connection, held: Claim, *, why: str, now_s: float, words: str = "") -> None:
     """Give the job back because its trainer vanished; spends nothing."""
-    _end(tx, held, Event.INTERRUPTED, Outcome.INTERRUPTED, why=why, now_s=now_s)
+    _end(tx, held, Event.INTERRUPTED, Outcome.INTERRUPTED, why=why, now_s=now_s, words=words)
 
 
-def hold(tx: Connection, held: Claim, *, why: str, now_s: float) -> None:
+def hold(tx: Connection, held: Claim, *, why: str, now_s: float, words: str = "") -> None:
     """Give the job back for a person to decide about; no session takes it until it is released."""
-    _end(tx, held, Event.HELD, Outcome.STOPPED, why=why, now_s=now_s)
+    _end(tx, held, Event.HELD, Outcome.STOPPED, why=why, now_s=now_s, words=words)
 
 
-def fail(tx: Connection, held: Claim, cause: Cause, message: str, *, now_s: float) -> None:
+def fail(tx: Connection, held: Claim, cause: Cause, message: str, *, now_s: float, words: str = "") -> None:
     """End the job for a final cause."""
-    _end(tx, held, Event.FAILED, Outcome.FAILED, why=message, now_s=now_s, failure=(cause, message))
+    _end(tx, held, Event.FAILED, Outcome.FAILED, why=message, now_s=now_s, failure=(cause, message), words=words)
 
 
 def _end(
@@ -313,6 +317,7 @@ def _end(
     why: str,
     now_s: float,
     failure: tuple[Cause, str] | None = None,
+    words: str = "",
 ) -> None:
     if _has_ended_so(tx, held, outcome, why):
         return
@@ -320,6 +325,7 @@ def _end(
     tx.execute(
         update(attempts).where(attempts.c.id == attempt.id).values(outcome=outcome, reason=why, ended_at_s=now_s)
     )
+    keep_last_words(tx, attempt.id, words)
     job = tx.execute(select(jobs).where(jobs.c.id == attempt.job_id)).one()
     step(tx, job, event, now_s=now_s, failure=failure)
     tell(tx, who=held.session_id, what=str(event), now_s=now_s, job_id=job.id, attempt=held.attempt, why=why)

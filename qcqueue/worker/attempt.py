@@ -202,25 +202,32 @@ class Attempt:
         with self._database.read() as tx:
             attempts.check_live(tx, self.claim)
 
-    def stop(self, why: str) -> None:
+    def stop(self, why: str, *, words: str = "") -> None:
+        """words: what the trainer said last, where the attempt did not go well; the ends below keep it in any case."""
         self.ending = True
         self._write(
-            lambda tx: attempts.stop(tx, self.claim, why=why, now_s=self._clock.now_s()), all_saved=self._is_all_saved()
+            lambda tx: attempts.stop(tx, self.claim, why=why, now_s=self._clock.now_s(), words=words),
+            all_saved=self._is_all_saved(),
         )
 
     def interrupt(self, why: str) -> None:
-        self.ending = True
-        self._write(lambda tx: attempts.interrupt(tx, self.claim, why=why, now_s=self._clock.now_s()))
+        self.ending, words = True, self.spool.words()
+        self._write(lambda tx: attempts.interrupt(tx, self.claim, why=why, now_s=self._clock.now_s(), words=words))
 
     def hold(self, why: str) -> None:
-        self.ending = True
+        self.ending, words = True, self.spool.words()
         self._write(
-            lambda tx: attempts.hold(tx, self.claim, why=why, now_s=self._clock.now_s()), all_saved=self._is_all_saved()
+            lambda tx: attempts.hold(tx, self.claim, why=why, now_s=self._clock.now_s(), words=words),
+            all_saved=self._is_all_saved(),
         )
 
     def fail(self, failure: Failure) -> None:
-        self.ending = True
-        self._write(lambda tx: attempts.fail(tx, self.claim, failure.cause, failure.message, now_s=self._clock.now_s()))
+        self.ending, words = True, self.spool.words()
+        self._write(
+            lambda tx: attempts.fail(
+                tx, self.claim, failure.cause, failure.message, now_s=self._clock.now_s(), words=words
+            )
+        )
 
     def _is_all_saved(self) -> bool:
         progress = self.spool.progress()

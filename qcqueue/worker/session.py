@@ -66,6 +66,8 @@ class Session:
         self.ending: Ending | None = None
         self.obstacles: dict[str, str] = {}
         """Jobs that were passed over, with the reason, at the last look at the queue."""
+        self.asked_why: str | None = None
+        """Who or what has asked it to leave, in words, where somebody did and said so."""
         self.busy: tuple[LiveAttempt, ...] = ()
         """Attempts of other sessions that were alive at the last look."""
         self.on_transfer: Callable[[], None] = lambda: None
@@ -115,10 +117,10 @@ class Session:
         except NewerQueue as exc:
             return self._withdraw_from(exc)
 
-    def ask_to_stop(self, reason: Ending = Ending.ASKED) -> None:
-        """Save what there is and leave; returns at once, the next steps do it."""
+    def ask_to_stop(self, reason: Ending = Ending.ASKED, *, why: str | None = None) -> None:
+        """Save what there is and leave; returns at once, the next steps do it. why: who asked, for the story."""
         if self._stop_reason is None or (reason is Ending.ASKED and self._stop_reason is not Ending.ASKED):
-            self._stop_reason = reason
+            self._stop_reason, self.asked_why = reason, why
             self._stop_asked_s = self._tools.clock.monotonic_s()
 
     @property
@@ -126,8 +128,10 @@ class Session:
         """Whether the session has been asked to leave."""
         return self._stop_reason is not None
 
-    def abandon(self) -> None:
-        """Leave this instant, as if the plug were pulled; only what is committed remains."""
+    def abandon(self, why: str | None = None) -> None:
+        """Leave this instant, as if the plug were pulled; only what is committed remains. why: for the story."""
+        if why and self._attempt:
+            self._attempt.spool.note_left(why)
         self._tools.trainer.kill()
         self._tools.presence.let_go()
 
@@ -251,6 +255,7 @@ class Session:
             self.id,
             gone=seen.gone,
             seen=seen.seen,
+            words=seen.words,
             choose=lambda jobs: self._best_of(tx, jobs, seen),
             why=lambda: self._choice.why if self._choice else "",
             now_s=self._tools.clock.now_s(),
@@ -501,7 +506,7 @@ class Session:
         return self._go(self._look)
 
     def _stopped(self, ending: Ending) -> float:
-        self._working().stop(str(ending))
+        self._working().stop(self.asked_why or str(ending))
         self._drop()
         return self._leave(ending)
 
@@ -509,7 +514,7 @@ class Session:
         """Give back a job that may not go on on this machine, and do not take it again."""
         attempt = self._working()
         self._survey.pass_over(attempt.claim.job_name, why)
-        attempt.stop(why)
+        attempt.stop(why, words=attempt.spool.words())
         self._tools.narrate(f"{attempt.claim.job_name} waits for another machine: {why}")
         self._drop()
         return self._go(self._look)
@@ -537,7 +542,7 @@ class Session:
         where = tried(attempt.claim, self._tools.machine, on_cpu=on_cpu, is_lent=is_lent, has_saved=attempt.has_saved)
         match remedy(failure.cause, failure.message, attempt.claim.spec, where):
             case UseTheCpu(why):
-                attempt.stop(why)
+                attempt.stop(why, words=attempt.spool.words())
                 self._on_cpu.add(name)
                 self._tools.narrate(f"{name}: {why}")
                 self._drop()
