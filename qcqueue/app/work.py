@@ -1,6 +1,6 @@
 """`work`: one session on this machine, wired, driven on the real clock, and stopped by signals.
 
-Always true: whatever asks it to leave is named in the story, and a terminal that has gone costs nothing but what is said.
+Always true: whatever asks it to leave is named in the story, and of a terminal that has gone nothing depends.
 """
 
 import logging
@@ -139,7 +139,7 @@ def drive(workplace: Workplace, session: Session, *, show: Callable[[Session], N
 def _why_abandoned(exc: BaseException) -> str:
     match exc:
         case KeyboardInterrupt():
-            return f"its session {exc}" if str(exc) else "its session was interrupted"
+            return f"its session was {exc}" if str(exc) else "its session was interrupted"
         case QcqueueError():
             return f"its session ended by an error: {exc}"
     return f"its session ended by a bug of qcqueue: {type(exc).__name__}: {exc}"

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from qcqueue.cli import look
 from qcqueue.cli.exits import BUG, INTERRUPTED
@@ -47,8 +48,8 @@ def run(arguments: list[str]) -> int:
         return _say(_sentences(exc), exc.hint, exc.exit_code)
     except _TyperError as exc:
         return _say([_refusal(exc, arguments)], f"{exc.ctx.command_path if exc.ctx else 'qcqueue'} -h", 2)
-    except (KeyboardInterrupt, typer.Abort) as exc:
-        how = str(exc.__cause__ or exc) or "stopped by Ctrl-C"
+    except (KeyboardInterrupt, typer.Abort, _Interrupted) as exc:
+        how = str(exc) or "stopped by Ctrl-C"
         return _say([f"{how}; everything saved so far is safe"], None, INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has gone, as `| head` does; nobody is left to tell.
@@ -59,12 +60,25 @@ def run(arguments: list[str]) -> int:
         return _say(["this is a bug of qcqueue"], f"please report it with the text above{_and_its_log(exc)}", BUG)
 
 
+class _Interrupted(Exception):
+    """An interrupt on its way through typer, which makes a bare exit code of a KeyboardInterrupt."""
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as exc:
+            raise _Interrupted(str(exc)) from exc
+
+
 def application() -> typer.Typer:
     """Return the whole command line."""
     from qcqueue.cli import account, control, data, doctor, fetch, notebook, plan, proof, simulate, start, store, work
 
     app = typer.Typer(
         name="qcqueue",
+        cls=_Commands,
         help="Resumable training jobs for quota-limited GPUs: enqueue on a laptop, work in sessions that vanish.",
         context_settings={"help_option_names": ["-h", "--help"]},
         add_completion=False,
