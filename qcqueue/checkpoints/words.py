@@ -61,5 +61,5 @@ def _end_of(log: Path) -> bytes:
             return file.read(READ_BYTES)
         file.seek(size_bytes - READ_BYTES)
         end = file.read(READ_BYTES)
-        return end[_BEGINNING_BYTES:].partition(b"\n")[2] or end[_BEGINNING_BYTES:]
+        return end[end.find(b"\n", 0, _BEGINNING_BYTES) + 1 or _BEGINNING_BYTES :]
     return b""

@@ -141,7 +141,7 @@ def kept_end(printed: bytes, private: Private, *, most_bytes: int = MOST_BYTES) 
 def _end(text: str) -> str:
     """Return as much as can matter; it begins with a line or far before what is kept, so no secret is cut in two."""
     end = text[-_LOOKED_AT:]
-    return end if end == text else end[_BEGINNING:].partition("\n")[2] or end[_BEGINNING:]
+    return end if end == text else end[end.find("\n", 0, _BEGINNING) + 1 or _BEGINNING :]
 
 
 def _clipped(line: str) -> str:

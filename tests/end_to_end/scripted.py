@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from qcqueue.clock import SystemClock, seeded
 from qcqueue.testing.chance import Faults
@@ -83,7 +84,7 @@ def wait_until_it_trains(house: House) -> None:
     wait_until(lambda: any(progress.phase == "training" for progress in at_work(house)))
 
 
-def log_lines(house: House) -> list[dict[str, object]]:
+def log_lines(house: House) -> list[dict[str, Any]]:
     """Return what the sessions of a machine have logged, each session in its order."""
     files = sorted((house.cache / "logs").glob("*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
     return [json.loads(line) for path in files for line in path.read_text().splitlines()]

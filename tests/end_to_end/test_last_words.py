@@ -68,5 +68,5 @@ def test_a_bug_is_told_with_the_log_that_holds_its_traceback(house: House) -> No
         assert "qcqueue: this is a bug of qcqueue" in session.said
         assert session.said.rstrip().endswith(f"please report it with the text above and the file {log}")
     failed = next(line for line in log_lines(house) if line["action"] == "session_failed")
-    assert "KeyError: 'oh'" in str(failed["facts"])
+    assert "KeyError: 'oh'" in failed["facts"]["traceback"]
     assert f"{log}, of the session that was at work here last" in command(house, "doctor").stdout
