@@ -13,7 +13,7 @@ from pathlib import Path
 
 from qcqueue.app.vanished import SESSIONS
 from qcqueue.checkpoints.spool import Spool
-from qcqueue.errors import CorruptionError
+from qcqueue.errors import QcqueueError
 from qcqueue.storage.files import INCOMING
 from qcqueue.storage.scratch import OLD_S, remove_if_nobodys, sweep
 from qcqueue.worker.presence import Presence
@@ -29,7 +29,7 @@ UNUSED_S = 30 * 24 * 3600.0
 
 _LOG = re.compile(r"trainer-(\d+)\.log")
 _ANSWER = re.compile(r"trainer-(\d+)-\d+\.answer(?:\.tmp)?")
-_OWN_PID = re.compile(r"(?:machine|queue\.sqlite|queue\.json)\.\d+")
+_ON_ITS_WAY = re.compile(r"machine\.[0-9a-f]+|queue\.(?:sqlite|json)\.\d+")
 _SCRATCH = ("verify-", "fetch-")
 
 
@@ -73,9 +73,9 @@ def _sweep_trainers(cache: Path, now_s: float) -> None:
 
 
 def _remove_old(folder: Path, now_s: float) -> None:
-    """Remove what was to be renamed by a process that is known by its number alone: within a day it was, or never."""
+    """Remove what was to get another name, and by whom nobody can tell: within a day it had it, or never will."""
     for path in _listed(folder):
-        if _OWN_PID.fullmatch(path.name):
+        if _ON_ITS_WAY.fullmatch(path.name):
             remove_if_nobodys(path, now_s=now_s, locked=False)
 
 
@@ -104,7 +104,7 @@ def _in_use(cache: Path) -> Iterator[str]:
     presence = Presence(cache / SESSIONS)
     for folder in _listed(cache / "spool"):
         if presence.is_alive(folder.name.rpartition("-")[0]) is not False:
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, CorruptionError):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, QcqueueError):
                 if order := Spool(folder).order():
                     yield from (path.name for path in (order.dataset_path, order.weights_path) if path)
 
@@ -123,7 +123,7 @@ def _sweep_spools(cache: Path, now_s: float) -> None:
 
 
 def _holds_unsaved(folder: Path) -> bool:
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, CorruptionError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, QcqueueError):
         return Spool(folder).holds_unsaved()
     return True
 

@@ -46,7 +46,7 @@ from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
-from qcqueue.errors import CheckpointDamaged
+from qcqueue.errors import CheckpointDamaged, QcqueueError
 
 Doing = Literal["hashing", "uploading", "committing", "deleting"]
 """What a session does with a state on its way to the store."""
@@ -307,7 +307,7 @@ class Spool:
     def words(self) -> str:
         """Return the end of what the trainer printed, its traceback included, fit to keep; "" where that is nothing."""
         detail = ""
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, QcqueueError):
             failure = self.failure()
             detail = failure.detail if failure else ""
         return words_in(self.log_path, detail=detail)
