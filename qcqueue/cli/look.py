@@ -131,9 +131,9 @@ def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False
     answer = explain(detail, see(place, load_settings(store=store)))
     words = _telling_words(place, detail)
     if as_json:
-        said = {"attempt": words.attempt, "lines": list(words.end)} if words else None
+        said = {"last_words": {"attempt": words.attempt, "lines": list(words.end)}} if words else {}
         line = here_and_now(place, [detail.line])[0]
-        print_json({"name": line.name, "state": line.state, "why": answer.why, "next": answer.hint, "last_words": said})
+        print_json({"name": line.name, "state": line.state, "why": answer.why, "next": answer.hint, **said})
     else:
         typer.echo(answer.why)
         if words:

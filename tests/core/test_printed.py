@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from qcqueue.core.printed import HIDDEN, MOST_BYTES, Private, discreet, kept_end, readable, secrets_in
 
-ANNA = Private(homes=("/home/anna",), user="anna")
+ADA = Private(homes=("/home/ada",), user="ada")
 TOKEN = {
     "refresh_token": "abcdefgh-refresh",
     "client_secret": "zyxwvuts-client",
@@ -19,28 +19,28 @@ TOKEN = {
 @pytest.mark.parametrize(
     ("said", "shown"),
     [
-        ("/home/anna/x.py", "~/x.py"),
-        ("/home/anna", "~"),
-        ("see /home/anna: no", "see ~: no"),
-        ("/home/anna2/x", "/home/anna2/x"),
-        ("/home/anna.old/x", "/home/anna.old/x"),
-        ("/Users/anna/x", "~/x"),
-        (r"C:\Users\anna\x", r"~\x"),
-        (r"'C:\\Users\\Anna\\x'", r"'~\\x'"),
-        ("/mnt/c/Users/anna/x", "~/x"),
-        ("/var/home/anna/x", "~/x"),
-        ("../../home/anna/x", "../..~/x"),
-        ("//home//anna//x", "~//x"),
+        ("/home/ada/x.py", "~/x.py"),
+        ("/home/ada", "~"),
+        ("see /home/ada: no", "see ~: no"),
+        ("/home/ada-2/x", "/home/ada-2/x"),
+        ("/home/ada.old/x", "/home/ada.old/x"),
+        ("/Users/ada/x", "~/x"),
+        (r"C:\Users\ada\x", r"~\x"),
+        (r"'C:\\Users\\Ada\\x'", r"'~\\x'"),
+        ("/mnt/c/Users/ada/x", "~/x"),
+        ("/var/home/ada/x", "~/x"),
+        ("../../home/ada/x", "../..~/x"),
+        ("//home//ada//x", "~//x"),
         ("/srv/data/x", "/srv/data/x"),
     ],
 )
 def test_a_home_is_a_tilde_however_it_is_spelled(said: str, shown: str) -> None:
-    assert discreet(said, ANNA) == shown
+    assert discreet(said, ADA) == shown
 
 
 def test_the_root_of_a_container_is_nobodys_home() -> None:
     assert discreet("/usr/lib/x", Private(homes=("/", ""), user="root")) == "/usr/lib/x"
-    assert discreet("/root/x /home/root/x", Private(homes=("/root",), user="root")) == "~/x /home/root/x"
+    assert discreet("/root/x /homes/root/x", Private(homes=("/root",), user="root")) == "~/x /homes/root/x"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_the_root_of_a_container_is_nobodys_home() -> None:
         "AKIAABCDEFGHIJKLMNOP",
         "eyJhbGciOiJI.eyJzdWIiOiIx.AbCdEfGhIj",
         "-----BEGIN RSA PRIVATE KEY-----\nAbCdEfGhIj\n-----END RSA PRIVATE KEY-----",
-        "https://anna:AbCdEfGhIj@host/x",
+        "https://ada:AbCdEfGhIj@host/x",
         "Authorization: Bearer AbCdEfGhIj",
         '{"client_secret": "AbCdEfGhIj"}',
         "password: AbCdEfGhIj",
@@ -103,11 +103,11 @@ def test_a_secret_that_the_cut_would_halve_is_not_there_at_all() -> None:
 
 @given(st.binary(max_size=30_000))
 def test_whatever_was_printed_what_is_kept_is_short_and_printable(printed: bytes) -> None:
-    shown = kept_end(printed, ANNA)
+    shown = kept_end(printed, ADA)
     assert len(shown.encode()) <= MOST_BYTES
     assert all(char.isprintable() or char == "\n" for char in shown)
 
 
 @pytest.mark.parametrize("junk", ["/", "eyJ-", "/a", "\x1b", "\x1b]", "\r", "a\b", "://", "password=", "1//", "C:\\"])
 def test_no_output_is_too_odd_to_be_looked_through(junk: str) -> None:
-    assert len(kept_end((junk * (500_000 // len(junk))).encode(), ANNA)) <= MOST_BYTES
+    assert len(kept_end((junk * (500_000 // len(junk))).encode(), ADA)) <= MOST_BYTES
