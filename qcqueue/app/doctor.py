@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from qcqueue.app.findings import Finding, clock_against, database_of, fine, forecast_of, problem, room, warning
+from qcqueue.app.session_log import newest_log
 from qcqueue.app.settings import Settings, folder_of, kind_of, load_settings
+from qcqueue.app.sweep import size_of_cache
 from qcqueue.app.workplace import Workplace, open_workplace
 from qcqueue.clock import Clock, RandomIds
-from qcqueue.core.words import count
+from qcqueue.core.words import count, size
 from qcqueue.errors import ExtraMissing, QcqueueError, SettingInvalid, StoreMissing
 from qcqueue.storage.files import translated
 from qcqueue.worker.machine import can_train, this_machine
@@ -58,11 +60,13 @@ def _machine(settings: Settings) -> Iterator[Finding]:
         return
     yield room(
         "cache",
-        str(settings.cache),
+        f"{settings.cache}, which holds {size(size_of_cache(settings.cache))}",
         shutil.disk_usage(settings.cache).free,
         needed_bytes=LEAST_BYTES,
         hint=f"{TIDY_DISK}, or set QCQUEUE_CACHE to a folder on a larger one",
     )
+    if log := newest_log(settings.cache):
+        yield fine("session log", f"{log}, of the session that was at work here last")
     if can_train():
         gpu = "" if machine.has_gpu else ", no GPU"
         yield fine("machine", f"trains on {machine.processor}, {count(machine.threads, 'thread')}{gpu}")

@@ -128,7 +128,11 @@ def _what_helps(detail: JobDetail, outlook: Outlook, only_on: str | None, *, is_
 def _running(detail: JobDetail, seen: Seen) -> Answer:
     name, now_s, live = detail.line.name, seen.outlook.now_s, detail.attempts[-1]
     who = f"{name} is held by session {live.session_id} on {live.host}, attempt {live.number}"
-    if live.session_id in seen.gone:
+    if live.session_id in seen.dead_here:
+        who = f"{name} was left by session {live.session_id} on {live.host}, attempt {live.number}"
+        after = "The process of that session is gone, so the next one on this machine takes the job over at once."
+        hint = "qcqueue work"
+    elif live.session_id in seen.gone:
         silent = duration(max(0.0, now_s - seen.gone[live.session_id]))
         after = f"Nothing has been heard of that session for {silent}, so the next one takes it over."
         hint = "qcqueue work"

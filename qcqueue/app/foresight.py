@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from qcqueue.app.place import Workplace
 from qcqueue.app.provider import profile_and_why
 from qcqueue.app.settings import Settings
+from qcqueue.app.vanished import as_it_is, vanished
 from qcqueue.clock import Rng, seeded
 from qcqueue.core.lease import has_ended
 from qcqueue.core.words import listed
@@ -37,7 +38,8 @@ class Seen:
     """What one look at the queue has shown. because: in a few words why its profile is this one.
 
     gone: the sessions that hold a job and do not live any more, each with the moment it was heard of last; in the
-    outlook they are over. The queue itself learns that from the next session.
+    outlook they are over, and in the lines their jobs are free. The queue itself learns that from the next session.
+    dead_here: those of them whose process was on this machine.
     """
 
     outlook: Outlook
@@ -45,6 +47,7 @@ class Seen:
     lines: tuple[JobLine, ...]
     past: tuple[ForecastLine, ...]
     gone: Mapping[str, float]
+    dead_here: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,14 +80,17 @@ def see(place: Workplace, settings: Settings) -> Seen:
         lines, past, live = tuple(job_lines(tx)), tuple(forecast_lines(tx)), live_attempts(tx)
     profile, because = profile_and_why(settings, outlook.sessions)
     heartbeats = {attempt.session_id: attempt.heartbeat for attempt in live}
+    dead_here = vanished(place, heartbeats)
     gone = {
         line.id: heard_s
         for line in outlook.sessions
-        if line.id in heartbeats and (heard_s := _gone_since(line, heartbeats[line.id], place, now_s)) is not None
+        if line.id in heartbeats
+        and (heard_s := _gone_since(line, heartbeats[line.id], place, now_s, is_dead=line.id in dead_here)) is not None
     }
     sessions = tuple(_ended(line, gone[line.id]) if line.id in gone else line for line in outlook.sessions)
     outlook = replace(outlook, profile=profile, sessions=sessions)
-    return Seen(outlook=outlook, because=because, lines=lines, past=past, gone=gone)
+    lines = as_it_is(lines, gone)
+    return Seen(outlook=outlook, because=because, lines=lines, past=past, gone=gone, dead_here=dead_here & gone.keys())
 
 
 def glance(seen: Seen) -> Glance:
@@ -92,7 +98,7 @@ def glance(seen: Seen) -> Glance:
     outlook = seen.outlook
     return Glance(
         next=next(iter(ranked(seen)), None),
-        adrift=frozenset(line.name for line in seen.lines if line.session in seen.gone),
+        adrift=frozenset(line.name for line in seen.lines if line.left_by),
         finish=forecast_at_a_glance(outlook).all,
         label=label_of_dates(outlook),
         lends_gpus=outlook.lends_gpus,
@@ -104,7 +110,7 @@ def glance(seen: Seen) -> Glance:
 def ranked(seen: Seen) -> tuple[Choice, ...]:
     """Return what a session could take that came now, the best first: also what is adrift."""
     outlook, processor = seen.outlook, seen.outlook.processor
-    held = {line.name for line in seen.lines if line.session and line.session not in seen.gone}
+    held = {line.name for line in seen.lines if line.session}
     jobs = [outlook.job(job, outlook.on(job, processor)) for job in outlook.ahead if job.name not in held]
     return ours(jobs, Moment(now_s=outlook.now_s, share=outlook.share))
 
@@ -152,9 +158,14 @@ def luck(outlook: Outlook) -> Rng:
     return seeded(f"{outlook.profile.name} {len(outlook.sessions)} {standing}")
 
 
-def _gone_since(line: SessionLine, heartbeat: str, place: Workplace, now_s: float) -> float | None:
-    """Return when a session was heard of last that does not live any more; None as long as it may live."""
+def _gone_since(line: SessionLine, heartbeat: str, place: Workplace, now_s: float, *, is_dead: bool) -> float | None:
+    """Return when a session was heard of last that does not live any more; None as long as it may live.
+
+    is_dead: its process was on this machine and is gone.
+    """
     last_s = max(line.seen_at_s or 0.0, *(attempt.started_at_s for attempt in line.attempts))
+    if is_dead:
+        return last_s
     if not has_ended(now_s - last_s, place.lease):
         return None
     try:

@@ -1,23 +1,38 @@
-"""`work`: one session on this machine, wired, driven on the real clock, and stopped by signals."""
+"""`work`: one session on this machine, wired, driven on the real clock, and stopped by signals.
 
+Always true: whatever asks it to leave is named in the story, and of a terminal that has gone nothing depends.
+"""
+
+import logging
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from types import FrameType
 
+from qcqueue.app.session_log import logging_to
+from qcqueue.app.sweep import sweep_cache
+from qcqueue.app.vanished import SESSIONS
 from qcqueue.app.workplace import Workplace
 from qcqueue.core.goodput import Part, Seconds
-from qcqueue.errors import ExtraMissing, SettingInvalid
+from qcqueue.errors import ExtraMissing, QcqueueError, SettingInvalid
 from qcqueue.scheduling.profiles.base import Profile
 from qcqueue.worker.machine import can_train, out_of_memory_kills, process_age_s, this_machine
 from qcqueue.worker.presence import Presence
 from qcqueue.worker.process import TrainerProcess
 from qcqueue.worker.session import Session
+from qcqueue.worker.signals import FOR_THE_SESSION, asked_by
 from qcqueue.worker.tools import Tools
 from qcqueue.worker.view import Ending, Limits
 
 # The study is played out while the trainer loads its libraries, in less time than that takes.
 WORLDS = 100
+
+# What writing to a terminal raises that was closed, or to whoever has stopped reading. Saving goes on all the same.
+NOBODY_READS = (OSError, ValueError)
+
+log = logging.getLogger(__name__)
 
 
 def new_session(
@@ -48,13 +63,20 @@ def new_session(
         raise SettingInvalid(
             f"the cache {workplace.cache} cannot be used: {exc.strerror}", hint="set QCQUEUE_CACHE to a folder"
         ) from exc
+    sweep_cache(workplace.cache, now_s=workplace.clock.now_s())
     trainer = TrainerProcess(workplace.cache)
+
+    def told(text: str) -> None:
+        log.info(text, extra={"action": "narrated"})
+        with suppress(*NOBODY_READS):
+            narrate(text)
+
     tools = Tools(
         database=workplace.database,
         store=workplace.store,
         trainer=trainer,
         clock=workplace.clock,
-        presence=Presence(workplace.cache / "sessions"),
+        presence=Presence(workplace.cache / SESSIONS),
         machine=machine,
         cache=workplace.cache,
         lease=workplace.lease,
@@ -63,7 +85,7 @@ def new_session(
         machine_age_s=machine_age_s,
         check_weights=trainer.check_weights,
         memory_kills=out_of_memory_kills,
-        narrate=narrate,
+        narrate=told,
         before={Part.BOOT: process_age_s() or 0.0} if before is None else before,
     )
     return Session(workplace.ids.new(), tools, limits)
@@ -90,42 +112,101 @@ def _no_limit(name: str, value: str, wanted: str, better: int) -> SettingInvalid
 
 
 def drive(workplace: Workplace, session: Session, *, show: Callable[[Session], None]) -> None:
-    """Run a session to its end, showing it after every step, and while bytes move."""
-    session.on_transfer = lambda: show(session)
-    try:
-        while (delay_s := session.step()) is not None:
+    """Run a session to its end, showing it after every step, and while bytes move; its log is written meanwhile."""
+
+    def shown() -> None:
+        with suppress(*NOBODY_READS):
             show(session)
-            workplace.clock.sleep(delay_s)
-    except BaseException:
-        # A notebook's process outlives its session: no trainer may go on there, and no lock stay held.
-        session.abandon()
-        raise
+
+    session.on_transfer = shown
+    with logging_to(workplace.cache, session.id, workplace.clock):
+        about = {"store": workplace.store.url, **asdict(session.machine)}
+        log.info("session began", extra={"action": "session_began", **about})
+        try:
+            while (delay_s := session.step()) is not None:
+                shown()
+                workplace.clock.sleep(delay_s)
+        except BaseException as exc:
+            # A notebook's process outlives its session: no trainer may go on there, and no lock stay held.
+            if isinstance(exc, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing makes it quicker from here
+            session.abandon(_why_abandoned(exc))
+            log.warning(_why_abandoned(exc), extra={"action": "session_abandoned"})
+            raise
+        log.info("session ended", extra={"action": "session_ended", "how": session.asked_why or session.ending})
+
+
+def _why_abandoned(exc: BaseException) -> str:
+    match exc:
+        case KeyboardInterrupt():
+            return f"its session was {exc}" if str(exc) else "its session was interrupted"
+        case QcqueueError():
+            return f"its session ended by an error: {exc}"
+    return f"its session ended by a bug of qcqueue: {type(exc).__name__}: {exc}"
 
 
 @contextmanager
-def stopping_on_signals(session: Session, say: Callable[[str], None], *, again: str) -> Iterator[Callable[[], bool]]:
-    """The first interrupt and SIGTERM save and leave; a second interrupt, called `again`, leaves at once.
+def leaving_without_a_session(say: Callable[[str], None], *, exit_code: int) -> Iterator[None]:
+    """Answer signals that come before there is a session: the process leaves, and nothing was begun."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        with suppress(RuntimeError, *NOBODY_READS):
+            say(f"{asked_by(number, interrupt='')}; nothing was begun")
+        raise SystemExit(exit_code)
+
+    with _answering(leave, FOR_THE_SESSION - {signal.SIGINT}):
+        yield
+
+
+@contextmanager
+def stopping_on_signals(
+    session: Session, say: Callable[[str], None], *, again: str, interrupt: str = "Ctrl-C"
+) -> Iterator[Callable[[], bool]]:
+    """The first interrupt, and any other signal to leave, saves and leaves; a second interrupt leaves at once.
 
     Yields how to ask whether a person has interrupted. A limit is nobody's interrupt: who wants to leave while the
-    session saves and leaves on its own account is told how to leave at once, before it happens.
+    session saves and leaves on its own account is told how to leave at once, before it happens. interrupt: what one is
+    called here, and again: what a second one is. A signal that was ignored from the start, as `nohup` has it for a
+    closed terminal, stays ignored.
     """
     interrupts = 0
 
+    def tell(text: str) -> None:
+        with suppress(RuntimeError, *NOBODY_READS):  # it may come in the midst of another line
+            say(text)
+
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal interrupts
-        if number == signal.SIGTERM:
-            say("saving and leaving")
-            session.ask_to_stop(Ending.LIMIT)
+        if session.ending:  # it has left already
+            return
+        why = asked_by(number, interrupt=interrupt)
+        log.info(why, extra={"action": "asked_to_stop", "signal": signal.Signals(number).name})
+        if number != signal.SIGINT:
+            session.ask_to_stop(Ending.LIMIT, why=why)
+            tell(f"{why}; saving and leaving")
             return
         interrupts += 1
         if interrupts > 1:
-            raise KeyboardInterrupt
-        say(f"saving and leaving{' already' if session.stopping else ''}; {again} leaves at once")
-        session.ask_to_stop(Ending.ASKED)
+            raise KeyboardInterrupt(f"left at once, by {again}")
+        already = " already" if session.stopping else ""
+        session.ask_to_stop(Ending.ASKED, why=why)
+        tell(f"saving and leaving{already}; {again} leaves at once")
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with _answering(stop, FOR_THE_SESSION):
         yield lambda: interrupts > 0
+
+
+@contextmanager
+def _answering(answer: Callable[[int, FrameType | None], None], numbers: Iterable[signal.Signals]) -> Iterator[None]:
+    before = {}
+    if threading.current_thread() is threading.main_thread():  # no other one may answer signals
+        before = {number: signal.signal(number, answer) for number in numbers if _is_answered(number)}
+    try:
+        yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def _is_answered(number: signal.Signals) -> bool:
+    return number in (signal.SIGINT, signal.SIGTERM) or signal.getsignal(number) is not signal.SIG_IGN

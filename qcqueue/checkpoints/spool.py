@@ -18,7 +18,8 @@
     probe.json           trainer -> session   how many seconds the fixed step of the probe took here
     failure.json         trainer -> session   the typed cause or trouble, before the trainer exits
     refusal.json         trainer -> session   why the run may not go on on this machine, before the trainer exits
-    trainer.log          trainer -> person    everything it printed
+    trainer.log          trainer -> person    everything it printed; its end goes into the queue where that tells
+    left.json            session -> next one  how the session ended, where it was not by itself
 
 The trainer never waits for the session, and neither ever sees half of anything: it is renamed into place. The newest
 state wins: a `.state` that nobody has taken is removed when a newer one is whole. Both sides claim one by renaming it,
@@ -36,6 +37,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from qcqueue.checkpoints.format import files_of, head_in, read_about, read_model, read_state
+from qcqueue.checkpoints.words import in_a_sentence, last_line_in, words_in
 from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.evaluation import Result
 from qcqueue.core.outcomes import Cause, Trouble
@@ -44,7 +46,7 @@ from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
-from qcqueue.errors import CheckpointDamaged
+from qcqueue.errors import CheckpointDamaged, QcqueueError
 
 FAILED = 3
 """The exit status of a trainer that has left word of why it gave up, if its disk took that."""
@@ -152,6 +154,8 @@ class EpochEntry:
 
 RESUMED = 0
 
+LONGEST_NOTE_BYTES = 4096
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
@@ -179,6 +183,7 @@ class Spool:
         self._record_path = folder / "record.json"
         self._stored_path = folder / "stored.json"
         self._doing_path = folder / "doing.json"
+        self._left_path = folder / "left.json"
         self._doing: Doing | None = None
 
     # session
@@ -301,7 +306,28 @@ class Spool:
 
     def last_words(self) -> str:
         """Return the last line the trainer printed, for a person."""
-        return last_words(self.log_path)
+        return last_line_in(self.log_path)
+
+    def words(self) -> str:
+        """Return the end of what the trainer printed, its traceback included, fit to keep; "" where that is nothing."""
+        detail = ""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, QcqueueError):
+            failure = self.failure()
+            detail = failure.detail if failure else ""
+        return words_in(self.log_path, detail=detail)
+
+    def note_left(self, why: str) -> None:
+        """Leave word, for whoever buries this attempt, of how its session ended; a disk that takes nothing is passed
+        over."""
+        with contextlib.suppress(OSError):
+            write_json(self._left_path, {"why": why})
+
+    def left(self) -> str | None:
+        """Return what `note_left` was told, None where the session had no time for it."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError), self._left_path.open("rb") as file:
+            why = str(parse_json(file.read(LONGEST_NOTE_BYTES))["why"])
+            return " ".join(in_a_sentence(why).split()) or None
+        return None
 
     def note_stored(self, blobs: Mapping[str, Any]) -> None:
         """Leave word, in JSON, of what is stored already."""
@@ -422,20 +448,17 @@ class Spool:
         return Held(number=int(folder.name), folder=folder, record=record, files=files_of(folder), best=files)
 
 
+def spool_folder(cache: Path, session_id: str, attempt: int) -> Path:
+    """Return where the spool of an attempt lies in a machine's cache."""
+    return cache / "spool" / f"{session_id}-{attempt}"
+
+
 def record_in(folder: Path) -> TrainingRecord:
     """Return the record of the state in a folder. Raises: CheckpointDamaged: it is not whole."""
     try:
         return TrainingRecord.from_json(read_about(head_in(folder))["record"])
     except (KeyError, TypeError, ValueError) as exc:
         raise CheckpointDamaged(f"the state in {folder.name} holds no training record") from exc
-
-
-def last_words(log: Path) -> str:
-    """Return the last line of a log, for a person."""
-    with contextlib.suppress(FileNotFoundError):
-        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing")
-    return "it printed nothing"
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -56,6 +56,7 @@ def line_document(line: "JobLine") -> dict[str, Any]:
         "interruptions": line.interruptions,
         "session": line.session,
         "updated_at": iso(line.updated_at_s),
+        **({"left_by": line.left_by} if line.left_by else {}),
         "failure": {"cause": line.failure_cause, "message": line.failure_message} if line.failure_cause else None,
     }
 

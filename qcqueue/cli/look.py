@@ -1,5 +1,6 @@
 """Commands that only look: the one screen, status, show, log, why."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from qcqueue.app.workplace import Workplace
     from qcqueue.queue.accounts import Accounts
     from qcqueue.queue.forecasts import ForecastLine
+    from qcqueue.queue.last_words import LastWords
     from qcqueue.queue.overview import JobLine
     from qcqueue.queue.values import JobDetail
 
@@ -74,11 +76,13 @@ def status(
 
 def show(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Show everything the queue knows of a job."""
+    from qcqueue.app.vanished import here_and_now
     from qcqueue.cli.documents import detail_document
     from qcqueue.cli.screens import detail_screen
 
     place = workplace(store)
     detail = _detail(place, job)
+    detail = replace(detail, line=here_and_now(place, [detail.line])[0])
     with place.read() as tx:
         from qcqueue.queue.accounts import accounts_of
         from qcqueue.queue.blobs import kept_bytes_of
@@ -92,17 +96,26 @@ def show(job: JobArgument, store: StoreOption = None, as_json: JsonOption = Fals
         say(detail_screen(detail, goodput=goodput, kept_bytes=kept_bytes, now_s=place.clock.now_s()))
 
 
-def log(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+def log(
+    job: JobArgument,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="With the end of what its trainers said, where attempts did not go well.")
+    ] = False,
+) -> None:
     """Tell a job's story: who did what, when and why."""
     from qcqueue.cli.documents import history_document
     from qcqueue.cli.screens import story
 
     place = workplace(store)
     detail = _detail(place, job)
+    words = _words(place, detail) if full else ()
     if as_json:
-        print_json({"name": detail.line.name, "history": history_document(detail)})
+        said = {"last_words": [{"attempt": it.attempt, "words": it.words} for it in words]} if full else {}
+        print_json({"name": detail.line.name, "history": history_document(detail), **said})
     else:
-        typer.echo(story(detail, now_s=place.clock.now_s()))
+        say(story(detail, now_s=place.clock.now_s(), words=words))
 
 
 def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
@@ -110,19 +123,27 @@ def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False
     from qcqueue.app.explain import explain
     from qcqueue.app.foresight import see
     from qcqueue.app.settings import load_settings
+    from qcqueue.app.vanished import here_and_now
+    from qcqueue.cli.screens import words_in_brief
 
     place = workplace(store)
     detail = _detail(place, job)
     answer = explain(detail, see(place, load_settings(store=store)))
+    words = _telling_words(place, detail)
     if as_json:
-        print_json({"name": detail.line.name, "state": detail.line.state, "why": answer.why, "next": answer.hint})
+        said = {"last_words": {"attempt": words.attempt, "lines": list(words.end)}} if words else {}
+        line = here_and_now(place, [detail.line])[0]
+        print_json({"name": line.name, "state": line.state, "why": answer.why, "next": answer.hint, **said})
     else:
         typer.echo(answer.why)
+        if words:
+            typer.echo(f"{words_in_brief(words)}\n  (all of it: qcqueue log {detail.line.name} --full)")
         typer.echo(f"next: {answer.hint}")
 
 
 def _standing(place: "Workplace") -> tuple[list["JobLine"], "Accounts", list["ForecastLine"]]:
     """Return all jobs, what the time of all sessions went into, and when studies were foreseen to be done."""
+    from qcqueue.app.vanished import here_and_now
     from qcqueue.queue.accounts import accounts_of
     from qcqueue.queue.forecasts import newest_forecasts
     from qcqueue.queue.overview import job_lines
@@ -131,7 +152,7 @@ def _standing(place: "Workplace") -> tuple[list["JobLine"], "Accounts", list["Fo
     with place.read() as tx:
         lines, accounts, foreseen = job_lines(tx), accounts_of(session_lines(tx)), newest_forecasts(tx)
     tell_age(place)
-    return lines, accounts, foreseen
+    return list(here_and_now(place, lines)), accounts, foreseen
 
 
 def _detail(place: "Workplace", job: str) -> "JobDetail":
@@ -141,6 +162,22 @@ def _detail(place: "Workplace", job: str) -> "JobDetail":
         detail = job_detail(tx, job)
     tell_age(place)
     return detail
+
+
+def _words(place: "Workplace", detail: "JobDetail") -> "tuple[LastWords, ...]":
+    from qcqueue.queue.last_words import last_words_of
+
+    with place.read() as tx:
+        return last_words_of(tx, detail.line.name)
+
+
+def _telling_words(place: "Workplace", detail: "JobDetail") -> "LastWords | None":
+    """Return what the trainer of a job's newest attempt said, where that may say why the job is as it is."""
+    from qcqueue.core.states import State
+
+    if detail.line.state in (State.DONE, State.CANCELLED) or not detail.attempts:
+        return None
+    return next((it for it in _words(place, detail) if it.attempt == detail.attempts[-1].number), None)
 
 
 def _status_json(place: "Workplace") -> dict[str, Any]:

@@ -1,12 +1,15 @@
 """The entry point: every command registered, every error turned into two lines and its exit code."""
 
+import contextlib
 import gc
+import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from qcqueue.cli import look
 from qcqueue.cli.exits import BUG, INTERRUPTED
@@ -21,7 +24,14 @@ LONGEST_BEGINNING, LONGEST_END = 480, 160
 
 def main() -> NoReturn:
     """Run one command and exit with the code of the contract."""
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # once more, while the first was answered
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever presses it again gets no traceback for it
+    _let_go_of_lost_readers()
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -38,15 +48,28 @@ def run(arguments: list[str]) -> int:
         return _say(_sentences(exc), exc.hint, exc.exit_code)
     except _TyperError as exc:
         return _say([_refusal(exc, arguments)], f"{exc.ctx.command_path if exc.ctx else 'qcqueue'} -h", 2)
-    except (KeyboardInterrupt, typer.Abort):
-        return _say(["stopped by Ctrl-C; everything saved so far is safe"], None, INTERRUPTED)
+    except (KeyboardInterrupt, typer.Abort, _Interrupted) as exc:
+        how = str(exc) or "stopped by Ctrl-C"
+        return _say([f"{how}; everything saved so far is safe"], None, INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has gone, as `| head` does; nobody is left to tell.
         sys.stdout = None
         return 0
-    except Exception:
+    except Exception as exc:
         traceback.print_exc()
-        return _say(["this is a bug of qcqueue"], "please report it with the text above", BUG)
+        return _say(["this is a bug of qcqueue"], f"please report it with the text above{_and_its_log(exc)}", BUG)
+
+
+class _Interrupted(Exception):
+    """An interrupt on its way through typer, which makes a bare exit code of a KeyboardInterrupt."""
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as exc:
+            raise _Interrupted(str(exc)) from exc
 
 
 def application() -> typer.Typer:
@@ -55,6 +78,7 @@ def application() -> typer.Typer:
 
     app = typer.Typer(
         name="qcqueue",
+        cls=_Commands,
         help="Resumable training jobs for quota-limited GPUs: enqueue on a laptop, work in sessions that vanish.",
         context_settings={"help_option_names": ["-h", "--help"]},
         add_completion=False,
@@ -64,6 +88,24 @@ def application() -> typer.Typer:
     for commands in (look, start, account, doctor, data, control, work, store, notebook, proof, fetch, plan, simulate):
         commands.register(app)
     return app
+
+
+def _and_its_log(error: Exception) -> str:
+    from qcqueue.app.session_log import log_behind
+
+    log = log_behind(error)
+    return f" and the file {log}" if log else ""
+
+
+def _let_go_of_lost_readers() -> None:
+    """Keep what nobody can read any more, as where the terminal was closed, from changing the exit code at the end."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            setattr(sys, name, None)
 
 
 def _is_everyday(arguments: list[str]) -> bool:
@@ -112,8 +154,9 @@ def _values(flag: str, arguments: list[str]) -> Iterator[str]:
 def _say(sentences: Sequence[str], hint: str | None, code: int) -> int:
     """Say on stderr what happened, one line for each thing that is wrong, and what to type next."""
     first, *others = map(_one_line, sentences)
-    for line in (f"qcqueue: {first}", *others, *([f"next: {_one_line(hint)}"] if hint else [])):
-        typer.echo(line, err=True)
+    with contextlib.suppress(OSError):  # nobody reads it, as where the terminal was closed
+        for line in (f"qcqueue: {first}", *others, *([f"next: {_one_line(hint)}"] if hint else [])):
+            typer.echo(line, err=True)
     return code
 
 

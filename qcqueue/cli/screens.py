@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qcqueue.cli.table import bar, colour, columns
 from qcqueue.core.goodput_words import largest_first, percent, queue_said
+from qcqueue.core.spelling import printable
 from qcqueue.core.states import State
 from qcqueue.core.words import ago, by, count, duration, listed, moment, size
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from qcqueue.core.evaluation import Appraisal
     from qcqueue.core.goodput import Goodput
     from qcqueue.queue.forecasts import ForecastLine
+    from qcqueue.queue.last_words import LastWords
     from qcqueue.queue.overview import JobLine
     from qcqueue.queue.values import DatasetLine, JobDetail
 
@@ -72,6 +74,7 @@ def status_screen(
         for text, line in zip(body, lines, strict=True)
     ]
     bound = [f"{line.name} goes on only on {line.only_on}." for line in lines if line.only_on]
+    bound += [_left(line) for line in lines if line.left_by]
     spent = [queue_said(goodput)] if goodput and goodput.held_s else []
     ends = [_foreseen(line, now_s) for line in foreseen]
     return "\n".join([colour(head, "bold"), *painted, "", _summary(lines), *spent, *ends, *bound])
@@ -106,6 +109,10 @@ def _next_command(running: "Sequence[JobLine]", failed: "Sequence[JobLine]", ahe
     if ahead is None:
         return "qcqueue report"
     return "qcqueue plan --ics come-back.ics" if ahead.next_gpu else "qcqueue work"
+
+
+def _left(line: "JobLine") -> str:
+    return f"{line.name} was left by session {line.left_by}, whose process is gone; qcqueue work goes on with it."
 
 
 def _saved(line: "JobLine") -> str:
@@ -154,6 +161,8 @@ def detail_screen(
     ]
     if line.failure_message:
         said.append(f"failed: {line.failure_message}")
+    if line.left_by:
+        said.append(_left(line))
     if detail.result:
         said += ["", *_result_lines("best", detail.result.best), *_result_lines("last", detail.result.last)]
     said += ["", *_epoch_table(detail), "", *_attempt_table(detail, now_s)]
@@ -163,13 +172,27 @@ def detail_screen(
     return "\n".join([*said, "", *_space(detail, kept_bytes)])
 
 
-def story(detail: "JobDetail", *, now_s: float) -> str:
-    """Return a job's history, one line an event."""
+def story(detail: "JobDetail", *, now_s: float, words: "Sequence[LastWords]" = ()) -> str:
+    """Return a job's history, one line an event, and below it all that is kept of what its trainers said."""
     rows = [
         (moment(line.at_s, now_s), line.what, f"#{line.attempt}" if line.attempt else "", line.who, line.why)
         for line in detail.history
     ]
-    return "\n".join(columns(rows))
+    return "\n".join([*columns(rows), *(line for said in words for line in ("", *_all_words(said)))])
+
+
+def _all_words(said: "LastWords") -> list[str]:
+    return [colour(f"what the trainer of attempt {said.attempt} said last", "bold"), *_indented(said.lines)]
+
+
+def words_in_brief(said: "LastWords") -> str:
+    """Return the end of what a trainer said."""
+    return "\n".join([f"its trainer said last, in attempt {said.attempt}:", *_indented(said.end)])
+
+
+def _indented(lines: "Sequence[str]") -> list[str]:
+    # They come from a queue, and whoever wrote them there need not have cleaned them.
+    return [f"  {printable(line)}" for line in lines]
 
 
 def dataset_table(lines: "Sequence[DatasetLine]") -> str:
@@ -268,7 +291,11 @@ def _attempt_table(detail: "JobDetail", now_s: float) -> list[str]:
             moment(row.started_at_s, now_s),
             duration((row.ended_at_s or now_s) - row.started_at_s),
             str(len(row.epochs)),
-            f"{row.outcome}: {row.reason}" if row.outcome else "at work",
+            f"{row.outcome}: {row.reason}"
+            if row.outcome
+            else "its process is gone"
+            if row.session_id == detail.line.left_by
+            else "at work",
         )
         for row in detail.attempts
     ]

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,18 +37,25 @@ def work(
     """Work on the queue: claim a job, train it, save every epoch, leave. Run it again after any interruption."""
     from qcqueue.app.provider import profile_here
     from qcqueue.app.settings import load_settings
-    from qcqueue.app.work import checked_limits, drive, new_session, stopping_on_signals
+    from qcqueue.app.work import (
+        checked_limits,
+        drive,
+        leaving_without_a_session,
+        new_session,
+        stopping_on_signals,
+    )
 
     limits = checked_limits(
         max_minutes=max_minutes, promised_minutes=promised_minutes, max_epochs=max_epochs, jobs=jobs
     )
     profile = profile_here(load_settings(store=store))
-    with _screen() as (say, show):
-        place = workplace(store, persistent=True, now=now, say=say)
-        session = new_session(place, limits, profile=profile, narrate=say)
-        with stopping_on_signals(session, say, again="Ctrl-C again"):
+    with leaving_without_a_session(narrate, exit_code=exits.RESUMABLE), ExitStack() as answering:
+        with _screen() as (say, show):
+            place = workplace(store, persistent=True, now=now, say=say)
+            session = new_session(place, limits, profile=profile, narrate=say)
+            answering.enter_context(stopping_on_signals(session, say, again="Ctrl-C again"))
             drive(place, session, show=show)
-    _conclude(place, session, as_json)
+        _conclude(place, session, as_json)
 
 
 def _conclude(place: "Workplace", session: "Session", as_json: bool) -> None:
@@ -73,14 +80,16 @@ def _conclude(place: "Workplace", session: "Session", as_json: bool) -> None:
     }
     ending = session.ending
     assert ending is not None, "drive runs a session to its end"
-    if as_json:
-        told = {"ending": ending.name.lower(), "trouble": session.trouble}
-        print_json({"store": place.store.url, "session": session.id, **told})
-    else:
-        typer.echo(f"session {session.id}: {ending}")
-        for line in last_words(session):
-            typer.echo(line)
-        typer.echo(f"next: {next_step(session) or _next_command(ending)}")
+    how = (session.asked_why if ending in (Ending.LIMIT, Ending.ASKED) else None) or ending
+    with suppress(OSError):  # nobody reads it, as where the terminal was closed
+        if as_json:
+            told = {"ending": ending.name.lower(), "why": how, "trouble": session.trouble}
+            print_json({"store": place.store.url, "session": session.id, **told})
+        else:
+            typer.echo(f"session {session.id}: {how}")
+            for line in last_words(session):
+                typer.echo(line)
+            typer.echo(f"next: {next_step(session) or _next_command(ending)}")
     raise typer.Exit(codes[ending])
 
 
@@ -110,8 +119,13 @@ def _screen() -> Iterator[tuple[Callable[[str], None], Callable[["Session"], Non
     from qcqueue.cli.live import panel
 
     console = Console(stderr=True)
-    with Live(console=console, auto_refresh=False, transient=True) as live:
+    live = Live(console=console, auto_refresh=False, transient=True)
+    live.start()
+    try:
         yield (
             lambda text: console.print(text, markup=False, highlight=False),
             lambda session: live.update(panel(session.view()), refresh=True),
         )
+    finally:
+        with suppress(OSError):  # a terminal that was closed needs no last look
+            live.stop()

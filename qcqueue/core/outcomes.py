@@ -94,7 +94,7 @@ ADVICE: Mapping[Trouble, str] = {
     Trouble.MEMORY: "qcqueue work, on a machine with more memory",
     Trouble.LIBRARIES: 'pip install --force-reinstall "qcqueue[train]", on that machine; or qcqueue work, on another',
     Trouble.DRIVER: "nvidia-smi, on that machine, to see whether its GPU answers; or qcqueue work, on another",
-    Trouble.UNEXPLAINED: "qcqueue log JOB, for what happened; then qcqueue work, better on another machine",
+    Trouble.UNEXPLAINED: "qcqueue log JOB --full, for what happened; then qcqueue work, better on another machine",
     Trouble.STORE: (
         "qcqueue store verify; then add what is gone again: images by qcqueue data add, a weights file by qcqueue "
         "enqueue of the same study"
@@ -110,7 +110,7 @@ REMEDIES: Mapping[Cause, str] = {
         "look at the samples of that batch"
     ),
     Cause.OUT_OF_MEMORY: "enqueue it under another name with a smaller batch_size, or use a machine with more memory",
-    Cause.CODE_ERROR: "this is a fault in the program or its libraries: see `qcqueue log JOB`, then `retry JOB`",
+    Cause.CODE_ERROR: "this is a fault in the program or its libraries: see `qcqueue log JOB --full`, then `retry JOB`",
     Cause.DETERMINISM_REFUSED: 'enqueue it under another name with determinism = "relaxed", or device = "cpu"',
     Cause.WEIGHTS_UNAVAILABLE: (
         "connect the machine that trains to the network once, then `qcqueue retry JOB`; or enqueue it under another "

@@ -64,6 +64,7 @@ class LocalCopy:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with self._locked():
+                self._forget_unfinished()
                 if self._whole != snapshot.version or not self._is_labelled(snapshot.version):
                     self._replace(IMAGE, snapshot.contents.image)
                     self._whole = snapshot.version
@@ -77,6 +78,12 @@ class LocalCopy:
             return bool(parse_json((self._folder / LABEL).read_bytes())["facts"] == version.facts)
         except (OSError, ValueError, KeyError, TypeError):
             return False
+
+    def _forget_unfinished(self) -> None:
+        """Remove what killed processes were about to put here: whoever holds the lock is the only one who writes."""
+        for path in self._folder.glob("queue.*"):
+            if path.name.rpartition(".")[0] in (IMAGE, LABEL):
+                path.unlink(missing_ok=True)
 
     def _replace(self, name: str, data: bytes) -> None:
         # Not synced: after a power cut the digest tells a torn copy, and the store has the original.

@@ -6,13 +6,13 @@ are float32, as TensorBoard keeps them; wall times are those at which the epochs
 """
 
 import io
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from qcqueue.errors import ExtraMissing, UserError
 from qcqueue.exports.run import Outcome, Run
+from qcqueue.storage.scratch import scratch_folder
 
 FILE_NAME = "events.out.tfevents.0000000000.qcqueue"
 """TensorBoard asks for the word before the number, and reads the files of a folder in the order of their names."""
@@ -29,8 +29,8 @@ def write_events(folder: Path, run: Run) -> Outcome:
         before = path.read_bytes() if path.exists() else None
         if content != before:
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as scratch:
-                written = Path(scratch) / "whole"  # a name in which TensorBoard sees nothing to read
+            with scratch_folder(folder, ".writing-") as scratch:
+                written = scratch / "whole"  # a name in which TensorBoard sees nothing to read
                 written.write_bytes(content)
                 written.replace(path)
     except OSError as exc:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from qcqueue.app.provider import profile_here
+from qcqueue.app.session_log import log_behind
 from qcqueue.app.settings import load_settings
 from qcqueue.app.telling import last_words, reasons
 from qcqueue.app.upgrade import Consent
@@ -151,7 +152,9 @@ class _Visitor:
             machine_age_s=process_age_s(),
         )
         self._screen.begin(self._place.store.url, session.machine)
-        with stopping_on_signals(session, self._screen.say, again="another interrupt") as was_interrupted:
+        with stopping_on_signals(
+            session, self._screen.say, again="another interrupt", interrupt="an interrupt"
+        ) as was_interrupted:
             try:
                 drive(self._place, session, show=self._screen.show)
             finally:
@@ -181,7 +184,9 @@ def _telling(screen: Screen) -> Iterator[None]:
 def _told(exc: Exception) -> list[str]:
     if isinstance(exc, QcqueueError):
         return [str(exc), *([f"next: {exc.hint}"] if exc.hint else [])]
-    return [f"a bug of ours: {type(exc).__name__}: {exc}"]  # its traceback may come too late to be shown
+    log = log_behind(exc)
+    more = [f"what it did before stands in {log}"] if log else []
+    return [f"a bug of ours: {type(exc).__name__}: {exc}", *more]  # its traceback may come too late to be shown
 
 
 def _outwait(session: Session, screen: Screen, place: Workplace) -> None:

@@ -10,7 +10,7 @@ written changes nothing.
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from sqlalchemy import Connection, and_, bindparam, exists, func, insert, select, update
 
@@ -38,6 +38,7 @@ from qcqueue.queue.checkpoints import (
 )
 from qcqueue.queue.claim import note_seen
 from qcqueue.queue.jobs import step
+from qcqueue.queue.last_words import keep_last_words
 from qcqueue.queue.story import tell
 from qcqueue.queue.values import PROBE, Checkpoint, Claim, End, State
 from qcqueue.storage.base import Blob
@@ -118,7 +119,7 @@ def _standing(tx: Connection, held: Claim, *, before: bool = False) -> Any:
     """
     row = tx.execute(_STANDING_BEFORE if before else _STANDING, _key(held)).one_or_none()
     if row is None:
-        raise LeaseLost(
+        raise JobWithdrawn(
             f"{held.job_name} is not in the queue any more; its attempt {held.attempt} has nothing to write to",
             hint="qcqueue status",
         )
@@ -354,48 +355,65 @@ def end(tx: Connection, held: Claim, how: End, *, now_s: float) -> Outcome:
     """
     match how.event:
         case Event.STOPPED:
-            return stop(tx, held, why=how.why, trouble=how.trouble, now_s=now_s)
+            return stop(tx, held, why=how.why, trouble=how.trouble, words=how.words, now_s=now_s)
         case Event.INTERRUPTED:
-            return interrupt(tx, held, why=how.why, trouble=how.trouble, now_s=now_s)
+            return interrupt(tx, held, why=how.why, trouble=how.trouble, words=how.words, now_s=now_s)
         case Event.HELD:
-            return hold(tx, held, why=how.why, trouble=how.trouble, now_s=now_s)
+            return hold(tx, held, why=how.why, trouble=how.trouble, words=how.words, now_s=now_s)
         case Event.FAILED:
             assert how.cause is not None, "a failure has a cause"
-            return fail(tx, held, how.cause, how.why, now_s=now_s)
+            return fail(tx, held, how.cause, how.why, words=how.words, now_s=now_s)
     raise AssertionError(f"no attempt ends by being {how.event}")
 
 
-def stop(tx: Connection, held: Claim, *, why: str, trouble: Trouble | None = None, now_s: float) -> Outcome:
-    """Give the job back on purpose, everything saved; it is queued again."""
-    return _end(tx, held, Event.STOPPED, Outcome.STOPPED, why=why, trouble=trouble, now_s=now_s)
+def stop(
+    tx: Connection, held: Claim, *, why: str, trouble: Trouble | None = None, words: str = "", now_s: float
+) -> Outcome:
+    """Give the job back on purpose, everything saved; it is queued again. words: what its trainer said, if that tells.
+
+    The other ends below keep words alike.
+    """
+    return _end(tx, held, Event.STOPPED, Outcome.STOPPED, why=why, trouble=trouble, words=words, now_s=now_s)
 
 
-def interrupt(tx: Connection, held: Claim, *, why: str, trouble: Trouble | None = None, now_s: float) -> Outcome:
+def interrupt(
+    tx: Connection, held: Claim, *, why: str, trouble: Trouble | None = None, words: str = "", now_s: float
+) -> Outcome:
     """Give the job back because its trainer vanished or its machine was in trouble; spends nothing.
 
     A fault that nobody can explain is the job's own where it came often enough: then the job has failed. That is judged
     here, on what the queue knows at this very moment: of two sessions of one machine only one may fail a job.
     """
+    said: _Said = {"why": why, "trouble": trouble, "words": words}
     if _has_ended_so(tx, held, Outcome.FAILED, why):
         return Outcome.FAILED
     if trouble is not Trouble.UNEXPLAINED or _has_ended_so(tx, held, Outcome.INTERRUPTED, why):
-        return _end(tx, held, Event.INTERRUPTED, Outcome.INTERRUPTED, why=why, trouble=trouble, now_s=now_s)
+        return _end(tx, held, Event.INTERRUPTED, Outcome.INTERRUPTED, **said, now_s=now_s)
     fault, earlier = troubles.fault_of(tx, held), troubles.earlier_faults(tx, held, trouble)
     others = troubles.machine_has_failed_another(tx, held, fault.machine)
     if not is_of_the_job(fault, earlier, machine_has_failed_another=others):
-        return _end(tx, held, Event.INTERRUPTED, Outcome.INTERRUPTED, why=why, trouble=trouble, now_s=now_s)
+        return _end(tx, held, Event.INTERRUPTED, Outcome.INTERRUPTED, **said, now_s=now_s)
     failure = (Cause.CODE_ERROR, f"{why}; it ended so in {len({it.session_id for it in earlier}) + 1} sessions")
-    return _end(tx, held, Event.FAILED, Outcome.FAILED, why=why, trouble=trouble, now_s=now_s, failure=failure)
+    return _end(tx, held, Event.FAILED, Outcome.FAILED, **said, now_s=now_s, failure=failure)
 
 
-def hold(tx: Connection, held: Claim, *, why: str, trouble: Trouble | None = None, now_s: float) -> Outcome:
+def hold(
+    tx: Connection, held: Claim, *, why: str, trouble: Trouble | None = None, words: str = "", now_s: float
+) -> Outcome:
     """Give the job back for a person to decide about; no session takes it until it is released."""
-    return _end(tx, held, Event.HELD, Outcome.STOPPED, why=why, trouble=trouble, now_s=now_s)
+    return _end(tx, held, Event.HELD, Outcome.STOPPED, why=why, trouble=trouble, words=words, now_s=now_s)
 
 
-def fail(tx: Connection, held: Claim, cause: Cause, message: str, *, now_s: float) -> Outcome:
+def fail(tx: Connection, held: Claim, cause: Cause, message: str, *, words: str = "", now_s: float) -> Outcome:
     """End the job for a final cause."""
-    return _end(tx, held, Event.FAILED, Outcome.FAILED, why=message, now_s=now_s, failure=(cause, message))
+    failure = (cause, message)
+    return _end(tx, held, Event.FAILED, Outcome.FAILED, why=message, words=words, now_s=now_s, failure=failure)
+
+
+class _Said(TypedDict):
+    why: str
+    trouble: Trouble | None
+    words: str
 
 
 def _end(
@@ -408,6 +426,7 @@ def _end(
     now_s: float,
     trouble: Trouble | None = None,
     failure: tuple[Cause, str] | None = None,
+    words: str = "",
 ) -> Outcome:
     if _has_ended_so(tx, held, outcome, why):
         return outcome
@@ -415,6 +434,7 @@ def _end(
     ended = {"outcome": outcome, "reason": why, "trouble": trouble, "ended_at_s": now_s}
     tx.execute(update(attempts).where(attempts.c.id == attempt.id).values(ended))
     vouch_for_ended(tx, attempt.id)
+    keep_last_words(tx, attempt.id, words)
     job = tx.execute(select(jobs).where(jobs.c.id == attempt.job_id)).one()
     step(tx, job, event, now_s=now_s, failure=failure)
     told = f"{trouble}: {why}" if trouble else why

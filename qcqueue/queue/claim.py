@@ -23,6 +23,7 @@ from qcqueue.queue.begun import begun_on
 from qcqueue.queue.blobs import BLOB, IS_KEPT, blob_of, find_blob, live_packs, title_of
 from qcqueue.queue.checkpoints import resumable
 from qcqueue.queue.jobs import spec_of, step
+from qcqueue.queue.last_words import keep_last_words
 from qcqueue.queue.numbers import give_number
 from qcqueue.queue.story import tell
 from qcqueue.queue.values import Candidate, Claim, LiveAttempt
@@ -100,6 +101,7 @@ def claim(
     *,
     gone: Mapping[tuple[str, int], str],
     seen: Mapping[str, float] = {},
+    words: Mapping[tuple[str, int], str] = {},
     choose: Choose,
     why: Callable[[], str] = lambda: "first in the queue",
     now_s: float,
@@ -108,10 +110,13 @@ def claim(
 
     gone maps (job name, attempt number) of vanished attempts to how that is known; each still live is recorded
     as interrupted, which spends nothing, and its job is queued again before the choice is made.
-    seen maps sessions that are buried so to the last moment by which each is known to have lived.
+    seen maps sessions that are buried so to the last moment by which each is known to have lived; words maps attempts
+    among the gone to what their trainers said last, as far as this machine knows.
     """
     for (name, number), reason in gone.items():
-        buried = _interrupt(tx, name, number, reason=reason, who=session_id, now_s=now_s)
+        buried = _interrupt(
+            tx, name, number, reason=reason, words=words.get((name, number), ""), who=session_id, now_s=now_s
+        )
         if buried is not None and buried in seen:
             note_seen(tx, buried, seen[buried])
     queued = {job.name: job for job in _queued(tx)}
@@ -215,7 +220,9 @@ def _claim_on(tx: Connection, job: Row[Any], number: int, session_id: str, commi
     )
 
 
-def _interrupt(tx: Connection, name: str, number: int, *, reason: str, who: str, now_s: float) -> str | None:
+def _interrupt(
+    tx: Connection, name: str, number: int, *, reason: str, words: str, who: str, now_s: float
+) -> str | None:
     """Bury an attempt; return its session, or None where it had ended already, or is gone with its job."""
     attempt = tx.execute(
         select(attempts.c.id, attempts.c.job_id, attempts.c.session_id)
@@ -228,6 +235,7 @@ def _interrupt(tx: Connection, name: str, number: int, *, reason: str, who: str,
     ended = {"outcome": Outcome.INTERRUPTED, "reason": reason, "ended_at_s": now_s}
     tx.execute(update(attempts).where(attempts.c.id == attempt.id).values(ended))
     vouch_for_ended(tx, attempt.id)
+    keep_last_words(tx, attempt.id, words)
     step(tx, job, Event.INTERRUPTED, now_s=now_s)
     tell(tx, who=who, what="interrupted", now_s=now_s, job_id=job.id, attempt=number, why=reason)
     return str(attempt.session_id)

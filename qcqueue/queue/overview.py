@@ -16,6 +16,7 @@ class JobLine:
     """One job as `status` shows it. session is the live one, interruptions counts attempts that vanished.
 
     only_on: where a queued job that may not go on on every machine waits to be taken, None where any will do.
+    left_by: the session that holds it by the queue and is known to be gone; whoever knows shows the job as queued.
     """
 
     name: str
@@ -31,6 +32,7 @@ class JobLine:
     failure_message: str | None
     updated_at_s: float
     only_on: str | None = None
+    left_by: str | None = None
 
 
 def job_lines(tx: Connection) -> list[JobLine]:

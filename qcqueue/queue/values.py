@@ -112,13 +112,14 @@ class End:
     """How an attempt ends without a result: decided once, then written word for word until that is answered.
 
     event is STOPPED, INTERRUPTED, HELD or FAILED; why is for the story; trouble names what of its machine or of the
-    store ended it; cause is given with FAILED and only then.
+    store ended it; cause is given with FAILED and only then. words: what its trainer said last, where that tells.
     """
 
     event: Event
     why: str
     trouble: Trouble | None = None
     cause: Cause | None = None
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

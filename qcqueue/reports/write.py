@@ -2,24 +2,27 @@
 
 They are written into a hidden folder beside the one that was asked for, which then takes its name. An earlier report is
 left as it is until then and put back if anything fails; a power cut between the two renames leaves it whole beside the
-new one, under a hidden name. A folder that holds anything else than what a report has written is left alone.
+new one, under a hidden name, from where the next report puts it back. A folder that holds anything else than what a
+report has written is left alone.
 """
 
 import contextlib
 import json
 import os
+import re
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from qcqueue.errors import ExtraMissing, UserError
 from qcqueue.reports.files import DOCUMENT, PAGE, files_of
 from qcqueue.reports.study import Study
+from qcqueue.storage.scratch import LOCKED, hold, is_nobodys, remove_if_nobodys, scratch_folder
 
 _READABLE_BY_ALL = 0o644
 _OPEN_TO_ALL = 0o755
+_EARLIER = "-earlier"
 _HINT = "qcqueue report --out ANOTHER-FOLDER"
 
 
@@ -42,13 +45,11 @@ def write_report(study: Study, *, folder: Path) -> Written:
     files = files_of(study)
     with _translated(folder):
         target.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
-        try:
+        with scratch_folder(target.parent, f".{target.name}-", also_older=False) as made:
+            _clear_up(target, files.contents, now_s=made.stat().st_mtime)
             _fill(made, files.contents)
             _refuse_what_is_not_ours(folder, target)
             _put_in_place(made, target)
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
     return Written(page=folder / PAGE, lacks=files.lacks, unread=files.unread)
 
 
@@ -106,15 +107,44 @@ def _put_in_place(made: Path, target: Path) -> None:
     if not target.exists():
         made.rename(target)
     else:
-        earlier = made.with_name(f"{made.name}-earlier")
-        target.rename(earlier)
+        earlier, descriptor = made.with_name(f"{made.name}{_EARLIER}"), os.open(target, os.O_RDONLY)
         try:
-            made.rename(target)
-        except BaseException:
-            earlier.rename(target)
-            raise
-        shutil.rmtree(earlier, ignore_errors=True)
+            hold(descriptor)  # as long as somebody is about to put it back, or to remove it
+            target.rename(earlier)
+            try:
+                made.rename(target)
+            except BaseException:
+                earlier.rename(target)
+                raise
+            shutil.rmtree(earlier, ignore_errors=True)
+        finally:
+            os.close(descriptor)
     _sync(target.parent)
+
+
+def _clear_up(target: Path, names: Iterable[PurePosixPath], *, now_s: float) -> None:
+    """Put back an earlier report that a killed process has set aside, and remove what else such processes left.
+
+    names: of the files of a report. A folder that looks like ours and holds another file is somebody's.
+    """
+    ours = re.compile(rf"\.{re.escape(target.name)}-[a-z0-9_]{{8}}(?:{re.escape(LOCKED)})?({_EARLIER})?")
+    known = frozenset(map(str, names))
+    for path in sorted(target.parent.iterdir()):
+        found = ours.fullmatch(path.name)
+        if not found or path.is_symlink() or not path.is_dir():
+            continue
+        if not found[1]:
+            if not path.name.endswith(LOCKED) and _holds_only(path, known):
+                remove_if_nobodys(path, now_s=now_s)
+        elif target.exists():
+            remove_if_nobodys(path, now_s=now_s, locked=True)
+        elif (path / PAGE).is_file() and is_nobodys(path):
+            path.rename(target)
+
+
+def _holds_only(folder: Path, names: frozenset[str]) -> bool:
+    files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+    return all(name in names for name in files)
 
 
 def _sync(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Files of a store in a folder: whole or not there, and their errors told as the store's.
 
 Bytes go to a temporary name first, are synced, and only then get the name they are known by. What a killed process
-leaves behind begins with `INCOMING` and is nobody's.
+leaves behind begins with `INCOMING`, is not locked any more, and is nobody's.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from qcqueue.errors import StoreDenied, StoreError
+from qcqueue.storage.scratch import LOCKED, is_held_at
 
 INCOMING = "incoming-"
 
@@ -20,11 +21,19 @@ INCOMING = "incoming-"
 @contextlib.contextmanager
 def unfinished(folder: Path) -> Iterator[IO[bytes]]:
     """Yield a file of its own in `folder`; unless it has been moved on, it is removed afterwards."""
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=INCOMING, delete=False) as file:
+    with _held_file(folder) as file:
         try:
             yield file
         finally:
             Path(file.name).unlink(missing_ok=True)
+
+
+def _held_file(folder: Path) -> IO[bytes]:
+    while True:
+        file = tempfile.NamedTemporaryFile(dir=folder, prefix=INCOMING, suffix=LOCKED, delete=False)  # noqa: SIM115
+        if is_held_at(file.fileno(), Path(file.name)):
+            return file
+        file.close()
 
 
 def move_whole(writing: IO[bytes], target: Path) -> None:

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from qcqueue.checkpoints.spool import Spool
+from qcqueue.checkpoints.spool import Spool, spool_folder
 from qcqueue.core.words import count, size
 from qcqueue.errors import CorruptionError, LeaseLost, NewerQueue, StoreError
 from qcqueue.queue.blobs import live_owners, needed_blobs
@@ -43,7 +43,7 @@ class Estate:
         return any(Spool(folder).holds_unsaved() for folder in mine)
 
     def spool(self, session_id: str, attempt: int) -> Spool:
-        return Spool(self._folder / f"{session_id}-{attempt}")
+        return Spool(spool_folder(self._tools.cache, session_id, attempt))
 
     def salvage(self, seen: Sight) -> None:
         """Save what dead sessions of this machine had been handed and could not save any more.

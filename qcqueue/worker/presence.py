@@ -2,9 +2,10 @@
 
 Each session locks one file in the machine's cache for as long as it lives. Whoever can take the lock has proof
 that the process is dead, however it died, so its job can be claimed at once instead of after the lease; and as long
-as they hold it they alone may deal with what it left. A process that is only asleep keeps its lock. Without a lock
-file there is no proof, and the lease decides. The file holds the boot id of the machine, because what a process wrote
-and did not sync outlives its own death, and not that of the machine.
+as they hold it they alone may deal with what it left. A process that is only asleep keeps its lock, and one that only
+looks holds it for an instant, shared, which keeps nobody from inheriting. Without a lock file there is no proof, and
+the lease decides. The file holds the boot id of the machine, because what a process wrote and did not sync outlives its
+own death, and not that of the machine.
 """
 
 import contextlib
@@ -13,6 +14,9 @@ import os
 from pathlib import Path
 
 NOT_YET = ".new"
+
+# How often a lock is asked for that others hold only to look; each does for some microseconds.
+_TRIES = 1000
 
 
 class Presence:
@@ -29,8 +33,10 @@ class Presence:
         self._folder.mkdir(parents=True, exist_ok=True)
         # Locked under another name first: a file of ours that is not locked yet would look like a dead session's.
         unlocked = self._folder / f"{session_id}{NOT_YET}"
-        descriptor = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        descriptor = None
+        while descriptor is None:  # whoever tidies up can take it in the instant before it is locked
+            os.close(os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            descriptor = self._take(unlocked)
         os.write(descriptor, self._boot_id.encode())
         unlocked.rename(self._folder / session_id)
         self._held[session_id] = descriptor
@@ -42,10 +48,13 @@ class Presence:
         """
         names = sorted(path.name for path in self._folder.iterdir()) if self._folder.is_dir() else []
         for name in names:
-            if name.endswith(NOT_YET) or name in self._held:
+            if name in self._held:
                 continue
-            descriptor = self._take(self._folder / name)
-            if descriptor is not None:
+            descriptor = self._take_from_lookers(self._folder / name)
+            if descriptor is not None and name.endswith(NOT_YET):  # it died before it was anybody
+                (self._folder / name).unlink(missing_ok=True)
+                os.close(descriptor)
+            elif descriptor is not None:
                 self._held[name] = descriptor
                 self._inherited.add(name)
         return frozenset(self._inherited)
@@ -88,6 +97,18 @@ class Presence:
         self._inherited.discard(session_id)
         if session_id in self._held:
             os.close(self._held.pop(session_id))
+
+    def _take_from_lookers(self, path: Path) -> int | None:
+        """Return what `_take` does, once those have looked who hold the lock of a dead process to see that it is."""
+        for _ in range(_TRIES):
+            descriptor = self._take(path)
+            if descriptor is not None:
+                return descriptor
+            looking = self._take(path, fcntl.LOCK_SH)
+            if looking is None:  # somebody holds it for good, or it has gone
+                return None
+            os.close(looking)
+        return None
 
     @staticmethod
     def _take(path: Path, kind: int = fcntl.LOCK_EX) -> int | None:

@@ -1,25 +1,33 @@
 """The trainer as a child process of the session.
 
-The child is started in the session's own process group, so a signal to the group reaches both, and with a pipe
+It is started in the session's own process group, so a signal to the group reaches both, and with a pipe
 as its standard input: when the session dies, the pipe closes and the child goes too. Over the pipe it is told its
 folder; all other talk goes through the spool. So it can load its libraries before there is a job for it, and is asked
 meanwhile to have the ImageNet weights that the job begins with.
-It has no business with Drive and is given none of its secrets.
+It has no business with Drive and is given none of its secrets. No signal that is meant for the session ends it, not
+even before it has had time to say so itself.
 """
 
 import json
+import logging
 import os
+import signal
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
-from qcqueue.checkpoints.spool import last_words
+from qcqueue.checkpoints.words import last_line_in, words_in
 from qcqueue.core.canonical import parse_json
 from qcqueue.storage.drive.token import without_secrets
+from qcqueue.storage.scratch import hold
 from qcqueue.worker.fate import how_it_ended
+from qcqueue.worker.signals import FOR_THE_SESSION
 from qcqueue.worker.weights import FoundWeights, WantedWeights
+
+log = logging.getLogger(__name__)
 
 
 class Trainer(Protocol):
@@ -52,6 +60,8 @@ class TrainerProcess:
         self._ready: subprocess.Popen[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._asked: WantedWeights | None = None
+        self._writing: IO[bytes] | None = None
+        """The log of the one that gets ready, held open: its lock says that it is somebody's."""
 
     def get_ready(self) -> None:
         self._ready = self._ready or self._spawned()
@@ -59,8 +69,10 @@ class TrainerProcess:
     def start(self, folder: Path) -> None:
         process, self._ready, self._asked = self._ready or self._spawned(), None, None
         self._log.replace(folder / "trainer.log")
+        self._let_go_of_log()
         _tell(process, str(folder))
         self._process = process
+        log.info("trainer started", extra={"action": "trainer_started", "pid": process.pid, "folder": str(folder)})
 
     def check_weights(self, wanted: WantedWeights) -> FoundWeights | None:
         """Have the trainer that gets ready look for weights; None while it does. Asking the same again asks nothing."""
@@ -85,7 +97,8 @@ class TrainerProcess:
 
     def _mourned(self, wanted: WantedWeights, code: int) -> FoundWeights:
         """Say that the trainer has ended before it answered: that is no fault of the job."""
-        words = last_words(self._log)
+        words, all_words = last_line_in(self._log), words_in(self._log)
+        log.warning("trainer ended before it had a job", extra={"action": "trainer_ended", "words": all_words})
         self.kill()
         looked = f"the trainer ended ({how_it_ended(code)}) while it looked for the ImageNet weights of {wanted.model}"
         return FoundWeights(obstacle=f"{looked}: {words}")
@@ -103,19 +116,41 @@ class TrainerProcess:
             _end(self._ready)
             self._ready = self._asked = None
             self._log.unlink(missing_ok=True)
+            self._let_go_of_log()
             self._answer.unlink(missing_ok=True)
         if self._process:
             _end(self._process)
 
     def _spawned(self) -> subprocess.Popen[bytes]:
-        with self._log.open("wb") as log:
+        self._let_go_of_log()
+        self._writing = self._log.open("wb")
+        hold(self._writing.fileno())
+        with _nothing_ends_it():
             return subprocess.Popen(
                 [sys.executable, "-m", "qcqueue.worker.trainer"],
                 env=without_secrets(os.environ),
                 stdin=subprocess.PIPE,
-                stdout=log,
+                stdout=self._writing,
                 stderr=subprocess.STDOUT,
             )
+
+    def _let_go_of_log(self) -> None:
+        if self._writing:
+            self._writing.close()
+            self._writing = None
+
+
+@contextmanager
+def _nothing_ends_it() -> Iterator[None]:
+    """A child that is started within begins with these signals held back; once it ignores them they are gone.
+
+    Those that come for this process meanwhile are answered a moment later.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, FOR_THE_SESSION)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _tell(process: subprocess.Popen[bytes], message: Any) -> None:

@@ -4,6 +4,8 @@ Everything is verified against its digest on the way. A damaged file is named an
 checkpoint also counts as unusable when the model of its best epoch is, because the run could not be finished from it.
 """
 
+import contextlib
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +69,8 @@ def fetch_once(store: Store, blob: Blob, folder: Path, *, moved: Moved = silentl
     path = folder / blob.sha256
     if not holds(path, blob.sha256):
         store.fetch(blob, path, moved=moved)
+    with contextlib.suppress(OSError):
+        os.utime(path)  # what was used last is swept last
     return path
 
 

@@ -89,6 +89,8 @@ class Session:
         """Why nothing could be saved any more, where that is why it left."""
         self.left_behind: str | None = None
         """What lies on this machine alone after it has left: "epochs 12 to 14 of JOB"."""
+        self.asked_why: str | None = None
+        """Who or what has asked it to leave, in words, where somebody did and said so."""
         self.busy: tuple[LiveAttempt, ...] = ()
         """Attempts of other sessions that were alive at the last look."""
         self.on_transfer: Callable[[], None] = lambda: None
@@ -143,20 +145,22 @@ class Session:
         except NewerQueue as exc:
             return self._withdraw_from(exc)
 
-    def ask_to_stop(self, reason: Ending = Ending.ASKED) -> None:
-        """Save what there is and leave; returns at once, the next steps do it."""
+    def ask_to_stop(self, reason: Ending = Ending.ASKED, *, why: str | None = None) -> None:
+        """Save what there is and leave; returns at once, the next steps do it. why: who asked, for the story."""
         if self._stop_reason is None or (reason is Ending.ASKED and self._stop_reason is not Ending.ASKED):
             if reason is Ending.ASKED or not self._is_leaving_the_job:
                 self._stop_asked_s = self._tools.clock.monotonic_s()
-            self._stop_reason = reason
+            self._stop_reason, self.asked_why = reason, why
 
     @property
     def stopping(self) -> bool:
         """Whether the session has been asked to leave."""
         return self._stop_reason is not None
 
-    def abandon(self) -> None:
-        """Leave this instant, as if the plug were pulled; only what is committed remains."""
+    def abandon(self, why: str | None = None) -> None:
+        """Leave this instant, as if the plug were pulled; only what is committed remains. why: for the story."""
+        if why and self._attempt:
+            self._attempt.spool.note_left(why)
         self._tools.trainer.kill()
         self._tools.presence.let_go()
 
@@ -302,6 +306,7 @@ class Session:
             self.id,
             gone=seen.gone,
             seen=seen.seen,
+            words=seen.words,
             choose=lambda jobs: self._best_of(tx, jobs, seen),
             why=lambda: self._choice.why if self._choice else "",
             now_s=self._tools.clock.now_s(),
@@ -485,7 +490,7 @@ class Session:
             return self._failed(failure)
         if hopeless := self._hopeless:
             self._pass_over(hopeless)
-            return self._end_with(_stopped(hopeless), lambda _: self._job_over(Ending.NEAR_END))
+            return self._end_with(_stopped(hopeless), lambda _: self._job_over(Ending.NEAR_END), is_told=False)
         if self.gave_up_on and not self._stop_reason:  # all is saved after all, and the next look finds what is left
             return self._end_with(_stopped(f"saving had failed for long: {self.gave_up_on}"), self._go_on)
         if exit_code == 0 or self._stop_reason:
@@ -500,10 +505,14 @@ class Session:
         """Whether its trainer is to save and end, whatever for."""
         return bool(self._stop_reason or self._hopeless or self.gave_up_on)
 
-    def _end_with(self, end: End, then: Callable[[Outcome], float | None]) -> float:
-        """Write this very end of the attempt with the next steps, until that is answered, whatever has come since."""
+    def _end_with(self, end: End, then: Callable[[Outcome], float | None], *, is_told: bool = True) -> float:
+        """Write this very end of the attempt with the next steps, until that is answered, whatever has come since.
+
+        is_told: whether what the trainer said last belongs to it, as where the attempt did not go well.
+        """
         self._end_trainer()
-        return self._go(lambda: self._write_end(end, then))
+        whole = replace(end, words=self._working().spool.words()) if is_told else end
+        return self._go(lambda: self._write_end(whole, then))
 
     def _write_end(self, end: End, then: Callable[[Outcome], float | None]) -> float | None:
         self._mind_the_deadline()
@@ -644,7 +653,7 @@ class Session:
             self._drop()
             return self._leave(self._stop_reason or ending)  # a person may have asked for it since
 
-        return self._end_with(_stopped(str(ending)), leave)
+        return self._end_with(_stopped(self.asked_why or str(ending)), leave, is_told=False)
 
     def _refused(self, why: str) -> float:
         """Give back a job that may not go on on this machine, and do not take it again."""

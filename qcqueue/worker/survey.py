@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from qcqueue.checkpoints.spool import Spool, spool_folder
 from qcqueue.core import lineage
 from qcqueue.core.lease import has_ended
 from qcqueue.errors import StoreError
@@ -27,7 +28,8 @@ class Sight:
     dead are the sessions of this machine that provably ended, and heartbeats names the heartbeats of those that worked
     on this queue; gone maps (job, attempt) to how its end is known, silent names the heartbeats of their sessions, and
     seen says when each of those was last known to live, as far as the store tells;
-    left_here are the gone whose spools lie whole on this machine; busy are the attempts that are alive; obstacles maps
+    words is what the trainers of those that worked on this machine said last; left_here are the gone whose spools lie
+    whole here; busy are the attempts that are alive; obstacles maps
     a checked job to what is in its way, None for nothing; all_checked is false where jobs that rank behind the first
     clear one were not looked at; awaits_weights: whether the trainer still looks for what the last one begins with.
     """
@@ -37,6 +39,7 @@ class Sight:
     gone: dict[tuple[str, int], str]
     silent: frozenset[str]
     seen: dict[str, float]
+    words: dict[tuple[str, int], str]
     left_here: tuple[LiveAttempt, ...]
     busy: tuple[LiveAttempt, ...]
     obstacles: dict[str, str | None]
@@ -79,6 +82,7 @@ class Survey:
             gone=gone,
             silent=frozenset(it.heartbeat for it in live if (it.job_name, it.number) in gone),
             seen=self._last_seen(it for it in live if (it.job_name, it.number) in gone),
+            words={(it.job_name, it.number): self._spool(it).words() for it in live if self._was_here(it, dead)},
             left_here=tuple(it for it in live if self._was_here(it, dead) and self._is_trusted(it)),
             busy=tuple(it for it in live if (it.job_name, it.number) not in gone),
             obstacles=obstacles,
@@ -88,11 +92,14 @@ class Survey:
 
     def _why_gone(self, live: LiveAttempt, dead: frozenset[str]) -> str | None:
         if self._was_here(live, dead):
-            return "its process on this machine is gone"
+            return self._spool(live).left() or "its process on this machine is gone"
         age_s = self._tools.store.heartbeat_age_s(live.heartbeat)
         if not has_ended(age_s, self._tools.lease):
             return None
         return "it left no heartbeat" if age_s is None else f"no heartbeat for {age_s:.0f} s"
+
+    def _spool(self, live: LiveAttempt) -> Spool:
+        return Spool(spool_folder(self._tools.cache, live.session_id, live.number))
 
     def _last_seen(self, gone: Iterable[LiveAttempt]) -> dict[str, float]:
         """Return when the store heard of each session last, by this machine's clock: for a ledger, not for safety."""

@@ -5,8 +5,8 @@ that a session can have it ready before there is a job. A line that is an object
 weights of a model, and names the file for the answer. It translates between a spool and `training.run`, and nothing
 else: no queue, no store. It exits with 0 when the job is finished, it was asked to stop or it has left a
 `refusal.json`, and with 3 after it has left a `failure.json`, whether that is the job's or this machine's. It never
-outlives its session: its input must be a pipe that the session holds open. Ctrl-C and SIGTERM are the session's to
-handle.
+outlives its session: its input must be a pipe that the session holds open. Ctrl-C, SIGTERM and a terminal that is
+closed are the session's to handle.
 """
 
 import ctypes
@@ -23,6 +23,7 @@ from typing import Any
 
 from qcqueue.checkpoints.handover import Background, Handover
 from qcqueue.checkpoints.spool import FAILED, RESUMED, EpochEntry, Failure, Progress, Spool, WorkOrder, write_json
+from qcqueue.checkpoints.words import in_a_sentence
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.evaluation import Result
 from qcqueue.core.goodput import Part
@@ -36,6 +37,7 @@ from qcqueue.scheduling.cadence import Cadence
 from qcqueue.training.base import Assignment
 from qcqueue.training.loading import load_libraries
 from qcqueue.training.pretrained import have, is_here
+from qcqueue.worker.signals import FOR_THE_SESSION
 from qcqueue.worker.timeline import PART_OF
 from qcqueue.worker.weights import FoundWeights, WantedWeights
 
@@ -45,9 +47,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: list[str]) -> int:
-    # Both reach the whole group; the session answers them and asks through the spool for a last save.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # They reach the whole group; the session answers them and asks through the spool for a last save.
+    for number in FOR_THE_SESSION:
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, FOR_THE_SESSION)
     # A person's settings must not decide how a job is computed; 2 silences what TensorFlow says of itself.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -294,7 +297,7 @@ class SpoolSink:
 
 
 def _sentence(exc: Exception) -> str:
-    return str(exc) if isinstance(exc, QcqueueError) else f"{type(exc).__name__}: {exc}"
+    return in_a_sentence(str(exc) if isinstance(exc, QcqueueError) else f"{type(exc).__name__}: {exc}")
 
 
 if __name__ == "__main__":

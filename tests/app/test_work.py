@@ -16,10 +16,10 @@ class Asked(SimpleNamespace):
     """A session as a signal sees it."""
 
     def __init__(self) -> None:
-        super().__init__(stopping=False, reasons=[])
+        super().__init__(stopping=False, ending=None, reasons=[], why=None)
 
-    def ask_to_stop(self, reason: Ending) -> None:
-        self.stopping = True
+    def ask_to_stop(self, reason: Ending, *, why: str | None = None) -> None:
+        self.stopping, self.why = True, why
         self.reasons.append(reason)
 
 

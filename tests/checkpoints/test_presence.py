@@ -110,10 +110,35 @@ def test_where_no_lock_tells_nobody_knows_whether_a_session_lives(presence: Pres
     assert presence.is_alive("s2") is None
 
 
+def test_whoever_looks_all_the_time_keeps_nobody_from_inheriting(presence: Presence, tmp_path: Path) -> None:
+    presence.announce("theirs")
+    presence.let_go()
+    with running(look_and_look, tmp_path / "presence", "theirs") as (_, pipe):
+        pipe.recv()
+        for _ in range(200):
+            assert presence.inherit() == {"theirs"}
+            presence.disown("theirs")
+        pipe.send("enough")
+        assert pipe.recv() > 0
+
+
 def test_a_session_that_is_about_to_announce_itself_is_not_gone(presence: Presence, tmp_path: Path) -> None:
     presence.announce("mine")
     (tmp_path / "presence" / f"theirs{NOT_YET}").touch()
     assert presence.inherit() == set()
+    assert sorted(path.name for path in (tmp_path / "presence").iterdir()) == ["mine"]  # it died before it was anybody
+
+
+def test_who_announces_itself_is_not_tidied_away_meanwhile(tmp_path: Path) -> None:
+    with running(tidy_and_tidy, tmp_path / "presence") as (_, pipe):
+        pipe.recv()
+        for number in range(200):
+            presence = Presence(tmp_path / "presence")
+            presence.announce(f"s{number}")
+            assert presence.knows(f"s{number}")
+            presence.leave(f"s{number}")
+        pipe.send("enough")
+        assert pipe.recv() == set()
 
 
 def test_a_dead_session_tells_whether_the_machine_was_down_since(tmp_path: Path) -> None:
@@ -133,3 +158,19 @@ def announce_and_wait(folder: Path, session_id: str, pipe: Pipe) -> None:
     Presence(folder).announce(session_id)
     pipe.send("announced")
     pipe.recv()
+
+
+def look_and_look(folder: Path, session_id: str, pipe: Pipe) -> None:
+    presence, looks = Presence(folder), 0
+    pipe.send("looks")
+    while not pipe.poll():
+        looks += presence.is_alive(session_id) is not None
+    pipe.send(looks)
+
+
+def tidy_and_tidy(folder: Path, pipe: Pipe) -> None:
+    presence, found = Presence(folder), set[str]()
+    pipe.send("tidies")
+    while not pipe.poll():
+        found |= presence.inherit()
+    pipe.send(found)

@@ -135,6 +135,34 @@ def test_a_kill_at_any_moment_leaves_the_earlier_report_or_the_new_one(tmp_path:
     assert contents(folder) in (before, after)
 
 
+def test_what_a_killed_writer_left_goes_with_the_next_report_and_an_earlier_one_is_put_back(tmp_path: Path) -> None:
+    folder = tmp_path / "report"
+    before = contents(write_report(the_study([]), folder=folder).page.parent)
+    program = (
+        "import os, sys; from pathlib import Path; import qcqueue.reports.write as w;"
+        "from tests.reports.test_write import a_small_study; rename, target = Path.rename, Path(sys.argv[1])\n"
+        "def cut(self, to): os._exit(9) if Path(to) == target else rename(self, to)\n"
+        "Path.rename = cut; w.write_report(a_small_study(), folder=target)"
+    )
+    assert subprocess.run([sys.executable, "-c", program, str(folder)], check=False).returncode == 9
+    assert not folder.exists()  # it was cut between two names
+    assert len(list(tmp_path.iterdir())) == 2
+    (tmp_path / ".report-old_2025").mkdir()
+    (tmp_path / ".report-old_2025" / "thesis.tex").write_text("mine")
+    os.utime(tmp_path / ".report-old_2025", (0, 0))
+    with pytest.raises(UserError, match="thesis"):
+        write_report(a_small_study(), folder=_with_mine(tmp_path / "other"))
+    write_report(the_study([]), folder=folder)
+    assert contents(folder) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".report-old_2025", "other", "report"]
+
+
+def _with_mine(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("mine")
+    return folder
+
+
 @pytest.mark.parametrize("name", ["thesis.tex", "report.htm", ".git"])
 def test_a_folder_that_holds_anything_else_is_left_alone(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("mine")
