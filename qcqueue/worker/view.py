@@ -22,6 +22,7 @@ class Ending(StrEnum):
     NEAR_END = "left, because what it would train now would hardly be saved before its likely end"
     UNSAVED = "was asked to stop while the store took nothing; the next session on this machine saves what it left"
     NEWER_QUEUE = "left, because a newer qcqueue has raised the queue to a format that this one cannot read"
+    PUT_BACK = "left, because an older copy of the queue was put back into the store"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
