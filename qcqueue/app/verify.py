@@ -17,7 +17,9 @@ from qcqueue.app.workplace import Workplace, rehearse
 from qcqueue.core.spelling import printable
 from qcqueue.core.states import State
 from qcqueue.core.words import listed, size
-from qcqueue.database.audit import audit_versions, flaws_of
+from qcqueue.database.audit import Flaw, audit_versions, flaws_of
+from qcqueue.database.known import ADOPT
+from qcqueue.database.sqlite import RESCUE
 from qcqueue.errors import BlobMissing, CorruptionError
 from qcqueue.queue.blobs import live_packs
 from qcqueue.queue.checkpoints import resumable
@@ -31,8 +33,11 @@ from qcqueue.storage.base import Blob, Moved, Store, silently
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-QUEUE = "the queue itself cannot be read; bring the folder back from a backup"
+QUEUE = "the queue itself cannot be read"
+LOST = "what was saved since; no command shows or changes the queue from here until one of the two is chosen"
 HISTORY = "only an older day of the queue; nothing needs it"
+FORK = "perhaps what another machine has saved there; it is not in the queue"
+GIVE_UP = "on the machine that made it: qcqueue store adopt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +71,7 @@ def verify(workplace: Workplace, *, quick: bool = False, progress: Moved = silen
     of this machine cannot be read at all. UnknownFormat.
     """
     versions, faults = _database(workplace)
-    if any(fault.costs == QUEUE for fault in faults):
+    if any(fault.costs in (QUEUE, LOST) for fault in faults):
         return Verified(blobs=0, size_bytes=0, versions=versions, is_quick=quick, faults=tuple(faults))
     blobs = tuple(dict.fromkeys(it.blob for it in ask_needs(workplace).blobs))
     damaged = _damaged(workplace, blobs, quick=quick, progress=progress)
@@ -85,14 +90,23 @@ def verify(workplace: Workplace, *, quick: bool = False, progress: Moved = silen
 def _database(workplace: Workplace) -> tuple[int, list[Fault]]:
     if workplace.slots is None:
         with workplace.read() as tx:
-            return 1, [_database_fault(says, costs=QUEUE) for says in flaws_of(tx)]
+            return 1, [_database_fault(says, costs=QUEUE, hint=RESCUE) for says in flaws_of(tx)]
     audit = audit_versions(workplace.slots, workplace.ids)
-    faults = [_database_fault(flaw.says, costs=QUEUE if flaw.is_head else HISTORY) for flaw in audit.flaws]
+    faults = [_version_fault(flaw) for flaw in audit.flaws]
+    can_be_read = not any(flaw.is_head for flaw in audit.flaws)
+    if can_be_read and workplace.versions and (put_back := workplace.versions.put_back()):
+        faults.append(_database_fault(workplace.versions.told(put_back), costs=LOST, hint=ADOPT))
     return audit.versions, faults
 
 
-def _database_fault(says: str, *, costs: str) -> Fault:
-    return Fault(what="the database", kind="database", why=says, costs=costs)
+def _version_fault(flaw: Flaw) -> Fault:
+    if flaw.is_head:
+        return _database_fault(flaw.says, costs=QUEUE, hint=RESCUE)
+    return _database_fault(flaw.says, costs=FORK, hint=GIVE_UP) if flaw.is_fork else _database_fault(flaw.says)
+
+
+def _database_fault(says: str, *, costs: str = HISTORY, hint: str | None = None) -> Fault:
+    return Fault(what="the database", kind="database", why=says, costs=costs, hint=hint)
 
 
 def _damaged(workplace: Workplace, blobs: Sequence[Blob], *, quick: bool, progress: Moved) -> dict[Blob, str]:

@@ -21,6 +21,7 @@ from qcqueue.queue.begun import begun_on
 from qcqueue.queue.blobs import BLOB, IS_KEPT, blob_of, find_blob, live_packs, title_of
 from qcqueue.queue.checkpoints import resumable
 from qcqueue.queue.jobs import spec_of, step
+from qcqueue.queue.numbers import highest_number
 from qcqueue.queue.story import tell
 from qcqueue.queue.values import Candidate, Claim, LiveAttempt
 
@@ -116,7 +117,7 @@ def claim(
     if chosen is None:
         return None
     job = queued[chosen] if chosen in queued else _job(tx, chosen)  # what is not queued is refused below
-    number = job.attempts + 1
+    number = max(job.attempts, highest_number(tx, job.name)) + 1
     tx.execute(_TAKE, {"job_id": job.id, "number": number, "session_id": session_id, "started_at_s": now_s})
     step(tx, job, Event.CLAIMED, now_s=now_s)
     tell(tx, who=session_id, what="claimed", now_s=now_s, job_id=job.id, attempt=number, why=why())
