@@ -64,6 +64,7 @@ def workplace_on_drive(settings: Settings, *, persistent: bool, consent: Consent
         warning=lambda: end_ahead(settings, clock.now_s()),
         origin=store,
         slots=slots,
+        versions=database,
         free_bytes=lambda: files.about().free_bytes,
     )
 

@@ -21,7 +21,7 @@ from qcqueue.storage.base import Slots, Store
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from qcqueue.database.versioned import Behind
+    from qcqueue.database.versioned import Behind, VersionedDatabase
 
 T = TypeVar("T")
 
@@ -34,7 +34,8 @@ class Workplace:
     warning: what will hinder it in the days to come, as far as this machine knows without asking anybody.
     origin: the store itself, where `store` also hands out what this machine keeps beside it. slots: where the database
     keeps its versions, if it does. folder: where the store lies on a disk. free_bytes: how much more it can take, None
-    where it does not tell or has no limit; asking costs one request at most.
+    where it does not tell or has no limit; asking costs one request at most. versions: the database once more, where it
+    is one of versions, for what only such a one can do.
     """
 
     database: Home
@@ -49,6 +50,7 @@ class Workplace:
     warning: Callable[[], str | None] = lambda: None
     origin: Store | None = None
     slots: Slots | None = None
+    versions: "VersionedDatabase | None" = None
     folder: Path | None = None
     free_bytes: Callable[[], int | None] = lambda: None
 

@@ -30,6 +30,7 @@ from qcqueue.queue.values import DatasetLine, JobDetail
 from qcqueue.reports.study import Probabilities, Proof, Study
 from qcqueue.reports.write import Written, check_folder, write_report
 from qcqueue.storage.base import Blob
+from qcqueue.storage.names import is_digest
 from qcqueue.worker.restore import fetch_once
 
 T = TypeVar("T")
@@ -102,7 +103,7 @@ class _Reading:
             return None
         folder = self.workplace.cache / "blobs"
         try:
-            if not (folder / blob.sha256).exists():
+            if not (is_digest(blob.sha256) and (folder / blob.sha256).exists()):
                 if self.away:
                     raise self.away
                 self.narrate(f"fetching {what}, {size(blob.size_bytes)}")

@@ -16,8 +16,10 @@ from qcqueue.app.workplace import Workplace, rehearse
 from qcqueue.core.spelling import printable
 from qcqueue.core.states import State
 from qcqueue.core.words import count, listed, size
-from qcqueue.database.audit import audit_database, audit_versions
+from qcqueue.database.audit import Flaw, audit_database, audit_versions
+from qcqueue.database.known import ADOPT
 from qcqueue.database.row_audit import RowAudit, RowFlaw
+from qcqueue.database.sqlite import RESCUE
 from qcqueue.errors import BlobMissing, CorruptionError
 from qcqueue.queue.blobs import live_packs
 from qcqueue.queue.checkpoints import resumable
@@ -32,9 +34,12 @@ from qcqueue.storage.scratch import scratch_folder
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-QUEUE = "the queue itself cannot be read; bring the folder back from a backup"
-ILLEGIBLE = "whatever reads it fails; bring the queue back from a backup"
+QUEUE = "the queue itself cannot be read"
+ILLEGIBLE = "whatever reads it fails"
+LOST = "what was saved since; no command shows or changes the queue from here until one of the two is chosen"
 HISTORY = "only an older day of the queue; nothing needs it"
+FORK = "perhaps what another machine has saved there; it is not in the queue"
+GIVE_UP = "on the machine that made it: qcqueue store adopt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +81,7 @@ def verify(workplace: Workplace, *, quick: bool = False, progress: Moved = silen
     versions, faults, rows = _database(workplace)
     faults += _row_faults(rows)
     counted = {"versions": versions, "rows": rows.covered, "rows_not_covered": rows.not_covered}
-    if any(fault.costs in (QUEUE, ILLEGIBLE) for fault in faults):
+    if any(fault.costs in (QUEUE, LOST, ILLEGIBLE) for fault in faults):
         return Verified(blobs=0, size_bytes=0, is_quick=quick, faults=tuple(faults), **counted)
     blobs = tuple(dict.fromkeys(it.blob for it in ask_needs(workplace).blobs))
     damaged = _damaged(workplace, blobs, quick=quick, progress=progress)
@@ -96,9 +101,12 @@ def _database(workplace: Workplace) -> tuple[int, list[Fault], RowAudit]:
     if workplace.slots is None:
         with workplace.read() as tx:
             flaws, rows = audit_database(tx)
-        return 1, [_database_fault(says, costs=QUEUE) for says in flaws], rows
+        return 1, [_database_fault(says, costs=QUEUE, hint=RESCUE) for says in flaws], rows
     audit = audit_versions(workplace.slots, workplace.ids)
-    faults = [_database_fault(flaw.says, costs=QUEUE if flaw.is_head else HISTORY) for flaw in audit.flaws]
+    faults = [_version_fault(flaw) for flaw in audit.flaws]
+    can_be_read = not any(flaw.is_head for flaw in audit.flaws)
+    if can_be_read and workplace.versions and (put_back := workplace.versions.put_back()):
+        faults.append(_database_fault(workplace.versions.told(put_back), costs=LOST, hint=ADOPT))
     return audit.versions, faults, audit.rows
 
 
@@ -111,6 +119,7 @@ def _row_faults(rows: RowAudit) -> Iterator[Fault]:
             why=flaw.says,
             costs=costs if flaw.is_legible else ILLEGIBLE,
             jobs=() if flaw.job is None else (flaw.job,),
+            hint=None if flaw.is_legible else RESCUE,
         )
     if rows.more:
         why = "they are not what was written, like those before"
@@ -144,8 +153,14 @@ def _of_row(flaw: RowFlaw) -> tuple[str, str]:
             return f"a row of the table {flaw.table}", ILLEGIBLE
 
 
-def _database_fault(says: str, *, costs: str) -> Fault:
-    return Fault(what="the database", kind="database", why=says, costs=costs)
+def _version_fault(flaw: Flaw) -> Fault:
+    if flaw.is_head:
+        return _database_fault(flaw.says, costs=QUEUE, hint=RESCUE)
+    return _database_fault(flaw.says, costs=FORK, hint=GIVE_UP) if flaw.is_fork else _database_fault(flaw.says)
+
+
+def _database_fault(says: str, *, costs: str = HISTORY, hint: str | None = None) -> Fault:
+    return Fault(what="the database", kind="database", why=says, costs=costs, hint=hint)
 
 
 def _damaged(workplace: Workplace, blobs: Sequence[Blob], *, quick: bool, progress: Moved) -> dict[Blob, str]:

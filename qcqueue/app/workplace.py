@@ -104,6 +104,7 @@ def workplace_shared(folder: Path, *, cache: Path, consent: Consent = ASKED) -> 
         who=person(),
         behind=lambda: database.behind,
         slots=_slots_in(folder),
+        versions=database,
         folder=folder,
         free_bytes=lambda: _free_bytes(folder),
     )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from qcqueue.cli.adoption import adopt
 from qcqueue.cli.data import progress_bar
 from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, print_json, say, workplace
 
@@ -17,13 +18,14 @@ LONGEST_LIST = 20
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(
-        help="Look after the store: bytes by kind, clean-up, a check of everything.",
+        help="Look after the store: bytes by kind, clean-up, a check of everything, going on with a copy.",
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     group.command("usage")(usage)
     group.command("gc")(gc)
     group.command("verify")(verify)
+    group.command("adopt")(adopt)
     app.add_typer(group, name="store")
 
 

@@ -9,7 +9,7 @@ import typer
 
 from qcqueue.cli import exits
 from qcqueue.cli.shared import JsonOption, NowOption, StoreOption, narrate, print_json, workplace
-from qcqueue.errors import StoreError
+from qcqueue.errors import StoreError, StorePutBack
 
 if TYPE_CHECKING:
     from qcqueue.app.workplace import Workplace
@@ -77,6 +77,7 @@ def _conclude(place: "Workplace", session: "Session", as_json: bool) -> None:
         Ending.ASKED: exits.INTERRUPTED,
         Ending.UNSAVED: exits.INTERRUPTED,
         Ending.NEWER_QUEUE: StoreError.exit_code,
+        Ending.PUT_BACK: StorePutBack.exit_code,
     }
     ending = session.ending
     assert ending is not None, "drive runs a session to its end"
@@ -104,6 +105,7 @@ def _next_command(ending: str) -> str:
         Ending.LEASE_LOST: "qcqueue status",
         Ending.WITHDRAWN: "qcqueue status",
         Ending.NEWER_QUEUE: "pip install --upgrade qcqueue, then qcqueue work",
+        Ending.PUT_BACK: "qcqueue store adopt",
     }.get(Ending(ending), "qcqueue work")
 
 

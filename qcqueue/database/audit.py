@@ -1,19 +1,22 @@
 """Looking at what a database is stored as, past everything that is usually taken from a copy.
 
 It decides nothing and repairs nothing. Always true: what it finds is read anew from where it lies, down to the bytes,
-and a version whose bytes were given back is judged by its link in the chain alone. Rows are `row_audit`'s.
+and a version whose bytes were given back is judged by its link in the chain alone. What lies beside the chain is a
+fork, unless somebody has taken the queue over since and given it up. Rows are `row_audit`'s.
 """
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from qcqueue.clock import Ids
+from qcqueue.core.spelling import clipped
 from qcqueue.database.chain import Chain
 from qcqueue.database.images import Images
 from qcqueue.database.row_audit import RowAudit, audit_rows
-from qcqueue.database.version import Contents, Version, version_of
+from qcqueue.database.version import MARK_LETTERS, Contents, Version, version_of
 from qcqueue.errors import CorruptionError, UnknownFormat
 from qcqueue.storage.base import Slots
 
@@ -23,10 +26,11 @@ LOOKS_MAX = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flaw:
-    """Something that is wrong with a version. is_head: with the newest one, which is the queue."""
+    """Something that is wrong with a version. is_head: with the newest one, which is the queue. is_fork: beside."""
 
     says: str
     is_head: bool
+    is_fork: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,7 @@ class Audit:
 def audit_versions(slots: Slots, ids: Ids) -> Audit:
     """Read every version that keeps its bytes. Raises: StoreError. UnknownFormat: a newer qcqueue wrote them."""
     chain = Chain(slots, ids, author="")
+    listed = _listed(slots)  # before the way is gone, so that all it shows must lie on it
     try:
         head, contents = _head(chain)
     except UnknownFormat:
@@ -52,6 +57,7 @@ def audit_versions(slots: Slots, ids: Ids) -> Audit:
     flaws = [Flaw(says=says, is_head=True) for says in found]
     older = list(_older(chain, slots, head, contents))
     flaws += [Flaw(says=it, is_head=False) for it in older if isinstance(it, str)]
+    flaws += [Flaw(says=says, is_head=False, is_fork=True) for says in _forks(chain, head, contents, listed)]
     sizes = [len(contents.image), *(len(it.image) for it in older if isinstance(it, Contents))]
     return Audit(versions=len(sizes), size_bytes=sum(sizes), flaws=tuple(flaws), rows=rows)
 
@@ -63,17 +69,65 @@ def audit_database(tx: Connection) -> tuple[tuple[str, ...], RowAudit]:
     return (*(one for one in said if one != "ok"), *broken[:10]), audit_rows(tx)
 
 
+def _listed(slots: Slots) -> list[Version]:
+    """Return the versions a listing shows, as far as they can be read: what cannot is named where it is needed."""
+    found: list[Version] = []
+    with contextlib.suppress(CorruptionError):
+        for slot, facts in slots.list_slots():
+            with contextlib.suppress(CorruptionError):
+                found.append(version_of(slot, facts, url=slots.url))
+    return found
+
+
+def _forks(chain: Chain, head: Version, contents: Contents, listed: Iterable[Version]) -> Iterator[str]:
+    """Yield what lies beside the way to the newest version, a sentence a branch.
+
+    Far away only the newest versions are listed, and only they are compared.
+    """
+    try:
+        way = chain.way(None if chain.is_near else chain.newest_of(contents, oldest=True) or head)
+    except CorruptionError as exc:
+        if chain.is_near:
+            yield str(exc)
+        return
+    on_way = {version.mark for version in way}
+    given_up = {mark for version in way for mark in version.gave_up[1:]}
+    branches: dict[str, list[Version]] = {}  # by the mark of their newest
+    for version in sorted(listed, key=lambda version: version.number):
+        before = version.before[:MARK_LETTERS]
+        if version.mark in on_way or version.number < way[0].number:
+            continue
+        if version.mark in given_up or before in given_up:
+            given_up.add(version.mark)
+            continue
+        branches[version.mark] = [*branches.pop(before, []), version]
+    for branch in branches.values():
+        begin = branch[0].before[:MARK_LETTERS] in on_way
+        why = "another one follows there" if begin else "the version before is gone"
+        first, last = branch[0].number, branch[-1].number
+        which = f"version {first}" if first == last else f"versions {first} to {last}"
+        yield f"{which} in {chain.url} (slot {branch[-1].slot}, by {clipped(branch[-1].author)}): {why}"
+
+
 def _head(chain: Chain) -> tuple[Version, Contents]:
-    head = chain.head(None)
+    head = _newest(chain)
     for _ in range(LOOKS_MAX):
         contents = chain.contents(head)
         if contents is not None:
             return head, contents
-        after = chain.head(head)
+        after = chain.linked_head(head)
         if after == head:
             break
         head = after
     raise CorruptionError(f"version {head.number} in {chain.url} is the newest, and its bytes are gone")
+
+
+def _newest(chain: Chain) -> Version:
+    """Return the newest version, link by link where that costs little, and is not hindered by rot on the way."""
+    if chain.is_near:
+        with contextlib.suppress(CorruptionError):
+            return chain.linked_head(None)
+    return chain.head(None)
 
 
 def _older(chain: Chain, slots: Slots, head: Version, contents: Contents) -> Iterator[Contents | str]:

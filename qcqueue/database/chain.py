@@ -2,12 +2,12 @@
 
 It knows versions and slots, and nothing of SQL. A version can only be appended to the one it was made from, because
 the slot it needs is named there and can be created once. Listings are hints: they shorten the way to the end, and a
-wrong or late one only makes it longer.
+wrong or late one only makes it longer: what they show counts only where one way leads past all of it.
 """
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 from qcqueue.clock import Ids
@@ -43,23 +43,74 @@ class Chain:
     def url(self) -> str:
         return self._slots.url
 
+    @property
+    def is_near(self) -> bool:
+        """Whether looking costs next to nothing, see `storage.base.Slots`."""
+        return self._slots.is_near
+
     def holds(self, version: Version) -> bool:
         """Return whether the store shows this very version: it was not made anew, nor put back to an older day."""
-        return self._slots.facts(version.slot) == version.facts
+        return self._asked(version.slot) == version.facts
+
+    def holds_before(self, version: Version, trail: Sequence[str], *, depth: int) -> bool:
+        """Return whether the store shows, link by link, the versions that this one was made from; depth: how many."""
+        after = version
+        for slot in list(reversed(trail))[:depth]:
+            facts = self._asked(slot)
+            if facts is None:
+                return False
+            before = version_of(slot, facts, url=self.url)
+            if before.digest != after.before:
+                return False
+            after = before
+        return True
 
     def head(self, known: Version | None) -> Version:
         """Return the newest version, looking from one that is known to be of this chain. One listing is asked at most.
 
         Raises: StoreMissing: there is no queue in the store. UnknownFormat. CorruptionError.
         """
-        at = known or self._jump(self._first())
-        steps = 0
-        while (ahead := self._after(at)) is not None:
+        at, hints = (known, {}) if known else self._jump(self._first())
+        start, steps = at, 0
+        while (ahead := self._after(at, look_again=_any_after(at, hints))) is not None:
             at = ahead
+            hints.pop(at.slot, None)
             steps += 1
             if known and steps == STEPS_BEFORE_LISTING:
-                at = self._jump(at)
-        return at
+                start, hints = self._jump(at)
+                at = start
+        if not hints:
+            return at
+        # What a listing shows lies on two ways. The right one begins at what is known.
+        passed = self.way(known)
+        return at if start in passed else passed[-1]
+
+    def linked_head(self, known: Version | None) -> Version:
+        """As `head`, and link by link: so many requests as there are versions between."""
+        return self.way(known)[-1]
+
+    def way(self, start: Version | None) -> tuple[Version, ...]:
+        """Return every version from one, or from the first, to the newest, each of them linked to the one before.
+
+        Raises: as `head` does.
+        """
+        passed = [start or self._first()]
+        while (after := self._after(passed[-1], look_again=True)) is not None:
+            passed.append(after)
+        return tuple(passed)
+
+    def newest_of(self, contents: Contents, *, oldest: bool = False) -> Version | None:
+        """Return the newest of the versions before one that the store shows as they were, None where there is none.
+
+        oldest: return the oldest of them.
+        """
+        slots = contents.trail[len(contents.trail) - len(contents.marks) :]
+        known = list(zip(slots, contents.marks, strict=False))
+        for slot, mark in known if oldest else reversed(known):
+            facts = self._slots.facts(slot)
+            if facts is not None and (version := version_of(slot, facts, url=self.url)).mark == mark:
+                return version
+        return None
 
     def contents(self, version: Version) -> Contents | None:
         """Return what a version holds, verified; None where its bytes were given back, because it is old by now."""
@@ -70,12 +121,12 @@ class Chain:
         """Make the first version; return None where there is one already."""
         return self._create(self._slots.root, 1, "", Contents(trail=(), image=image))
 
-    def append(self, head: Version, contents: Contents) -> Version | None:
-        """Make the successor of `head`; return None where a rival has made it.
+    def append(self, head: Version, contents: Contents, *, gave_up: tuple[str, ...] = ()) -> Version | None:
+        """Make the successor of `head`; return None where a rival has made it. gave_up: see `Version`.
 
         Raises: OutcomeUnknown: it may have been made. StoreBusy and the like: it was not.
         """
-        return self._create(head.next, head.number + 1, head.digest, contents)
+        return self._create(head.next, head.number + 1, head.digest, contents, gave_up)
 
     def give_back(self, version: Version, contents: Contents) -> None:
         """Truncate what has become old with this version. What fails costs space, and the next commit tries again."""
@@ -91,8 +142,13 @@ class Chain:
             raise StoreMissing(f"there is no queue in {self.url}")
         return version_of(self._slots.root, facts, url=self.url)
 
-    def _after(self, version: Version) -> Version | None:
-        facts = self._slots.facts(version.next)
+    def _asked(self, slot: str) -> Mapping[str, str] | None:
+        """Return the facts of a slot that was seen taken, or that something says is."""
+        facts = self._slots.facts(slot)
+        return self._slots.look_again(slot) if facts is None else facts
+
+    def _after(self, version: Version, *, look_again: bool = False) -> Version | None:
+        facts = self._asked(version.next) if look_again else self._slots.facts(version.next)
         if facts is None:
             return None
         after = version_of(version.next, facts, url=self.url)
@@ -106,15 +162,19 @@ class Chain:
                 hint=RESCUE,
             )
 
-    def _jump(self, at: Version) -> Version:
-        """Return the furthest version a listing leads to, or the one given where it shows nothing newer."""
+    def _jump(self, at: Version) -> tuple[Version, dict[str, Version]]:
+        """Return the furthest version a listing leads to, or the one given where it shows nothing newer.
+
+        With it comes what the listing shows beside: it lies further on the same way, or on another one.
+        """
         shown = {hint.slot: hint for hint in self._hints() if hint.number > at.number}
         if shown and at.next not in shown:
             at = min(shown.values(), key=lambda hint: hint.number)
-        while (ahead := shown.get(at.next)) is not None:
+            del shown[at.slot]
+        while (ahead := shown.pop(at.next, None)) is not None:
             self._check_follows(at, ahead)
             at = ahead
-        return at
+        return at, shown
 
     def _hints(self) -> Iterator[Version]:
         """Yield versions a listing shows. Nothing depends on it, so nothing that is wrong with it is an error."""
@@ -122,7 +182,9 @@ class Chain:
             for slot, facts in islice(self._slots.list_slots(), HINTS_MAX):
                 yield version_of(slot, facts, url=self.url)
 
-    def _create(self, slot: str, number: int, before: str, contents: Contents) -> Version | None:
+    def _create(
+        self, slot: str, number: int, before: str, contents: Contents, gave_up: tuple[str, ...] = ()
+    ) -> Version | None:
         body = contents.packed()
         version = Version(
             slot=slot,
@@ -132,6 +194,7 @@ class Chain:
             before=before,
             author=self._author,
             nonce=self._ids.new(),
+            gave_up=gave_up,
         )
         return version if self._is_ours(version, body) else None
 
@@ -155,6 +218,10 @@ class Chain:
             f"{self.url} did not answer: version {version.number} may or may not have been saved",
             hint="look with qcqueue status before trying again",
         )
+
+
+def _any_after(version: Version, hints: Mapping[str, Version]) -> bool:
+    return any(hint.number > version.number for hint in hints.values())
 
 
 def _same_try(winner: Mapping[str, str], version: Version) -> bool:

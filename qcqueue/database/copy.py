@@ -53,24 +53,46 @@ class LocalCopy:
                 return None
             return Snapshot(
                 version=version_of(str(label["slot"]), label["facts"], url=url),
-                contents=Contents(trail=tuple(label["trail"]), image=image),
+                contents=Contents(
+                    trail=tuple(map(str, label["trail"])), marks=tuple(map(str, label.get("marks", ()))), image=image
+                ),
                 confirmed_at_s=float(label["confirmed_at_s"]),
             )
-        except (OSError, ValueError, KeyError, TypeError, CorruptionError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, CorruptionError):
+            return None
+
+    def version(self, *, url: str) -> Version | None:
+        """Return which version is kept, by its label alone; None where there is none."""
+        try:
+            label = parse_json((self._folder / LABEL).read_bytes())
+            return version_of(str(label["slot"]), label["facts"], url=url)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, CorruptionError):
             return None
 
     def keep(self, snapshot: Snapshot) -> None:
-        """Replace the copy."""
+        """Replace the copy, unless it was made from this version: what a machine knows never becomes less."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with self._locked():
                 self._forget_unfinished()
+                if self._comes_after(snapshot.version):
+                    return
                 if self._whole != snapshot.version or not self._is_labelled(snapshot.version):
                     self._replace(IMAGE, snapshot.contents.image)
                     self._whole = snapshot.version
                 self._replace(LABEL, _label(snapshot))
         except OSError as exc:
             log.warning("local copy not written: %s", exc, extra={"action": "copy_not_written"})
+
+    def _comes_after(self, version: Version) -> bool:
+        """Return whether the copy that lies here, another process's, was made from this version."""
+        try:
+            label = parse_json((self._folder / LABEL).read_bytes())
+            marks = list(label.get("marks", ()))
+            trail = label["trail"][-len(marks) :] if marks else []
+            return (version.slot, version.mark) in zip(trail, marks, strict=True)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return False
 
     def _is_labelled(self, version: Version) -> bool:
         """Return whether the image that lies here is of this version, and not another process's."""
@@ -106,6 +128,7 @@ def _label(snapshot: Snapshot) -> bytes:
         "slot": snapshot.version.slot,
         "facts": snapshot.version.facts,
         "trail": list(snapshot.contents.trail),
+        "marks": list(snapshot.contents.marks),
         "image_sha256": hashlib.sha256(snapshot.contents.image).hexdigest(),
         "confirmed_at_s": snapshot.confirmed_at_s,
     }

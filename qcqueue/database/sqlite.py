@@ -17,7 +17,10 @@ from qcqueue.errors import CorruptionError, NewerQueue, StoreBusy, StoreError, U
 
 BUSY_TIMEOUT_S = 30.0
 UPGRADE = "pip install --upgrade qcqueue"
-RESCUE = "put the store back from a copy, or begin anew: qcqueue init --store folder:ANOTHER-PLACE"
+RESCUE = (
+    "put the whole store back from a copy, then type on each machine that refuses it: qcqueue store adopt; "
+    "or begin anew: qcqueue init --store folder:ANOTHER-PLACE"
+)
 
 
 def make_tables(tx: Connection) -> None:

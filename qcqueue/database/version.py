@@ -12,25 +12,42 @@ queue, stored in the slot that the first one named as its `next`:
     author   "ada@laptop"      for people
     nonce    "c03f9d5512e8"    drawn for this one try to create: tells whose version it is when an answer was lost
 
+A version that took a queue over after its store had been put back from a copy has facts that others lack:
+
+    gave_up  "43 1f0c…"        the number of the head that was given up, its mark, and those of the versions before it
+    gave_up_2, gave_up_3       more marks, as many as there are
+
+A fact that a version lacks stays out of its digest. A mark is how a digest begins.
+
 A version's digest is the SHA-256 of its facts as canonical JSON, so it vouches for the body (by `sha256`) and for all
 versions before it (by `before`). The body is zlib over one line of canonical JSON, then the SQLite file as it is:
 
-    {"trail":["first"]}\\n SQLite format 3\\0 …
+    {"marks":["1f0c5be2a7d4"],"trail":["first"]}\\n SQLite format 3\\0 …
 
 `trail` lists the slots of the versions right before this one, oldest first, as far as their bodies may not have been
-given back yet: whoever commits next knows from it which one to truncate, without a listing. A machine needs only the
+given back yet: whoever commits next knows from it which one to truncate, without a listing. `marks` are theirs, as far
+as they are known: the versions of an older qcqueue have none. A machine needs only the
 slot `first` of the store to find everything: it follows `next` until a slot is free.
 """
 
 import hashlib
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from qcqueue.core.canonical import canonical_json, digest_of, parse_json
 from qcqueue.database.schema import FORMAT
 from qcqueue.database.sqlite import RESCUE, unknown_format
 from qcqueue.errors import CorruptionError
+from qcqueue.storage.base import FACT_BYTES_MAX
+
+MARK_LETTERS = 12
+
+_GAVE_UP = ("gave_up", "gave_up_2", "gave_up_3")
+_MARKS_A_FACT = (FACT_BYTES_MAX - len(_GAVE_UP[-1])) // (MARK_LETTERS + 1)
+
+# How many versions the head that is given up and those before it may be, to be named one by one.
+GIVEN_UP_MAX = len(_GAVE_UP) * _MARKS_A_FACT - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +62,31 @@ class Version:
     author: str
     nonce: str
     format: int = FORMAT
+    gave_up: tuple[str, ...] = ()
+    """The number of a head, its mark and those of versions before it; nothing in nearly all versions."""
 
     @property
     def facts(self) -> dict[str, str]:
-        return {name: str(value) for name, value in asdict(self).items() if name != "slot"}
+        said = {name: str(getattr(self, name)) for name in _ALWAYS}
+        for at, name in enumerate(_GAVE_UP):
+            if part := self.gave_up[at * _MARKS_A_FACT : (at + 1) * _MARKS_A_FACT]:
+                said[name] = " ".join(part)
+        return said
 
     @property
     def digest(self) -> str:
         return digest_of(self.facts)
+
+    @property
+    def mark(self) -> str:
+        return self.digest[:MARK_LETTERS]
+
+    def gives_up(self, version: "Version") -> bool:
+        """Return whether it took the queue over from another head, and names this version as given up with it."""
+        return version.mark in self.gave_up[1:]
+
+
+_ALWAYS = ("format", "number", "next", "sha256", "before", "author", "nonce")
 
 
 def version_of(slot: str, facts: Mapping[str, str], *, url: str) -> Version:
@@ -65,7 +99,8 @@ def version_of(slot: str, facts: Mapping[str, str], *, url: str) -> Version:
         raise unknown_format(f"slot {slot} in {url}", written)
     try:
         named = {name: facts[name] for name in ("next", "sha256", "before", "author", "nonce")}
-        version = Version(slot=slot, number=int(facts["number"]), format=written, **named)
+        gave_up = tuple(word for name in _GAVE_UP for word in facts.get(name, "").split())
+        version = Version(slot=slot, number=int(facts["number"]), format=written, gave_up=gave_up, **named)
     except (KeyError, ValueError) as exc:
         raise CorruptionError(f"the version in slot {slot} of {url} is damaged: {exc}", hint=RESCUE) from exc
     return version
@@ -73,13 +108,14 @@ def version_of(slot: str, facts: Mapping[str, str], *, url: str) -> Version:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What the body of a version holds. image is a SQLite file."""
+    """What the body of a version holds. image is a SQLite file; marks belong to the last slots of the trail."""
 
     trail: tuple[str, ...]
     image: bytes
+    marks: tuple[str, ...] = ()
 
     def packed(self) -> bytes:
-        head = canonical_json({"trail": list(self.trail)}).encode()
+        head = canonical_json({"marks": list(self.marks), "trail": list(self.trail)}).encode()
         return zlib.compress(head + b"\n" + self.image)
 
 
@@ -89,7 +125,9 @@ def contents_of(body: bytes, version: Version, *, url: str) -> Contents:
         raise CorruptionError(f"version {version.number} in {url} is damaged: its bytes are not its own", hint=RESCUE)
     try:
         head, _, image = zlib.decompress(body).partition(b"\n")
-        trail = tuple(str(slot) for slot in parse_json(head)["trail"])
-    except (zlib.error, ValueError, KeyError, TypeError) as exc:
+        said = parse_json(head)
+        trail = tuple(str(slot) for slot in said["trail"])
+        marks = tuple(str(mark) for mark in said.get("marks", ()))
+    except (zlib.error, ValueError, KeyError, TypeError, AttributeError) as exc:
         raise CorruptionError(f"version {version.number} in {url} cannot be unpacked: {exc}", hint=RESCUE) from exc
-    return Contents(trail=trail, image=image)
+    return Contents(trail=trail, image=image, marks=marks)

@@ -1,9 +1,9 @@
 """The database of several machines: SQLite images in a store, advanced by compare-and-swap on create-once slots.
 
 `version` is the format, `chain` finds and extends the versions, `images` runs SQL on them, `copy` keeps the newest
-one on this machine. A transaction runs on a version in memory and is committed by creating the one slot its successor
-may use: that can happen once, so transactions are serializable without a server, a lock or a clock. Who finds the slot
-taken runs the action again, on the winner.
+one on this machine, and `known` holds that against the store. A transaction runs on a version in memory and is
+committed by creating the one slot its successor may use: that can happen once, so transactions are serializable
+without a server, a lock or a clock. Who finds the slot taken runs the action again, on the winner.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,6 +19,7 @@ from qcqueue.database.base import Guard, Unguarded
 from qcqueue.database.chain import BODIES_KEPT, Chain
 from qcqueue.database.copy import LocalCopy, Snapshot
 from qcqueue.database.images import Images
+from qcqueue.database.known import DatedVersion, Knowledge, PutBack
 from qcqueue.database.sqlite import RESCUE
 from qcqueue.database.version import Contents, Version
 from qcqueue.errors import StoreBusy, StoreError, StoreMissing
@@ -72,16 +73,14 @@ class VersionedDatabase:
         self._guard = guard
         self._chain = Chain(slots, ids, author=author)
         self._images = Images()
-        self._copy = LocalCopy(copy)
-        self._clock = clock
-        self._seen: Snapshot | None = None
+        self._known = Knowledge(self._chain, LocalCopy(copy), clock)
 
     def create(self) -> bool:
         """Make the first version if there is none; return whether it was made now."""
         contents = Contents(trail=(), image=self._images.new())
         first = self._chain.begin(contents.image)
         if first is not None:
-            self._remember(first, contents)
+            self._known.remember(first, contents)
             return True
         head = self._newest()
         with self._images.look(head.contents.image, place=self._place(head.version)):
@@ -105,9 +104,7 @@ class VersionedDatabase:
             is_settled = head.is_confirmed if image is None or dry_run else self._commit(head.snapshot, image)
             if is_settled:
                 return result
-        raise StoreBusy(
-            f"{RACES_LOST_MAX} commits of others came first in {self._chain.url}", hint="try again in a moment"
-        )
+        raise self._never_first()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -115,27 +112,67 @@ class VersionedDatabase:
         with self._images.look(head.contents.image, place=self._place(head.version)) as tx:
             yield tx
 
+    def put_back(self) -> PutBack | None:
+        """Return what this machine has seen and the store does not show any more; None where nothing is missing."""
+        with self._missing_told():
+            return self._known.put_back()
+
+    def told(self, put_back: PutBack) -> str:
+        """Name both heads of a store that was put back, in one sentence."""
+        return self._known.told(put_back)
+
+    def heads(self, put_back: PutBack) -> tuple[DatedVersion, DatedVersion]:
+        """Return the head that is lost, and the one that the store shows."""
+        return self._known.heads(put_back)
+
+    def adopt(self, action: Callable[[Connection, Connection, PutBack], T], *, dry_run: bool = False) -> T | None:
+        """Take the store over: append a version that names the lost head as given up; None where nothing is lost.
+
+        action may change what the store shows, its first argument, and read what is lost, its second. dry_run: change
+        nothing, and return its result.
+        """
+        for _ in range(RACES_LOST_MAX):
+            put_back = self.put_back()
+            if put_back is None:
+                return None
+            lost, contents = put_back.lost, self._chain.contents(put_back.shown)
+            if contents is None:  # it is no head any more
+                continue
+            head = Snapshot(version=put_back.shown, contents=contents, confirmed_at_s=lost.confirmed_at_s)
+            with self._images.look(lost.contents.image, place=self._place(lost.version)) as was:
+                result, image = self._run(head, lambda tx, was=was, it=put_back: action(tx, was, it))  # type: ignore[misc]
+            if dry_run or self._commit(head, image or contents.image, gave_up=put_back.gave_up):
+                return result
+        raise self._never_first()
+
     def close(self) -> None:
         """Nothing is held open between transactions."""
 
     def _heads(self) -> Iterator[Head]:
         """Yield versions to try. The first look of a process asks the store, which may have been made anew since."""
-        if self._seen is not None:
-            yield Head(self._seen, is_confirmed=False)
+        if self._known.seen is not None and self._known.is_of_now:
+            yield Head(self._known.seen, is_confirmed=False)
         for _ in range(RACES_LOST_MAX):
             yield Head(self._newest(), is_confirmed=True)
 
     def _run(self, head: Snapshot, action: Callable[[Connection], T]) -> tuple[T, bytes | None]:
         return self._images.run(head.contents.image, action, place=self._place(head.version), guard=self._guard)
 
-    def _commit(self, head: Snapshot, image: bytes) -> bool:
-        trail = (*head.contents.trail, head.version.slot)[-TRAIL_MAX:]
-        contents = Contents(trail=trail, image=image)
+    def _commit(self, head: Snapshot, image: bytes, *, gave_up: tuple[str, ...] = ()) -> bool:
+        """Make the next version; return whether it was made, and on a version that the store still shows."""
+        contents = Contents(
+            trail=(*head.contents.trail, head.version.slot)[-TRAIL_MAX:],
+            marks=(*head.contents.marks, head.version.mark)[-TRAIL_MAX:],
+            image=image,
+        )
         with self._missing_told():
-            version = self._chain.append(head.version, contents)
-        if version is None:
-            return False
-        self._remember(version, contents)
+            if not self._known.allows(head):
+                return False
+            version = self._chain.append(head.version, contents, gave_up=gave_up)
+            # An older store may have been put back within this instant: then nobody will ever find what was made.
+            if version is None or not self._known.still_allows(head):
+                return False
+        self._known.remember(version, contents)
         self._chain.give_back(version, contents)
         if head.version.format < version.format:
             self._guard.raised()
@@ -152,7 +189,7 @@ class VersionedDatabase:
         try:
             yield
         except StoreMissing as exc:
-            lost = self._seen or self._copy.load(url=self._chain.url)
+            lost = self._known.last
             if lost is None:
                 raise StoreMissing(str(exc), hint=exc.hint or INIT) from exc
             raise StoreMissing(
@@ -161,14 +198,20 @@ class VersionedDatabase:
             ) from exc
 
     def _look(self) -> Snapshot:
-        known = self._seen or self._confirmed_copy()
-        for _ in range(LOOKS_MAX):
-            head = self._chain.head(known.version if known else None)
+        known = self._known.confirmed()
+        hint_is_good = True
+        for look in range(LOOKS_MAX):
+            find = self._chain.head if hint_is_good else self._chain.linked_head
+            head = find(known.version if known else None)
             if known and head == known.version:
-                return self._remember(head, known.contents)
+                return self._known.remember(head, known.contents)
             contents = self._chain.contents(head)
-            if contents is not None:
-                return self._remember(head, contents)
+            if contents is None:  # it has become old meanwhile, once
+                hint_is_good = look == 0
+            elif hint_is_good and not self._known.believes(head, contents):
+                hint_is_good = False
+            else:
+                return self._known.remember(head, contents)
         raise StoreBusy(
             f"{self._place(head)} has no bytes any more, and nothing newer can be seen yet",
             hint="try again in a moment",
@@ -178,7 +221,7 @@ class VersionedDatabase:
         try:
             head = self._newest()
         except StoreError as exc:
-            copy = self._seen or self._copy.load(url=self._chain.url)
+            copy = self._known.last
             if copy is None:
                 raise
             self.behind = Behind(since_s=copy.confirmed_at_s, why=str(exc))
@@ -186,15 +229,10 @@ class VersionedDatabase:
         self.behind = None
         return head
 
-    def _confirmed_copy(self) -> Snapshot | None:
-        """Return what this machine kept, if the store shows that very version: it may have been made anew since."""
-        kept = self._copy.load(url=self._chain.url)
-        return kept if kept and self._chain.holds(kept.version) else None
-
-    def _remember(self, version: Version, contents: Contents) -> Snapshot:
-        self._seen = Snapshot(version=version, contents=contents, confirmed_at_s=self._clock.now_s())
-        self._copy.keep(self._seen)
-        return self._seen
+    def _never_first(self) -> StoreBusy:
+        return StoreBusy(
+            f"{RACES_LOST_MAX} commits of others came first in {self._chain.url}", hint="try again in a moment"
+        )
 
     def _place(self, version: Version) -> str:
         return f"version {version.number} in {self._chain.url}"

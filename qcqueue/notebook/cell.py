@@ -21,7 +21,7 @@ from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.goodput import Part, Seconds
 from qcqueue.core.lease import has_ended
 from qcqueue.core.words import duration
-from qcqueue.errors import NewerQueue, QcqueueError, StoreError
+from qcqueue.errors import NewerQueue, QcqueueError, StoreError, StorePutBack
 from qcqueue.notebook.closing import AGAIN, UPGRADE, Left, closing
 from qcqueue.notebook.screen import Screen, screen_here
 from qcqueue.notebook.signin import signed_in
@@ -230,7 +230,7 @@ def _left(place: Workplace, session: Session) -> Left | None:
         with place.read() as tx:
             states = [line.state for line in job_lines(tx)]
             wanted = {job_detail(tx, name).spec.device for name in session.obstacles}
-    except (StoreError, NewerQueue):
+    except (StoreError, NewerQueue, StorePutBack):
         return None
     wants_gpu = "gpu" in wanted and not session.machine.has_gpu
     return Left(states=states, reasons=tuple(last_words(session)), wants_gpu=wants_gpu)

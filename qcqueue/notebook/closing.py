@@ -12,6 +12,7 @@ from qcqueue.core.words import count
 from qcqueue.worker.view import Ending
 
 AGAIN = "run this cell again"
+ADOPT = "take the store over as it is, with !qcqueue store adopt --store followed by its URL"
 UPGRADE = "run %pip install --upgrade qcqueue in a cell of your own, restart the session, which keeps this disk, and"
 
 
@@ -28,6 +29,8 @@ def closing(ending: Ending, left: Left | None) -> tuple[str, ...]:
     """Return the last sentences; left is None where the queue could not be read any more."""
     if ending is Ending.NEWER_QUEUE:  # from here nobody can say what is left
         return _HOW[ending], f"next: {UPGRADE} {AGAIN}"
+    if ending is Ending.PUT_BACK:
+        return _HOW[ending], f"next: {ADOPT}, and {AGAIN}"
     return tuple([_HOW[ending], *(_queue(left) if left else [f"next: {AGAIN}"])])
 
 
@@ -41,6 +44,7 @@ _HOW = {
     Ending.ASKED: "the session was interrupted; everything is saved",
     Ending.UNSAVED: "the session was interrupted while the store took nothing; what is missing lies on this disk",
     Ending.NEWER_QUEUE: "a newer qcqueue has raised the queue to a format that this one cannot read; the session left",
+    Ending.PUT_BACK: "an older copy of the queue was put back into the store; the session left",
     Ending.LEASE_LOST: "the job was taken over elsewhere; this session gave it up",
     Ending.WITHDRAWN: "the job was held or cancelled by a person, and no other is to be had",
     Ending.SET_ASIDE: "what remains waits for another machine or session; what was trained is saved",

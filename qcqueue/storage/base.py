@@ -7,7 +7,8 @@ What every store owes, and every caller may rely on:
 - Every put makes a place of its own, and no place is used twice: two puts of the same bytes by different owners never
   share one, and deleting one leaves the other, however late. A put repeated by the same owner may return the place of
   before, if it is still whole and this machine never began to delete it.
-- A name or a place that this store cannot have given is one of a blob it does not have.
+- A name or a place that this store cannot have given is one of a blob, or of a heartbeat, that it does not have;
+  `names` alone judges that. To beat under such a name is refused.
 - `fetch` verifies: it leaves the whole right bytes at the target or raises, never something in between.
 - `delete` is final, may be repeated, and is of one place.
 - A heartbeat is judged by the store's own clock, never by a session's. The store names it, once a session.
@@ -24,10 +25,11 @@ Slots: names in a store that can be created exactly once. What every place that 
   answer to an earlier request may have been lost below. So what is created carries something only its creator knows.
 - Facts are short text: a key and its value hold at most `FACT_BYTES_MAX` bytes of UTF-8 together, as Drive wants it.
 - Presence is true, absence is not: `facts` may say None of a slot that was just taken, and `list_slots` may be late.
+  A slot that was seen and that `look_again` does not find is gone: somebody has put older files in their place.
+- A name that can be no slot's is a `CorruptionError`; `names` alone judges that.
 - Waiting is the store's business: `StoreBusy` comes only after its own patience has ended.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -54,11 +56,6 @@ class Listed:
     blob: Blob
     owner: str
     age_s: float
-
-
-# Both become part of a path in some store, and both may come from somebody else's database.
-DIGEST = re.compile(r"[0-9a-f]{64}")
-OWNER = re.compile(r"[0-9a-z-]{0,80}")
 
 
 class Shelf(StrEnum):
@@ -120,7 +117,7 @@ class Store(Protocol):
         ...
 
     def beat(self, name: str) -> None:
-        """Touch the heartbeat `name`."""
+        """Touch the heartbeat `name`. Raises: CorruptionError: no store can have given this name."""
 
     def heartbeat_age_s(self, name: str) -> float | None:
         """Return the seconds since the last beat by the store's clock, or None where there was none."""
@@ -153,6 +150,11 @@ class Slots(Protocol):
         """The one slot that everybody knows who knows the store."""
         ...
 
+    @property
+    def is_near(self) -> bool:
+        """Whether a question costs next to nothing, so that nobody need save on them."""
+        ...
+
     def reserve(self) -> str:
         """Return a slot nobody else will be given. It stays free until it is created, for ever if need be."""
         ...
@@ -169,6 +171,10 @@ class Slots(Protocol):
 
         Raises: StoreBusy. StoreMissing: there is no store, so nothing is known. CorruptionError: they are damaged.
         """
+        ...
+
+    def look_again(self, slot: str) -> Mapping[str, str] | None:
+        """As `facts`, of a slot that was seen taken: asked anew, and waited for as long as it may only be hidden."""
         ...
 
     def body(self, slot: str) -> bytes:

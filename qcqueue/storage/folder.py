@@ -10,20 +10,17 @@ writing it again makes a whole one beside it.
 import contextlib
 import hashlib
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
 from qcqueue.clock import Ids, WallTime
 from qcqueue.errors import BlobMissing, DigestMismatch
-from qcqueue.storage.base import DIGEST, OWNER, Blob, Listed, Moved, Shelf, silently
+from qcqueue.storage.base import Blob, Listed, Moved, Shelf, silently
 from qcqueue.storage.files import move_whole, sync_folder, translated, unfinished
+from qcqueue.storage.names import checked, is_digest, is_owner, is_place_in_folder, is_word, owner_in
 
 CHUNK_BYTES = 1 << 20
-
-# A place comes from a database that somebody else may have written: it must fit before it becomes part of a path.
-PLACE = re.compile(r"(?:(?P<owner>[0-9a-z-]{1,80})\.)?[0-9a-z-]{1,40}")
 
 
 class FolderStore:
@@ -49,7 +46,7 @@ class FolderStore:
     def put(
         self, source: Path, *, title: str = "", owner: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently
     ) -> Blob:
-        assert OWNER.fullmatch(owner), f"{owner!r} is no owner"
+        assert is_owner(owner), f"{owner!r} is no owner"
         with translated(self._blobs), source.open("rb") as reading, unfinished(self._blobs) as writing:
             sha256 = _copy(reading, writing, source.stat().st_size, moved)
             place = f"{owner}.{self._ids.new()}" if owner else self._ids.new()
@@ -95,27 +92,30 @@ class FolderStore:
         return found
 
     def new_heartbeat(self, session_id: str) -> str:
+        assert is_word(session_id), f"{session_id!r} is no id of a session"
         return session_id
 
     def beat(self, name: str) -> None:
-        path = self._heartbeats / name
+        path = self._heartbeats / checked(name, "heartbeat", url=self.url)
         now_s = self._clock.now_s()
         with translated(self._heartbeats):
             path.touch()
             os.utime(path, (now_s, now_s))
 
     def heartbeat_age_s(self, name: str) -> float | None:
-        with translated(self._heartbeats), contextlib.suppress(FileNotFoundError):
-            return self._clock.now_s() - (self._heartbeats / name).stat().st_mtime
+        if is_word(name):
+            with translated(self._heartbeats), contextlib.suppress(FileNotFoundError):
+                return self._clock.now_s() - (self._heartbeats / name).stat().st_mtime
         return None
 
     def forget_heartbeat(self, name: str) -> None:
-        with translated(self._heartbeats):
-            (self._heartbeats / name).unlink(missing_ok=True)
+        if is_word(name):
+            with translated(self._heartbeats):
+                (self._heartbeats / name).unlink(missing_ok=True)
 
     def _path(self, blob: Blob) -> Path | None:
         """Return where a blob lies if it lies here; None where this store can have given no such name or place."""
-        is_ours = DIGEST.fullmatch(blob.sha256) and (not blob.place or PLACE.fullmatch(blob.place))
+        is_ours = is_digest(blob.sha256) and (not blob.place or is_place_in_folder(blob.place))
         return self._blobs / file_name(blob) if is_ours else None
 
     def _date(self, writing: IO[bytes]) -> None:
@@ -133,13 +133,11 @@ def file_name(blob: Blob) -> str:
 def _listed(path: Path, now_s: float) -> Listed | None:
     """Return the blob in a file; None where its name is not one that a put gives."""
     sha256, dot, place = path.name.partition(".")
-    fits = PLACE.fullmatch(place)
-    if not DIGEST.fullmatch(sha256) or (dot and not fits):
+    if not is_digest(sha256) or (dot and not is_place_in_folder(place)):
         return None
     status = path.stat()
     blob = Blob(sha256=sha256, size_bytes=status.st_size, place=place)
-    owner = fits["owner"] if fits else None
-    return Listed(blob=blob, owner=owner or "", age_s=max(0.0, now_s - status.st_mtime))
+    return Listed(blob=blob, owner=owner_in(place), age_s=max(0.0, now_s - status.st_mtime))
 
 
 def _copy(reading: IO[bytes], writing: IO[bytes], size_bytes: int, moved: Moved) -> str:

@@ -10,8 +10,9 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from qcqueue.storage.base import DIGEST, Blob, Listed, Moved, Shelf, Store, silently
+from qcqueue.storage.base import Blob, Listed, Moved, Shelf, Store, silently
 from qcqueue.storage.files import holds, unfinished
+from qcqueue.storage.names import is_digest
 
 # The states a job can resume from, each of many blobs, and some for the next job.
 KEPT_BYTES = 4 << 30
@@ -66,7 +67,7 @@ class NearbyStore:
 
     def _take(self, blob: Blob, target: Path) -> bool:
         """Give out the copy kept of a blob; return whether there is one that is sound. What fails costs a download."""
-        if not DIGEST.fullmatch(blob.sha256):  # the far store has no such blob either, and will say so
+        if not is_digest(blob.sha256):  # the far store has no such blob either, and will say so
             return False
         kept = self._folder / blob.sha256
         with contextlib.suppress(OSError):
@@ -96,7 +97,7 @@ class NearbyStore:
                 path.unlink(missing_ok=True)
 
     def _forget(self, blob: Blob) -> None:
-        if DIGEST.fullmatch(blob.sha256):
+        if is_digest(blob.sha256):
             with contextlib.suppress(OSError):
                 (self._folder / blob.sha256).unlink(missing_ok=True)
 

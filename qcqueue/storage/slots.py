@@ -7,18 +7,17 @@ Truncating replaces the file by its first line, so the name is never free again.
 
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from qcqueue.clock import Ids
 from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreBusy, StoreMissing
 from qcqueue.storage.base import Creation
-from qcqueue.storage.files import INCOMING, move_whole, sync_folder, translated, unfinished
+from qcqueue.storage.files import move_whole, sync_folder, translated, unfinished
+from qcqueue.storage.names import checked, is_word
 
 ROOT = "first"
 FACTS_BYTES_MAX = 1 << 16
-SLOT_NAME = re.compile(r"[0-9A-Za-z_-]{1,100}")
 
 
 class FolderSlots:
@@ -36,6 +35,10 @@ class FolderSlots:
     @property
     def root(self) -> str:
         return ROOT
+
+    @property
+    def is_near(self) -> bool:
+        return True
 
     def make(self) -> None:
         """Make the folder; making it again changes nothing."""
@@ -65,6 +68,9 @@ class FolderSlots:
                 self._check_it_is_there()
                 return None
 
+    def look_again(self, slot: str) -> Mapping[str, str] | None:
+        return self.facts(slot)
+
     def body(self, slot: str) -> bytes:
         path = self._path(slot)
         with translated(self._folder):
@@ -93,7 +99,7 @@ class FolderSlots:
 
     def list_slots(self) -> Iterable[tuple[str, Mapping[str, str]]]:
         with translated(self._folder), os.scandir(self._folder) as entries:
-            found = [(entry.stat().st_mtime_ns, entry.name) for entry in entries if _is_slot(entry.name)]
+            found = [(entry.stat().st_mtime_ns, entry.name) for entry in entries if is_word(entry.name)]
         for _, slot in sorted(found, reverse=True):
             facts = self.facts(slot)
             if facts is not None:
@@ -112,19 +118,12 @@ class FolderSlots:
         return Creation.CREATED
 
     def _path(self, slot: str) -> Path:
-        # A slot's name may come from a file that somebody else wrote: it must not lead out of the folder.
-        if not _is_slot(slot):
-            raise CorruptionError(f"{slot!r} cannot be the name of a slot in {self.url}")
-        return self._folder / slot
+        return self._folder / checked(slot, "slot", url=self.url)
 
     def _check_it_is_there(self) -> None:
         """An unmounted disk looks like a folder without slots; it must not be taken for one."""
         if not self._folder.is_dir():
             raise StoreMissing(f"there is no queue in {self._root}", hint="qcqueue init")
-
-
-def _is_slot(name: str) -> bool:
-    return SLOT_NAME.fullmatch(name) is not None and not name.startswith(INCOMING)
 
 
 def _first_line(facts: Mapping[str, str]) -> bytes:

@@ -42,6 +42,7 @@ from qcqueue.errors import (
     UnknownFormat,
 )
 from qcqueue.storage.base import Blob, Creation, Slots, Store
+from qcqueue.storage.files import INCOMING
 from qcqueue.storage.folder import CHUNK_BYTES, FolderStore, file_name
 from qcqueue.storage.shared import SharedStore
 from qcqueue.storage.slots import FolderSlots
@@ -225,6 +226,37 @@ DATABASES: Mapping[str, DatabasePlace] = {
 }
 
 
+# What no store gives as a name: it leads elsewhere, is no text, is a temporary file's, or is a device to some systems.
+HOSTILE_NAMES = (
+    "../../x",
+    "../x",
+    "..",
+    ".",
+    "",
+    "/x",
+    "a/../../x",
+    "a/b",
+    "a\\b",
+    "C:x",
+    "x\0y",
+    "x\n",
+    "x" * 300,
+    "x" * 5000,
+    "ä",
+    "\ud800",
+    "\x1b[2J",
+    ".x",
+    "x.",
+    "*",
+    "~",
+    "a b",
+    f"{INCOMING}x",
+    INCOMING.upper(),
+    "con",
+    "NUL",
+    "Com1",
+)
+
 ABSENT = Blob(sha256=hashlib.sha256(b"never stored").hexdigest(), size_bytes=12)
 
 
@@ -359,26 +391,24 @@ class StoreContract:
             assert listed.age_s == pytest.approx(time.now_s - stored_s, abs=1e-3)
         assert stored == {}
 
-    @pytest.mark.parametrize(
-        "hostile", ["../../x", "../x", "..", "/x", "a/../../x", "x\0y", "x\n", "x" * 5000, "ä", "a.b.c", ".x", "*"]
-    )
     def test_a_name_or_place_no_store_gives_is_missing_and_deletes_nothing(
-        self, store: Store, root: Path, here: Path, hostile: str
+        self, store: Store, root: Path, here: Path
     ) -> None:
         blob = store.put(_file(here / "source", b"bytes"), owner="one")
-        around = {path: path.read_bytes() for path in root.parent.rglob("*") if path.is_file()}
-        for wrong in (
-            replace(blob, place=hostile),
-            replace(blob, place=f"one.{hostile}"),
-            replace(blob, place=f"{hostile}.{blob.place}"),
-            replace(blob, sha256=hostile, place=""),
-            replace(blob, sha256=f"../../{here.name}/source", place=""),
-        ):
-            assert store.size(wrong) is None
-            with pytest.raises(BlobMissing):
-                store.fetch(wrong, here / "target")
-            store.delete(wrong)
-        assert {path: path.read_bytes() for path in root.parent.rglob("*") if path.is_file()} == around
+        around = _files_around(root)
+        for hostile in (*HOSTILE_NAMES, "a.b.c"):
+            for wrong in (
+                *([replace(blob, place=hostile)] if hostile else []),  # "" is of an older version
+                replace(blob, place=f"one.{hostile}"),
+                replace(blob, place=f"{hostile}.{blob.place}"),
+                replace(blob, sha256=hostile, place=""),
+                replace(blob, sha256=f"../../{here.name}/source", place=""),
+            ):
+                assert store.size(wrong) is None
+                with pytest.raises(BlobMissing):
+                    store.fetch(wrong, here / "target")
+                store.delete(wrong)
+        assert _files_around(root) == around
         assert _blobs_in(store) == [blob]
 
     @pytest.mark.parametrize("owner", ["One", "a.b", "a/b", "..", "a b", "ä", "a" * 81, "a\n"])
@@ -460,6 +490,22 @@ class StoreContract:
         assert store.heartbeat_age_s(session) == pytest.approx(40.0, abs=1e-3)
         store.beat(session)
         assert store.heartbeat_age_s(session) == pytest.approx(0.0, abs=1e-3)
+
+    def test_a_heartbeat_no_store_names_was_never_heard_of_and_touches_nothing(
+        self, store: Store, root: Path, here: Path
+    ) -> None:
+        for path in (root.parent / "x", here / "x", root / "x"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"somebody's")
+        around = _files_around(root)
+        for name in (*HOSTILE_NAMES, str(here / "x")):
+            assert store.heartbeat_age_s(name) is None
+            store.forget_heartbeat(name)
+            with pytest.raises(CorruptionError) as caught:
+                store.beat(name)
+            assert str(caught.value).isprintable()
+            assert len(str(caught.value)) < 400
+        assert _files_around(root) == around
 
     def test_one_heartbeat_says_nothing_of_another(self, store: Store, time: WorldTime) -> None:
         one, other, never = (store.new_heartbeat(name) for name in ("one", "other", "never"))
@@ -550,6 +596,34 @@ class SlotContract:
     def test_the_same_bytes_again_are_taken_too(self, slots: Slots) -> None:
         assert slots.create(slots.root, b"same", {"by": "me"}) is Creation.CREATED
         assert slots.create(slots.root, b"same", {"by": "me"}) is Creation.TAKEN
+
+    def test_a_name_that_no_slot_can_have_is_refused_in_one_sentence_and_touches_nothing(
+        self, slots: Slots, root: Path
+    ) -> None:
+        (root.parent / "x").write_bytes(b"somebody's")
+        around = _files_around(root)
+        calls: list[Callable[[str], object]] = [
+            slots.facts,
+            slots.look_again,
+            slots.body,
+            slots.truncate,
+            lambda name: slots.create(name, b"bytes", {"number": "1"}),
+        ]
+        for call in calls:
+            for name in (*HOSTILE_NAMES, str(root.parent / "x")):
+                with pytest.raises(CorruptionError) as caught:
+                    call(name)
+                assert str(caught.value).isprintable()
+                assert len(str(caught.value)) < 400
+        assert _files_around(root) == around
+
+    def test_a_slot_that_was_seen_is_found_again_and_a_free_one_is_not(self, slots: Slots) -> None:
+        taken = slots.reserve()
+        slots.create(taken, b"bytes", {"number": "1"})
+        assert slots.look_again(taken) == slots.facts(taken) == {"number": "1"}
+        slots.truncate(taken)
+        assert slots.look_again(taken) == {"number": "1"}
+        assert slots.look_again(slots.reserve()) is None
 
     def test_a_free_slot_has_no_facts_and_no_bytes(self, slots: Slots) -> None:
         free = slots.reserve()
@@ -902,6 +976,12 @@ def _write_and_wait(place: DatabasePlace, folder: Path, rows: int, pipe: Pipe) -
 
 
 # What they work on.
+
+
+def _files_around(root: Path) -> dict[Path, tuple[bytes, int]]:
+    """Return every file in and around a store, with its bytes and its time."""
+    found = (path for path in root.parent.rglob("*") if path.is_file())
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in found}
 
 
 def _file(path: Path, data: bytes) -> Path:

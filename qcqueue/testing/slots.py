@@ -45,6 +45,10 @@ class FaultySlots:
     def root(self) -> str:
         return self._slots.root
 
+    @property
+    def is_near(self) -> bool:
+        return False
+
     def reserve(self) -> str:
         self._reach()
         return self._slots.reserve()
@@ -62,6 +66,10 @@ class FaultySlots:
     def facts(self, slot: str) -> Mapping[str, str] | None:
         self._reach()
         return None if self._hit(SlotFault.LATE_FACTS) else self._slots.facts(slot)
+
+    def look_again(self, slot: str) -> Mapping[str, str] | None:
+        self._reach()
+        return self._slots.look_again(slot)
 
     def body(self, slot: str) -> bytes:
         self._reach()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from qcqueue.checkpoints.spool import Spool, spool_folder
 from qcqueue.core.words import count, size
-from qcqueue.errors import CorruptionError, LeaseLost, NewerQueue, StoreError
+from qcqueue.errors import CorruptionError, LeaseLost, NewerQueue, StoreError, StorePutBack
 from qcqueue.queue.blobs import live_owners, needed_blobs
 from qcqueue.queue.claim import claim_held_by
 from qcqueue.queue.values import Claim, LiveAttempt
@@ -106,7 +106,7 @@ class Estate:
         try:
             self.beat()
             self._attempt_on(held).collect_all()
-        except NewerQueue:
+        except (NewerQueue, StorePutBack):
             raise
         except LeaseLost:  # somebody has taken the job over, and with it what was to be saved
             narrate(f"somebody else has taken {left.job_name} over meanwhile")

@@ -13,6 +13,8 @@ import fcntl
 import os
 from pathlib import Path
 
+from qcqueue.storage.names import is_word
+
 NOT_YET = ".new"
 
 # How often a lock is asked for that others hold only to look; each does for some microseconds.
@@ -61,7 +63,7 @@ class Presence:
 
     def knows(self, session_id: str) -> bool:
         """Return whether a session of this machine has announced itself, and has neither left nor been dealt with."""
-        return (self._folder / session_id).exists()
+        return is_word(session_id) and (self._folder / session_id).exists()  # the id may be of anybody's database
 
     def is_alive(self, session_id: str) -> bool | None:
         """Return whether a session of this machine lives, None where no lock here tells; nothing is taken over."""

@@ -16,6 +16,7 @@ from qcqueue.errors import BlobMissing, CheckpointDamaged, DigestMismatch
 from qcqueue.queue.values import Checkpoint
 from qcqueue.storage.base import Blob, Moved, Store, silently
 from qcqueue.storage.files import holds
+from qcqueue.storage.names import is_digest, shown
 
 Fetch = Callable[[Blob, Path], None]
 
@@ -65,6 +66,8 @@ def restore_newest(
 
 def fetch_once(store: Store, blob: Blob, folder: Path, *, moved: Moved = silently) -> Path:
     """Return the path of a blob in this machine's cache, fetching it where it is not there, or not whole any more."""
+    if not is_digest(blob.sha256):  # it becomes part of a path below
+        raise BlobMissing(f"{store.url} has no blob {shown(blob.sha256)}")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / blob.sha256
     if not holds(path, blob.sha256):

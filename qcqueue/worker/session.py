@@ -31,6 +31,7 @@ from qcqueue.errors import (
     QcqueueError,
     StoreBusy,
     StoreError,
+    StorePutBack,
 )
 from qcqueue.queue.claim import begin_session, claim, claim_held_by, end_session, note_seen
 from qcqueue.queue.sessions import SessionLine, session_lines
@@ -142,7 +143,7 @@ class Session:
             return self._next()  # it has not come to work yet
         try:
             return self._next()
-        except NewerQueue as exc:
+        except (NewerQueue, StorePutBack) as exc:
             return self._withdraw_from(exc)
 
     def ask_to_stop(self, reason: Ending = Ending.ASKED, *, why: str | None = None) -> None:
@@ -556,14 +557,14 @@ class Session:
         self._tools.presence.let_go()
         self.ending = ending
 
-    def _withdraw_from(self, newer: NewerQueue) -> float:
-        """Leave a queue in which nothing can be saved any more from here; a newer qcqueue on this machine can."""
+    def _withdraw_from(self, why: NewerQueue | StorePutBack) -> float:
+        """Leave a queue in which nothing can be saved from here, until somebody upgrades or says what is to hold."""
         if not self._stop_reason:
             self._stop_asked_s = self._tools.clock.monotonic_s()
-        self._stop_reason, self._waiting_for = Ending.NEWER_QUEUE, newer
-        return self._go(lambda: self._withdraw(newer))
+        self._stop_reason, self._waiting_for = _ending_of(why), why
+        return self._go(lambda: self._withdraw(why))
 
-    def _withdraw(self, newer: NewerQueue) -> float | None:
+    def _withdraw(self, why: NewerQueue | StorePutBack) -> float | None:
         """Wait until the trainer has handed over what it trained, then leave that where it lies."""
         tools, attempt, now_s = self._tools, self._attempt, self._tools.clock.monotonic_s()
         if attempt and attempt.spool.folder.is_dir() and tools.trainer.exit_code() is None:
@@ -572,12 +573,16 @@ class Session:
             self._ask_trainer_to_leave(attempt.spool, now_s)
             return SOON_S
         tools.trainer.kill()
-        self._leave_behind(Ending.NEWER_QUEUE)
-        unsaved = "what was not saved waits on this machine" if self.has_unsaved else "everything is saved"
-        tools.narrate(
-            f"the queue was raised to format {newer.found} by a newer qcqueue; {unsaved}: "
-            f"{newer.hint}, then qcqueue work"
-        )
+        self._leave_behind(_ending_of(why))
+        if isinstance(why, NewerQueue):
+            unsaved = "what was not saved waits on this machine" if self.has_unsaved else "everything is saved"
+            tools.narrate(
+                f"the queue was raised to format {why.found} by a newer qcqueue; {unsaved}: "
+                f"{why.hint}, then qcqueue work"
+            )
+        else:
+            kept = "what was not saved waits on this machine until then" if self.has_unsaved else "nothing is unsaved"
+            tools.narrate(f"{why}; {kept}. To take the store over as it is: {why.hint}")
         return None
 
     def _part(self, ending: Ending) -> None:
@@ -585,7 +590,7 @@ class Session:
         if self._timeline.has_worked:
             tools.narrate(session_said(self._timeline.whole()))
         # Nothing is held any more, so a goodbye that is not heard, or not understood, costs nothing.
-        with contextlib.suppress(StoreError, MachineError, NewerQueue):
+        with contextlib.suppress(StoreError, MachineError, NewerQueue, StorePutBack):
             tools.database.transact(
                 lambda tx: end_session(tx, self.id, how=ending, seconds=seconds, now_s=tools.clock.now_s())
             )
@@ -855,3 +860,7 @@ class Session:
 
 def _stopped(why: str, trouble: Trouble | None = None) -> End:
     return End(event=Event.STOPPED, why=why, trouble=trouble)
+
+
+def _ending_of(why: NewerQueue | StorePutBack) -> Ending:
+    return Ending.NEWER_QUEUE if isinstance(why, NewerQueue) else Ending.PUT_BACK

@@ -26,6 +26,7 @@ class Ending(StrEnum):
     NOTHING_SAVED = "left, because the store, or the disk, has taken nothing for too long"
     UNSAVED = "was asked to stop while the store took nothing; the next session on this machine saves what it left"
     NEWER_QUEUE = "left, because a newer qcqueue has raised the queue to a format that this one cannot read"
+    PUT_BACK = "left, because an older copy of the queue was put back into the store"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.testing.conformance import kill_now, running
+from qcqueue.testing.conformance import HOSTILE_NAMES, kill_now, running
 from qcqueue.worker.presence import NOT_YET, Presence
 
 
@@ -32,6 +32,17 @@ def test_a_session_that_left_is_not_gone_but_forgotten(presence: Presence) -> No
     presence.leave("mine")
     presence.leave("mine")
     assert presence.inherit() == set()
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=ascii)
+def test_of_a_session_with_a_name_that_leads_elsewhere_nothing_is_known(
+    presence: Presence, tmp_path: Path, name: str
+) -> None:
+    presence.announce("mine")
+    (tmp_path / "x").write_bytes(b"")
+    assert not presence.knows(name)
+    assert presence.is_alive(name) is None
+    presence.leave("mine")
 
 
 def test_a_living_process_is_not_gone_however_often_one_asks(presence: Presence, tmp_path: Path) -> None:

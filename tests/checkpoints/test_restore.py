@@ -1,5 +1,6 @@
 """Bringing a run back: the newest state that is whole, with the model of its best epoch, or an honest fall back."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from qcqueue.errors import BlobMissing, StoreBusy, StoreError, UnknownFormat
 from qcqueue.queue.values import Checkpoint, State
 from qcqueue.storage.base import Blob
 from qcqueue.storage.folder import FolderStore, file_name
+from qcqueue.testing.conformance import HOSTILE_NAMES
 from qcqueue.worker.restore import Restored, fetch_once, restore_newest
 from tests.checkpoints.states import SMALL_PACK_BYTES, assert_same, frozen_snapshot, snapshot
 from tests.queue.desk import record
@@ -273,3 +275,13 @@ def test_a_cached_blob_that_rotted_is_fetched_again(shelf: Shelf) -> None:
 def test_a_blob_that_is_nowhere_is_missing(shelf: Shelf) -> None:
     with pytest.raises(BlobMissing):
         fetch_once(shelf.store, Blob(sha256="0" * 64, size_bytes=1), shelf.folder / "cache")
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=ascii)
+def test_a_blob_with_a_name_that_leads_elsewhere_is_missing_and_nothing_is_opened_for_it(
+    shelf: Shelf, name: str
+) -> None:
+    os.mkfifo(shelf.folder / "x")  # who opened it would wait for ever
+    for wrong in (name, "../x", str(shelf.folder / "x")):
+        with pytest.raises(BlobMissing):
+            fetch_once(shelf.store, Blob(sha256=wrong, size_bytes=1), shelf.folder / "cache")

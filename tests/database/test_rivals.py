@@ -84,9 +84,9 @@ def believe_stale_refusals(self: VersionedDatabase, action: Callable[[Connection
 
 
 def believe_stale_results(self: VersionedDatabase, action: Callable[[Connection], Any]) -> Any:
-    if self._seen is not None:
+    if self._known.seen is not None:
         with contextlib.suppress(Exception):
-            result, image = self._run(self._seen, action)
+            result, image = self._run(self._known.seen, action)
             if image is None:
                 return result
     return transact(self, action)

@@ -15,8 +15,8 @@ from qcqueue.clock import RandomIds
 from qcqueue.database.chain import BODIES_KEPT, Chain
 from qcqueue.database.schema import FORMAT, history, meta
 from qcqueue.database.sqlite import RESCUE
-from qcqueue.database.versioned import Behind, VersionedDatabase
-from qcqueue.errors import CorruptionError, LeaseLost, OutcomeUnknown, StoreBusy, StoreError, StoreMissing
+from qcqueue.database.versioned import TRAIL_MAX, Behind, VersionedDatabase
+from qcqueue.errors import CorruptionError, LeaseLost, OutcomeUnknown, StoreBusy, StoreError, StoreMissing, StorePutBack
 from qcqueue.storage.base import Creation, Slots
 from qcqueue.storage.slots import FolderSlots
 from qcqueue.testing.chance import Crash
@@ -52,6 +52,36 @@ def nothing(_: str) -> None:
 
 def watched(slots: Slots, *, before: Callable[[str], None] = nothing, after: Callable[[str], None] = nothing) -> Slots:
     return Watched(slots, before, after)
+
+
+class FarAway(Watched):
+    """Slots each question to which is a request, told of by name; what was seen is remembered, as Drive's slots do."""
+
+    is_near = False
+
+    def __init__(self, slots: Slots, calls: list[str]) -> None:
+        super().__init__(slots, calls.append, nothing)
+        self._seen: dict[str, Any] = {}
+
+    def create(self, slot: str, body: bytes, facts: Any) -> Any:
+        made = self.__getattr__("create")(slot, body, facts)
+        if made is Creation.CREATED:
+            self._seen[slot] = facts
+        return made
+
+    def facts(self, slot: str) -> Any:
+        if slot not in self._seen and (found := self.__getattr__("facts")(slot)) is not None:
+            self._seen[slot] = found
+        return self._seen.get(slot)
+
+    def list_slots(self) -> Any:
+        for slot, facts in self.__getattr__("list_slots")():
+            self._seen[slot] = facts
+            yield slot, facts
+
+
+def far_away(slots: Slots, calls: list[str]) -> Slots:
+    return FarAway(slots, calls)
 
 
 @pytest.fixture
@@ -290,7 +320,7 @@ def test_a_damaged_copy_costs_nothing_but_time(
     assert lines_of(a_machine(slots, memory / "laptop")) == ["one", "two"]
 
 
-def test_a_copy_of_a_queue_that_was_made_anew_is_not_believed(
+def test_a_copy_of_a_queue_that_was_made_anew_is_not_believed_and_the_new_one_is_asked_about(
     slots: FolderSlots, laptop: VersionedDatabase, memory: Path
 ) -> None:
     for number in range(3):
@@ -299,6 +329,9 @@ def test_a_copy_of_a_queue_that_was_made_anew_is_not_believed(
     slots.make()
     a_machine(slots, memory / "maker").create()
     again = a_machine(slots, memory / "laptop")
+    with pytest.raises(StorePutBack, match="made anew"):
+        commit(again, "new")
+    assert again.adopt(lambda tx, lost, it: it.lost.version.number) == 4
     assert commit(again, "new") is Told.SAVED
     assert lines_of(a_machine(slots, memory / "colab")) == ["new"]
 
@@ -349,30 +382,53 @@ def test_a_slot_name_cannot_lead_out_of_the_store(slots: FolderSlots) -> None:
             slots.facts(name)
 
 
-def test_looking_costs_few_requests(slots: FolderSlots, laptop: VersionedDatabase, memory: Path) -> None:
+def test_looking_far_away_costs_few_requests(slots: FolderSlots, laptop: VersionedDatabase, memory: Path) -> None:
     for number in range(60):
         commit(laptop, f"{number}")
     calls: list[str] = []
-    fresh = a_machine(watched(slots, before=calls.append), memory / "fresh")
+    fresh = a_machine(far_away(slots, calls), memory / "fresh")
     assert len(lines_of(fresh)) == 60
     assert len(calls) <= 8  # on a machine that never saw this queue
     calls.clear()
     assert len(lines_of(fresh)) == 60
     assert calls == ["facts"]  # in a process that has seen the newest version
     calls.clear()
-    assert len(lines_of(a_machine(watched(slots, before=calls.append), memory / "fresh"))) == 60
+    assert len(lines_of(a_machine(far_away(slots, calls), memory / "fresh"))) == 60
     assert calls == ["facts", "facts"]  # on a machine that has
 
 
-def test_a_commit_costs_one_request_and_its_tidying_another(slots: FolderSlots, memory: Path) -> None:
+def test_a_commit_far_away_costs_one_request_and_its_tidying_another(slots: FolderSlots, memory: Path) -> None:
     calls: list[str] = []
-    colab = a_machine(watched(slots, before=calls.append), memory / "colab")
+    colab = a_machine(far_away(slots, calls), memory / "colab")
     for number in range(2 * BODIES_KEPT):
         calls.clear()
         commit(colab, f"{number}")
         assert calls.count("facts") == (2 if number == 0 else 0)  # a process asks once: the store may be another
         assert calls[-3:] in (["reserve", "create"], ["reserve", "create", "truncate"]) or number == 0
     assert calls == ["reserve", "create", "truncate"]
+
+
+def test_a_process_far_away_asks_once_for_what_its_first_commit_builds_upon(slots: FolderSlots, memory: Path) -> None:
+    for number in range(3):
+        commit(a_machine(slots, memory / "colab"), f"{number}")
+    calls: list[str] = []
+    colab = a_machine(far_away(slots, calls), memory / "colab")
+    commit(colab, "first")
+    assert calls == ["facts"] * 3 + ["reserve", "create"]  # the version, what comes after it, and what before
+    calls.clear()
+    commit(colab, "second")
+    assert calls == ["reserve", "create"]
+
+
+def test_near_by_a_commit_looks_at_what_it_builds_upon_before_and_after(slots: FolderSlots, memory: Path) -> None:
+    calls: list[str] = []
+    lab = a_machine(watched(slots, before=calls.append), memory / "lab")
+    for number in range(2 * BODIES_KEPT):
+        commit(lab, f"{number}")
+    assert calls.count("facts") <= 2 * BODIES_KEPT * 10
+    calls.clear()
+    commit(lab, "last")
+    assert calls[:1] + calls[-3:] == ["facts", "create", "facts", "truncate"]
 
 
 def test_a_fresh_machine_finds_the_newest_of_a_thousand_versions_at_once(slots: FolderSlots, memory: Path) -> None:
@@ -387,8 +443,11 @@ def test_a_fresh_machine_finds_the_newest_of_a_thousand_versions_at_once(slots: 
         # As if they were hours apart, and not many within one tick of the disk's clock.
         os.utime(memory / "store" / "slots" / head.slot, ns=(number, number))
     calls: list[str] = []
-    assert lines_of(a_machine(watched(slots, before=calls.append), memory / "fresh")) == []
+    assert lines_of(a_machine(far_away(slots, calls), memory / "fresh")) == []
     assert calls == ["facts", "list_slots", "facts", "body"]
+    calls.clear()
+    assert lines_of(a_machine(watched(slots, before=calls.append), memory / "near by")) == []
+    assert len(calls) <= 4 + TRAIL_MAX
 
 
 # A process tries its transactions on the version it saw last, and asks only if nothing would come of that.

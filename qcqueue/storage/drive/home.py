@@ -28,6 +28,7 @@ from qcqueue.errors import (
 from qcqueue.storage.drive.files import TEXT, About, DriveFile, DriveFiles, NewFile
 from qcqueue.storage.drive.token import RENEW
 from qcqueue.storage.files import move_whole, unfinished
+from qcqueue.storage.names import checked, is_word
 
 FORMAT = "1"
 TITLE = "qcqueue"
@@ -194,14 +195,15 @@ def _later_folder(files: DriveFiles, home: Home, nth: int) -> str:
     said = files.read(home.later, 0, LATER_BYTES)
     try:
         ids = json.loads(said or b"")
-        return str(ids[min(nth, len(ids)) - 1])
+        return checked(str(ids[min(nth, len(ids)) - 1]), "folder", url=f"gdrive:{home.folder}")
     except (ValueError, LookupError, TypeError) as exc:
         raise CorruptionError("the list of later folders cannot be read") from exc
 
 
 def _home_of(folder: DriveFile) -> Home:
     said: Mapping[str, str] = {**folder.properties, "folder": folder.id}
-    if said.get("qcqueue") != FORMAT or not all(said.get(field.name) for field in fields(Home)):
+    ids = [said.get(field.name, "") for field in fields(Home) if field.name != "account"]
+    if said.get("qcqueue") != FORMAT or not said.get("account") or not all(map(is_word, ids)):
         raise CorruptionError(
             f"the folder {folder.title!r} on Drive holds no queue this qcqueue can open",
             hint="pip install --upgrade qcqueue, or qcqueue init --store gdrive:new",

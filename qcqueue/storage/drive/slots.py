@@ -15,6 +15,7 @@ from qcqueue.storage.drive.answers import LATER
 from qcqueue.storage.drive.files import ONE_REQUEST_BYTES, DriveFile, DriveFiles, NewFile
 from qcqueue.storage.drive.home import VERSIONS_A_FOLDER, Home, in_the_bin, version_folder
 from qcqueue.storage.drive.uploads import Source, send
+from qcqueue.storage.names import checked
 
 # A property tells the versions of one queue from those of another, for listings.
 QUEUE = "queue"
@@ -42,10 +43,15 @@ class DriveSlots:
     def root(self) -> str:
         return self._home().first
 
+    @property
+    def is_near(self) -> bool:
+        return False
+
     def reserve(self) -> str:
         return self._files.reserve()
 
     def create(self, slot: str, body: bytes, facts: Mapping[str, str]) -> Creation:
+        checked(slot, "slot", url=self.url)
         self._check_it_is_kept()
         parent, source = self._parent(facts.get("number", "")), Source.of(io.BytesIO(body))
         new = NewFile(
@@ -67,6 +73,7 @@ class DriveSlots:
         return Creation.TAKEN
 
     def facts(self, slot: str) -> Mapping[str, str] | None:
+        checked(slot, "slot", url=self.url)
         self._check_it_is_kept()
         if slot not in self._seen:
             # The first slot is known to be taken as soon as the queue exists, so that it is worth waiting for.
@@ -76,14 +83,23 @@ class DriveSlots:
             self._note(found)
         return self._seen[slot]
 
+    def look_again(self, slot: str) -> Mapping[str, str] | None:
+        found = self._files.find(checked(slot, "slot", url=self.url))
+        if found is None:
+            self._seen.pop(slot, None)
+            return None
+        self._note(found)
+        return self._seen[slot]
+
     def body(self, slot: str) -> bytes:
+        checked(slot, "slot", url=self.url)
         found = self._files.read(slot, 0, LARGEST_BODY_BYTES)
         if found is None:
             raise StoreBusy(f"{self.url} does not show slot {slot} yet", hint="try again in a minute")
         return found
 
     def truncate(self, slot: str) -> None:
-        self._files.empty(slot)
+        self._files.empty(checked(slot, "slot", url=self.url))
 
     def list_slots(self) -> Iterable[tuple[str, Mapping[str, str]]]:
         query = f"properties has {{ key='{QUEUE}' and value='{self._folder}' and visibility='PRIVATE' }}"

@@ -6,21 +6,19 @@ of Drive's own answer. Deleted is deleted for good: the bin would count against 
 """
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO
 
 from qcqueue.errors import BlobMissing, DigestMismatch
-from qcqueue.storage.base import OWNER, Blob, Listed, Moved, Shelf, silently
+from qcqueue.storage.base import Blob, Listed, Moved, Shelf, silently
 from qcqueue.storage.drive.files import DriveFile, DriveFiles, NewFile
 from qcqueue.storage.drive.home import Home, find_folder
 from qcqueue.storage.drive.space import Space
 from qcqueue.storage.drive.uploads import CHUNK_BYTES, Journal, Source, Uploads, owner_of
 from qcqueue.storage.files import move_whole, translated, unfinished
+from qcqueue.storage.names import checked, is_owner, is_word
 
-# A place comes from a database that somebody else may have written: it must not be more than an id.
-FILE_ID = re.compile(r"[0-9A-Za-z_-]{1,120}")
 LISTED_MOST = 1000
 
 # How many more lags a blob is waited for before it is said to be lost: a checkpoint is worth minutes.
@@ -47,7 +45,7 @@ class DriveStore:
     def put(
         self, source: Path, *, title: str = "", owner: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently
     ) -> Blob:
-        assert OWNER.fullmatch(owner), f"{owner!r} is no owner"
+        assert is_owner(owner), f"{owner!r} is no owner"
         with translated(source), source.open("rb") as reading:
             wanted = Source.of(reading, owner=owner)
             with self._journal.held(wanted.key):
@@ -65,11 +63,11 @@ class DriveStore:
             move_whole(writing, target)
 
     def size(self, blob: Blob) -> int | None:
-        file = self._files.find(blob.place) if FILE_ID.fullmatch(blob.place) else None
+        file = self._files.find(blob.place) if is_word(blob.place) else None
         return file.size_bytes if file else None
 
     def delete(self, blob: Blob) -> None:
-        if FILE_ID.fullmatch(blob.place):
+        if is_word(blob.place):
             self._journal.forget_file(blob.sha256, blob.place)  # first: what is being deleted is handed out no more
             self._files.delete(blob.place)
             self._space.given_back(blob.size_bytes)
@@ -87,17 +85,18 @@ class DriveStore:
         return name
 
     def beat(self, name: str) -> None:
+        checked(name, "heartbeat", url=self.url)
         # Whose file is there already was born in a beat whose answer was lost; whose file is not, was deleted.
         if (name not in self._born and self._bear(name)) or self._files.touch(name):
             return
         self._bear(name)
 
     def heartbeat_age_s(self, name: str) -> float | None:
-        file = self._files.find(name) if FILE_ID.fullmatch(name) else None
+        file = self._files.find(name) if is_word(name) else None
         return self._age_s(file) if file else None
 
     def forget_heartbeat(self, name: str) -> None:
-        if FILE_ID.fullmatch(name):
+        if is_word(name):
             self._files.delete(name)
 
     def _age_s(self, file: DriveFile) -> float:
@@ -144,7 +143,7 @@ class DriveStore:
         Raises: BlobMissing: Drive answers for the queue, and has not shown the blob for minutes. StoreMissing.
         """
         piece, last = None, first + CHUNK_BYTES - 1
-        if FILE_ID.fullmatch(blob.place):
+        if is_word(blob.place):
             piece = self._files.read(blob.place, first, last)
             if piece is None:
                 find_folder(self._files, self._folder)

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import IO
 
 from qcqueue.errors import DigestMismatch, OutcomeUnknown, StoreBusy, StoreError
-from qcqueue.storage.base import DIGEST, Moved, silently
+from qcqueue.storage.base import Moved, silently
 from qcqueue.storage.drive.answers import LATER, told
 from qcqueue.storage.drive.caller import Raw
 from qcqueue.storage.drive.files import ONE_REQUEST_BYTES, TAKEN, DriveFile, DriveFiles, NewFile, file_in
 from qcqueue.storage.drive.home import in_the_bin
 from qcqueue.storage.files import move_whole, unfinished
+from qcqueue.storage.names import is_digest
 
 # One of these is in memory at a time. Drive wants multiples of 256 KiB.
 CHUNK_BYTES = 32 << 20
@@ -80,7 +81,7 @@ class Journal:
 
     def forget_file(self, sha256: str, file_id: str) -> None:
         """Forget the upload that made a file, whoever owns it. The digest may come from somebody else's database."""
-        if not DIGEST.fullmatch(sha256):
+        if not is_digest(sha256):
             return
         for path in self._folder.glob(f"{sha256}*.upload"):
             entry = _entry_in(path)
