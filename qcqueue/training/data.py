@@ -15,8 +15,8 @@ import numpy.typing as npt
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Dataset, Split, load
 from qcqueue.errors import BadData, DigestMismatch, DiskFailed
-from qcqueue.storage.names import DIGEST
 from qcqueue.storage.files import holds
+from qcqueue.storage.names import DIGEST
 from qcqueue.training.order import Integers, epoch_order, flips
 
 
