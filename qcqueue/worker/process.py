@@ -21,6 +21,9 @@ from qcqueue.storage.drive.token import without_secrets
 from qcqueue.worker.fate import how_it_ended
 from qcqueue.worker.weights import FoundWeights, WantedWeights
 
+PROGRAM = "qcqueue.worker.trainer"
+"""The module that a trainer process runs; a campaign of faults has one that needs no TensorFlow."""
+
 
 class Trainer(Protocol):
     """What a session needs of whoever trains in its spool folder."""
@@ -110,7 +113,7 @@ class TrainerProcess:
     def _spawned(self) -> subprocess.Popen[bytes]:
         with self._log.open("wb") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "qcqueue.worker.trainer"],
+                [sys.executable, "-m", PROGRAM],
                 env=without_secrets(os.environ),
                 stdin=subprocess.PIPE,
                 stdout=log,
