@@ -9,7 +9,6 @@ import filecmp
 import hashlib
 import importlib.util
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from qcqueue.exports.names import plain_name
 from qcqueue.exports.snippet import snippet
 from qcqueue.exports.weights import SUFFIX, Weights, read_weights, write_weights
 from qcqueue.storage.base import Moved, silently
+from qcqueue.storage.files import scratch
 
 if TYPE_CHECKING:
     from qcqueue.training.trained import TrainedModel
@@ -90,8 +90,8 @@ def fetch_weights(
     with _told_of(folder):
         folder.mkdir(parents=True, exist_ok=True)
         # Below a folder of its own, so that whoever looks into this one never sees half a file.
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as scratch:
-            written = Path(scratch) / target.name
+        with scratch(folder, prefix=".fetching-") as within:
+            written = within / target.name
             _write(written, kind, weights)
             is_new = _given_its_name(written, target)
             if not is_new and not (target.is_file() and filecmp.cmp(written, target, shallow=False)):

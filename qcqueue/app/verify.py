@@ -4,7 +4,6 @@ It reads the store itself, never what this machine keeps beside it, and repairs 
 damaged was still needed after it had been found so.
 """
 
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -27,6 +26,7 @@ from qcqueue.queue.overview import job_lines
 from qcqueue.queue.pretrained import all_kept_weights
 from qcqueue.queue.values import Checkpoint, DatasetLine
 from qcqueue.storage.base import Blob, Moved, Store, silently
+from qcqueue.storage.files import scratch
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -100,7 +100,7 @@ def _damaged(workplace: Workplace, blobs: Sequence[Blob], *, quick: bool, progre
     store, damaged = workplace.store_itself, dict[Blob, str]()
     done, size_bytes = 0, sum(blob.size_bytes for blob in blobs)
     workplace.cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=workplace.cache, prefix="verify-") as folder:
+    with scratch(workplace.cache, prefix="verify-") as folder:
         for blob in blobs:
             why = _miscounted(store, blob) if quick else _misread(store, blob, Path(folder) / "blob")
             if why:

@@ -5,7 +5,6 @@ its place. Every pack is checked against its digest on the way, and the weights 
 its result. Nothing in the queue or the store is changed.
 """
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from qcqueue.queue.overview import job_lines
 from qcqueue.queue.queries import job_detail
 from qcqueue.queue.values import Checkpoint, JobDetail
 from qcqueue.storage.base import Blob, Moved, silently
+from qcqueue.storage.files import scratch
 from qcqueue.training.digests import weights_sha256
 
 if TYPE_CHECKING:
@@ -180,11 +180,10 @@ def _read(workplace: Workplace, asked: Asked, moved: Moved) -> tuple[Tensors, Ma
     """Return the variables of the model, and what Keras calls them."""
     files = dict.fromkeys((asked.head, *asked.files))
     size_bytes = sum(blob.size_bytes for blob in files)
-    workplace.cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=workplace.cache, prefix="fetch-") as folder:
+    with scratch(workplace.cache, prefix="fetch-") as folder:
         done_bytes, paths = 0, dict[Blob, Path]()
         for blob in files:
-            paths[blob] = Path(folder) / f"{blob.sha256}{SUFFIX}"
+            paths[blob] = folder / f"{blob.sha256}{SUFFIX}"
             with _named(asked, blob):
                 workplace.store.fetch(blob, paths[blob])
             done_bytes += blob.size_bytes

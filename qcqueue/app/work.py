@@ -1,5 +1,6 @@
 """`work`: one session on this machine, wired, driven on the real clock, and stopped by signals."""
 
+import errno
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from qcqueue.app.workplace import Workplace
 from qcqueue.core.goodput import Part, Seconds
 from qcqueue.errors import ExtraMissing, SettingInvalid
 from qcqueue.scheduling.profiles.base import Profile
+from qcqueue.storage.files import NO_ROOM, of_this_machine
 from qcqueue.worker.machine import can_train, out_of_memory_kills, process_age_s, this_machine
 from qcqueue.worker.presence import Presence
 from qcqueue.worker.process import TrainerProcess
@@ -45,6 +47,8 @@ def new_session(
     try:
         machine = this_machine(workplace.cache, workplace.ids)
     except OSError as exc:
+        if exc.errno in (*NO_ROOM, errno.EIO):
+            raise of_this_machine(workplace.cache, exc) from exc
         raise SettingInvalid(
             f"the cache {workplace.cache} cannot be used: {exc.strerror}", hint="set QCQUEUE_CACHE to a folder"
         ) from exc

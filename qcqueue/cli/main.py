@@ -4,6 +4,7 @@ import gc
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -11,6 +12,7 @@ import typer
 from qcqueue.cli import look
 from qcqueue.cli.exits import BUG, INTERRUPTED
 from qcqueue.errors import DatasetInvalid, NameTaken, QcqueueError, SpecInvalid, UserError
+from qcqueue.storage.files import OF_A_DISK, of_this_machine
 
 # typer ships its own copy of click, older ones use the library; the class of its errors is found through typer.
 _TyperError: type[Any] = typer.BadParameter.__mro__[2]
@@ -44,9 +46,19 @@ def run(arguments: list[str]) -> int:
         # The reader of our output has gone, as `| head` does; nobody is left to tell.
         sys.stdout = None
         return 0
+    except OSError as exc:
+        if exc.errno not in OF_A_DISK:
+            return _bug()
+        failed = of_this_machine(Path("its files"), exc)  # a disk is no bug of ours, wherever it was met
+        return _say([str(failed)], failed.hint, failed.exit_code)
     except Exception:
-        traceback.print_exc()
-        return _say(["this is a bug of qcqueue"], "please report it with the text above", BUG)
+        return _bug()
+
+
+def _bug() -> int:
+    """Say so, with what is needed to find it."""
+    traceback.print_exc()
+    return _say(["this is a bug of qcqueue"], "please report it with the text above", BUG)
 
 
 def application() -> typer.Typer:

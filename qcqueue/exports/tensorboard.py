@@ -29,7 +29,7 @@ def write_events(folder: Path, run: Run) -> Outcome:
         before = path.read_bytes() if path.exists() else None
         if content != before:
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as scratch:
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-", ignore_cleanup_errors=True) as scratch:
                 written = Path(scratch) / "whole"  # a name in which TensorBoard sees nothing to read
                 written.write_bytes(content)
                 written.replace(path)

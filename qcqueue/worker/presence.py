@@ -12,6 +12,9 @@ import fcntl
 import os
 from pathlib import Path
 
+from qcqueue.errors import MachineError
+from qcqueue.storage.files import on_this_machine
+
 NOT_YET = ".new"
 
 
@@ -26,37 +29,46 @@ class Presence:
 
     def announce(self, session_id: str) -> None:
         """Hold the lock of this session until `leave` or the death of the process."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        # Locked under another name first: a file of ours that is not locked yet would look like a dead session's.
-        unlocked = self._folder / f"{session_id}{NOT_YET}"
-        descriptor = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        os.write(descriptor, self._boot_id.encode())
-        unlocked.rename(self._folder / session_id)
-        self._held[session_id] = descriptor
+        with on_this_machine(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            # Locked under another name first: a file of ours that is not locked yet would look like a dead session's.
+            unlocked = self._folder / f"{session_id}{NOT_YET}"
+            descriptor = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                os.write(descriptor, self._boot_id.encode())
+                unlocked.rename(self._folder / session_id)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    unlocked.unlink()
+                os.close(descriptor)
+                raise
+            self._held[session_id] = descriptor
 
     def inherit(self) -> frozenset[str]:
         """Take over the sessions of this machine that are provably dead; return all that are held until `leave`.
 
         Nobody else can inherit them meanwhile, unless this process dies too.
         """
-        names = sorted(path.name for path in self._folder.iterdir()) if self._folder.is_dir() else []
-        for name in names:
-            if name.endswith(NOT_YET) or name in self._held:
-                continue
-            descriptor = self._take(self._folder / name)
-            if descriptor is not None:
-                self._held[name] = descriptor
-                self._inherited.add(name)
+        with on_this_machine(self._folder):
+            names = sorted(path.name for path in self._folder.iterdir()) if self._folder.is_dir() else []
+            for name in names:
+                if name.endswith(NOT_YET) or name in self._held:
+                    continue
+                descriptor = self._take(self._folder / name)
+                if descriptor is not None:
+                    self._held[name] = descriptor
+                    self._inherited.add(name)
         return frozenset(self._inherited)
 
     def knows(self, session_id: str) -> bool:
         """Return whether a session of this machine has announced itself, and has neither left nor been dealt with."""
-        return (self._folder / session_id).exists()
+        with on_this_machine(self._folder):
+            return (self._folder / session_id).exists()
 
     def is_alive(self, session_id: str) -> bool | None:
         """Return whether a session of this machine lives, None where no lock here tells; nothing is taken over."""
-        with contextlib.suppress(OSError):  # what may not be opened tells nothing
+        with contextlib.suppress(OSError, MachineError):  # what may not be opened tells nothing
             if self.knows(session_id):
                 descriptor = self._take(self._folder / session_id, fcntl.LOCK_SH)  # several may ask at once
                 if descriptor is None:
@@ -68,11 +80,13 @@ class Presence:
     def died_since_boot(self, session_id: str) -> bool:
         """Return whether an inherited session lived since this machine was started last."""
         descriptor = self._held.get(session_id)
-        return descriptor is not None and os.pread(descriptor, 100, 0) == self._boot_id.encode()
+        with on_this_machine(self._folder):
+            return descriptor is not None and os.pread(descriptor, 100, 0) == self._boot_id.encode()
 
     def leave(self, session_id: str) -> None:
         """Give up a lock and its file: this session's, or that of a dead one which has been dealt with."""
-        (self._folder / session_id).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it stays as that of a dead session, and the next one deals with it
+            (self._folder / session_id).unlink(missing_ok=True)
         self._close(session_id)
 
     def let_go(self) -> None:
@@ -87,7 +101,8 @@ class Presence:
     def _close(self, session_id: str) -> None:
         self._inherited.discard(session_id)
         if session_id in self._held:
-            os.close(self._held.pop(session_id))
+            with contextlib.suppress(OSError):  # whatever it answers, the lock is gone
+                os.close(self._held.pop(session_id))
 
     @staticmethod
     def _take(path: Path, kind: int = fcntl.LOCK_EX) -> int | None:

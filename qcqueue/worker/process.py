@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from qcqueue.checkpoints.spool import last_words
 from qcqueue.core.canonical import parse_json
 from qcqueue.storage.drive.token import without_secrets
+from qcqueue.storage.files import on_this_machine
 from qcqueue.worker.fate import how_it_ended
 from qcqueue.worker.weights import FoundWeights, WantedWeights
 
@@ -29,7 +30,10 @@ class Trainer(Protocol):
     """What a session needs of whoever trains in its spool folder."""
 
     def get_ready(self) -> None:
-        """Load what every job needs, so that the next `start` takes less; one that is ready is left alone."""
+        """Load what every job needs, so that the next `start` takes less; one that is ready is left alone.
+
+        This and `start` raise MachineError where no process can be begun, or its log not written.
+        """
 
     def start(self, folder: Path) -> None:
         """Begin work on the order in `folder`."""
@@ -60,8 +64,10 @@ class TrainerProcess:
         self._ready = self._ready or self._spawned()
 
     def start(self, folder: Path) -> None:
-        process, self._ready, self._asked = self._ready or self._spawned(), None, None
-        self._log.replace(folder / "trainer.log")
+        process = self._ready = self._ready or self._spawned()
+        with on_this_machine(self._log):
+            self._log.replace(folder / "trainer.log")
+        self._ready = self._asked = None
         _tell(process, str(folder))
         self._process = process
 
@@ -76,14 +82,15 @@ class TrainerProcess:
             _tell(self._ready, wanted.to_json() | {"answer": str(self._answer)})
         # Whether it lives is asked first: one that answers and ends has answered.
         code = self._ready.poll()
-        with suppress(FileNotFoundError, ValueError):
+        with suppress(ValueError), on_this_machine(self._answer), suppress(FileNotFoundError):
             return self._take_answer(wanted)
         return None if code is None else self._mourned(wanted, code)
 
     def _take_answer(self, wanted: WantedWeights) -> FoundWeights:
         answer = parse_json(self._answer.read_bytes())
         self._asked = None
-        self._answer.unlink()
+        with suppress(OSError):
+            self._answer.unlink()
         return FoundWeights.from_json(answer)
 
     def _mourned(self, wanted: WantedWeights, code: int) -> FoundWeights:
@@ -105,13 +112,14 @@ class TrainerProcess:
         if self._ready:
             _end(self._ready)
             self._ready = self._asked = None
-            self._log.unlink(missing_ok=True)
-            self._answer.unlink(missing_ok=True)
+            for path in (self._log, self._answer):
+                with suppress(OSError):  # the next session sweeps what stays
+                    path.unlink(missing_ok=True)
         if self._process:
             _end(self._process)
 
     def _spawned(self) -> subprocess.Popen[bytes]:
-        with self._log.open("wb") as log:
+        with on_this_machine(self._log), self._log.open("wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", PROGRAM],
                 env=without_secrets(os.environ),

@@ -11,16 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from qcqueue.checkpoints.spool import Failure, Spool
+from qcqueue.checkpoints.spool import Failure, Progress, Spool
 from qcqueue.core.canonical import canonical_json
 from qcqueue.core.goodput import Part
 from qcqueue.core.goodput_words import session_said
 from qcqueue.core.outcomes import cause_of
+from qcqueue.core.records import TrainingRecord
 from qcqueue.core.remedies import Fail, Hold, UseTheCpu, remedy
 from qcqueue.errors import (
     CorruptionError,
     DigestMismatch,
+    DiskFailed,
     LeaseLost,
+    MachineError,
     NewerQueue,
     OutcomeUnknown,
     StoreBusy,
@@ -84,7 +87,7 @@ class Session:
         self._epochs = 0
         self._epoch_s: float | None = None
         self._resumed: str | None = None
-        self._waiting_for: StoreError | CorruptionError | None = None
+        self._waiting_for: StoreError | MachineError | CorruptionError | None = None
         self._jobs = 0
         self._deaths = 0
         self._heartbeat = ""
@@ -140,13 +143,18 @@ class Session:
             job_name=held.job_name,
             attempt=held.attempt,
             resumed=self._resumed,
-            progress=self._attempt.spool.progress(),
+            progress=self._progress(),
             transfer=self._transfer,
-            written=self._attempt.spool.newest_record(),
+            written=self._written(),
             saved=self._attempt.saved,
             waiting_for=self._waiting_for,
             epoch_s=self._epoch_s,
         )
+
+    def _written(self) -> TrainingRecord | None:
+        with contextlib.suppress(MachineError):
+            return self._working().spool.newest_record()
+        return None
 
     @property
     def machine(self) -> Machine:
@@ -195,6 +203,11 @@ class Session:
             if not (self._may_hold or self._jobs or self._deaths):
                 raise
             busy = exc
+        except MachineError as exc:
+            if not self._may_hold:
+                raise
+            self._tools.narrate(f"asking again in {RETRY_S:.0f} s: {exc}")
+            return RETRY_S
         self._tools.narrate(f"the store does not answer, asking again in {RETRY_S:.0f} s: {busy}")
         return RETRY_S
 
@@ -281,6 +294,28 @@ class Session:
             self._waiting_for = exc
             self._tools.narrate(f"the store does not answer, trying again in {RETRY_S:.0f} s: {exc}")
             return RETRY_S
+        except MachineError as exc:  # nothing has been trained, so somebody else may as well
+            return self._give_back(exc)
+
+    def _give_back(self, exc: MachineError) -> float:
+        """Put the job back into the queue that this machine cannot work on, then leave in words."""
+        attempt = self._working()
+        self._tools.narrate(f"{attempt.claim.job_name} goes back to the queue: {exc}")
+        return self._go(lambda: self._given_back(attempt, exc))
+
+    def _given_back(self, attempt: Attempt, exc: MachineError) -> float:
+        try:
+            self._beat(self._tools.clock.monotonic_s())
+            attempt.interrupt(str(exc))
+        except StoreError as away:
+            self._tools.narrate(f"the store does not answer, trying again in {RETRY_S:.0f} s: {away}")
+            return RETRY_S
+        except LeaseLost:
+            pass
+        self._drop()
+        self._leave(Ending.LIMIT)
+        self._part(Ending.LIMIT)
+        raise exc
 
     def _begin(self) -> float | None:
         """Start the trainer, and bring it what it needs while it starts."""
@@ -325,7 +360,13 @@ class Session:
 
     def _end_trainer(self) -> None:
         self._tools.trainer.kill()
-        self._timeline.trainer_ended(self._working().spool.progress())
+        self._timeline.trainer_ended(self._progress())
+
+    def _progress(self) -> Progress | None:
+        """Return where the trainer is, for accounts and screens: None also where the disk does not tell."""
+        with contextlib.suppress(MachineError):
+            return self._working().spool.progress()
+        return None
 
     def _tidy(self) -> float | None:
         """Delete, once a session, what dead ones left in the store; the trainer is still busy with its libraries."""
@@ -334,7 +375,7 @@ class Session:
             self._estate.clear_store(lambda: self._moved(0, 0))
         except LeaseLost as exc:
             return self._lost(exc)
-        except StoreError:  # what is left is left for the next session
+        except (StoreError, MachineError):  # what is left is left for the next session
             pass
         return self._go(self._after_tidying())
 
@@ -354,19 +395,21 @@ class Session:
     def _watch(self) -> float | None:
         now_s = self._tools.clock.monotonic_s()
         exit_code = self._tools.trainer.exit_code()
-        if exit_code is not None:
-            self._timeline.trainer_ended(self._working().spool.progress())
         try:
+            if exit_code is not None:
+                self._timeline.trainer_ended(self._working().spool.progress())
             self._beat(now_s)
             if now_s >= self._retry_due_s:
                 self._collect(is_over=exit_code is not None)
+                if exit_code is None:
+                    self._working().spool.check_trainers_disk()
                 self._waiting_for = None
                 self._mind_the_pace(now_s)
                 if exit_code is not None and not self._working().spool.holds_unsaved():
                     return self._settle(exit_code)
         except LeaseLost as exc:
             return self._lost(exc)
-        except (StoreError, DigestMismatch) as exc:
+        except (StoreError, MachineError, DigestMismatch) as exc:
             # Training goes on; the spool keeps everything until the store answers again, or takes it whole.
             self._waiting_for = exc
             self._tools.narrate(f"saving waits {RETRY_S:.0f} s: {exc}")
@@ -386,6 +429,8 @@ class Session:
         if refusal := attempt.spool.refusal():
             return self._refused(refusal)
         failure = attempt.spool.failure()
+        if failure is None and exit_code == MachineError.exit_code:
+            return self._give_back(DiskFailed(attempt.spool.last_words(), hint="qcqueue work, once the disk does"))
         if failure is None and not (self._stop_reason or self._hopeless) and exit_code != 0:
             ran_out = self._tools.memory_kills() > self._memory_kills
             failure = fatal(exit_code, attempt.spool.last_words(), ran_out_of_memory=ran_out, deaths=self._deaths + 1)
@@ -426,7 +471,7 @@ class Session:
         """Wait until the trainer has handed over what it trained, then leave that where it lies."""
         tools, attempt, now_s = self._tools, self._attempt, self._tools.clock.monotonic_s()
         if attempt and attempt.spool.folder.is_dir() and tools.trainer.exit_code() is None:
-            with contextlib.suppress(StoreError):  # until then the job should not seem to be free
+            with contextlib.suppress(StoreError, MachineError):  # until then the job should not seem to be free
                 self._beat_in_time(now_s)
             self._ask_trainer_to_leave(attempt.spool, now_s)
             return SOON_S
@@ -444,7 +489,7 @@ class Session:
         if self._timeline.has_worked:
             tools.narrate(session_said(self._timeline.whole()))
         # Nothing is held any more, so a goodbye that is not heard, or not understood, costs nothing.
-        with contextlib.suppress(StoreError, NewerQueue):
+        with contextlib.suppress(StoreError, MachineError, NewerQueue):
             tools.database.transact(
                 lambda tx: end_session(tx, self.id, how=ending, seconds=seconds, now_s=tools.clock.now_s())
             )
@@ -525,8 +570,8 @@ class Session:
             return self._remedied(attempt, failure)
         except LeaseLost as exc:
             return self._lost(exc)
-        except StoreError as exc:
-            self._tools.narrate(f"the store does not answer, trying again in {RETRY_S:.0f} s: {exc}")
+        except (StoreError, MachineError) as exc:
+            self._tools.narrate(f"recording that waits {RETRY_S:.0f} s: {exc}")
             return RETRY_S
 
     def _remedied(self, attempt: Attempt, failure: Failure) -> float | None:
@@ -623,13 +668,17 @@ class Session:
 
     def _ask_trainer_to_leave(self, spool: Spool, now_s: float) -> None:
         """Have the trainer save and end, at once where there is nothing to save."""
-        spool.ask_to_stop()
+        with contextlib.suppress(MachineError):  # asked again with the next step
+            spool.ask_to_stop()
         if now_s >= self._stop_asked_s + PATIENCE_S and self._has_nothing_to_lose(spool):
             self._tools.trainer.kill()
 
     def _has_nothing_to_lose(self, spool: Spool) -> bool:
         """Return whether the trainer need not be waited for: all it trained is handed over, whole."""
-        progress = spool.progress()
+        try:
+            progress = spool.progress()
+        except MachineError:
+            return False
         if progress is None:
             return True
         return progress.phase in MAKES_NOTHING and not progress.unsaved

@@ -4,8 +4,9 @@ It loads its libraries at once and reads the path of the folder, a JSON string, 
 that a session can have it ready before there is a job. A line that is an object asks instead to have the ImageNet
 weights of a model, and names the file for the answer. It translates between a spool and `training.run`, and nothing
 else: no queue, no store. It exits with 0 when the job is finished, it was asked to stop or it has left a
-`refusal.json`, and with 3 after it has left a `failure.json`. It never outlives its session: its input must be a pipe
-that the session holds open. Ctrl-C and SIGTERM are the session's to handle.
+`refusal.json`, with 3 after it has left a `failure.json`, and with 4 where a disk of this machine kept it from going
+on. It never outlives its session: its input must be a pipe that the session holds open. Ctrl-C and SIGTERM are the
+session's to handle.
 """
 
 import ctypes
@@ -30,7 +31,7 @@ from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.snapshot import Snapshot, Tensors
-from qcqueue.errors import LineageRefused, QcqueueError
+from qcqueue.errors import LineageRefused, MachineError, QcqueueError
 from qcqueue.scheduling.cadence import Cadence
 from qcqueue.training.base import Assignment
 from qcqueue.training.loading import load_libraries
@@ -83,7 +84,8 @@ def spools_from_input(clock: Clock) -> "SimpleQueue[tuple[Spool, float]]":
                         threading.Thread(target=answer, args=(message, clock), daemon=True).start()
                         continue
                     spool = Spool(Path(message))
-                    spool.report(Progress(phase="starting"))  # seen at once, while the libraries may still load
+                    with suppress(MachineError):  # seen at once, while the libraries may still load
+                        spool.report(Progress(phase="starting"))
                     spools.put((spool, clock.monotonic_s()))
         finally:  # an error here must not leave a process that nobody can end
             os._exit(1)
@@ -95,6 +97,16 @@ def spools_from_input(clock: Clock) -> "SimpleQueue[tuple[Spool, float]]":
 def work(spool: Spool, clock: Clock, *, began_s: float) -> int:
     """Carry out the order in `spool`, given at began_s of the clock's monotonic time; return the exit status."""
     try:
+        return _work(spool, clock, began_s=began_s)
+    except (MachineError, OSError) as exc:  # no failure of the job, which goes on elsewhere or later
+        with suppress(OSError):  # its log lies on the disk of the spool
+            traceback.print_exc()
+            print(_sentence(exc), file=sys.stderr, flush=True)
+        return MachineError.exit_code
+
+
+def _work(spool: Spool, clock: Clock, *, began_s: float) -> int:
+    try:
         from qcqueue.training.run import train
 
         while (order := spool.order()) is None:
@@ -103,15 +115,18 @@ def work(spool: Spool, clock: Clock, *, began_s: float) -> int:
         try:
             train(assignment_of(spool, order, clock), sink, clock)
         except BaseException:
-            with suppress(OSError):  # what was handed over before a failure is worth as much as ever
+            with suppress(MachineError):  # what was handed over before a failure is worth as much as ever
                 sink.close()
             raise
         sink.close()
     except LineageRefused as exc:  # no failure of the job, which goes on elsewhere
         spool.refuse(str(exc))
+    except (MachineError, OSError):
+        raise
     except Exception as exc:
         detail = traceback.format_exc()
-        print(detail, file=sys.stderr)
+        with suppress(OSError):
+            print(detail, file=sys.stderr)
         spool.fail(Failure(cause=cause_of(exc), message=_sentence(exc), detail=detail))
         return FAILED
     return 0
@@ -177,7 +192,7 @@ class SpoolSink:
 
     def __init__(self, spool: Spool, order: WorkOrder, clock: Clock, *, began_s: float) -> None:
         self._spool = spool
-        self._handover = Handover(spool, background=True)
+        self._handover = Handover(spool, background=True, pause=clock.sleep)
         self._reports = Background()  # a disk that is busy for a second must not be felt by training
         self._epochs = order.spec.epochs
         self._epochs_left = order.max_epochs
@@ -204,7 +219,8 @@ class SpoolSink:
             self._step_count += 1
         if phase != self._phase or now_s >= self._report_due_s:
             self._account(now_s)
-            self._cadence = Cadence(**(self._spool.cadence() or {}))
+            with suppress(MachineError):  # it saves as often as it was told before
+                self._cadence = Cadence(**(self._spool.cadence() or {}))
             self._phase, self._report_due_s, self._facts = phase, now_s + REPORT_EVERY_S, facts
             self._report()
 
@@ -218,7 +234,12 @@ class SpoolSink:
             seconds=dict(self._seconds),
             **self._facts,
         )
-        self._reports.do(lambda: self._spool.report(progress))
+        self._reports.do(lambda: self._tell(progress))
+
+    def _tell(self, progress: Progress) -> None:
+        """Say where training is; a disk that takes no more hinders no step."""
+        with suppress(MachineError):
+            self._spool.report(progress)
 
     def _step_s(self) -> float | None:
         """Return the mean of the steps so far; the first is told once it is compiled, and its time not as training."""
@@ -247,7 +268,9 @@ class SpoolSink:
         self._spool.probed(seconds)
 
     def should_stop(self) -> bool:
-        return self._epochs_left == 0 or self._spool.should_stop()
+        with suppress(MachineError):  # asked again at the next step
+            return self._epochs_left == 0 or self._spool.should_stop()
+        return False
 
     def should_save(self, *, epoch: int, step: int, steps: int) -> bool:
         if step < steps:

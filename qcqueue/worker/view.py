@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from qcqueue.checkpoints.spool import Progress as TrainerProgress
 from qcqueue.core.records import TrainingRecord
-from qcqueue.errors import CorruptionError, StoreError
+from qcqueue.errors import CorruptionError, MachineError, StoreError
 from qcqueue.worker.attempt import Saved
 
 
@@ -60,5 +60,5 @@ class View:
     transfer: Transfer | None
     written: TrainingRecord | None
     saved: Saved | None
-    waiting_for: StoreError | CorruptionError | None
+    waiting_for: StoreError | MachineError | CorruptionError | None
     epoch_s: float | None

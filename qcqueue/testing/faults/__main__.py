@@ -50,10 +50,10 @@ def _campaign(chosen: argparse.Namespace, library: Path, root: Path, store: str)
     for number in range(chosen.workers):
         stages.put(Stage(library, root / str(number), store))
 
-    def play(command: str, trouble: Trouble, at: int) -> Play:
+    def play(asked: tuple[str, Trouble, int]) -> Play:
         stage = stages.get()
         try:
-            played = stage.play(command, trouble, at)
+            played = stage.play(*asked)
         finally:
             stages.put(stage)
         _show(played, in_full=chosen.tell)
@@ -67,8 +67,9 @@ def _campaign(chosen: argparse.Namespace, library: Path, root: Path, store: str)
                 stages.put(stage)
                 last = min(len(calls), chosen.to or len(calls))
                 print(f"{store} {command} {trouble}: {len(calls)} calls", flush=True)
-                numbers = range(chosen.first, last + 1, chosen.every)
-                yield from pool.map(lambda at, it=(command, trouble): play(*it, at), numbers)
+                yield from pool.map(
+                    play, [(command, trouble, at) for at in range(chosen.first, last + 1, chosen.every)]
+                )
     for _ in range(chosen.workers):
         stages.get().close()
 

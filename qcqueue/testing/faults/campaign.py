@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from qcqueue.errors import StoreMissing
 from qcqueue.testing.faults.commands import Commands, Ran
 from qcqueue.testing.faults.preload import Call, Preload, Trouble
 from qcqueue.testing.faults.scenes import Place, Scene, Seen, history, scenes
@@ -18,7 +19,7 @@ NOISE = ("Traceback", "this is a bug of qcqueue", "Exception ignored")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Play:
-    """One play of a command, and what was wrong with it. call: what the trouble befell, None where it was not reached."""
+    """One play of a command, and what was wrong with it. call: what the trouble befell, None for nothing."""
 
     store: str
     command: str
@@ -129,6 +130,8 @@ def _ended(scene: Scene, ran: Ran) -> Iterator[str]:
 def _look(place: Place, wrong: list[str]) -> Seen | None:
     try:
         return place.look()
+    except StoreMissing:  # an init that was cut leaves one that is not finished
+        return None
     except Exception as exc:
         wrong.append(f"the queue cannot be looked at: {type(exc).__name__}: {exc}")
         return None

