@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qcqueue.errors import MachineError, SettingInvalid
-from qcqueue.storage.files import on_this_machine, sync
+from qcqueue.storage.files import of_this_machine, on_this_machine, sync
 
 FILE_NAME = "qcqueue.toml"
 KNOWN_KEYS = ("store", "cache", "profile")
@@ -203,8 +203,10 @@ def _is_there(path: Path) -> bool:
         if path.is_symlink():
             raise SettingInvalid(f"{path} is a link to nothing", hint=_anew(path)) from None
         return False
+    except PermissionError as exc:
+        raise SettingInvalid(f"{path} cannot be looked at: {exc.strerror}", hint=f"chmod u+x {path.parent}") from exc
     except OSError as exc:
-        raise SettingInvalid(f"{path} cannot be looked at: {exc.strerror}", hint="the same again") from exc
+        raise of_this_machine(path, exc) from exc
     if not stat.S_ISREG(kind):
         what = "a folder" if stat.S_ISDIR(kind) else "no ordinary file"
         raise SettingInvalid(f"{path} is {what}, and should hold the settings", hint=_anew(path, away=True))

@@ -20,8 +20,8 @@ from qcqueue.checkpoints.packs import HEAD, Buffer, Pack, grouped
 from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.records import TrainingRecord
 from qcqueue.core.snapshot import MODEL, Snapshot, Tensors
-from qcqueue.errors import CheckpointDamaged, MachineError, UnknownFormat
-from qcqueue.storage.files import OF_A_DISK, of_this_machine, on_this_machine
+from qcqueue.errors import CheckpointDamaged, UnknownFormat
+from qcqueue.storage.files import OF_A_DISK, errno_of, of_this_machine
 
 FORMAT = 2
 
@@ -154,15 +154,9 @@ def _tensors(path: Path, beginning: str = "") -> dict[str, npt.NDArray[Any]]:
 def _opened(path: Path) -> Any:
     """Open a file; the library compares what its header promises with its size before anything is allocated."""
     try:
-        with on_this_machine(path), path.open("rb") as file:  # the library does not say what a disk answered
-            file.read(1)
         return safe_open(path, framework="numpy")
-    except MachineError as exc:
-        if isinstance(exc.__cause__, FileNotFoundError):
-            raise _not_whole(path) from exc
-        raise
     except OSError as exc:
-        if exc.errno in OF_A_DISK:
+        if errno_of(exc) in OF_A_DISK:
             raise of_this_machine(path, exc) from exc
         raise _not_whole(path) from exc
     except (SafetensorError, ValueError) as exc:

@@ -3,14 +3,14 @@
 A state is copied into memory that is used again and again, which is all that training waits for; a thread then writes
 it to the disk of this machine in large pieces, during which Python goes on. One copy of the state is all it needs, so a
 save that comes before the last one is written waits for it. What goes wrong in the thread is raised at the next call;
-a disk that is full, or fails, is waited for, and the session told, until a stop was asked for and a minute has passed.
+a disk that is full, or fails, is waited for some minutes, and the session told, unless what is written can never fit.
 """
 
 import contextlib
 import queue
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,15 @@ from qcqueue.checkpoints.spool import RESUMED, EpochEntry, Spool, link_files, re
 from qcqueue.core.evaluation import Result
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.errors import MachineError
-from qcqueue.storage.files import OF_A_DISK, on_this_machine
+from qcqueue.storage.files import NO_ROOM, OF_A_DISK, on_this_machine
 
 Action = Callable[[], None]
 
-# How often a disk that fails is asked again, and for how long once the session wants to leave.
+# How often a disk that does not take something is asked again, for how long, and for how long while the session leaves.
+# A GPU that waits for a person to make room is soon worth more to the next job, or to another machine.
 RETRY_S = 0.5
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
+LEAVING_S = 60.0
 
 
 class Handover:
@@ -88,27 +90,39 @@ class Handover:
     def _insist(self, action: Action) -> None:
         """Do it until the disk takes it: everything that is written here may be written again.
 
-        Raises: MachineError: it did not within `PATIENCE_S` after a stop was asked for.
+        Raises: MachineError: it does not, or not in time.
         """
-        asked_s, has_waited = 0.0, False
+        waited_s = leaving_s = 0.0
         while True:
             try:
                 with on_this_machine(self._spool.folder):
                     action()
             except MachineError as exc:
-                cause = exc.__cause__
-                is_of_the_disk = isinstance(cause, OSError) and cause.errno in OF_A_DISK
-                if self._pause is None or not is_of_the_disk or asked_s >= PATIENCE_S:
-                    raise
-                has_waited = True
                 self._spool.note_waiting(exc)
+                if self._pause is None or not self._may_pass(exc) or waited_s >= PATIENCE_S or leaving_s >= LEAVING_S:
+                    raise
                 self._pause(RETRY_S)
+                waited_s += RETRY_S
                 with contextlib.suppress(MachineError):
-                    asked_s += RETRY_S if self._spool.should_stop() else 0.0
+                    leaving_s += RETRY_S if self._spool.should_stop() else 0.0
             else:
-                if has_waited:
+                if waited_s:
                     self._spool.note_waiting(None)
                 return
+
+    def _may_pass(self, exc: MachineError) -> bool:
+        """Return whether the disk may take it later: not where it is no fault of the disk, or can never fit on it."""
+        if not isinstance(cause := exc.__cause__, OSError) or cause.errno not in OF_A_DISK:
+            return False
+        state_bytes = sum(len(buffer.part(pack)) for buffer, pack in self._written_each_time())
+        with contextlib.suppress(OSError):
+            return cause.errno not in NO_ROOM or shutil.disk_usage(self._spool.folder).total > state_bytes
+        return True
+
+    def _written_each_time(self) -> Iterator[tuple[Buffer, Pack]]:
+        for pack in self._packs:
+            if buffer := self._fixed if pack.is_fixed else self._moving:
+                yield buffer, pack
 
     def _write_state(self, number: int, about: Mapping[str, Any], best: int | None) -> None:
         latest, entries = self._spool.latest_folder, self._spool.entries_folder

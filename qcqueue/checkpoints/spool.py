@@ -384,7 +384,10 @@ class Spool:
         """Raises: DiskFailed: the trainer cannot hand over what it has made, and waits until it can."""
         with contextlib.suppress(FileNotFoundError):
             said = self._waits_path.read_text(encoding="utf-8", errors="replace")
-            raise DiskFailed(said or f"{self.folder} takes nothing", hint="make room there; training goes on then")
+            raise DiskFailed(
+                said or f"the disk of this machine takes no more at {self.folder}",
+                hint="make room there, then qcqueue work",
+            )
 
     def close(self) -> None:
         """Remove the folder; everything in it is committed or belongs to nobody."""

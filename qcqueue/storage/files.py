@@ -9,6 +9,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -126,16 +127,22 @@ def on_this_machine(place: Path) -> Iterator[None]:
         raise of_this_machine(place, exc) from exc
 
 
+def errno_of(exc: OSError) -> int | None:
+    """Return the number of an error, also where a library in Rust has put it into its sentence only."""
+    found = re.search(r"\(os error (\d+)\)", str(exc))
+    return exc.errno or (int(found[1]) if found else None)
+
+
 def of_this_machine(place: Path, exc: OSError) -> MachineError:
-    where = exc.filename or place
-    if exc.errno in NO_ROOM:
+    where, number = exc.filename or place, errno_of(exc)
+    if number in NO_ROOM:
         return DiskFull(
-            f"there is no room left on this machine for {where}: {exc.strerror}",
+            f"there is no room left on this machine for {where}: {exc.strerror or exc}",
             hint="make room there, or set QCQUEUE_CACHE to a folder on another disk; then the same again",
         )
-    if exc.errno in NOT_ALLOWED:
+    if number in NOT_ALLOWED:
         return DiskFailed(
-            f"{where} may not be used on this machine: {exc.strerror}",
+            f"{where} may not be used on this machine: {exc.strerror or exc}",
             hint="allow it, or set QCQUEUE_CACHE to another folder; then the same again",
         )
     return DiskFailed(

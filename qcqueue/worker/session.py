@@ -303,6 +303,13 @@ class Session:
         self._tools.narrate(f"{attempt.claim.job_name} goes back to the queue: {exc}")
         return self._go(lambda: self._given_back(attempt, exc))
 
+    def _what_the_trainer_met(self, spool: Spool) -> MachineError:
+        try:
+            spool.check_trainers_disk()
+        except MachineError as exc:
+            return exc
+        return DiskFailed(spool.last_words(), hint="qcqueue work, once the disk of this machine does its work")
+
     def _given_back(self, attempt: Attempt, exc: MachineError) -> float:
         try:
             self._beat(self._tools.clock.monotonic_s())
@@ -430,7 +437,7 @@ class Session:
             return self._refused(refusal)
         failure = attempt.spool.failure()
         if failure is None and exit_code == MachineError.exit_code:
-            return self._give_back(DiskFailed(attempt.spool.last_words(), hint="qcqueue work, once the disk does"))
+            return self._give_back(self._what_the_trainer_met(attempt.spool))
         if failure is None and not (self._stop_reason or self._hopeless) and exit_code != 0:
             ran_out = self._tools.memory_kills() > self._memory_kills
             failure = fatal(exit_code, attempt.spool.last_words(), ran_out_of_memory=ran_out, deaths=self._deaths + 1)

@@ -12,7 +12,7 @@ from pathlib import Path
 from qcqueue.errors import StoreMissing
 from qcqueue.testing.faults.commands import Commands, Ran
 from qcqueue.testing.faults.preload import Call, Preload, Trouble
-from qcqueue.testing.faults.scenes import Place, Scene, Seen, history, scenes
+from qcqueue.testing.faults.scenes import SWEPT, Place, Scene, Seen, history, scenes
 
 NOISE = ("Traceback", "this is a bug of qcqueue", "Exception ignored")
 
@@ -95,7 +95,8 @@ class Stage:
         yield from scene.finally_(place, again, seen)
         if place.temporary():
             left += self._remains()
-            yield from (f"{path} is left, also when a week has passed" for path in left)
+            kept = (path for path in left if not SWEPT.fullmatch(str(path)))
+            yield from (f"{path} is left, also when a week has passed" for path in kept)
 
     def _remains(self) -> list[Path]:
         """Return what is still temporary here once a week has passed and the next session and `gc` have been here."""

@@ -43,6 +43,12 @@ TEMPORARY = re.compile(
     r"|machine\.\w+|queue\.(sqlite|json)\.\d+|trainer-\d+.*|\.qcqueue\.toml.*"
 )
 
+# What a killed process leaves in a cache, or beside what it was to write, until a session sweeps it. Told, and counted.
+SWEPT = re.compile(
+    r"cache/(queues/\w+/queue\.(sqlite|json)\.\d+|trainer-\d+.*|(fetch|verify)-.*|blobs/incoming-.*|machine\.\w+)"
+    r"|here/(weights/\.fetching-.*|\.report-.*)"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
@@ -151,7 +157,7 @@ def scenes(kind: str) -> dict[str, Scene]:
             prepare=3,
             judge=_work,
             finally_=_done,
-            codes=frozenset({0, 4}),
+            codes=frozenset({0, 2, 4}),
             again=frozenset({0, 7}),
         ),
         Scene(
