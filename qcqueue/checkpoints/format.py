@@ -21,7 +21,7 @@ from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.records import TrainingRecord
 from qcqueue.core.snapshot import MODEL, Snapshot, Tensors
 from qcqueue.errors import CheckpointDamaged, UnknownFormat
-from qcqueue.storage.files import OF_A_DISK, errno_of, of_this_machine
+from qcqueue.storage.files import is_of_a_disk, of_this_machine
 
 FORMAT = 2
 
@@ -156,7 +156,7 @@ def _opened(path: Path) -> Any:
     try:
         return safe_open(path, framework="numpy")
     except OSError as exc:
-        if errno_of(exc) in OF_A_DISK:
+        if is_of_a_disk(exc, path):
             raise of_this_machine(path, exc) from exc
         raise _not_whole(path) from exc
     except (SafetensorError, ValueError) as exc:

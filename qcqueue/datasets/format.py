@@ -38,7 +38,7 @@ from safetensors.numpy import save
 from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.errors import DigestMismatch, UnknownFormat
-from qcqueue.storage.files import OF_A_DISK, errno_of, of_this_machine
+from qcqueue.storage.files import is_of_a_disk, of_this_machine
 
 FORMAT = 1
 SEVERITY_MAX = 3
@@ -171,7 +171,7 @@ def _read(path: Path, images_of: Callable[[Any], Bytes]) -> Dataset:
             )
         problem = _problem(dataset)
     except OSError as exc:
-        if errno_of(exc) in OF_A_DISK:
+        if is_of_a_disk(exc, path):
             raise of_this_machine(path, exc) from exc
         raise DigestMismatch(f"{path.name} is not a dataset") from exc
     except (SafetensorError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:

@@ -133,6 +133,13 @@ def errno_of(exc: OSError) -> int | None:
     return exc.errno or (int(found[1]) if found else None)
 
 
+def is_of_a_disk(exc: OSError, path: Path) -> bool:
+    """Return whether a library that opened a file met a disk that fails: safetensors says then that it is not there."""
+    with contextlib.suppress(OSError):
+        return errno_of(exc) in OF_A_DISK or (isinstance(exc, FileNotFoundError) and path.exists())
+    return True
+
+
 def of_this_machine(place: Path, exc: OSError) -> MachineError:
     where, number = exc.filename or place, errno_of(exc)
     if number in NO_ROOM:
