@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from qcqueue.queue.blobs import mark_deleted
 from qcqueue.queue.datasets import add_dataset, find_dataset, forget_dataset, list_datasets
 from qcqueue.queue.values import DatasetLine
 from qcqueue.storage.base import Blob, Shelf
+from qcqueue.storage.files import on_this_machine, scratch
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -116,11 +116,12 @@ def keep(
     rehearsed = workplace.transact(name_it, dry_run=True)  # a refusal comes before anything is stored
     if dry_run:
         return rehearsed
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "dataset"
+    with scratch() as folder:
+        path = folder / "dataset"
         if not (stored and _is_whole(workplace, stored, path)):
             workplace.ask_to_write()
-            path.write_bytes(content)
+            with on_this_machine(path):
+                path.write_bytes(content)
             blob = workplace.store.put(path, title=name, shelf=Shelf.DATASETS)
     return workplace.transact(name_it)
 

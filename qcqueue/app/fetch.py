@@ -25,7 +25,7 @@ from qcqueue.exports.names import plain_name
 from qcqueue.exports.snippet import snippet
 from qcqueue.exports.weights import SUFFIX, Weights, read_weights, write_weights
 from qcqueue.storage.base import Moved, silently
-from qcqueue.storage.scratch import scratch_folder
+from qcqueue.storage.files import scratch
 
 if TYPE_CHECKING:
     from qcqueue.training.trained import TrainedModel
@@ -90,8 +90,8 @@ def fetch_weights(
     with _told_of(folder):
         folder.mkdir(parents=True, exist_ok=True)
         # Below a folder of its own, so that whoever looks into this one never sees half a file.
-        with scratch_folder(folder, ".fetching-") as scratch:
-            written = scratch / target.name
+        with scratch(folder, prefix=".fetching-") as within:
+            written = within / target.name
             _write(written, kind, weights)
             is_new = _given_its_name(written, target)
             if not is_new and not (target.is_file() and filecmp.cmp(written, target, shallow=False)):

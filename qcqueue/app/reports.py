@@ -13,6 +13,7 @@ from qcqueue.datasets.format import Dataset, load_mapped
 from qcqueue.errors import (
     BlobMissing,
     CorruptionError,
+    MachineError,
     QcqueueError,
     SignInFailed,
     StoreAway,
@@ -112,9 +113,15 @@ class _Reading:
             if isinstance(exc, StoreAway | StoreBusy | SignInFailed):
                 self.away = exc
             self.unread.append(f"Nothing can be said of {what}: {_why(exc)}.")
-        except OSError as exc:
-            self.unread.append(f"Nothing can be said of {what}: this machine cannot keep them: {exc.strerror}.")
+        except (OSError, MachineError) as exc:
+            why = (exc if isinstance(exc, OSError) else exc.__cause__) or exc
+            self.unread.append(f"Nothing can be said of {what}: this machine cannot keep them: {_bare(why)}.")
         return None
+
+
+def _bare(error: BaseException) -> str:
+    """Say what a disk answered, without naming a place on it."""
+    return (error.strerror if isinstance(error, OSError) else None) or "its disk does not do its work"
 
 
 def _why(error: QcqueueError) -> str:

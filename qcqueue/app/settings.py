@@ -3,16 +3,19 @@
 One frozen `Settings` is built here and taken apart in `workplace`; nothing below reads the environment.
 """
 
+import contextlib
 import json
 import os
 import re
+import stat
 import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qcqueue.errors import SettingInvalid
+from qcqueue.errors import MachineError, SettingInvalid
+from qcqueue.storage.files import of_this_machine, on_this_machine, sync
 
 FILE_NAME = "qcqueue.toml"
 KNOWN_KEYS = ("store", "cache", "profile")
@@ -51,6 +54,8 @@ def load_settings(
     environment = os.environ if environment is None else environment
     found = _find_upward(folder or Path.cwd())
     written = _read(found) if found else {}
+    if found and not written and not (store or environment.get("QCQUEUE_STORE")):
+        raise _cut_off(found)
     choices = [
         (store, "--store"),
         (environment.get("QCQUEUE_STORE"), "QCQUEUE_STORE"),
@@ -114,24 +119,127 @@ def refuse_synced(path: Path) -> None:
 
 
 def write_settings(path: Path, store: str) -> None:
-    """Write a new settings file; never overwrites one."""
-    with path.open("x", encoding="utf-8") as file:
-        # Text as JSON writes it is text as TOML reads it, quotes and backslashes included.
-        written = json.dumps(store, ensure_ascii=False)
-        file.write(f"# The queue that qcqueue commands in this folder, and below it, work on.\nstore = {written}\n")
+    """Write a new settings file, whole and synced or not at all; overwrites none but one that names nothing.
+
+    Raises: DiskFull, DiskFailed. SettingInvalid: somebody else has written one meanwhile.
+    """
+    # Text as JSON writes it is text as TOML reads it, quotes and backslashes included.
+    written = json.dumps(store, ensure_ascii=False)
+    text = f"# The queue that qcqueue commands in this folder, and below it, work on.\nstore = {written}\n"
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    with on_this_machine(path):
+        try:
+            with unfinished.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            _give_name(unfinished, path)
+        finally:
+            with contextlib.suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+        sync(path.parent)
+
+
+def settle_settings(path: Path) -> None:
+    """Let a settings file and its name reach the disk, and clear away what an `init` that was killed left beside it.
+
+    Raises: DiskFailed.
+    """
+    with on_this_machine(path):
+        if path.exists():
+            sync(path)
+            sync(path.parent)
+        for left in path.parent.glob(f".{path.name}.*"):
+            if not _lives(left.suffix[1:]):
+                with contextlib.suppress(OSError):  # it takes some bytes, and nobody reads it
+                    left.unlink(missing_ok=True)
+
+
+def names_nothing(path: Path) -> bool:
+    """Return whether there is a settings file that names no setting at all, as one that was cut while it was written.
+
+    Raises: SettingInvalid: it cannot be read.
+    """
+    return _is_there(path) and not _read(path)
+
+
+def _give_name(unfinished: Path, path: Path) -> None:
+    if _is_there(path) and names_nothing(path):
+        unfinished.replace(path)
+        return
+    try:
+        path.hardlink_to(unfinished)
+    except FileExistsError as exc:
+        raise SettingInvalid(f"another program has written {path} meanwhile", hint="qcqueue status") from exc
+    except OSError:
+        if path.exists():
+            raise
+        unfinished.replace(path)  # a file system without links
+
+
+def _lives(process: str) -> bool:
+    """Return whether a process of this machine has this number."""
+    try:
+        os.kill(int(process), 0)
+    except PermissionError:
+        return True
+    except (ValueError, OverflowError, OSError):
+        return False
+    return True
 
 
 def _find_upward(folder: Path) -> Path | None:
-    return next((path for place in (folder, *folder.parents) if (path := place / FILE_NAME).is_file()), None)
+    return next((path for place in (folder, *folder.parents) if _is_there(path := place / FILE_NAME)), None)
+
+
+def _is_there(path: Path) -> bool:
+    """Return whether there is a settings file of this name.
+
+    Raises: SettingInvalid: something else has its name, or nobody can say. To go on would begin a second queue.
+    """
+    try:
+        kind = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise SettingInvalid(f"{path} is a link to nothing", hint=_anew(path)) from None
+        return False
+    except PermissionError as exc:
+        raise SettingInvalid(f"{path} cannot be looked at: {exc.strerror}", hint=f"chmod u+x {path.parent}") from exc
+    except OSError as exc:
+        raise of_this_machine(path, exc) from exc
+    if not stat.S_ISREG(kind):
+        what = "a folder" if stat.S_ISDIR(kind) else "no ordinary file"
+        raise SettingInvalid(f"{path} is {what}, and should hold the settings", hint=_anew(path, away=True))
+    return True
+
+
+def _cut_off(path: Path) -> SettingInvalid:
+    return SettingInvalid(
+        f"{path} is empty: it names no queue, perhaps because it was cut off while it was written", hint=_mend(path)
+    )
+
+
+def _mend(path: Path) -> str:
+    at_home = "" if path.parent == Path.cwd() else f"cd {path.parent}, then "
+    return f"{at_home}qcqueue init --store folder:queue, or with the URL of its queue instead"
+
+
+def _anew(path: Path, *, away: bool = False) -> str:
+    return f"{f'mv {path} {path}.old' if away else f'rm {path}'}, then {_mend(path)}"
 
 
 def _read(path: Path) -> dict[str, str]:
+    """Return what a settings file says; nothing where it is empty, or nothing but the zeros of a power cut."""
     try:
-        written = tomllib.loads(path.read_text(encoding="utf-8"))
+        with on_this_machine(path):
+            found = path.read_bytes()
+        written = tomllib.loads(found.decode()) if found.strip(b"\0 \t\r\n") else {}
     except (ValueError, RecursionError) as exc:  # not TOML, or not UTF-8
-        raise SettingInvalid(f"{path} is not valid TOML: {exc}", hint=f"edit {path}") from exc
-    except OSError as exc:
-        raise SettingInvalid(f"{path} cannot be read: {exc.strerror}") from exc
+        raise SettingInvalid(f"{path} is not valid TOML: {exc}", hint=f"edit it; or {_anew(path)}") from exc
+    except MachineError as exc:
+        if isinstance(exc.__cause__, PermissionError):
+            raise SettingInvalid(f"{path} cannot be read: permission denied", hint=f"chmod u+r {path}") from exc
+        raise
     for key, value in written.items():
         if key not in KNOWN_KEYS:
             raise SettingInvalid(f"{path}: unknown setting {key!r}; it can be {' or '.join(KNOWN_KEYS)}")

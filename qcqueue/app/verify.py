@@ -29,7 +29,7 @@ from qcqueue.queue.overview import job_lines
 from qcqueue.queue.pretrained import all_kept_weights
 from qcqueue.queue.values import Checkpoint, DatasetLine
 from qcqueue.storage.base import Blob, Moved, Store, silently
-from qcqueue.storage.scratch import scratch_folder
+from qcqueue.storage.files import scratch
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -168,7 +168,7 @@ def _damaged(workplace: Workplace, blobs: Sequence[Blob], *, quick: bool, progre
     store, damaged = workplace.store_itself, dict[Blob, str]()
     done, size_bytes = 0, sum(blob.size_bytes for blob in blobs)
     workplace.cache.mkdir(parents=True, exist_ok=True)
-    with scratch_folder(workplace.cache, "verify-") as folder:
+    with scratch(workplace.cache, prefix="verify-") as folder:
         for blob in blobs:
             why = _miscounted(store, blob) if quick else _misread(store, blob, folder / "blob")
             if why:

@@ -26,7 +26,7 @@ from qcqueue.queue.overview import job_lines
 from qcqueue.queue.queries import job_detail
 from qcqueue.queue.values import Checkpoint, JobDetail
 from qcqueue.storage.base import Blob, Moved, silently
-from qcqueue.storage.scratch import scratch_folder
+from qcqueue.storage.files import scratch
 from qcqueue.training.digests import weights_sha256
 
 if TYPE_CHECKING:
@@ -180,8 +180,7 @@ def _read(workplace: Workplace, asked: Asked, moved: Moved) -> tuple[Tensors, Ma
     """Return the variables of the model, and what Keras calls them."""
     files = dict.fromkeys((asked.head, *asked.files))
     size_bytes = sum(blob.size_bytes for blob in files)
-    workplace.cache.mkdir(parents=True, exist_ok=True)
-    with scratch_folder(workplace.cache, "fetch-") as folder:
+    with scratch(workplace.cache, prefix="fetch-") as folder:
         done_bytes, paths = 0, dict[Blob, Path]()
         for blob in files:
             paths[blob] = folder / f"{blob.sha256}{SUFFIX}"

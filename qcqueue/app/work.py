@@ -3,6 +3,7 @@
 Always true: whatever asks it to leave is named in the story, and of a terminal that has gone nothing depends.
 """
 
+import errno
 import logging
 import signal
 import threading
@@ -18,6 +19,7 @@ from qcqueue.app.workplace import Workplace
 from qcqueue.core.goodput import Part, Seconds
 from qcqueue.errors import ExtraMissing, QcqueueError, SettingInvalid
 from qcqueue.scheduling.profiles.base import Profile
+from qcqueue.storage.files import NO_ROOM, of_this_machine
 from qcqueue.worker.machine import can_train, out_of_memory_kills, process_age_s, this_machine
 from qcqueue.worker.presence import Presence
 from qcqueue.worker.process import TrainerProcess
@@ -60,6 +62,8 @@ def new_session(
     try:
         machine = this_machine(workplace.cache, workplace.ids)
     except OSError as exc:
+        if exc.errno in (*NO_ROOM, errno.EIO):
+            raise of_this_machine(workplace.cache, exc) from exc
         raise SettingInvalid(
             f"the cache {workplace.cache} cannot be used: {exc.strerror}", hint="set QCQUEUE_CACHE to a folder"
         ) from exc

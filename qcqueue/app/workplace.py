@@ -3,6 +3,7 @@
 Everything a command does goes through a `Workplace`. Opening one is cheap: no file is touched before it is used.
 """
 
+import contextlib
 import os
 import shutil
 from dataclasses import dataclass
@@ -14,11 +15,14 @@ from qcqueue.app.place import kept_of_queue, person
 from qcqueue.app.place import rehearse as rehearse
 from qcqueue.app.settings import (
     FILE_NAME,
+    FOLDER_KINDS,
     NEXT_STEP,
     Settings,
     folder_of,
     kind_of,
     load_settings,
+    names_nothing,
+    settle_settings,
     write_settings,
 )
 from qcqueue.app.upgrade import ASKED, Consent, NoOlderSession
@@ -26,7 +30,8 @@ from qcqueue.clock import RandomIds, SystemClock
 from qcqueue.core.lease import LeaseRules
 from qcqueue.database.base import Guard, Unguarded
 from qcqueue.database.local import LocalDatabase
-from qcqueue.errors import SettingInvalid, StoreMissing
+from qcqueue.errors import QcqueueError, SettingInvalid, StoreMissing
+from qcqueue.storage.files import translated
 from qcqueue.storage.folder import FolderStore
 
 if TYPE_CHECKING:
@@ -114,11 +119,7 @@ def create_shared_store(folder: Path, *, cache: Path) -> bool:
     """Make the shared store and the first version of its database where they are missing."""
     from qcqueue.storage.shared import DiskClock, SharedStore
 
-    _refuse_file(folder)
-    if (folder / DATABASE_FILE).exists():
-        raise SettingInvalid(
-            f"{folder} holds a queue of one machine already", hint=f"qcqueue init --store folder:{folder}"
-        )
+    _refuse_another(folder, "shared")
     SharedStore(folder, DiskClock(folder), RandomIds()).create()
     _slots_in(folder).make()
     return _versions_in(folder, cache=cache, guard=Unguarded()).create()
@@ -142,29 +143,44 @@ def _slots_in(folder: Path) -> "FolderSlots":
 
 def create_store(folder: Path) -> bool:
     """Make the store and its database where they are missing; return whether the database is new."""
-    _refuse_file(folder)
+    _refuse_another(folder, "folder")
     FolderStore(folder, SystemClock(), RandomIds()).create()
     return LocalDatabase(folder / DATABASE_FILE).create()
 
 
 def initialise(*, store: str | None, here: Path, dry_run: bool) -> Created:
     """Create the store a person asked for, or `./queue`, and remember it in `qcqueue.toml` here."""
-    settings = load_settings(store=store, folder=here)
+    settings = load_settings(store=store or _begun(here), folder=here)
     url = settings.store or "folder:queue"
     if kind_of(url) == "gdrive":
         return _initialise_on_drive(settings, url, here=here, dry_run=dry_run)
     folder, kind = folder_of(url, source=settings.source), kind_of(url)
     is_new = not _is_there(kind, folder)
     target = _settings_file(settings, here)
-    _refuse_file(folder)
+    _refuse_another(folder, kind)
     if not dry_run:
-        if kind == "shared":
-            create_shared_store(folder, cache=settings.cache)
-        else:
-            create_store(folder)
-        if target:
+        if target:  # first, so that whoever types init again after a cut has this very queue completed
             write_settings(target, f"{kind}:{folder.relative_to(here) if folder.is_relative_to(here) else folder}")
+        try:
+            is_new = create_shared_store(folder, cache=settings.cache) if kind == "shared" else create_store(folder)
+        except QcqueueError:
+            if target:
+                with contextlib.suppress(OSError):  # what stays names the queue that the next init makes
+                    target.unlink()
+            raise
+        settle_settings(here / FILE_NAME)
     return Created(url=f"{kind}:{folder}", is_new=is_new, settings_file=target)
+
+
+def _begun(here: Path) -> str | None:
+    """Return the queue that an `init` was cut off from remembering, None where there is none, or no doubt which.
+
+    Whoever types `qcqueue init` again after a cut has it completed, and gets no second queue.
+    """
+    if (here / FILE_NAME).exists() and not names_nothing(here / FILE_NAME):
+        return None
+    kinds = [kind for kind in FOLDER_KINDS if _is_begun(kind, here / "queue")]
+    return f"{kinds[0]}:queue" if kinds and not os.environ.get("QCQUEUE_STORE") else None
 
 
 def _initialise_on_drive(settings: Settings, url: str, *, here: Path, dry_run: bool) -> Created:
@@ -204,7 +220,8 @@ def _remembered_on_drive(here: Path, new: str) -> str:
 def _settings_file(settings: Settings, here: Path) -> Path | None:
     """Return the settings file to write, None where there is one or the store was named in a lasting way."""
     target = here / FILE_NAME
-    return target if not target.exists() and settings.source in ("--store", "nowhere") else None
+    is_wanted = not target.exists() or names_nothing(target)
+    return target if is_wanted and settings.source in ("--store", "nowhere") else None
 
 
 def _free_bytes(folder: Path) -> int | None:
@@ -214,14 +231,33 @@ def _free_bytes(folder: Path) -> int | None:
         return None
 
 
-def _refuse_file(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise SettingInvalid(f"{folder} is a file; a store needs a folder", hint="qcqueue init --store folder:queue")
+def _refuse_another(folder: Path, kind: str) -> None:
+    """Raises: SettingInvalid: the place is no folder, or holds a queue of the other kind."""
+    with translated(folder):
+        if folder.exists() and not folder.is_dir():
+            raise SettingInvalid(
+                f"{folder} is a file; a store needs a folder", hint="qcqueue init --store folder:queue"
+            )
+    if kind == "shared" and _is_there("folder", folder):
+        raise SettingInvalid(
+            f"{folder} holds a queue of one machine already", hint=f"qcqueue init --store folder:{folder}"
+        )
+    if kind == "folder" and _is_there("shared", folder):
+        raise SettingInvalid(
+            f"{folder} holds a queue of several machines already", hint=f"qcqueue init --store shared:{folder}"
+        )
+
+
+def _is_begun(kind: str, folder: Path) -> bool:
+    """Return whether somebody has begun to make a queue of this kind there."""
+    with translated(folder):
+        return (folder / (DATABASE_FILE if kind == "folder" else "slots")).exists()
 
 
 def _is_there(kind: str, folder: Path) -> bool:
     if kind == "folder":
-        return (folder / DATABASE_FILE).exists()
+        with translated(folder):
+            return (folder / DATABASE_FILE).exists()
     slots = _slots_in(folder)
     try:
         return slots.facts(slots.root) is not None

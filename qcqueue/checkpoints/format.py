@@ -5,6 +5,7 @@ says nothing but its tensors, so equal tensors make equal files. A head's metada
 JSON {format, record, paths, tensors}. Files are written once and never changed.
 """
 
+import contextlib
 import json
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.records import TrainingRecord
 from qcqueue.core.snapshot import MODEL, Snapshot, Tensors
 from qcqueue.errors import CheckpointDamaged, UnknownFormat
+from qcqueue.storage.files import is_of_a_disk, of_this_machine
 
 FORMAT = 2
 
@@ -69,8 +71,13 @@ def write_tensors(path: Path, tensors: Tensors, about: Mapping[str, Any]) -> Non
     pack = Pack(name=path.name, keys=tuple(sorted(tensors, key=lambda key: -tensors[key].itemsize)))
     buffer = Buffer([pack], tensors)
     buffer.fill(tensors)
-    _write(unfinished, _header(pack.keys, tensors, about), buffer.part(pack))
-    unfinished.replace(path)
+    try:
+        _write(unfinished, _header(pack.keys, tensors, about), buffer.part(pack))
+        unfinished.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise
 
 
 def files_of(folder: Path) -> tuple[Path, ...]:
@@ -148,7 +155,11 @@ def _opened(path: Path) -> Any:
     """Open a file; the library compares what its header promises with its size before anything is allocated."""
     try:
         return safe_open(path, framework="numpy")
-    except (SafetensorError, OSError, ValueError) as exc:
+    except OSError as exc:
+        if is_of_a_disk(exc, path):
+            raise of_this_machine(path, exc) from exc
+        raise _not_whole(path) from exc
+    except (SafetensorError, ValueError) as exc:
         raise _not_whole(path) from exc
 
 

@@ -2,14 +2,15 @@
 
 A state is copied into memory that is used again and again, which is all that training waits for; a thread then writes
 it to the disk of this machine in large pieces, during which Python goes on. One copy of the state is all it needs, so a
-save that comes before the last one is written waits for it. What goes wrong in the thread is raised at the next call.
+save that comes before the last one is written waits for it. What goes wrong in the thread is raised at the next call;
+a disk that is full, or fails, is waited for some minutes, and the session told, unless what is written can never fit.
 """
 
 import contextlib
 import queue
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,27 @@ from qcqueue.checkpoints.packs import HEAD, Buffer, Pack, grouped, of_the_model
 from qcqueue.checkpoints.spool import RESUMED, EpochEntry, Spool, link_files, remove_folder, unfinished, write_json
 from qcqueue.core.evaluation import Result
 from qcqueue.core.snapshot import Snapshot, Tensors
+from qcqueue.errors import MachineError
+from qcqueue.storage.files import NO_ROOM, OF_A_DISK, on_this_machine
 
 Action = Callable[[], None]
 
+# How often a disk that does not take something is asked again, for how long, and for how long while the session leaves.
+# A GPU that waits for a person to make room is soon worth more to the next job, or to another machine.
+RETRY_S = 0.5
+PATIENCE_S = 180.0
+LEAVING_S = 60.0
+
 
 class Handover:
-    """Hands over what one trainer makes. background: write in a thread; `close` returns once everything is whole."""
+    """Hands over what one trainer makes. background: write in a thread; `close` returns once everything is whole.
 
-    def __init__(self, spool: Spool, *, background: bool = False) -> None:
+    pause waits so many seconds; where it is given, a disk that does not take something is asked again.
+    """
+
+    def __init__(self, spool: Spool, *, background: bool = False, pause: Callable[[float], None] | None = None) -> None:
         self._spool = spool
+        self._pause = pause
         self._writing = Background() if background else None
         self._next_number = 1
         self._packs: tuple[Pack, ...] = ()
@@ -66,13 +79,50 @@ class Handover:
     def then(self, action: Action) -> None:
         """Have something done once all that was taken so far is whole."""
         if self._writing:
-            self._writing.do(action)
+            self._writing.do(lambda: self._insist(action))
         else:
-            action()
+            self._insist(action)
 
     def close(self) -> None:
-        """Return once everything that was taken is whole. Raises: OSError: what kept it from that."""
+        """Return once everything that was taken is whole. Raises: MachineError: what kept it from that."""
         self._wait()
+
+    def _insist(self, action: Action) -> None:
+        """Do it until the disk takes it: everything that is written here may be written again.
+
+        Raises: MachineError: it does not, or not in time.
+        """
+        waited_s = leaving_s = 0.0
+        while True:
+            try:
+                with on_this_machine(self._spool.folder):
+                    action()
+            except MachineError as exc:
+                self._spool.note_waiting(exc)
+                if self._pause is None or not self._may_pass(exc) or waited_s >= PATIENCE_S or leaving_s >= LEAVING_S:
+                    raise
+                self._pause(RETRY_S)
+                waited_s += RETRY_S
+                with contextlib.suppress(MachineError):
+                    leaving_s += RETRY_S if self._spool.should_stop() else 0.0
+            else:
+                if waited_s:
+                    self._spool.note_waiting(None)
+                return
+
+    def _may_pass(self, exc: MachineError) -> bool:
+        """Return whether the disk may take it later: not where it is no fault of the disk, or can never fit on it."""
+        if not isinstance(cause := exc.__cause__, OSError) or cause.errno not in OF_A_DISK:
+            return False
+        state_bytes = sum(len(buffer.part(pack)) for buffer, pack in self._written_each_time())
+        with contextlib.suppress(OSError):
+            return cause.errno not in NO_ROOM or shutil.disk_usage(self._spool.folder).total > state_bytes
+        return True
+
+    def _written_each_time(self) -> Iterator[tuple[Buffer, Pack]]:
+        for pack in self._packs:
+            if buffer := self._fixed if pack.is_fixed else self._moving:
+                yield buffer, pack
 
     def _write_state(self, number: int, about: Mapping[str, Any], best: int | None) -> None:
         latest, entries = self._spool.latest_folder, self._spool.entries_folder
@@ -91,6 +141,7 @@ class Handover:
         place = _emptied(unfinished(self._spool.best_folder(epoch)))
         for pack in of_the_model(self._packs):
             self._write(pack, place, None)
+        remove_folder(self._spool.best_folder(epoch))  # of a try that the disk has cut off
         place.rename(self._spool.best_folder(epoch))
 
     def _write_epoch(self, number: int, entry: EpochEntry, *, is_best: bool) -> None:

@@ -17,6 +17,8 @@
     rehearsal.json       trainer -> session   what came of doing the same steps twice, where the hardware was new
     probe.json           trainer -> session   how many seconds the fixed step of the probe took here
     failure.json         trainer -> session   the typed cause or trouble, before the trainer exits
+    waits.txt            trainer -> session   why its disk does not take what it hands over, while it waits for that;
+                                              empty where the disk takes not even this
     refusal.json         trainer -> session   why the run may not go on on this machine, before the trainer exits
     trainer.log          trainer -> person    everything it printed; its end goes into the queue where that tells
     left.json            session -> next one  how the session ended, where it was not by itself
@@ -29,12 +31,14 @@ half and what both share; the trainer's half is `handover`.
 """
 
 import contextlib
+import functools
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from qcqueue.checkpoints.format import files_of, head_in, read_about, read_model, read_state
 from qcqueue.checkpoints.words import in_a_sentence, last_line_in, words_in
@@ -46,7 +50,12 @@ from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
-from qcqueue.errors import CheckpointDamaged, QcqueueError
+from qcqueue.errors import CheckpointDamaged, DiskFailed, MachineError, QcqueueError
+from qcqueue.storage.files import on_this_machine
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Method = Callable[Concatenate["Spool", P], T]
 
 FAILED = 3
 """The exit status of a trainer that has left word of why it gave up, if its disk took that."""
@@ -169,8 +178,22 @@ class Held:
     best: tuple[Path, ...]
 
 
+def _on_its_disk(method: "Method[P, T]") -> "Method[P, T]":
+    """Have the errors of the disk told as those of this machine: it may be full for a while, and a job is no worse."""
+
+    @functools.wraps(method)
+    def translated(spool: "Spool", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with on_this_machine(spool.folder):
+            return method(spool, *args, **kwargs)
+
+    return translated
+
+
 class Spool:
-    """One attempt's folder, as a session sees it, and the paths of both."""
+    """One attempt's folder, as a session sees it, and the paths of both.
+
+    Every method raises MachineError where the disk does not do its work; all of them may be repeated.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -184,22 +207,26 @@ class Spool:
         self._stored_path = folder / "stored.json"
         self._doing_path = folder / "doing.json"
         self._left_path = folder / "left.json"
+        self._waits_path = folder / "waits.txt"
         self._doing: Doing | None = None
 
     # session
 
+    @_on_its_disk
     def open(self, order: WorkOrder) -> None:
         """Make the folder and leave the order in it."""
         for folder in (self.entries_folder, self.resumed_folder, self._best_folder, self._held_folder):
             folder.mkdir(parents=True, exist_ok=True)
         write_json(self.folder / "order.json", order.to_json())
 
+    @_on_its_disk
     def begin_anew(self) -> None:
         """Make ready for another trainer: what the last one said of itself is not its own."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for name in ("failure.json", "progress.json"):
+        for name in ("failure.json", "progress.json", "waits.txt"):
             (self.folder / name).unlink(missing_ok=True)
 
+    @_on_its_disk
     def resume_with(self, record: TrainingRecord | None) -> None:
         """Hand over the record that was committed with the state in `resumed_folder`; None: there is no state.
 
@@ -207,10 +234,12 @@ class Spool:
         """
         write_json(self._record_path, None if record is None else record.to_json())
 
+    @_on_its_disk
     def waiting(self) -> list[Entry]:
         """Return what was handed over and is not removed yet, oldest first; a state that is held too."""
         return sorted(self._entries(), key=lambda entry: entry.number)
 
+    @_on_its_disk
     def holds_unsaved(self) -> bool:
         """Return whether there is anything to bring to the store. An epoch whose state is not there is saved with a
         later state only, and there may never be one."""
@@ -223,6 +252,7 @@ class Spool:
             return str(self.read_epoch(entry).state_entry)
         return ""
 
+    @_on_its_disk
     def take(self) -> Held | None:
         """Return the state to bring to the store: the one that is held, else the newest, which is held from now on."""
         held = [path for path in _listed(self._held_folder) if path.name.isdecimal()]
@@ -238,16 +268,19 @@ class Spool:
                 return self._held(target)
         return None
 
+    @_on_its_disk
     def release(self, held: Held) -> None:
         """Let go of a state that is committed."""
         remove_folder(held.folder)
 
+    @_on_its_disk
     def remove(self, entry: Entry) -> None:
         if entry.kind == "state":
             remove_folder(entry.path)
         else:
             entry.path.unlink(missing_ok=True)
 
+    @_on_its_disk
     def read_epoch(self, entry: Entry) -> EpochEntry:
         """Raises: CheckpointDamaged: the entry is not whole."""
         try:
@@ -260,6 +293,7 @@ class Spool:
         except (ValueError, KeyError, TypeError) as exc:
             raise CheckpointDamaged(f"{entry.path.name} is not a whole record of an epoch") from exc
 
+    @_on_its_disk
     def newest_record(self) -> TrainingRecord | None:
         """Return the record of the newest entry that has not been removed, None where there is none."""
         for entry in reversed([entry for entry in self.waiting() if entry.kind != "result"]):
@@ -267,14 +301,17 @@ class Spool:
                 return self.read_epoch(entry).record if entry.kind == "epoch" else record_in(entry.path)
         return None
 
+    @_on_its_disk
     def read_result(self, entry: Entry) -> Result:
         return Result.from_json(read_about(entry.path)["result"])
 
+    @_on_its_disk
     def progress(self) -> Progress | None:
         with contextlib.suppress(FileNotFoundError):
             return Progress(**parse_json((self.folder / "progress.json").read_bytes()))
         return None
 
+    @_on_its_disk
     def failure(self) -> Failure | None:
         with contextlib.suppress(FileNotFoundError):
             value = parse_json((self.folder / "failure.json").read_bytes())
@@ -282,24 +319,28 @@ class Spool:
             return Failure(cause=kind(value["cause"]), message=value["message"], detail=value["detail"])
         return None
 
+    @_on_its_disk
     def refusal(self) -> str | None:
         """Return why the trainer did not go on with the run, None where it did."""
         with contextlib.suppress(FileNotFoundError):
             return str(parse_json((self.folder / "refusal.json").read_bytes())["why"])
         return None
 
+    @_on_its_disk
     def rehearsal(self) -> Rehearsal | None:
         """Return what came of the rehearsal of a resume, None where there was none."""
         with contextlib.suppress(FileNotFoundError):
             return Rehearsal.from_json(parse_json((self.folder / "rehearsal.json").read_bytes()))
         return None
 
+    @_on_its_disk
     def probe_s(self) -> float | None:
         """Return how many seconds the fixed step of the probe took, None where there was no probe (yet)."""
         with contextlib.suppress(FileNotFoundError):
             return float(parse_json((self.folder / "probe.json").read_bytes()))
         return None
 
+    @_on_its_disk
     def is_writing(self) -> bool:
         """Return whether a state is being written this instant."""
         return unfinished(self.latest_folder).exists() or any(self.entries_folder.glob("*.tmp"))
@@ -329,10 +370,12 @@ class Spool:
             return " ".join(in_a_sentence(why).split()) or None
         return None
 
+    @_on_its_disk
     def note_stored(self, blobs: Mapping[str, Any]) -> None:
         """Leave word, in JSON, of what is stored already."""
         write_json(self._stored_path, dict(blobs))
 
+    @_on_its_disk
     def stored(self) -> dict[str, Any]:
         """Return what `note_stored` was last told; nothing where that cannot be read."""
         with contextlib.suppress(FileNotFoundError, ValueError):
@@ -340,11 +383,16 @@ class Spool:
         return {}
 
     def note_doing(self, doing: Doing | None) -> None:
-        """Leave word of what is done with a state now, None for nothing; written only where it changes."""
+        """Leave word of what is done with a state now, None for nothing; written only where it changes.
+
+        It is for whoever looks, so a disk that does not take it hinders nobody.
+        """
         if doing != self._doing:
-            write_json(self._doing_path, doing)
+            with contextlib.suppress(OSError):
+                write_json(self._doing_path, doing)
             self._doing = doing
 
+    @_on_its_disk
     def doing(self) -> Doing | None:
         """Return what `note_doing` was last told, by whichever process."""
         with contextlib.suppress(FileNotFoundError, ValueError):
@@ -352,12 +400,24 @@ class Spool:
             return doing
         return None
 
+    @_on_its_disk
     def note_cadence(self, cadence: Mapping[str, int]) -> None:
         """Tell the trainer how often to save."""
         write_json(self.folder / "cadence.json", dict(cadence))
 
+    @_on_its_disk
     def ask_to_stop(self) -> None:
         (self.folder / "stop").touch()
+
+    @_on_its_disk
+    def check_trainers_disk(self) -> None:
+        """Raises: DiskFailed: the trainer cannot hand over what it has made, and waits until it can."""
+        with contextlib.suppress(FileNotFoundError):
+            said = self._waits_path.read_text(encoding="utf-8", errors="replace")
+            raise DiskFailed(
+                said or f"the disk of this machine takes no more at {self.folder}",
+                hint="make room there, then qcqueue work",
+            )
 
     def close(self) -> None:
         """Remove the folder; everything in it is committed or belongs to nobody."""
@@ -369,9 +429,11 @@ class Spool:
         """Return where the model's files of an epoch lie while it is the best."""
         return self._best_folder / f"{epoch:06d}"
 
+    @_on_its_disk
     def best_files(self, epoch: int) -> tuple[Path, ...]:
         return tuple(sorted(self.best_folder(epoch).glob("*.safetensors")))
 
+    @_on_its_disk
     def forget_bests_but(self, epoch: int | None) -> None:
         """Remove the model's files of every other epoch."""
         for folder in _listed(self._best_folder):
@@ -380,16 +442,19 @@ class Spool:
 
     # trainer
 
+    @_on_its_disk
     def order(self) -> WorkOrder | None:
         """Return what to train, None where that is not known yet."""
         with contextlib.suppress(FileNotFoundError):
             return WorkOrder.from_json(parse_json((self.folder / "order.json").read_bytes()))
         return None
 
+    @_on_its_disk
     def is_ready(self) -> bool:
         """Return whether the state to resume from, if any, is here."""
         return self._record_path.exists()
 
+    @_on_its_disk
     def resumed(self) -> Snapshot | None:
         """Return the state to go on from with its committed record, or None at a fresh start; once `is_ready`."""
         value = parse_json(self._record_path.read_bytes())
@@ -397,35 +462,52 @@ class Spool:
             return None
         return replace(read_state(files_of(self.resumed_folder)), record=TrainingRecord.from_json(value))
 
+    @_on_its_disk
     def read_best(self, epoch: int) -> Tensors:
         """Return the model's tensors after an epoch. Raises: CheckpointDamaged: they are not here."""
         if not (files := self.best_files(epoch)):
             raise CheckpointDamaged(f"the model of the best epoch {epoch} is not in the spool")
         return read_model(files)
 
+    @_on_its_disk
     def cadence(self) -> dict[str, int] | None:
         """Return how often to save, None where the session has not said."""
         with contextlib.suppress(FileNotFoundError):
             return dict(parse_json((self.folder / "cadence.json").read_bytes()))
         return None
 
+    @_on_its_disk
     def should_stop(self) -> bool:
         return (self.folder / "stop").exists()
 
+    @_on_its_disk
     def report(self, progress: Progress) -> None:
         write_json(self.folder / "progress.json", asdict(progress))
 
+    @_on_its_disk
     def fail(self, failure: Failure) -> None:
         write_json(self.folder / "failure.json", asdict(failure))
 
+    @_on_its_disk
     def rehearsed(self, rehearsal: Rehearsal) -> None:
         write_json(self.folder / "rehearsal.json", rehearsal.to_json())
 
+    @_on_its_disk
     def probed(self, seconds: float) -> None:
         write_json(self.folder / "probe.json", seconds)
 
+    @_on_its_disk
     def refuse(self, why: str) -> None:
         write_json(self.folder / "refusal.json", {"why": why})
+
+    def note_waiting(self, why: MachineError | None) -> None:
+        """Tell the session why nothing can be handed over, None once it can; as well as a disk that fails allows."""
+        with contextlib.suppress(OSError):
+            if why is None:
+                self._waits_path.unlink(missing_ok=True)
+            elif not self._waits_path.exists():
+                self._waits_path.touch()
+                self._waits_path.write_text(str(why), encoding="utf-8")
 
     def _entries(self) -> Iterator[Entry]:
         with contextlib.suppress(FileNotFoundError):
@@ -462,9 +544,15 @@ def record_in(folder: Path) -> TrainingRecord:
 
 
 def write_json(path: Path, value: Any) -> None:
-    place = unfinished(path)
-    place.write_text(canonical_json(value), encoding="utf-8")
-    place.replace(path)
+    """Write a file whole or not at all, and leave nothing else behind."""
+    place = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        place.write_text(canonical_json(value), encoding="utf-8")
+        place.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            place.unlink(missing_ok=True)
+        raise
 
 
 def link_files(files: Iterable[Path], target: Path) -> None:

@@ -6,6 +6,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -14,6 +15,7 @@ from typer.core import TyperGroup
 from qcqueue.cli import look
 from qcqueue.cli.exits import BUG, INTERRUPTED
 from qcqueue.errors import DatasetInvalid, NameTaken, QcqueueError, SpecInvalid, UserError
+from qcqueue.storage.files import OF_A_DISK, of_this_machine
 
 # typer ships its own copy of click, older ones use the library; the class of its errors is found through typer.
 _TyperError: type[Any] = typer.BadParameter.__mro__[2]
@@ -55,9 +57,19 @@ def run(arguments: list[str]) -> int:
         # The reader of our output has gone, as `| head` does; nobody is left to tell.
         sys.stdout = None
         return 0
+    except OSError as exc:
+        if exc.errno not in OF_A_DISK:
+            return _bug(exc)
+        failed = of_this_machine(Path("its files"), exc)  # a disk is no bug of ours, wherever it was met
+        return _say([str(failed)], failed.hint, failed.exit_code)
     except Exception as exc:
-        traceback.print_exc()
-        return _say(["this is a bug of qcqueue"], f"please report it with the text above{_and_its_log(exc)}", BUG)
+        return _bug(exc)
+
+
+def _bug(exc: Exception) -> int:
+    """Say so, with what is needed to find it."""
+    traceback.print_exc()
+    return _say(["this is a bug of qcqueue"], f"please report it with the text above{_and_its_log(exc)}", BUG)
 
 
 class _Interrupted(Exception):

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,8 +110,13 @@ class LocalCopy:
     def _replace(self, name: str, data: bytes) -> None:
         # Not synced: after a power cut the digest tells a torn copy, and the store has the original.
         unfinished = self._folder / f"{name}.{os.getpid()}"
-        unfinished.write_bytes(data)
-        unfinished.replace(self._folder / name)
+        try:
+            unfinished.write_bytes(data)
+            unfinished.replace(self._folder / name)
+        except OSError:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+            raise
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

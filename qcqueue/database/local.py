@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from qcqueue.database.base import Guard, Unguarded
@@ -23,7 +24,9 @@ from qcqueue.database.images import Images
 from qcqueue.database.migrations import bring_to_today, format_of
 from qcqueue.database.schema import FORMAT, meta
 from qcqueue.database.sqlite import BUSY_TIMEOUT_S, driver, foreign, make_tables, translated
-from qcqueue.errors import StoreMissing
+from qcqueue.errors import OutcomeUnknown, StoreError, StoreMissing
+from qcqueue.storage.files import sync_folder
+from qcqueue.storage.files import translated as on_its_disk
 
 T = TypeVar("T")
 
@@ -50,22 +53,30 @@ class LocalDatabase:
         """Make the database if there is none; return whether it was made now."""
         maker = _engine(self.path, "rwc", begin="BEGIN IMMEDIATE", durable=True)
         try:
-            with translated(self.path), maker.begin() as tx:
+            with translated(self.path), on_its_disk(self.path), maker.begin() as tx:
                 return _create_tables(tx, self.path)
         finally:
             maker.dispose()
 
     def transact(self, action: Callable[[Connection], T], *, dry_run: bool = False) -> T:
         self._see_it()
-        with translated(self.path), self._writer.begin() as tx:
-            refuse = self._guard.look(tx) if bring_to_today(tx, self.path) else None
-            before = driver(tx).total_changes
-            result = action(tx)
-            is_raised = refuse is not None and driver(tx).total_changes != before
-            if refuse and is_raised:
-                refuse()
-            if dry_run or (refuse and not is_raised):
-                tx.rollback()
+        is_complete = False
+        try:
+            with translated(self.path), self._writer.begin() as tx:
+                refuse = self._guard.look(tx) if bring_to_today(tx, self.path) else None
+                before = driver(tx).total_changes
+                result = action(tx)
+                is_raised = refuse is not None and driver(tx).total_changes != before
+                if refuse and is_raised:
+                    refuse()
+                if dry_run or (refuse and not is_raised):
+                    tx.rollback()
+                is_complete = True
+        except StoreError as exc:
+            self._writer.dispose()  # what a connection believes of a disk that failed is not to be trusted
+            if not (is_complete and _is_only_unsynced(exc)):
+                raise
+            self._sync_the_end(exc)
         if is_raised and not dry_run:
             self._guard.raised()
         return result
@@ -85,11 +96,34 @@ class LocalDatabase:
     def _images(self) -> Images:
         return Images()
 
+    def _sync_the_end(self, exc: StoreError) -> None:
+        """Do what SQLite could not at the end of a commit: let the removal of its journal reach the disk.
+
+        Raises: OutcomeUnknown: the commit is made, and a power cut may still take it back.
+        """
+        try:
+            sync_folder(self.path.parent)
+        except OSError as again:
+            raise OutcomeUnknown(
+                f"{self.path}: {again.strerror}; the change may or may not have been saved",
+                hint="look with qcqueue status before trying again",
+            ) from exc
+
     def _see_it(self) -> None:
         """See once that the file is there: SQLite would say less."""
-        if not self._was_there and not self.path.exists():
+        with on_its_disk(self.path):
+            is_there = self._was_there or self.path.exists()
+        if not is_there:
             raise StoreMissing(f"there is no queue in {self.path.parent}", hint="qcqueue init")
         self._was_there = True
+
+
+def _is_only_unsynced(exc: StoreError) -> bool:
+    """Return whether a commit is made, and only its folder could not be synced: its journal is removed by then."""
+    found = exc.__cause__
+    return isinstance(found, OperationalError) and (
+        getattr(found.orig, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_DIR_FSYNC
+    )
 
 
 def _create_tables(tx: Connection, path: Path) -> bool:

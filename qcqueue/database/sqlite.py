@@ -3,6 +3,7 @@
 `place` names the database for a person: a file, or a version in a store.
 """
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +14,22 @@ from sqlalchemy import Connection, Select, bindparam, func, insert, select
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from qcqueue.database.schema import FORMAT, meta, metadata
-from qcqueue.errors import CorruptionError, NewerQueue, StoreBusy, StoreError, UnknownFormat
+from qcqueue.errors import (
+    CorruptionError,
+    NewerQueue,
+    QcqueueError,
+    StoreBusy,
+    StoreDenied,
+    StoreError,
+    StoreFull,
+    StoreMissing,
+    UnknownFormat,
+)
 
 BUSY_TIMEOUT_S = 30.0
 UPGRADE = "pip install --upgrade qcqueue"
+AGAIN = "the same again"
+CHECK_STEPS_MAX = 200_000_000
 RESCUE = (
     "put the whole store back from a copy, then type on each machine that refuses it: qcqueue store adopt; "
     "or begin anew: qcqueue init --store folder:ANOTHER-PLACE"
@@ -60,22 +73,53 @@ def translated(place: Path | str) -> Iterator[None]:
     except DatabaseError as exc:
         if isinstance(exc.orig, sqlite3.IntegrityError):
             raise
+        if isinstance(place, Path) and _is_sound(place):
+            raise StoreError(
+                f"{place} could not be read: its disk failed for a moment, and the file itself is sound", hint=AGAIN
+            ) from exc
         raise CorruptionError(f"{place} is not a sound SQLite database: {exc.orig}", hint=RESCUE) from exc
     except UnicodeDecodeError as exc:  # Python could not read what SQLite said of a name that is no text
         raise CorruptionError(f"{place} is not a sound SQLite database: a name in it is no text", hint=RESCUE) from exc
 
 
-def _operational(place: Path | str, exc: OperationalError) -> StoreError | CorruptionError:
+def _operational(place: Path | str, exc: OperationalError) -> QcqueueError:
     reason = str(exc.orig)
     if "locked" in reason or "busy" in reason:
         return StoreBusy(f"another program has held {place} for {BUSY_TIMEOUT_S:.0f} s", hint="try again in a moment")
     if "no such table" in reason or "no such column" in reason:
         return foreign(place)
-    if getattr(exc.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR) == sqlite3.SQLITE_ERROR:
-        # Our statements are right, so it is the file: its schema, or text that is none.
-        return CorruptionError(f"{place} is not a sound SQLite database: {reason}", hint=RESCUE)
-    return StoreError(f"{place}: {reason}")
+    match _code(exc):
+        case sqlite3.SQLITE_FULL:
+            return StoreFull(f"there is no room left for {place}: {reason}", hint=f"make room there, then {AGAIN}")
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
+            return StoreDenied(f"{place} may not be written: {reason}")
+        case sqlite3.SQLITE_ERROR:
+            # Our statements are right, so it is the file: its schema, or text that is none.
+            return CorruptionError(f"{place} is not a sound SQLite database: {reason}", hint=RESCUE)
+    return StoreError(f"{place}: {reason}", hint=AGAIN)
 
 
-def foreign(place: Path | str) -> CorruptionError:
+def _code(exc: DatabaseError) -> int:
+    """Return the primary code of an error of SQLite; one without is of a statement."""
+    return int(getattr(exc.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
+
+
+def _is_sound(path: Path) -> bool:
+    """Return whether SQLite finds no fault with a file now: what a failing disk does to it looks like a damage.
+
+    Opened by SQLite and nobody else, because closing a file gives up the locks of the whole process on it.
+    """
+    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as looking:
+        try:
+            looking.set_progress_handler(lambda: 1, CHECK_STEPS_MAX)
+            return [row[0] for row in looking.execute("PRAGMA quick_check(1)")] == ["ok"]
+        except sqlite3.Error:
+            return False
+
+
+def foreign(place: Path | str) -> QcqueueError:
+    """Say that a file is no queue, or not one yet."""
+    with contextlib.suppress(OSError):
+        if isinstance(place, Path) and place.stat().st_size == 0:
+            return StoreMissing(f"the queue in {place.parent} was never finished", hint="qcqueue init")
     return CorruptionError(f"{place} is not a qcqueue database", hint="qcqueue init --store folder:ANOTHER_PLACE")

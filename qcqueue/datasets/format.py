@@ -38,6 +38,7 @@ from safetensors.numpy import save
 from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.errors import DigestMismatch, UnknownFormat
+from qcqueue.storage.files import is_of_a_disk, of_this_machine
 
 FORMAT = 1
 SEVERITY_MAX = 3
@@ -169,7 +170,11 @@ def _read(path: Path, images_of: Callable[[Any], Bytes]) -> Dataset:
                 severities=file.get_tensor("severities"),
             )
         problem = _problem(dataset)
-    except (SafetensorError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
+    except OSError as exc:
+        if is_of_a_disk(exc, path):
+            raise of_this_machine(path, exc) from exc
+        raise DigestMismatch(f"{path.name} is not a dataset") from exc
+    except (SafetensorError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
         raise DigestMismatch(f"{path.name} is not a dataset") from exc
     if problem is not None:
         raise DigestMismatch(f"{path.name} is not a dataset: {problem}")

@@ -1,31 +1,61 @@
-"""Files of a store in a folder: whole or not there, and their errors told as the store's.
+"""Files that are whole or not there, and the errors of their disk told as the store's, or as this machine's.
 
 Bytes go to a temporary name first, are synced, and only then get the name they are known by. What a killed process
-leaves behind begins with `INCOMING`, is not locked any more, and is nobody's.
+leaves behind begins with `INCOMING`, is not locked any more, and is nobody's. Always true: what clears up after a file
+that has got its name raises nothing, so that nothing can deny what was done.
 """
 
 import contextlib
+import errno
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from qcqueue.errors import StoreDenied, StoreError
-from qcqueue.storage.scratch import LOCKED, is_held_at
+from qcqueue.errors import DiskFailed, DiskFull, MachineError, StoreDenied, StoreError, StoreFull
+from qcqueue.storage.scratch import LOCKED, is_held_at, scratch_folder
 
 INCOMING = "incoming-"
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+# What a disk answers that does not do its work. Whatever else a call answers, such as that there is no such file, is
+# the fault of whoever called, as is a name that is too long.
+OF_A_DISK = (*NO_ROOM, *NOT_ALLOWED, errno.EIO, errno.ESTALE, errno.ENXIO, errno.ENODEV, errno.ETIMEDOUT)
 
 
 @contextlib.contextmanager
 def unfinished(folder: Path) -> Iterator[IO[bytes]]:
-    """Yield a file of its own in `folder`; unless it has been moved on, it is removed afterwards."""
-    with _held_file(folder) as file:
-        try:
-            yield file
-        finally:
+    """Yield a file of its own in `folder`; unless it has been moved on, it is removed afterwards.
+
+    Whoever gives it a name has flushed and synced it, so what fails afterwards is no error of theirs.
+    """
+    file = _held_file(folder)
+    try:
+        yield file
+    finally:
+        with contextlib.suppress(OSError):
             Path(file.name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            file.close()
+
+
+@contextlib.contextmanager
+def scratch(within: Path | None = None, *, prefix: str = "qcqueue-") -> Iterator[Path]:
+    """Yield an empty folder of one's own on this machine, which is made if need be; what is in it goes afterwards.
+
+    That it does not go is no error: what was done in it is done. Raises: MachineError: it cannot be made.
+    """
+    place = within or Path(tempfile.gettempdir())
+    with contextlib.ExitStack() as stack:
+        with on_this_machine(place):
+            place.mkdir(parents=True, exist_ok=True)
+            folder = stack.enter_context(scratch_folder(place, prefix))
+        yield folder
 
 
 def _held_file(folder: Path) -> IO[bytes]:
@@ -43,22 +73,95 @@ def move_whole(writing: IO[bytes], target: Path) -> None:
     Path(writing.name).replace(target)
 
 
-def sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Let the bytes of a file reach the disk, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
-        os.close(descriptor)
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    sync(folder)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are not there, so that a power cut does not take them away again.
+
+    A folder that is there is synced too: whoever made it may have been cut off before.
+    """
+    above = folder.parent
+    if not above.exists():
+        make_folder(above)
+    folder.mkdir(exist_ok=True)
+    sync(folder)
+    with contextlib.suppress(PermissionError):  # one that may be passed and not be listed; what it holds was there
+        sync(above)
 
 
 @contextlib.contextmanager
 def translated(place: Path) -> Iterator[None]:
+    """Tell an error of the disk that a store lies on as the store's. place: named where the error names no file."""
     try:
         yield
-    except PermissionError as exc:
-        raise StoreDenied(f"{exc.filename or place} may not be written: {exc.strerror}") from exc
     except OSError as exc:
-        raise StoreError(f"{exc.filename or place}: {exc.strerror}") from exc
+        raise of_the_store(place, exc) from exc
+
+
+def of_the_store(place: Path, exc: OSError) -> StoreError:
+    where = exc.filename or place
+    if exc.errno in NO_ROOM:
+        return StoreFull(
+            f"there is no room left for {where}: {exc.strerror}", hint="make room there, then the same again"
+        )
+    if exc.errno in NOT_ALLOWED:
+        return StoreDenied(f"{where} may not be written: {exc.strerror}")
+    return StoreError(f"{where}: {exc.strerror or exc}")
+
+
+@contextlib.contextmanager
+def on_this_machine(place: Path) -> Iterator[None]:
+    """Tell an error of the disk of this machine, that its cache lies on, as this machine's. place: as in `translated`.
+
+    Raises: DiskFull, DiskFailed.
+    """
+    try:
+        yield
+    except OSError as exc:
+        raise of_this_machine(place, exc) from exc
+
+
+def errno_of(exc: OSError) -> int | None:
+    """Return the number of an error, also where a library in Rust has put it into its sentence only."""
+    found = re.search(r"\(os error (\d+)\)", str(exc))
+    return exc.errno or (int(found[1]) if found else None)
+
+
+def is_of_a_disk(exc: OSError, path: Path) -> bool:
+    """Return whether a library that opened a file met a disk that fails: safetensors says then that it is not there."""
+    with contextlib.suppress(OSError):
+        return errno_of(exc) in OF_A_DISK or (isinstance(exc, FileNotFoundError) and path.exists())
+    return True
+
+
+def of_this_machine(place: Path, exc: OSError) -> MachineError:
+    where, number = exc.filename or place, errno_of(exc)
+    if number in NO_ROOM:
+        return DiskFull(
+            f"there is no room left on this machine for {where}: {exc.strerror or exc}",
+            hint="make room there, or set QCQUEUE_CACHE to a folder on another disk; then the same again",
+        )
+    if number in NOT_ALLOWED:
+        return DiskFailed(
+            f"{where} may not be used on this machine: {exc.strerror or exc}",
+            hint="allow it, or set QCQUEUE_CACHE to another folder; then the same again",
+        )
+    return DiskFailed(
+        f"the disk of this machine failed at {where}: {exc.strerror or exc}",
+        hint="set QCQUEUE_CACHE to a folder on another disk if it fails again; then the same again",
+    )
 
 
 def holds(path: Path, sha256: str) -> bool:

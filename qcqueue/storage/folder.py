@@ -10,14 +10,14 @@ writing it again makes a whole one beside it.
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
 from qcqueue.clock import Ids, WallTime
-from qcqueue.errors import BlobMissing, DigestMismatch
+from qcqueue.errors import BlobMissing, DigestMismatch, MachineError, StoreError
 from qcqueue.storage.base import Blob, Listed, Moved, Shelf, silently
-from qcqueue.storage.files import move_whole, sync_folder, translated, unfinished
+from qcqueue.storage.files import make_folder, move_whole, on_this_machine, sync_folder, translated, unfinished
 from qcqueue.storage.names import checked, is_digest, is_owner, is_place_in_folder, is_word, owner_in
 
 CHUNK_BYTES = 1 << 20
@@ -40,32 +40,50 @@ class FolderStore:
     def create(self) -> None:
         """Make the folders; making them again changes nothing."""
         with translated(self.root):
-            self._blobs.mkdir(parents=True, exist_ok=True)
-            self._heartbeats.mkdir(exist_ok=True)
+            for folder in (self._blobs, self._heartbeats):
+                make_folder(folder)
 
     def put(
         self, source: Path, *, title: str = "", owner: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently
     ) -> Blob:
         assert is_owner(owner), f"{owner!r} is no owner"
-        with translated(self._blobs), source.open("rb") as reading, unfinished(self._blobs) as writing:
-            sha256 = _copy(reading, writing, source.stat().st_size, moved)
+        try:
+            with on_this_machine(source):
+                reading = source.open("rb")
+        except MachineError as exc:
+            if isinstance(exc.__cause__, FileNotFoundError):  # no disk's fault
+                raise StoreError(f"{source} is not there to be stored") from exc
+            raise
+        with translated(self._blobs), reading, unfinished(self._blobs) as writing:
+            with on_this_machine(source):
+                size_bytes = os.fstat(reading.fileno()).st_size
+            sha256 = _copy(_read_here(reading, source), writing, size_bytes, moved)
             place = f"{owner}.{self._ids.new()}" if owner else self._ids.new()
             blob = Blob(sha256=sha256, size_bytes=writing.tell(), place=place)
             self._date(writing)
-            move_whole(writing, self._blobs / file_name(blob))
-            sync_folder(self._blobs)
+            target = self._blobs / file_name(blob)
+            move_whole(writing, target)
+            try:
+                sync_folder(self._blobs)
+            except (
+                OSError
+            ):  # its name may not be there after a power cut, so it counts for nothing; the next is another
+                with contextlib.suppress(OSError):
+                    target.unlink()
+                raise
         return blob
 
     def fetch(self, blob: Blob, target: Path, *, moved: Moved = silently) -> None:
         name, path = blob.sha256[:12], self._path(blob)
         if path is None:
             raise BlobMissing(f"{self.url} has no blob {name}")
-        with translated(target.parent), unfinished(target.parent) as writing:
+        with translated(path):
             try:
-                with path.open("rb") as reading:
-                    found = _copy(reading, writing, blob.size_bytes, moved)
+                reading = path.open("rb")
             except FileNotFoundError as exc:
                 raise BlobMissing(f"{self.url} has no blob {name}") from exc
+        with reading, on_this_machine(target), unfinished(target.parent) as writing:
+            found = _copy(_read_there(reading, path), writing, blob.size_bytes, moved)
             if found != blob.sha256:
                 raise DigestMismatch(f"blob {name} in {self.url} is damaged: its bytes hash to {found[:12]}")
             move_whole(writing, target)
@@ -119,10 +137,11 @@ class FolderStore:
         return self._blobs / file_name(blob) if is_ours else None
 
     def _date(self, writing: IO[bytes]) -> None:
-        """Give a file the time of the store's clock, by which its age is told."""
+        """Give a file the time of the store's clock, by which its age is told; else it has the time of its disk."""
         writing.flush()  # what is written later would date it anew
         now_s = self._clock.now_s()
-        os.utime(writing.fileno(), (now_s, now_s))
+        with contextlib.suppress(OSError):
+            os.utime(writing.fileno(), (now_s, now_s))
 
 
 def file_name(blob: Blob) -> str:
@@ -140,9 +159,29 @@ def _listed(path: Path, now_s: float) -> Listed | None:
     return Listed(blob=blob, owner=owner_in(place), age_s=max(0.0, now_s - status.st_mtime))
 
 
-def _copy(reading: IO[bytes], writing: IO[bytes], size_bytes: int, moved: Moved) -> str:
+def _read_here(reading: IO[bytes], source: Path) -> Iterator[bytes]:
+    """Yield the bytes of a file of this machine."""
+    while True:
+        with on_this_machine(source):
+            chunk = reading.read(CHUNK_BYTES)
+        if not chunk:
+            return
+        yield chunk
+
+
+def _read_there(reading: IO[bytes], path: Path) -> Iterator[bytes]:
+    """Yield the bytes of a file of the store."""
+    while True:
+        with translated(path):
+            chunk = reading.read(CHUNK_BYTES)
+        if not chunk:
+            return
+        yield chunk
+
+
+def _copy(chunks: Iterable[bytes], writing: IO[bytes], size_bytes: int, moved: Moved) -> str:
     digest = hashlib.sha256()
-    while chunk := reading.read(CHUNK_BYTES):
+    for chunk in chunks:
         digest.update(chunk)
         writing.write(chunk)
         moved(writing.tell(), size_bytes)

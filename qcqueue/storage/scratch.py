@@ -37,7 +37,8 @@ def scratch_folder(parent: Path, prefix: str, *, also_older: bool = True) -> Ite
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        os.close(descriptor)
+        with contextlib.suppress(OSError):  # whatever it answers, the lock is gone
+            os.close(descriptor)
 
 
 def sweep(parent: Path, prefix: str, *, now_s: float, also_older: bool = True) -> int:

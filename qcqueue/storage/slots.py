@@ -13,7 +13,16 @@ from pathlib import Path
 from qcqueue.clock import Ids
 from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreBusy, StoreMissing
 from qcqueue.storage.base import Creation
-from qcqueue.storage.files import move_whole, sync_folder, translated, unfinished
+from qcqueue.storage.files import (
+    NO_ROOM,
+    NOT_ALLOWED,
+    make_folder,
+    move_whole,
+    sync,
+    sync_folder,
+    translated,
+    unfinished,
+)
 from qcqueue.storage.names import checked, is_word
 
 ROOT = "first"
@@ -43,7 +52,7 @@ class FolderSlots:
     def make(self) -> None:
         """Make the folder; making it again changes nothing."""
         with translated(self._folder):
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
 
     def reserve(self) -> str:
         return self._ids.new()
@@ -108,21 +117,35 @@ class FolderSlots:
     def _link(self, whole: Path, target: Path) -> Creation:
         try:
             target.hardlink_to(whole)
-            sync_folder(self._folder)
         except FileExistsError:
+            self._settle(target)
             return Creation.TAKEN
-        except PermissionError:  # surely not made: the folder is closed to us, or its disk knows no links
-            raise
+        except OSError as exc:
+            if exc.errno in (*NO_ROOM, *NOT_ALLOWED):  # surely not made: no room, a closed folder, a disk without links
+                raise
+            raise OutcomeUnknown(f"{target}: {exc.strerror}; it may or may not have been made") from exc
+        self._settle(target)
+        return Creation.CREATED
+
+    def _settle(self, target: Path) -> None:
+        """Let a slot and its name reach the disk. One that is taken may be ours, and not have been synced yet.
+
+        Raises: OutcomeUnknown: a power cut may still take it away, so nobody is told that it is made.
+        """
+        try:
+            sync(target)
+            sync_folder(self._folder)
         except OSError as exc:
             raise OutcomeUnknown(f"{target}: {exc.strerror}; it may or may not have been made") from exc
-        return Creation.CREATED
 
     def _path(self, slot: str) -> Path:
         return self._folder / checked(slot, "slot", url=self.url)
 
     def _check_it_is_there(self) -> None:
         """An unmounted disk looks like a folder without slots; it must not be taken for one."""
-        if not self._folder.is_dir():
+        with translated(self._folder):
+            is_there = self._folder.is_dir()
+        if not is_there:
             raise StoreMissing(f"there is no queue in {self._root}", hint="qcqueue init")
 
 

@@ -80,7 +80,7 @@ def _load_hdf5(base: Any, path: Path) -> None:
     # Of a file with other names Keras may only warn and leave some variables as they were: no value survives unseen.
     for variable in base.variables:
         variable.assign(np.full(variable.shape, np.nan, variable.dtype))
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         named = Path(folder) / f"file{ending}"
         named.symlink_to(path.resolve())

@@ -24,13 +24,14 @@ from qcqueue.core.records import EpochMetrics, EpochTiming, TrainingRecord
 from qcqueue.core.spelling import clipped
 from qcqueue.core.states import Event
 from qcqueue.database.base import Database
-from qcqueue.errors import BlobMissing, CheckpointDamaged, DigestMismatch, StoreError
+from qcqueue.errors import BlobMissing, CheckpointDamaged, DigestMismatch, MachineError, StoreError
 from qcqueue.queue import attempts
 from qcqueue.queue.blobs import mark_deleted
 from qcqueue.queue.forecasts import ForecastLine, note_forecasts
 from qcqueue.queue.troubles import earlier_faults
 from qcqueue.queue.values import Checkpoint, Claim, End, State
 from qcqueue.storage.base import Blob, Moved, Store, silently
+from qcqueue.storage.files import on_this_machine
 from qcqueue.worker.restore import Restored, fetch_once, restore_newest
 from qcqueue.worker.timeline import Saving, Timeline, trained_s
 
@@ -131,6 +132,8 @@ class Attempt:
         self._restored: Restored | None = None  # as it was tried to be recorded, until that is answered
         self._tried: Batch | None = None  # as it was tried to be committed, until that is answered
         self._recall(spool.stored())
+        self._let_go: set[int] = set()  # numbers of entries that the spool may still hold
+        self._is_noted = True
         self._unwanted: list[Blob] = []
         self._deleted: list[Blob] = []
         self._news: list[SavedEpoch] = []
@@ -187,13 +190,14 @@ class Attempt:
         """
         try:
             return self._collect(is_over=is_over)
-        except StoreError:
+        except (StoreError, MachineError):
             self._taken_s = None  # how long the store was away says nothing of how long it takes
             raise
         finally:
             self.spool.note_doing(None)
 
     def _collect(self, *, is_over: bool) -> bool:
+        self._remove_committed()
         if self._tried and self._try_again(self._tried):
             return True
         held = self.spool.take()
@@ -274,7 +278,7 @@ class Attempt:
     def _kept(self, path: Path, held: Held) -> Blob:
         """Return where the store has the bytes of a file, which are stored now unless they are known to be."""
         self.spool.note_doing("hashing")
-        with path.open("rb") as reading:
+        with on_this_machine(path), path.open("rb") as reading:
             sha256 = hashlib.file_digest(reading, "sha256").hexdigest()
         known = self._put_here.get(sha256) or self._named.get(sha256)
         return known or self._put(path, f"{held.number} {path.stem}")
@@ -288,18 +292,23 @@ class Attempt:
         return blob
 
     def _note_stored(self) -> None:
-        """Leave word for whoever takes this place after a sudden end: nothing need be stored twice."""
-        self.spool.note_stored(
-            {
-                "put": [asdict(blob) for blob in self._put_here.values()],
-                "bad": sorted(self._bad),
-                "began_with_s": self._began_with_s,
-                "commits": self._commits,
-                "tried": asdict(self._tried) if self._tried else None,
-                "states": {number: asdict(stored) for number, stored in self._states.items()},
-                "bests": {epoch: [asdict(blob) for blob in blobs] for epoch, blobs in self._bests.items()},
-            }
-        )
+        """Leave word for whoever takes this place after a sudden end: nothing need be stored twice.
+
+        A disk that does not take it hinders nothing but deletions, which wait until it does.
+        """
+        noted = {
+            "put": [asdict(blob) for blob in self._put_here.values()],
+            "bad": sorted(self._bad),
+            "began_with_s": self._began_with_s,
+            "commits": self._commits,
+            "tried": asdict(self._tried) if self._tried else None,
+            "states": {number: asdict(stored) for number, stored in self._states.items()},
+            "bests": {epoch: [asdict(blob) for blob in blobs] for epoch, blobs in self._bests.items()},
+        }
+        self._is_noted = False
+        with contextlib.suppress(MachineError):
+            self.spool.note_stored(noted)
+            self._is_noted = True
 
     def _recall(self, noted: Mapping[str, Any]) -> None:
         def blobs(values: Iterable[Mapping[str, Any]]) -> tuple[Blob, ...]:
@@ -399,12 +408,22 @@ class Attempt:
     def _answered(self, batch: Batch, held: Held | None, epochs: Iterable[Entry]) -> None:
         """Let go of what is committed. Until all of it is gone, the batch is remembered as one that was tried."""
         self._commits = max(self._commits, batch.number)
-        if held is not None:
-            self.spool.release(held)
-        for entry in epochs:
-            self.spool.remove(entry)
-        self._tried = None
-        self._note_stored()
+        self._let_go |= {entry.number for entry in epochs} | ({held.number} if held is not None else set())
+        with contextlib.suppress(MachineError):  # it is committed, whatever the disk says now; removed with the next
+            self._remove_committed()
+            self._tried = None
+            self._note_stored()
+
+    def _remove_committed(self) -> None:
+        """Remove what is committed from the spool, so that nothing is committed, and told, twice.
+
+        Raises: MachineError: some of it is still there.
+        """
+        if self._let_go:
+            for entry in self.spool.waiting():
+                if entry.number in self._let_go:
+                    self.spool.remove(entry)
+            self._let_go.clear()
 
     def _committed(self, number: int, items: list[attempts.Progress]) -> attempts.Committed:
         self.spool.note_doing("committing")
@@ -513,7 +532,8 @@ class Attempt:
             lambda tx: attempts.finish(tx, self.claim, result, predictions, now_s=self._clock.now_s()), all_saved=True
         )
         self.finished = True
-        self.spool.remove(entry)
+        with contextlib.suppress(MachineError):  # the job is done; the whole spool goes next
+            self.spool.remove(entry)
 
     def _note_saved(self, record: TrainingRecord) -> None:
         self.saved = Saved(
@@ -524,9 +544,11 @@ class Attempt:
         """Delete what nothing needs; what the store does not delete now is tried again with the next."""
         unwanted = list(blobs)
         # Forgotten first: whoever takes this place must not count on bytes that may be gone.
-        if self._forget(blob.sha256 for blob in unwanted):
-            self._note_stored()
         self._unwanted += unwanted
+        if self._forget(blob.sha256 for blob in unwanted) or not self._is_noted:
+            self._note_stored()
+        if not self._is_noted:
+            return
         self.spool.note_doing("deleting" if self._unwanted else None)
         for blob in list(self._unwanted):
             with contextlib.suppress(StoreError):  # an orphan costs space, never safety
@@ -543,7 +565,7 @@ class Attempt:
         deleted, now_s = tuple(self._deleted), self._clock.now_s()
         account = None
         if self._timeline:
-            account = self._timeline.ledgers(self.spool.progress(), all_saved=all_saved, saving=saving)
+            account = self._timeline.ledgers(_told(self.spool.progress), all_saved=all_saved, saving=saving)
 
         def both(tx: "Connection") -> T:
             if deleted:
@@ -556,8 +578,8 @@ class Attempt:
                     attempt=worked,
                     session=own,
                     pace=self.pace,
-                    rehearsal=self.spool.rehearsal(),
-                    probe_s=self.spool.probe_s(),
+                    rehearsal=_told(self.spool.rehearsal),
+                    probe_s=_told(self.spool.probe_s),
                     seen_at_s=now_s,
                 )
             return action(tx)
@@ -578,3 +600,10 @@ class Attempt:
 
 def _place(record: TrainingRecord) -> tuple[int, int]:
     return record.epochs_done, record.partial.steps_done
+
+
+def _told(ask: Callable[[], T | None]) -> T | None:
+    """Return what the spool says for the accounts; a disk that does not tell must not keep a write from being made."""
+    with contextlib.suppress(MachineError):
+        return ask()
+    return None

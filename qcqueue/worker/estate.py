@@ -16,6 +16,7 @@ from qcqueue.errors import CorruptionError, LeaseLost, NewerQueue, StoreError, S
 from qcqueue.queue.blobs import live_owners, needed_blobs
 from qcqueue.queue.claim import claim_held_by
 from qcqueue.queue.values import Claim, LiveAttempt
+from qcqueue.storage.files import on_this_machine
 from qcqueue.worker.attempt import Attempt
 from qcqueue.worker.orphans import orphans
 from qcqueue.worker.survey import Sight
@@ -39,7 +40,7 @@ class Estate:
     @property
     def has_unsaved(self) -> bool:
         """Whether a spool of this queue holds work that is not committed: it would go with the machine."""
-        mine = (folder for folder in self._folder.glob("*") if _session_of(folder) not in self._foreign)
+        mine = (folder for folder in self._spools() if _session_of(folder) not in self._foreign)
         return any(Spool(folder).holds_unsaved() for folder in mine)
 
     def spool(self, session_id: str, attempt: int) -> Spool:
@@ -70,7 +71,7 @@ class Estate:
             for folder in spools:
                 shutil.rmtree(folder, ignore_errors=True)
             self._tools.presence.leave(session_id)
-        for folder in self._folder.glob("*"):  # those that nobody announces any more are nobody's
+        for folder in self._spools():  # those that nobody announces any more are nobody's
             if not self._tools.presence.knows(_session_of(folder)):
                 shutil.rmtree(folder, ignore_errors=True)
         for heartbeat in {*seen.silent, *seen.heartbeats.values()}:
@@ -116,7 +117,13 @@ class Estate:
             self._saving = None
 
     def _spools_of(self, session_id: str) -> list[Path]:
-        return sorted(self._folder.glob(f"{session_id}-*"))
+        return [folder for folder in self._spools() if _session_of(folder) == session_id]
+
+    def _spools(self) -> list[Path]:
+        """Return every spool of this machine. Raises: MachineError."""
+        with on_this_machine(self._folder), contextlib.suppress(FileNotFoundError):
+            return sorted(self._folder.iterdir())
+        return []
 
     @property
     def _folder(self) -> Path:

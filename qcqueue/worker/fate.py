@@ -12,7 +12,6 @@ from qcqueue.core.records import EpochMetrics, TrainingRecord
 from qcqueue.core.remedies import Tried
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.words import by, duration
-from qcqueue.errors import MachineError
 from qcqueue.queue.forecasts import ForecastLine
 from qcqueue.queue.values import Checkpoint, Claim
 from qcqueue.worker.attempt import Saved
@@ -42,8 +41,6 @@ def why_not_again(
     None of it is the job's alone: it goes back to the queue. has_begun: whether the trainer ever looked at the job;
     deaths: how often in a row trainers of this job have ended so, without an epoch between them.
     """
-    if exit_code == MachineError.exit_code:
-        return Failure(cause=Trouble.DISK, message=last_words)
     if exit_code == FAILED:
         message = f"the trainer gave up and could not write down why, which the disk did not take: {last_words}"
         return Failure(cause=Trouble.DISK, message=message)

@@ -14,7 +14,7 @@ from pathlib import Path
 from qcqueue.checkpoints.spool import write_json
 from qcqueue.core.canonical import parse_json
 from qcqueue.core.spec import JobSpec
-from qcqueue.errors import BlobMissing, CorruptionError, DigestMismatch, StoreError
+from qcqueue.errors import BlobMissing, CorruptionError, DigestMismatch, MachineError, StoreError
 from qcqueue.queue.pretrained import keep_weights, kept_weights
 from qcqueue.storage.base import Blob
 from qcqueue.training.pretrained import folder
@@ -94,7 +94,7 @@ class ImageNet:
                 tools.store.delete(blob)
         except _Enough:
             tools.narrate(f"there is no time to keep the ImageNet weights of {spec.model}; training goes on")
-        except (StoreError, CorruptionError) as exc:
+        except (StoreError, MachineError, CorruptionError) as exc:
             tools.narrate(f"the ImageNet weights of {spec.model} cannot be kept, and training goes on: {exc}")
 
     def _settle(self, name: str, found: FoundWeights) -> None:
@@ -117,7 +117,7 @@ class ImageNet:
             if kept:
                 self._bad.add(kept)
             self._tools.narrate(f"what the queue keeps of {name} cannot be used: {exc}")
-        except StoreError as exc:
+        except (StoreError, MachineError) as exc:
             self._tools.narrate(f"what the queue keeps of {name} cannot be had: {exc}")
         return None
 

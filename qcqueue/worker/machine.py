@@ -4,12 +4,16 @@ import contextlib
 import importlib.util
 import os
 import platform
+import re
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 
 from qcqueue.clock import Ids
 from qcqueue.core.spec import Device
+
+# What an id looks like; anything else in its file was torn by a power cut, or is somebody else's.
+AN_ID = re.compile(rb"[0-9A-Za-z-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,15 +74,24 @@ def out_of_memory_kills() -> int:
 
 
 def _machine_id(path: Path, ids: Ids) -> str:
+    """Return the id in a file, which gets one where it has none: a damaged cache costs time and nothing else."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-        unfinished.write_text(ids.new())
-        try:
-            path.hardlink_to(unfinished)
-        finally:
-            unfinished.unlink()
-    return path.read_text()
+    with contextlib.suppress(FileNotFoundError):
+        if AN_ID.fullmatch(found := path.read_bytes()):
+            return found.decode()
+    new = ids.new()
+    unfinished = path.with_name(f"{path.name}.{new}")
+    try:
+        unfinished.write_text(new)
+        if path.exists():
+            unfinished.replace(path)
+        else:
+            with contextlib.suppress(FileExistsError):  # another session has been quicker, and the id is its
+                path.hardlink_to(unfinished)
+    finally:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+    return path.read_bytes().decode(errors="replace")
 
 
 def _gpu_name() -> str | None:

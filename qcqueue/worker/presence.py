@@ -13,6 +13,8 @@ import fcntl
 import os
 from pathlib import Path
 
+from qcqueue.errors import MachineError
+from qcqueue.storage.files import on_this_machine
 from qcqueue.storage.names import is_word
 
 NOT_YET = ".new"
@@ -32,42 +34,44 @@ class Presence:
 
     def announce(self, session_id: str) -> None:
         """Hold the lock of this session until `leave` or the death of the process."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        # Locked under another name first: a file of ours that is not locked yet would look like a dead session's.
-        unlocked = self._folder / f"{session_id}{NOT_YET}"
-        descriptor = None
-        while descriptor is None:  # whoever tidies up can take it in the instant before it is locked
-            os.close(os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            descriptor = self._take(unlocked)
-        os.write(descriptor, self._boot_id.encode())
-        unlocked.rename(self._folder / session_id)
-        self._held[session_id] = descriptor
+        with on_this_machine(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            # Locked under another name first: a file of ours that is not locked yet would look like a dead session's.
+            unlocked = self._folder / f"{session_id}{NOT_YET}"
+            descriptor = None
+            while descriptor is None:  # whoever tidies up can take it in the instant before it is locked
+                os.close(os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+                descriptor = self._take(unlocked)
+            try:
+                os.write(descriptor, self._boot_id.encode())
+                unlocked.rename(self._folder / session_id)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    unlocked.unlink()
+                os.close(descriptor)
+                raise
+            self._held[session_id] = descriptor
 
     def inherit(self) -> frozenset[str]:
         """Take over the sessions of this machine that are provably dead; return all that are held until `leave`.
 
         Nobody else can inherit them meanwhile, unless this process dies too.
         """
-        names = sorted(path.name for path in self._folder.iterdir()) if self._folder.is_dir() else []
-        for name in names:
-            if name in self._held:
-                continue
-            descriptor = self._take_from_lookers(self._folder / name)
-            if descriptor is not None and name.endswith(NOT_YET):  # it died before it was anybody
-                (self._folder / name).unlink(missing_ok=True)
-                os.close(descriptor)
-            elif descriptor is not None:
-                self._held[name] = descriptor
-                self._inherited.add(name)
+        with on_this_machine(self._folder):
+            names = sorted(path.name for path in self._folder.iterdir()) if self._folder.is_dir() else []
+            for name in names:
+                if name not in self._held:
+                    self._inherit(name)
         return frozenset(self._inherited)
 
     def knows(self, session_id: str) -> bool:
         """Return whether a session of this machine has announced itself, and has neither left nor been dealt with."""
-        return is_word(session_id) and (self._folder / session_id).exists()  # the id may be of anybody's database
+        with on_this_machine(self._folder):
+            return is_word(session_id) and (self._folder / session_id).exists()  # the id may be of anybody's database
 
     def is_alive(self, session_id: str) -> bool | None:
         """Return whether a session of this machine lives, None where no lock here tells; nothing is taken over."""
-        with contextlib.suppress(OSError):  # what may not be opened tells nothing
+        with contextlib.suppress(OSError, MachineError):  # what may not be opened tells nothing
             if self.knows(session_id):
                 descriptor = self._take(self._folder / session_id, fcntl.LOCK_SH)  # several may ask at once
                 if descriptor is None:
@@ -79,11 +83,13 @@ class Presence:
     def died_since_boot(self, session_id: str) -> bool:
         """Return whether an inherited session lived since this machine was started last."""
         descriptor = self._held.get(session_id)
-        return descriptor is not None and os.pread(descriptor, 100, 0) == self._boot_id.encode()
+        with on_this_machine(self._folder):
+            return descriptor is not None and os.pread(descriptor, 100, 0) == self._boot_id.encode()
 
     def leave(self, session_id: str) -> None:
         """Give up a lock and its file: this session's, or that of a dead one which has been dealt with."""
-        (self._folder / session_id).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it stays as that of a dead session, and the next one deals with it
+            (self._folder / session_id).unlink(missing_ok=True)
         self._close(session_id)
 
     def let_go(self) -> None:
@@ -98,7 +104,17 @@ class Presence:
     def _close(self, session_id: str) -> None:
         self._inherited.discard(session_id)
         if session_id in self._held:
-            os.close(self._held.pop(session_id))
+            with contextlib.suppress(OSError):  # whatever it answers, the lock is gone
+                os.close(self._held.pop(session_id))
+
+    def _inherit(self, name: str) -> None:
+        descriptor = self._take_from_lookers(self._folder / name)
+        if descriptor is not None and name.endswith(NOT_YET):  # it died before it was anybody
+            (self._folder / name).unlink(missing_ok=True)
+            os.close(descriptor)
+        elif descriptor is not None:
+            self._held[name] = descriptor
+            self._inherited.add(name)
 
     def _take_from_lookers(self, path: Path) -> int | None:
         """Return what `_take` does, once those have looked who hold the lock of a dead process to see that it is."""

@@ -22,10 +22,14 @@ from typing import IO, Any, Protocol
 from qcqueue.checkpoints.words import last_line_in, words_in
 from qcqueue.core.canonical import parse_json
 from qcqueue.storage.drive.token import without_secrets
+from qcqueue.storage.files import on_this_machine
 from qcqueue.storage.scratch import hold
 from qcqueue.worker.fate import how_it_ended
 from qcqueue.worker.signals import FOR_THE_SESSION
 from qcqueue.worker.weights import FoundWeights, WantedWeights
+
+PROGRAM = "qcqueue.worker.trainer"
+"""The module that a trainer process runs; a campaign of faults has one that needs no TensorFlow."""
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +38,10 @@ class Trainer(Protocol):
     """What a session needs of whoever trains in its spool folder."""
 
     def get_ready(self) -> None:
-        """Load what every job needs, so that the next `start` takes less; one that is ready is left alone."""
+        """Load what every job needs, so that the next `start` takes less; one that is ready is left alone.
+
+        This and `start` raise MachineError where no process can be begun, or its log not written.
+        """
 
     def start(self, folder: Path) -> None:
         """Begin work on the order in `folder`."""
@@ -67,9 +74,11 @@ class TrainerProcess:
         self._ready = self._ready or self._spawned()
 
     def start(self, folder: Path) -> None:
-        process, self._ready, self._asked = self._ready or self._spawned(), None, None
-        self._log.replace(folder / "trainer.log")
+        process = self._ready = self._ready or self._spawned()
+        with on_this_machine(self._log):
+            self._log.replace(folder / "trainer.log")
         self._let_go_of_log()
+        self._ready = self._asked = None
         _tell(process, str(folder))
         self._process = process
         log.info("trainer started", extra={"action": "trainer_started", "pid": process.pid, "folder": str(folder)})
@@ -85,14 +94,15 @@ class TrainerProcess:
             _tell(self._ready, wanted.to_json() | {"answer": str(self._answer)})
         # Whether it lives is asked first: one that answers and ends has answered.
         code = self._ready.poll()
-        with suppress(FileNotFoundError, ValueError):
+        with suppress(ValueError), on_this_machine(self._answer), suppress(FileNotFoundError):
             return self._take_answer(wanted)
         return None if code is None else self._mourned(wanted, code)
 
     def _take_answer(self, wanted: WantedWeights) -> FoundWeights:
         answer = parse_json(self._answer.read_bytes())
         self._asked = None
-        self._answer.unlink()
+        with suppress(OSError):
+            self._answer.unlink()
         return FoundWeights.from_json(answer)
 
     def _mourned(self, wanted: WantedWeights, code: int) -> FoundWeights:
@@ -115,19 +125,21 @@ class TrainerProcess:
         if self._ready:
             _end(self._ready)
             self._ready = self._asked = None
-            self._log.unlink(missing_ok=True)
             self._let_go_of_log()
-            self._answer.unlink(missing_ok=True)
+            for path in (self._log, self._answer):
+                with suppress(OSError):  # the next session sweeps what stays
+                    path.unlink(missing_ok=True)
         if self._process:
             _end(self._process)
 
     def _spawned(self) -> subprocess.Popen[bytes]:
         self._let_go_of_log()
-        self._writing = self._log.open("wb")
-        hold(self._writing.fileno())
-        with _nothing_ends_it():
+        with on_this_machine(self._log):
+            self._writing = self._log.open("wb")
+            hold(self._writing.fileno())
+        with on_this_machine(self._log), _nothing_ends_it():
             return subprocess.Popen(
-                [sys.executable, "-m", "qcqueue.worker.trainer"],
+                [sys.executable, "-m", PROGRAM],
                 env=without_secrets(os.environ),
                 stdin=subprocess.PIPE,
                 stdout=self._writing,

@@ -15,7 +15,7 @@ from qcqueue.checkpoints.spool import Spool, remove_folder
 from qcqueue.errors import BlobMissing, CheckpointDamaged, DigestMismatch
 from qcqueue.queue.values import Checkpoint
 from qcqueue.storage.base import Blob, Moved, Store, silently
-from qcqueue.storage.files import holds
+from qcqueue.storage.files import holds, on_this_machine
 from qcqueue.storage.names import is_digest, shown
 
 Fetch = Callable[[Blob, Path], None]
@@ -39,6 +39,7 @@ def restore_newest(
     """Fetch the newest whole state, and the model of its best epoch, into the spool. checkpoints: newest first.
 
     moved is told of each file. Raises: StoreError: the store does not answer; nothing is known of the checkpoints then.
+    MachineError: this machine's disk does not take them.
     """
     damaged: list[tuple[Checkpoint, str]] = []
     bad: set[str] = set()
@@ -57,7 +58,8 @@ def restore_newest(
             _bring(checkpoint, spool, fetch)
         except (BlobMissing, DigestMismatch, CheckpointDamaged) as exc:
             damaged.append((checkpoint, str(exc)))
-            remove_folder(spool.resumed_folder)
+            with on_this_machine(spool.folder):
+                remove_folder(spool.resumed_folder)
             spool.forget_bests_but(None)
         else:
             return Restored(chosen=checkpoint, damaged=tuple(damaged), bad=frozenset(bad))
@@ -68,7 +70,8 @@ def fetch_once(store: Store, blob: Blob, folder: Path, *, moved: Moved = silentl
     """Return the path of a blob in this machine's cache, fetching it where it is not there, or not whole any more."""
     if not is_digest(blob.sha256):  # it becomes part of a path below
         raise BlobMissing(f"{store.url} has no blob {shown(blob.sha256)}")
-    folder.mkdir(parents=True, exist_ok=True)
+    with on_this_machine(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     path = folder / blob.sha256
     if not holds(path, blob.sha256):
         store.fetch(blob, path, moved=moved)
@@ -78,6 +81,11 @@ def fetch_once(store: Store, blob: Blob, folder: Path, *, moved: Moved = silentl
 
 
 def _bring(checkpoint: Checkpoint, spool: Spool, fetch: Fetch) -> None:
+    with on_this_machine(spool.folder):
+        _bring_all(checkpoint, spool, fetch)
+
+
+def _bring_all(checkpoint: Checkpoint, spool: Spool, fetch: Fetch) -> None:
     best_epoch = checkpoint.record.best_epoch
     if best_epoch is not None and not checkpoint.best:
         raise CheckpointDamaged(f"the model of its best epoch {best_epoch} is not kept any more")

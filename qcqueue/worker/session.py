@@ -17,6 +17,7 @@ from qcqueue.core.canonical import canonical_json
 from qcqueue.core.goodput import Part
 from qcqueue.core.goodput_words import session_said
 from qcqueue.core.outcomes import Outcome, Trouble, cause_of
+from qcqueue.core.records import TrainingRecord
 from qcqueue.core.remedies import Fail, Hold, SetAside, UseTheCpu, remedy
 from qcqueue.core.states import Event
 from qcqueue.core.words import duration
@@ -176,11 +177,16 @@ class Session:
             resumed=self._resumed,
             progress=self._progress(),
             transfer=self._transfer,
-            written=self._attempt.spool.newest_record(),
+            written=self._written(),
             saved=self._attempt.saved,
             waiting_for=self._waiting_for,
             epoch_s=self._epoch_s,
         )
+
+    def _written(self) -> TrainingRecord | None:
+        with contextlib.suppress(MachineError):
+            return self._working().spool.newest_record()
+        return None
 
     @property
     def machine(self) -> Machine:
@@ -420,6 +426,8 @@ class Session:
             self._beat(now_s)
             if now_s >= self._retry_due_s:
                 self._collect(is_over=exit_code is not None)
+                if exit_code is None:
+                    self._working().spool.check_trainers_disk()
                 self._waiting_for = None
                 self._mind_the_pace(now_s)
                 if exit_code is not None and not self._working().spool.holds_unsaved():

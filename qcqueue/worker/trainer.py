@@ -4,9 +4,9 @@ It loads its libraries at once and reads the path of the folder, a JSON string, 
 that a session can have it ready before there is a job. A line that is an object asks instead to have the ImageNet
 weights of a model, and names the file for the answer. It translates between a spool and `training.run`, and nothing
 else: no queue, no store. It exits with 0 when the job is finished, it was asked to stop or it has left a
-`refusal.json`, and with 3 after it has left a `failure.json`, whether that is the job's or this machine's. It never
-outlives its session: its input must be a pipe that the session holds open. Ctrl-C, SIGTERM and a terminal that is
-closed are the session's to handle.
+`refusal.json`, and with 3 after it has left a `failure.json`, whether that is the job's or this machine's, if its disk
+took that. It never outlives its session: its input must be a pipe that the session holds open. Ctrl-C, SIGTERM and a
+terminal that is closed are the session's to handle.
 """
 
 import ctypes
@@ -112,7 +112,10 @@ def work(spool: Spool, clock: Clock, *, began_s: float) -> int:
             raise
         sink.close()
     except LineageRefused as exc:  # no failure of the job, which goes on elsewhere
-        spool.refuse(str(exc))
+        with suppress(MachineError):
+            spool.refuse(str(exc))
+            return 0
+        return FAILED
     except Exception as exc:
         detail = traceback.format_exc()
         with suppress(OSError, MachineError):  # on a full disk: the status alone says that much
@@ -182,7 +185,7 @@ class SpoolSink:
 
     def __init__(self, spool: Spool, order: WorkOrder, clock: Clock, *, began_s: float) -> None:
         self._spool = spool
-        self._handover = Handover(spool, background=True)
+        self._handover = Handover(spool, background=True, pause=clock.sleep)
         self._reports = Background()  # a disk that is busy for a second must not be felt by training
         self._epochs = order.spec.epochs
         self._epochs_left = order.max_epochs
@@ -209,7 +212,8 @@ class SpoolSink:
             self._step_count += 1
         if phase != self._phase or now_s >= self._report_due_s:
             self._account(now_s)
-            self._cadence = Cadence(**(self._spool.cadence() or {}))
+            with suppress(MachineError):  # it saves as often as it was told before
+                self._cadence = Cadence(**(self._spool.cadence() or {}))
             self._phase, self._report_due_s, self._facts = phase, now_s + REPORT_EVERY_S, facts
             self._report()
 
@@ -223,7 +227,12 @@ class SpoolSink:
             seconds=dict(self._seconds),
             **self._facts,
         )
-        self._reports.do(lambda: self._spool.report(progress))
+        self._reports.do(lambda: self._tell(progress))
+
+    def _tell(self, progress: Progress) -> None:
+        """Say where training is; a disk that takes no more hinders no step."""
+        with suppress(MachineError):
+            self._spool.report(progress)
 
     def _step_s(self) -> float | None:
         """Return the mean of the steps so far; the first is told once it is compiled, and its time not as training."""
@@ -252,7 +261,9 @@ class SpoolSink:
         self._spool.probed(seconds)
 
     def should_stop(self) -> bool:
-        return self._epochs_left == 0 or self._spool.should_stop()
+        with suppress(MachineError):  # asked again at the next step
+            return self._epochs_left == 0 or self._spool.should_stop()
+        return False
 
     def should_save(self, *, epoch: int, step: int, steps: int) -> bool:
         if step < steps:

@@ -76,7 +76,7 @@ def test_what_is_written_is_what_is_read(store: str, tmp_path: Path) -> None:
 
 def test_settings_are_never_overwritten(tmp_path: Path) -> None:
     write_settings(tmp_path / FILE, "folder:mine")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(SettingInvalid, match="meanwhile"):
         write_settings(tmp_path / FILE, "folder:yours")
     assert "mine" in (tmp_path / FILE).read_text()
 

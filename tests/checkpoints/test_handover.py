@@ -22,6 +22,7 @@ from qcqueue.checkpoints.packs import Buffer, Pack
 from qcqueue.checkpoints.spool import RESUMED, Held, Spool
 from qcqueue.clock import SystemClock
 from qcqueue.core.snapshot import Snapshot
+from qcqueue.errors import DiskFailed, DiskFull
 from qcqueue.testing.conformance import kill_now, running
 from tests.checkpoints.runs import (
     a_state,
@@ -295,7 +296,7 @@ def test_an_error_in_the_background_is_raised_at_the_next_call_and_at_every_othe
 ) -> None:
     spool.entries_folder.rmdir()
     in_the_background.state(a_state(1, best=None))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(DiskFailed, match="No such file"):
         in_the_background.close()
     for call in (
         lambda: in_the_background.state(a_state(2, best=None)),
@@ -304,7 +305,7 @@ def test_an_error_in_the_background_is_raised_at_the_next_call_and_at_every_othe
         lambda: in_the_background.result(result(), {}),
         in_the_background.close,
     ):
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(DiskFailed, match="No such file"):
             call()
 
 
@@ -321,7 +322,7 @@ def test_nothing_is_handed_over_after_something_that_is_missing(
     number = in_the_background.state(a_state(1, best=None))
     in_the_background.epoch(an_epoch(1, 1, state_entry=number), is_best=False)
     gate.set()
-    with pytest.raises(OSError, match="no room"):
+    with pytest.raises(DiskFull, match="no room"):
         in_the_background.close()
     assert kinds(spool) == []
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from qcqueue.clock import RandomIds, SystemClock
-from qcqueue.errors import BlobMissing, DigestMismatch, StoreDenied, StoreError
+from qcqueue.errors import BlobMissing, DigestMismatch, DiskFailed, MachineError, StoreDenied, StoreError
 from qcqueue.storage.base import Blob
 from qcqueue.storage.folder import FolderStore
 from qcqueue.storage.shared import DiskClock, SharedStore
@@ -115,9 +115,9 @@ def test_a_put_that_is_cut_halfway_leaves_nothing_under_any_name(store: FolderSt
 def test_a_fetch_into_a_folder_that_is_not_there_is_no_missing_blob(store: FolderStore, tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(b"bytes")
     blob = store.put(tmp_path / "source")
-    with pytest.raises(StoreError, match="nowhere") as caught:
+    with pytest.raises(MachineError, match="nowhere") as caught:
         store.fetch(blob, tmp_path / "nowhere" / "target")
-    assert type(caught.value) is StoreError
+    assert type(caught.value) is DiskFailed
 
 
 @pytest.mark.parametrize("store", ["folder"], indirect=True)

@@ -10,7 +10,6 @@ import pytest
 from qcqueue.checkpoints.spool import FAILED
 from qcqueue.core.outcomes import Trouble
 from qcqueue.core.words import DAY_S
-from qcqueue.errors import MachineError
 from qcqueue.queue.forecasts import ForecastLine
 from qcqueue.testing.specs import a_spec
 from qcqueue.worker.attempt import Saved
@@ -28,7 +27,6 @@ MACHINE = Machine(id="m", host="h", processor="Tesla T4", has_gpu=True, threads=
         (120, True, True, 1, Trouble.UNEXPLAINED),
         (1, False, False, 1, Trouble.LIBRARIES),  # it never came to look at the job
         (FAILED, True, False, 1, Trouble.DISK),  # it could not even write down why
-        (MachineError.exit_code, True, False, 1, Trouble.DISK),
         (-signal.SIGKILL, True, True, 1, Trouble.MEMORY),
         (-signal.SIGSEGV, True, True, 1, None),
         (-signal.SIGSEGV, False, False, 2, None),
