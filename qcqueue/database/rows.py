@@ -39,11 +39,11 @@ def digest_of_values(table: Table, held: Iterable[tuple[str, Any]]) -> bytes:
 
     Each is summed with its name, its type and its length, so that no two rows are summed alike.
     """
-    summed = [table.name.encode()]
+    summed = [table.name]
     for name, value in held:
-        text = value if isinstance(value, bytes) else str(value).encode(errors="surrogatepass")
-        summed += (b"\n%s %s %d " % (name.encode(), type(value).__name__.encode(), len(text)), text)
-    return hashlib.sha256(b"".join(summed)).digest()[:DIGEST_BYTES]
+        text = str(value)
+        summed.append(f"{name} {type(value).__name__} {len(text)} {text}")
+    return hashlib.sha256("\n".join(summed).encode(errors="surrogatepass")).digest()[:DIGEST_BYTES]
 
 
 def vouched(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -358,3 +358,25 @@ def test_who_takes_a_dead_sessions_place_counts_nothing_twice_and_loses_nothing(
     assert scene.everything_named_is_there()
     assert heir.saved is not None
     assert heir.saved.epochs_done == 4
+
+
+@pytest.mark.parametrize("death", ["before its commit", "before it is told that it was made"])
+def test_what_a_session_of_an_older_qcqueue_left_is_saved_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, death: str
+) -> None:
+    dead = scene.begun("s1", "a")
+    handover = Handover(dead.spool)
+    hand_over(handover, 1)
+    of, name, call = DEATHS[death]
+    dies_at(dead, monkeypatch, getattr(dead, of) if of else dead, name, call=call)
+    numbered = ("commits", "tried")  # which the older one knew nothing of
+    dead.spool.note_stored({key: value for key, value in dead.spool.stored().items() if key not in numbered})
+    scene.desk.sql("UPDATE attempts SET commits = 0")
+    hand_over(handover, 2)
+
+    heir = scene.successor(dead)
+    heir.collect_all()
+
+    assert epochs_of(scene) == [(1, True), (2, True)]
+    assert heir.spool.waiting() == []
+    assert scene.everything_named_is_there()
