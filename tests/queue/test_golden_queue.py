@@ -1,9 +1,9 @@
 """A queue of every released format is still opened and read, whether it is a file or the versions of a store.
 
 `work_through` is how they were made, each by the queue of its time; `work_on_in_packs` is what those since format 3
-hold besides, `work_on_with_forecasts` those since format 4, and `work_on_with_weights` those since format 5. A file is
-the `Desk.database` of that day, a chain the shared folder of a desk whose database was versioned, zipped. They are
-never written again; tests read a copy.
+hold besides, `work_on_with_forecasts` those since format 4, `work_on_with_weights` those since format 5, and
+`work_on_with_troubles` those since format 6. A file is the `Desk.database` of that day, a chain the shared folder of a
+desk whose database was versioned, zipped. They are never written again; tests read a copy.
 """
 
 import contextlib
@@ -15,18 +15,21 @@ from typing import Any
 
 import pytest
 
-from qcqueue.core.outcomes import Cause, Outcome
+from qcqueue.core.outcomes import Cause, Outcome, Trouble
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.states import State
 from qcqueue.database.base import Database
+from qcqueue.database.row_audit import audit_rows
 from qcqueue.queue.ahead import epochs_seen, jobs_ahead
-from qcqueue.queue.attempts import Progress, fail, finish, record_seconds, stop
+from qcqueue.queue.attempts import Progress, fail, finish, interrupt, record_seconds, stop
 from qcqueue.queue.blobs import title_of
 from qcqueue.queue.claim import begin_session, claim
 from qcqueue.queue.controls import move
 from qcqueue.queue.datasets import list_datasets
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.forecasts import ForecastLine, forecast_lines, note_forecasts
+from qcqueue.queue.last_words import last_words_of
+from qcqueue.queue.numbers import numbers_known
 from qcqueue.queue.overview import job_lines
 from qcqueue.queue.pretrained import keep_weights, kept_weights
 from qcqueue.queue.queries import job_detail
@@ -57,12 +60,15 @@ QUEUES = {
     "queue-3.sqlite": "9799a53a2dce941af9efab9c887031d381572e14b562f18147b1b38b980e66be",
     "queue-4.sqlite": "5812f67d56412115e7b1f73dc8270c25ef2b63a8527f35117a9d59fa05d72bb1",
     "queue-5.sqlite": "9886560cd379f2455434a3a3f8d0741443ac723a16813b87513781442f571398",
+    "queue-6.sqlite": "80eed1434af127ce05332d765f583a7f65082e5916f9a43df8ec4c7ca14ceb0d",
     "chain-1.zip": "87bd23e241f5d69a8443b1426d1541871115b76acfda879be2a7988c618e4eb0",
 }
-IN_PACKS = ("queue-3.sqlite", "queue-4.sqlite", "queue-5.sqlite")
-WITH_FORECASTS = ("queue-4.sqlite", "queue-5.sqlite")
-WITH_WEIGHTS = ("queue-5.sqlite",)
+IN_PACKS = ("queue-3.sqlite", "queue-4.sqlite", "queue-5.sqlite", "queue-6.sqlite")
+WITH_FORECASTS = ("queue-4.sqlite", "queue-5.sqlite", "queue-6.sqlite")
+WITH_WEIGHTS = ("queue-5.sqlite", "queue-6.sqlite")
+WITH_TROUBLES = ("queue-6.sqlite",)
 JOBS = ("done", "running", "failed", "held", "cancelled", "queued")
+NUMBERS = {"done": 3, "running": 1, "failed": 1, "queued": 1}
 
 
 def work_through(desk: Desk) -> Claim:
@@ -124,6 +130,13 @@ def work_on_with_weights(desk: Desk) -> None:
     desk.do(keep_weights, IMAGENET_FILE, IMAGENET, instead_of=None)
 
 
+def work_on_with_troubles(desk: Desk) -> None:
+    """Let a machine give a job back, with what its trainer said."""
+    held = desk.must_claim("s4", job="queued")
+    desk.do(interrupt, held, why="no space left on device", trouble=Trouble.DISK, words=WORDS)
+
+
+WORDS = "Traceback (most recent call last):\nOSError: [Errno 28] No space left on device"
 WEIGHTS = Blob(sha256="a1" * 32, size_bytes=1001, place="w1")
 IMAGENET = Blob(sha256="a2" * 32, size_bytes=1002, place="w2")
 IMAGENET_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -178,6 +191,8 @@ def test_a_golden_queue_tells_what_the_same_work_tells_today(name: str, tmp_path
         work_on_with_forecasts(desk, running)
     if name in WITH_WEIGHTS:
         work_on_with_weights(desk)
+    if name in WITH_TROUBLES:
+        work_on_with_troubles(desk)
     with opened(name, tmp_path / "golden") as golden, golden.read() as tx:
         for job in JOBS:
             assert comparable(job_detail(tx, job), name) == comparable(desk.detail(job), name)
@@ -224,6 +239,14 @@ def test_a_golden_queue_knows_its_weights(name: str, tmp_path: Path) -> None:
     with opened(name, tmp_path / "golden") as golden, golden.read() as tx:
         assert kept_weights(tx, IMAGENET_FILE) == IMAGENET
         assert (title_of(tx, WEIGHTS.sha256), title_of(tx, IMAGENET.sha256)) == ("ours.h5", IMAGENET_FILE)
+
+
+@pytest.mark.parametrize("name", WITH_TROUBLES)
+def test_a_golden_queue_vouches_for_its_rows_and_knows_what_trainers_said(name: str, tmp_path: Path) -> None:
+    with opened(name, tmp_path / "golden") as golden, golden.read() as tx:
+        rows, (said,) = audit_rows(tx), last_words_of(tx, "study/queued")
+        assert (rows.flaws, rows.not_covered, said.words) == ((), 0, WORDS)
+        assert numbers_known(tx) == {f"study/{job}": number for job, number in NUMBERS.items()}
 
 
 @pytest.mark.parametrize("name", QUEUES)

@@ -329,9 +329,9 @@ def test_where_a_run_is_taken_up_is_recorded_once_though_the_answer_is_lost(scen
 DEATHS: dict[str, tuple[str, str, int]] = {
     "before its commit": ("_database", "transact", 1),
     "before it is told that it was made": ("", "_note_committed", 1),
-    "before it lets go of the state": ("spool", "release", 1),
-    "before it lets go of the first epoch": ("spool", "remove", 1),
-    "before it lets go of the second epoch": ("spool", "remove", 2),
+    "before it lets go of the state": ("spool", "remove", 1),
+    "before it lets go of the first epoch": ("spool", "remove", 2),
+    "before it lets go of the second epoch": ("spool", "remove", 3),
     "before it deletes what was retired": ("", "_delete", 1),
 }
 

@@ -14,7 +14,7 @@ from qcqueue.worker.session import Session
 from qcqueue.worker.view import Ending, Limits
 from tests.cli.queues import House, a_job, an_empty_house, put, take
 
-TABLES = ("packs", "checkpoints", "epochs", "results", "history", "attempts", "jobs")
+TABLES = ("last_words", "packs", "checkpoints", "epochs", "results", "history", "attempts", "jobs")
 
 
 @pytest.fixture
@@ -57,15 +57,15 @@ def give_away(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    ("meanwhile", "says"),
+    ("meanwhile", "says", "ending"),
     [
-        (remove, "tiny/a is not in the queue any more"),
-        (replace_it, "attempt 1 of tiny/a is not this session's any more"),
-        (give_away, "attempt 1 of tiny/a is not this session's any more"),
+        (remove, "tiny/a is not in the queue any more", Ending.WITHDRAWN),
+        (replace_it, "attempt 1 of tiny/a is not this session's any more", Ending.LEASE_LOST),
+        (give_away, "attempt 1 of tiny/a is not this session's any more", Ending.LEASE_LOST),
     ],
 )
 def test_a_session_that_wakes_to_another_queue_leaves_in_words(
-    house: House, meanwhile: Callable[[House], None], says: str
+    house: House, meanwhile: Callable[[House], None], says: str, ending: Ending
 ) -> None:
     said: list[str] = []
     session = asleep(house, said)
@@ -73,6 +73,6 @@ def test_a_session_that_wakes_to_another_queue_leaves_in_words(
     before = the_job(house)
     while session.step() is not None:
         pass
-    assert session.ending is Ending.LEASE_LOST
+    assert session.ending is ending
     assert any(line.startswith(says) for line in said), said
     assert the_job(house) == before
