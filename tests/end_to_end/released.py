@@ -10,6 +10,7 @@ from tests.database.golden import GOLDEN
 from tests.end_to_end.machines import Worker, command, working
 
 WHEEL = GOLDEN / "qcqueue-0.5.1-py3-none-any.whl"
+RELEASED_FORMAT = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

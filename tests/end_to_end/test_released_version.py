@@ -19,7 +19,7 @@ from tests.app.saved import age, stored
 from tests.cli.queues import House
 from tests.datasets.pictures import folder_of, three_classes
 from tests.end_to_end.machines import LIMIT_S, STUDY, VGG16, Worker, wait_until, working
-from tests.end_to_end.released import Before
+from tests.end_to_end.released import RELEASED_FORMAT, Before
 
 pytestmark = pytest.mark.tensorflow
 
@@ -97,7 +97,7 @@ def test_on_one_machine_a_session_of_before_goes_on_until_its_process_is_gone(
     person = Person(house, capfd, monkeypatch)
     with before.working(house) as session:
         refused_and_looked_at(person, session, house, "a process of this machine")
-        assert format_of(house) == FORMAT - 1
+        assert format_of(house) == RELEASED_FORMAT
         os.killpg(session.process.pid, signal.SIGKILL)
         session.ended()
     done = person.epochs()
@@ -140,7 +140,7 @@ def test_on_a_shared_disk_now_raises_it_at_once_and_loses_no_saved_epoch(
             "stop, and what they have not saved waits on their machines\n"
         )
         assert session.ended() == 5  # it is told by its own words, which know no better
-        assert f"has database format {FORMAT}; this qcqueue knows up to {FORMAT - 1}" in session.said
+        assert f"has database format {FORMAT}; this qcqueue knows up to {RELEASED_FORMAT}" in session.said
     kept = person.epochs()
     assert kept >= done
     has_unsaved = any(Spool(folder).holds_unsaved() for folder in (colab.cache / "spool").iterdir())
