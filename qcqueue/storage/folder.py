@@ -56,7 +56,7 @@ class FolderStore:
             raise
         with translated(self._blobs), reading, unfinished(self._blobs) as writing:
             with on_this_machine(source):
-                size_bytes = os.fstat(reading.fileno()).st_size
+                size_bytes = source.stat().st_size
             sha256 = _copy(_read_here(reading, source), writing, size_bytes, moved)
             place = f"{owner}.{self._ids.new()}" if owner else self._ids.new()
             blob = Blob(sha256=sha256, size_bytes=writing.tell(), place=place)
