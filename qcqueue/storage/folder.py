@@ -16,9 +16,17 @@ from pathlib import Path
 from typing import IO
 
 from qcqueue.clock import Ids, WallTime
-from qcqueue.errors import BlobMissing, DigestMismatch, MachineError, StoreError
+from qcqueue.errors import BlobMissing, DigestMismatch
 from qcqueue.storage.base import DIGEST, OWNER, Blob, Listed, Moved, Shelf, silently
-from qcqueue.storage.files import make_folder, move_whole, on_this_machine, sync_folder, translated, unfinished
+from qcqueue.storage.files import (
+    make_folder,
+    move_whole,
+    on_this_machine,
+    sync_folder,
+    to_be_stored,
+    translated,
+    unfinished,
+)
 
 CHUNK_BYTES = 1 << 20
 
@@ -50,14 +58,7 @@ class FolderStore:
         self, source: Path, *, title: str = "", owner: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently
     ) -> Blob:
         assert OWNER.fullmatch(owner), f"{owner!r} is no owner"
-        try:
-            with on_this_machine(source):
-                reading = source.open("rb")
-        except MachineError as exc:
-            if isinstance(exc.__cause__, FileNotFoundError):  # no disk's fault
-                raise StoreError(f"{source} is not there to be stored") from exc
-            raise
-        with translated(self._blobs), reading, unfinished(self._blobs) as writing:
+        with translated(self._blobs), to_be_stored(source) as reading, unfinished(self._blobs) as writing:
             with on_this_machine(source):
                 size_bytes = os.fstat(reading.fileno()).st_size
             sha256 = _copy(_read_here(reading, source), writing, size_bytes, moved)
