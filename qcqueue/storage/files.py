@@ -29,6 +29,20 @@ OF_A_DISK = (*NO_ROOM, *NOT_ALLOWED, errno.EIO, errno.ESTALE, errno.ENXIO, errno
 
 
 @contextlib.contextmanager
+def to_be_stored(source: Path) -> Iterator[IO[bytes]]:
+    """Yield a file of this machine to be read. Raises: StoreError: it is not there. MachineError: it cannot be read."""
+    try:
+        with on_this_machine(source):
+            reading = source.open("rb")
+    except MachineError as exc:
+        if isinstance(exc.__cause__, FileNotFoundError):  # no disk's fault
+            raise StoreError(f"{source} is not there to be stored") from exc
+        raise
+    with reading:
+        yield reading
+
+
+@contextlib.contextmanager
 def unfinished(folder: Path) -> Iterator[IO[bytes]]:
     """Yield a file of its own in `folder`; unless it has been moved on, it is removed afterwards.
 
@@ -97,8 +111,11 @@ def make_folder(folder: Path) -> None:
         make_folder(above)
     folder.mkdir(exist_ok=True)
     sync(folder)
-    with contextlib.suppress(PermissionError):  # one that may be passed and not be listed; what it holds was there
+    try:
         sync(above)
+    except OSError as exc:  # one that may not be opened, or be written; what it holds was there before
+        if exc.errno not in (*NOT_ALLOWED, errno.EINVAL):
+            raise
 
 
 @contextlib.contextmanager

@@ -15,9 +15,17 @@ from pathlib import Path
 from typing import IO
 
 from qcqueue.clock import Ids, WallTime
-from qcqueue.errors import BlobMissing, DigestMismatch, MachineError, StoreError
+from qcqueue.errors import BlobMissing, DigestMismatch
 from qcqueue.storage.base import Blob, Listed, Moved, Shelf, silently
-from qcqueue.storage.files import make_folder, move_whole, on_this_machine, sync_folder, translated, unfinished
+from qcqueue.storage.files import (
+    make_folder,
+    move_whole,
+    on_this_machine,
+    sync_folder,
+    to_be_stored,
+    translated,
+    unfinished,
+)
 from qcqueue.storage.names import checked, is_digest, is_owner, is_place_in_folder, is_word, owner_in
 
 CHUNK_BYTES = 1 << 20
@@ -47,14 +55,7 @@ class FolderStore:
         self, source: Path, *, title: str = "", owner: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently
     ) -> Blob:
         assert is_owner(owner), f"{owner!r} is no owner"
-        try:
-            with on_this_machine(source):
-                reading = source.open("rb")
-        except MachineError as exc:
-            if isinstance(exc.__cause__, FileNotFoundError):  # no disk's fault
-                raise StoreError(f"{source} is not there to be stored") from exc
-            raise
-        with translated(self._blobs), reading, unfinished(self._blobs) as writing:
+        with translated(self._blobs), to_be_stored(source) as reading, unfinished(self._blobs) as writing:
             with on_this_machine(source):
                 size_bytes = source.stat().st_size
             sha256 = _copy(_read_here(reading, source), writing, size_bytes, moved)
