@@ -66,6 +66,10 @@ def _operational(place: Path | str, exc: OperationalError) -> StoreError | Corru
         return StoreBusy(f"another program has held {place} for {BUSY_TIMEOUT_S:.0f} s", hint="try again in a moment")
     if "no such table" in reason or "no such column" in reason:
         return foreign(place)
+    if "interrupted" in reason:  # by us, see `admission`
+        return CorruptionError(f"{place} is damaged: to read it would take without end", hint=RESCUE)
+    if "not decode to UTF-8" in reason:
+        return CorruptionError(f"{place} is damaged: it holds text that is not UTF-8", hint=RESCUE)
     return StoreError(f"{place}: {reason}")
 
 

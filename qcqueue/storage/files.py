@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from qcqueue.errors import StoreDenied, StoreError
+from qcqueue.storage.regular import NotRegularError, opened
 
 INCOMING = "incoming-"
 
@@ -52,8 +53,8 @@ def translated(place: Path) -> Iterator[None]:
         raise StoreError(f"{exc.filename or place}: {exc.strerror}") from exc
 
 
-def holds(path: Path, sha256: str) -> bool:
-    """Return whether a file is there, can be read, and has the bytes of this digest."""
-    with contextlib.suppress(OSError), path.open("rb") as reading:
-        return hashlib.file_digest(reading, "sha256").hexdigest() == sha256
+def holds(path: Path, sha256: str, size_bytes: int) -> bool:
+    """Return whether a file is there, can be read, and has the bytes of this digest; size_bytes: how many those are."""
+    with contextlib.suppress(OSError, NotRegularError), opened(path, follow=False) as (reading, found_bytes):
+        return found_bytes == size_bytes and hashlib.file_digest(reading, "sha256").hexdigest() == sha256
     return False

@@ -19,6 +19,7 @@ from qcqueue.clock import Ids, WallTime
 from qcqueue.errors import BlobMissing, DigestMismatch
 from qcqueue.storage.base import DIGEST, OWNER, Blob, Listed, Moved, Shelf, silently
 from qcqueue.storage.files import move_whole, sync_folder, translated, unfinished
+from qcqueue.storage.regular import NotRegularError, kind_of, opened
 
 CHUNK_BYTES = 1 << 20
 
@@ -65,10 +66,15 @@ class FolderStore:
             raise BlobMissing(f"{self.url} has no blob {name}")
         with translated(target.parent), unfinished(target.parent) as writing:
             try:
-                with path.open("rb") as reading:
+                with opened(path, follow=False) as (reading, size_bytes):
+                    if size_bytes != blob.size_bytes:
+                        said = f"it has {size_bytes:,} bytes instead of {blob.size_bytes:,}"
+                        raise DigestMismatch(f"blob {name} in {self.url} is damaged: {said}")
                     found = _copy(reading, writing, blob.size_bytes, moved)
             except FileNotFoundError as exc:
                 raise BlobMissing(f"{self.url} has no blob {name}") from exc
+            except NotRegularError as exc:
+                raise DigestMismatch(f"blob {name} in {self.url} is damaged: it {exc}") from exc
             if found != blob.sha256:
                 raise DigestMismatch(f"blob {name} in {self.url} is damaged: its bytes hash to {found[:12]}")
             move_whole(writing, target)
@@ -76,7 +82,8 @@ class FolderStore:
     def size(self, blob: Blob) -> int | None:
         path = self._path(blob)
         with translated(self._blobs), contextlib.suppress(FileNotFoundError):
-            return path.stat().st_size if path else None
+            status = path.lstat() if path else None
+            return status.st_size if status and not kind_of(status.st_mode) else None
         return None
 
     def delete(self, blob: Blob) -> None:
@@ -101,12 +108,13 @@ class FolderStore:
         path = self._heartbeats / name
         now_s = self._clock.now_s()
         with translated(self._heartbeats):
-            path.touch()
-            os.utime(path, (now_s, now_s))
+            with contextlib.suppress(FileExistsError):
+                path.touch(exist_ok=False)
+            os.utime(path, (now_s, now_s), follow_symlinks=False)
 
     def heartbeat_age_s(self, name: str) -> float | None:
         with translated(self._heartbeats), contextlib.suppress(FileNotFoundError):
-            return self._clock.now_s() - (self._heartbeats / name).stat().st_mtime
+            return self._clock.now_s() - (self._heartbeats / name).lstat().st_mtime
         return None
 
     def forget_heartbeat(self, name: str) -> None:
@@ -131,12 +139,14 @@ def file_name(blob: Blob) -> str:
 
 
 def _listed(path: Path, now_s: float) -> Listed | None:
-    """Return the blob in a file; None where its name is not one that a put gives."""
+    """Return the blob in a file; None where it is no file, or its name is not one that a put gives."""
     sha256, dot, place = path.name.partition(".")
     fits = PLACE.fullmatch(place)
     if not DIGEST.fullmatch(sha256) or (dot and not fits):
         return None
-    status = path.stat()
+    status = path.lstat()
+    if kind_of(status.st_mode):
+        return None
     blob = Blob(sha256=sha256, size_bytes=status.st_size, place=place)
     owner = fits["owner"] if fits else None
     return Listed(blob=blob, owner=owner or "", age_s=max(0.0, now_s - status.st_mtime))

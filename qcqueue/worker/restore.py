@@ -43,7 +43,7 @@ def restore_newest(
     def fetch(blob: Blob, target: Path) -> None:
         """Fetch a blob unless an earlier try has brought it, whole."""
         try:
-            if not holds(target, blob.sha256):
+            if not holds(target, blob.sha256, blob.size_bytes):
                 store.fetch(blob, target, moved=moved)
         except (BlobMissing, DigestMismatch):
             bad.add(blob.sha256)
@@ -65,7 +65,7 @@ def fetch_once(store: Store, blob: Blob, folder: Path, *, moved: Moved = silentl
     """Return the path of a blob in this machine's cache, fetching it where it is not there, or not whole any more."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / blob.sha256
-    if not holds(path, blob.sha256):
+    if not holds(path, blob.sha256, blob.size_bytes):
         store.fetch(blob, path, moved=moved)
     return path
 
