@@ -32,9 +32,7 @@ def parse_json(text: str | bytes) -> Any:
     """
     read = text.decode() if isinstance(text, bytes) else text
     try:
-        value = json.loads(
-            read, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_refuse_twins
-        )
+        value = json.loads(read, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_refuse_twins)
         if _HALF_A_LETTER.search(read):
             canonical_json(value).encode()
     except RecursionError as exc:

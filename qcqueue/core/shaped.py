@@ -22,7 +22,8 @@ LARGEST = 1 << 53
 
 def shaped(kind: type[T], value: Any) -> T:
     """Return the dataclass that a JSON object stands for. Raises ValueError: it stands for none; says where and why."""
-    made: T = _reader_of(kind)(value)
+    declared: Any = kind
+    made: T = _reader_of(declared)(value)
     return made
 
 

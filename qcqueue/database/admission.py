@@ -84,12 +84,21 @@ def admit(tx: Connection, place: Path | str, *, size_bytes: int) -> None:
 
     Raises: CorruptionError: it is none. UnknownFormat: it is of a newer qcqueue, or of none.
     """
-    version = tx.exec_driver_sql("PRAGMA schema_version").scalar_one()
+    version = _schema_version(tx)
     if tx.info.get(_SEEN) != version:
         _allow(driver(tx), OPENING_TICKS)
         check_schema(tx, place)
         tx.info[_SEEN] = version
     allow(tx, size_bytes=size_bytes)
+
+
+def _schema_version(tx: Connection) -> int:
+    asked = "PRAGMA schema_version"
+    try:
+        (version,) = driver(tx).execute(asked).fetchone()  # in every transaction, so past what SQLAlchemy would add
+    except sqlite3.Error:
+        version = tx.exec_driver_sql(asked).scalar_one()  # whose errors are told as all others are
+    return int(version)
 
 
 def allow(tx: Connection, *, size_bytes: int) -> None:

@@ -6,7 +6,7 @@ that nobody above need expect more than the schema says. NULL passes: an outer j
 """
 
 import math
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from sqlalchemy import Boolean, Column, Dialect, Float, Integer, LargeBinary, String, Table, Text
@@ -75,7 +75,7 @@ class _Bytes(_Checked, LargeBinary):
     pass
 
 
-def check_cells(table: Table, known: dict[str, Container[str]]) -> None:
+def check_cells(table: Table, known: Mapping[str, Container[str]]) -> None:
     """Let every column of a table check what it gives out. known: the words there are, by name of column."""
     for column in table.columns:
         column.type = _type_for(column, known.get(column.name))
@@ -85,8 +85,9 @@ def _type_for(column: Column[Any], words: Container[str] | None) -> TypeEngine[A
     made, wanted, fits = _kind_of(column.name, column.type)
     if words is not None:
         wanted, fits = "one of the words it can hold", lambda value: type(value) is str and value in words
+    checked: TypeEngine[Any] = made
     made.where, made.wanted, made.fits = f"{column.table.name}.{column.name}", wanted, fits
-    return made
+    return checked
 
 
 def _kind_of(name: str, declared: TypeEngine[Any]) -> tuple[Any, str, Fits]:

@@ -291,10 +291,10 @@ history = Table(
 )
 
 # Words that decide something are known ones, whoever wrote the row.
-_KNOWN = {
+_KNOWN: dict[str, dict[str, frozenset[str]]] = {
     "jobs": {"state": frozenset(State), "failure_cause": frozenset(Cause)},
     "attempts": {"outcome": frozenset(Outcome)},
 }
 
 for _table in metadata.tables.values():
-    check_cells(_table, {**_KNOWN.get(_table.name, {})})
+    check_cells(_table, _KNOWN.get(_table.name, {}))

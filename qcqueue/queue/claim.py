@@ -20,7 +20,8 @@ from qcqueue.database.sqlite import each
 from qcqueue.queue.begun import begun_on
 from qcqueue.queue.blobs import BLOB, IS_KEPT, blob_of, find_blob, live_packs, title_of
 from qcqueue.queue.checkpoints import resumable
-from qcqueue.queue.jobs import spec_of, step
+from qcqueue.queue.jobs import step
+from qcqueue.queue.stored import spec_of
 from qcqueue.queue.story import tell
 from qcqueue.queue.values import Candidate, Claim, LiveAttempt
 

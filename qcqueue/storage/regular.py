@@ -10,8 +10,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 MEGABYTE = 1 << 20
 
@@ -21,12 +21,12 @@ class NotRegularError(ValueError):
 
 
 @contextmanager
-def opened(path: Path, *, bytes_max: int | None = None, follow: bool = True) -> Iterator[tuple[BinaryIO, int]]:
+def opened(path: Path, *, bytes_max: int | None = None, follow: bool = True) -> Iterator[tuple[BufferedReader, int]]:
     """Yield a regular file, opened for reading, and its size in bytes. follow: a link may lead to it.
 
     Raises: NotRegularError: it is something else, or larger than it may be. OSError: it cannot be opened.
     """
-    _check_kind(os.stat(path, follow_symlinks=follow).st_mode)  # asked first: to open a device can do something
+    _check_kind(path.stat(follow_symlinks=follow).st_mode)  # asked first: to open a device can do something
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
     try:
         descriptor = os.open(path, flags)
