@@ -21,6 +21,7 @@ from qcqueue.database.audit import audit_versions, flaws_of
 from qcqueue.errors import BlobMissing, CorruptionError
 from qcqueue.queue.blobs import live_packs
 from qcqueue.queue.checkpoints import resumable
+from qcqueue.queue.damage import damage_of
 from qcqueue.queue.datasets import list_datasets
 from qcqueue.queue.jobs import find_job
 from qcqueue.queue.overview import job_lines
@@ -66,6 +67,8 @@ def verify(workplace: Workplace, *, quick: bool = False, progress: Moved = silen
     of this machine cannot be read at all. UnknownFormat.
     """
     versions, faults = _database(workplace)
+    if not any(fault.costs == QUEUE for fault in faults):
+        faults += _rows(workplace)
     if any(fault.costs == QUEUE for fault in faults):
         return Verified(blobs=0, size_bytes=0, versions=versions, is_quick=quick, faults=tuple(faults))
     blobs = tuple(dict.fromkeys(it.blob for it in ask_needs(workplace).blobs))
@@ -89,6 +92,12 @@ def _database(workplace: Workplace) -> tuple[int, list[Fault]]:
     audit = audit_versions(workplace.slots, workplace.ids)
     faults = [_database_fault(flaw.says, costs=QUEUE if flaw.is_head else HISTORY) for flaw in audit.flaws]
     return audit.versions, faults
+
+
+def _rows(workplace: Workplace) -> list[Fault]:
+    with workplace.read() as tx:
+        damaged = damage_of(tx)
+    return [_database_fault(str(damaged), costs=QUEUE)] if damaged else []
 
 
 def _database_fault(says: str, *, costs: str) -> Fault:

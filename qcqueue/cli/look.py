@@ -30,7 +30,7 @@ def one_screen(
     if version:
         from importlib.metadata import version as installed
 
-        typer.echo(f"qcqueue {installed('qcqueue')}")
+        say(f"qcqueue {installed('qcqueue')}")
         raise typer.Exit
     if context.invoked_subcommand is not None:
         return
@@ -40,13 +40,13 @@ def one_screen(
 
     settings = load_settings()
     if settings.store is None:
-        typer.echo(first_steps())
+        say(first_steps())
         return
     place = workplace(None)
     seen = see(place, settings)
     tell_age(place)
     ahead = glance(seen) if seen.outlook.ahead else None
-    typer.echo(today(seen.lines, ahead=ahead, url=place.store.url, now_s=seen.outlook.now_s))
+    say(today(seen.lines, ahead=ahead, url=place.store.url, now_s=seen.outlook.now_s))
 
 
 def status(
@@ -69,7 +69,8 @@ def status(
     say(screen())
     while watch:
         place.clock.sleep(WATCH_EVERY_S)
-        typer.echo(CLEAR + screen())
+        typer.echo(CLEAR, nl=False)
+        say(screen())
 
 
 def show(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
@@ -102,7 +103,7 @@ def log(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False
     if as_json:
         print_json({"name": detail.line.name, "history": history_document(detail)})
     else:
-        typer.echo(story(detail, now_s=place.clock.now_s()))
+        say(story(detail, now_s=place.clock.now_s()))
 
 
 def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
@@ -117,8 +118,8 @@ def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False
     if as_json:
         print_json({"name": detail.line.name, "state": detail.line.state, "why": answer.why, "next": answer.hint})
     else:
-        typer.echo(answer.why)
-        typer.echo(f"next: {answer.hint}")
+        say(answer.why)
+        say(f"next: {answer.hint}")
 
 
 def _standing(place: "Workplace") -> tuple[list["JobLine"], "Accounts", list["ForecastLine"]]:

@@ -10,6 +10,7 @@ import typer
 
 from qcqueue.cli import look
 from qcqueue.cli.exits import BUG, INTERRUPTED
+from qcqueue.cli.shared import damage, narrate
 from qcqueue.errors import DatasetInvalid, NameTaken, QcqueueError, SpecInvalid, UserError
 
 # typer ships its own copy of click, older ones use the library; the class of its errors is found through typer.
@@ -45,7 +46,10 @@ def run(arguments: list[str]) -> int:
         sys.stdout = None
         return 0
     except Exception:
-        traceback.print_exc()
+        # Who stumbles over a row that nobody could use has found no bug of ours.
+        if damaged := damage():
+            return _say([str(damaged)], damaged.hint, damaged.exit_code)
+        narrate(traceback.format_exc())
         return _say(["this is a bug of qcqueue"], "please report it with the text above", BUG)
 
 

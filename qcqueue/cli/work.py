@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qcqueue.cli import exits
-from qcqueue.cli.shared import JsonOption, NowOption, StoreOption, narrate, print_json, workplace
+from qcqueue.cli.shared import JsonOption, NowOption, StoreOption, narrate, print_json, say, workplace
 from qcqueue.errors import StoreError
 
 if TYPE_CHECKING:
@@ -72,10 +72,10 @@ def _conclude(place: "Workplace", session: "Session", as_json: bool) -> None:
     if as_json:
         print_json({"store": place.store.url, "session": session.id, "ending": ending.name.lower()})
     else:
-        typer.echo(f"session {session.id}: {ending}")
+        say(f"session {session.id}: {ending}")
         for line in reasons(session) if ending is Ending.NOTHING_TO_DO else ():
-            typer.echo(line)
-        typer.echo(f"next: {_next_command(ending)}")
+            say(line)
+        say(f"next: {_next_command(ending)}")
     raise typer.Exit(codes[ending])
 
 

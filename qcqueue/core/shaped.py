@@ -100,7 +100,7 @@ def _reader_of_many(kinds: tuple[Any, ...]) -> Reader:
     length = None if kinds[-1] is Ellipsis else len(kinds)
 
     def read(value: Any) -> Any:
-        if type(value) is not list or (length is not None and len(value) != length):
+        if type(value) not in (list, tuple) or (length is not None and len(value) != length):
             raise ValueError(f"{_said(value)} stands where a list{f' of {length}' if length else ''} belongs")
         return tuple(map(each, value))
 

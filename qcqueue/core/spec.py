@@ -88,6 +88,4 @@ class JobSpec:
             raise ValueError(f"image_size is not from 1 to {_MOST_PIXELS} pixels")
         if spec.deadline_s is not None and not EARLIEST_S <= spec.deadline_s <= LATEST_S:
             raise ValueError("its deadline is no date")
-        if (spec.weights == "file") != (spec.weights_sha256 is not None):
-            raise ValueError("weights and weights_sha256 do not fit together")
         return spec

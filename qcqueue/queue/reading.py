@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def read(text: str | None, make: Callable[[Any], T], where: str) -> T:
-    """Return what `make` makes of the JSON in a column. Raises: CorruptionError: it raised ValueError, or it is NULL."""
+    """Return what `make` makes of the JSON in a column. Raises: CorruptionError: it cannot, or the column is NULL."""
     try:
         if text is None:
             raise ValueError("it is empty")
