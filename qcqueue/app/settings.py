@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qcqueue.errors import SettingInvalid
+from qcqueue.storage.regular import NotRegularError, read_regular
 
 FILE_NAME = "qcqueue.toml"
 KNOWN_KEYS = ("store", "cache", "profile")
+MOST_BYTES = 64 << 10
 FOLDER_KINDS = ("folder", "shared")
 DRIVE_FOLDER = re.compile(r"new|[0-9A-Za-z_-]{10,120}")
 NEXT_STEP = "qcqueue init"
@@ -122,12 +124,16 @@ def write_settings(path: Path, store: str) -> None:
 
 
 def _find_upward(folder: Path) -> Path | None:
-    return next((path for place in (folder, *folder.parents) if (path := place / FILE_NAME).is_file()), None)
+    return next((path for place in (folder, *folder.parents) if (path := place / FILE_NAME).exists()), None)
 
 
 def _read(path: Path) -> dict[str, str]:
     try:
-        written = tomllib.loads(path.read_text(encoding="utf-8"))
+        written = tomllib.loads(read_regular(path, bytes_max=MOST_BYTES).decode())
+    except NotRegularError as exc:
+        raise SettingInvalid(
+            f"{path} {exc}, and no settings file", hint=f"move {path} away, then qcqueue init"
+        ) from exc
     except (ValueError, RecursionError) as exc:  # not TOML, or not UTF-8
         raise SettingInvalid(f"{path} is not valid TOML: {exc}", hint=f"edit {path}") from exc
     except OSError as exc:
