@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, print_json, say, tell_age, workplace
+from qcqueue.core.spelling import printable
 
 if TYPE_CHECKING:
     from qcqueue.app.workplace import Workplace
@@ -118,8 +119,8 @@ def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False
     if as_json:
         print_json({"name": detail.line.name, "state": detail.line.state, "why": answer.why, "next": answer.hint})
     else:
-        say(answer.why)
-        say(f"next: {answer.hint}")
+        say(printable(answer.why))
+        say(f"next: {printable(answer.hint)}")
 
 
 def _standing(place: "Workplace") -> tuple[list["JobLine"], "Accounts", list["ForecastLine"]]:

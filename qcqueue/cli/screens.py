@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qcqueue.cli.table import bar, colour, columns
 from qcqueue.core.goodput_words import largest_first, percent, queue_said
+from qcqueue.core.spelling import printable
 from qcqueue.core.states import State
 from qcqueue.core.words import ago, by, count, duration, listed, moment, size
 
@@ -93,7 +94,7 @@ def today(lines: "Sequence[JobLine]", *, ahead: "Glance | None" = None, url: str
         line = next(line for line in lines if line.name == ahead.next.job.name)
         said.append(f"Next is {line.name}, {_saved(line)}: {ahead.next.why}.")
     said += [f"{line.name} goes on only on {line.only_on}." for line in lines if line.only_on]
-    said += [f"{line.name} failed: {line.failure_message}" for line in failed]
+    said += [f"{line.name} failed: {printable(line.failure_message or '')}" for line in failed]
     said += _ahead(ahead, now_s) if ahead else []
     return "\n".join([*said, f"next: {_next_command(running, failed, ahead)}"])
 
@@ -153,7 +154,7 @@ def detail_screen(
         f"weights {spec.weights}, trains {spec.trainable}, determinism {spec.determinism}, seed {spec.seed}",
     ]
     if line.failure_message:
-        said.append(f"failed: {line.failure_message}")
+        said.append(f"failed: {printable(line.failure_message)}")
     if detail.result:
         said += ["", *_result_lines("best", detail.result.best), *_result_lines("last", detail.result.last)]
     said += ["", *_epoch_table(detail), "", *_attempt_table(detail, now_s)]

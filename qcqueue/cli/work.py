@@ -9,6 +9,7 @@ import typer
 
 from qcqueue.cli import exits
 from qcqueue.cli.shared import JsonOption, NowOption, StoreOption, narrate, print_json, say, workplace
+from qcqueue.core.spelling import visible
 from qcqueue.errors import StoreError
 
 if TYPE_CHECKING:
@@ -106,6 +107,6 @@ def _screen() -> Iterator[tuple[Callable[[str], None], Callable[["Session"], Non
     console = Console(stderr=True)
     with Live(console=console, auto_refresh=False, transient=True) as live:
         yield (
-            lambda text: console.print(text, markup=False, highlight=False),
+            lambda text: console.print(visible(text), markup=False, highlight=False),
             lambda session: live.update(panel(session.view()), refresh=True),
         )

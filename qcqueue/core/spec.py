@@ -84,6 +84,8 @@ class JobSpec:
         for name, most in _MOST.items():
             if not 0 <= getattr(spec, name) <= most:
                 raise ValueError(f"{name} is not a number from 0 to {most}")
+        if not all(it.isprintable() for it in (spec.study, spec.name, spec.model, spec.dataset)):
+            raise ValueError("a name in it holds what nobody can see")
         if not all(0 < side <= _MOST_PIXELS for side in spec.image_size):
             raise ValueError(f"image_size is not from 1 to {_MOST_PIXELS} pixels")
         if spec.deadline_s is not None and not EARLIEST_S <= spec.deadline_s <= LATEST_S:

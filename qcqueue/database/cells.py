@@ -20,6 +20,9 @@ VERIFY = "qcqueue store verify"
 # More than any name, place or sentence of ours; what is longer than a sentence has a column of type Text.
 LONGEST_WORD = 10_000
 
+# Columns of names, which stand in sentences and tables.
+NAMES = {"id", "session_id", "name", "study", "model", "job_name", "file", "host", "machine", "processor", "sha256"}
+
 # What a double holds to the one.
 LARGEST = 1 << 53
 
@@ -29,10 +32,16 @@ Fits = Callable[[Any], bool]
 class _Checked:
     """Mixed into a type of SQLAlchemy: what it reads must fit."""
 
-    # What SQLAlchemy makes of a column by itself, such as its text beside other text, is of no column any more.
     where = "a column"
     wanted = "what belongs there"
     fits: Fits = staticmethod(lambda value: True)
+
+    def adapt(self, cls: Any, **kw: Any) -> Any:
+        """Keep, in the copies that SQLAlchemy makes for a dialect, what may come out of the column."""
+        made: Any = super().adapt(cls, **kw)  # type: ignore[misc]
+        if isinstance(made, _Checked):
+            made.where, made.wanted, made.fits = self.where, self.wanted, self.fits
+        return made
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
         fits, where, wanted, convert = self.fits, self.where, self.wanted, self._convert
@@ -102,11 +111,17 @@ def _kind_of(name: str, declared: TypeEngine[Any]) -> tuple[Any, str, Fits]:
             return _Number(), "a number", _is_finite
         case Text():
             return _Words(), "text", lambda value: type(value) is str
+        case String() if name in NAMES:
+            return _Word(declared.length), "a name", lambda value: type(value) is str and _is_name(value)
         case String():
             made = _Word(declared.length)
             return made, "a few words", lambda value: type(value) is str and len(value) <= LONGEST_WORD
         case _:
             return _Bytes(), "bytes", lambda value: type(value) is bytes
+
+
+def _is_name(value: str) -> bool:
+    return len(value) <= LONGEST_WORD and value.isprintable()
 
 
 def _is_finite(value: Any) -> bool:
