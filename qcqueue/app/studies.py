@@ -148,9 +148,9 @@ def _refuse_twins(specs: Sequence[JobSpec]) -> None:
 
 
 def _read_text(file: Path) -> str:
-    if file.is_dir():
-        raise UserError(f"{file} is a folder, not a study file", hint=f"qcqueue enqueue {file}/STUDY.toml")
     try:
+        if file.is_dir():
+            raise UserError(f"{file} is a folder, not a study file", hint=f"qcqueue enqueue {file}/STUDY.toml")
         return read_regular(file, bytes_max=MOST_BYTES).decode()
     except FileNotFoundError as exc:
         raise UserError(f"there is no file {file}", hint="qcqueue enqueue jobs/tiny.toml") from exc

@@ -9,7 +9,6 @@ import contextlib
 import itertools
 import re
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +73,7 @@ JSON = {"spec", "summary", "seconds", "pace", "rehearsal", "identity", "record",
 
 
 @pytest.fixture
-def queue(house: House) -> Iterator[House]:
+def queue(house: House) -> House:
     """A queue with rows in every table."""
     house.write("study.toml", f'{STUDY}[[job]]\nmodel = "VGG16"\nname = "queued"\n[[job]]\nmodel = "Xception"\n')
     with contextlib.closing(sqlite3.connect(house.database)) as connection, connection:

@@ -15,7 +15,7 @@ from qcqueue.core.spec import JobSpec
 from tests.queue.desk import SUMMARY, record, result, spec
 
 HONEST: tuple[Any, ...] = (spec("vgg16"), record((0.5, 0.25), steps_done=3), result(), SUMMARY)
-ODD = (None, True, 17, -1, 1 << 60, 0.5, 1e300, "", "text", [], ["text"], {}, {"a": 1}, [[[]]])
+ODD: tuple[Any, ...] = (None, True, 17, -1, 1 << 60, 0.5, 1e300, "", "text", [], ["text"], {}, {"a": 1}, [[[]]])
 
 
 @pytest.mark.parametrize("value", HONEST, ids=lambda it: type(it).__name__)
@@ -61,7 +61,7 @@ def test_a_spec_that_nobody_could_finish_is_refused() -> None:
         {"study": "two\nlines"},
     ):
         with pytest.raises(ValueError, match=r"\w"):
-            JobSpec.from_json(replace(spec("vgg16"), **changes).to_json())  # type: ignore[arg-type]
+            JobSpec.from_json(replace(spec("vgg16"), **changes).to_json())
 
 
 def places_in(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
