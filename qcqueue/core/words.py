@@ -11,6 +11,9 @@ MINUTE_S = 60
 HOUR_S = 60 * MINUTE_S
 DAY_S = 24 * HOUR_S
 
+EARLIEST_S, LATEST_S = -6e10, 2.5e11
+"""The years 68 to 9892: what a calendar can show in every zone."""
+
 UNKNOWN = "–"
 """What stands for a number that is not known; a zero would be one."""
 

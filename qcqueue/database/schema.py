@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from qcqueue.core.outcomes import Cause, Outcome
 from qcqueue.core.states import State
+from qcqueue.database.cells import check_cells
 
 FORMAT = 6
 
@@ -288,3 +289,12 @@ history = Table(
     _digest(),
     Index("history_of_a_job", "job_id", "id"),
 )
+
+# Words that decide something are known ones, whoever wrote the row.
+_KNOWN: dict[str, dict[str, frozenset[str]]] = {
+    "jobs": {"state": frozenset(State), "failure_cause": frozenset(Cause)},
+    "attempts": {"outcome": frozenset(Outcome)},
+}
+
+for _table in metadata.tables.values():
+    check_cells(_table, _KNOWN.get(_table.name, {}))

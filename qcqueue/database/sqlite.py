@@ -88,7 +88,11 @@ def _operational(place: Path | str, exc: OperationalError) -> QcqueueError:
         return StoreBusy(f"another program has held {place} for {BUSY_TIMEOUT_S:.0f} s", hint="try again in a moment")
     if "no such table" in reason or "no such column" in reason:
         return foreign(place)
+    if "not decode to UTF-8" in reason:
+        return CorruptionError(f"{place} is damaged: it holds text that is not UTF-8", hint=RESCUE)
     match _code(exc):
+        case sqlite3.SQLITE_INTERRUPT:  # by us, see `admission`
+            return CorruptionError(f"{place} is damaged: to read it would take without end", hint=RESCUE)
         case sqlite3.SQLITE_FULL:
             return StoreFull(f"there is no room left for {place}: {reason}", hint=f"make room there, then {AGAIN}")
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:

@@ -8,14 +8,12 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, exists, func, select
 
-from qcqueue.core.canonical import parse_json
-from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.records import Identity
 from qcqueue.core.spec import JobSpec, Trainable
 from qcqueue.core.states import State
 from qcqueue.database.schema import IS_OFFICIAL, attempts, checkpoints, datasets, epochs, jobs, sessions
 from qcqueue.queue.begun import begun_on
-from qcqueue.queue.jobs import spec_of
+from qcqueue.queue.stored import identity_of, spec_of, summary_of
 
 OPEN = (State.QUEUED, State.RUNNING)
 
@@ -77,8 +75,8 @@ def jobs_ahead(tx: Connection) -> list[JobAhead]:
             spec=spec_of(row.spec),
             state=State(row.state),
             epochs_done=row.epochs_done,
-            train_images=DatasetSummary.from_json(parse_json(row.summary)).train if row.summary else 0,
-            processor=parse_json(row.identity)["processor"] if row.identity else row.processor,
+            train_images=summary_of(row.summary).train if row.summary else 0,
+            processor=identity_of(row.identity).processor if row.identity else row.processor,
             was_moved=row.moved,
             # Since a job was worked on last nobody has taken it, so whoever took one since took another.
             sessions_waited=len(takers) - bisect_right(takers, row.waits_since),
@@ -93,20 +91,20 @@ def epochs_seen(tx: Connection) -> list[EpochsSeen]:
     """Return what epochs have taken, by job and processor, in the order in which they were trained first."""
     found: dict[tuple[str, str], EpochsSeen] = {}
     for row in tx.execute(_EPOCHS):
-        spec, identity = parse_json(row.spec), Identity(**parse_json(row.identity))
+        spec, identity = spec_of(row.spec), identity_of(row.identity)
         processor = identity.processor
         before = found.get((row.name, processor))
         count = row.number + (before.count if before else 0)
         total_s = row.seconds + (before.mean_s * before.count if before else 0.0)
-        height, width = spec["image_size"]
+        height, width = spec.image_size
         found[row.name, processor] = EpochsSeen(
             job_name=row.name,
             model=row.model,
             processor=processor,
             on_gpu=bool(identity.cuda or identity.cudnn),
-            train_images=DatasetSummary.from_json(parse_json(row.summary)).train if row.summary else 0,
+            train_images=summary_of(row.summary).train if row.summary else 0,
             pixels=height * width,
-            trainable=spec["trainable"],
+            trainable=spec.trainable,
             count=count,
             mean_s=total_s / count,
         )

@@ -5,7 +5,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, case, func, select
 
-from qcqueue.core.canonical import parse_json
 from qcqueue.core.outcomes import Cause, Outcome
 from qcqueue.core.states import State
 from qcqueue.database.schema import attempts, epochs, jobs
@@ -70,13 +69,15 @@ def _only_on(tx: Connection) -> dict[str, str]:
     rows = tx.execute(
         select(jobs.c.name, jobs.c.spec).where(jobs.c.state == State.QUEUED, jobs.c.spec.contains('"lineage"'))
     )
-    policies = {row.name: parse_json(row.spec)["lineage"] for row in rows}
-    if not policies:
+    specs = {row.name: row.spec for row in rows}
+    if not specs:
         return {}
     # Imported here: what most queues never ask must not keep `status` waiting.
     from qcqueue.core.lineage import bound_to
     from qcqueue.queue.begun import begun_on
+    from qcqueue.queue.stored import spec_of
 
+    policies = {name: spec_of(spec).lineage for name, spec in specs.items()}
     bound = {name: bound_to(policies[name], identity) for name, identity in begun_on(tx, policies).items()}
     return {name: only_on for name, only_on in bound.items() if only_on}
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, exists, func, or_, select
 
-from qcqueue.core.canonical import parse_json
 from qcqueue.core.goodput import total
 from qcqueue.database.schema import attempts, jobs, sessions
+from qcqueue.queue.reading import seconds_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +107,8 @@ def session_lines(tx: Connection) -> tuple[SessionLine, ...]:
                 number=row.number,
                 started_at_s=row.started_at_s,
                 ended_at_s=row.ended_at_s,
-                seconds=parse_json(row.seconds),
-                pace=parse_json(row.pace),
+                seconds=seconds_of(row.seconds),
+                pace=seconds_of(row.pace),
             )
         )
     rows = tx.execute(_SESSIONS)
@@ -122,7 +122,7 @@ def session_lines(tx: Connection) -> tuple[SessionLine, ...]:
             ended_at_s=row.ended_at_s,
             seen_at_s=row.seen_at_s,
             ended_how=row.ended_how,
-            seconds=parse_json(row.seconds),
+            seconds=seconds_of(row.seconds),
             attempts=tuple(worked[row.id]),
             profile=row.profile,
             has_gpu=row.has_gpu,

@@ -18,10 +18,12 @@ from pathlib import Path, PurePosixPath
 from qcqueue.errors import ExtraMissing, UserError
 from qcqueue.reports.files import DOCUMENT, PAGE, files_of
 from qcqueue.reports.study import Study
+from qcqueue.storage.regular import read_regular
 from qcqueue.storage.scratch import LOCKED, hold, is_nobodys, remove_if_nobodys, scratch_folder
 
 _READABLE_BY_ALL = 0o644
 _OPEN_TO_ALL = 0o755
+_MOST_BYTES = 64 << 20
 _EARLIER = "-earlier"
 _HINT = "qcqueue report --out ANOTHER-FOLDER"
 
@@ -82,7 +84,7 @@ def _refuse_what_is_not_ours(folder: Path, target: Path) -> None:
 def _written_before(target: Path) -> frozenset[str]:
     """Return what an earlier report says that it has written; before 0.5.0 that was a page alone."""
     try:
-        said = json.loads((target / DOCUMENT).read_text(encoding="utf-8"))["files"]
+        said = json.loads(read_regular(target / DOCUMENT, bytes_max=_MOST_BYTES, follow=False))["files"]
         return frozenset(name for name in said if isinstance(name, str))
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return frozenset({PAGE})

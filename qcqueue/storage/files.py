@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from qcqueue.errors import DiskFailed, DiskFull, MachineError, StoreDenied, StoreError, StoreFull
+from qcqueue.storage.regular import NotRegularError, opened
 from qcqueue.storage.scratch import LOCKED, is_held_at, scratch_folder
 
 INCOMING = "incoming-"
@@ -181,8 +182,8 @@ def of_this_machine(place: Path, exc: OSError) -> MachineError:
     )
 
 
-def holds(path: Path, sha256: str) -> bool:
-    """Return whether a file is there, can be read, and has the bytes of this digest."""
-    with contextlib.suppress(OSError), path.open("rb") as reading:
-        return hashlib.file_digest(reading, "sha256").hexdigest() == sha256
+def holds(path: Path, sha256: str, size_bytes: int | None = None) -> bool:
+    """Return whether a file is there, can be read, and has the bytes of this digest; size_bytes: how many, if known."""
+    with contextlib.suppress(OSError, NotRegularError), opened(path, follow=False) as (reading, found_bytes):
+        return size_bytes in (None, found_bytes) and hashlib.file_digest(reading, "sha256").hexdigest() == sha256
     return False

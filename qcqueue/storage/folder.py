@@ -27,6 +27,7 @@ from qcqueue.storage.files import (
     unfinished,
 )
 from qcqueue.storage.names import checked, is_digest, is_owner, is_place_in_folder, is_word, owner_in
+from qcqueue.storage.regular import NotRegularError, kind_of, opened
 
 CHUNK_BYTES = 1 << 20
 
@@ -66,9 +67,7 @@ class FolderStore:
             move_whole(writing, target)
             try:
                 sync_folder(self._blobs)
-            except (
-                OSError
-            ):  # its name may not be there after a power cut, so it counts for nothing; the next is another
+            except OSError:  # its name may be gone after a power cut, so it counts for nothing; the next is another
                 with contextlib.suppress(OSError):
                     target.unlink()
                 raise
@@ -78,12 +77,14 @@ class FolderStore:
         name, path = blob.sha256[:12], self._path(blob)
         if path is None:
             raise BlobMissing(f"{self.url} has no blob {name}")
-        with translated(path):
-            try:
-                reading = path.open("rb")
-            except FileNotFoundError as exc:
-                raise BlobMissing(f"{self.url} has no blob {name}") from exc
-        with reading, on_this_machine(target), unfinished(target.parent) as writing:
+        with contextlib.ExitStack() as stack:
+            with translated(path):
+                reading, size_bytes = stack.enter_context(self._opened(path, name))
+            if size_bytes != blob.size_bytes:
+                said = f"it has {size_bytes:,} bytes instead of {blob.size_bytes:,}"
+                raise DigestMismatch(f"blob {name} in {self.url} is damaged: {said}")
+            stack.enter_context(on_this_machine(target))
+            writing = stack.enter_context(unfinished(target.parent))
             found = _copy(_read_there(reading, path), writing, blob.size_bytes, moved)
             if found != blob.sha256:
                 raise DigestMismatch(f"blob {name} in {self.url} is damaged: its bytes hash to {found[:12]}")
@@ -92,7 +93,8 @@ class FolderStore:
     def size(self, blob: Blob) -> int | None:
         path = self._path(blob)
         with translated(self._blobs), contextlib.suppress(FileNotFoundError):
-            return path.stat().st_size if path else None
+            status = path.lstat() if path else None
+            return status.st_size if status and not kind_of(status.st_mode) else None
         return None
 
     def delete(self, blob: Blob) -> None:
@@ -118,19 +120,30 @@ class FolderStore:
         path = self._heartbeats / checked(name, "heartbeat", url=self.url)
         now_s = self._clock.now_s()
         with translated(self._heartbeats):
-            path.touch()
-            os.utime(path, (now_s, now_s))
+            with contextlib.suppress(FileExistsError):
+                path.touch(exist_ok=False)
+            os.utime(path, (now_s, now_s), follow_symlinks=False)
 
     def heartbeat_age_s(self, name: str) -> float | None:
         if is_word(name):
             with translated(self._heartbeats), contextlib.suppress(FileNotFoundError):
-                return self._clock.now_s() - (self._heartbeats / name).stat().st_mtime
+                return self._clock.now_s() - (self._heartbeats / name).lstat().st_mtime
         return None
 
     def forget_heartbeat(self, name: str) -> None:
         if is_word(name):
             with translated(self._heartbeats):
                 (self._heartbeats / name).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _opened(self, path: Path, name: str) -> Iterator[tuple[IO[bytes], int]]:
+        try:
+            with opened(path, follow=False) as (reading, size_bytes):
+                yield reading, size_bytes
+        except FileNotFoundError as exc:
+            raise BlobMissing(f"{self.url} has no blob {name}") from exc
+        except NotRegularError as exc:
+            raise DigestMismatch(f"blob {name} in {self.url} is damaged: it {exc}") from exc
 
     def _path(self, blob: Blob) -> Path | None:
         """Return where a blob lies if it lies here; None where this store can have given no such name or place."""
@@ -151,11 +164,13 @@ def file_name(blob: Blob) -> str:
 
 
 def _listed(path: Path, now_s: float) -> Listed | None:
-    """Return the blob in a file; None where its name is not one that a put gives."""
+    """Return the blob in a file; None where it is no file, or its name is not one that a put gives."""
     sha256, dot, place = path.name.partition(".")
     if not is_digest(sha256) or (dot and not is_place_in_folder(place)):
         return None
-    status = path.stat()
+    status = path.lstat()
+    if kind_of(status.st_mode):
+        return None
     blob = Blob(sha256=sha256, size_bytes=status.st_size, place=place)
     return Listed(blob=blob, owner=owner_in(place), age_s=max(0.0, now_s - status.st_mtime))
 
