@@ -50,6 +50,7 @@ from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
+from qcqueue.core.words import size
 from qcqueue.errors import CheckpointDamaged, DiskFailed, MachineError, QcqueueError
 from qcqueue.storage.files import on_this_machine
 
@@ -415,8 +416,8 @@ class Spool:
         with contextlib.suppress(FileNotFoundError):
             said = self._waits_path.read_text(encoding="utf-8", errors="replace")
             raise DiskFailed(
-                said or f"the disk of this machine takes no more at {self.folder}",
-                hint="make room there, then qcqueue work",
+                said or f"the disk of this machine takes no more at {self.folder}: {_free(self.folder)} are free",
+                hint="make room there, or set QCQUEUE_CACHE to a folder on another disk; then qcqueue work",
             )
 
     def close(self) -> None:
@@ -587,6 +588,12 @@ def remove_folder(folder: Path) -> None:
 def unfinished(path: Path) -> Path:
     """Return the name of what is not whole yet."""
     return path.with_name(path.name + ".tmp")
+
+
+def _free(folder: Path) -> str:
+    with contextlib.suppress(OSError):
+        return size(shutil.disk_usage(folder).free)
+    return "nobody knows how many bytes"
 
 
 def _listed(folder: Path) -> list[Path]:
