@@ -21,7 +21,8 @@ HIDDEN = "[secret]"
 
 # Names of variables, and of keys within their values, that hold what nobody else may read.
 _IS_SECRET = re.compile(
-    r"token(?!_?uri)|secret|passw|passphrase|credential|api_?key|access_?key|private_?key|auth(?!or)|^QCQUEUE_CLIENT$",
+    r"token(?!_?uri)|secret|passw|passphrase|credential|api_?key|access_?key|private_?key|auth(?!or)|cookie"
+    r"|(?:^|_)(?:key|pass)$|_(?:pwd|dsn)$|^QCQUEUE_CLIENT$",  # PWD itself is where a person is
     re.IGNORECASE,
 )
 _SHORTEST_SECRET = 8

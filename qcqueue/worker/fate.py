@@ -20,8 +20,12 @@ from qcqueue.worker.view import Ending
 
 MOST_DEATHS = 3
 
-# Phases in which a trainer has made no step yet.
+# Phases in which a trainer has made no step yet. In the first it has not even looked at the job.
 BEFORE_A_STEP = ("starting", "loading", "building", "compiling", "waiting", "restoring")
+
+# What a system sends a process for no fault of the job: it has mapped the dataset and its disk does not give a page of
+# it; its processor lacks what a library was built for.
+_SENT_FOR = {signal.SIGBUS: Trouble.DISK, signal.SIGILL: Trouble.LIBRARIES}
 
 WORST_FIRST = (
     Ending.JOB_FAILED,
@@ -38,8 +42,9 @@ def why_not_again(
 ) -> Failure | None:
     """Return why a job is not tried again here after its trainer ended without a word, None where it is worth a try.
 
-    None of it is the job's alone: it goes back to the queue. has_begun: whether the trainer ever looked at the job;
-    deaths: how often in a row trainers of this job have ended so, without an epoch between them.
+    None of it is the job's alone: it goes back to the queue. has_begun: whether the trainer ever looked at the job, for
+    what ends it before that says nothing of this one; deaths: how often in a row trainers of this job have ended so,
+    without an epoch between them.
     """
     if exit_code == FAILED:
         message = f"the trainer gave up and could not write down why, which the disk did not take: {last_words}"
@@ -53,10 +58,11 @@ def why_not_again(
         return Failure(cause=Trouble.MEMORY, message="the system ended the trainer for want of memory")
     if deaths < MOST_DEATHS:
         return None
-    return Failure(
-        cause=Trouble.UNEXPLAINED,
-        message=f"the trainer vanished {MOST_DEATHS} times without an epoch ({how_it_ended(exit_code)})",
-    )
+    vanished = f"the trainer vanished {MOST_DEATHS} times without an epoch ({how_it_ended(exit_code)})"
+    if not has_begun:
+        message = f"the trainer cannot start: it vanished {MOST_DEATHS} times ({how_it_ended(exit_code)}): {last_words}"
+        return Failure(cause=Trouble.LIBRARIES, message=message)
+    return Failure(cause=_SENT_FOR.get(-exit_code, Trouble.UNEXPLAINED), message=vanished)
 
 
 def tried(
@@ -81,6 +87,11 @@ def tried(
 def worse_of(one: Ending | None, other: Ending | None) -> Ending | None:
     """Return the worse of what has come of two jobs, None for nothing that is bad."""
     return min((it for it in (one, other) if it), key=WORST_FIRST.index, default=None)
+
+
+def has_looked(progress: Progress | None) -> bool:
+    """Return whether a trainer has come to look at its job, as far as it has told; its libraries load before that."""
+    return progress is not None and progress.phase != "starting"
 
 
 def has_stepped(progress: Progress | None) -> bool:

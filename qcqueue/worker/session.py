@@ -43,6 +43,7 @@ from qcqueue.worker.choice import Chooser
 from qcqueue.worker.estate import Estate
 from qcqueue.worker.fate import (
     epoch_line,
+    has_looked,
     has_stepped,
     how_it_ended,
     left_behind,
@@ -491,7 +492,7 @@ class Session:
             failure = why_not_again(
                 exit_code,
                 attempt.spool.last_words(),
-                has_begun=attempt.spool.progress() is not None,
+                has_begun=has_looked(attempt.spool.progress()),
                 ran_out_of_memory=self._tools.memory_kills() > self._memory_kills,
                 deaths=self._deaths[name] + 1,
             )

@@ -77,6 +77,12 @@ def test_values_of_telling_names_in_the_environment_are_hidden(name: str) -> Non
     assert TOKEN["refresh_token"] not in repr(private)
 
 
+@pytest.mark.parametrize("name", ["KAGGLE_KEY", "STORAGE_ACCOUNT_KEY", "DB_PASS", "PASS", "MYSQL_PWD", "SENTRY_DSN"])
+def test_a_variable_that_is_named_as_a_secret_is_one(name: str) -> None:
+    private = Private(secrets=secrets_in({name: "AbCdEfGhIj", "PWD": "/srv/data", "MONKEY": "capuchin-1"}))
+    assert discreet("AbCdEfGhIj in /srv/data of capuchin-1", private) == f"{HIDDEN} in /srv/data of capuchin-1"
+
+
 def test_a_plain_value_is_hidden_also_as_an_address_would_quote_it() -> None:
     private = Private(secrets=secrets_in({"WANDB_API_KEY": "a+b/c=d&e f", "SHORT_TOKEN": "no"}))
     assert discreet("a+b/c=d&e f a%2Bb%2Fc%3Dd%26e%20f no", private) == f"{HIDDEN} {HIDDEN} no"

@@ -32,7 +32,12 @@ MACHINE = Machine(id="m", host="h", processor="Tesla T4", has_gpu=True, threads=
         (-signal.SIGSEGV, False, False, 2, None),
         (-signal.SIGKILL, True, False, 2, None),
         (-signal.SIGKILL, True, False, MOST_DEATHS, Trouble.UNEXPLAINED),
-        (-signal.SIGSEGV, False, False, MOST_DEATHS, Trouble.UNEXPLAINED),
+        (-signal.SIGSEGV, True, False, MOST_DEATHS, Trouble.UNEXPLAINED),
+        (-signal.SIGSEGV, False, False, MOST_DEATHS, Trouble.LIBRARIES),  # it never came to look at the job
+        (-signal.SIGKILL, False, False, MOST_DEATHS, Trouble.LIBRARIES),
+        (-signal.SIGILL, True, False, MOST_DEATHS, Trouble.LIBRARIES),  # built for another processor
+        (-signal.SIGBUS, True, False, MOST_DEATHS, Trouble.DISK),  # a page of the dataset that cannot be read
+        (-signal.SIGBUS, True, False, 1, None),
     ],
 )
 def test_an_end_without_a_word_is_a_trouble_or_worth_another_try_and_never_the_jobs_alone(

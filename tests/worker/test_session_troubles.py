@@ -1,6 +1,7 @@
 """A bad machine is not a bad job: what a session does where its machine or the store is in trouble."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,12 @@ def test_six_jobs_on_a_broken_machine_are_no_failure_and_it_stops_after_two(
 
 @pytest.mark.parametrize(
     ("code", "phase", "trouble"),
-    [(1, None, Trouble.LIBRARIES), (1, "loading", Trouble.UNEXPLAINED), (3, "loading", Trouble.DISK)],
+    [
+        (1, None, Trouble.LIBRARIES),
+        (1, "starting", Trouble.LIBRARIES),  # as soon as it has its folder, while its libraries still load
+        (1, "loading", Trouble.UNEXPLAINED),
+        (3, "loading", Trouble.DISK),
+    ],
 )
 def test_a_trainer_that_ends_without_a_word_before_its_first_step_stops_the_session_after_two_jobs(
     house: House, machine: Machine, code: int, phase: str | None, trouble: Trouble
@@ -216,6 +222,26 @@ def test_deaths_of_one_job_are_not_those_of_another(house: House, machine: Machi
     enqueue(house, "a", "b", epochs=9)
     machine.works(*[exits(-11, phase="training")] * MOST_DEATHS, exits(-11), trains(1), limits=Limits(max_epochs=1))
     assert last(house, "b").trouble is None
+
+
+@pytest.mark.parametrize(
+    ("number", "phase", "trouble"),
+    [
+        (signal.SIGILL, None, Trouble.LIBRARIES),
+        (signal.SIGSEGV, "starting", Trouble.LIBRARIES),
+        (signal.SIGKILL, "starting", Trouble.LIBRARIES),
+        (signal.SIGBUS, "training", Trouble.DISK),
+        (signal.SIGILL, "compiling", Trouble.LIBRARIES),
+    ],
+)
+def test_a_signal_that_only_a_machine_sends_fails_no_job_however_often_it_comes(
+    house: House, machine: Machine, number: signal.Signals, phase: str | None, trouble: Trouble
+) -> None:
+    enqueue(house, "a")
+    for where in (machine, machine, another(house)):
+        where.works(exits(-number, phase=phase))
+        assert states(house) == {"a": "queued"}
+        assert last(house, "a").trouble is trouble
 
 
 # Memory.
