@@ -492,8 +492,8 @@ STORES = (
     Case(
         said="an empty file for a database",
         typed="status --json",
-        names=("queue.sqlite",),
-        code=5,
+        names=("queue", "was never finished"),
+        code=4,
         given=a_file("queue/queue.sqlite", ""),
     ),
     Case(said="half a database", typed="show done", names=("queue.sqlite",), code=5, given=half_a_database),
