@@ -19,6 +19,8 @@ Reader = Callable[[Any], Any]
 # What a double and every other language's JSON can hold.
 LARGEST = 1 << 53
 
+MOST_MEASURED = 1e15
+
 
 def shaped(kind: type[T], value: Any) -> T:
     """Return the dataclass that a JSON object stands for. Raises ValueError: it stands for none; says where and why."""
@@ -27,9 +29,12 @@ def shaped(kind: type[T], value: Any) -> T:
     return made
 
 
-def read_numbers(value: Any) -> dict[str, float]:
-    """Return finite numbers by name. Raises ValueError: it is something else."""
+def read_measures(value: Any) -> dict[str, float]:
+    """Return measures by name: numbers from 0 to what no clock and no disk will reach. Raises ValueError: others."""
     read: dict[str, float] = _reader_of(dict[str, float])(value)
+    for measure in read.values():
+        if not 0 <= measure <= MOST_MEASURED:
+            raise ValueError("a measure in it is less than nothing, or without end")
     return read
 
 

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from qcqueue.core.canonical import digest_of
 from qcqueue.core.shaped import shaped
-from qcqueue.core.words import EARLIEST_S, LATEST_S
 
 Optimizer = Literal["adam", "sgd", "rmsprop"]
 Trainable = Literal["all", "head"]
@@ -21,6 +20,7 @@ Lineage = Literal["any", "same", "refuse"]
 # Far beyond what a study file may say, and small enough for whoever counts epochs or pixels one by one.
 _MOST = {"epochs": 10_000_000, "batch_size": 10_000_000, "early_stopping": 10_000_000, "seed": 1 << 53, "dropout": 1}
 _MOST_PIXELS = 65_536
+_MOST_S = 1e12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +88,6 @@ class JobSpec:
             raise ValueError("a name in it holds what nobody can see")
         if not all(0 < side <= _MOST_PIXELS for side in spec.image_size):
             raise ValueError(f"image_size is not from 1 to {_MOST_PIXELS} pixels")
-        if spec.deadline_s is not None and not EARLIEST_S <= spec.deadline_s <= LATEST_S:
+        if spec.deadline_s is not None and not abs(spec.deadline_s) <= _MOST_S:
             raise ValueError("its deadline is no date")
         return spec

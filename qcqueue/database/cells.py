@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Boolean, Column, Dialect, Float, Integer, LargeBinary, String, Table, Text
 from sqlalchemy.types import TypeEngine
 
+from qcqueue.core.shaped import MOST_MEASURED
 from qcqueue.core.words import EARLIEST_S, LATEST_S
 from qcqueue.errors import CorruptionError
 
@@ -22,6 +23,8 @@ LONGEST_WORD = 10_000
 
 # Columns of names, which stand in sentences and tables.
 NAMES = {"id", "session_id", "name", "study", "model", "job_name", "file", "host", "machine", "processor", "sha256"}
+
+DURATIONS = {"train_s", "val_s", "checkpoint_s", "first_step_s", "step_s_p50", "step_s_p95"}
 
 # What a double holds to the one.
 LARGEST = 1 << 53
@@ -107,6 +110,8 @@ def _kind_of(name: str, declared: TypeEngine[Any]) -> tuple[Any, str, Fits]:
             return _Whole(), "a number", lambda value: type(value) is int and 0 <= value <= LARGEST
         case Float() if name.endswith("_at_s"):
             return _Number(), "a moment", lambda value: _is_finite(value) and EARLIEST_S <= value <= LATEST_S
+        case Float() if name in DURATIONS:
+            return _Number(), "a time", lambda value: _is_finite(value) and 0 <= value <= MOST_MEASURED
         case Float():
             return _Number(), "a number", _is_finite
         case Text():

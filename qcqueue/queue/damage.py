@@ -13,7 +13,7 @@ from qcqueue.database.audit import flaws_of
 from qcqueue.database.cells import VERIFY
 from qcqueue.database.schema import metadata
 from qcqueue.errors import CorruptionError
-from qcqueue.queue.reading import seconds_of
+from qcqueue.queue.reading import pace_of, seconds_of
 from qcqueue.queue.stored import identity_of, record_of, rehearsal_of, result_of, spec_of, summary_of
 
 # What is JSON, and how it is read; the record of a checkpoint that is not kept is empty.
@@ -21,7 +21,7 @@ _SHAPES: Mapping[str, Mapping[str, Callable[[str], object]]] = {
     "datasets": {"summary": summary_of},
     "jobs": {"spec": spec_of},
     "sessions": {"seconds": seconds_of},
-    "attempts": {"seconds": seconds_of, "pace": seconds_of, "rehearsal": rehearsal_of},
+    "attempts": {"seconds": seconds_of, "pace": pace_of, "rehearsal": rehearsal_of},
     "epochs": {"identity": identity_of},
     "checkpoints": {"record": record_of},
     "results": {"result": result_of},

@@ -14,7 +14,7 @@ from qcqueue.database.schema import attempts, blobs, checkpoints, datasets, epoc
 from qcqueue.queue.begun import begun_on
 from qcqueue.queue.jobs import find_job
 from qcqueue.queue.overview import job_lines
-from qcqueue.queue.reading import seconds_of
+from qcqueue.queue.reading import pace_of, seconds_of
 from qcqueue.queue.stored import identity_of, rehearsal_of, result_of, spec_of, summary_of
 from qcqueue.queue.values import (
     AttemptLine,
@@ -98,7 +98,7 @@ def _attempts(tx: Connection, job_id: int, epoch_lines: list[EpochLine]) -> list
             epochs=tuple(brought[row.number]),
             seconds=seconds_of(row.seconds),
             seen_at_s=row.seen_at_s,
-            pace=seconds_of(row.pace),
+            pace=pace_of(row.pace),
             rehearsal=rehearsal_of(row.rehearsal) if row.rehearsal else None,
             trouble=Trouble(row.trouble) if row.trouble in _TROUBLES else None,  # one may come that we do not know
         )

@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from qcqueue.core.canonical import parse_json
-from qcqueue.core.shaped import read_numbers
+from qcqueue.core.goodput import Part
+from qcqueue.core.shaped import read_measures
 from qcqueue.core.spelling import clipped
 from qcqueue.database.cells import VERIFY
 from qcqueue.errors import CorruptionError
 
 T = TypeVar("T")
+
+_PARTS = frozenset(Part)
 
 
 def read(text: str | None, make: Callable[[Any], T], where: str) -> T:
@@ -30,8 +33,20 @@ def read(text: str | None, make: Callable[[Any], T], where: str) -> T:
 
 
 def seconds_of(text: str) -> Mapping[str, float]:
-    """Return numbers by name: a ledger of seconds, or what an attempt measured."""
-    return read(text, read_numbers, "a ledger of seconds")
+    """Return a ledger: seconds by the name of what they went into."""
+    return read(text, _read_ledger, "a ledger of seconds")
+
+
+def pace_of(text: str) -> Mapping[str, float]:
+    """Return what an attempt measured, by name."""
+    return read(text, read_measures, "attempts.pace")
+
+
+def _read_ledger(value: Any) -> Mapping[str, float]:
+    ledger = read_measures(value)
+    if unknown := ledger.keys() - _PARTS:
+        raise ValueError(f"no time goes into {min(unknown)}")
+    return ledger
 
 
 def dangling(what: str) -> CorruptionError:

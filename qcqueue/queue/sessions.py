@@ -12,7 +12,7 @@ from sqlalchemy import Connection, exists, func, or_, select
 
 from qcqueue.core.goodput import total
 from qcqueue.database.schema import attempts, jobs, sessions
-from qcqueue.queue.reading import seconds_of
+from qcqueue.queue.reading import pace_of, seconds_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ def session_lines(tx: Connection) -> tuple[SessionLine, ...]:
                 started_at_s=row.started_at_s,
                 ended_at_s=row.ended_at_s,
                 seconds=seconds_of(row.seconds),
-                pace=seconds_of(row.pace),
+                pace=pace_of(row.pace),
             )
         )
     rows = tx.execute(_SESSIONS)

@@ -10,7 +10,7 @@ from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Result
 from qcqueue.core.records import TrainingRecord
-from qcqueue.core.shaped import read_numbers
+from qcqueue.core.shaped import read_measures
 from qcqueue.core.spec import JobSpec
 from tests.queue.desk import SUMMARY, record, result, spec
 
@@ -44,10 +44,13 @@ def test_what_is_nothing_of_the_kind_is_refused(kind: Any, value: object) -> Non
         kind.from_json(value)
 
 
-@pytest.mark.parametrize("value", [{"a": "1"}, {"a": True}, {"a": float("inf")}, {"a": 1 << 60}, [1], {"a": {"b": 1}}])
+@pytest.mark.parametrize(
+    "value",
+    [{"a": -1.0}, {"a": 1e300}, {"a": "1"}, {"a": True}, {"a": float("inf")}, {"a": 1 << 60}, [1], {"a": {"b": 1}}],
+)
 def test_a_ledger_holds_finite_numbers_only(value: object) -> None:
     with pytest.raises(ValueError, match=r"\w"):
-        read_numbers(value)
+        read_measures(value)
 
 
 def test_a_spec_that_nobody_could_finish_is_refused() -> None:
