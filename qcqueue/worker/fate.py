@@ -4,7 +4,7 @@ The session carries out what follows.
 """
 
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from qcqueue.checkpoints.spool import FAILED, Failure, Progress
 from qcqueue.core.outcomes import Trouble
@@ -25,7 +25,7 @@ BEFORE_A_STEP = ("starting", "loading", "building", "compiling", "waiting", "res
 
 # What a system sends a process for no fault of the job: it has mapped the dataset and its disk does not give a page of
 # it; its processor lacks what a library was built for.
-_SENT_FOR = {signal.SIGBUS: Trouble.DISK, signal.SIGILL: Trouble.LIBRARIES}
+_SENT_FOR: Mapping[int, Trouble] = {signal.SIGBUS: Trouble.DISK, signal.SIGILL: Trouble.LIBRARIES}
 
 WORST_FIRST = (
     Ending.JOB_FAILED,
