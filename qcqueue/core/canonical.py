@@ -21,7 +21,7 @@ def digest_of(value: object) -> str:
 
 def parse_json(text: str | bytes) -> Any:
     """Read JSON strictly. Raises ValueError for NaN, infinity or a key that stands twice."""
-    return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_twins)
+    return _DECODER.decode(text) if isinstance(text, str) else json.loads(text, **_STRICTLY)
 
 
 def _refuse_constant(name: str) -> None:
@@ -33,3 +33,8 @@ def _refuse_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a key stands twice in one object")
     return found
+
+
+_STRICTLY: Any = {"parse_constant": _refuse_constant, "object_pairs_hook": _refuse_twins}
+# Made once: a look at a long queue reads thousands of short texts.
+_DECODER = json.JSONDecoder(**_STRICTLY)

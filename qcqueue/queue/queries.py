@@ -16,7 +16,7 @@ from qcqueue.core.spec import JobSpec
 from qcqueue.database.schema import attempts, blobs, checkpoints, datasets, epochs, history, packs, results, sessions
 from qcqueue.queue.begun import begun_on
 from qcqueue.queue.jobs import find_job
-from qcqueue.queue.overview import job_lines
+from qcqueue.queue.overview import job_line
 from qcqueue.queue.values import (
     AttemptLine,
     CheckpointLine,
@@ -32,7 +32,7 @@ _TIMING = EpochTiming.__slots__
 def job_detail(tx: Connection, typed: str) -> JobDetail:
     """Return everything about one job. Raises: UnknownName."""
     job = find_job(tx, typed)
-    line = next(line for line in job_lines(tx) if line.name == job.name)
+    line = job_line(tx, job.id)
     spec = JobSpec.from_json(parse_json(job.spec))
     epoch_lines = _epochs(tx, job.id)
     result = tx.execute(select(results).where(results.c.job_id == job.id)).one_or_none()

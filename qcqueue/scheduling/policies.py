@@ -10,6 +10,8 @@ either side of it.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from heapq import heappush, heappushpop
+from itertools import accumulate
 from math import inf
 from typing import TypeAlias
 
@@ -194,37 +196,39 @@ def _place(job: Job, shortest_begun_s: float) -> tuple[int, Ground]:
 
 def _with_deadlines(order: Sequence[Choice], begins_s: float, share: float) -> list[Choice]:
     """Return the order, with deadlines first if it would miss one that can be met."""
-    if all(choice.job.deadline_s is None for choice in order):
+    done_s = [*accumulate((_calendar_s(choice.job, share) for choice in order), initial=begins_s)][1:]
+    late = [it > choice.job.deadline_s for it, choice in zip(done_s, order, strict=True) if choice.job.deadline_s is not None]
+    if not any(late):
         return list(order)
-    can_be_met = _can_be_met([choice.job for choice in order], begins_s, share)
-    late, done_s = False, begins_s
-    for choice in order:
-        done_s += _calendar_s(choice.job, share)
-        late |= choice.job.name in can_be_met and done_s > can_be_met[choice.job.name]
-    if not late:
+    dated = [choice.job for choice in order if choice.job.deadline_s is not None]
+    met = can_be_met([(job.deadline_s, _calendar_s(job, share)) for job in dated if job.deadline_s is not None], begins_s)
+    if not any(late[it] for it in met):
         return list(order)
-    by_name = {choice.job.name: choice.job for choice in order}
-    urgent = [Choice(by_name[name], Ground.DEADLINE) for name in sorted(can_be_met, key=lambda name: can_be_met[name])]
-    return urgent + [choice for choice in order if choice.job.name not in can_be_met]
+    first = {dated[it].name for it in met}
+    urgent = [Choice(dated[it], Ground.DEADLINE) for it in met]
+    return urgent + [choice for choice in order if choice.job.name not in first]
 
 
-def _can_be_met(jobs: Sequence[Job], begins_s: float, share: float) -> dict[str, float]:
-    """Return as many deadlines, by job, as can all be met one after the other (Moore and Hodgson).
+def can_be_met(dated: Sequence[tuple[float, float]], begins_s: float) -> list[int]:
+    """Return as many deadlines as can all be met one after the other, the earliest first (Moore and Hodgson).
 
-    Earliest first; wherever one is missed, the longest job so far is given up, for it costs the others most.
+    dated: by when each job should be done, and how long the calendar takes for it; what is returned are places among
+    them. Earliest first; wherever one is missed, the longest job so far is given up, for it costs the others most.
     """
-    dated = {job.name: job.deadline_s for job in jobs if job.deadline_s is not None}
-    needs_s = {job.name: _calendar_s(job, share) for job in jobs if job.name in dated}
-    kept: list[str] = []
+    longest: list[tuple[float, int]] = []
+    kept: list[int | None] = []
     done_s = begins_s
-    for name in sorted(dated, key=lambda name: dated[name]):
-        kept.append(name)
-        done_s += needs_s[name]
-        if done_s > dated[name]:
-            longest = max(kept, key=lambda it: needs_s[it])
-            kept.remove(longest)
-            done_s -= needs_s[longest]
-    return {name: dated[name] for name in kept}
+    for due_s, number, needs_s in sorted((due_s, number, needs_s) for number, (due_s, needs_s) in enumerate(dated)):
+        kept.append(number)
+        done_s += needs_s
+        # Of two as long as each other the one is given up that is due earlier.
+        if done_s > due_s:
+            most_s, turn = heappushpop(longest, (-needs_s, len(kept) - 1))
+            kept[turn] = None
+            done_s += most_s
+        else:
+            heappush(longest, (-needs_s, len(kept) - 1))
+    return [number for number in kept if number is not None]
 
 
 def _calendar_s(job: Job, share: float) -> float:
