@@ -84,7 +84,7 @@ def jobs_ahead(tx: Connection) -> list[JobAhead]:
             # Since a job was worked on last nobody has taken it, so whoever took one since took another.
             sessions_waited=len(takers) - bisect_right(takers, row.waits_since),
         )
-        for row in tx.execute(_AHEAD)
+        for row in tx.execute(_AHEAD).all()
     ]
     bound = begun_on(tx, [job.name for job in found if job.spec.lineage != "any"])
     return [replace(job, begun_on=bound[job.name]) if job.name in bound else job for job in found]
@@ -93,7 +93,7 @@ def jobs_ahead(tx: Connection) -> list[JobAhead]:
 def epochs_seen(tx: Connection) -> list[EpochsSeen]:
     """Return what epochs have taken, by job and processor, in the order in which they were trained first."""
     found: dict[tuple[str, str], EpochsSeen] = {}
-    for row in tx.execute(_EPOCHS):
+    for row in tx.execute(_EPOCHS).all():
         spec, identity = spec_of(row.spec), _identity(row.identity)
         processor = identity.processor
         before = found.get((row.name, processor))

@@ -74,7 +74,7 @@ def _lines(tx: Connection, job_id: int | None = None) -> list[JobLine]:
         jobs.c.failure_message,
         jobs.c.updated_at_s,
     ]
-    rows = tx.execute(select(*columns).where(*of(jobs.c.id)).order_by(jobs.c.position))
+    rows = tx.execute(select(*columns).where(*of(jobs.c.id)).order_by(jobs.c.position)).all()
     only_on = _only_on(tx, *of(jobs.c.id))
     return [_job_line(row, done.get(row.id, 0), lives.get(row.id), only_on.get(row.name)) for row in rows]
 
@@ -82,9 +82,7 @@ def _lines(tx: Connection, job_id: int | None = None) -> list[JobLine]:
 def _only_on(tx: Connection, *which: ColumnElement[bool]) -> dict[str, str]:
     """Return where the queued jobs wait that may not go on everywhere; few have this key in their specs."""
     rows = tx.execute(
-        select(jobs.c.name, jobs.c.spec).where(
-            jobs.c.state == State.QUEUED, jobs.c.spec.contains('"lineage"'), *which
-        )
+        select(jobs.c.name, jobs.c.spec).where(jobs.c.state == State.QUEUED, jobs.c.spec.contains('"lineage"'), *which)
     )
     policies = {row.name: parse_json(row.spec)["lineage"] for row in rows}
     if not policies:

@@ -5,7 +5,7 @@
 
 from collections import defaultdict
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from qcqueue.core.canonical import parse_json
 from qcqueue.core.evaluation import Result
@@ -13,7 +13,19 @@ from qcqueue.core.outcomes import Outcome
 from qcqueue.core.records import EpochMetrics, EpochTiming, Identity
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.spec import JobSpec
-from qcqueue.database.schema import attempts, blobs, checkpoints, datasets, epochs, history, packs, results, sessions
+from qcqueue.database.schema import (
+    IS_OFFICIAL,
+    IS_REPLACED,
+    attempts,
+    blobs,
+    checkpoints,
+    datasets,
+    epochs,
+    history,
+    packs,
+    results,
+    sessions,
+)
 from qcqueue.queue.begun import begun_on
 from qcqueue.queue.jobs import find_job
 from qcqueue.queue.overview import job_line
@@ -59,7 +71,8 @@ def _epochs(tx: Connection, job_id: int) -> list[EpochLine]:
     rows = tx.execute(
         select(epochs, attempts.c.number)
         .join_from(epochs, attempts)
-        .where(epochs.c.job_id == job_id)
+        # Asked for in two parts, because there is an index for each and none for all rows of a job.
+        .where(or_(and_(epochs.c.job_id == job_id, IS_OFFICIAL), and_(epochs.c.job_id == job_id, IS_REPLACED)))
         .order_by(epochs.c.epoch, epochs.c.id)
     )
     return [
@@ -106,10 +119,11 @@ def _attempts(tx: Connection, job_id: int, epoch_lines: list[EpochLine]) -> list
 
 
 def _checkpoints(tx: Connection, job_id: int) -> list[CheckpointLine]:
+    of_the_job = select(checkpoints.c.id).where(checkpoints.c.job_id == job_id)
     beside_the_head = (
         select(packs.c.checkpoint_id, func.count().label("packs"), func.sum(blobs.c.size_bytes).label("packs_bytes"))
         .join_from(packs, blobs)
-        .where(packs.c.part == "state")
+        .where(packs.c.part == "state", packs.c.checkpoint_id.in_(of_the_job))
         .group_by(packs.c.checkpoint_id)
         .subquery()
     )

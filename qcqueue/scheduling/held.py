@@ -129,9 +129,7 @@ def _stretches(sessions: Iterable[Held]) -> list[Held]:
 
 def _absence(before: Held, ended_at_s: float, refused_at_s: Sequence[float]) -> Absence | None:
     """Return the absence after a stretch, None where nothing shows that there was one. refused_at_s: in their order."""
-    refused = tuple(
-        refused_at_s[bisect_left(refused_at_s, before.ended_at_s) : bisect_right(refused_at_s, ended_at_s)]
-    )
+    refused = tuple(refused_at_s[bisect_left(refused_at_s, before.ended_at_s) : bisect_right(refused_at_s, ended_at_s)])
     if not before.was_taken and not refused:
         return None
     return Absence(

@@ -197,11 +197,17 @@ def _place(job: Job, shortest_begun_s: float) -> tuple[int, Ground]:
 def _with_deadlines(order: Sequence[Choice], begins_s: float, share: float) -> list[Choice]:
     """Return the order, with deadlines first if it would miss one that can be met."""
     done_s = [*accumulate((_calendar_s(choice.job, share) for choice in order), initial=begins_s)][1:]
-    late = [it > choice.job.deadline_s for it, choice in zip(done_s, order, strict=True) if choice.job.deadline_s is not None]
+    late = [
+        it > choice.job.deadline_s
+        for it, choice in zip(done_s, order, strict=True)
+        if choice.job.deadline_s is not None
+    ]
     if not any(late):
         return list(order)
     dated = [choice.job for choice in order if choice.job.deadline_s is not None]
-    met = can_be_met([(job.deadline_s, _calendar_s(job, share)) for job in dated if job.deadline_s is not None], begins_s)
+    met = can_be_met(
+        [(job.deadline_s, _calendar_s(job, share)) for job in dated if job.deadline_s is not None], begins_s
+    )
     if not any(late[it] for it in met):
         return list(order)
     first = {dated[it].name for it in met}

@@ -5,7 +5,7 @@ true: it is a queue that could have come to be, one session after the other, and
 bytes that its checkpoints name were never stored.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
@@ -80,7 +80,9 @@ def fill(tx: Connection, *, number: int, now_s: float) -> None:
         for place, spec in enumerate(made):
             life = turn * lives // ATTEMPTS + place // JOBS_OF_A_SESSION
             at_s = begun_s + life * DAY_S + place % JOBS_OF_A_SESSION * HOUR_S
-            _write_attempt(tx, spec, ids[spec.full_name], next(numbers), turn=turn, session=f"session-{life}", at_s=at_s)
+            _write_attempt(
+                tx, spec, ids[spec.full_name], next(numbers), turn=turn, session=f"session-{life}", at_s=at_s
+            )
     tx.execute(update(jobs).values(updated_at_s=now_s - DAY_S))
 
 
@@ -97,7 +99,7 @@ def _write_attempt(
     found = [_metrics(spec, epoch) for epoch in range(1, done + length + 1)]
     own = {"job_id": job_id, "attempt_id": attempt_id, "lineage": 1, "recorded_at_s": ended_at_s}
     _write(tx, epochs, [_epoch(it, own) for it in found[done:]])
-    states = [digest_of([spec.digest, it.epoch]) for it in found[done:]]
+    states = [digest_of([spec.full_name, it.epoch]) for it in found[done:]]
     _write(tx, blobs, [_blob(state, "state", at_s, deleted_at_s=at_s) for state in states])
     _write_checkpoints(tx, spec, found[done:], states, own)
     if is_last:
@@ -120,9 +122,7 @@ def _write_checkpoints(
     _write(tx, checkpoints, rows)
 
 
-def _keep(
-    tx: Connection, spec: JobSpec, found: list[EpochMetrics], states: list[str], own: Mapping[str, Any]
-) -> None:
+def _keep(tx: Connection, spec: JobSpec, found: list[EpochMetrics], states: list[str], own: Mapping[str, Any]) -> None:
     """Let the last two saves be kept, with their records and packs; they share half of these, and the best epoch's."""
     for back, state in enumerate(reversed(states)):
         seen = tuple(found[: len(found) - back])
@@ -139,7 +139,7 @@ def _keep(
         row["digest"] = digest_of_row(checkpoints, row)
         kept = tx.execute(insert(checkpoints).values(row).returning(checkpoints.c.id)).scalar_one()
         tx.execute(update(blobs).where(blobs.c.sha256 == state).values(deleted_at_s=None))
-        named = [digest_of([spec.digest, "shared" if pack % 2 else state, pack]) for pack in range(PACKS)]
+        named = [digest_of([spec.full_name, "shared" if pack % 2 else state, pack]) for pack in range(PACKS)]
         stored = insert(blobs).prefix_with("OR IGNORE")
         tx.execute(stored, [_blob(sha256, "pack", own["recorded_at_s"]) for sha256 in named])
         beside = [("state", place, sha256) for place, sha256 in enumerate(named)]

@@ -84,9 +84,7 @@ def compare(
         return (law.windows(seeded(one)) for one in luck[: 1 if law.is_certain else None])
 
     def campaigns(strategy: Strategy) -> list[Campaign]:
-        prepared = Prepared(
-            works, strategy, costs, mean_session_s=law.mean_s, life=law.life, share=law.share
-        )
+        prepared = Prepared(works, strategy, costs, mean_session_s=law.mean_s, life=law.life, share=law.share)
         return [prepared.play(these) for these in windows()]
 
     # Without chance, one campaign stands for all.

@@ -192,7 +192,7 @@ class _Stretch:
 
     def add(self, job: Job, place: int, since: int) -> None:
         """Put a job in, before all are sorted."""
-        assert job.left_s is not None and job.same_bits, f"not for a line: {job}"
+        assert job.left_s is not None, f"nobody knows how long it takes: {job}"
         (self._begun if job.begun else self._fresh.setdefault(since, [])).append((job.left_s, place))
         self.due += job.deadline_s is not None and not self.is_pinned
 
@@ -201,12 +201,12 @@ class _Stretch:
             row.sort()
 
     def put_in(self, job: Job, place: int, since: int) -> None:
-        assert job.left_s is not None and job.same_bits, f"not for a line: {job}"
+        assert job.left_s is not None, f"nobody knows how long it takes: {job}"
         insort(self._begun if job.begun else self._fresh.setdefault(since, []), (job.left_s, place))
         self.due += job.deadline_s is not None and not self.is_pinned
 
     def take_out(self, job: Job, place: int, since: int) -> None:
-        assert job.left_s is not None, f"not for a line: {job}"
+        assert job.left_s is not None, f"nobody knows how long it takes: {job}"
         row = self._begun if job.begun else self._fresh[since]
         del row[bisect_left(row, (job.left_s, place))]
         if not row and not job.begun:

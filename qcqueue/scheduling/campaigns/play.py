@@ -12,9 +12,9 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from qcqueue.scheduling.cadence import Cadence, Measured, choose_cadence
-from qcqueue.scheduling.campaigns.window import Window
 from qcqueue.scheduling.campaigns.line import line_of
 from qcqueue.scheduling.campaigns.strategies import Saves, Strategy
+from qcqueue.scheduling.campaigns.window import Window
 from qcqueue.scheduling.doom import Unit, judge
 from qcqueue.scheduling.policies import ASSUMED_SHARE, Job, Moment
 from qcqueue.scheduling.survival import Life
