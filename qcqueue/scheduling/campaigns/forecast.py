@@ -21,7 +21,7 @@ WORLDS = 200
 FEWEST_WORLDS = 20
 JOBS_IN_ALL = 1000
 # Where jobs have deadlines, each choice of each session weighs all of these against each other.
-FEWEST_WITH_DEADLINES = 5
+FEWEST_WITH_DEADLINES = 4
 DEADLINES_IN_ALL = 4000
 
 

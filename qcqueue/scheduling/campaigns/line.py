@@ -8,12 +8,12 @@ both name whom the policy would rank first, had it been given all jobs as they a
 from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import accumulate, chain
+from itertools import chain
 from math import inf
-from operator import gt
+from operator import itemgetter
 from typing import Protocol
 
-from qcqueue.scheduling.policies import MOST_WAITS, Job, Moment, Policy, can_be_met, ours
+from qcqueue.scheduling.policies import MOST_WAITS, Job, Moment, Policy, ours, to_be_hurried
 
 Place = tuple[float, int]
 """What is left of a job in seconds, and its place in the queue: of two as long as each other the first comes first."""
@@ -28,8 +28,12 @@ class Next(Protocol):
         """Return the job to take now, None where none has room."""
         ...
 
+    def waits(self, name: str) -> int:
+        """Return for how many sessions a job has waited."""
+        ...
+
     def put(self, job: Job) -> None:
-        """Let a job of the line be like this from now on; its waits are counted on."""
+        """Let a job of the line be like this from now on, with the waits it has."""
         ...
 
     def remove(self, name: str) -> None:
@@ -63,8 +67,11 @@ class Ranked:
         ranked = self._policy([*self._jobs.values()], moment)
         return ranked[0].job.name if ranked else None
 
+    def waits(self, name: str) -> int:
+        return self._jobs[name].waits
+
     def put(self, job: Job) -> None:
-        self._jobs[job.name] = replace(job, waits=self._jobs[job.name].waits)
+        self._jobs[job.name] = job
 
     def remove(self, name: str) -> None:
         del self._jobs[name]
@@ -83,6 +90,8 @@ class Line:
         self._sessions = 0
         # Since which session each has waited; what lies before the campaign is below 0.
         self._since = [-job.waits for job in jobs]
+        # How long the calendar takes for each, where that was asked: at which share of it.
+        self._share, self._needs_s = 0.0, list[float]()
         self._due_s = [inf if job.deadline_s is None else job.deadline_s for job in jobs]
         self._stretches: list[_Stretch] = []
         self._stretch_of: list[_Stretch] = []
@@ -107,11 +116,16 @@ class Line:
                     return self._jobs[place].name
         return None
 
+    def waits(self, name: str) -> int:
+        return self._sessions - self._since[self._places[name]]
+
     def put(self, job: Job) -> None:
         place = self._places[job.name]
         stretch, since = self._stretch_of[place], self._since[place]
         stretch.take_out(self._jobs[place], place, since)
         self._jobs[place] = job
+        if self._share:
+            self._needs_s[place] = (job.left_s or 0.0) / self._share
         stretch.put_in(job, place, since)
 
     def remove(self, name: str) -> None:
@@ -146,26 +160,18 @@ class Line:
         order = stretch.in_turn(self._sessions)
         return self._with_deadlines([*chain(*order)], begins_s, share) if stretch.due else chain.from_iterable(order)
 
-    def _with_deadlines(self, order: list[Place], begins_s: float, share: float) -> list[Place]:
+    def _with_deadlines(self, order: list[Place], begins_s: float, share: float) -> Iterable[Place]:
         """Return the order as `policies.ours` has it where jobs have deadlines."""
-        due_s = [self._due_s[place] for _, place in order]
-        needs_s = [left_s / share for left_s, _ in order]
-        done_s = [*accumulate(needs_s, initial=begins_s)][1:]
-        if not any(map(gt, done_s, due_s)):
-            return order
-        # Whoever cannot be in time even as the first is none of those that can be met, nor in their way.
-        dated = [
-            number
-            for number, (it_s, needs) in enumerate(zip(due_s, needs_s, strict=True))
-            if begins_s + needs <= it_s < inf
-        ]
-        if not any(done_s[it] > due_s[it] for it in dated):
-            return order
-        met = [dated[it] for it in can_be_met([(due_s[it], needs_s[it]) for it in dated], begins_s)]
-        if not any(done_s[it] > due_s[it] for it in met):
+        if share != self._share:
+            self._share, self._needs_s = share, [(job.left_s or 0.0) / share for job in self._jobs]
+        places = [*map(itemgetter(1), order)]
+        needs_s = [*map(self._needs_s.__getitem__, places)]
+        met = to_be_hurried([*map(self._due_s.__getitem__, places)], needs_s, begins_s)
+        if not met:
             return order
         first = set(met)
-        return [*(order[it] for it in met), *(it for number, it in enumerate(order) if number not in first)]
+        urgent = map(order.__getitem__, met)
+        return chain(urgent, (it for number, it in enumerate(order) if number not in first))
 
     def _calendar_s(self, stretch: "_Stretch", share: float) -> float:
         """Return how long the calendar takes for a stretch, wherever somebody behind it has a deadline."""

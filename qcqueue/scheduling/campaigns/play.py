@@ -164,8 +164,8 @@ class _Run:
         self.safe_s = 0.0
         self._until_save_s = habit.until_save_s
 
-    def seen(self) -> Job:
-        """Return the job as a policy sees it; how long it has waited is not a run's to know."""
+    def seen(self, waits: int = 0) -> Job:
+        """Return the job as a policy sees it, after it has waited for so many sessions."""
         left_s, epoch_s = self.work.left_s - self.safe_s, self.work.epoch_s
         return Job(
             name=self.work.name,
@@ -174,6 +174,7 @@ class _Run:
             begun=self.work.begun or self.safe_s > 0,
             epochs_done=int(self.safe_s / epoch_s + CLOSE),
             pinned=self.work.pinned,
+            waits=waits,
             deadline_s=self.work.deadline_s,
         )
 
@@ -407,7 +408,7 @@ class _Game:
             self._done_s[run.work.name] = session.window.begins_s + session.now_s
             self._line.remove(run.work.name)
         else:
-            self._line.put(run.seen())
+            self._line.put(run.seen(self._line.waits(run.work.name)))
         return ending
 
 
