@@ -32,7 +32,7 @@ def parse_json(text: str | bytes) -> Any:
     """
     read = text.decode() if isinstance(text, bytes) else text
     try:
-        value = json.loads(read, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_refuse_twins)
+        value = _DECODER.decode(read)
         if _HALF_A_LETTER.search(read):
             canonical_json(value).encode()
     except RecursionError as exc:
@@ -58,3 +58,7 @@ def _refuse_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a key stands twice in one object")
     return found
+
+
+# Made once: a look at a long queue reads thousands of short texts.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_refuse_twins)

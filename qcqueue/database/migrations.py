@@ -88,6 +88,7 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         "ALTER TABLE checkpoints ADD COLUMN digest BLOB",
         "ALTER TABLE results ADD COLUMN digest BLOB",
         "ALTER TABLE history ADD COLUMN digest BLOB",
+        "CREATE INDEX kept_checkpoints ON checkpoints (job_id, id) WHERE status = 'kept'",
         """
         CREATE TABLE numbers (
             job_name VARCHAR NOT NULL,

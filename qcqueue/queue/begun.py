@@ -9,6 +9,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, func, select
 
 from qcqueue.core.records import Identity
 from qcqueue.database.schema import checkpoints, jobs
+from qcqueue.queue.blobs import IS_KEPT
 from qcqueue.queue.stored import record_of
 
 
@@ -23,7 +24,7 @@ def begun_on(tx: Connection, names: Collection[str]) -> dict[str, Identity]:
 _NAMES: BindParameter[str] = bindparam("names", expanding=True)
 _NEWEST = (
     select(func.max(checkpoints.c.id))
-    .where(checkpoints.c.job_id == jobs.c.id, checkpoints.c.status == "kept")
+    .where(checkpoints.c.job_id == jobs.c.id, IS_KEPT)
     .correlate(jobs)
     .scalar_subquery()
 )

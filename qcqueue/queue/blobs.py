@@ -165,7 +165,8 @@ def blob_of(row: Any) -> Blob:
 
 BLOB = (blobs.c.sha256, blobs.c.size_bytes, blobs.c.place)
 
-IS_KEPT = checkpoints.c.status == "kept"
+# As the index of kept ones says it: SQLite does not apply that to a value that it is given later.
+IS_KEPT = checkpoints.c.status == literal_column("'kept'")
 
 IS_NAMED = or_(
     exists().where(packs.c.sha256 == blobs.c.sha256),

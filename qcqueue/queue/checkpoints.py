@@ -210,7 +210,7 @@ _FREED = (
 )
 _UNWANTED = select(*BLOB).where(_CAN_BE_FREED, ~IS_NAMED).order_by(blobs.c.sha256)
 _DROP = delete(packs).where(packs.c.checkpoint_id == bindparam("retired"))
-_DROP_UNKEPT = delete(packs).where(packs.c.checkpoint_id.in_(select(checkpoints.c.id).where(~IS_KEPT)))
+_DROP_UNKEPT = delete(packs).where(packs.c.checkpoint_id.not_in(select(checkpoints.c.id).where(IS_KEPT)))
 _RETIRE = (
     update(checkpoints)
     .where(checkpoints.c.id == bindparam("retired"))

@@ -5,15 +5,27 @@
 
 from collections import defaultdict
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from qcqueue.core.evaluation import Result
 from qcqueue.core.outcomes import Outcome, Trouble
 from qcqueue.core.records import EpochMetrics, EpochTiming
-from qcqueue.database.schema import attempts, blobs, checkpoints, datasets, epochs, history, packs, results, sessions
+from qcqueue.database.schema import (
+    IS_OFFICIAL,
+    IS_REPLACED,
+    attempts,
+    blobs,
+    checkpoints,
+    datasets,
+    epochs,
+    history,
+    packs,
+    results,
+    sessions,
+)
 from qcqueue.queue.begun import begun_on
 from qcqueue.queue.jobs import find_job
-from qcqueue.queue.overview import job_lines
+from qcqueue.queue.overview import job_line
 from qcqueue.queue.reading import pace_of, seconds_of
 from qcqueue.queue.stored import identity_of, rehearsal_of, result_of, spec_of, summary_of
 from qcqueue.queue.values import (
@@ -32,7 +44,7 @@ _TROUBLES = frozenset(Trouble)
 def job_detail(tx: Connection, typed: str) -> JobDetail:
     """Return everything about one job. Raises: UnknownName."""
     job = find_job(tx, typed)
-    line = next(line for line in job_lines(tx) if line.name == job.name)
+    line = job_line(tx, job.id)
     spec = spec_of(job.spec)
     epoch_lines = _epochs(tx, job.id)
     result = tx.execute(select(results).where(results.c.job_id == job.id)).one_or_none()
@@ -59,7 +71,8 @@ def _epochs(tx: Connection, job_id: int) -> list[EpochLine]:
     rows = tx.execute(
         select(epochs, attempts.c.number)
         .join_from(epochs, attempts)
-        .where(epochs.c.job_id == job_id)
+        # Asked for in two parts, because there is an index for each and none for all rows of a job.
+        .where(or_(and_(epochs.c.job_id == job_id, IS_OFFICIAL), and_(epochs.c.job_id == job_id, IS_REPLACED)))
         .order_by(epochs.c.epoch, epochs.c.id)
     )
     return [
@@ -107,10 +120,11 @@ def _attempts(tx: Connection, job_id: int, epoch_lines: list[EpochLine]) -> list
 
 
 def _checkpoints(tx: Connection, job_id: int) -> list[CheckpointLine]:
+    of_the_job = select(checkpoints.c.id).where(checkpoints.c.job_id == job_id)
     beside_the_head = (
         select(packs.c.checkpoint_id, func.count().label("packs"), func.sum(blobs.c.size_bytes).label("packs_bytes"))
         .join_from(packs, blobs)
-        .where(packs.c.part == "state")
+        .where(packs.c.part == "state", packs.c.checkpoint_id.in_(of_the_job))
         .group_by(packs.c.checkpoint_id)
         .subquery()
     )

@@ -100,7 +100,7 @@ def unended_sessions(tx: Connection, *, since_s: float) -> tuple[Unended, ...]:
 def session_lines(tx: Connection) -> tuple[SessionLine, ...]:
     """Return every session in the order of coming, with what the time of its machine went into."""
     worked: dict[str, list[SessionAttempt]] = defaultdict(list)
-    for row in tx.execute(_ATTEMPTS):
+    for row in tx.execute(_ATTEMPTS).all():
         worked[row.session_id].append(
             SessionAttempt(
                 job_name=row.name,
@@ -111,7 +111,7 @@ def session_lines(tx: Connection) -> tuple[SessionLine, ...]:
                 pace=pace_of(row.pace),
             )
         )
-    rows = tx.execute(_SESSIONS)
+    rows = tx.execute(_SESSIONS).all()
     return tuple(
         SessionLine(
             id=row.id,

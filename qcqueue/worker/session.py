@@ -35,7 +35,7 @@ from qcqueue.errors import (
     StorePutBack,
 )
 from qcqueue.queue.claim import begin_session, claim, claim_held_by, end_session, note_seen
-from qcqueue.queue.sessions import SessionLine, session_lines
+from qcqueue.queue.sessions import SessionLine
 from qcqueue.queue.values import Candidate, Claim, End, LiveAttempt
 from qcqueue.scheduling.policies import Choice, first_clear
 from qcqueue.worker.attempt import Attempt
@@ -306,7 +306,9 @@ class Session:
         if held:  # from here on its time is accounted for, should it vanish before the first commit
             own = canonical_json(self._timeline.ledgers(None)[0])
             note_seen(tx, self.id, self._tools.clock.now_s(), seconds=own)
-        return held, session_lines(tx) if held else ()
+        # What the choice rested on, made a moment ago in this very transaction unless the job was held already.
+        seen_by_choice = self._chooser.outlook
+        return held, seen_by_choice.sessions if held and seen_by_choice else ()
 
     def _claim(self, tx: "Connection", seen: Sight) -> Claim | None:
         return claim(
