@@ -26,7 +26,9 @@ def init(store: StoreOption = None, dry_run: DryRunOption = False) -> None:
         typer.echo(f"look at it: {created.page}")
     if created.settings_file:
         typer.echo(f"{would}written: {created.settings_file}")
-    typer.echo("next: qcqueue data sample")
+    if created.instead:
+        typer.echo(f"not remembered: {created.instead}")
+    typer.echo(f"next: qcqueue data sample{f' --store {created.url}' if created.instead else ''}")
 
 
 def enqueue(

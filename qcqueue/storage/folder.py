@@ -17,7 +17,7 @@ from typing import IO
 from qcqueue.clock import Ids, WallTime
 from qcqueue.errors import BlobMissing, DigestMismatch, MachineError, StoreError
 from qcqueue.storage.base import Blob, Listed, Moved, Shelf, silently
-from qcqueue.storage.files import make_folder, move_whole, on_this_machine, sync_folder, translated, unfinished
+from qcqueue.storage.files import make_folder, move_whole, on_this_machine, sync, translated, unfinished
 from qcqueue.storage.names import checked, is_digest, is_owner, is_place_in_folder, is_word, owner_in
 
 CHUNK_BYTES = 1 << 20
@@ -64,10 +64,8 @@ class FolderStore:
             target = self._blobs / file_name(blob)
             move_whole(writing, target)
             try:
-                sync_folder(self._blobs)
-            except (
-                OSError
-            ):  # its name may not be there after a power cut, so it counts for nothing; the next is another
+                sync(self._blobs)
+            except OSError:  # after a power cut it may have no name, so it counts for nothing; the next is another
                 with contextlib.suppress(OSError):
                     target.unlink()
                 raise

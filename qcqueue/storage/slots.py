@@ -11,18 +11,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from qcqueue.clock import Ids
+from qcqueue.disk import NO_ROOM, NOT_ALLOWED
 from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreBusy, StoreMissing
 from qcqueue.storage.base import Creation
-from qcqueue.storage.files import (
-    NO_ROOM,
-    NOT_ALLOWED,
-    make_folder,
-    move_whole,
-    sync,
-    sync_folder,
-    translated,
-    unfinished,
-)
+from qcqueue.storage.files import make_folder, move_whole, sync, translated, unfinished
 from qcqueue.storage.names import checked, is_word
 
 ROOT = "first"
@@ -134,7 +126,7 @@ class FolderSlots:
         """
         try:
             sync(target)
-            sync_folder(self._folder)
+            sync(self._folder)
         except OSError as exc:
             raise OutcomeUnknown(f"{target}: {exc.strerror}; it may or may not have been made") from exc
 
