@@ -166,6 +166,9 @@ RESUMED = 0
 
 LONGEST_NOTE_BYTES = 4096
 
+SPOOLS = "spool"
+"""The folder in a machine's cache that holds the spools of all its attempts."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
@@ -346,7 +349,7 @@ class Spool:
         """Return whether a state is being written this instant."""
         return unfinished(self.latest_folder).exists() or any(self.entries_folder.glob("*.tmp"))
 
-    def last_words(self) -> str:
+    def last_line(self) -> str:
         """Return the last line the trainer printed, for a person."""
         return last_line_in(self.log_path)
 
@@ -533,7 +536,12 @@ class Spool:
 
 def spool_folder(cache: Path, session_id: str, attempt: int) -> Path:
     """Return where the spool of an attempt lies in a machine's cache."""
-    return cache / "spool" / f"{session_id}-{attempt}"
+    return cache / SPOOLS / f"{session_id}-{attempt}"
+
+
+def session_of(folder: Path) -> str:
+    """Return the session whose attempt a folder is the spool of."""
+    return folder.name.rpartition("-")[0]
 
 
 def record_in(folder: Path) -> TrainingRecord:

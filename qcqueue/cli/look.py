@@ -114,7 +114,7 @@ def log(
     detail = _detail(place, job)
     words = _words(place, detail) if full else ()
     if as_json:
-        said = {"last_words": [{"attempt": it.attempt, "words": it.words} for it in words]} if full else {}
+        said = {"last_words": [{"attempt": it.attempt, "lines": list(it.lines)} for it in words]} if full else {}
         print_json({"name": detail.line.name, "history": history_document(detail), **said})
     else:
         say(story(detail, now_s=place.clock.now_s(), words=words))

@@ -15,8 +15,9 @@ from typer.core import TyperGroup
 from qcqueue.cli import look
 from qcqueue.cli.exits import BUG, INTERRUPTED
 from qcqueue.cli.shared import damage, narrate
+from qcqueue.disk import OF_A_DISK
 from qcqueue.errors import DatasetInvalid, NameTaken, QcqueueError, SpecInvalid, UserError
-from qcqueue.storage.files import OF_A_DISK, of_this_machine
+from qcqueue.storage.files import of_this_machine
 
 # typer ships its own copy of click, older ones use the library; the class of its errors is found through typer.
 _TyperError: type[Any] = typer.BadParameter.__mro__[2]

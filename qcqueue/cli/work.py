@@ -60,7 +60,7 @@ def work(
 
 
 def _conclude(place: "Workplace", session: "Session", as_json: bool) -> None:
-    from qcqueue.app.telling import last_words, next_step
+    from qcqueue.app.telling import ending_lines, next_step
     from qcqueue.worker.view import Ending
 
     codes = {
@@ -89,7 +89,7 @@ def _conclude(place: "Workplace", session: "Session", as_json: bool) -> None:
             print_json({"store": place.store.url, "session": session.id, **told})
         else:
             say(f"session {session.id}: {how}")
-            for line in last_words(session):
+            for line in ending_lines(session):
                 say(line)
             say(f"next: {next_step(session) or _next_command(ending)}")
     raise typer.Exit(codes[ending])

@@ -26,7 +26,7 @@ from qcqueue.database.migrations import bring_to_today, format_of
 from qcqueue.database.schema import FORMAT
 from qcqueue.database.sqlite import BUSY_TIMEOUT_S, driver, make_tables, translated
 from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreError, StoreMissing
-from qcqueue.storage.files import sync_folder
+from qcqueue.storage.files import sync
 from qcqueue.storage.files import translated as on_its_disk
 from qcqueue.storage.regular import kind_of
 
@@ -106,7 +106,7 @@ class LocalDatabase:
         Raises: OutcomeUnknown: the commit is made, and a power cut may still take it back.
         """
         try:
-            sync_folder(self.path.parent)
+            sync(self.path.parent)
         except OSError as again:
             raise OutcomeUnknown(
                 f"{self.path}: {again.strerror}; the change may or may not have been saved",

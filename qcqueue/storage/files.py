@@ -9,24 +9,17 @@ import contextlib
 import errno
 import hashlib
 import os
-import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from qcqueue.disk import NO_ROOM, NOT_ALLOWED, OF_A_DISK, errno_of
 from qcqueue.errors import DiskFailed, DiskFull, MachineError, StoreDenied, StoreError, StoreFull
 from qcqueue.storage.regular import NotRegularError, opened
 from qcqueue.storage.scratch import LOCKED, is_held_at, scratch_folder
 
 INCOMING = "incoming-"
-
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
-
-# What a disk answers that does not do its work. Whatever else a call answers, such as that there is no such file, is
-# the fault of whoever called, as is a name that is too long.
-OF_A_DISK = (*NO_ROOM, *NOT_ALLOWED, errno.EIO, errno.ESTALE, errno.ENXIO, errno.ENODEV, errno.ETIMEDOUT)
 
 
 @contextlib.contextmanager
@@ -98,10 +91,6 @@ def sync(path: Path) -> None:
             os.close(descriptor)
 
 
-def sync_folder(folder: Path) -> None:
-    sync(folder)
-
-
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it that are not there, so that a power cut does not take them away again.
 
@@ -149,12 +138,6 @@ def on_this_machine(place: Path) -> Iterator[None]:
         yield
     except OSError as exc:
         raise of_this_machine(place, exc) from exc
-
-
-def errno_of(exc: OSError) -> int | None:
-    """Return the number of an error, also where a library in Rust has put it into its sentence only."""
-    found = re.search(r"\(os error (\d+)\)", str(exc))
-    return exc.errno or (int(found[1]) if found else None)
 
 
 def is_of_a_disk(exc: OSError, path: Path) -> bool:

@@ -21,7 +21,7 @@ from qcqueue.storage.files import (
     make_folder,
     move_whole,
     on_this_machine,
-    sync_folder,
+    sync,
     to_be_stored,
     translated,
     unfinished,
@@ -66,8 +66,8 @@ class FolderStore:
             target = self._blobs / file_name(blob)
             move_whole(writing, target)
             try:
-                sync_folder(self._blobs)
-            except OSError:  # its name may be gone after a power cut, so it counts for nothing; the next is another
+                sync(self._blobs)
+            except OSError:  # after a power cut it may have no name, so it counts for nothing; the next is another
                 with contextlib.suppress(OSError):
                     target.unlink()
                 raise

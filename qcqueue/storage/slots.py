@@ -13,18 +13,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from qcqueue.clock import Ids
+from qcqueue.disk import NO_ROOM, NOT_ALLOWED
 from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreBusy, StoreMissing
 from qcqueue.storage.base import Creation
-from qcqueue.storage.files import (
-    NO_ROOM,
-    NOT_ALLOWED,
-    make_folder,
-    move_whole,
-    sync,
-    sync_folder,
-    translated,
-    unfinished,
-)
+from qcqueue.storage.files import make_folder, move_whole, sync, translated, unfinished
 from qcqueue.storage.names import checked, is_word
 from qcqueue.storage.regular import NotRegularError, opened
 
@@ -145,7 +137,7 @@ class FolderSlots:
         """
         try:
             sync(target)
-            sync_folder(self._folder)
+            sync(self._folder)
         except OSError as exc:
             raise OutcomeUnknown(f"{target}: {exc.strerror}; it may or may not have been made") from exc
 

@@ -11,7 +11,7 @@ from qcqueue.core.outcomes import Trouble
 from qcqueue.core.records import EpochMetrics, TrainingRecord
 from qcqueue.core.remedies import Tried
 from qcqueue.core.spec import JobSpec
-from qcqueue.core.words import by, duration
+from qcqueue.core.words import by, count, duration
 from qcqueue.queue.forecasts import ForecastLine
 from qcqueue.queue.values import Checkpoint, Claim
 from qcqueue.worker.attempt import Saved
@@ -38,7 +38,7 @@ WORST_FIRST = (
 
 
 def why_not_again(
-    exit_code: int, last_words: str, *, has_begun: bool, ran_out_of_memory: bool, deaths: int
+    exit_code: int, last_line: str, *, has_begun: bool, ran_out_of_memory: bool, deaths: int
 ) -> Failure | None:
     """Return why a job is not tried again here after its trainer ended without a word, None where it is worth a try.
 
@@ -47,12 +47,12 @@ def why_not_again(
     without an epoch between them.
     """
     if exit_code == FAILED:
-        message = f"the trainer gave up and could not write down why, which the disk did not take: {last_words}"
+        message = f"the trainer gave up and could not write down why, which the disk did not take: {last_line}"
         return Failure(cause=Trouble.DISK, message=message)
     if exit_code > 0 and not has_begun:
-        return Failure(cause=Trouble.LIBRARIES, message=f"the trainer cannot start (status {exit_code}): {last_words}")
+        return Failure(cause=Trouble.LIBRARIES, message=f"the trainer cannot start (status {exit_code}): {last_line}")
     if exit_code > 0:
-        message = f"the trainer ended with status {exit_code}: {last_words}"
+        message = f"the trainer ended with status {exit_code}: {last_line}"
         return Failure(cause=Trouble.UNEXPLAINED, message=message)
     if exit_code == -signal.SIGKILL and ran_out_of_memory:
         return Failure(cause=Trouble.MEMORY, message="the system ended the trainer for want of memory")
@@ -60,7 +60,7 @@ def why_not_again(
         return None
     vanished = f"the trainer vanished {MOST_DEATHS} times without an epoch ({how_it_ended(exit_code)})"
     if not has_begun:
-        message = f"the trainer cannot start: it vanished {MOST_DEATHS} times ({how_it_ended(exit_code)}): {last_words}"
+        message = f"the trainer cannot start: it vanished {MOST_DEATHS} times ({how_it_ended(exit_code)}): {last_line}"
         return Failure(cause=Trouble.LIBRARIES, message=message)
     return Failure(cause=_SENT_FOR.get(-exit_code, Trouble.UNEXPLAINED), message=vanished)
 
@@ -125,7 +125,7 @@ def where_from(chosen: Checkpoint | None) -> str:
     if chosen is None:
         return "starts from the beginning"
     record = chosen.record
-    within = f" and {record.partial.steps_done} steps" if record.partial.steps_done else ""
+    within = f" and {count(record.partial.steps_done, 'step')}" if record.partial.steps_done else ""
     return f"goes on after epoch {record.epochs_done}{within}"
 
 

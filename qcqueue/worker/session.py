@@ -493,7 +493,7 @@ class Session:
         if failure is None and not self._is_leaving_the_job and exit_code != 0:
             failure = why_not_again(
                 exit_code,
-                attempt.spool.last_words(),
+                attempt.spool.last_line(),
                 has_begun=has_looked(attempt.spool.progress()),
                 ran_out_of_memory=self._tools.memory_kills() > self._memory_kills,
                 deaths=self._deaths[name] + 1,
@@ -592,8 +592,12 @@ class Session:
                 f"{why.hint}, then qcqueue work"
             )
         else:
-            kept = "what was not saved waits on this machine until then" if self.has_unsaved else "nothing is unsaved"
-            tools.narrate(f"{why}; {kept}. To take the store over as it is: {why.hint}")
+            kept = (
+                "what was not saved stays on this machine"
+                if self.has_unsaved
+                else "nothing unsaved is left on this machine"
+            )
+            tools.narrate(f"{why}; {kept}. To go on with the older copy, and give up what is newer: {why.hint}")
         return None
 
     def _part(self, ending: Ending) -> None:
@@ -741,7 +745,7 @@ class Session:
         else:
             self._pass_over(why)
             self._undone = worse_of(self._undone, Ending.SET_ASIDE)
-            self._tools.narrate(f"{name} goes back to the queue, {trouble}: {why}")
+            self._tools.narrate(f"{name} goes back to the queue because of {trouble.on('this machine')}: {why}")
             going_on = self._go_on(outcome)
         if not has_started:
             self._unstarted.add(name)
