@@ -350,7 +350,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(ignore_that_a_shared_pack_is_gone, found_in=10_073, found_within=100, shares_packs=True),
     Bug(count_on_what_was_seen_at_the_claim, found_in=10_073, found_within=100, shares_packs=True),
     Bug(train_on_another_machine, found_in=10_042, found_within=100),
-    Bug(believe_one_machine_alone, found_in=10_000, found_within=200),
+    Bug(believe_one_machine_alone, found_in=10_238, found_within=300),
     Bug(believe_one_session_alone, found_in=10_023, found_within=40),
     Bug(blame_the_job_for_its_machine, found_in=10_002, found_within=40),
     Bug(say_the_end_in_other_words_each_time, found_in=10_006, found_within=100),
