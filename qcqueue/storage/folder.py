@@ -60,7 +60,7 @@ class FolderStore:
         assert OWNER.fullmatch(owner), f"{owner!r} is no owner"
         with translated(self._blobs), to_be_stored(source) as reading, unfinished(self._blobs) as writing:
             with on_this_machine(source):
-                size_bytes = os.fstat(reading.fileno()).st_size
+                size_bytes = source.stat().st_size
             sha256 = _copy(_read_here(reading, source), writing, size_bytes, moved)
             place = f"{owner}.{self._ids.new()}" if owner else self._ids.new()
             blob = Blob(sha256=sha256, size_bytes=writing.tell(), place=place)
