@@ -22,7 +22,6 @@ from qcqueue.errors import (
     StoreDenied,
     StoreError,
     StoreFull,
-    StoreMissing,
     UnknownFormat,
 )
 
@@ -121,9 +120,12 @@ def _is_sound(path: Path) -> bool:
             return False
 
 
-def foreign(place: Path | str) -> QcqueueError:
+def foreign(place: Path | str) -> CorruptionError:
     """Say that a file is no queue, or not one yet."""
     with contextlib.suppress(OSError):
         if isinstance(place, Path) and place.stat().st_size == 0:
-            return StoreMissing(f"the queue in {place.parent} was never finished", hint="qcqueue init")
+            return CorruptionError(
+                f"{place} is empty: its init was cut off and never finished, or all of it is lost",
+                hint=f"qcqueue init, which finishes it; or {RESCUE}",
+            )
     return CorruptionError(f"{place} is not a qcqueue database", hint="qcqueue init --store folder:ANOTHER_PLACE")
