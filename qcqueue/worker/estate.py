@@ -74,9 +74,16 @@ class Estate:
         for folder in self._spools():  # those that nobody announces any more are nobody's
             if not self._tools.presence.knows(session_of(folder)):
                 shutil.rmtree(folder, ignore_errors=True)
-        for heartbeat in {*seen.silent, *seen.heartbeats.values()}:
+        dead = frozenset(seen.heartbeats.values())
+        for heartbeat in {*seen.silent, *dead}:
             with contextlib.suppress(StoreError):  # a heartbeat nobody needs is litter, and a job may be held by now
-                self._tools.store.forget_heartbeat(heartbeat)
+                if heartbeat in dead or self._is_still_silent(heartbeat):
+                    self._tools.store.forget_heartbeat(heartbeat)
+
+    def _is_still_silent(self, heartbeat: str) -> bool:
+        """Return whether nobody has let it beat meanwhile: whoever woke up holds a job perhaps, and lives by it."""
+        age_s = self._tools.store.heartbeat_age_s(heartbeat)
+        return age_s is not None and age_s > self._tools.lease.ttl_s
 
     def clear_store(self, beat: Callable[[], None]) -> None:
         """Delete what attempts that have ended stored and never committed; beat is called after each.
