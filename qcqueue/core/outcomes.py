@@ -110,7 +110,9 @@ REMEDIES: Mapping[Cause, str] = {
         "look at the samples of that batch"
     ),
     Cause.OUT_OF_MEMORY: "enqueue it under another name with a smaller batch_size, or use a machine with more memory",
-    Cause.CODE_ERROR: "this is a fault in the program or its libraries: see `qcqueue log JOB --full`, then `retry JOB`",
+    Cause.CODE_ERROR: (
+        "this is a fault in the program or its libraries: see `qcqueue log JOB --full`; then `qcqueue retry JOB`"
+    ),
     Cause.DETERMINISM_REFUSED: 'enqueue it under another name with determinism = "relaxed", or device = "cpu"',
     Cause.WEIGHTS_UNAVAILABLE: (
         "connect the machine that trains to the network once, then `qcqueue retry JOB`; or enqueue it under another "

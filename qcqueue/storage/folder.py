@@ -17,7 +17,16 @@ from typing import IO
 from qcqueue.clock import Ids, WallTime
 from qcqueue.errors import BlobMissing, DigestMismatch, MachineError, StoreError
 from qcqueue.storage.base import Blob, Listed, Moved, Shelf, silently
-from qcqueue.storage.files import make_folder, move_whole, on_this_machine, sync_folder, translated, unfinished
+from qcqueue.storage.files import (
+    is_folder,
+    make_folder,
+    missing,
+    move_whole,
+    on_this_machine,
+    sync_folder,
+    translated,
+    unfinished,
+)
 from qcqueue.storage.names import checked, is_digest, is_owner, is_place_in_folder, is_word, owner_in
 
 CHUNK_BYTES = 1 << 20
@@ -81,6 +90,8 @@ class FolderStore:
             try:
                 reading = path.open("rb")
             except FileNotFoundError as exc:
+                if not is_folder(self._blobs):  # nobody knows what it has
+                    raise missing(self._blobs) from exc
                 raise BlobMissing(f"{self.url} has no blob {name}") from exc
         with reading, on_this_machine(target), unfinished(target.parent) as writing:
             found = _copy(_read_there(reading, path), writing, blob.size_bytes, moved)
@@ -90,8 +101,12 @@ class FolderStore:
 
     def size(self, blob: Blob) -> int | None:
         path = self._path(blob)
-        with translated(self._blobs), contextlib.suppress(FileNotFoundError):
-            return path.stat().st_size if path else None
+        with translated(self._blobs):
+            try:
+                return path.stat().st_size if path else None
+            except FileNotFoundError as exc:
+                if not is_folder(self._blobs):
+                    raise missing(self._blobs) from exc
         return None
 
     def delete(self, blob: Blob) -> None:

@@ -11,7 +11,7 @@ from qcqueue.core.outcomes import Trouble
 from qcqueue.core.records import EpochMetrics, TrainingRecord
 from qcqueue.core.remedies import Tried
 from qcqueue.core.spec import JobSpec
-from qcqueue.core.words import by, duration
+from qcqueue.core.words import by, count, duration
 from qcqueue.queue.forecasts import ForecastLine
 from qcqueue.queue.values import Checkpoint, Claim
 from qcqueue.worker.attempt import Saved
@@ -125,7 +125,7 @@ def where_from(chosen: Checkpoint | None) -> str:
     if chosen is None:
         return "starts from the beginning"
     record = chosen.record
-    within = f" and {record.partial.steps_done} steps" if record.partial.steps_done else ""
+    within = f" and {count(record.partial.steps_done, 'step')}" if record.partial.steps_done else ""
     return f"goes on after epoch {record.epochs_done}{within}"
 
 
