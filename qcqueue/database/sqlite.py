@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from qcqueue.errors import (
     StoreFull,
     UnknownFormat,
 )
+from qcqueue.storage.files import is_folder, missing
 
 BUSY_TIMEOUT_S = 30.0
 UPGRADE = "pip install --upgrade qcqueue"
@@ -89,9 +91,13 @@ def _operational(place: Path | str, exc: OperationalError) -> QcqueueError:
         return foreign(place)
     if "not decode to UTF-8" in reason:
         return CorruptionError(f"{place} is damaged: it holds text that is not UTF-8", hint=RESCUE)
+    if getattr(exc.orig, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_DBMOVED:
+        return StoreMissing(f"{place} was moved or removed while it was in use", hint=f"put it back, then {AGAIN}")
     match _code(exc):
         case sqlite3.SQLITE_INTERRUPT:  # by us, see `admission`
             return CorruptionError(f"{place} is damaged: to read it would take without end", hint=RESCUE)
+        case sqlite3.SQLITE_CANTOPEN if isinstance(place, Path):
+            return _cannot_open(place, reason)
         case sqlite3.SQLITE_FULL:
             return StoreFull(f"there is no room left for {place}: {reason}", hint=f"make room there, then {AGAIN}")
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
@@ -100,6 +106,18 @@ def _operational(place: Path | str, exc: OperationalError) -> QcqueueError:
             # Our statements are right, so it is the file: its schema, or text that is none.
             return CorruptionError(f"{place} is not a sound SQLite database: {reason}", hint=RESCUE)
     return StoreError(f"{place}: {reason}", hint=AGAIN)
+
+
+def _cannot_open(path: Path, reason: str) -> StoreError:
+    """Say what keeps a file that was there from being opened: SQLite has one sentence for all of it."""
+    if not is_folder(path.parent):
+        return missing(path.parent)
+    with contextlib.suppress(OSError):
+        if not path.exists():
+            return StoreMissing(f"{path} is not there any more", hint=f"put it back, then {AGAIN}")
+        if not (os.access(path, os.R_OK | os.W_OK) and os.access(path.parent, os.W_OK | os.X_OK)):
+            return StoreDenied(f"{path} may not be opened or written by this account", hint=f"allow it, then {AGAIN}")
+    return StoreError(f"{path}: {reason}", hint=AGAIN)
 
 
 def _code(exc: DatabaseError) -> int:

@@ -9,17 +9,21 @@ import contextlib
 import errno
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from qcqueue.disk import NO_ROOM, NOT_ALLOWED, OF_A_DISK, errno_of
-from qcqueue.errors import DiskFailed, DiskFull, MachineError, StoreDenied, StoreError, StoreFull
+from qcqueue.errors import DiskFailed, DiskFull, MachineError, StoreDenied, StoreError, StoreFull, StoreMissing
 from qcqueue.storage.regular import NotRegularError, opened
 from qcqueue.storage.scratch import LOCKED, is_held_at, scratch_folder
 
 INCOMING = "incoming-"
+
+
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
 
 
 @contextlib.contextmanager
@@ -117,6 +121,22 @@ def translated(place: Path) -> Iterator[None]:
         raise of_the_store(place, exc) from exc
 
 
+def missing(folder: Path) -> StoreMissing:
+    """Say that a folder of a store has gone: it was moved, or the disk it is on is not mounted."""
+    return StoreMissing(
+        f"the folder {folder} of the store is not there any more",
+        hint="put it back where it was, or mount the disk it is on; then the same again",
+    )
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a folder is there, or may be: a disk that does not answer says nothing of that."""
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except OSError as exc:
+        return exc.errno not in _NOT_THERE
+
+
 def of_the_store(place: Path, exc: OSError) -> StoreError:
     where = exc.filename or place
     if exc.errno in NO_ROOM:
@@ -125,6 +145,10 @@ def of_the_store(place: Path, exc: OSError) -> StoreError:
         )
     if exc.errno in NOT_ALLOWED:
         return StoreDenied(f"{where} may not be written: {exc.strerror}")
+    if exc.errno in _NOT_THERE:
+        for folder in (place.parent, Path(os.fsdecode(where)).parent, place):
+            if not is_folder(folder):
+                return missing(folder)
     return StoreError(f"{where}: {exc.strerror or exc}")
 
 

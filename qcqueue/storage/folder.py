@@ -18,7 +18,9 @@ from qcqueue.clock import Ids, WallTime
 from qcqueue.errors import BlobMissing, DigestMismatch
 from qcqueue.storage.base import Blob, Listed, Moved, Shelf, silently
 from qcqueue.storage.files import (
+    is_folder,
     make_folder,
+    missing,
     move_whole,
     on_this_machine,
     sync,
@@ -92,10 +94,14 @@ class FolderStore:
 
     def size(self, blob: Blob) -> int | None:
         path = self._path(blob)
-        with translated(self._blobs), contextlib.suppress(FileNotFoundError):
-            status = path.lstat() if path else None
-            return status.st_size if status and not kind_of(status.st_mode) else None
-        return None
+        with translated(self._blobs):
+            try:
+                status = path.lstat() if path else None
+            except FileNotFoundError as exc:
+                if not is_folder(self._blobs):  # nobody knows what it has
+                    raise missing(self._blobs) from exc
+                return None
+        return status.st_size if status and not kind_of(status.st_mode) else None
 
     def delete(self, blob: Blob) -> None:
         if path := self._path(blob):
@@ -141,6 +147,8 @@ class FolderStore:
             with opened(path, follow=False) as (reading, size_bytes):
                 yield reading, size_bytes
         except FileNotFoundError as exc:
+            if not is_folder(self._blobs):  # nobody knows what it has
+                raise missing(self._blobs) from exc
             raise BlobMissing(f"{self.url} has no blob {name}") from exc
         except NotRegularError as exc:
             raise DigestMismatch(f"blob {name} in {self.url} is damaged: it {exc}") from exc

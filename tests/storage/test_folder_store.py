@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from qcqueue.clock import RandomIds, SystemClock
-from qcqueue.errors import BlobMissing, DigestMismatch, DiskFailed, MachineError, StoreDenied, StoreError
+from qcqueue.errors import BlobMissing, DigestMismatch, DiskFailed, MachineError, StoreDenied, StoreError, StoreMissing
 from qcqueue.storage.base import Blob
 from qcqueue.storage.folder import FolderStore
 from qcqueue.storage.shared import DiskClock, SharedStore
@@ -124,10 +124,15 @@ def test_a_fetch_into_a_folder_that_is_not_there_is_no_missing_blob(store: Folde
 def test_a_folder_that_went_away_is_a_store_error_whatever_is_asked(store: FolderStore, tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(b"bytes")
     shutil.rmtree(store.root)
-    for question in (lambda: store.put(tmp_path / "source"), store.list_blobs, lambda: store.beat("session")):
+    questions: list[Callable[[], object]] = [
+        lambda: store.put(tmp_path / "source"),
+        store.list_blobs,
+        lambda: store.beat("session"),
+        lambda: store.size(Blob(sha256="0" * 64, size_bytes=1)),
+    ]
+    for question in questions:
         with pytest.raises(StoreError):
             question()
-    assert store.size(Blob(sha256="0" * 64, size_bytes=1)) is None
     assert store.heartbeat_age_s("session") is None
 
 
@@ -140,3 +145,40 @@ def test_a_folder_that_may_not_be_written_is_denied() -> None:
 
 def put_once(root: Path, source: Path, _: Pipe) -> None:
     FolderStore(root, SystemClock(), RandomIds()).put(source)
+
+
+def test_a_store_whose_folder_was_moved_away_is_missing_and_says_so_of_no_blob(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    source, there = tmp_path / "source", store.root.with_name("elsewhere")
+    source.write_bytes(b"bytes")
+    blob = store.put(source)
+    store.root.rename(there)
+    asked: list[Callable[[], object]] = [
+        lambda: store.put(source),
+        lambda: store.fetch(blob, tmp_path / "target"),
+        lambda: store.size(blob),
+        lambda: store.beat(store.new_heartbeat("s1")),
+        lambda: list(store.list_blobs()),
+    ]
+    for ask in asked:
+        with pytest.raises(StoreMissing, match="is not there any more") as caught:
+            ask()
+        assert "mount the disk" in str(caught.value.hint)
+    store.root.mkdir()  # a place to mount a disk on, and the disk is not there
+    for ask in asked:
+        with pytest.raises(StoreMissing, match="is not there any more"):
+            ask()
+    store.root.rmdir()
+    there.rename(store.root)
+    store.fetch(blob, tmp_path / "target")
+    assert (tmp_path / "target").read_bytes() == b"bytes"
+
+
+def test_one_blob_that_is_not_there_is_no_missing_store(store: FolderStore, tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"bytes")
+    blob = store.put(tmp_path / "source")
+    store.delete(blob)
+    assert store.size(blob) is None
+    with pytest.raises(BlobMissing):
+        store.fetch(blob, tmp_path / "target")

@@ -199,6 +199,25 @@ def test_a_limit_wins_over_a_store_that_takes_nothing(
     assert session.has_unsaved
 
 
+@pytest.mark.parametrize("minutes", [None, 3])
+def test_a_store_whose_folder_was_moved_away_cannot_pass(house: House, machine: Machine, minutes: float | None) -> None:
+    session, moved = machine.session(trains(), limits=Limits(max_minutes=minutes)), house.folder / "elsewhere"
+
+    def move(_: Session, number: int) -> None:
+        if machine.time.now_s >= 60.0 and not moved.exists():
+            house.store.rename(moved)
+
+    machine.run(session, meddle=move)
+    assert session.ending is Ending.NOTHING_SAVED
+    left_s = machine.time.now_s - (180.0 if minutes else 60.0 + CANNOT_PASS_S)
+    assert 0 <= left_s <= HOPELESS_S + 120.0
+    assert "is not there any more" in str(session.gave_up_on)
+    moved.rename(house.store)
+    known = saved(house)
+    machine.works(trains(0), limits=Limits(max_epochs=1))  # and once it is back, nothing of it is lost
+    assert saved(house) > known
+
+
 def test_a_person_who_asks_is_kept_a_minute_and_keeps_the_machine(house: House, machine: Machine) -> None:
     session = machine.session(trains(), profile=LENT)
     meddle = refuses(session, StoreDenied("no"), after_s=60.0, machine=machine)
