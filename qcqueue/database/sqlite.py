@@ -23,6 +23,7 @@ from qcqueue.errors import (
     StoreDenied,
     StoreError,
     StoreFull,
+    StoreMissing,
     UnknownFormat,
 )
 from qcqueue.storage.files import is_folder, missing
