@@ -134,7 +134,7 @@ def _check_kinds(path: Path) -> None:
     Raises: CorruptionError.
     """
     for name in (path.name, *(f"{path.name}-{beside}" for beside in ("journal", "wal", "shm"))):
-        with contextlib.suppress(FileNotFoundError), translated(path):
+        with on_its_disk(path), contextlib.suppress(FileNotFoundError):
             if said := kind_of(path.with_name(name).stat().st_mode):
                 raise CorruptionError(f"{path.with_name(name)} {said}, and no database", hint=f"move {name} away")
 

@@ -342,7 +342,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(resume_from_the_oldest, found_in=10_000, found_within=20),
     Bug(leave_old_rows_official, found_in=10_003, found_within=40),
     Bug(claim_what_is_running, found_in=10_000, found_within=20),
-    Bug(clear_the_spool_first, found_in=10_089, found_within=100),
+    Bug(clear_the_spool_first, found_in=10_149, found_within=200),
     Bug(forget_the_best, found_in=10_000, found_within=20),
     Bug(say_done_too_soon, found_in=10_000, found_within=10),
     Bug(ignore_ctrl_c, found_in=10_001, found_within=100),
