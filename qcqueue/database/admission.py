@@ -50,7 +50,7 @@ COMPARED = (
     "f5c29bcd54b8a087",
     "a720e4a696e670f5",
     "7e3729d7be84d1dd",
-    "d8fd71f66d78ccbb",
+    "6b7348fa897946a6",
 )
 
 _SEEN = "qcqueue schema"
