@@ -17,6 +17,7 @@ from qcqueue.core.spec import JobSpec
 from qcqueue.errors import BlobMissing, CorruptionError, DigestMismatch, MachineError, StoreError
 from qcqueue.queue.pretrained import keep_weights, kept_weights
 from qcqueue.storage.base import Blob
+from qcqueue.storage.regular import read_regular
 from qcqueue.training.pretrained import folder
 from qcqueue.worker.restore import fetch_once
 from qcqueue.worker.tools import Tools
@@ -26,6 +27,8 @@ LOOKING = "its ImageNet weights are being looked for"
 
 # Nobody's job waits longer than this for weights that are put into the store for machines to come.
 KEEP_S = 300.0
+
+NOTE_BYTES = 64 << 10
 
 
 class _Enough(Exception):
@@ -130,7 +133,7 @@ class ImageNet:
 
     def _remembered(self, name: str) -> Path | None:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            noted = parse_json(self._note(name).read_bytes())
+            noted = parse_json(read_regular(self._note(name), bytes_max=NOTE_BYTES))
             if noted == _as_it_is(Path(noted["path"])):
                 return Path(noted["path"])
         return None

@@ -213,7 +213,7 @@ def file_in(answer: bytes) -> DriveFile:
     """Read what the upload protocol says of a finished file. Raises: ValueError: it is none."""
     try:
         return _known(json.loads(answer))
-    except (KeyError, TypeError, AttributeError) as exc:
+    except (KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise ValueError("this is not how Drive describes a file") from exc
 
 

@@ -29,6 +29,7 @@ from qcqueue.storage.drive.files import TEXT, About, DriveFile, DriveFiles, NewF
 from qcqueue.storage.drive.token import RENEW
 from qcqueue.storage.files import move_whole, unfinished
 from qcqueue.storage.names import checked, is_word
+from qcqueue.storage.regular import read_regular
 
 FORMAT = "1"
 TITLE = "qcqueue"
@@ -37,6 +38,7 @@ VERSIONS_A_FOLDER = 500
 VERSION_FOLDERS = 200
 LATER_BYTES = 100_000
 ACCOUNT_BYTES = 100
+NOTE_BYTES = 64 << 10
 RESTORE = "restore it at https://drive.google.com/drive/trash; nothing is lost until the bin is emptied"
 README = """This folder is a queue of training jobs, kept by qcqueue (qcqueue status shows it).
 
@@ -161,9 +163,9 @@ class RememberedHome:
 
     def _remembered(self) -> Home | None:
         try:
-            found = json.loads(self._path.read_bytes())
+            found = json.loads(read_regular(self._path, bytes_max=NOTE_BYTES, follow=False))
             home = Home(**{field.name: str(found[field.name]) for field in fields(Home)})
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
         return home if home.folder == self._folder else None
 
@@ -196,7 +198,7 @@ def _later_folder(files: DriveFiles, home: Home, nth: int) -> str:
     try:
         ids = json.loads(said or b"")
         return checked(str(ids[min(nth, len(ids)) - 1]), "folder", url=f"gdrive:{home.folder}")
-    except (ValueError, LookupError, TypeError) as exc:
+    except (ValueError, LookupError, TypeError, RecursionError) as exc:
         raise CorruptionError("the list of later folders cannot be read") from exc
 
 

@@ -25,9 +25,11 @@ from qcqueue.storage.drive.files import ONE_REQUEST_BYTES, TAKEN, DriveFile, Dri
 from qcqueue.storage.drive.home import in_the_bin
 from qcqueue.storage.files import move_whole, unfinished
 from qcqueue.storage.names import is_digest
+from qcqueue.storage.regular import read_regular
 
 # One of these is in memory at a time. Drive wants multiples of 256 KiB.
 CHUNK_BYTES = 32 << 20
+ENTRY_BYTES = 64 << 10
 ENDED, GOES_ON, OVER = (200, 201), 308, (400, 404, 410, 412, 416)
 RECEIVED = re.compile(r"bytes=0-(\d+)")
 
@@ -94,8 +96,8 @@ class Journal:
 
 
 def _entry_in(path: Path) -> Entry | None:
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        found = json.loads(path.read_bytes())
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        found = json.loads(read_regular(path, bytes_max=ENTRY_BYTES, follow=False))
         return Entry(file_id=str(found["file_id"]), session=str(found["session"]), is_whole=bool(found["is_whole"]))
     return None
 
