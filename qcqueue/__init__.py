@@ -10,7 +10,7 @@ anywhere ends with the same bits as one that was not. The command line is `qcque
     queue | checkpoints | training | scheduling      transactions | state files | TensorFlow | policies
     database | datasets                              schema and its homes | images as one blob
     storage | core                                   bytes | specs, states, records: pure values
-    errors | clock                                   every error | the only door to time and chance
+    errors | clock | disk                            every error | the only door to time and chance | how disks fail
 """
 
 from pathlib import Path

@@ -56,7 +56,7 @@ class Side(StrEnum):
 
     job      its data, its spec, its numbers: trying again anywhere would end the same way, so the job has failed.
     machine  its disk, its memory, its libraries, or what nobody can explain: the job goes back to the queue.
-    store    it is waited for, and the job is none the worse.
+    store    it is waited for, and is no failure of the job.
     """
 
     JOB = "job"

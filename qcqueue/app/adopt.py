@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qcqueue.app.workplace import Workplace
-from qcqueue.checkpoints.spool import Spool
+from qcqueue.checkpoints.spool import Spool, spool_folder
 from qcqueue.database.known import DatedVersion, PutBack
 from qcqueue.queue.takeover import TakenOver, take_over
-from qcqueue.worker.presence import Presence
+from qcqueue.worker.presence import SESSIONS, Presence
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -74,9 +74,9 @@ def adopt(workplace: Workplace, *, dry_run: bool) -> Adoption | None:
 
 
 def _left(workplace: Workplace, taken: TakenOver) -> Iterator[Left]:
-    presence = Presence(workplace.cache / "sessions")
+    presence = Presence(workplace.cache / SESSIONS)
     for (session, number), job_name in sorted(taken.over.items()):
-        folder = workplace.cache / "spool" / f"{session}-{number}"
+        folder = spool_folder(workplace.cache, session, number)
         if presence.knows(session) and folder.is_dir():
             yield Left(
                 job_name=job_name,

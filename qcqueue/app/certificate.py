@@ -21,6 +21,7 @@ from qcqueue.core.records import Identity
 from qcqueue.core.words import count
 from qcqueue.errors import DigestMismatch, UserError
 from qcqueue.queue.values import JobDetail
+from qcqueue.storage.regular import NotRegularError, read_regular
 
 FORMAT = 1
 LARGEST_BYTES = 4_000_000
@@ -181,20 +182,18 @@ def read_certificates(path: Path) -> tuple[Certificate, ...]:
     Raises: UserError: it holds something else. DigestMismatch: a certificate was changed after it was made.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_BYTES + 1)
+        content = read_regular(path, bytes_max=LARGEST_BYTES)
+    except NotRegularError as exc:
+        raise UserError(f"{path} {exc}, and no certificate", hint=_HINT) from exc
     except OSError as exc:
         raise UserError(f"{path} cannot be read: {exc.strerror or exc}", hint=_HINT) from exc
-    if len(content) > LARGEST_BYTES:
-        raise UserError(f"{path} is too large for certificates", hint=_HINT)
     try:
         document = _object(parse_json(content), "certificates", also=("schema_version",))
         return tuple(map(_certificate, _list(document["certificates"], MOST_CERTIFICATES)))
     except DigestMismatch as exc:
         raise DigestMismatch(f"{path}: {exc}", hint=_HINT) from exc
-    except (ValueError, RecursionError) as exc:
-        said = "it is nested too deeply" if isinstance(exc, RecursionError) else exc
-        raise UserError(f"{path} holds no certificates of a drill: {said}", hint=_HINT) from exc
+    except ValueError as exc:
+        raise UserError(f"{path} holds no certificates of a drill: {exc}", hint=_HINT) from exc
 
 
 _HINT = "qcqueue drill FILE --out certificate.json makes one"

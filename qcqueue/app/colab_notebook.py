@@ -13,8 +13,10 @@ from typing import Any
 from qcqueue.app.settings import FILE_NAME, NEXT_STEP, Settings, drive_folder_of, folder_of, kind_of
 from qcqueue.app.signin import drive_libraries
 from qcqueue.errors import NameTaken, SettingInvalid
+from qcqueue.storage.regular import NotRegularError, read_regular
 
 MARK = {"format": 1}
+MOST_BYTES = 64 << 20
 
 TEXT = """\
 # qcqueue worker
@@ -113,13 +115,19 @@ def write_notebook(path: Path, settings: Settings, *, client: Path | None) -> bo
     store = _within_reach(settings.store, settings.source)
     text = notebook_text(store, client_text(client) if client else None)
     try:
-        there = path.read_bytes() if path.exists() else None
+        there = read_regular(path, bytes_max=MOST_BYTES) if path.exists() else None
         if there is not None and not _is_ours(there):
-            raise NameTaken(f"{path} is no notebook of qcqueue", hint="qcqueue notebook --out OTHER.ipynb")
+            raise _not_ours(path)
         path.write_text(text, encoding="utf-8")
+    except NotRegularError as exc:
+        raise _not_ours(path) from exc
     except OSError as exc:
         raise SettingInvalid(f"{path} cannot be written: {exc.strerror}") from exc
     return there != text.encode()
+
+
+def _not_ours(path: Path) -> NameTaken:
+    return NameTaken(f"{path} is no notebook of qcqueue", hint="qcqueue notebook --out OTHER.ipynb")
 
 
 def _within_reach(store: str, source: str) -> str:

@@ -12,7 +12,7 @@ from statistics import median
 
 from qcqueue.app.foresight import Seen, forecast_at_a_glance, next_gpu, ranked
 from qcqueue.core.lineage import bound_to
-from qcqueue.core.outcomes import ADVICE, Outcome, remedy_for
+from qcqueue.core.outcomes import Outcome, Trouble, advice_on, remedy_for
 from qcqueue.core.states import State
 from qcqueue.core.words import ago, by, count, date, duration, listed
 from qcqueue.queue.values import AttemptLine, HistoryLine, JobDetail
@@ -114,7 +114,7 @@ def _lateness(detail: JobDetail, outlook: Outlook) -> str:
 def _what_helps(detail: JobDetail, outlook: Outlook, only_on: str | None, *, is_late: bool) -> str:
     name, spec = detail.line.name, detail.spec
     if detail.attempts and (trouble := detail.attempts[-1].trouble):
-        return ADVICE[trouble].replace("JOB", name)
+        return advice_on(trouble, job=name, machine=detail.attempts[-1].host)
     if only_on:
         return f'qcqueue work, there; or qcqueue cancel {name}, and enqueue it under another name with lineage = "any"'
     if spec.device == "gpu" and _sessions_without_gpu(outlook):
@@ -210,9 +210,11 @@ def _doubts(detail: JobDetail) -> Iterator[str]:
 
 def _how_it_ended(attempt: AttemptLine) -> str:
     if attempt.trouble:
-        whose = f"{attempt.trouble.whose}, {attempt.host}" if attempt.trouble.is_of_a_machine else "the store"
-        reason = _clause(attempt.reason or "")
-        return f"Attempt {attempt.number} ended by trouble of {whose}, and the job is none the worse: {reason}."
+        ended, reason = f"ended because of {attempt.trouble.on(attempt.host)}", _clause(attempt.reason or "")
+        counts = "which is no failure of the job"
+        if attempt.trouble is Trouble.UNEXPLAINED:
+            counts = "and the job may fail if such an error comes again in another session"
+        return f"Attempt {attempt.number} {ended}, {counts}: {reason}."
     if attempt.outcome is Outcome.INTERRUPTED:
         return f"Attempt {attempt.number} was interrupted ({_clause(attempt.reason or '')}), which costs no retry."
     return f"Attempt {attempt.number} ended: {_clause(attempt.reason or '')}."

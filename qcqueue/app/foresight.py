@@ -77,7 +77,8 @@ def see(place: Workplace, settings: Settings) -> Seen:
     now_s = place.clock.now_s()
     with place.read() as tx:
         outlook = look(tx, NOT_KNOWN_YET, now_s=now_s)
-        lines, past, live = tuple(job_lines(tx)), tuple(forecast_lines(tx)), live_attempts(tx)
+        lines, past = tuple(job_lines(tx)), tuple(forecast_lines(tx, outlook.sessions))
+        live = live_attempts(tx)
     profile, because = profile_and_why(settings, outlook.sessions)
     heartbeats = {attempt.session_id: attempt.heartbeat for attempt in live}
     dead_here = vanished(place, heartbeats)

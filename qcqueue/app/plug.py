@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from qcqueue.app.settings import kind_of
-from qcqueue.checkpoints.spool import Doing, Progress, Spool, record_in
+from qcqueue.checkpoints.spool import SPOOLS, Doing, Progress, Spool, record_in
 from qcqueue.clock import Clock, Rng
 from qcqueue.core.phases import Phase
 from qcqueue.errors import CheckpointDamaged
@@ -277,7 +277,7 @@ class Watch:
 
 
 def _spools(cache: Path) -> set[Path]:
-    return set(_folders(cache / "spool"))
+    return set(_folders(cache / SPOOLS))
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -14,9 +14,12 @@ from qcqueue.errors import SettingInvalid, UnknownName
 from qcqueue.queue.sessions import SessionLine
 from qcqueue.scheduling.profiles.base import Profile
 from qcqueue.scheduling.profiles.catalogue import OWN_FILE, detect, profile
+from qcqueue.storage.regular import NotRegularError, read_regular
 
 # A queue on Google Drive is made for it; what works on it elsewhere has left its name there.
 ON_DRIVE = "colab-free"
+
+MOST_BYTES = 64 << 10
 
 
 def profile_here(settings: Settings, environment: Mapping[str, str] | None = None) -> Profile:
@@ -48,7 +51,9 @@ def profile_and_why(settings: Settings, sessions: Iterable[SessionLine]) -> tupl
 def _profile(settings: Settings, name: str) -> Profile:
     path = settings.config / OWN_FILE
     try:
-        own = path.read_text(encoding="utf-8") if path.exists() else None
+        own = read_regular(path, bytes_max=MOST_BYTES).decode() if path.exists() else None
+    except NotRegularError as exc:
+        raise SettingInvalid(f"{path} {exc}", hint=f"mend or move {path}") from exc
     except (OSError, UnicodeDecodeError) as exc:
         raise SettingInvalid(f"{path} cannot be read: {exc}", hint=f"mend or move {path}") from exc
     return profile(name, own, file_name=str(path))

@@ -14,11 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from qcqueue.app.vanished import SESSIONS
 from qcqueue.checkpoints.words import private_here
 from qcqueue.clock import WallTime
 from qcqueue.core.printed import Private, discreet
-from qcqueue.worker.presence import Presence
+from qcqueue.worker.presence import SESSIONS, Presence
 
 FOLDER, ENDING = "logs", ".jsonl"
 KEPT = 10

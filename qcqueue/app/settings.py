@@ -16,9 +16,11 @@ from pathlib import Path
 
 from qcqueue.errors import MachineError, SettingInvalid
 from qcqueue.storage.files import of_this_machine, on_this_machine, sync
+from qcqueue.storage.regular import NotRegularError, read_regular
 
 FILE_NAME = "qcqueue.toml"
 KNOWN_KEYS = ("store", "cache", "profile")
+MOST_BYTES = 64 << 10
 FOLDER_KINDS = ("folder", "shared")
 DRIVE_FOLDER = re.compile(r"new|[0-9A-Za-z_-]{10,120}")
 NEXT_STEP = "qcqueue init"
@@ -232,8 +234,10 @@ def _read(path: Path) -> dict[str, str]:
     """Return what a settings file says; nothing where it is empty, or nothing but the zeros of a power cut."""
     try:
         with on_this_machine(path):
-            found = path.read_bytes()
+            found = read_regular(path, bytes_max=MOST_BYTES)
         written = tomllib.loads(found.decode()) if found.strip(b"\0 \t\r\n") else {}
+    except NotRegularError as exc:
+        raise SettingInvalid(f"{path} {exc}, and no settings file", hint=_anew(path, away=True)) from exc
     except (ValueError, RecursionError) as exc:  # not TOML, or not UTF-8
         raise SettingInvalid(f"{path} is not valid TOML: {exc}", hint=f"edit it; or {_anew(path)}") from exc
     except MachineError as exc:

@@ -30,6 +30,7 @@ from qcqueue.scheduling.estimates import ESTIMATED_ON, ESTIMATED_SAMPLES, EpochC
 from qcqueue.scheduling.lifetimes import Lifetime
 from qcqueue.scheduling.profiles.base import Profile
 from qcqueue.scheduling.survival import learnt_life
+from qcqueue.storage.regular import NotRegularError, read_regular
 from qcqueue.worker.outlook import Outlook, look
 
 HISTORY = "history"
@@ -214,9 +215,9 @@ def _law_of_history(place: Workplace | None) -> Law:
 
 def _read_text(file: Path) -> str:
     try:
-        if file.stat().st_size > MOST_TRACE_BYTES:
-            raise UserError(f"{file} is larger than a trace can be (8 MB)", hint=TRACE_HINT)
-        return file.read_text(encoding="utf-8-sig")
+        return read_regular(file, bytes_max=MOST_TRACE_BYTES).decode("utf-8-sig")
+    except NotRegularError as exc:
+        raise UserError(f"{file} {exc}, and no trace", hint=TRACE_HINT) from exc
     except UnicodeDecodeError as exc:
         raise UserError(f"{file} is not a text file in UTF-8 (byte {exc.start})", hint=TRACE_HINT) from exc
     except OSError as exc:

@@ -16,6 +16,7 @@ from qcqueue.errors import CorruptionError, SpecInvalid, StoreError, UnknownName
 from qcqueue.queue.enqueue import Enqueued, check_data, enqueue
 from qcqueue.queue.unfinished import unfinished
 from qcqueue.storage.base import Blob
+from qcqueue.storage.regular import NotRegularError, read_regular
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -122,9 +123,9 @@ def _flaws(paths: Mapping[str, Path]) -> list[str]:
     """Return what the beginnings of the weights files of jobs give away."""
     if not paths:
         return []
-    from qcqueue.training.weights_file import flaw_of
+    from qcqueue.training.weights_file import flaw_throughout
 
-    flaws = {path: flaw_of(path) for path in dict.fromkeys(paths.values())}
+    flaws = {path: flaw_throughout(path) for path in dict.fromkeys(paths.values())}
     return [f"{name}: the weights file {path} {flaw}" for name, path in paths.items() if (flaw := flaws[path])]
 
 
@@ -148,13 +149,13 @@ def _refuse_twins(specs: Sequence[JobSpec]) -> None:
 
 def _read_text(file: Path) -> str:
     try:
-        if file.stat().st_size > MOST_BYTES:
-            raise UserError(f"{file} is larger than a study file can be (1 MB)")
-        return file.read_text(encoding="utf-8")
+        if file.is_dir():
+            raise UserError(f"{file} is a folder, not a study file", hint=f"qcqueue enqueue {file}/STUDY.toml")
+        return read_regular(file, bytes_max=MOST_BYTES).decode()
     except FileNotFoundError as exc:
         raise UserError(f"there is no file {file}", hint="qcqueue enqueue jobs/tiny.toml") from exc
-    except IsADirectoryError as exc:
-        raise UserError(f"{file} is a folder, not a study file", hint=f"qcqueue enqueue {file}/STUDY.toml") from exc
+    except NotRegularError as exc:
+        raise UserError(f"{file} {exc}, and no study file") from exc
     except UnicodeDecodeError as exc:
         raise UserError(f"{file} is not a text file in UTF-8 (byte {exc.start})") from exc
     except OSError as exc:

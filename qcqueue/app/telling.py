@@ -5,7 +5,7 @@ Pure: from a view of the session to words. How they are laid out is for whoever 
 
 from collections.abc import Iterator, Mapping
 
-from qcqueue.core.outcomes import ADVICE
+from qcqueue.core.outcomes import advice_on
 from qcqueue.core.phases import Phase
 from qcqueue.core.words import count, duration, listed
 from qcqueue.worker.fate import left_behind
@@ -59,7 +59,7 @@ def waiting(view: View) -> str | None:
     return f"{view.waiting_for}{hint}"
 
 
-def last_words(session: Session) -> Iterator[str]:
+def ending_lines(session: Session) -> Iterator[str]:
     """Yield what there is to say of how a session has left: what it could not take, what it could not save."""
     if session.ending in (Ending.NOTHING_TO_DO, Ending.SET_ASIDE, Ending.CANNOT_START):
         yield from reasons(session)
@@ -72,8 +72,7 @@ def last_words(session: Session) -> Iterator[str]:
 def next_step(session: Session) -> str | None:
     """Return what a person is to do about a machine or a store that a session has left for, None for another ending."""
     if session.ending in (Ending.SET_ASIDE, Ending.CANNOT_START) and session.trouble:
-        first = next(iter(session.obstacles), "JOB")
-        return ADVICE[session.trouble].replace("JOB", first)
+        return advice_on(session.trouble, job=next(iter(session.obstacles), "JOB"), machine="this machine")
     if session.ending is Ending.NOTHING_SAVED and session.gave_up_on:
         return f"{session.gave_up_on.hint or 'qcqueue doctor'}, then qcqueue work"
     return None

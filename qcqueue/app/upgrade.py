@@ -95,9 +95,9 @@ class NoOlderSession:
 
     def _sign_of_life(self, session: "Unended") -> str | None:
         """Return how it is known that a session lives, None where it has ended."""
-        from qcqueue.worker.presence import Presence
+        from qcqueue.worker.presence import SESSIONS, Presence
 
-        lives_here = Presence(self._cache / "sessions").is_alive(session.id)
+        lives_here = Presence(self._cache / SESSIONS).is_alive(session.id)
         if lives_here is not None:
             return "a process of this machine" if lives_here else None
         try:

@@ -10,9 +10,7 @@ from dataclasses import replace
 from qcqueue.app.place import Workplace
 from qcqueue.core.states import State
 from qcqueue.queue.overview import JobLine
-from qcqueue.worker.presence import Presence
-
-SESSIONS = "sessions"
+from qcqueue.worker.presence import SESSIONS, Presence
 
 
 def vanished(place: Workplace, session_ids: Iterable[str]) -> frozenset[str]:

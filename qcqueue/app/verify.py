@@ -23,6 +23,7 @@ from qcqueue.database.sqlite import RESCUE
 from qcqueue.errors import BlobMissing, CorruptionError
 from qcqueue.queue.blobs import live_packs
 from qcqueue.queue.checkpoints import resumable
+from qcqueue.queue.damage import damage_of
 from qcqueue.queue.datasets import list_datasets
 from qcqueue.queue.jobs import find_job
 from qcqueue.queue.overview import job_lines
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 QUEUE = "the queue itself cannot be read"
 ILLEGIBLE = "whatever reads it fails"
 LOST = "what was saved since; no command shows or changes the queue from here until one of the two is chosen"
+FINAL = (QUEUE, LOST, ILLEGIBLE)
+"""What nothing else is looked at for."""
 HISTORY = "only an older day of the queue; nothing needs it"
 FORK = "perhaps what another machine has saved there; it is not in the queue"
 GIVE_UP = "on the machine that made it: qcqueue store adopt"
@@ -80,8 +83,10 @@ def verify(workplace: Workplace, *, quick: bool = False, progress: Moved = silen
     """
     versions, faults, rows = _database(workplace)
     faults += _row_faults(rows)
+    if not any(fault.costs in FINAL for fault in faults):
+        faults += _illegible(workplace)
     counted = {"versions": versions, "rows": rows.covered, "rows_not_covered": rows.not_covered}
-    if any(fault.costs in (QUEUE, LOST, ILLEGIBLE) for fault in faults):
+    if any(fault.costs in FINAL for fault in faults):
         return Verified(blobs=0, size_bytes=0, is_quick=quick, faults=tuple(faults), **counted)
     blobs = tuple(dict.fromkeys(it.blob for it in ask_needs(workplace).blobs))
     damaged = _damaged(workplace, blobs, quick=quick, progress=progress)
@@ -151,6 +156,13 @@ def _of_row(flaw: RowFlaw) -> tuple[str, str]:
             return f"what the trainer of {attempt} said", "what it says cannot be trusted"
         case _:
             return f"a row of the table {flaw.table}", ILLEGIBLE
+
+
+def _illegible(workplace: Workplace) -> list[Fault]:
+    """Return what no command could make values of, though each row is a row."""
+    with workplace.read() as tx:
+        damaged = damage_of(tx)
+    return [_database_fault(str(damaged), costs=ILLEGIBLE, hint=RESCUE)] if damaged else []
 
 
 def _version_fault(flaw: Flaw) -> Fault:

@@ -14,14 +14,14 @@ from types import FrameType
 
 from qcqueue.app.session_log import logging_to
 from qcqueue.app.sweep import sweep_cache
-from qcqueue.app.vanished import SESSIONS
 from qcqueue.app.workplace import Workplace
 from qcqueue.core.goodput import Part, Seconds
+from qcqueue.disk import NO_ROOM
 from qcqueue.errors import ExtraMissing, QcqueueError, SettingInvalid
 from qcqueue.scheduling.profiles.base import Profile
-from qcqueue.storage.files import NO_ROOM, of_this_machine
+from qcqueue.storage.files import of_this_machine
 from qcqueue.worker.machine import can_train, out_of_memory_kills, process_age_s, this_machine
-from qcqueue.worker.presence import Presence
+from qcqueue.worker.presence import SESSIONS, Presence
 from qcqueue.worker.process import TrainerProcess
 from qcqueue.worker.session import Session
 from qcqueue.worker.signals import FOR_THE_SESSION, asked_by

@@ -45,13 +45,14 @@ DATABASE_FILE = "queue.sqlite"
 class Created:
     """What `create_store` found and made. settings_file is None where the store was named in another way.
 
-    page: where a person can look at it in a browser.
+    page: where a person can look at it in a browser. instead: which other queue commands here go on with, and why.
     """
 
     url: str
     is_new: bool
     settings_file: Path | None
     page: str | None = None
+    instead: str | None = None
 
 
 def open_workplace(settings: Settings, *, persistent: bool = False, consent: Consent = ASKED) -> Workplace:
@@ -169,7 +170,17 @@ def initialise(*, store: str | None, here: Path, dry_run: bool) -> Created:
                     target.unlink()
             raise
         settle_settings(here / FILE_NAME)
-    return Created(url=f"{kind}:{folder}", is_new=is_new, settings_file=target)
+    url = f"{kind}:{folder}"
+    return Created(url=url, is_new=is_new, settings_file=target, instead=_another(here, url))
+
+
+def _another(here: Path, url: str) -> str | None:
+    """Return which queue other than this one commands in a folder work on, in words; None where they find this one."""
+    usual = load_settings(folder=here)
+    if not usual.store or kind_of(usual.store) not in FOLDER_KINDS:
+        return f"{usual.source} names {usual.store}" if usual.store else None
+    named = f"{kind_of(usual.store)}:{folder_of(usual.store, source=usual.source)}"
+    return None if named == url else f"{usual.source} names {named}"
 
 
 def _begun(here: Path) -> str | None:

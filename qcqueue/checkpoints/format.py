@@ -107,8 +107,10 @@ def read_state(files: Sequence[Path]) -> Snapshot:
     if len(tensors) != about.get("tensors", len(tensors)):  # format 1 had one file and no need to count
         raise CheckpointDamaged(f"the state holds {len(tensors)} tensors of {about['tensors']}")
     try:
-        record = TrainingRecord.from_json(about["record"])
-        return Snapshot(tensors=dict(sorted(tensors.items())), record=record, paths=dict(about["paths"]))
+        record, paths = TrainingRecord.from_json(about["record"]), dict(about["paths"])
+        if not all(type(path) is str for path in paths.values()):
+            raise ValueError("a path in it is no text")
+        return Snapshot(tensors=dict(sorted(tensors.items())), record=record, paths=paths)
     except (KeyError, TypeError, ValueError) as exc:
         raise CheckpointDamaged(f"{head.name} holds no training record") from exc
 

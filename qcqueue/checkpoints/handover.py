@@ -20,8 +20,9 @@ from qcqueue.checkpoints.packs import HEAD, Buffer, Pack, grouped, of_the_model
 from qcqueue.checkpoints.spool import RESUMED, EpochEntry, Spool, link_files, remove_folder, unfinished, write_json
 from qcqueue.core.evaluation import Result
 from qcqueue.core.snapshot import Snapshot, Tensors
+from qcqueue.disk import NO_ROOM, OF_A_DISK
 from qcqueue.errors import MachineError
-from qcqueue.storage.files import NO_ROOM, OF_A_DISK, on_this_machine
+from qcqueue.storage.files import on_this_machine
 
 Action = Callable[[], None]
 

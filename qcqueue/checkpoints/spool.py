@@ -50,6 +50,7 @@ from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
+from qcqueue.core.words import size
 from qcqueue.errors import CheckpointDamaged, DiskFailed, MachineError, QcqueueError
 from qcqueue.storage.files import on_this_machine
 
@@ -164,6 +165,9 @@ class EpochEntry:
 RESUMED = 0
 
 LONGEST_NOTE_BYTES = 4096
+
+SPOOLS = "spool"
+"""The folder in a machine's cache that holds the spools of all its attempts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -345,7 +349,7 @@ class Spool:
         """Return whether a state is being written this instant."""
         return unfinished(self.latest_folder).exists() or any(self.entries_folder.glob("*.tmp"))
 
-    def last_words(self) -> str:
+    def last_line(self) -> str:
         """Return the last line the trainer printed, for a person."""
         return last_line_in(self.log_path)
 
@@ -415,8 +419,8 @@ class Spool:
         with contextlib.suppress(FileNotFoundError):
             said = self._waits_path.read_text(encoding="utf-8", errors="replace")
             raise DiskFailed(
-                said or f"the disk of this machine takes no more at {self.folder}",
-                hint="make room there, then qcqueue work",
+                said or f"the disk of this machine takes no more at {self.folder}: {_free(self.folder)} are free",
+                hint="make room there, or set QCQUEUE_CACHE to a folder on another disk; then qcqueue work",
             )
 
     def close(self) -> None:
@@ -532,7 +536,12 @@ class Spool:
 
 def spool_folder(cache: Path, session_id: str, attempt: int) -> Path:
     """Return where the spool of an attempt lies in a machine's cache."""
-    return cache / "spool" / f"{session_id}-{attempt}"
+    return cache / SPOOLS / f"{session_id}-{attempt}"
+
+
+def session_of(folder: Path) -> str:
+    """Return the session whose attempt a folder is the spool of."""
+    return folder.name.rpartition("-")[0]
 
 
 def record_in(folder: Path) -> TrainingRecord:
@@ -587,6 +596,12 @@ def remove_folder(folder: Path) -> None:
 def unfinished(path: Path) -> Path:
     """Return the name of what is not whole yet."""
     return path.with_name(path.name + ".tmp")
+
+
+def _free(folder: Path) -> str:
+    with contextlib.suppress(OSError):
+        return size(shutil.disk_usage(folder).free)
+    return "nobody knows how many bytes"
 
 
 def _listed(folder: Path) -> list[Path]:

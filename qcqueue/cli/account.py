@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qcqueue.cli.shared import narrate
+from qcqueue.cli.shared import narrate, say
 
 if TYPE_CHECKING:
     from qcqueue.storage.drive.token import Token
@@ -28,12 +28,10 @@ def login(
 
     settings = load_settings()
     token = sign_in_here(settings, client, clock=SystemClock(), narrate=narrate)
-    typer.echo(
-        f"signed in{f' as {token.account}' if token.account else ''}, for the files that qcqueue makes and no others"
-    )
-    typer.echo(f"written: {token_path(settings)}")
+    say(f"signed in{f' as {token.account}' if token.account else ''}, for the files that qcqueue makes and no others")
+    say(f"written: {token_path(settings)}")
     _tell_end(token)
-    typer.echo("next: qcqueue init --store gdrive:new")
+    say("next: qcqueue init --store gdrive:new")
 
 
 def colab_token(

@@ -58,11 +58,11 @@ def _adoption_rows(found: "Adoption") -> Iterator[str]:
     for name in found.taken.datasets:
         yield f"lost:     the dataset {clipped(name)}"
     for it in filter(lambda left: left.is_unsaved, found.left):
-        how = "its session will notice and leave" if it.is_at_work else "removed with it"
+        how = "its session will notice and leave" if it.is_at_work else "removed too"
         yield f"lost:     what this machine has not saved of {clipped(it.job_name)}, attempt {it.attempt} ({how})"
     for name, number in found.taken.ended:
         yield f"ends:     attempt {number} on {clipped(name)}; the job waits for the next session"
-    yield "nothing of the two is joined; numbers of attempts go on above all that were given out"
+    yield "nothing of the two is joined, and no number of an attempt is used again"
 
 
 def _adoption_document(found: "Adoption | None") -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
-from qcqueue.cli.shared import DryRunOption, JobArgument, NowOption, StoreOption, workplace
+from qcqueue.cli.shared import DryRunOption, JobArgument, NowOption, StoreOption, say, workplace
 from qcqueue.errors import UserError
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def move(
         lambda tx: controls.move(tx, job, cast(controls.Where, where), other, who=place.who, now_s=place.clock.now_s()),
         dry_run=dry_run,
     )
-    typer.echo(f"{name} {'would be ' if dry_run else ''}moved {where}{f' {other}' if other else ''}")
-    typer.echo("next: qcqueue status")
+    say(f"{name} {'would be ' if dry_run else ''}moved {where}{f' {other}' if other else ''}")
+    say("next: qcqueue status")
 
 
 def _apply(job: str, action: "Control", store: str | None, *, dry_run: bool, now: bool) -> None:
@@ -72,5 +72,5 @@ def _apply(job: str, action: "Control", store: str | None, *, dry_run: bool, now
     name, state = place.transact(
         lambda tx: control(tx, job, action, who=place.who, now_s=place.clock.now_s()), dry_run=dry_run
     )
-    typer.echo(f"{name} {'would be' if dry_run else 'is'} {state} now")
-    typer.echo(f"next: {'qcqueue release ' + name if action == 'hold' else 'qcqueue status'}")
+    say(f"{name} {'would be' if dry_run else 'is'} {state} now")
+    say(f"next: {'qcqueue release ' + name if action == 'hold' else 'qcqueue status'}")

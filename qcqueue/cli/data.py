@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, print_json, workplace
+from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, print_json, say, workplace
 
 if TYPE_CHECKING:
     from qcqueue.queue.values import DatasetLine
@@ -141,7 +141,7 @@ def list_all(store: StoreOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"datasets": [_document(line) for line in lines]})
     else:
-        typer.echo(dataset_table(lines))
+        say(dataset_table(lines))
 
 
 def show(
@@ -158,7 +158,7 @@ def show(
     if as_json:
         print_json(_document(line))
         return
-    typer.echo(dataset_table([line]))
+    say(dataset_table([line]))
     for text in (
         f"source: {line.summary.source}",
         line.summary.note,
@@ -166,7 +166,7 @@ def show(
         f"sha256 {line.blob.sha256}",
     ):
         if text:
-            typer.echo(text)
+            say(text)
 
 
 def remove(
@@ -185,8 +185,8 @@ def remove(
         print_json(_document(line) | {"dry_run": dry_run})
         return
     would = "would be " if dry_run else ""
-    typer.echo(f"{would}removed: {line.name}, {line.summary.images} images, {size(line.blob.size_bytes)}")
-    typer.echo("next: qcqueue data list")
+    say(f"{would}removed: {line.name}, {line.summary.images} images, {size(line.blob.size_bytes)}")
+    say("next: qcqueue data list")
 
 
 def _answer(line: "DatasetLine", is_new: bool, as_json: bool, dry_run: bool) -> None:
@@ -195,14 +195,14 @@ def _answer(line: "DatasetLine", is_new: bool, as_json: bool, dry_run: bool) -> 
         return
     from qcqueue.cli.screens import dataset_table
 
-    typer.echo(dataset_table([line]))
+    say(dataset_table([line]))
     if line.summary.note:
-        typer.echo(f"note: {line.summary.note}")
+        say(f"note: {line.summary.note}")
     if dry_run:
-        typer.echo("nothing was stored")
+        say("nothing was stored")
     elif not is_new:
-        typer.echo("it was there already")
-    typer.echo(
+        say("it was there already")
+    say(
         f'next: qcqueue enqueue a study file with dataset = "{line.name}", such as {STUDIES.get(line.name, "your own")}'
     )
 

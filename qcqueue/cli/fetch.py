@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qcqueue.cli.data import progress_bar
-from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, print_json, workplace
+from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, print_json, say, workplace
 from qcqueue.errors import UserError
 
 if TYPE_CHECKING:
@@ -111,20 +111,18 @@ def _show_fetched(fetched: "Fetched", why: str | None) -> None:
     from qcqueue.core.words import percent, size
 
     weights = fetched.weights
-    typer.echo(f"{'written' if fetched.is_new else 'there already'}: {printable(str(fetched.path))}")
-    typer.echo(
+    say(f"{'written' if fetched.is_new else 'there already'}: {printable(str(fetched.path))}")
+    say(
         f"the {weights.which} epoch of {printable(weights.spec.full_name)}: epoch {weights.epoch} of "
         f"{weights.spec.epochs}, validation accuracy {percent(fetched.val_accuracy)}, {size(fetched.size_bytes)}"
     )
     if fetched.state is not State.DONE:
-        typer.echo(f"the job is {fetched.state}, not done: these are the weights as far as it is saved")
-    typer.echo(
-        f"checked: weights {weights.sha256[:16]}…{', those of its result' if fetched.state is State.DONE else ''}"
-    )
+        say(f"the job is {fetched.state}, not done: these are the weights as far as it is saved")
+    say(f"checked: weights {weights.sha256[:16]}…{', those of its result' if fetched.state is State.DONE else ''}")
     if why:
-        typer.echo(f"as {fetched.kind}: {why}")
-    typer.echo("next: put a photograph here as photo.jpg and run, in Python:\n")
-    typer.echo("\n".join(fetched.lines))
+        say(f"as {fetched.kind}: {why}")
+    say("next: put a photograph here as photo.jpg and run, in Python:\n")
+    say("\n".join(fetched.lines))
 
 
 def _fetched_document(fetched: "Fetched") -> dict[str, object]:
@@ -155,13 +153,13 @@ def _show_exported(exported: "tuple[Outcome, ...]", as_json: bool, *, goes_to: d
         print_json({**goes_to, "runs": [it.to_json() for it in exported]})
         return
     for it in exported[:LONGEST_LIST]:
-        typer.echo(f"{it.what}: {printable(it.job)}, {count(it.epochs, 'epoch')}")
+        say(f"{it.what}: {printable(it.job)}, {count(it.epochs, 'epoch')}")
     if len(exported) > LONGEST_LIST:
-        typer.echo(f"... and {count(len(exported) - LONGEST_LIST, 'more job')}")
+        say(f"... and {count(len(exported) - LONGEST_LIST, 'more job')}")
     if exported:
-        typer.echo(f"next: {printable(then)}")
+        say(f"next: {printable(then)}")
     else:
-        typer.echo("no job has a finished epoch yet\nnext: qcqueue status")
+        say("no job has a finished epoch yet\nnext: qcqueue status")
 
 
 def _quoted(text: str) -> str:

@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from qcqueue.app.telling import PHASES, point, waiting
+from qcqueue.core.spelling import printable
 from qcqueue.core.words import duration
 from qcqueue.worker.view import View
 
@@ -16,9 +17,9 @@ def panel(view: View | None) -> RenderableType:
         return Text("looking for a job")
     progress = view.progress
     if progress is None:
-        return Text(f"{view.job_name}  starting its trainer")
+        return Text(f"{printable(view.job_name)}  starting its trainer")
     line = Table.grid(padding=(0, 2))
-    cells: list[RenderableType] = [Text(view.job_name, style="bold"), Text(PHASES[progress.phase])]
+    cells: list[RenderableType] = [Text(printable(view.job_name), style="bold"), Text(PHASES[progress.phase])]
     if progress.epoch:
         cells.append(Text(f"epoch {progress.epoch}/{progress.epochs}"))
     if progress.steps:
@@ -31,7 +32,9 @@ def panel(view: View | None) -> RenderableType:
     line.add_row(*cells)
     why = waiting(view)
     return Group(
-        line, Text(_saved(view), style="dim"), *([Text(f"saving waits: {why}", style="yellow")] if why else [])
+        line,
+        Text(_saved(view), style="dim"),
+        *([Text(f"saving waits: {printable(why)}", style="yellow")] if why else []),
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, print_json, say, tell_age, workplace
+from qcqueue.core.spelling import printable
 
 if TYPE_CHECKING:
     from qcqueue.app.workplace import Workplace
@@ -32,7 +33,7 @@ def one_screen(
     if version:
         from importlib.metadata import version as installed
 
-        typer.echo(f"qcqueue {installed('qcqueue')}")
+        say(f"qcqueue {installed('qcqueue')}")
         raise typer.Exit
     if context.invoked_subcommand is not None:
         return
@@ -42,13 +43,13 @@ def one_screen(
 
     settings = load_settings()
     if settings.store is None:
-        typer.echo(first_steps())
+        say(first_steps())
         return
     place = workplace(None)
     seen = see(place, settings)
     tell_age(place)
     ahead = glance(seen) if seen.outlook.ahead else None
-    typer.echo(today(seen.lines, ahead=ahead, url=place.store.url, now_s=seen.outlook.now_s))
+    say(today(seen.lines, ahead=ahead, url=place.store.url, now_s=seen.outlook.now_s))
 
 
 def status(
@@ -71,7 +72,8 @@ def status(
     say(screen())
     while watch:
         place.clock.sleep(WATCH_EVERY_S)
-        typer.echo(CLEAR + screen())
+        typer.echo(CLEAR, nl=False)
+        say(screen())
 
 
 def show(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
@@ -112,7 +114,7 @@ def log(
     detail = _detail(place, job)
     words = _words(place, detail) if full else ()
     if as_json:
-        said = {"last_words": [{"attempt": it.attempt, "words": it.words} for it in words]} if full else {}
+        said = {"last_words": [{"attempt": it.attempt, "lines": list(it.lines)} for it in words]} if full else {}
         print_json({"name": detail.line.name, "history": history_document(detail), **said})
     else:
         say(story(detail, now_s=place.clock.now_s(), words=words))
@@ -135,10 +137,10 @@ def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False
         line = here_and_now(place, [detail.line])[0]
         print_json({"name": line.name, "state": line.state, "why": answer.why, "next": answer.hint, **said})
     else:
-        typer.echo(answer.why)
+        say(printable(answer.why))
         if words:
-            typer.echo(f"{words_in_brief(words)}\n  (all of it: qcqueue log {detail.line.name} --full)")
-        typer.echo(f"next: {answer.hint}")
+            say(f"{words_in_brief(words)}\n  (all of it: qcqueue log {detail.line.name} --full)")
+        say(f"next: {printable(answer.hint)}")
 
 
 def _standing(place: "Workplace") -> tuple[list["JobLine"], "Accounts", list["ForecastLine"]]:

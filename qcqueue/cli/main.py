@@ -14,8 +14,10 @@ from typer.core import TyperGroup
 
 from qcqueue.cli import look
 from qcqueue.cli.exits import BUG, INTERRUPTED
+from qcqueue.cli.shared import damage, narrate
+from qcqueue.disk import OF_A_DISK
 from qcqueue.errors import DatasetInvalid, NameTaken, QcqueueError, SpecInvalid, UserError
-from qcqueue.storage.files import OF_A_DISK, of_this_machine
+from qcqueue.storage.files import of_this_machine
 
 # typer ships its own copy of click, older ones use the library; the class of its errors is found through typer.
 _TyperError: type[Any] = typer.BadParameter.__mro__[2]
@@ -63,12 +65,15 @@ def run(arguments: list[str]) -> int:
         failed = of_this_machine(Path("its files"), exc)  # a disk is no bug of ours, wherever it was met
         return _say([str(failed)], failed.hint, failed.exit_code)
     except Exception as exc:
+        # Who stumbles over a row that nobody could use has found no bug of ours.
+        if damaged := damage():
+            return _say([str(damaged)], damaged.hint, damaged.exit_code)
         return _bug(exc)
 
 
 def _bug(exc: Exception) -> int:
     """Say so, with what is needed to find it."""
-    traceback.print_exc()
+    narrate(traceback.format_exc())
     return _say(["this is a bug of qcqueue"], f"please report it with the text above{_and_its_log(exc)}", BUG)
 
 

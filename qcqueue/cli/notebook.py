@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from qcqueue.cli.shared import StoreOption
+from qcqueue.cli.shared import StoreOption, say
 
 
 def register(app: typer.Typer) -> None:
@@ -33,12 +33,12 @@ def notebook(
 
     settings = load_settings(store=store)
     changed = write_notebook(out, settings, client=client)
-    typer.echo(f"{'written' if changed else 'there already'}: {out}, for {settings.store}")
+    say(f"{'written' if changed else 'there already'}: {out}, for {settings.store}")
     if not str(settings.store).startswith("gdrive:"):
-        typer.echo(f"next: open {out.name} in Jupyter on a machine that reaches this store, and run its cell")
+        say(f"next: open {out.name} in Jupyter on a machine that reaches this store, and run its cell")
     elif client:
-        typer.echo(f"next: open {out.name} in Colab (File > Upload notebook), run its cell, and sign in as it says;")
-        typer.echo("      the notebook holds your client's secret, so share it with nobody")
+        say(f"next: open {out.name} in Colab (File > Upload notebook), run its cell, and sign in as it says;")
+        say("      the notebook holds your client's secret, so share it with nobody")
     else:
-        typer.echo("next: qcqueue colab-token --client tv.json; what it prints is for Colab's secret QCQUEUE_TOKEN")
-        typer.echo(f"      (key at the left); then open {out.name} there (File > Upload notebook), run its cell")
+        say("next: qcqueue colab-token --client tv.json; what it prints is for Colab's secret QCQUEUE_TOKEN")
+        say(f"      (key at the left); then open {out.name} there (File > Upload notebook), run its cell")

@@ -261,7 +261,15 @@ def _sentences(plan: "Plan") -> Iterator[str]:
     past = str(plan.past)
     yield f"{past[:1].upper()}{past[1:]} (your history)."
     when = "the notebook is opened whenever a GPU is to be had" if plan.seen.outlook.lends_gpus else "somebody works on"
-    yield f"All dates are forecasts ({plan.label}) and assume that {when}."
+    yield f"All dates are forecasts ({plan.label}){_few(plan)} and assume that {when}."
+
+
+def _few(plan: "Plan") -> str:
+    """Say on how little the dates of a long queue rest: it is played out less often, so that nobody waits for them."""
+    from qcqueue.scheduling.campaigns.forecast import FEWEST_WORLDS
+
+    worlds = plan.forecast.worlds
+    return f" from no more than {count(worlds, 'possible course')}" if worlds <= FEWEST_WORLDS else ""
 
 
 def _life(plan: "Plan") -> str:

@@ -30,10 +30,10 @@ def demo(
     with progress_bar("degrading photographs") as progress:
         shown = tour(out.absolute(), narrate=narrate, progress=progress)
     say(status_screen(shown.lines, now_s=SystemClock().now_s()))
-    typer.echo("\n" + kill_list(shown.kills))
+    say("\n" + kill_list(shown.kills))
     say("\n" + certificate_screen(shown.certificate))
-    typer.echo(f"\nthe report: {shown.report}")
-    typer.echo(f"next: qcqueue status --store folder:{out / 'queue'}, or start your own with qcqueue init")
+    say(f"\nthe report: {shown.report}")
+    say(f"next: qcqueue status --store folder:{out / 'queue'}, or start your own with qcqueue init")
 
 
 def drill(
@@ -112,5 +112,5 @@ def report(
     if as_json:
         print_json({"report": str(written.page), "unread": list(written.unread), "has_png": not lacks})
     else:
-        typer.echo(f"written: {written.page}, with its figures, its tables and where they come from beside it")
-        typer.echo("next: open it in a browser")
+        say(f"written: {written.page}, with its figures, its tables and where they come from beside it")
+        say("next: open it in a browser")

@@ -96,7 +96,7 @@ def today(lines: "Sequence[JobLine]", *, ahead: "Glance | None" = None, url: str
         line = next(line for line in lines if line.name == ahead.next.job.name)
         said.append(f"Next is {line.name}, {_saved(line)}: {ahead.next.why}.")
     said += [f"{line.name} goes on only on {line.only_on}." for line in lines if line.only_on]
-    said += [f"{line.name} failed: {line.failure_message}" for line in failed]
+    said += [f"{line.name} failed: {printable(line.failure_message or '')}" for line in failed]
     said += _ahead(ahead, now_s) if ahead else []
     return "\n".join([*said, f"next: {_next_command(running, failed, ahead)}"])
 
@@ -160,7 +160,7 @@ def detail_screen(
         f"weights {spec.weights}, trains {spec.trainable}, determinism {spec.determinism}, seed {spec.seed}",
     ]
     if line.failure_message:
-        said.append(f"failed: {line.failure_message}")
+        said.append(f"failed: {printable(line.failure_message)}")
     if line.left_by:
         said.append(_left(line))
     if detail.result:

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from qcqueue.core.spelling import visible
+from qcqueue.errors import CorruptionError, QcqueueError
+
 if TYPE_CHECKING:
     from qcqueue.app.workplace import Workplace
 
@@ -25,18 +28,29 @@ JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="A job's name, s
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """Print the one document of a `--json` command."""
-    typer.echo(json.dumps({"schema_version": SCHEMA_VERSION, **value}, allow_nan=False, ensure_ascii=False))
+    """Print the one document of a `--json` command, in which a terminal finds no orders either."""
+    text = json.dumps({"schema_version": SCHEMA_VERSION, **value}, allow_nan=False, ensure_ascii=False)
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else _escaped(char) for char in text)
+    typer.echo(text)
+
+
+def _escaped(char: str) -> str:
+    """Return a letter within a string of JSON as JSON writes it where it must."""
+    return "\\u007f" if char == "\x7f" else json.dumps(char)[1:-1]
 
 
 def say(text: str) -> None:
-    """Print a screen for a person. `table` decides on colour; typer alone would take away what FORCE_COLOR asks for."""
-    typer.echo(text, color=True)
+    """Print a screen for a person, whatever names stand in it.
+
+    `table` decides on colour; typer alone would take away what FORCE_COLOR asks for.
+    """
+    typer.echo(visible(text), color=True)
 
 
 def narrate(text: str) -> None:
     """Say what is going on, on stderr."""
-    typer.echo(text, err=True)
+    typer.echo(visible(text), err=True)
 
 
 def workplace(
@@ -50,7 +64,25 @@ def workplace(
     from qcqueue.app.upgrade import Consent
     from qcqueue.app.workplace import open_workplace
 
-    return open_workplace(load_settings(store=store), persistent=persistent, consent=Consent(now=now, say=say))
+    place = open_workplace(load_settings(store=store), persistent=persistent, consent=Consent(now=now, say=say))
+    _opened[:] = [place]
+    return place
+
+
+_opened: "list[Workplace]" = []
+
+
+def damage() -> "QcqueueError | None":
+    """Return what is damaged in the queue that was opened last, None where nothing is, or it cannot be told."""
+    from qcqueue.queue.damage import damage_of
+
+    for place in _opened:
+        try:
+            with place.read() as tx:
+                return damage_of(tx)
+        except QcqueueError as exc:
+            return exc if isinstance(exc, CorruptionError) else None
+    return None
 
 
 def tell_age(place: "Workplace") -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, narrate, print_json, workplace
+from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, narrate, print_json, say, workplace
 
 
 def register(app: typer.Typer) -> None:
@@ -19,14 +19,14 @@ def init(store: StoreOption = None, dry_run: DryRunOption = False) -> None:
 
     created = initialise(store=store, here=Path.cwd(), dry_run=dry_run)
     would = "would be " if dry_run else ""
-    typer.echo(
-        f"{would}made: a queue in {created.url}" if created.is_new else f"there is a queue in {created.url} already"
-    )
+    say(f"{would}made: a queue in {created.url}" if created.is_new else f"there is a queue in {created.url} already")
     if created.page:
-        typer.echo(f"look at it: {created.page}")
+        say(f"look at it: {created.page}")
     if created.settings_file:
-        typer.echo(f"{would}written: {created.settings_file}")
-    typer.echo("next: qcqueue data sample")
+        say(f"{would}written: {created.settings_file}")
+    if created.instead:
+        say(f"not remembered: {created.instead}")
+    say(f"next: qcqueue data sample{f' --store {created.url}' if created.instead else ''}")
 
 
 def enqueue(
@@ -65,10 +65,10 @@ def enqueue(
         return
     for name in answer.new:
         kept = ", its ImageNet weights kept in the store" if name in answer.keeping else ""
-        typer.echo(f"{'would be ' if dry_run else ''}enqueued  {name}{kept}")
+        say(f"{'would be ' if dry_run else ''}enqueued  {name}{kept}")
     for name in answer.known:
         due = ", with another deadline now" if name in answer.due else ""
         kept = ", with its ImageNet weights kept in the store from now on" if name in answer.keeping else ""
-        typer.echo(f"already there  {name}{due}{kept}")
-    typer.echo(f"{count(len(answer.new), 'new job')}, {len(answer.known)} known")
-    typer.echo("next: qcqueue work")
+        say(f"already there  {name}{due}{kept}")
+    say(f"{count(len(answer.new), 'new job')}, {len(answer.known)} known")
+    say("next: qcqueue work")

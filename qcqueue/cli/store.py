@@ -52,7 +52,7 @@ def usage(store: StoreOption = None, as_json: JsonOption = False) -> None:
     if found.jobs:
         say("\n".join(["", *_table("JOB", found.jobs), "files that jobs share are counted for each of them"]))
     if any(share.name == "clean-up" for share in found.kinds):
-        typer.echo("next: qcqueue store gc")
+        say("next: qcqueue store gc")
 
 
 def gc(
@@ -77,9 +77,9 @@ def gc(
     if as_json:
         print_json({"store": place.store.url, "dry_run": not is_real, **_plan_document(plan, deleted)})
     elif deleted is not None:
-        typer.echo(f"deleted: {count(deleted.files, 'file')}, {size(deleted.size_bytes)}")
+        say(f"deleted: {count(deleted.files, 'file')}, {size(deleted.size_bytes)}")
     elif plan.files:
-        typer.echo("nothing was deleted\nnext: qcqueue store gc --yes")
+        say("nothing was deleted\nnext: qcqueue store gc --yes")
 
 
 def verify(
@@ -116,9 +116,9 @@ def verify(
             say(_fault_rows(fault))
         what = f"{count(found.versions, 'version')} of the queue and {count(found.blobs, 'file')}"
         verdict = f"{count(len(found.faults), 'thing')} damaged" if found.faults else how
-        typer.echo(f"{what}, {size(found.size_bytes)}: {verdict}")
+        say(f"{what}, {size(found.size_bytes)}: {verdict}")
         if found.rows_not_covered:
-            typer.echo(f"not covered: {count(found.rows_not_covered, 'row')} of an older qcqueue, without a digest")
+            say(f"not covered: {count(found.rows_not_covered, 'row')} of an older qcqueue, without a digest")
     if found.faults:
         raise typer.Exit(CorruptionError.exit_code)
 

@@ -4,11 +4,17 @@ import os
 import sys
 from collections.abc import Sequence
 
+from qcqueue.core.spelling import printable
+
 COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
 def columns(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:
-    """Return one line a row, cells padded to the widest of their column; `right` columns are right-aligned."""
+    """Return one line a row, cells padded to the widest of their column; `right` columns are right-aligned.
+
+    Whatever a cell holds, it stays one line and gives no orders to the terminal.
+    """
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))] if rows else []
     return [
         "  ".join(
@@ -27,7 +33,7 @@ def bar(done: int, total: int, width: int = 12) -> str:
 
 def colour(text: str, name: str) -> str:
     """Colour a text on a terminal; leave it alone elsewhere and under NO_COLOR."""
-    return f"\033[{COLOURS[name]}m{text}\033[0m" if _coloured() else text
+    return f"\033[{COLOURS[name]}m{printable(text)}\033[0m" if _coloured() else text
 
 
 def _coloured() -> bool:

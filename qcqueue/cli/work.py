@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qcqueue.cli import exits
-from qcqueue.cli.shared import JsonOption, NowOption, StoreOption, narrate, print_json, workplace
+from qcqueue.cli.shared import JsonOption, NowOption, StoreOption, narrate, print_json, say, workplace
+from qcqueue.core.spelling import visible
 from qcqueue.errors import StoreError, StorePutBack
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def work(
 
 
 def _conclude(place: "Workplace", session: "Session", as_json: bool) -> None:
-    from qcqueue.app.telling import last_words, next_step
+    from qcqueue.app.telling import ending_lines, next_step
     from qcqueue.worker.view import Ending
 
     codes = {
@@ -87,10 +88,10 @@ def _conclude(place: "Workplace", session: "Session", as_json: bool) -> None:
             told = {"ending": ending.name.lower(), "why": how, "trouble": session.trouble}
             print_json({"store": place.store.url, "session": session.id, **told})
         else:
-            typer.echo(f"session {session.id}: {how}")
-            for line in last_words(session):
-                typer.echo(line)
-            typer.echo(f"next: {next_step(session) or _next_command(ending)}")
+            say(f"session {session.id}: {how}")
+            for line in ending_lines(session):
+                say(line)
+            say(f"next: {next_step(session) or _next_command(ending)}")
     raise typer.Exit(codes[ending])
 
 
@@ -125,7 +126,7 @@ def _screen() -> Iterator[tuple[Callable[[str], None], Callable[["Session"], Non
     live.start()
     try:
         yield (
-            lambda text: console.print(text, markup=False, highlight=False),
+            lambda text: console.print(visible(text), markup=False, highlight=False),
             lambda session: live.update(panel(session.view()), refresh=True),
         )
     finally:

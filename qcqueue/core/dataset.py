@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from qcqueue.core.shaped import shaped
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSummary:
@@ -41,4 +43,8 @@ class DatasetSummary:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "DatasetSummary":
-        return cls(**(value | {"classes": tuple(value["classes"]), "image_size": tuple(value["image_size"])}))
+        """Raises ValueError: it is no summary."""
+        summary = shaped(cls, value)
+        if min(summary.train, summary.validation, summary.test, *summary.image_size) < 0:
+            raise ValueError("it counts less than nothing")
+        return summary

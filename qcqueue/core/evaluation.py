@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from qcqueue.core.records import LossRule
+from qcqueue.core.shaped import shaped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +68,17 @@ class Result:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Result":
-        """Return what `to_json` gave; the order of classes is lost if that was written with sorted keys."""
-        return cls(**(value | {"last": _appraisal(value["last"]), "best": _appraisal(value["best"])}))
+        """Return what `to_json` gave; the order of classes is lost if that was written with sorted keys.
+
+        Raises ValueError: it is no result, or a matrix has not a row and a column for each class.
+        """
+        result = shaped(cls, value)
+        for appraisal in (result.last, result.best):
+            for split in (appraisal.validation, appraisal.test):
+                sizes = {len(split.confusion_matrix), *map(len, split.confusion_matrix)}
+                if sizes - {len(split.per_class)}:
+                    raise ValueError("its matrix is not of its classes")
+        return result
 
 
 def _in_order(appraisal: Appraisal, classes: Sequence[str]) -> Appraisal:
@@ -77,19 +87,3 @@ def _in_order(appraisal: Appraisal, classes: Sequence[str]) -> Appraisal:
         return replace(evaluation, per_class={name: evaluation.per_class[name] for name in names})
 
     return replace(appraisal, validation=ordered(appraisal.validation), test=ordered(appraisal.test))
-
-
-def _appraisal(value: dict[str, Any]) -> Appraisal:
-    return Appraisal(**(value | {"validation": _evaluation(value["validation"]), "test": _evaluation(value["test"])}))
-
-
-def _evaluation(value: dict[str, Any]) -> Evaluation:
-    return Evaluation(
-        **(
-            value
-            | {
-                "per_class": {name: ClassScore(**score) for name, score in value["per_class"].items()},
-                "confusion_matrix": tuple(tuple(row) for row in value["confusion_matrix"]),
-            }
-        )
-    )

@@ -66,6 +66,8 @@ MEANINGS: Mapping[Part, str] = {
 
 GOODPUT = (Part.TRAIN, Part.VALIDATE)
 BADPUT = tuple(part for part in Part if part not in GOODPUT)
+# As plain strings, which a long queue asks for thousands of times.
+_NAMES = {part.value: part for part in Part}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +97,7 @@ class Goodput:
 def goodput_of(ledgers: Iterable[Seconds]) -> Goodput:
     """Return the goodput of all ledgers together, such as those of the attempts of a job or the jobs of a study."""
     found = add(*ledgers)
-    return Goodput(held_s=total(found), seconds={part.value: found.get(part, 0.0) for part in Part})
+    return Goodput(held_s=total(found), seconds={name: found.get(name, 0.0) for name in _NAMES})
 
 
 def total(ledger: Seconds) -> float:
@@ -104,12 +106,14 @@ def total(ledger: Seconds) -> float:
 
 def add(*ledgers: Seconds) -> dict[str, float]:
     """Return one ledger of all, in the order of the parts. Raises ValueError for a name that is no part."""
-    found: dict[Part, list[float]] = {}
+    found: dict[str, list[float]] = {}
     for ledger in ledgers:
         for name, seconds in ledger.items():
             assert seconds >= 0, f"no part takes {seconds} s: {name}"
-            found.setdefault(Part(name), []).append(seconds)
-    return {part.value: math.fsum(found[part]) for part in Part if part in found}
+            found.setdefault(name, []).append(seconds)
+    if not _NAMES.keys() >= found.keys():
+        raise ValueError(f"no part of held time: {sorted(found.keys() - _NAMES.keys())}")
+    return {name: math.fsum(found[name]) for name in _NAMES if name in found}
 
 
 def rename(ledger: Seconds, source: Part, target: Part, seconds: float) -> dict[str, float]:

@@ -5,7 +5,7 @@ stopped      the session left on purpose: a limit, Ctrl-C, or a person held or c
 interrupted  the session or its trainer vanished, or its machine was in trouble. The normal case; spends no retry.
 failed       a typed, final cause below. The same attempt again would end the same way.
 
-A cause is of the job and final; a trouble is of a machine or of the store, and the job is none the worse for it.
+A cause is of the job and final; a trouble is of a machine or of the store, and no failure of the job.
 """
 
 import errno
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import ModuleType
 
+from qcqueue.disk import BROKEN, NO_ROOM, is_in_words_of_a_disk
 from qcqueue.errors import (
     BadData,
     DeterminismRefused,
@@ -69,38 +70,37 @@ class Trouble(StrEnum):
     UNEXPLAINED = "unexplained"
     STORE = "store"
 
-    @property
-    def whose(self) -> str:
-        """What was in trouble, for a sentence."""
-        return _WHOSE[self]
-
-    @property
-    def is_of_a_machine(self) -> bool:
-        return self is not Trouble.STORE
+    def on(self, machine: str) -> str:
+        """Return what was in trouble, for a sentence: "the disk on lab-3". machine: what to call its machine."""
+        return _OF_WHAT[self] if self is Trouble.STORE else f"{_OF_WHAT[self]} on {machine}"
 
 
-_WHOSE: Mapping[Trouble, str] = {
-    Trouble.DISK: "the disk of its machine",
-    Trouble.MEMORY: "the memory of its machine",
-    Trouble.LIBRARIES: "the libraries of its machine",
-    Trouble.DRIVER: "the GPU of its machine",
-    Trouble.UNEXPLAINED: "its machine or its program",
+_OF_WHAT: Mapping[Trouble, str] = {
+    Trouble.DISK: "the disk",
+    Trouble.MEMORY: "the memory",
+    Trouble.LIBRARIES: "the libraries",
+    Trouble.DRIVER: "the GPU or its driver",
+    Trouble.UNEXPLAINED: "an unexplained error",
     Trouble.STORE: "the store",
 }
 
-ADVICE: Mapping[Trouble, str] = {
-    Trouble.DISK: "make room on the disk of that machine, or set QCQUEUE_CACHE to a folder on a larger one; then "
+_ADVICE: Mapping[Trouble, str] = {
+    Trouble.DISK: "make room on the disk of {machine}, or set QCQUEUE_CACHE there to a folder on a larger one; then "
     "qcqueue work",
     Trouble.MEMORY: "qcqueue work, on a machine with more memory",
-    Trouble.LIBRARIES: 'pip install --force-reinstall "qcqueue[train]", on that machine; or qcqueue work, on another',
-    Trouble.DRIVER: "nvidia-smi, on that machine, to see whether its GPU answers; or qcqueue work, on another",
-    Trouble.UNEXPLAINED: "qcqueue log JOB --full, for what happened; then qcqueue work, better on another machine",
+    Trouble.LIBRARIES: 'pip install --force-reinstall "qcqueue[train]", on {machine}; or qcqueue work, on another one',
+    Trouble.DRIVER: "nvidia-smi, on {machine}, to see whether its GPU answers; or qcqueue work, on another one",
+    Trouble.UNEXPLAINED: "qcqueue log {job} --full, for what happened; then qcqueue work, better on another machine",
     Trouble.STORE: (
         "qcqueue store verify; then add what is gone again: images by qcqueue data add, a weights file by qcqueue "
         "enqueue of the same study"
     ),
 }
-"""What a person can do about a trouble; the job itself needs nothing."""
+
+
+def advice_on(trouble: Trouble, *, job: str, machine: str) -> str:
+    """Return what a person can do about a trouble; the job itself needs nothing. machine: what to call its machine."""
+    return _ADVICE[trouble].format(job=job, machine=machine)
 
 
 REMEDIES: Mapping[Cause, str] = {
@@ -111,7 +111,7 @@ REMEDIES: Mapping[Cause, str] = {
     ),
     Cause.OUT_OF_MEMORY: "enqueue it under another name with a smaller batch_size, or use a machine with more memory",
     Cause.CODE_ERROR: (
-        "this is a fault in the program or its libraries: see `qcqueue log JOB --full`; then `qcqueue retry JOB`"
+        "this is a fault in the program or its libraries: see `qcqueue log JOB --full`, then `qcqueue retry JOB`"
     ),
     Cause.DETERMINISM_REFUSED: 'enqueue it under another name with determinism = "relaxed", or device = "cpu"',
     Cause.WEIGHTS_UNAVAILABLE: (
@@ -148,20 +148,10 @@ TROUBLES: Mapping[type[QcqueueError], Trouble] = {
     ExtraMissing: Trouble.LIBRARIES,
 }
 
-# What a system says of a disk that is full, broken or gone; whoever asks again there is told the same.
-_OF_A_DISK = frozenset(
-    {
-        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ENODEV, errno.ENXIO, errno.ESTALE),
-        *(errno.EMFILE, errno.ENFILE),
-    }
-)
+# What can be no fault of a library that lacks one of its files: whoever asks again there is told the same.
+_OF_THE_WHOLE_DISK = NO_ROOM | BROKEN | {errno.EROFS, errno.EFBIG, errno.EMFILE, errno.ENFILE}
 # Of one file: a library may lack its own, all others are this machine's.
 _OF_A_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM})
-# Libraries that are not written in Python tell a system's error in words alone.
-_SAID_OF_A_DISK = (
-    *("no space left on device", "disk quota exceeded", "input/output error", "read-only file system"),
-    *("storagefull", "stale file handle", "too many open files"),
-)
 
 
 def cause_of(error: BaseException) -> Cause | Trouble:
@@ -177,14 +167,13 @@ def cause_of(error: BaseException) -> Cause | Trouble:
             return Trouble.MEMORY
         case OSError(errno=errno.ENOMEM):
             return Trouble.MEMORY
-        case OSError() if error.errno in _OF_A_DISK:
+        case OSError() if error.errno in _OF_THE_WHOLE_DISK:
             return Trouble.DISK
     if _is_of_a_library(error):
         return Trouble.LIBRARIES
     if isinstance(error, OSError) and error.errno in _OF_A_FILE:
         return Trouble.DISK
-    said = str(error).lower()
-    return Trouble.DISK if any(words in said for words in _SAID_OF_A_DISK) else Trouble.UNEXPLAINED
+    return Trouble.DISK if is_in_words_of_a_disk(str(error)) else Trouble.UNEXPLAINED
 
 
 def _is_of_a_library(error: BaseException) -> bool:

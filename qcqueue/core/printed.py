@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from qcqueue.core.spelling import printable
+
 MOST_BYTES = 8 << 10
 LONGEST_BEGINNING, LONGEST_END = 700, 300
 
@@ -120,16 +122,15 @@ def _homes(private: Private) -> Iterator[re.Pattern[str]]:
 def readable(text: str) -> str:
     """Return what is left on a terminal of what was printed: bars that redraw themselves once, colours not at all."""
     text = _ESCAPES.sub("", text.replace("\r\n", "\n"))
-    return "\n".join(_printable(_last_drawn(line)) for line in text.split("\n"))
+    return "\n".join(_plain(_last_drawn(line)) for line in text.split("\n"))
 
 
 def _last_drawn(line: str) -> str:
     return next((part for part in reversed(_OVERWRITES.split(line)) if part.strip()), "")
 
 
-def _printable(line: str) -> str:
-    line = line.replace("\t", "    ").rstrip()
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
+def _plain(line: str) -> str:
+    return printable(line.replace("\t", "    ").rstrip())
 
 
 def kept_end(printed: bytes, private: Private, *, most_bytes: int = MOST_BYTES) -> str:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from qcqueue.core.canonical import digest_of
+from qcqueue.core.shaped import shaped
 
 LossRule = Literal["clipped", "logits"]
 """How the loss of a validation or test set is computed; a run keeps the rule it began with.
@@ -146,25 +147,8 @@ class TrainingRecord:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "TrainingRecord":
-        partial = value["partial"]
-        return cls(
-            **(
-                value
-                | {
-                    "partial": PartialEpoch(
-                        **(
-                            partial
-                            | {
-                                "first_steps_s": tuple(partial["first_steps_s"]),
-                                "step_times_s": tuple(partial["step_times_s"]),
-                            }
-                        )
-                    ),
-                    "history": tuple(EpochMetrics(**row) for row in value["history"]),
-                    "identity": Identity(**value["identity"]),
-                }
-            )
-        )
+        """Raises ValueError: it is no record."""
+        return shaped(cls, value)
 
     def with_epoch(self, metrics: EpochMetrics, *, patience: int) -> "TrainingRecord":
         """Return the record after one more finished epoch; early stopping is decided here, from history alone."""

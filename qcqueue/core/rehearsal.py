@@ -6,6 +6,8 @@ It is no part of a run's record: that has the same bits with a rehearsal and wit
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from qcqueue.core.shaped import shaped
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
@@ -29,4 +31,5 @@ class Rehearsal:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Rehearsal":
-        return cls(**value)
+        """Raises ValueError: it is none."""
+        return shaped(cls, value)

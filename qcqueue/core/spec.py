@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from qcqueue.core.canonical import digest_of
+from qcqueue.core.shaped import shaped
 
 Optimizer = Literal["adam", "sgd", "rmsprop"]
 Trainable = Literal["all", "head"]
@@ -15,6 +16,11 @@ Augment = Literal["none", "flips"]
 Determinism = Literal["exact", "relaxed"]
 Device = Literal["gpu", "cpu", "any"]
 Lineage = Literal["any", "same", "refuse"]
+
+# Far beyond what a study file may say, and small enough for whoever counts epochs or pixels one by one.
+_MOST = {"epochs": 10_000_000, "batch_size": 10_000_000, "early_stopping": 10_000_000, "seed": 1 << 53, "dropout": 1}
+_MOST_PIXELS = 65_536
+_MOST_S = 1e12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,5 +76,18 @@ class JobSpec:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "JobSpec":
-        """Rebuild a spec that `to_json` wrote; the database and work orders hold it in this form."""
-        return cls(**(value | {"image_size": tuple(value["image_size"])}))
+        """Rebuild a spec that `to_json` wrote; the database and work orders hold it in this form.
+
+        Raises ValueError: nobody could train what it says.
+        """
+        spec = shaped(cls, value)
+        for name, most in _MOST.items():
+            if not 0 <= getattr(spec, name) <= most:
+                raise ValueError(f"{name} is not a number from 0 to {most}")
+        if not all(it.isprintable() for it in (spec.study, spec.name, spec.model, spec.dataset)):
+            raise ValueError("a name in it holds what nobody can see")
+        if not all(0 < side <= _MOST_PIXELS for side in spec.image_size):
+            raise ValueError(f"image_size is not from 1 to {_MOST_PIXELS} pixels")
+        if spec.deadline_s is not None and not abs(spec.deadline_s) <= _MOST_S:
+            raise ValueError("its deadline is no date")
+        return spec

@@ -6,11 +6,14 @@ problem stays one line on every terminal.
 
 import difflib
 import math
+import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
 
 # Longer than any name of ours. Words beyond it are cut when shown and never compared: that is quadratic.
 LONGEST_WORD = 64
+
+_LAYOUT = re.compile(r"(\n|\x1b\[(?:0|1|2|31|32|33|36)m)")
 
 
 def nearest(word: str, names: Iterable[str], *, known_as: Mapping[str, str] | None = None) -> str | None:
@@ -27,7 +30,14 @@ def nearest(word: str, names: Iterable[str], *, known_as: Mapping[str, str] | No
 
 def printable(text: str) -> str:
     """Return `text` on one line, with everything a terminal might act on written as an escape."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def visible(text: str) -> str:
+    """Return a screen as it is, lines and our own colours included, with everything else of that kind as an escape."""
+    return "".join(piece if _LAYOUT.fullmatch(piece) else printable(piece) for piece in _LAYOUT.split(text))
 
 
 def clipped(text: str) -> str:

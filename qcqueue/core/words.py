@@ -11,6 +11,12 @@ MINUTE_S = 60
 HOUR_S = 60 * MINUTE_S
 DAY_S = 24 * HOUR_S
 
+EARLIEST_S, LATEST_S = -6e10, 2.5e11
+"""The years 68 to 9892: what a calendar can show in every zone. A moment beyond them is shown as the last of them."""
+
+_FIRST_S, _LAST_S = -62_135_596_800.0, 253_402_300_799.0
+"""The first and the last second of all that ISO 8601 can write with four digits."""
+
 UNKNOWN = "–"
 """What stands for a number that is not known; a zero would be one."""
 
@@ -85,7 +91,7 @@ def date(at_s: float, zone: tzinfo | None = None) -> str:
 
 def iso(at_s: float) -> str:
     """Return ISO 8601 in UTC with milliseconds, for JSON: "2025-11-21T14:05:03.250Z"."""
-    at = datetime.fromtimestamp(round(at_s, 3), UTC)
+    at = datetime.fromtimestamp(round(min(max(at_s, _FIRST_S), _LAST_S), 3), UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -120,7 +126,7 @@ def _one_unit(seconds: float) -> str:
 
 
 def _local(at_s: float, zone: tzinfo | None) -> datetime:
-    return datetime.fromtimestamp(at_s, UTC).astimezone(zone)
+    return datetime.fromtimestamp(min(max(at_s, EARLIEST_S), LATEST_S), UTC).astimezone(zone)
 
 
 def _day(at: datetime, now: datetime) -> str:

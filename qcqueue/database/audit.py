@@ -64,9 +64,14 @@ def audit_versions(slots: Slots, ids: Ids) -> Audit:
 
 def audit_database(tx: Connection) -> tuple[tuple[str, ...], RowAudit]:
     """Return what SQLite finds wrong with the file of a database, and what its rows say of themselves."""
+    return flaws_of(tx), audit_rows(tx)
+
+
+def flaws_of(tx: Connection) -> tuple[str, ...]:
+    """Return what SQLite finds wrong with the file of a database."""
     said = (str(one) for one in tx.exec_driver_sql("PRAGMA integrity_check(10)").scalars())
     broken = [f"row {row[1]} of {row[0]} names nothing" for row in tx.exec_driver_sql("PRAGMA foreign_key_check")]
-    return (*(one for one in said if one != "ok"), *broken[:10]), audit_rows(tx)
+    return (*(one for one in said if one != "ok"), *broken[:10])
 
 
 def _listed(slots: Slots) -> list[Version]:

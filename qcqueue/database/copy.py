@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qcqueue.core.canonical import canonical_json, parse_json
-from qcqueue.database.version import Contents, Version, version_of
+from qcqueue.database.version import IMAGE_BYTES_MAX, Contents, Version, version_of
 from qcqueue.errors import CorruptionError
+from qcqueue.storage.regular import read_regular
 
 log = logging.getLogger(__name__)
 
 IMAGE = "queue.sqlite"
 LABEL = "queue.json"
 LOCK = "queue.lock"
+LABEL_BYTES_MAX = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +49,8 @@ class LocalCopy:
             if not self._folder.is_dir():
                 return None
             with self._locked():
-                label = parse_json((self._folder / LABEL).read_bytes())
-                image = (self._folder / IMAGE).read_bytes()
+                label = parse_json(read_regular(self._folder / LABEL, bytes_max=LABEL_BYTES_MAX, follow=False))
+                image = read_regular(self._folder / IMAGE, bytes_max=IMAGE_BYTES_MAX, follow=False)
             if label["image_sha256"] != hashlib.sha256(image).hexdigest():
                 return None
             return Snapshot(
@@ -97,7 +99,8 @@ class LocalCopy:
     def _is_labelled(self, version: Version) -> bool:
         """Return whether the image that lies here is of this version, and not another process's."""
         try:
-            return bool(parse_json((self._folder / LABEL).read_bytes())["facts"] == version.facts)
+            label = parse_json(read_regular(self._folder / LABEL, bytes_max=LABEL_BYTES_MAX, follow=False))
+            return bool(label["facts"] == version.facts)
         except (OSError, ValueError, KeyError, TypeError):
             return False
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import NullPool
 
+from qcqueue.database.admission import admit, allow, harden
 from qcqueue.database.base import Guard
 from qcqueue.database.migrations import bring_to_today
 from qcqueue.database.sqlite import driver, foreign, make_tables, translated
@@ -34,6 +35,7 @@ class Images:
         """Return an empty queue of today's format."""
         with self._engine.connect() as tx:
             with tx.begin():
+                allow(tx, size_bytes=0)
                 make_tables(tx)
             return driver(tx).serialize()
 
@@ -74,6 +76,7 @@ class Images:
             except sqlite3.DatabaseError as exc:
                 raise foreign(place) from exc
             with tx.begin():
+                admit(tx, place, size_bytes=len(image))
                 was_older = bring_to_today(tx, place)
             yield tx, was_older
 
@@ -81,5 +84,6 @@ class Images:
 def _connect() -> sqlite3.Connection:
     # The driver must not open transactions of its own; a reader may hand its connection to another thread.
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    harden(connection)
     connection.execute("PRAGMA foreign_keys = ON")
     return connection

@@ -7,26 +7,28 @@ power cut, the removal of its journal included. Always true: whoever only reads 
 it is, and the format is looked at in every transaction, because another program may raise it between any two.
 """
 
+import contextlib
 import sqlite3
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
+from qcqueue.database.admission import admit, allow, harden
 from qcqueue.database.base import Guard, Unguarded
 from qcqueue.database.images import Images
 from qcqueue.database.migrations import bring_to_today, format_of
-from qcqueue.database.schema import FORMAT, meta
-from qcqueue.database.sqlite import BUSY_TIMEOUT_S, driver, foreign, make_tables, translated
-from qcqueue.errors import OutcomeUnknown, StoreError, StoreMissing
-from qcqueue.storage.files import sync_folder
+from qcqueue.database.schema import FORMAT
+from qcqueue.database.sqlite import BUSY_TIMEOUT_S, driver, make_tables, translated
+from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreError, StoreMissing
+from qcqueue.storage.files import sync
 from qcqueue.storage.files import translated as on_its_disk
+from qcqueue.storage.regular import kind_of
 
 T = TypeVar("T")
 
@@ -63,6 +65,7 @@ class LocalDatabase:
         is_complete = False
         try:
             with translated(self.path), self._writer.begin() as tx:
+                admit(tx, self.path, size_bytes=self._size_bytes())
                 refuse = self._guard.look(tx) if bring_to_today(tx, self.path) else None
                 before = driver(tx).total_changes
                 result = action(tx)
@@ -81,10 +84,11 @@ class LocalDatabase:
             self._guard.raised()
         return result
 
-    @contextmanager
+    @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
         self._see_it()
         with translated(self.path), self._reader.begin() as tx:
+            admit(tx, self.path, size_bytes=self._size_bytes())
             if format_of(tx, self.path) == FORMAT:
                 yield tx
                 return
@@ -102,7 +106,7 @@ class LocalDatabase:
         Raises: OutcomeUnknown: the commit is made, and a power cut may still take it back.
         """
         try:
-            sync_folder(self.path.parent)
+            sync(self.path.parent)
         except OSError as again:
             raise OutcomeUnknown(
                 f"{self.path}: {again.strerror}; the change may or may not have been saved",
@@ -115,7 +119,24 @@ class LocalDatabase:
             is_there = self._was_there or self.path.exists()
         if not is_there:
             raise StoreMissing(f"there is no queue in {self.path.parent}", hint="qcqueue init")
+        if not self._was_there:
+            _check_kinds(self.path)
         self._was_there = True
+
+    def _size_bytes(self) -> int:
+        with on_its_disk(self.path):
+            return self.path.stat().st_size
+
+
+def _check_kinds(path: Path) -> None:
+    """See that the file, and what SQLite may look for beside it, are files: a pipe would be waited for without an end.
+
+    Raises: CorruptionError.
+    """
+    for name in (path.name, *(f"{path.name}-{beside}" for beside in ("journal", "wal", "shm"))):
+        with on_its_disk(path), contextlib.suppress(FileNotFoundError):
+            if said := kind_of(path.with_name(name).stat().st_mode):
+                raise CorruptionError(f"{path.with_name(name)} {said}, and no database", hint=f"move {name} away")
 
 
 def _is_only_unsynced(exc: StoreError) -> bool:
@@ -127,12 +148,12 @@ def _is_only_unsynced(exc: StoreError) -> bool:
 
 
 def _create_tables(tx: Connection, path: Path) -> bool:
-    tables = inspect(tx).get_table_names()
-    if tables and meta.name not in tables:
-        raise foreign(path)
-    if not tables:
-        make_tables(tx)
-    return not tables
+    if tx.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").first():
+        admit(tx, path, size_bytes=0)
+        return False
+    allow(tx, size_bytes=0)
+    make_tables(tx)
+    return True
 
 
 def _dispose(*engines: Engine) -> None:
@@ -150,6 +171,7 @@ def _engine(path: Path, mode: str, *, begin: str, durable: bool, reads_only: boo
             check_same_thread=False,
         )
         try:
+            harden(connection)
             connection.execute("PRAGMA foreign_keys = ON")
             # Many builds write zeros over every page that is given back, as records are; nothing in them is a secret.
             connection.execute("PRAGMA secure_delete = FAST")

@@ -88,6 +88,7 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         "ALTER TABLE checkpoints ADD COLUMN digest BLOB",
         "ALTER TABLE results ADD COLUMN digest BLOB",
         "ALTER TABLE history ADD COLUMN digest BLOB",
+        "CREATE INDEX kept_checkpoints ON checkpoints (job_id, id) WHERE status = 'kept'",
         """
         CREATE TABLE numbers (
             job_name VARCHAR NOT NULL,
@@ -133,7 +134,7 @@ def format_of(tx: Connection, place: Path | str) -> int:
     Raises: NewerQueue: a newer qcqueue wrote the database. UnknownFormat: there is no such format.
     """
     # Asked in every transaction, so not through a statement that has to be looked up first.
-    found = tx.exec_driver_sql("SELECT format FROM meta").scalar_one_or_none()
-    if found is None or found not in {*STEPS, FORMAT}:
-        raise unknown_format(place, found)
-    return int(found)
+    found = tx.exec_driver_sql("SELECT format FROM meta LIMIT 2").scalars().all()
+    if len(found) != 1 or type(found[0]) is not int or found[0] not in {*STEPS, FORMAT}:
+        raise unknown_format(place, found[0] if len(found) == 1 else None)
+    return found[0]

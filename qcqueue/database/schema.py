@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from qcqueue.core.outcomes import Cause, Outcome
 from qcqueue.core.states import State
+from qcqueue.database.cells import check_cells
 
 FORMAT = 6
 
@@ -208,8 +209,9 @@ epochs = Table(
     Index("replaced_epochs", "job_id", "epoch", sqlite_where=text("official = 0")),
 )
 
-# As the index of official rows says it: SQLite does not apply that to "official = 1", as SQLAlchemy writes the column.
+# As the indexes say it: SQLite does not apply that of official rows to "official = 1", as SQLAlchemy writes the column.
 IS_OFFICIAL = text("epochs.official")
+IS_REPLACED = text("epochs.official = 0")
 
 # Where a run can be taken up. Several rows may name one state: validation changes the record, not the tensors. digest
 # is of all but status.
@@ -229,6 +231,8 @@ checkpoints = Table(
     _digest(),
     CheckConstraint("status IN ('kept', 'retired', 'damaged')", name="status_is_known"),
     Index("checkpoints_of_a_job", "job_id", "id"),
+    # Of hundreds of saves of a job two or three are kept, and every claim and commit asks for these.
+    Index("kept_checkpoints", "job_id", "id", sqlite_where=text("status = 'kept'")),
     Index("checkpoints_by_state", "state_sha256", "status"),  # also for the foreign key: rows of `blobs` are deleted
 )
 
@@ -288,3 +292,12 @@ history = Table(
     _digest(),
     Index("history_of_a_job", "job_id", "id"),
 )
+
+# Words that decide something are known ones, whoever wrote the row.
+_KNOWN: dict[str, dict[str, frozenset[str]]] = {
+    "jobs": {"state": frozenset(State), "failure_cause": frozenset(Cause)},
+    "attempts": {"outcome": frozenset(Outcome)},
+}
+
+for _table in metadata.tables.values():
+    check_cells(_table, _KNOWN.get(_table.name, {}))

@@ -90,9 +90,13 @@ def _operational(place: Path | str, exc: OperationalError) -> QcqueueError:
         return StoreBusy(f"another program has held {place} for {BUSY_TIMEOUT_S:.0f} s", hint="try again in a moment")
     if "no such table" in reason or "no such column" in reason:
         return foreign(place)
+    if "not decode to UTF-8" in reason:
+        return CorruptionError(f"{place} is damaged: it holds text that is not UTF-8", hint=RESCUE)
     if getattr(exc.orig, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_DBMOVED:
         return StoreMissing(f"{place} was moved or removed while it was in use", hint=f"put it back, then {AGAIN}")
     match _code(exc):
+        case sqlite3.SQLITE_INTERRUPT:  # by us, see `admission`
+            return CorruptionError(f"{place} is damaged: to read it would take without end", hint=RESCUE)
         case sqlite3.SQLITE_CANTOPEN if isinstance(place, Path):
             return _cannot_open(place, reason)
         case sqlite3.SQLITE_FULL:
@@ -135,9 +139,12 @@ def _is_sound(path: Path) -> bool:
             return False
 
 
-def foreign(place: Path | str) -> QcqueueError:
+def foreign(place: Path | str) -> CorruptionError:
     """Say that a file is no queue, or not one yet."""
     with contextlib.suppress(OSError):
         if isinstance(place, Path) and place.stat().st_size == 0:
-            return StoreMissing(f"the queue in {place.parent} was never finished", hint="qcqueue init")
+            return CorruptionError(
+                f"{place} is empty: its init was cut off and never finished, or all of it is lost",
+                hint=f"qcqueue init, which finishes it; or {RESCUE}",
+            )
     return CorruptionError(f"{place} is not a qcqueue database", hint="qcqueue init --store folder:ANOTHER_PLACE")

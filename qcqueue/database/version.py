@@ -31,14 +31,17 @@ slot `first` of the store to find everything: it follows `next` until a slot is 
 """
 
 import hashlib
+import io
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from qcqueue.core.canonical import canonical_json, digest_of, parse_json
+from qcqueue.core.spelling import clipped
+from qcqueue.core.words import size
 from qcqueue.database.schema import FORMAT
 from qcqueue.database.sqlite import RESCUE, unknown_format
-from qcqueue.errors import CorruptionError
+from qcqueue.errors import CorruptionError, StoreFull
 from qcqueue.storage.base import FACT_BYTES_MAX
 
 MARK_LETTERS = 12
@@ -48,6 +51,18 @@ _MARKS_A_FACT = (FACT_BYTES_MAX - len(_GAVE_UP[-1])) // (MARK_LETTERS + 1)
 
 # How many versions the head that is given up and those before it may be, to be named one by one.
 GIVEN_UP_MAX = len(_GAVE_UP) * _MARKS_A_FACT - 1
+
+# 1,000 jobs of 90 epochs have 86 MB, packed into 18, which is more than anybody wants to commit with every epoch. A
+# store may show bodies of any size, and a megabyte of zeros stands for gigabytes.
+IMAGE_BYTES_MAX = 112 << 20
+BODY_BYTES_MAX = 64 << 20
+
+SQLITE = b"SQLite format 3\0"
+HEADER_BYTES = 100
+HEAD_BYTES_MAX = 64 << 10
+PIECE_BYTES = 1 << 20
+NAMES_MAX = 100
+"""More slots than the trail of any version has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +130,15 @@ class Contents:
     marks: tuple[str, ...] = ()
 
     def packed(self) -> bytes:
+        """Raises: StoreFull: it is larger than anybody would read."""
         head = canonical_json({"marks": list(self.marks), "trail": list(self.trail)}).encode()
-        return zlib.compress(head + b"\n" + self.image)
+        body = zlib.compress(head + b"\n" + self.image)
+        if len(self.image) > IMAGE_BYTES_MAX or len(body) > BODY_BYTES_MAX:
+            raise StoreFull(
+                f"the queue has grown to {size(len(self.image))}, and a version of one holds {size(IMAGE_BYTES_MAX)}",
+                hint="begin another queue for what comes: qcqueue init --store folder:ANOTHER-PLACE",
+            )
+        return body
 
 
 def contents_of(body: bytes, version: Version, *, url: str) -> Contents:
@@ -124,10 +146,53 @@ def contents_of(body: bytes, version: Version, *, url: str) -> Contents:
     if hashlib.sha256(body).hexdigest() != version.sha256:
         raise CorruptionError(f"version {version.number} in {url} is damaged: its bytes are not its own", hint=RESCUE)
     try:
-        head, _, image = zlib.decompress(body).partition(b"\n")
+        head, image = _unpacked(body)
         said = parse_json(head)
-        trail = tuple(str(slot) for slot in said["trail"])
-        marks = tuple(str(mark) for mark in said.get("marks", ()))
+        trail, marks = _names(said["trail"], "trail"), _names(said.get("marks", []), "marks")
     except (zlib.error, ValueError, KeyError, TypeError, AttributeError) as exc:
-        raise CorruptionError(f"version {version.number} in {url} cannot be unpacked: {exc}", hint=RESCUE) from exc
+        why = clipped(str(exc))
+        raise CorruptionError(f"version {version.number} in {url} cannot be unpacked: {why}", hint=RESCUE) from exc
     return Contents(trail=trail, image=image, marks=marks)
+
+
+def _names(said: object, what: str) -> tuple[str, ...]:
+    if not isinstance(said, list) or len(said) > NAMES_MAX or not all(isinstance(name, str) for name in said):
+        raise ValueError(f"its {what} is no list of names")
+    return tuple(said)
+
+
+def _unpacked(body: bytes) -> tuple[bytes, bytes]:
+    """Return the first line of a body and the image, which is as long as its own header says, and never endless.
+
+    Raises: ValueError, zlib.error.
+    """
+    if len(body) > BODY_BYTES_MAX:
+        raise ValueError(f"it has {size(len(body))}")
+    unpacking = zlib.decompressobj()
+    head, line_end, begun = unpacking.decompress(body, HEAD_BYTES_MAX).partition(b"\n")
+    if not line_end:
+        raise ValueError("it does not begin with a line of JSON")
+    image = io.BytesIO()
+    image.write(begun)
+    image.write(unpacking.decompress(unpacking.unconsumed_tail, HEADER_BYTES))
+    stated_bytes = _stated_bytes(image.getbuffer()[:HEADER_BYTES].tobytes())
+    while not unpacking.eof and image.tell() <= stated_bytes:
+        piece = unpacking.decompress(unpacking.unconsumed_tail, PIECE_BYTES)
+        if not piece and not unpacking.eof:
+            raise ValueError("it was cut short")
+        image.write(piece)
+    if image.tell() != stated_bytes:
+        raise ValueError(f"its image does not have the {size(stated_bytes)} that it says")
+    return head, image.getvalue()  # which copies nothing
+
+
+def _stated_bytes(begun: bytes) -> int:
+    """Return how long a SQLite file is by its header. Raises ValueError: it is none, or longer than it can be."""
+    if not begun.startswith(SQLITE) or len(begun) < HEADER_BYTES:
+        raise ValueError("it holds no SQLite file")
+    page_bytes = int.from_bytes(begun[16:18], "big")
+    page_bytes = 65_536 if page_bytes == 1 else page_bytes
+    stated_bytes = page_bytes * int.from_bytes(begun[28:32], "big")
+    if stated_bytes > IMAGE_BYTES_MAX:
+        raise ValueError(f"its image says that it has {size(stated_bytes)}")
+    return stated_bytes

@@ -6,6 +6,7 @@ patterns that would take for ever over a single name.
 """
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -18,6 +19,7 @@ from qcqueue.datasets.layout import Member
 from qcqueue.datasets.limits import shown
 from qcqueue.datasets.outline import composed, listed
 from qcqueue.errors import DatasetInvalid
+from qcqueue.storage.drive.token import without_secrets
 
 FOLDER = "folder"
 PATTERN_LENGTH_MAX = 200
@@ -74,6 +76,7 @@ def _matched(names: Sequence[str], pattern: str) -> list[str | None]:
     try:
         done = subprocess.run(
             [sys.executable or "python3", "-I", "-S", "-c", MATCHER],
+            env=without_secrets(os.environ),
             input=json.dumps([pattern, list(names)]).encode(),
             capture_output=True,
             timeout=MATCHING_S_MAX,

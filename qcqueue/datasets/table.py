@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from qcqueue.datasets.limits import CSV_SIZE_BYTES_MAX, FILES_MAX, reason, shown
 from qcqueue.datasets.outline import composed, listed
 from qcqueue.errors import DatasetInvalid
+from qcqueue.storage.regular import NotRegularError, opened
 
 if TYPE_CHECKING:
     import _csv
@@ -42,8 +43,10 @@ class CsvTable:
 def read_table(path: Path, *, where: str) -> CsvTable:
     """Return the lines of a CSV with at least the columns file and label. Raises: DatasetInvalid."""
     try:
-        with path.open("rb") as file:
+        with opened(path) as (file, _):
             content = file.read(CSV_SIZE_BYTES_MAX + 1)
+    except NotRegularError as exc:
+        raise DatasetInvalid(f"{where} {exc}, and no CSV", hint="check the path") from exc
     except OSError as exc:
         raise DatasetInvalid(f"{where} cannot be read: {exc.strerror}", hint="check its permissions") from exc
     if len(content) > CSV_SIZE_BYTES_MAX:

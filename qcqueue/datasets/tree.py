@@ -18,6 +18,7 @@ from qcqueue.datasets.limits import FILE_SIZE_BYTES_MAX, FILES_MAX, reason, show
 from qcqueue.datasets.litter import is_litter
 from qcqueue.datasets.outline import Listing, check_path
 from qcqueue.errors import DatasetInvalid
+from qcqueue.storage.regular import NotRegularError, opened
 
 ZIP_END_BYTES_MAX = 22 + 0xFFFF
 """The record at the end of a zip, with the longest comment."""
@@ -112,8 +113,10 @@ class FolderTree:
 
     def read(self, path: str) -> bytes:
         try:
-            with (self._root / path).open("rb") as file:
+            with opened(self._root / path, follow=False) as (file, _):
                 content = file.read(FILE_SIZE_BYTES_MAX + 1)
+        except NotRegularError as exc:
+            raise DatasetInvalid(f"{shown(path)} in {self._where} {exc}", hint="take it out") from exc
         except OSError as exc:
             raise _unreadable(f"{shown(path)} in {self._where}", exc) from exc
         if len(content) > FILE_SIZE_BYTES_MAX:

@@ -12,8 +12,10 @@ from typing import Any
 
 from qcqueue.errors import ExtraMissing, UserError
 from qcqueue.exports.run import Outcome, Run
+from qcqueue.storage.regular import NotRegularError, read_regular
 from qcqueue.storage.scratch import scratch_folder
 
+MOST_BYTES = 256 << 20
 FILE_NAME = "events.out.tfevents.0000000000.qcqueue"
 """TensorBoard asks for the word before the number, and reads the files of a folder in the order of their names."""
 
@@ -26,13 +28,15 @@ def write_events(folder: Path, run: Run) -> Outcome:
     content = event_bytes(run)
     path = folder / FILE_NAME
     try:
-        before = path.read_bytes() if path.exists() else None
+        before = read_regular(path, bytes_max=MOST_BYTES, follow=False) if path.exists() else None
         if content != before:
             folder.mkdir(parents=True, exist_ok=True)
             with scratch_folder(folder, ".writing-") as scratch:
                 written = scratch / "whole"  # a name in which TensorBoard sees nothing to read
                 written.write_bytes(content)
                 written.replace(path)
+    except NotRegularError as exc:
+        raise UserError(f"{path} {exc}, and no event file", hint="--out ANOTHER_FOLDER") from exc
     except OSError as exc:
         raise UserError(f"{folder} cannot be written: {exc.strerror}", hint="--out ANOTHER_FOLDER") from exc
     what = "written" if before is None else "there already" if content == before else "added to"

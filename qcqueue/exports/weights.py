@@ -124,6 +124,10 @@ def _weights(named: Tensors, about: Mapping[str, Any]) -> Weights:
     spec = JobSpec.from_json(about["spec"])
     if spec.model not in MODELS:  # what is named is built later, so it must be one of ours
         raise ValueError(f"it is of an unknown model {spec.model!r}")
+    if about["weights"] not in ("best", "last") or type(about["epoch"]) is not int:
+        raise ValueError("it does not say of which epoch it is")
+    if not all(type(name) is str for name in about["classes"]):
+        raise ValueError("its classes have no names")
     keys = [f"{MODEL}{index:05d}" for index in range(len(variables))]
     tensors = {key: named[name] for key, name in zip(keys, variables, strict=True)}
     return Weights(

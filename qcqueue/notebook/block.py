@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from html import escape
 
 from qcqueue.app.telling import PHASES, at_risk, point, waiting
+from qcqueue.core.spelling import printable
 from qcqueue.core.words import count, duration, moment, size
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.view import View
@@ -50,7 +51,7 @@ def html_of(picture: Picture) -> str:
     """Return the block for a notebook."""
     rows = "".join(
         f'<tr style="background:none"><td style="{_LABEL}">{escape(row.label)}</td>'
-        f'<td style="{_TEXT}">{_bar(row.share)}{escape(row.text)}</td></tr>'
+        f'<td style="{_TEXT}">{_bar(row.share)}{escape(printable(row.text))}</td></tr>'
         for row in rows_of(picture)
     )
     return f'<div style="{_BOX}"><table style="border:none;border-collapse:collapse">{rows}</table></div>'
@@ -60,7 +61,7 @@ def text_of(picture: Picture) -> str:
     """Return the block for whatever shows no HTML."""
     rows = list(rows_of(picture))
     width = max((len(row.label) for row in rows), default=0)
-    return "\n".join(f"{row.label:<{width}}  {row.text}" for row in rows)
+    return "\n".join(f"{row.label:<{width}}  {printable(row.text)}" for row in rows)
 
 
 def rows_of(picture: Picture) -> Iterator[Row]:

@@ -13,7 +13,7 @@ from typing import Any
 from qcqueue.app.provider import profile_here
 from qcqueue.app.session_log import log_behind
 from qcqueue.app.settings import load_settings
-from qcqueue.app.telling import last_words, reasons
+from qcqueue.app.telling import ending_lines, reasons
 from qcqueue.app.upgrade import Consent
 from qcqueue.app.work import checked_limits, drive, new_session, stopping_on_signals
 from qcqueue.app.workplace import Workplace, open_workplace
@@ -89,7 +89,7 @@ def visit(
             assert ending is not None, "drive runs a session to its end"
             left = _left(place, session)
             how, *following = closing(ending, left)
-            screen.close(how, *(() if left else last_words(session)), *following)
+            screen.close(how, *(() if left else ending_lines(session)), *following)
         return ending
     except KeyboardInterrupt:
         give_back = None
@@ -233,7 +233,7 @@ def _left(place: Workplace, session: Session) -> Left | None:
     except (StoreError, NewerQueue, StorePutBack):
         return None
     wants_gpu = "gpu" in wanted and not session.machine.has_gpu
-    return Left(states=states, reasons=tuple(last_words(session)), wants_gpu=wants_gpu)
+    return Left(states=states, reasons=tuple(ending_lines(session)), wants_gpu=wants_gpu)
 
 
 def _part_with_machine(session: Session, screen: Screen, place: Workplace, give_back: Callable[[], bool]) -> None:

@@ -8,6 +8,7 @@ import sys
 from typing import Any, Protocol
 
 from qcqueue.clock import Clock
+from qcqueue.core.spelling import visible
 from qcqueue.notebook.block import Picture, html_of, text_of
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.session import Session
@@ -64,7 +65,7 @@ class LineScreen:
         self.say(f"{store} on {machine.processor}")
 
     def say(self, line: str) -> None:
-        print(line, flush=True)
+        print(visible(line), flush=True)
 
     def show(self, session: Session) -> None:
         """Lines tell what happened; where it stands in between is not worth one."""

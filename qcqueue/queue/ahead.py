@@ -6,16 +6,14 @@ Apart from `queries`, because it is one look at all jobs; what follows from it i
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, exists, func, select
+from sqlalchemy import Connection, func, select
 
-from qcqueue.core.canonical import parse_json
-from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.records import Identity
 from qcqueue.core.spec import JobSpec, Trainable
 from qcqueue.core.states import State
 from qcqueue.database.schema import IS_OFFICIAL, attempts, checkpoints, datasets, epochs, jobs, sessions
 from qcqueue.queue.begun import begun_on
-from qcqueue.queue.jobs import spec_of
+from qcqueue.queue.stored import identity_of, spec_of, summary_of
 
 OPEN = (State.QUEUED, State.RUNNING)
 
@@ -77,13 +75,13 @@ def jobs_ahead(tx: Connection) -> list[JobAhead]:
             spec=spec_of(row.spec),
             state=State(row.state),
             epochs_done=row.epochs_done,
-            train_images=DatasetSummary.from_json(parse_json(row.summary)).train if row.summary else 0,
-            processor=parse_json(row.identity)["processor"] if row.identity else row.processor,
+            train_images=summary_of(row.summary).train if row.summary else 0,
+            processor=identity_of(row.identity).processor if row.identity else row.processor,
             was_moved=row.moved,
             # Since a job was worked on last nobody has taken it, so whoever took one since took another.
             sessions_waited=len(takers) - bisect_right(takers, row.waits_since),
         )
-        for row in tx.execute(_AHEAD)
+        for row in tx.execute(_AHEAD).all()
     ]
     bound = begun_on(tx, [job.name for job in found if job.spec.lineage != "any"])
     return [replace(job, begun_on=bound[job.name]) if job.name in bound else job for job in found]
@@ -92,21 +90,21 @@ def jobs_ahead(tx: Connection) -> list[JobAhead]:
 def epochs_seen(tx: Connection) -> list[EpochsSeen]:
     """Return what epochs have taken, by job and processor, in the order in which they were trained first."""
     found: dict[tuple[str, str], EpochsSeen] = {}
-    for row in tx.execute(_EPOCHS):
-        spec, identity = parse_json(row.spec), Identity(**parse_json(row.identity))
+    for row in tx.execute(_EPOCHS).all():
+        spec, identity = spec_of(row.spec), identity_of(row.identity)
         processor = identity.processor
         before = found.get((row.name, processor))
         count = row.number + (before.count if before else 0)
         total_s = row.seconds + (before.mean_s * before.count if before else 0.0)
-        height, width = spec["image_size"]
+        height, width = spec.image_size
         found[row.name, processor] = EpochsSeen(
             job_name=row.name,
             model=row.model,
             processor=processor,
             on_gpu=bool(identity.cuda or identity.cudnn),
-            train_images=DatasetSummary.from_json(parse_json(row.summary)).train if row.summary else 0,
+            train_images=summary_of(row.summary).train if row.summary else 0,
             pixels=height * width,
-            trainable=spec["trainable"],
+            trainable=spec.trainable,
             count=count,
             mean_s=total_s / count,
         )
@@ -119,15 +117,19 @@ _DONE = select(func.count()).where(epochs.c.job_id == jobs.c.id, IS_OFFICIAL).co
 _LAST_AT = (
     select(func.max(attempts.c.started_at_s)).where(attempts.c.job_id == jobs.c.id).correlate(jobs).scalar_subquery()
 )
+# The last checkpoint is of the last attempt that has one: numbers rise, and only the live attempt writes.
+_LAST_SAVED_BY = (
+    select(checkpoints.c.attempt_id)
+    .where(checkpoints.c.job_id == jobs.c.id)
+    .order_by(checkpoints.c.id.desc())
+    .limit(1)
+    .correlate(jobs)
+    .scalar_subquery()
+)
 _LAST_ON = (
     select(sessions.c.processor)
     .join_from(sessions, attempts)
-    .where(
-        attempts.c.job_id == jobs.c.id,
-        exists().where(checkpoints.c.job_id == jobs.c.id, checkpoints.c.attempt_id == attempts.c.id),
-    )
-    .order_by(attempts.c.id.desc())
-    .limit(1)
+    .where(attempts.c.id == _LAST_SAVED_BY)
     .correlate(jobs)
     .scalar_subquery()
 )
@@ -155,15 +157,24 @@ _AHEAD = (
     .where(jobs.c.state.in_(OPEN))
     .order_by(jobs.c.position)
 )
-_EPOCHS = (
+# Summed up first, by the index of the official ones: specs are long, and would be sorted with every epoch.
+_SUMS = (
     select(
-        *(jobs.c.name, jobs.c.spec, jobs.c.model, epochs.c.identity),
-        _SUMMARY.label("summary"),
+        *(epochs.c.job_id, epochs.c.identity),
+        func.min(epochs.c.id).label("first"),
         func.count().label("number"),
         func.sum(epochs.c.train_s - func.coalesce(epochs.c.first_step_s, 0.0) + epochs.c.val_s).label("seconds"),
     )
-    .join_from(epochs, jobs)
-    .where(epochs.c.official)
-    .group_by(jobs.c.id, epochs.c.identity)
-    .order_by(func.min(epochs.c.id))
+    .where(IS_OFFICIAL)
+    .group_by(epochs.c.job_id, epochs.c.identity)
+    .subquery()
+)
+_EPOCHS = (
+    select(
+        *(jobs.c.name, jobs.c.spec, jobs.c.model),
+        *(_SUMS.c.identity, _SUMS.c.number, _SUMS.c.seconds),
+        _SUMMARY.label("summary"),
+    )
+    .join_from(_SUMS, jobs, _SUMS.c.job_id == jobs.c.id)
+    .order_by(_SUMS.c.first)
 )

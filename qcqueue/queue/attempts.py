@@ -14,7 +14,7 @@ from typing import Any, TypedDict
 
 from sqlalchemy import Connection, and_, bindparam, exists, func, insert, select, update
 
-from qcqueue.core.canonical import canonical_json, parse_json
+from qcqueue.core.canonical import canonical_json
 from qcqueue.core.evaluation import Result
 from qcqueue.core.goodput import Part, Seconds, add, total
 from qcqueue.core.outcomes import Cause, Outcome, Trouble
@@ -39,6 +39,7 @@ from qcqueue.queue.checkpoints import (
 from qcqueue.queue.claim import note_seen
 from qcqueue.queue.jobs import step
 from qcqueue.queue.last_words import keep_last_words
+from qcqueue.queue.reading import seconds_of
 from qcqueue.queue.story import tell
 from qcqueue.queue.values import PROBE, Checkpoint, Claim, End, State
 from qcqueue.storage.base import Blob
@@ -323,7 +324,7 @@ def _give_back(tx: Connection, held: Claim, items: Iterable[Progress], trained_b
     trained_s = max(0.0, sum(timing.steps_s for timing in timings) - trained_before_s)
     credit: Seconds = {Part.TRAIN: trained_s, Part.VALIDATE: sum(timing.val_s for timing in timings)}
     row = tx.execute(_LEDGER, _key(held)).one()
-    ledger = parse_json(row.seconds)
+    ledger = dict(seconds_of(row.seconds))
     ledger[Part.LOST] = max(0.0, ledger.get(Part.LOST, 0.0) - total(credit))
     written = {"seconds": canonical_json(add(ledger, credit)), "pace": row.pace}
     tx.execute(_SECONDS, {**_key(held), **written})

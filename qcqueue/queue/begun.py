@@ -7,9 +7,10 @@ from collections.abc import Collection
 
 from sqlalchemy import BindParameter, Connection, bindparam, func, select
 
-from qcqueue.core.canonical import parse_json
 from qcqueue.core.records import Identity
 from qcqueue.database.schema import checkpoints, jobs
+from qcqueue.queue.blobs import IS_KEPT
+from qcqueue.queue.stored import record_of
 
 
 def begun_on(tx: Connection, names: Collection[str]) -> dict[str, Identity]:
@@ -17,13 +18,13 @@ def begun_on(tx: Connection, names: Collection[str]) -> dict[str, Identity]:
     if not names:
         return {}
     rows = tx.execute(_NEWEST_RECORDS, {"names": list(names)})
-    return {row.name: Identity(**parse_json(row.record)["identity"]) for row in rows}
+    return {row.name: record_of(row.record).identity for row in rows}
 
 
 _NAMES: BindParameter[str] = bindparam("names", expanding=True)
 _NEWEST = (
     select(func.max(checkpoints.c.id))
-    .where(checkpoints.c.job_id == jobs.c.id, checkpoints.c.status == "kept")
+    .where(checkpoints.c.job_id == jobs.c.id, IS_KEPT)
     .correlate(jobs)
     .scalar_subquery()
 )

@@ -3,7 +3,7 @@
 A digest tells what the bytes are, a place which copy of them: what is deleted is always one copy, never a digest.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,11 +25,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 
-from qcqueue.core.canonical import canonical_json, parse_json
+from qcqueue.core.canonical import canonical_json
 from qcqueue.core.models import MODELS, imagenet_file
+from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
 from qcqueue.database.schema import attempts, blobs, checkpoints, datasets, jobs, packs, pretrained, results
 from qcqueue.database.sqlite import each
+from qcqueue.queue.reading import dangling
+from qcqueue.queue.stored import spec_of
 from qcqueue.storage.base import Blob
 
 
@@ -84,8 +87,10 @@ def find_blobs(tx: Connection, sha256s: Collection[str]) -> tuple[Blob, ...]:
 
 def find_blob(tx: Connection, sha256: str) -> Blob:
     """Return the blob of a digest that the database names."""
-    (found,) = find_blobs(tx, [sha256])
-    return found
+    found = find_blobs(tx, [sha256])
+    if not found:
+        raise dangling(f"blob {sha256[:12]}")
+    return found[0]
 
 
 def mark_deleted(tx: Connection, deleted: Iterable[Blob], *, now_s: float) -> None:
@@ -111,8 +116,8 @@ def needed_blobs(tx: Connection) -> tuple[NeededBlob, ...]:
     cancelled.
     """
     found = [NeededBlob(blob=blob_of(row), kind=row.kind, job_name=row.name) for row in tx.execute(_NEEDED)]
-    rows = [(row.name, row.state, parse_json(row.spec)) for row in tx.execute(_SPECS)]
-    given = {name: spec["weights_sha256"] for name, _, spec in rows if spec["weights_sha256"]}
+    rows = [(row.name, row.state, spec_of(row.spec)) for row in tx.execute(_SPECS)]
+    given = {name: spec.weights_sha256 for name, _, spec in rows if spec.weights_sha256}
     weights = {blob.sha256: blob for blob in find_blobs(tx, {*given.values()})}
     found += [
         NeededBlob(blob=weights[it], kind="weights", job_name=name) for name, it in given.items() if it in weights
@@ -126,11 +131,10 @@ def needed_blobs(tx: Connection) -> tuple[NeededBlob, ...]:
     return tuple(found)
 
 
-def _imagenet_file_of(spec: Mapping[str, Any]) -> str | None:
-    if spec["weights"] != "imagenet" or spec["model"] not in MODELS:
+def _imagenet_file_of(spec: JobSpec) -> str | None:
+    if spec.weights != "imagenet" or spec.model not in MODELS:
         return None
-    height, width = spec["image_size"]
-    return imagenet_file(spec["model"], (height, width)).name
+    return imagenet_file(spec.model, spec.image_size).name
 
 
 def title_of(tx: Connection, sha256: str) -> str:
@@ -161,7 +165,8 @@ def blob_of(row: Any) -> Blob:
 
 BLOB = (blobs.c.sha256, blobs.c.size_bytes, blobs.c.place)
 
-IS_KEPT = checkpoints.c.status == "kept"
+# As the index of kept ones says it: SQLite does not apply that to a value that it is given later.
+IS_KEPT = checkpoints.c.status == literal_column("'kept'")
 
 IS_NAMED = or_(
     exists().where(packs.c.sha256 == blobs.c.sha256),

@@ -11,12 +11,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, insert, or_, select, union_all, update
 
-from qcqueue.core.canonical import canonical_json, parse_json
-from qcqueue.core.records import TrainingRecord
+from qcqueue.core.canonical import canonical_json
 from qcqueue.database.rows import digest_of_row, vouched_rows
 from qcqueue.database.schema import blobs, checkpoints, packs
 from qcqueue.database.sqlite import each
 from qcqueue.queue.blobs import BLOB, IS_KEPT, IS_NAMED, blob_of
+from qcqueue.queue.reading import dangling
+from qcqueue.queue.stored import record_of
 from qcqueue.queue.values import Checkpoint, State
 from qcqueue.storage.base import Blob
 
@@ -54,14 +55,21 @@ def resumable(tx: Connection, job_id: int, live: Mapping[str, Blob]) -> tuple[Ch
         Checkpoint(
             id=row.id,
             state=State(
-                head=live[row.state_sha256], packs=tuple(live[sha256] for sha256 in named.get((row.id, "state"), ()))
+                head=_live(live, row.state_sha256),
+                packs=tuple(_live(live, sha256) for sha256 in named.get((row.id, "state"), ())),
             ),
-            best=tuple(live[sha256] for sha256 in named.get((row.id, "best"), ())),
+            best=tuple(_live(live, sha256) for sha256 in named.get((row.id, "best"), ())),
             record_json=row.record,
         )
         for row in rows
         if newest[row.state_sha256] is row
     )
+
+
+def _live(live: Mapping[str, Blob], sha256: str) -> Blob:
+    if sha256 not in live:
+        raise dangling(f"blob {sha256[:12]}")
+    return live[sha256]
 
 
 def adopt(tx: Connection, job_id: int) -> None:
@@ -84,7 +92,7 @@ def _adopted(tx: Connection, job_id: int) -> tuple[Sequence[Any], dict[tuple[int
     for row in rows:
         if row.epochs_done == 0 or not row.record or (row.id, "best") in named or (row.id, "state") in named:
             continue
-        best = TrainingRecord.from_json(parse_json(row.record)).best_epoch
+        best = record_of(row.record).best_epoch
         if best in states:
             named[row.id, "best"] = [states[best]]
             adopted.append(_pack(row.id, "best", 0, states[best]))
@@ -202,7 +210,7 @@ _FREED = (
 )
 _UNWANTED = select(*BLOB).where(_CAN_BE_FREED, ~IS_NAMED).order_by(blobs.c.sha256)
 _DROP = delete(packs).where(packs.c.checkpoint_id == bindparam("retired"))
-_DROP_UNKEPT = delete(packs).where(packs.c.checkpoint_id.in_(select(checkpoints.c.id).where(~IS_KEPT)))
+_DROP_UNKEPT = delete(packs).where(packs.c.checkpoint_id.not_in(select(checkpoints.c.id).where(IS_KEPT)))
 _RETIRE = (
     update(checkpoints)
     .where(checkpoints.c.id == bindparam("retired"))

@@ -22,9 +22,10 @@ from qcqueue.errors import UnknownName
 from qcqueue.queue.begun import begun_on
 from qcqueue.queue.blobs import BLOB, IS_KEPT, blob_of, find_blob, live_packs, title_of
 from qcqueue.queue.checkpoints import resumable
-from qcqueue.queue.jobs import spec_of, step
+from qcqueue.queue.jobs import step
 from qcqueue.queue.last_words import keep_last_words
 from qcqueue.queue.numbers import give_number
+from qcqueue.queue.stored import spec_of
 from qcqueue.queue.story import tell
 from qcqueue.queue.values import Candidate, Claim, LiveAttempt
 

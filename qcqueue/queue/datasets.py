@@ -1,18 +1,17 @@
 """The datasets a queue knows: a name stands for the same bytes for ever."""
 
 import difflib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select
 
-from qcqueue.core.canonical import canonical_json, parse_json
+from qcqueue.core.canonical import canonical_json
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.words import count
 from qcqueue.database.schema import blobs, datasets, jobs
 from qcqueue.errors import NameTaken, UnknownName, UserError
 from qcqueue.queue.blobs import find_blob, name_blob
+from qcqueue.queue.stored import spec_of, summary_of
 from qcqueue.queue.story import tell
 from qcqueue.queue.values import DatasetLine
 from qcqueue.storage.base import Blob
@@ -58,13 +57,13 @@ def forget_dataset(tx: Connection, name: str, *, who: str, now_s: float) -> Remo
     Raises: UnknownName. UserError: a job needs it, done or not: its report shows the images.
     """
     line = find_dataset(tx, name)
-    specs: list[tuple[str, Mapping[str, Any]]] = [
-        (row.name, parse_json(row.spec))
+    specs = [
+        (row.name, spec_of(row.spec))
         for row in tx.execute(
             select(jobs.c.name, jobs.c.spec).where(jobs.c.dataset_sha256 == line.blob.sha256).order_by(jobs.c.position)
         )
     ]
-    if needing := [job for job, spec in specs if spec["dataset"] == name]:
+    if needing := [job for job, spec in specs if spec.dataset == name]:
         whose = needing[0] if len(needing) == 1 else f"{count(len(needing), 'job')}, {needing[0]} first"
         raise UserError(
             f"the dataset {name!r} is needed by {whose}: a job keeps its images, done or cancelled too",
@@ -101,6 +100,6 @@ def _line(row: Row[tuple[object, ...]]) -> DatasetLine:
     return DatasetLine(
         name=row.name,
         blob=Blob(sha256=row.sha256, size_bytes=row.size_bytes, place=row.place),
-        summary=DatasetSummary.from_json(parse_json(row.summary)),
+        summary=summary_of(row.summary),
         added_at_s=row.added_at_s,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from qcqueue.core.canonical import canonical_json, parse_json
+from qcqueue.core.canonical import canonical_json
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
@@ -14,6 +14,7 @@ from qcqueue.core.words import iso
 from qcqueue.database.schema import blobs, datasets, jobs
 from qcqueue.errors import NameTaken, SpecInvalid, UnknownName
 from qcqueue.queue.blobs import name_blob
+from qcqueue.queue.stored import spec_of, summary_of
 from qcqueue.queue.story import tell
 from qcqueue.storage.base import Blob
 
@@ -50,18 +51,19 @@ def enqueue(
     name has other settings.
     """
     check_data(tx, specs)
-    found = {row.name: parse_json(row.spec) for row in tx.execute(select(jobs.c.name, jobs.c.spec))}
+    found = {row.name: row.spec for row in tx.execute(select(jobs.c.name, jobs.c.spec))}
     new: dict[str, JobSpec] = {}
     due: dict[str, JobSpec] = {}
     taken: list[str] = []
     for spec in specs:
         # A name may also stand twice among `specs` themselves: two files can hold one job.
-        known = new[spec.full_name].to_json() if spec.full_name in new else found.get(spec.full_name)
+        stored = found.get(spec.full_name)
+        known = new.get(spec.full_name) or (None if stored is None else spec_of(stored))
         if known is None:
             new[spec.full_name] = spec
-        elif JobSpec.from_json(known).digest != spec.digest:
-            taken.append(_difference(spec, known))
-        elif known.get("deadline_s") != spec.deadline_s:
+        elif known.digest != spec.digest:
+            taken.append(_difference(spec, known.to_json()))
+        elif known.deadline_s != spec.deadline_s:
             due[spec.full_name] = spec
     if taken:
         raise NameTaken("\n".join(taken), hint="give the changed jobs another study name, or a name = of their own")
@@ -127,7 +129,7 @@ def _keep_weights(tx: Connection, specs: Sequence[JobSpec], *, who: str, now_s: 
 def check_data(tx: Connection, specs: Sequence[JobSpec]) -> None:
     """Refuse jobs that their datasets do not fit. Raises: UnknownName: no such dataset. SpecInvalid."""
     stored = select(datasets.c.name, datasets.c.summary).join(blobs)
-    summaries = {row.name: DatasetSummary.from_json(parse_json(row.summary)) for row in tx.execute(stored)}
+    summaries = {row.name: summary_of(row.summary) for row in tx.execute(stored)}
     for name in {spec.dataset: None for spec in specs}:
         if name not in summaries:
             close = difflib.get_close_matches(name, summaries, n=1)

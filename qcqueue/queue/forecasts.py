@@ -7,7 +7,7 @@ from sqlalchemy import Connection, bindparam, exists, func, insert, select
 
 from qcqueue.core.states import State
 from qcqueue.database.schema import forecasts, jobs, results
-from qcqueue.queue.sessions import session_lines
+from qcqueue.queue.sessions import SessionLine, session_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +35,10 @@ def note_forecasts(tx: Connection, made: Iterable[ForecastLine]) -> None:
             tx.execute(insert(forecasts), {name: getattr(line, name) for name in _COLUMNS})
 
 
-def forecast_lines(tx: Connection) -> list[ForecastLine]:
-    """Return every forecast with what came of it, the oldest first."""
+def forecast_lines(tx: Connection, lives: Iterable[SessionLine] | None = None) -> list[ForecastLine]:
+    """Return every forecast with what came of it, the oldest first. lives: all sessions, where they are known."""
     done_at_s = {row.study: row.done_at_s for row in tx.execute(_DONE_AT)}
-    ended = {line.id: line for line in session_lines(tx) if line.is_over}
+    ended = {line.id: line for line in (session_lines(tx) if lives is None else lives) if line.is_over}
     found = []
     for row in tx.execute(select(forecasts).order_by(forecasts.c.id)):
         session = ended.get(row.session_id)

@@ -1,14 +1,11 @@
 """Finding a job by what a person typed, and moving it from state to state by the one table of legal steps."""
 
 import difflib
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select, update
 
-from qcqueue.core.canonical import parse_json
 from qcqueue.core.outcomes import Cause
-from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import Event, State, allowed_events, next_state
 from qcqueue.database.schema import jobs
 from qcqueue.errors import IllegalTransition, UnknownName
@@ -36,12 +33,6 @@ def find_job(tx: Connection, typed: str) -> Row[Any]:
     if matching:
         raise UnknownName(f"{typed!r} could be {' or '.join(matching)}", hint=f"qcqueue show {matching[0]}")
     raise UnknownName(f"there is no job {typed!r}{_nearest(typed, names)}", hint="qcqueue status")
-
-
-@lru_cache(maxsize=16_384)
-def spec_of(text: str) -> JobSpec:
-    """Return the spec of a row: it never changes, and every look at the queue reads those of all jobs."""
-    return JobSpec.from_json(parse_json(text))
 
 
 def step(

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, case, func, select
 
-from qcqueue.core.canonical import parse_json
 from qcqueue.core.outcomes import Cause, Outcome
 from qcqueue.core.states import State
-from qcqueue.database.schema import attempts, epochs, jobs
+from qcqueue.database.schema import IS_OFFICIAL, attempts, epochs, jobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +36,21 @@ class JobLine:
 
 def job_lines(tx: Connection) -> list[JobLine]:
     """Return every job in the order of the queue."""
-    done = _counts(tx, select(epochs.c.job_id, func.count()).where(epochs.c.official).group_by(epochs.c.job_id))
+    return _lines(tx)
+
+
+def job_line(tx: Connection, job_id: int) -> JobLine:
+    """Return one job, without a look at the others."""
+    (line,) = _lines(tx, job_id)
+    return line
+
+
+def _lines(tx: Connection, job_id: int | None = None) -> list[JobLine]:
+    def of(column: Column[int]) -> tuple[ColumnElement[bool], ...]:
+        return () if job_id is None else (column == job_id,)
+
+    number = select(epochs.c.job_id, func.count()).where(IS_OFFICIAL, *of(epochs.c.job_id)).group_by(epochs.c.job_id)
+    done: dict[int, int] = {row[0]: row[1] for row in tx.execute(number)}
     lives = {
         row.job_id: row
         for row in tx.execute(
@@ -46,7 +59,9 @@ def job_lines(tx: Connection) -> list[JobLine]:
                 func.count().label("attempts"),
                 func.sum(case((attempts.c.outcome == Outcome.INTERRUPTED, 1), else_=0)).label("interruptions"),
                 func.max(case((attempts.c.outcome.is_(None), attempts.c.session_id))).label("session"),
-            ).group_by(attempts.c.job_id)
+            )
+            .where(*of(attempts.c.job_id))
+            .group_by(attempts.c.job_id)
         )
     }
     columns = [
@@ -60,29 +75,27 @@ def job_lines(tx: Connection) -> list[JobLine]:
         jobs.c.failure_message,
         jobs.c.updated_at_s,
     ]
-    rows = tx.execute(select(*columns).order_by(jobs.c.position))
-    only_on = _only_on(tx)
+    rows = tx.execute(select(*columns).where(*of(jobs.c.id)).order_by(jobs.c.position)).all()
+    only_on = _only_on(tx, *of(jobs.c.id))
     return [_job_line(row, done.get(row.id, 0), lives.get(row.id), only_on.get(row.name)) for row in rows]
 
 
-def _only_on(tx: Connection) -> dict[str, str]:
+def _only_on(tx: Connection, *which: ColumnElement[bool]) -> dict[str, str]:
     """Return where the queued jobs wait that may not go on everywhere; few have this key in their specs."""
     rows = tx.execute(
-        select(jobs.c.name, jobs.c.spec).where(jobs.c.state == State.QUEUED, jobs.c.spec.contains('"lineage"'))
+        select(jobs.c.name, jobs.c.spec).where(jobs.c.state == State.QUEUED, jobs.c.spec.contains('"lineage"'), *which)
     )
-    policies = {row.name: parse_json(row.spec)["lineage"] for row in rows}
-    if not policies:
+    specs = {row.name: row.spec for row in rows}
+    if not specs:
         return {}
     # Imported here: what most queues never ask must not keep `status` waiting.
     from qcqueue.core.lineage import bound_to
     from qcqueue.queue.begun import begun_on
+    from qcqueue.queue.stored import spec_of
 
+    policies = {name: spec_of(spec).lineage for name, spec in specs.items()}
     bound = {name: bound_to(policies[name], identity) for name, identity in begun_on(tx, policies).items()}
     return {name: only_on for name, only_on in bound.items() if only_on}
-
-
-def _counts(tx: Connection, query: Any) -> dict[int, int]:
-    return {job_id: count for job_id, count in tx.execute(query)}
 
 
 def _job_line(row: Row[Any], epochs_done: int, lives: Row[Any] | None, only_on: str | None) -> JobLine:

@@ -5,18 +5,29 @@
 
 from collections import defaultdict
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, or_, select
 
-from qcqueue.core.canonical import parse_json
 from qcqueue.core.evaluation import Result
 from qcqueue.core.outcomes import Outcome, Trouble
-from qcqueue.core.records import EpochMetrics, EpochTiming, Identity
-from qcqueue.core.rehearsal import Rehearsal
-from qcqueue.core.spec import JobSpec
-from qcqueue.database.schema import attempts, blobs, checkpoints, datasets, epochs, history, packs, results, sessions
+from qcqueue.core.records import EpochMetrics, EpochTiming
+from qcqueue.database.schema import (
+    IS_OFFICIAL,
+    IS_REPLACED,
+    attempts,
+    blobs,
+    checkpoints,
+    datasets,
+    epochs,
+    history,
+    packs,
+    results,
+    sessions,
+)
 from qcqueue.queue.begun import begun_on
 from qcqueue.queue.jobs import find_job
-from qcqueue.queue.overview import job_lines
+from qcqueue.queue.overview import job_line
+from qcqueue.queue.reading import pace_of, seconds_of
+from qcqueue.queue.stored import identity_of, rehearsal_of, result_of, spec_of, summary_of
 from qcqueue.queue.values import (
     AttemptLine,
     CheckpointLine,
@@ -33,8 +44,8 @@ _TROUBLES = frozenset(Trouble)
 def job_detail(tx: Connection, typed: str) -> JobDetail:
     """Return everything about one job. Raises: UnknownName."""
     job = find_job(tx, typed)
-    line = next(line for line in job_lines(tx) if line.name == job.name)
-    spec = JobSpec.from_json(parse_json(job.spec))
+    line = job_line(tx, job.id)
+    spec = spec_of(job.spec)
     epoch_lines = _epochs(tx, job.id)
     result = tx.execute(select(results).where(results.c.job_id == job.id)).one_or_none()
     return JobDetail(
@@ -53,14 +64,15 @@ def job_detail(tx: Connection, typed: str) -> JobDetail:
 
 def _result(tx: Connection, dataset_sha256: str, stored: str) -> Result:
     summary = tx.execute(select(datasets.c.summary).where(datasets.c.sha256 == dataset_sha256).limit(1)).scalar()
-    return Result.from_json(parse_json(stored)).in_order(parse_json(summary)["classes"] if summary else ())
+    return result_of(stored).in_order(summary_of(summary).classes if summary else ())
 
 
 def _epochs(tx: Connection, job_id: int) -> list[EpochLine]:
     rows = tx.execute(
         select(epochs, attempts.c.number)
         .join_from(epochs, attempts)
-        .where(epochs.c.job_id == job_id)
+        # Asked for in two parts, because there is an index for each and none for all rows of a job.
+        .where(or_(and_(epochs.c.job_id == job_id, IS_OFFICIAL), and_(epochs.c.job_id == job_id, IS_REPLACED)))
         .order_by(epochs.c.epoch, epochs.c.id)
     )
     return [
@@ -69,7 +81,7 @@ def _epochs(tx: Connection, job_id: int) -> list[EpochLine]:
             timing=EpochTiming(**{name: row._mapping[name] for name in _TIMING}),
             attempt=row.number,
             official=row.official,
-            identity=Identity(**parse_json(row.identity)),
+            identity=identity_of(row.identity),
             lineage=row.lineage,
             recorded_at_s=row.recorded_at_s,
         )
@@ -97,10 +109,10 @@ def _attempts(tx: Connection, job_id: int, epoch_lines: list[EpochLine]) -> list
             outcome=Outcome(row.outcome) if row.outcome else None,
             reason=row.reason,
             epochs=tuple(brought[row.number]),
-            seconds=parse_json(row.seconds),
+            seconds=seconds_of(row.seconds),
             seen_at_s=row.seen_at_s,
-            pace=parse_json(row.pace),
-            rehearsal=Rehearsal.from_json(parse_json(row.rehearsal)) if row.rehearsal else None,
+            pace=pace_of(row.pace),
+            rehearsal=rehearsal_of(row.rehearsal) if row.rehearsal else None,
             trouble=Trouble(row.trouble) if row.trouble in _TROUBLES else None,  # one may come that we do not know
         )
         for row in rows
@@ -108,10 +120,11 @@ def _attempts(tx: Connection, job_id: int, epoch_lines: list[EpochLine]) -> list
 
 
 def _checkpoints(tx: Connection, job_id: int) -> list[CheckpointLine]:
+    of_the_job = select(checkpoints.c.id).where(checkpoints.c.job_id == job_id)
     beside_the_head = (
         select(packs.c.checkpoint_id, func.count().label("packs"), func.sum(blobs.c.size_bytes).label("packs_bytes"))
         .join_from(packs, blobs)
-        .where(packs.c.part == "state")
+        .where(packs.c.part == "state", packs.c.checkpoint_id.in_(of_the_job))
         .group_by(packs.c.checkpoint_id)
         .subquery()
     )

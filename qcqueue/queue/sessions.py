@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, exists, func, or_, select
 
-from qcqueue.core.canonical import parse_json
 from qcqueue.core.goodput import total
 from qcqueue.database.schema import attempts, jobs, sessions
+from qcqueue.queue.reading import pace_of, seconds_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,18 +100,18 @@ def unended_sessions(tx: Connection, *, since_s: float) -> tuple[Unended, ...]:
 def session_lines(tx: Connection) -> tuple[SessionLine, ...]:
     """Return every session in the order of coming, with what the time of its machine went into."""
     worked: dict[str, list[SessionAttempt]] = defaultdict(list)
-    for row in tx.execute(_ATTEMPTS):
+    for row in tx.execute(_ATTEMPTS).all():
         worked[row.session_id].append(
             SessionAttempt(
                 job_name=row.name,
                 number=row.number,
                 started_at_s=row.started_at_s,
                 ended_at_s=row.ended_at_s,
-                seconds=parse_json(row.seconds),
-                pace=parse_json(row.pace),
+                seconds=seconds_of(row.seconds),
+                pace=pace_of(row.pace),
             )
         )
-    rows = tx.execute(_SESSIONS)
+    rows = tx.execute(_SESSIONS).all()
     return tuple(
         SessionLine(
             id=row.id,
@@ -122,7 +122,7 @@ def session_lines(tx: Connection) -> tuple[SessionLine, ...]:
             ended_at_s=row.ended_at_s,
             seen_at_s=row.seen_at_s,
             ended_how=row.ended_how,
-            seconds=parse_json(row.seconds),
+            seconds=seconds_of(row.seconds),
             attempts=tuple(worked[row.id]),
             profile=row.profile,
             has_gpu=row.has_gpu,

@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 
-from qcqueue.core.canonical import parse_json
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Result
 from qcqueue.core.outcomes import Cause, Outcome, Trouble
@@ -13,6 +11,7 @@ from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import Event
 from qcqueue.queue.overview import JobLine
+from qcqueue.queue.stored import record_of
 from qcqueue.storage.base import Blob
 
 PROBE = "probe_s"
@@ -80,7 +79,7 @@ class Checkpoint:
     @property
     def record(self) -> TrainingRecord:
         """Read only when looked at: of several checkpoints mostly the newest is enough."""
-        return _record(self.record_json)
+        return record_of(self.record_json)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,8 +213,3 @@ class DatasetLine:
     blob: Blob
     summary: DatasetSummary
     added_at_s: float
-
-
-@lru_cache(maxsize=16)
-def _record(text: str) -> TrainingRecord:
-    return TrainingRecord.from_json(parse_json(text))

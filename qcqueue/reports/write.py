@@ -18,10 +18,13 @@ from pathlib import Path, PurePosixPath
 from qcqueue.errors import ExtraMissing, UserError
 from qcqueue.reports.files import DOCUMENT, PAGE, files_of
 from qcqueue.reports.study import Study
+from qcqueue.storage.files import sync
+from qcqueue.storage.regular import read_regular
 from qcqueue.storage.scratch import LOCKED, hold, is_nobodys, remove_if_nobodys, scratch_folder
 
 _READABLE_BY_ALL = 0o644
 _OPEN_TO_ALL = 0o755
+_MOST_BYTES = 64 << 20
 _EARLIER = "-earlier"
 _HINT = "qcqueue report --out ANOTHER-FOLDER"
 
@@ -82,7 +85,7 @@ def _refuse_what_is_not_ours(folder: Path, target: Path) -> None:
 def _written_before(target: Path) -> frozenset[str]:
     """Return what an earlier report says that it has written; before 0.5.0 that was a page alone."""
     try:
-        said = json.loads((target / DOCUMENT).read_text(encoding="utf-8"))["files"]
+        said = json.loads(read_regular(target / DOCUMENT, bytes_max=_MOST_BYTES, follow=False))["files"]
         return frozenset(name for name in said if isinstance(name, str))
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return frozenset({PAGE})
@@ -98,7 +101,7 @@ def _fill(folder: Path, files: Mapping[PurePosixPath, bytes]) -> None:
             os.fsync(file.fileno())
         path.chmod(_READABLE_BY_ALL)
     for within in {path.parent for path in (folder / name for name in files)}:
-        _sync(within)
+        sync(within)
     # Temporary folders are private; a report to hand on is not.
     folder.chmod(_OPEN_TO_ALL)
 
@@ -119,7 +122,7 @@ def _put_in_place(made: Path, target: Path) -> None:
             shutil.rmtree(earlier, ignore_errors=True)
         finally:
             os.close(descriptor)
-    _sync(target.parent)
+    sync(target.parent)
 
 
 def _clear_up(target: Path, names: Iterable[PurePosixPath], *, now_s: float) -> None:
@@ -145,15 +148,6 @@ def _clear_up(target: Path, names: Iterable[PurePosixPath], *, now_s: float) -> 
 def _holds_only(folder: Path, names: frozenset[str]) -> bool:
     files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
     return all(name in names for name in files)
-
-
-def _sync(folder: Path) -> None:
-    """Let the names in a folder reach the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

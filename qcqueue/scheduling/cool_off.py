@@ -11,7 +11,7 @@ allows, and an interval that allows none stands for itself, evenly. One that all
 counted: somebody who comes back after a week learns nothing of a day's cool-off.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -52,12 +52,12 @@ def learn(expected: Spread, waits: Iterable[Wait], *, refused_after_s: float = 0
 
     Where hardly any was expected to last that long, it is taken to last up to as long again.
     """
-    guesses_s = _lengths_s(expected)
-    telling = [wait for wait in waits if not all(map(wait.allows, guesses_s))]
+    guesses_s = _lengths_s(expected)  # they rise
+    telling = [wait for wait in waits if not (wait.allows(guesses_s[0]) and wait.allows(guesses_s[-1]))]
     missing = max(0, ENOUGH - len(telling))
     mixed = _weighed(guesses_s, missing) if missing else []
     for wait in telling:
-        within_s = list(filter(wait.allows, guesses_s))
+        within_s = guesses_s[bisect_left(guesses_s, wait.at_least_s) : bisect_right(guesses_s, wait.at_most_s)]
         mixed += _weighed(within_s or _evenly(wait.at_least_s, wait.at_most_s), 1)
     left = [(length_s, weight) for length_s, weight in mixed if length_s >= refused_after_s]
     if _weight(left) < (1 - HIGH) * _weight(mixed):
@@ -81,7 +81,8 @@ def _evenly(low: float, high: float) -> list[float]:
 
 def _weighed(lengths_s: Sequence[float], weight: float) -> list[tuple[float, float]]:
     """Return lengths that share a weight."""
-    return [(length_s, weight / len(lengths_s)) for length_s in lengths_s]
+    each = weight / len(lengths_s)
+    return [(length_s, each) for length_s in lengths_s]
 
 
 def _weight(weighed: Iterable[tuple[float, float]]) -> float:

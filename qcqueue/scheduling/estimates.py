@@ -133,6 +133,7 @@ class Measurements:
         self._of_jobs = defaultdict[str, list[EpochSeen]](list)
         self._of_works = defaultdict[Work, list[EpochSeen]](list)
         self._ratios: dict[tuple[Processor, Processor], float] = {}
+        self._costs_of_works: dict[tuple[Work, Processor], EpochCost | None] = {}
         for epoch in seen:
             self._of_jobs[epoch.task.job].append(epoch)
             self._of_works[epoch.task.work].append(epoch)
@@ -143,17 +144,31 @@ class Measurements:
         In this order: the median of this job's epochs on this processor; that of other jobs with the same work; the
         same two on another processor, scaled as `_ratio` says; and the estimate for the model or its parameters.
         """
-        ours, alike = self._of_jobs.get(task.job, []), self._of_works.get(task.work, [])
+        ours = self._of_jobs.get(task.job, [])
         if here := _on(processor, ours):
             return EpochCost(seconds=_median_s(here), basis=Known.MEASURED, said="measured")
-        if here := _on(processor, alike):
-            said = f"measured in {here[-1].task.job}"
-            return EpochCost(seconds=_median_s(here), basis=Known.MEASURED, said=said)
-        if there := ours or alike:
-            other = _nearest(processor, there)
-            seconds = _median_s(_on(other, there)) * self._ratio(other, processor)
-            return EpochCost(seconds=seconds, basis=Known.SCALED, said=f"measured on {other.name}")
-        return _estimate(task, processor)
+        alike = self._cost_of_work(task.work, processor)
+        if ours and (alike is None or alike.basis is not Known.MEASURED):
+            return self._scaled(ours, processor)
+        return alike or _estimate(task, processor)
+
+    def _cost_of_work(self, work: Work, processor: Processor) -> EpochCost | None:
+        """Return what an epoch of this work takes by all jobs that have trained some; the same for all that ask."""
+        if (work, processor) not in self._costs_of_works:
+            cost, alike = None, self._of_works.get(work, [])
+            if here := _on(processor, alike):
+                said = f"measured in {here[-1].task.job}"
+                cost = EpochCost(seconds=_median_s(here), basis=Known.MEASURED, said=said)
+            elif alike:
+                cost = self._scaled(alike, processor)
+            self._costs_of_works[work, processor] = cost
+        return self._costs_of_works[work, processor]
+
+    def _scaled(self, there: Sequence[EpochSeen], processor: Processor) -> EpochCost:
+        """Return what was measured on another processor, in seconds of this one."""
+        other = _nearest(processor, there)
+        seconds = _median_s(_on(other, there)) * self._ratio(other, processor)
+        return EpochCost(seconds=seconds, basis=Known.SCALED, said=f"measured on {other.name}")
 
     def _ratio(self, source: Processor, target: Processor) -> float:
         """Return how many times as long an epoch takes on target as on source.

@@ -6,6 +6,7 @@ another machine's clock puts into the future counts at all.
 """
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -127,8 +128,8 @@ def _stretches(sessions: Iterable[Held]) -> list[Held]:
 
 
 def _absence(before: Held, ended_at_s: float, refused_at_s: Sequence[float]) -> Absence | None:
-    """Return the absence after a stretch, None where nothing shows that there was one."""
-    refused = tuple(at_s for at_s in refused_at_s if before.ended_at_s <= at_s <= ended_at_s)
+    """Return the absence after a stretch, None where nothing shows that there was one. refused_at_s: in their order."""
+    refused = tuple(refused_at_s[bisect_left(refused_at_s, before.ended_at_s) : bisect_right(refused_at_s, ended_at_s)])
     if not before.was_taken and not refused:
         return None
     return Absence(

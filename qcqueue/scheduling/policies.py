@@ -7,10 +7,14 @@ is too short for it, and one that a person moved by hand keeps its place in the 
 either side of it.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from heapq import heapify, heappush, heappushpop
+from itertools import accumulate, compress, islice
 from math import inf
+from operator import gt, le
 from typing import TypeAlias
 
 from qcqueue.core.words import count, date, duration
@@ -194,37 +198,57 @@ def _place(job: Job, shortest_begun_s: float) -> tuple[int, Ground]:
 
 def _with_deadlines(order: Sequence[Choice], begins_s: float, share: float) -> list[Choice]:
     """Return the order, with deadlines first if it would miss one that can be met."""
-    if all(choice.job.deadline_s is None for choice in order):
-        return list(order)
-    can_be_met = _can_be_met([choice.job for choice in order], begins_s, share)
-    late, done_s = False, begins_s
-    for choice in order:
-        done_s += _calendar_s(choice.job, share)
-        late |= choice.job.name in can_be_met and done_s > can_be_met[choice.job.name]
-    if not late:
-        return list(order)
-    by_name = {choice.job.name: choice.job for choice in order}
-    urgent = [Choice(by_name[name], Ground.DEADLINE) for name in sorted(can_be_met, key=lambda name: can_be_met[name])]
-    return urgent + [choice for choice in order if choice.job.name not in can_be_met]
+    due_s = [inf if choice.job.deadline_s is None else choice.job.deadline_s for choice in order]
+    met = to_be_hurried(due_s, [_calendar_s(choice.job, share) for choice in order], begins_s)
+    first = set(met)
+    urgent = [Choice(order[number].job, Ground.DEADLINE) for number in met]
+    return urgent + [choice for number, choice in enumerate(order) if number not in first]
 
 
-def _can_be_met(jobs: Sequence[Job], begins_s: float, share: float) -> dict[str, float]:
-    """Return as many deadlines, by job, as can all be met one after the other (Moore and Hodgson).
+def to_be_hurried(due_s: Sequence[float], needs_s: Sequence[float], begins_s: float) -> list[int]:
+    """Return which jobs of an order go first, the earliest deadline first, so that none is missed that can be met.
 
-    Earliest first; wherever one is missed, the longest job so far is given up, for it costs the others most.
+    Nobody where the order misses none of these. due_s: by when each job should be done, infinity where it does not
+    matter; needs_s: how long the calendar takes for it.
     """
-    dated = {job.name: job.deadline_s for job in jobs if job.deadline_s is not None}
-    needs_s = {job.name: _calendar_s(job, share) for job in jobs if job.name in dated}
-    kept: list[str] = []
-    done_s = begins_s
-    for name in sorted(dated, key=lambda name: dated[name]):
-        kept.append(name)
-        done_s += needs_s[name]
-        if done_s > dated[name]:
-            longest = max(kept, key=lambda it: needs_s[it])
-            kept.remove(longest)
-            done_s -= needs_s[longest]
-    return {name: dated[name] for name in kept}
+    late = [*map(gt, islice(accumulate(needs_s, initial=begins_s), 1, None), due_s)]
+    if not any(late):
+        return []
+    # Whoever cannot be in time even as the first is none of those that can be met, nor in their way.
+    can = [*compress(range(len(due_s)), map(le, map(begins_s.__add__, needs_s), due_s))]
+    if not any(map(late.__getitem__, can)):
+        return []
+    can.sort(key=due_s.__getitem__)
+    due = can[: bisect_left(can, inf, key=due_s.__getitem__)]
+    met = _can_be_met(due, due_s, needs_s, begins_s)
+    return met if any(map(late.__getitem__, met)) else []
+
+
+def _can_be_met(
+    earliest_first: Sequence[int], due_s: Sequence[float], needs_s: Sequence[float], begins_s: float
+) -> list[int]:
+    """Return as many jobs as can all be in time one after the other (Moore and Hodgson).
+
+    Earliest first; wherever a deadline is missed, the longest job so far is given up, for it costs the others most.
+    """
+    done_s = [*accumulate(map(needs_s.__getitem__, earliest_first), initial=begins_s)]
+    missed = [*map(gt, islice(done_s, 1, None), map(due_s.__getitem__, earliest_first))]
+    if not any(missed):
+        return list(earliest_first)
+    begun = missed.index(True)
+    longest = [(-needs_s[number], turn) for turn, number in enumerate(earliest_first[:begun])]
+    heapify(longest)
+    at_s, given_up = done_s[begun], set[int]()
+    for turn, number in enumerate(earliest_first[begun:], start=begun):
+        at_s += needs_s[number]
+        if at_s > due_s[number]:
+            # Of two as long as each other the one is given up that is due earlier.
+            most_s, its_turn = heappushpop(longest, (-needs_s[number], turn))
+            given_up.add(its_turn)
+            at_s += most_s
+        else:
+            heappush(longest, (-needs_s[number], turn))
+    return [number for turn, number in enumerate(earliest_first) if turn not in given_up]
 
 
 def _calendar_s(job: Job, share: float) -> float:

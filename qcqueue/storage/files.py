@@ -9,26 +9,35 @@ import contextlib
 import errno
 import hashlib
 import os
-import re
 import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from qcqueue.disk import NO_ROOM, NOT_ALLOWED, OF_A_DISK, errno_of
 from qcqueue.errors import DiskFailed, DiskFull, MachineError, StoreDenied, StoreError, StoreFull, StoreMissing
+from qcqueue.storage.regular import NotRegularError, opened
 from qcqueue.storage.scratch import LOCKED, is_held_at, scratch_folder
 
 INCOMING = "incoming-"
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
 
-# What a disk answers that does not do its work. Whatever else a call answers, such as that there is no such file, is
-# the fault of whoever called, as is a name that is too long.
-OF_A_DISK = (*NO_ROOM, *NOT_ALLOWED, errno.EIO, errno.ESTALE, errno.ENXIO, errno.ENODEV, errno.ETIMEDOUT)
+
+@contextlib.contextmanager
+def to_be_stored(source: Path) -> Iterator[IO[bytes]]:
+    """Yield a file of this machine to be read. Raises: StoreError: it is not there. MachineError: it cannot be read."""
+    try:
+        with on_this_machine(source):
+            reading = source.open("rb")
+    except MachineError as exc:
+        if isinstance(exc.__cause__, FileNotFoundError):  # no disk's fault
+            raise StoreError(f"{source} is not there to be stored") from exc
+        raise
+    with reading:
+        yield reading
 
 
 @contextlib.contextmanager
@@ -86,10 +95,6 @@ def sync(path: Path) -> None:
             os.close(descriptor)
 
 
-def sync_folder(folder: Path) -> None:
-    sync(folder)
-
-
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it that are not there, so that a power cut does not take them away again.
 
@@ -100,8 +105,11 @@ def make_folder(folder: Path) -> None:
         make_folder(above)
     folder.mkdir(exist_ok=True)
     sync(folder)
-    with contextlib.suppress(PermissionError):  # one that may be passed and not be listed; what it holds was there
+    try:
         sync(above)
+    except OSError as exc:  # one that may not be opened, or be written; what it holds was there before
+        if exc.errno not in (*NOT_ALLOWED, errno.EINVAL):
+            raise
 
 
 @contextlib.contextmanager
@@ -156,12 +164,6 @@ def on_this_machine(place: Path) -> Iterator[None]:
         raise of_this_machine(place, exc) from exc
 
 
-def errno_of(exc: OSError) -> int | None:
-    """Return the number of an error, also where a library in Rust has put it into its sentence only."""
-    found = re.search(r"\(os error (\d+)\)", str(exc))
-    return exc.errno or (int(found[1]) if found else None)
-
-
 def is_of_a_disk(exc: OSError, path: Path) -> bool:
     """Return whether a library that opened a file met a disk that fails: safetensors says then that it is not there."""
     with contextlib.suppress(OSError):
@@ -187,8 +189,8 @@ def of_this_machine(place: Path, exc: OSError) -> MachineError:
     )
 
 
-def holds(path: Path, sha256: str) -> bool:
-    """Return whether a file is there, can be read, and has the bytes of this digest."""
-    with contextlib.suppress(OSError), path.open("rb") as reading:
-        return hashlib.file_digest(reading, "sha256").hexdigest() == sha256
+def holds(path: Path, sha256: str, size_bytes: int | None = None) -> bool:
+    """Return whether a file is there, can be read, and has the bytes of this digest; size_bytes: how many, if known."""
+    with contextlib.suppress(OSError, NotRegularError), opened(path, follow=False) as (reading, found_bytes):
+        return size_bytes in (None, found_bytes) and hashlib.file_digest(reading, "sha256").hexdigest() == sha256
     return False

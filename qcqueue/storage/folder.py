@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from qcqueue.clock import Ids, WallTime
-from qcqueue.errors import BlobMissing, DigestMismatch, MachineError, StoreError
+from qcqueue.errors import BlobMissing, DigestMismatch
 from qcqueue.storage.base import Blob, Listed, Moved, Shelf, silently
 from qcqueue.storage.files import (
     is_folder,
@@ -23,11 +23,13 @@ from qcqueue.storage.files import (
     missing,
     move_whole,
     on_this_machine,
-    sync_folder,
+    sync,
+    to_be_stored,
     translated,
     unfinished,
 )
 from qcqueue.storage.names import checked, is_digest, is_owner, is_place_in_folder, is_word, owner_in
+from qcqueue.storage.regular import NotRegularError, kind_of, opened
 
 CHUNK_BYTES = 1 << 20
 
@@ -56,16 +58,9 @@ class FolderStore:
         self, source: Path, *, title: str = "", owner: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently
     ) -> Blob:
         assert is_owner(owner), f"{owner!r} is no owner"
-        try:
+        with translated(self._blobs), to_be_stored(source) as reading, unfinished(self._blobs) as writing:
             with on_this_machine(source):
-                reading = source.open("rb")
-        except MachineError as exc:
-            if isinstance(exc.__cause__, FileNotFoundError):  # no disk's fault
-                raise StoreError(f"{source} is not there to be stored") from exc
-            raise
-        with translated(self._blobs), reading, unfinished(self._blobs) as writing:
-            with on_this_machine(source):
-                size_bytes = os.fstat(reading.fileno()).st_size
+                size_bytes = source.stat().st_size
             sha256 = _copy(_read_here(reading, source), writing, size_bytes, moved)
             place = f"{owner}.{self._ids.new()}" if owner else self._ids.new()
             blob = Blob(sha256=sha256, size_bytes=writing.tell(), place=place)
@@ -73,10 +68,8 @@ class FolderStore:
             target = self._blobs / file_name(blob)
             move_whole(writing, target)
             try:
-                sync_folder(self._blobs)
-            except (
-                OSError
-            ):  # its name may not be there after a power cut, so it counts for nothing; the next is another
+                sync(self._blobs)
+            except OSError:  # after a power cut it may have no name, so it counts for nothing; the next is another
                 with contextlib.suppress(OSError):
                     target.unlink()
                 raise
@@ -86,14 +79,14 @@ class FolderStore:
         name, path = blob.sha256[:12], self._path(blob)
         if path is None:
             raise BlobMissing(f"{self.url} has no blob {name}")
-        with translated(path):
-            try:
-                reading = path.open("rb")
-            except FileNotFoundError as exc:
-                if not is_folder(self._blobs):  # nobody knows what it has
-                    raise missing(self._blobs) from exc
-                raise BlobMissing(f"{self.url} has no blob {name}") from exc
-        with reading, on_this_machine(target), unfinished(target.parent) as writing:
+        with contextlib.ExitStack() as stack:
+            with translated(path):
+                reading, size_bytes = stack.enter_context(self._opened(path, name))
+            if size_bytes != blob.size_bytes:
+                said = f"it has {size_bytes:,} bytes instead of {blob.size_bytes:,}"
+                raise DigestMismatch(f"blob {name} in {self.url} is damaged: {said}")
+            stack.enter_context(on_this_machine(target))
+            writing = stack.enter_context(unfinished(target.parent))
             found = _copy(_read_there(reading, path), writing, blob.size_bytes, moved)
             if found != blob.sha256:
                 raise DigestMismatch(f"blob {name} in {self.url} is damaged: its bytes hash to {found[:12]}")
@@ -103,11 +96,12 @@ class FolderStore:
         path = self._path(blob)
         with translated(self._blobs):
             try:
-                return path.stat().st_size if path else None
+                status = path.lstat() if path else None
             except FileNotFoundError as exc:
-                if not is_folder(self._blobs):
+                if not is_folder(self._blobs):  # nobody knows what it has
                     raise missing(self._blobs) from exc
-        return None
+                return None
+        return status.st_size if status and not kind_of(status.st_mode) else None
 
     def delete(self, blob: Blob) -> None:
         if path := self._path(blob):
@@ -132,19 +126,32 @@ class FolderStore:
         path = self._heartbeats / checked(name, "heartbeat", url=self.url)
         now_s = self._clock.now_s()
         with translated(self._heartbeats):
-            path.touch()
-            os.utime(path, (now_s, now_s))
+            with contextlib.suppress(FileExistsError):
+                path.touch(exist_ok=False)
+            os.utime(path, (now_s, now_s), follow_symlinks=False)
 
     def heartbeat_age_s(self, name: str) -> float | None:
         if is_word(name):
             with translated(self._heartbeats), contextlib.suppress(FileNotFoundError):
-                return self._clock.now_s() - (self._heartbeats / name).stat().st_mtime
+                return self._clock.now_s() - (self._heartbeats / name).lstat().st_mtime
         return None
 
     def forget_heartbeat(self, name: str) -> None:
         if is_word(name):
             with translated(self._heartbeats):
                 (self._heartbeats / name).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _opened(self, path: Path, name: str) -> Iterator[tuple[IO[bytes], int]]:
+        try:
+            with opened(path, follow=False) as (reading, size_bytes):
+                yield reading, size_bytes
+        except FileNotFoundError as exc:
+            if not is_folder(self._blobs):  # nobody knows what it has
+                raise missing(self._blobs) from exc
+            raise BlobMissing(f"{self.url} has no blob {name}") from exc
+        except NotRegularError as exc:
+            raise DigestMismatch(f"blob {name} in {self.url} is damaged: it {exc}") from exc
 
     def _path(self, blob: Blob) -> Path | None:
         """Return where a blob lies if it lies here; None where this store can have given no such name or place."""
@@ -165,11 +172,13 @@ def file_name(blob: Blob) -> str:
 
 
 def _listed(path: Path, now_s: float) -> Listed | None:
-    """Return the blob in a file; None where its name is not one that a put gives."""
+    """Return the blob in a file; None where it is no file, or its name is not one that a put gives."""
     sha256, dot, place = path.name.partition(".")
     if not is_digest(sha256) or (dot and not is_place_in_folder(place)):
         return None
-    status = path.stat()
+    status = path.lstat()
+    if kind_of(status.st_mode):
+        return None
     blob = Blob(sha256=sha256, size_bytes=status.st_size, place=place)
     return Listed(blob=blob, owner=owner_in(place), age_s=max(0.0, now_s - status.st_mtime))
 

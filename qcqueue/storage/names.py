@@ -10,8 +10,8 @@ import re
 from qcqueue.errors import CorruptionError
 from qcqueue.storage.files import INCOMING
 
-DIGEST = re.compile(r"[0-9a-f]{64}")
-OWNER = re.compile(r"[0-9a-z-]{0,80}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_OWNER = re.compile(r"[0-9a-z-]{0,80}")
 
 _WORD = re.compile(r"[0-9A-Za-z_-]{1,120}")
 _PLACE_IN_FOLDER = re.compile(r"(?:(?P<owner>[0-9a-z-]{1,80})\.)?[0-9a-z-]{1,40}")
@@ -25,12 +25,12 @@ _SHOWN = 64
 
 def is_digest(name: str) -> bool:
     """Return whether it can be the SHA-256 of a blob."""
-    return DIGEST.fullmatch(name) is not None
+    return _DIGEST.fullmatch(name) is not None
 
 
 def is_owner(name: str) -> bool:
     """Return whether it can say who stored a blob; "" is nobody in particular."""
-    return OWNER.fullmatch(name) is not None
+    return _OWNER.fullmatch(name) is not None
 
 
 def is_word(name: str) -> bool:

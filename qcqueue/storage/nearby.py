@@ -71,7 +71,7 @@ class NearbyStore:
             return False
         kept = self._folder / blob.sha256
         with contextlib.suppress(OSError):
-            if holds(kept, blob.sha256):
+            if holds(kept, blob.sha256, blob.size_bytes):
                 _link(kept, target)
                 os.utime(kept)
                 return True

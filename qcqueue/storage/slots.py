@@ -7,26 +7,23 @@ Truncating replaces the file by its first line, so the name is never free again.
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from qcqueue.clock import Ids
+from qcqueue.disk import NO_ROOM, NOT_ALLOWED
 from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreBusy, StoreMissing
 from qcqueue.storage.base import Creation
-from qcqueue.storage.files import (
-    NO_ROOM,
-    NOT_ALLOWED,
-    make_folder,
-    move_whole,
-    sync,
-    sync_folder,
-    translated,
-    unfinished,
-)
+from qcqueue.storage.files import make_folder, move_whole, sync, translated, unfinished
 from qcqueue.storage.names import checked, is_word
+from qcqueue.storage.regular import NotRegularError, opened
 
 ROOT = "first"
 FACTS_BYTES_MAX = 1 << 16
+BODY_BYTES_MAX = 64 << 20
+"""More than any version packs into: what is larger is not read."""
 
 
 class FolderSlots:
@@ -71,7 +68,7 @@ class FolderSlots:
         path = self._path(slot)
         with translated(self._folder):
             try:
-                with path.open("rb") as reading:
+                with _opened(path) as reading:
                     return _facts_in(reading.readline(FACTS_BYTES_MAX), path)
             except FileNotFoundError:
                 self._check_it_is_there()
@@ -84,7 +81,9 @@ class FolderSlots:
         path = self._path(slot)
         with translated(self._folder):
             try:
-                return path.read_bytes().partition(b"\n")[2]
+                with _opened(path) as reading:
+                    reading.readline(FACTS_BYTES_MAX)
+                    return reading.read(BODY_BYTES_MAX + 1)
             except FileNotFoundError as exc:
                 self._check_it_is_there()
                 raise StoreBusy(f"{self.url} does not show slot {slot} yet", hint="try again in a moment") from exc
@@ -108,7 +107,11 @@ class FolderSlots:
 
     def list_slots(self) -> Iterable[tuple[str, Mapping[str, str]]]:
         with translated(self._folder), os.scandir(self._folder) as entries:
-            found = [(entry.stat().st_mtime_ns, entry.name) for entry in entries if is_word(entry.name)]
+            found = [
+                (entry.stat(follow_symlinks=False).st_mtime_ns, entry.name)
+                for entry in entries
+                if is_word(entry.name) and entry.is_file(follow_symlinks=False)
+            ]
         for _, slot in sorted(found, reverse=True):
             facts = self.facts(slot)
             if facts is not None:
@@ -134,7 +137,7 @@ class FolderSlots:
         """
         try:
             sync(target)
-            sync_folder(self._folder)
+            sync(self._folder)
         except OSError as exc:
             raise OutcomeUnknown(f"{target}: {exc.strerror}; it may or may not have been made") from exc
 
@@ -149,15 +152,27 @@ class FolderSlots:
             raise StoreMissing(f"there is no queue in {self._root}", hint="qcqueue init")
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Yield the file of a slot. Raises: CorruptionError: somebody has put something else there. OSError."""
+    try:
+        with opened(path, bytes_max=FACTS_BYTES_MAX + BODY_BYTES_MAX, follow=False) as (reading, _):
+            yield reading
+    except NotRegularError as exc:
+        raise CorruptionError(f"slot {path.name} in {path.parent} {exc}", hint="qcqueue store verify") from exc
+
+
 def _first_line(facts: Mapping[str, str]) -> bytes:
     return json.dumps(dict(facts), sort_keys=True).encode() + b"\n"
 
 
 def _facts_in(line: bytes, path: Path) -> Mapping[str, str]:
     try:
-        facts = json.loads(line)
-    except ValueError as exc:
+        facts = json.loads(line.decode())
+        "".join(facts).encode()  # an escape can stand for half a letter, which no text can hold
+        "".join(facts.values()).encode()
+    except (AttributeError, TypeError) as exc:
+        raise CorruptionError(f"{path} is damaged: its facts are not all text") from exc
+    except (ValueError, RecursionError) as exc:
         raise CorruptionError(f"{path} is damaged: it does not begin with a line of facts") from exc
-    if not isinstance(facts, dict) or not all(isinstance(value, str) for value in facts.values()):
-        raise CorruptionError(f"{path} is damaged: its facts are not all text")
-    return facts
+    return dict(facts)

@@ -19,6 +19,7 @@ from qcqueue.testing.places import Place
 from qcqueue.testing.presence import MortalPresence
 from qcqueue.testing.stores import FaultyStore
 from qcqueue.testing.trainer import FakeTrainer
+from qcqueue.worker.presence import SESSIONS
 from qcqueue.worker.session import Session
 from qcqueue.worker.tools import Tools
 from qcqueue.worker.view import Limits
@@ -55,7 +56,7 @@ class Life:
         self._steps_since_asked: int | None = None
         self.frozen_until_s = 0.0
         self.trainer_frozen_until_s = 0.0
-        self.presence = MortalPresence(place.cache / "sessions")
+        self.presence = MortalPresence(place.cache / SESSIONS)
         self.trainer = FakeTrainer(
             processor=place.plan.processor,
             tensorflow=place.plan.tensorflow,

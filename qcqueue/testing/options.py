@@ -57,9 +57,9 @@ USUAL_RATES: Mapping[Fault, float] = {
 
 # Machines go bad in some worlds only, and there more often than not: a machine that breaks stays broken.
 BAD_MACHINES: Mapping[Fault, float] = {
-    Fault.MACHINE_BROKE: 0.15,
-    Fault.DISK_FILLED: 0.15,
-    Fault.MACHINE_MENDED: 0.15,
+    Fault.MACHINE_BROKE: 0.3,
+    Fault.DISK_FILLED: 0.1,
+    Fault.MACHINE_MENDED: 0.05,
 }
 
 

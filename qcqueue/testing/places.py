@@ -32,7 +32,7 @@ SUMMARY = DatasetSummary(
 class Place:
     """One machine. A deleted cache takes the machine's id with it.
 
-    is_broken: no trainer of it gets as far as its first step; is_full: nothing can be written to its disk.
+    is_broken: no trainer of it gets past its first step; is_full: nothing can be written to its disk.
     """
 
     plan: MachinePlan

@@ -208,13 +208,14 @@ class FakeTrainer:
         spool.report(progress)
         yield self._seconds()
         if order:
-            self._suffer(spool)
+            self._suffer(spool, phase)
 
-    def _suffer(self, spool: Spool) -> None:
-        if self._is_broken():
-            if self._chance.random() < 0.5:
+    def _suffer(self, spool: Spool, phase: Phase) -> None:
+        if self._is_broken():  # at its first step, unless it has said before what it lacks
+            if phase == "training":
+                self._break(spool)
+            if self._chance.random() < 0.1:
                 self._give_up(spool, Trouble.LIBRARIES, "No module named 'keras'")
-            self._break(spool)
         if self._faults.hit(Fault.TRAINER_VANISHED):
             self._end(spool, None, -self._chance.choice((signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM)))
         if self._faults.hit(Fault.TRAINER_OUT_OF_MEMORY):

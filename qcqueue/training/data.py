@@ -16,7 +16,7 @@ from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Dataset, Split, load
 from qcqueue.errors import BadData, DigestMismatch, DiskFailed
 from qcqueue.storage.files import holds
-from qcqueue.storage.names import DIGEST
+from qcqueue.storage.names import is_digest
 from qcqueue.training.order import Integers, epoch_order, flips
 
 
@@ -72,7 +72,7 @@ def load_data(path: Path, spec: JobSpec) -> TrainingData:
     try:
         dataset = load(path)
     except DigestMismatch as exc:
-        if DIGEST.fullmatch(path.name) and not holds(path, path.name):
+        if is_digest(path.name) and not holds(path, path.name):
             raise DiskFailed(f"the copy of {spec.dataset} in this machine's cache cannot be read any more") from exc
         raise BadData(f"the dataset {spec.dataset} cannot be read: {exc}") from exc
     return TrainingData(dataset, spec)

@@ -22,8 +22,10 @@ from qcqueue.core.snapshot import Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.decode import read_picture
 from qcqueue.datasets.deep import DEEPEST_BITS, white_of
+from qcqueue.datasets.limits import FILE_SIZE_BYTES_MAX
 from qcqueue.datasets.picture import check_white_is_known, pixels_of
 from qcqueue.errors import CheckpointDamaged, UserError
+from qcqueue.storage.regular import NotRegularError, read_regular
 from qcqueue.training.models import build_model
 
 SUFFIX = ".weights.h5"
@@ -58,7 +60,9 @@ class TrainedModel:
             raise UserError(f"depth={depth} is not 8 to {DEEPEST_BITS} bits")
         path = Path(photograph)
         try:
-            content = path.read_bytes()
+            content = read_regular(path, bytes_max=FILE_SIZE_BYTES_MAX)
+        except NotRegularError as exc:
+            raise UserError(f"{path} {exc}, and no photograph") from exc
         except OSError as exc:
             raise UserError(f"{path} cannot be read: {exc.strerror}") from exc
         picture, white = read_picture(content, named=path.name), self._deep_white if depth is None else white_of(depth)

@@ -23,7 +23,7 @@ from qcqueue.core.words import count
 from qcqueue.errors import WeightsUnavailable
 from qcqueue.training.hdf5 import Unfit, check_hdf5
 from qcqueue.training.pretrained import STALLED_S, WAYS_OUT, have
-from qcqueue.training.weights_file import HDF5, flaw_of
+from qcqueue.training.weights_file import HDF5, flaw_throughout
 
 _LONGEST = 160
 
@@ -57,7 +57,7 @@ def load_weights(base: Any, path: Path, *, model: str, title: str = "") -> None:
     Raises: WeightsUnavailable: it cannot be read or does not fit.
     """
     name = clipped(title) if title else "the weights file"
-    if flaw := flaw_of(path):
+    if flaw := flaw_throughout(path):
         raise WeightsUnavailable(f"{name} {flaw}")
     try:
         with path.open("rb") as file:

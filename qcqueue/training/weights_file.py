@@ -1,19 +1,21 @@
 """What the beginning of a weights file gives away, read without the libraries that load it.
 
 It knows the files that people take for weights by their first bytes, and of HDF5 and safetensors how long they must be.
-Whether the values fit a model is for `weights` to find out. Always true: a few kilobytes are read, whatever the file
-says of itself, and nothing of what is no file is opened.
+Whether the values fit a model is for `weights` to find out, and what lies deeper in HDF5 for `hdf5_walk`. Always true:
+a few kilobytes are read here, whatever the file says of itself, and nothing of what is no file is opened.
 """
 
 import os
 import re
 import stat
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
 from qcqueue.core.spelling import clipped
+from qcqueue.training.hdf5_walk import flaw_inside
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 
@@ -49,6 +51,22 @@ _KINDS: tuple[tuple[int, bytes, str], ...] = (
 )
 # Two letters, which begin a text as well.
 _WEAK_KINDS: tuple[tuple[bytes, str], ...] = ((b"BM", "an image"), (b"MZ", "a program"))
+
+
+def flaw_throughout(path: Path) -> str | None:
+    """Return as `flaw_of` does what a file is instead of weights, all that HDF5 holds included."""
+    if flaw := flaw_of(path):
+        return flaw
+    with path.open("rb") as file:
+        is_hdf5 = file.read(len(HDF5)) == HDF5
+    status = path.stat()
+    return _walked(path, status.st_size, status.st_mtime_ns) if is_hdf5 else None
+
+
+@lru_cache(maxsize=64)
+def _walked(path: Path, size_bytes: int, changed_ns: int) -> str | None:
+    """A study is read more than once before it is enqueued, and its files with it."""
+    return flaw_inside(path)
 
 
 def flaw_of(path: Path) -> str | None:

@@ -19,7 +19,7 @@ from qcqueue.checkpoints.format import holds_model
 from qcqueue.checkpoints.retention import keep_last_two
 from qcqueue.checkpoints.spool import RESUMED, Entry, EpochEntry, Held, Spool, WorkOrder, record_in
 from qcqueue.clock import Clock
-from qcqueue.core.outcomes import ADVICE, Outcome, Trouble
+from qcqueue.core.outcomes import Outcome, Trouble, advice_on
 from qcqueue.core.records import EpochMetrics, EpochTiming, TrainingRecord
 from qcqueue.core.spelling import clipped
 from qcqueue.core.states import Event
@@ -595,7 +595,8 @@ class Attempt:
         try:
             return fetch_once(self._store, blob, self._cache / "blobs", moved=self._moved)
         except (BlobMissing, DigestMismatch) as exc:
-            raise type(exc)(f"{what} cannot be had: {exc}", hint=ADVICE[Trouble.STORE]) from exc
+            hint = advice_on(Trouble.STORE, job=self.claim.job_name, machine="this machine")
+            raise type(exc)(f"{what} cannot be had: {exc}", hint=hint) from exc
 
 
 def _place(record: TrainingRecord) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from qcqueue.checkpoints.spool import Spool, spool_folder
+from qcqueue.checkpoints.spool import SPOOLS, Spool, session_of, spool_folder
 from qcqueue.core.words import count, size
 from qcqueue.errors import CorruptionError, LeaseLost, NewerQueue, StoreError, StorePutBack
 from qcqueue.queue.blobs import live_owners, needed_blobs
@@ -40,7 +40,7 @@ class Estate:
     @property
     def has_unsaved(self) -> bool:
         """Whether a spool of this queue holds work that is not committed: it would go with the machine."""
-        mine = (folder for folder in self._spools() if _session_of(folder) not in self._foreign)
+        mine = (folder for folder in self._spools() if session_of(folder) not in self._foreign)
         return any(Spool(folder).holds_unsaved() for folder in mine)
 
     def spool(self, session_id: str, attempt: int) -> Spool:
@@ -72,11 +72,18 @@ class Estate:
                 shutil.rmtree(folder, ignore_errors=True)
             self._tools.presence.leave(session_id)
         for folder in self._spools():  # those that nobody announces any more are nobody's
-            if not self._tools.presence.knows(_session_of(folder)):
+            if not self._tools.presence.knows(session_of(folder)):
                 shutil.rmtree(folder, ignore_errors=True)
-        for heartbeat in {*seen.silent, *seen.heartbeats.values()}:
+        dead = frozenset(seen.heartbeats.values())
+        for heartbeat in {*seen.silent, *dead}:
             with contextlib.suppress(StoreError):  # a heartbeat nobody needs is litter, and a job may be held by now
-                self._tools.store.forget_heartbeat(heartbeat)
+                if heartbeat in dead or self._is_still_silent(heartbeat):
+                    self._tools.store.forget_heartbeat(heartbeat)
+
+    def _is_still_silent(self, heartbeat: str) -> bool:
+        """Return whether nobody has let it beat meanwhile: whoever woke up holds a job perhaps, and lives by it."""
+        age_s = self._tools.store.heartbeat_age_s(heartbeat)
+        return age_s is not None and age_s > self._tools.lease.ttl_s
 
     def clear_store(self, beat: Callable[[], None]) -> None:
         """Delete what attempts that have ended stored and never committed; beat is called after each.
@@ -117,7 +124,7 @@ class Estate:
             self._saving = None
 
     def _spools_of(self, session_id: str) -> list[Path]:
-        return [folder for folder in self._spools() if _session_of(folder) == session_id]
+        return [folder for folder in self._spools() if session_of(folder) == session_id]
 
     def _spools(self) -> list[Path]:
         """Return every spool of this machine. Raises: MachineError."""
@@ -127,8 +134,4 @@ class Estate:
 
     @property
     def _folder(self) -> Path:
-        return self._tools.cache / "spool"
-
-
-def _session_of(spool: Path) -> str:
-    return spool.name.rpartition("-")[0]
+        return self._tools.cache / SPOOLS

@@ -4,7 +4,7 @@ The session carries out what follows.
 """
 
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from qcqueue.checkpoints.spool import FAILED, Failure, Progress
 from qcqueue.core.outcomes import Trouble
@@ -25,7 +25,7 @@ BEFORE_A_STEP = ("starting", "loading", "building", "compiling", "waiting", "res
 
 # What a system sends a process for no fault of the job: it has mapped the dataset and its disk does not give a page of
 # it; its processor lacks what a library was built for.
-_SENT_FOR = {signal.SIGBUS: Trouble.DISK, signal.SIGILL: Trouble.LIBRARIES}
+_SENT_FOR: Mapping[int, Trouble] = {signal.SIGBUS: Trouble.DISK, signal.SIGILL: Trouble.LIBRARIES}
 
 WORST_FIRST = (
     Ending.JOB_FAILED,
@@ -38,7 +38,7 @@ WORST_FIRST = (
 
 
 def why_not_again(
-    exit_code: int, last_words: str, *, has_begun: bool, ran_out_of_memory: bool, deaths: int
+    exit_code: int, last_line: str, *, has_begun: bool, ran_out_of_memory: bool, deaths: int
 ) -> Failure | None:
     """Return why a job is not tried again here after its trainer ended without a word, None where it is worth a try.
 
@@ -47,12 +47,12 @@ def why_not_again(
     without an epoch between them.
     """
     if exit_code == FAILED:
-        message = f"the trainer gave up and could not write down why, which the disk did not take: {last_words}"
+        message = f"the trainer gave up and could not write down why, which the disk did not take: {last_line}"
         return Failure(cause=Trouble.DISK, message=message)
     if exit_code > 0 and not has_begun:
-        return Failure(cause=Trouble.LIBRARIES, message=f"the trainer cannot start (status {exit_code}): {last_words}")
+        return Failure(cause=Trouble.LIBRARIES, message=f"the trainer cannot start (status {exit_code}): {last_line}")
     if exit_code > 0:
-        message = f"the trainer ended with status {exit_code}: {last_words}"
+        message = f"the trainer ended with status {exit_code}: {last_line}"
         return Failure(cause=Trouble.UNEXPLAINED, message=message)
     if exit_code == -signal.SIGKILL and ran_out_of_memory:
         return Failure(cause=Trouble.MEMORY, message="the system ended the trainer for want of memory")
@@ -60,7 +60,7 @@ def why_not_again(
         return None
     vanished = f"the trainer vanished {MOST_DEATHS} times without an epoch ({how_it_ended(exit_code)})"
     if not has_begun:
-        message = f"the trainer cannot start: it vanished {MOST_DEATHS} times ({how_it_ended(exit_code)}): {last_words}"
+        message = f"the trainer cannot start: it vanished {MOST_DEATHS} times ({how_it_ended(exit_code)}): {last_line}"
         return Failure(cause=Trouble.LIBRARIES, message=message)
     return Failure(cause=_SENT_FOR.get(-exit_code, Trouble.UNEXPLAINED), message=vanished)
 

@@ -64,12 +64,15 @@ class Outlook:
 
     def life(self, *, has_gpu: bool) -> Life:
         """Return how long a session of this provider lives, by those of its kind that are over."""
-        lives = [
-            Lifetime(held_s=line.held_s, was_taken=self._was_taken(line))
-            for line in self._of_this_kind(has_gpu=has_gpu)
-            if self._is_over(line)
-        ]
-        return learnt_life(lives, profile=self.profile.session, ceiling_s=self.profile.ceiling_s)
+        if has_gpu not in self._known_lives:
+            lives = [
+                Lifetime(held_s=line.held_s, was_taken=self._was_taken(line))
+                for line in self._of_this_kind(has_gpu=has_gpu)
+                if self._is_over(line)
+            ]
+            profile = self.profile
+            self._known_lives[has_gpu] = learnt_life(lives, profile=profile.session, ceiling_s=profile.ceiling_s)
+        return self._known_lives[has_gpu]
 
     @cached_property
     def quota(self) -> Quota:
@@ -283,6 +286,11 @@ class Outlook:
         if line.ended_at_s is not None:
             return line.promised_until_s is not None and line.ended_how == Ending.LIMIT
         return not line.machine or self._last_on[line.machine] == line.id
+
+    @cached_property
+    def _known_lives(self) -> dict[bool, Life]:
+        """How long sessions with and without a GPU live, once that was asked: hundreds of them take a while."""
+        return {}
 
     @cached_property
     def _last_on(self) -> dict[str, str]:

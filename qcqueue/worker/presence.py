@@ -17,6 +17,9 @@ from qcqueue.errors import MachineError
 from qcqueue.storage.files import on_this_machine
 from qcqueue.storage.names import is_word
 
+SESSIONS = "sessions"
+"""The folder in a machine's cache that holds the lock files of its sessions."""
+
 NOT_YET = ".new"
 
 # How often a lock is asked for that others hold only to look; each does for some microseconds.

@@ -47,7 +47,7 @@ def restore_newest(
     def fetch(blob: Blob, target: Path) -> None:
         """Fetch a blob unless an earlier try has brought it, whole."""
         try:
-            if not holds(target, blob.sha256):
+            if not holds(target, blob.sha256, blob.size_bytes):
                 store.fetch(blob, target, moved=moved)
         except (BlobMissing, DigestMismatch):
             bad.add(blob.sha256)
@@ -73,7 +73,7 @@ def fetch_once(store: Store, blob: Blob, folder: Path, *, moved: Moved = silentl
     with on_this_machine(folder):
         folder.mkdir(parents=True, exist_ok=True)
     path = folder / blob.sha256
-    if not holds(path, blob.sha256):
+    if not holds(path, blob.sha256, blob.size_bytes):
         store.fetch(blob, path, moved=moved)
     with contextlib.suppress(OSError):
         os.utime(path)  # what was used last is swept last

@@ -35,7 +35,7 @@ from qcqueue.errors import (
     StorePutBack,
 )
 from qcqueue.queue.claim import begin_session, claim, claim_held_by, end_session, note_seen
-from qcqueue.queue.sessions import SessionLine, session_lines
+from qcqueue.queue.sessions import SessionLine
 from qcqueue.queue.values import Candidate, Claim, End, LiveAttempt
 from qcqueue.scheduling.policies import Choice, first_clear
 from qcqueue.worker.attempt import Attempt
@@ -306,7 +306,9 @@ class Session:
         if held:  # from here on its time is accounted for, should it vanish before the first commit
             own = canonical_json(self._timeline.ledgers(None)[0])
             note_seen(tx, self.id, self._tools.clock.now_s(), seconds=own)
-        return held, session_lines(tx) if held else ()
+        # What the choice rested on, made a moment ago in this very transaction unless the job was held already.
+        seen_by_choice = self._chooser.outlook
+        return held, seen_by_choice.sessions if held and seen_by_choice else ()
 
     def _claim(self, tx: "Connection", seen: Sight) -> Claim | None:
         return claim(
@@ -491,7 +493,7 @@ class Session:
         if failure is None and not self._is_leaving_the_job and exit_code != 0:
             failure = why_not_again(
                 exit_code,
-                attempt.spool.last_words(),
+                attempt.spool.last_line(),
                 has_begun=has_looked(attempt.spool.progress()),
                 ran_out_of_memory=self._tools.memory_kills() > self._memory_kills,
                 deaths=self._deaths[name] + 1,
@@ -590,8 +592,12 @@ class Session:
                 f"{why.hint}, then qcqueue work"
             )
         else:
-            kept = "what was not saved waits on this machine until then" if self.has_unsaved else "nothing is unsaved"
-            tools.narrate(f"{why}; {kept}. To take the store over as it is: {why.hint}")
+            kept = (
+                "what was not saved stays on this machine"
+                if self.has_unsaved
+                else "nothing unsaved is left on this machine"
+            )
+            tools.narrate(f"{why}; {kept}. To go on with the older copy, and give up what is newer: {why.hint}")
         return None
 
     def _part(self, ending: Ending) -> None:
@@ -739,7 +745,7 @@ class Session:
         else:
             self._pass_over(why)
             self._undone = worse_of(self._undone, Ending.SET_ASIDE)
-            self._tools.narrate(f"{name} goes back to the queue, {trouble}: {why}")
+            self._tools.narrate(f"{name} goes back to the queue because of {trouble.on('this machine')}: {why}")
             going_on = self._go_on(outcome)
         if not has_started:
             self._unstarted.add(name)

@@ -308,7 +308,8 @@ class SpoolSink:
 
 
 def _sentence(exc: Exception) -> str:
-    return in_a_sentence(str(exc) if isinstance(exc, QcqueueError) else f"{type(exc).__name__}: {exc}")
+    said = [str(exc)] if isinstance(exc, QcqueueError) else [type(exc).__name__, *filter(None, [str(exc)])]
+    return in_a_sentence(": ".join(said))
 
 
 if __name__ == "__main__":

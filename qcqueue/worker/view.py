@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from qcqueue.checkpoints.spool import Progress as TrainerProgress
 from qcqueue.core.records import TrainingRecord
 from qcqueue.errors import QcqueueError
-from qcqueue.worker.attempt import Saved
+
+if TYPE_CHECKING:
+    # Whoever asks only how a session left does without the libraries that read and write states.
+    from qcqueue.checkpoints.spool import Progress as TrainerProgress
+    from qcqueue.worker.attempt import Saved
 
 
 class Ending(StrEnum):
@@ -61,9 +65,9 @@ class View:
     job_name: str
     attempt: int
     resumed: str | None
-    progress: TrainerProgress | None
+    progress: "TrainerProgress | None"
     transfer: Transfer | None
     written: TrainingRecord | None
-    saved: Saved | None
+    saved: "Saved | None"
     waiting_for: QcqueueError | None
     epoch_s: float | None

@@ -181,7 +181,7 @@ def test_what_this_machine_had_not_saved_is_named_and_removed_unless_its_session
     foreign = cache / "spool" / "another-1"
     foreign.mkdir()
     put_back(disk)
-    how = "its session will notice and leave" if is_at_work else "removed with it"
+    how = "its session will notice and leave" if is_at_work else "removed too"
     assert f"lost:     what this machine has not saved of {JOB}, attempt 1 ({how})\n" in lab.types("store adopt")[0]
     assert folder.is_dir()
     lab.types("store adopt --yes")

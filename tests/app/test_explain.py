@@ -10,7 +10,7 @@ from qcqueue.app.explain import Answer, explain
 from qcqueue.app.foresight import Seen, see
 from qcqueue.app.settings import Settings
 from qcqueue.app.workplace import Workplace
-from qcqueue.core.outcomes import ADVICE, REMEDIES, Cause, Trouble
+from qcqueue.core.outcomes import REMEDIES, Cause, Trouble, advice_on
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.remedies import Hold, Tried, remedy
 from qcqueue.core.states import State
@@ -476,9 +476,10 @@ def test_a_job_that_a_machine_or_the_store_sent_back_says_whose_trouble_it_was(h
     why = "no room is left. Really. None"
     place.transact(lambda tx: attempts.interrupt(tx, held, why=why, trouble=trouble, now_s=place.clock.now_s()))
     answer = asked(place)
-    whose = f"{trouble.whose}, colab-7" if trouble is not Trouble.STORE else "the store"
-    assert f"Attempt 1 ended by trouble of {whose}, and the job is none the worse: no room is left; R" in answer.why
-    assert answer.hint == ADVICE[trouble].replace("JOB", NAME)
+    assert f"Attempt 1 ended because of {trouble.on('colab-7')}, " in answer.why
+    assert ": no room is left; R" in answer.why
+    assert ("no failure of the job" in answer.why) == (trouble is not Trouble.UNEXPLAINED)
+    assert answer.hint == advice_on(trouble, job=NAME, machine="colab-7")
 
 
 def test_after_a_better_attempt_no_trouble_of_before_is_told(house: House) -> None:
@@ -486,4 +487,4 @@ def test_after_a_better_attempt_no_trouble_of_before_is_told(house: House) -> No
     held = take(place, NAME)
     place.transact(lambda tx: attempts.interrupt(tx, held, why="x", trouble=Trouble.DISK, now_s=place.clock.now_s()))
     stop(place, take(place, NAME))
-    assert "trouble" not in asked(place).why
+    assert "because of" not in asked(place).why

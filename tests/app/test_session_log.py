@@ -10,9 +10,8 @@ import pytest
 
 from qcqueue.app import session_log
 from qcqueue.app.session_log import KEPT, log_behind, logging_to, newest_log
-from qcqueue.app.vanished import SESSIONS
 from qcqueue.clock import SystemClock
-from qcqueue.worker.presence import Presence
+from qcqueue.worker.presence import SESSIONS, Presence
 
 log = logging.getLogger("qcqueue.worker.anything")
 

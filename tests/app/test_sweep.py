@@ -10,11 +10,10 @@ import pytest
 
 from qcqueue.app import sweep as module
 from qcqueue.app.sweep import UNUSED_S, YOUNG_S, size_of_cache, sweep_cache
-from qcqueue.app.vanished import SESSIONS
 from qcqueue.checkpoints.spool import Spool, WorkOrder, spool_folder
 from qcqueue.storage.scratch import OLD_S
 from qcqueue.testing.specs import a_spec
-from qcqueue.worker.presence import Presence
+from qcqueue.worker.presence import SESSIONS, Presence
 from qcqueue.worker.process import TrainerProcess
 
 NOW_S = 2_000_000_000.0

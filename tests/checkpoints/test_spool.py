@@ -79,7 +79,7 @@ def test_a_new_spool_holds_nothing(spool: Spool) -> None:
     assert (spool.waiting(), spool.take(), spool.progress(), spool.failure()) == ([], None, None, None)
     assert (spool.newest_record(), spool.stored(), spool.cadence()) == (None, {}, None)
     assert not any((spool.should_stop(), spool.is_ready(), spool.is_writing(), spool.holds_unsaved()))
-    assert spool.last_words() == "it printed nothing"
+    assert spool.last_line() == "it printed nothing"
 
 
 def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
@@ -387,7 +387,7 @@ def test_a_stop_is_asked_for_once_and_seen_by_the_trainer(spool: Spool) -> None:
 )
 def test_the_last_words_are_the_last_line_with_something_on_it(spool: Spool, printed: bytes, words: str) -> None:
     spool.log_path.write_bytes(printed)
-    assert spool.last_words() == words
+    assert spool.last_line() == words
 
 
 def test_anybody_sees_what_the_session_does_with_a_state(spool: Spool) -> None:

@@ -492,13 +492,13 @@ STORES = (
     Case(
         said="an empty file for a database",
         typed="status --json",
-        names=("queue.sqlite",),
-        code=5,
+        names=("queue", "was never finished"),
+        code=4,
         given=a_file("queue/queue.sqlite", ""),
     ),
     Case(said="half a database", typed="show done", names=("queue.sqlite",), code=5, given=half_a_database),
     Case(
-        said="a folder for a database", typed="status", names=("queue.sqlite",), code=4, given=a_folder_for_a_database
+        said="a folder for a database", typed="status", names=("queue.sqlite",), code=5, given=a_folder_for_a_database
     ),
     Case(
         said="another program's database",

@@ -217,5 +217,5 @@ def test_now_is_an_option_of_whatever_changes_a_queue_and_of_nothing_else() -> N
     have = {path for path, command in COMMANDS.items() if any("--now" in it.opts for it in command.params)}
     assert have == {
         "enqueue", "data sample", "data add", "data remove", "hold", "release", "cancel", "retry", "move", "store gc",
-        "work",
+        "store adopt", "work",
     }  # fmt: skip

@@ -82,6 +82,12 @@ def test_whatever_a_plan_says_below_its_table_is_labelled(colab: Workplace, answ
     )
 
 
+def test_a_plan_of_a_long_queue_says_on_how_little_its_dates_rest(colab: Workplace, answer: Answer) -> None:
+    put(colab, *(a_job(f"more-{number}", epochs=40, seed=number + 10) for number in range(60)))
+    assert "All dates are forecasts (profile) from no more than 20 possible courses and assume" in answer("plan")
+    assert document(answer("plan --json"))["worlds"] == 20
+
+
 def test_one_s_own_history_takes_the_place_of_the_profile(colab: Workplace, answer: Answer) -> None:
     for day in range(8, 2, -1):
         attend(colab, "tiny/vgg16", 9 - day, ago_s=day * DAY_S, held_s=3 * HOUR_S)

@@ -54,3 +54,28 @@ def test_a_key_that_stands_twice_is_refused(text: str) -> None:
 def test_a_type_json_does_not_know_is_refused() -> None:
     with pytest.raises(TypeError):
         canonical_json({1, 2})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        '"\\ud800"',
+        '{"\\udfff": 1}',
+        b'"\xed\xa0\x80"',
+        b'"\xff"',
+        '"a"'.encode("utf-16"),
+        "1e999",
+        "-1e999",
+        "9" * 5000,
+    ],
+    ids=lambda it: repr(it[:12]),
+)
+def test_what_no_file_of_ours_can_hold_is_one_kind_of_error(text: str | bytes) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        parse_json(text)
+
+
+def test_letters_in_two_halves_are_letters() -> None:
+    assert parse_json('"\\ud83d\\ude00"') == "\U0001f600"

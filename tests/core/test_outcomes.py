@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.core.outcomes import ADVICE, TROUBLES, Cause, Trouble, cause_of
+from qcqueue.core.outcomes import TROUBLES, Cause, Trouble, advice_on, cause_of
 from qcqueue.errors import (
     BlobMissing,
     CheckpointDamaged,
@@ -109,6 +109,6 @@ def test_every_error_of_a_machine_has_a_trouble_that_is_no_riddle() -> None:
 
 @pytest.mark.parametrize("trouble", Trouble)
 def test_every_trouble_has_advice_and_words_of_its_own(trouble: Trouble) -> None:
-    assert "qcqueue" in ADVICE[trouble]
-    assert trouble.whose
+    assert "qcqueue" in advice_on(trouble, job="s/one", machine="lab-3")
+    assert trouble.on("lab-3").endswith(" on lab-3") == (trouble is not Trouble.STORE)
     assert trouble not in {*map(str, Cause)}

@@ -60,7 +60,7 @@ QUEUES = {
     "queue-3.sqlite": "9799a53a2dce941af9efab9c887031d381572e14b562f18147b1b38b980e66be",
     "queue-4.sqlite": "5812f67d56412115e7b1f73dc8270c25ef2b63a8527f35117a9d59fa05d72bb1",
     "queue-5.sqlite": "9886560cd379f2455434a3a3f8d0741443ac723a16813b87513781442f571398",
-    "queue-6.sqlite": "80eed1434af127ce05332d765f583a7f65082e5916f9a43df8ec4c7ca14ceb0d",
+    "queue-6.sqlite": "99ec0b61922b31321b8df485efa13b7b228cf19a7b294f6cda5ebc601670b3a2",
     "chain-1.zip": "87bd23e241f5d69a8443b1426d1541871115b76acfda879be2a7988c618e4eb0",
 }
 IN_PACKS = ("queue-3.sqlite", "queue-4.sqlite", "queue-5.sqlite", "queue-6.sqlite")

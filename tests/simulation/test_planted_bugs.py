@@ -9,7 +9,7 @@ from qcqueue.queue import attempts
 from qcqueue.testing.simulate import WorldFailed, live
 from tests.simulation.planted import BUGS, FIRST_SEED, Bug, share_packs
 
-A_PACK_IS_REFUSED = 10_073
+A_PACK_IS_REFUSED = 10_012
 """The first world, from `FIRST_SEED` on, in which a pack is retired while another job wants to share it."""
 
 SHARING_WORLDS, SHARING_WORLDS_MOST = 24, 300

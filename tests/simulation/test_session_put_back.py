@@ -51,9 +51,11 @@ def test_a_session_leaves_what_it_cannot_save_for_whoever_puts_the_newer_one_bac
         assert life.trainer.exit_code() is not None
         said = [line for line in colab.said if line.startswith(SAID)]
         kept = (
-            "what was not saved waits on this machine until then" if life.session.has_unsaved else "nothing is unsaved"
+            "what was not saved stays on this machine"
+            if life.session.has_unsaved
+            else "nothing unsaved is left on this machine"
         )
-        assert said == [f"{SAID}; {kept}. To take the store over as it is: qcqueue store adopt"]
+        assert said == [f"{SAID}; {kept}. To go on with the older copy, and give up what is newer: qcqueue store adopt"]
     colab.session(machine=HERE)
     for job in ("job-1", "job-2"):
         detail = colab.of(job)

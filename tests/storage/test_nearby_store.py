@@ -171,8 +171,8 @@ def test_a_copy_that_goes_while_it_is_taken_costs_a_download(
     blob = near.put(source_of(tmp_path))
     real = holds
 
-    def look_and_lose(path: Path, sha256: str) -> bool:
-        found = real(path, sha256)
+    def look_and_lose(path: Path, sha256: str, size_bytes: int) -> bool:
+        found = real(path, sha256, size_bytes)
         path.unlink(missing_ok=True)
         return found
 

@@ -39,7 +39,7 @@ def test_a_link_whose_answer_is_lost_is_unknown_and_then_taken(
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "sync_folder", fail)
+        patch.setattr(module, "sync", fail)
         with pytest.raises(OutcomeUnknown):
             slots.create(slots.root, b"bytes", {"by": "me"})
     assert slots.create(slots.root, b"bytes", {"by": "me"}) is Creation.TAKEN

@@ -197,7 +197,7 @@ def test_one_that_died_while_it_got_ready_has_ended_as_soon_as_it_starts(
     trainer._ready.wait()
     trainer.start(spool.folder)
     assert trainer.exit_code() == 1
-    assert spool.last_words() == "no libcuda here"
+    assert spool.last_line() == "no libcuda here"
 
 
 def test_a_closed_pipe_is_enough(dataset_path: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from functools import cache
 
 from qcqueue.errors import ExtraMissing
 from qcqueue.reports.charts.look import FILE_FONT
+from qcqueue.storage.drive.token import without_secrets
 
 FEWEST_A_HAND = 8
 """For fewer pictures another process would take longer to begin than to draw them."""
@@ -56,7 +57,11 @@ def _drawn_together(svgs: list[str], *, elsewhere: bool) -> list[bytes]:
     if svgs and elsewhere and _has_a_font():
         # -P: what lies in the folder one stands in is no part of Python.
         process = subprocess.run(
-            [sys.executable, "-P", "-m", __name__], input=json.dumps(svgs).encode(), capture_output=True, check=False
+            [sys.executable, "-P", "-m", __name__],
+            env=without_secrets(os.environ),
+            input=json.dumps(svgs).encode(),
+            capture_output=True,
+            check=False,
         )
         if process.returncode == 0:
             return [base64.b64decode(png) for png in json.loads(process.stdout)]

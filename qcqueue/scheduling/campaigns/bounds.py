@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from qcqueue.core.goodput import best_interval_s, expected_goodput
-from qcqueue.scheduling.campaigns.laws import Window
 from qcqueue.scheduling.campaigns.play import MOST_SESSIONS, Costs, Work
 from qcqueue.scheduling.campaigns.strategies import Strategy
+from qcqueue.scheduling.campaigns.window import Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

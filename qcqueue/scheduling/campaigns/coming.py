@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from qcqueue.clock import Rng
-from qcqueue.scheduling.campaigns.laws import Window
+from qcqueue.scheduling.campaigns.window import Window
 from qcqueue.scheduling.profiles.base import Allowance
 from qcqueue.scheduling.spread import Spread
 from qcqueue.scheduling.survival import Life
@@ -92,4 +92,6 @@ class _Spent:
     def _counted_s(self, at_s: float) -> float:
         assert self._allowance is not None, "nothing is counted where nothing is limited"
         since_s = at_s - self._allowance.period_s
+        while self._used and self._used[0][1] <= since_s:  # it has returned, and what is asked for only rises
+            self._used.popleft()
         return sum(max(0.0, until_s - max(from_s, since_s)) for from_s, until_s in self._used)

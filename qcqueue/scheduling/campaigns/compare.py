@@ -13,7 +13,7 @@ from statistics import fmean
 from qcqueue.clock import seeded
 from qcqueue.scheduling.campaigns.bounds import Bound, best_goodput, best_of_campaign, clairvoyant
 from qcqueue.scheduling.campaigns.laws import Law, Window
-from qcqueue.scheduling.campaigns.play import Campaign, Costs, Work, play
+from qcqueue.scheduling.campaigns.play import Campaign, Costs, Prepared, Work
 from qcqueue.scheduling.campaigns.strategies import Strategy
 
 # The normal quantile of a 95 % interval.
@@ -84,10 +84,8 @@ def compare(
         return (law.windows(seeded(one)) for one in luck[: 1 if law.is_certain else None])
 
     def campaigns(strategy: Strategy) -> list[Campaign]:
-        return [
-            play(works, these, strategy, costs, mean_session_s=law.mean_s, life=law.life, share=law.share)
-            for these in windows()
-        ]
+        prepared = Prepared(works, strategy, costs, mean_session_s=law.mean_s, life=law.life, share=law.share)
+        return [prepared.play(these) for these in windows()]
 
     # Without chance, one campaign stands for all.
     times = seeds if law.is_certain else 1

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from qcqueue.clock import Rng, seeded
 from qcqueue.scheduling.campaigns.coming import LONGEST_S, Account
-from qcqueue.scheduling.campaigns.play import Campaign, Costs, Work, play
+from qcqueue.scheduling.campaigns.play import Campaign, Costs, Prepared, Work
 from qcqueue.scheduling.campaigns.strategies import Strategy
 
 N = TypeVar("N", int, float)
@@ -20,6 +20,9 @@ N = TypeVar("N", int, float)
 WORLDS = 200
 FEWEST_WORLDS = 20
 JOBS_IN_ALL = 1000
+# Where jobs have deadlines, each choice of each session weighs all of these against each other.
+FEWEST_WITH_DEADLINES = 4
+DEADLINES_IN_ALL = 4000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,29 +68,25 @@ def forecast(
     """Play what is left of some jobs in many worlds; their names begin with those of their studies.
 
     share: which part of the calendar becomes training, for deadlines. worlds: how many at most; a long queue gets
-    fewer, so that nobody waits for its dates.
+    fewer, and one of many deadlines fewer still, so that nobody waits for its dates.
     """
-    worlds = min(worlds, max(FEWEST_WORLDS, JOBS_IN_ALL // max(len(works), 1)))
+    deadlines = sum(work.deadline_s is not None for work in works)
+    worlds = min(
+        worlds,
+        max(FEWEST_WORLDS, JOBS_IN_ALL // max(len(works), 1)),
+        max(FEWEST_WITH_DEADLINES, DEADLINES_IN_ALL // max(deadlines, 1)),
+    )
     mean_s = min(account.life.mean_s, LONGEST_S)
-    played = [
-        play(
-            works,
-            # Each world has a luck of its own, so that two ways through the same worlds can be compared.
-            account.windows(seeded(rng.getrandbits(64))),
-            strategy,
-            costs,
-            mean_session_s=mean_s,
-            life=account.life,
-            share=share,
-            comes_back=True,
-        )
-        for _ in range(worlds)
-    ]
+    prepared = Prepared(works, strategy, costs, mean_session_s=mean_s, life=account.life, share=share)
+    # Each world has a luck of its own, so that two ways through the same worlds can be compared.
+    lucks = [seeded(rng.getrandbits(64)) for _ in range(worlds)]
+    played = [prepared.play(account.windows(luck), comes_back=True) for luck in lucks]
     names = [work.name for work in works if all(work.name in campaign.done_s for campaign in played)]
+    done = set(names)
     studies: dict[str, list[str]] = {}
     for work in works:
         studies.setdefault(work.name.partition("/")[0], []).append(work.name)
-    whole = {study: jobs for study, jobs in studies.items() if set(jobs) <= set(names)}
+    whole = {study: jobs for study, jobs in studies.items() if done.issuperset(jobs)}
     return Forecast(
         all=_of(played, names) if len(names) == len(works) else None,
         jobs=_earliest_first({name: _of(played, [name]) for name in names}),
@@ -100,7 +99,7 @@ def forecast(
 
 def _of(played: Sequence[Campaign], names: Sequence[str]) -> Finish:
     """Return when the last of these jobs is done."""
-    ends_s = [max((campaign.done_s[name] for name in names), default=0.0) for campaign in played]
+    ends_s = sorted(max((campaign.done_s[name] for name in names), default=0.0) for campaign in played)
     earliest_s, low_s, likely_s, high_s, latest_s = (_quantile(ends_s, share) for share in (0.05, 0.1, 0.5, 0.9, 0.95))
     return Finish(earliest_s=earliest_s, low_s=low_s, likely_s=likely_s, high_s=high_s, latest_s=latest_s)
 
@@ -109,8 +108,7 @@ def _earliest_first(found: dict[str, Finish]) -> dict[str, Finish]:
     return dict(sorted(found.items(), key=lambda it: it[1].likely_s))
 
 
-def _quantile(values: Sequence[float], share: float) -> float:
-    ordered = sorted(values)
+def _quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 

@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from qcqueue.clock import Rng, seeded
 from qcqueue.core.words import DAY_S, HOUR_S
+from qcqueue.scheduling.campaigns.window import Window as Window
 from qcqueue.scheduling.lifetimes import Lifetime
 from qcqueue.scheduling.survival import Life, learnt_life
 
@@ -39,29 +40,6 @@ SEEN = 100
 
 KAGGLE_LENGTHS_S = (12.0 * HOUR_S, 12.0 * HOUR_S, 6.0 * HOUR_S)
 STUDIO_S = 4.0 * HOUR_S
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """One chance to work. begins_s: since the campaign began. held_s: until the machine is taken away.
-
-    promised_s: how long the session is known to live, None where its end comes without warning. age_s: how long the
-    machine has been held already.
-    """
-
-    begins_s: float
-    held_s: float
-    promised_s: float | None = None
-    age_s: float = 0.0
-
-    def after(self, used_s: float) -> "Window":
-        """Return what is left of it for another session, once one has left by itself."""
-        return Window(
-            begins_s=self.begins_s + used_s,
-            held_s=self.held_s - used_s,
-            promised_s=None if self.promised_s is None else self.promised_s - used_s,
-            age_s=self.age_s + used_s,
-        )
 
 
 Windows: TypeAlias = Callable[[Rng], Iterator[Window]]

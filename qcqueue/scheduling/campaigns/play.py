@@ -6,14 +6,15 @@ there. Always true: nothing that arrived in the store is lost again, unless the 
 trained for a job that is done are exactly its epochs.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
 from qcqueue.scheduling.cadence import Cadence, Measured, choose_cadence
-from qcqueue.scheduling.campaigns.laws import Window
+from qcqueue.scheduling.campaigns.line import line_of
 from qcqueue.scheduling.campaigns.strategies import Saves, Strategy
+from qcqueue.scheduling.campaigns.window import Window
 from qcqueue.scheduling.doom import Unit, judge
 from qcqueue.scheduling.policies import ASSUMED_SHARE, Job, Moment
 from qcqueue.scheduling.survival import Life
@@ -95,16 +96,38 @@ def play(
     share: which part of the calendar they are, for deadlines. comes_back: a session that has left by itself is followed
     at once by another on what is left of its window; otherwise that is given up.
     """
-    runs = [_Run(work, strategy, costs, mean_session_s) for work in works if work.epochs]
-    game = _Game(runs, strategy, costs, life, share)
-    for window in windows:
-        rest: Window | None = window
-        while rest and game.waiting and game.sessions < MOST_SESSIONS:
-            used_s = game.live(rest)
-            rest = rest.after(used_s) if comes_back and 0 < used_s < rest.held_s else None
-        if not game.waiting or game.sessions >= MOST_SESSIONS:
-            break
-    return game.result()
+    prepared = Prepared(works, strategy, costs, mean_session_s=mean_session_s, life=life, share=share)
+    return prepared.play(windows, comes_back=comes_back)
+
+
+class Prepared:
+    """A campaign that can be played on one row of windows after the other; what they share is worked out once."""
+
+    def __init__(
+        self,
+        works: Sequence[Work],
+        strategy: Strategy,
+        costs: Costs,
+        *,
+        mean_session_s: float,
+        life: Life | None = None,
+        share: float = ASSUMED_SHARE,
+    ) -> None:
+        self._strategy, self._costs, self._life, self._share = strategy, costs, life, share
+        self._habits = {work.name: _Habit(work, strategy, costs, mean_session_s) for work in works if work.epochs}
+        self._jobs = tuple(_Run(habit).seen() for habit in self._habits.values())
+
+    def play(self, windows: Iterator[Window], *, comes_back: bool = False) -> Campaign:
+        """Play it once, as `play` does."""
+        game = _Game(self._habits, self._jobs, self._strategy, self._costs, self._life, self._share)
+        for window in windows:
+            rest: Window | None = window
+            while rest and game.waits_for_more:
+                used_s = game.live(rest)
+                rest = rest.after(used_s) if comes_back and 0 < used_s < rest.held_s else None
+            if not game.waits_for_more:
+                break
+        return game.result()
 
 
 class _Ending(Enum):
@@ -116,22 +139,33 @@ class _Ending(Enum):
     TAKEN = auto()
 
 
-class _Run:
-    """One job of a campaign and how far it is. Only `safe_s` lasts: seconds of its training that are in the store."""
+class _Habit:
+    """How a job of a campaign is saved, which is the same in each of its sessions."""
 
     def __init__(self, work: Work, strategy: Strategy, costs: Costs, mean_session_s: float) -> None:
         self.work = work
-        self.safe_s = 0.0
-        self.waits = 0
         self.cadence = _cadence(work, strategy, costs, mean_session_s)
         is_script = strategy.saves is not Saves.CADENCE
         self.stall_s = costs.stall_s + (costs.lag_s if is_script else 0.0)
         self.lag_s = 0.0 if is_script else costs.lag_s
-        self._until_save_s = costs.switch_s + self.stall_s + self.lag_s
-        self.view = self.seen()
+        self.until_save_s = costs.switch_s + self.stall_s + self.lag_s
+        # How much is trained from one save to the next, None where nothing is saved before the end.
+        self.every_s = None
+        if self.cadence is not None:
+            self.every_s = work.epoch_s * self.cadence.epochs_per_save / self.cadence.saves_per_epoch
 
-    def seen(self) -> Job:
-        """Return the job as a policy sees it."""
+
+class _Run:
+    """One job of a campaign and how far it is. Only `safe_s` lasts: seconds of its training that are in the store."""
+
+    def __init__(self, habit: _Habit) -> None:
+        self.work, self.cadence = habit.work, habit.cadence
+        self.stall_s, self.lag_s, self.every_s = habit.stall_s, habit.lag_s, habit.every_s
+        self.safe_s = 0.0
+        self._until_save_s = habit.until_save_s
+
+    def seen(self, waits: int = 0) -> Job:
+        """Return the job as a policy sees it, after it has waited for so many sessions."""
         left_s, epoch_s = self.work.left_s - self.safe_s, self.work.epoch_s
         return Job(
             name=self.work.name,
@@ -140,16 +174,9 @@ class _Run:
             begun=self.work.begun or self.safe_s > 0,
             epochs_done=int(self.safe_s / epoch_s + CLOSE),
             pinned=self.work.pinned,
-            waits=self.waits,
+            waits=waits,
             deadline_s=self.work.deadline_s,
         )
-
-    @property
-    def every_s(self) -> float | None:
-        """How much is trained from one save to the next, None where nothing is saved before the end."""
-        if self.cadence is None:
-            return None
-        return self.work.epoch_s * self.cadence.epochs_per_save / self.cadence.saves_per_epoch
 
     def next_save_s(self, position_s: float) -> float:
         """Return up to where to train before the next save; the last epoch is always saved."""
@@ -287,21 +314,35 @@ class _Session:
 
 
 class _Game:
-    """A campaign in play: the runs that wait, and the sums of what it cost so far."""
+    """A campaign in play: the line of the jobs that wait, and the sums of what it cost so far."""
 
-    def __init__(self, runs: Sequence[_Run], strategy: Strategy, costs: Costs, life: Life | None, share: float) -> None:
-        self.waiting = {run.work.name: run for run in runs}
+    def __init__(
+        self,
+        habits: Mapping[str, _Habit],
+        jobs: Sequence[Job],
+        strategy: Strategy,
+        costs: Costs,
+        life: Life | None,
+        share: float,
+    ) -> None:
+        self._habits, self._line = habits, line_of(strategy.rank, jobs)
         self._strategy, self._costs, self._life, self._share = strategy, costs, life, share
+        self._runs: dict[str, _Run] = {}
         self._done_s: dict[str, float] = {}
         self._ended_s = self._held_s = self._saved_s = self._lost_s = self._lost_epochs = 0.0
-        self.sessions = self._switches = 0
+        self._sessions = self._switches = 0
+
+    @property
+    def waits_for_more(self) -> bool:
+        """Whether another session is wanted."""
+        return len(self._line) > 0 and self._sessions < MOST_SESSIONS
 
     def result(self) -> Campaign:
         return Campaign(
             done_s=self._done_s,
-            is_done=not self.waiting,
+            is_done=not self._line,
             ended_s=self._ended_s,
-            sessions=self.sessions,
+            sessions=self._sessions,
             held_s=self._held_s,
             saved_s=self._saved_s,
             lost_s=self._lost_s,
@@ -318,23 +359,26 @@ class _Game:
         worked_on: list[_Run] = []
         ending = _Ending.DONE
         while ending in (_Ending.DONE, _Ending.TURN) and self._may_take_more(session, ending):
-            ranked = self._strategy.rank([run.view for run in self.waiting.values()], session.moment(self._share))
-            if not ranked:
+            name = self._line.first(session.moment(self._share))
+            if name is None:
                 break
-            run = self.waiting[ranked[0].job.name]
+            run = self._run(name)
             if not worked_on or run is not worked_on[-1]:
                 session.now_s += self._costs.switch_s if session.jobs else self._costs.start_s
                 self._switches += session.jobs > 0
                 session.jobs += 1
                 worked_on.append(run)
             ending = self._train(run, session)
-        self.sessions += 1
+        self._sessions += 1
         self._held_s += session.now_s
         self._ended_s = window.begins_s + session.now_s
-        for run in self.waiting.values():
-            run.waits = 0 if run in worked_on else run.waits + 1
-            run.view = run.seen()
+        self._line.session_over({run.work.name for run in worked_on})
         return session.now_s
+
+    def _run(self, name: str) -> _Run:
+        if name not in self._runs:
+            self._runs[name] = _Run(self._habits[name])
+        return self._runs[name]
 
     def _may_take_more(self, session: _Session, ending: _Ending) -> bool:
         return ending is _Ending.TURN or self._strategy.jobs is None or session.jobs < self._strategy.jobs
@@ -358,12 +402,13 @@ class _Game:
             lost_s = session.die()
             self._lost_s += lost_s
             self._lost_epochs += lost_s / run.work.epoch_s
-            return ending
-        session.wait_for_the_store()
+        else:
+            session.wait_for_the_store()
         if ending is _Ending.DONE:
             self._done_s[run.work.name] = session.window.begins_s + session.now_s
-            del self.waiting[run.work.name]
-        run.view = run.seen()
+            self._line.remove(run.work.name)
+        else:
+            self._line.put(run.seen(self._line.waits(run.work.name)))
         return ending
 
 

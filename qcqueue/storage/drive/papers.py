@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from qcqueue.errors import SettingInvalid
+from qcqueue.storage.regular import NotRegularError, read_regular
 
 LARGEST_CHARS = 16 * 1024
+LARGEST_BYTES = 4 * LARGEST_CHARS
 LONGEST_WORD = 2048
 
 
 def read_paper(path: Path, *, hint: str) -> str:
     """Return the text of a small file. Raises: SettingInvalid: it cannot be read, or is no text."""
     try:
-        with path.open(encoding="utf-8") as file:
-            return file.read(LARGEST_CHARS + 1)
+        return read_regular(path, bytes_max=LARGEST_BYTES).decode()
+    except NotRegularError as exc:
+        raise SettingInvalid(f"{path} {exc}", hint=hint) from None
     except OSError as exc:
         raise SettingInvalid(f"{path} cannot be read: {exc.strerror}", hint=hint) from exc
     except ValueError:

@@ -16,7 +16,7 @@ from qcqueue.storage.drive.files import DriveFile, DriveFiles, NewFile
 from qcqueue.storage.drive.home import Home, find_folder
 from qcqueue.storage.drive.space import Space
 from qcqueue.storage.drive.uploads import CHUNK_BYTES, Journal, Source, Uploads, owner_of
-from qcqueue.storage.files import move_whole, translated, unfinished
+from qcqueue.storage.files import move_whole, on_this_machine, to_be_stored, unfinished
 from qcqueue.storage.names import checked, is_owner, is_word
 
 LISTED_MOST = 1000
@@ -46,14 +46,14 @@ class DriveStore:
         self, source: Path, *, title: str = "", owner: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently
     ) -> Blob:
         assert is_owner(owner), f"{owner!r} is no owner"
-        with translated(source), source.open("rb") as reading:
+        with on_this_machine(source), to_be_stored(source) as reading:
             wanted = Source.of(reading, owner=owner)
             with self._journal.held(wanted.key):
                 place = self._place_of(wanted, title, shelf, moved)
         return Blob(sha256=wanted.sha256, size_bytes=wanted.size_bytes, place=place)
 
     def fetch(self, blob: Blob, target: Path, *, moved: Moved = silently) -> None:
-        with translated(target.parent), unfinished(target.parent) as writing:
+        with on_this_machine(target), unfinished(target.parent) as writing:
             found = self._download(blob, writing, moved)
             if found != blob.sha256:  # which may have happened on the way
                 found = self._download(blob, writing, moved)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from qcqueue.errors import StoreMissing
+from qcqueue.errors import CorruptionError, StoreMissing
 from qcqueue.testing.faults.commands import Commands, Ran
 from qcqueue.testing.faults.preload import Call, Preload, Trouble
 from qcqueue.testing.faults.scenes import SWEPT, Place, Scene, Seen, history, scenes
@@ -132,6 +132,11 @@ def _look(place: Place, wrong: list[str]) -> Seen | None:
     try:
         return place.look()
     except StoreMissing:  # an init that was cut leaves one that is not finished
+        return None
+    except CorruptionError as exc:
+        if "never finished" in str(exc):
+            return None
+        wrong.append(f"the queue cannot be looked at: {exc}")
         return None
     except Exception as exc:
         wrong.append(f"the queue cannot be looked at: {type(exc).__name__}: {exc}")

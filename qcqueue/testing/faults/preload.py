@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from qcqueue.storage.drive.token import without_secrets
+
 SOURCE = Path(__file__).with_name("calls.c")
 CONTROL = struct.Struct("=4Q")
 NEVER_FULL = -1
@@ -69,7 +71,7 @@ def build(folder: Path) -> Path:
         raise NoCompilerError("no C compiler (cc, gcc or clang) is installed: no file call can be made to fail")
     library = folder / "calls.so"
     command = [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(SOURCE), "-ldl"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=without_secrets(os.environ), capture_output=True, text=True, check=False)
     if done.returncode:
         raise NoCompilerError(f"{compiler} cannot build the preload: {done.stderr.strip()[:300]}")
     return library

@@ -50,7 +50,7 @@ SWEPT = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What a fresh look at the queue finds. epochs: the official ones of the job; weights_sha256: of its result."""
 
