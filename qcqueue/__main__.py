@@ -9,6 +9,7 @@ import gc
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -44,10 +45,8 @@ def _answer_signals() -> Iterator[int]:
 
 
 def _leave(why: str, exit_code: int) -> NoReturn:
-    try:
+    with suppress(OSError, RuntimeError):  # a terminal that was closed, or a line that it has come in the midst of
         print(f"qcqueue: {why}", file=sys.stderr, flush=True)
-    except (OSError, RuntimeError):  # a terminal that was closed, or a line that it has come in the midst of
-        pass
     sys.exit(exit_code)
 
 
