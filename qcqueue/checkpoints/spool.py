@@ -382,7 +382,7 @@ class Spool:
     @_on_its_disk
     def stored(self) -> dict[str, Any]:
         """Return what `note_stored` was last told; nothing where that cannot be read."""
-        with contextlib.suppress(FileNotFoundError, ValueError):
+        with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
             return dict(parse_json(self._stored_path.read_bytes()))
         return {}
 

@@ -334,6 +334,12 @@ def test_an_epoch_is_unsaved_only_if_its_state_is_in_the_store(
     assert spool.holds_unsaved() is unsaved
 
 
+@pytest.mark.parametrize("written", ["", "\0\0", "5", "null", "[1]", "{", '"x"'])
+def test_a_note_of_what_is_stored_that_is_none_costs_the_next_session_nothing(spool: Spool, written: str) -> None:
+    (spool.folder / "stored.json").write_text(written, encoding="utf-8")
+    assert spool.stored() == {}
+
+
 def test_what_is_stored_is_noted_for_whoever_takes_this_place(spool: Spool) -> None:
     spool.note_stored({"states": {3: {"head": "abc"}}})
     assert Spool(spool.folder).stored() == {"states": {"3": {"head": "abc"}}}

@@ -151,3 +151,35 @@ def test_a_killed_session_looks_dead_at_once_and_is_taken_over(house: House) -> 
         following.terminate()
         assert following.ended() == 20
     assert job(house)["interruptions"] == 1
+
+
+# Sends itself a signal as soon as a module is looked for.
+SIGNALLED = """
+import os
+class Signals:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), {number:d})
+sys.meta_path.insert(0, Signals())
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "number", "exit_code"),
+    [
+        ("qcqueue.cli.main", signal.SIGTERM, 20),
+        ("qcqueue.cli.main", signal.SIGINT, 130),
+        ("qcqueue.cli.work", signal.SIGHUP, 20),
+        ("qcqueue.cli.work", signal.SIGINT, 130),
+        ("qcqueue.app.work", signal.SIGUSR2, 20),
+        ("qcqueue.app.work", signal.SIGINT, 130),
+    ],
+)
+def test_who_is_asked_to_leave_while_the_program_is_read_has_begun_nothing(
+    house: House, module: str, number: signal.Signals, exit_code: int
+) -> None:
+    with a_session(house, before=SIGNALLED.format(module=module, number=number)) as session:
+        assert session.ended() == exit_code
+    [said] = session.said.splitlines()
+    assert "stopped by Ctrl-C" in said if number == signal.SIGINT else number.name in said
+    assert outcomes(house) == []
