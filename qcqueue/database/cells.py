@@ -107,13 +107,13 @@ def _kind_of(name: str, declared: TypeEngine[Any]) -> tuple[Any, str, Fits]:
         case Boolean():
             return _Truth(), "true or false", lambda value: value in (0, 1)
         case Integer():
-            return _Whole(), "a number", lambda value: type(value) is int and 0 <= value <= LARGEST
+            return _Whole(), "a whole number from 0", lambda value: type(value) is int and 0 <= value <= LARGEST
         case Float() if name.endswith("_at_s"):
             return _Number(), "a moment", lambda value: _is_finite(value) and EARLIEST_S <= value <= LATEST_S
         case Float() if name in DURATIONS:
             return _Number(), "a time", lambda value: _is_finite(value) and 0 <= value <= MOST_MEASURED
         case Float():
-            return _Number(), "a number", _is_finite
+            return _Number(), "a finite number", _is_finite
         case Text():
             return _Words(), "text", lambda value: type(value) is str
         case String() if name in NAMES:
@@ -141,6 +141,6 @@ def _said(value: Any) -> str:
         case bytes():
             return "bytes"
         case int():
-            return "a number that is too large" if value > LARGEST else "a number"
+            return "a number below 0" if value < 0 else "a number that is too large" if value > LARGEST else "a number"
         case _:
             return "an infinite number" if not math.isfinite(value) else "a number that cannot stand there"

@@ -21,7 +21,7 @@ from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.goodput import Part, Seconds
 from qcqueue.core.lease import has_ended
 from qcqueue.core.words import duration
-from qcqueue.errors import NewerQueue, QcqueueError, StoreError, StorePutBack
+from qcqueue.errors import MachineError, NewerQueue, QcqueueError, StoreError, StorePutBack
 from qcqueue.notebook.closing import AGAIN, UPGRADE, Left, closing
 from qcqueue.notebook.screen import Screen, screen_here
 from qcqueue.notebook.signin import signed_in
@@ -240,7 +240,7 @@ def _part_with_machine(session: Session, screen: Screen, place: Workplace, give_
     if session.ending in (Ending.ASKED, Ending.UNSAVED):
         return
     has_waited = session.ending is Ending.NOTHING_SAVED and session.is_lent
-    if session.has_unsaved and not has_waited:
+    if _may_have_unsaved(session) and not has_waited:
         again = f"{UPGRADE} {AGAIN}" if session.ending is Ending.NEWER_QUEUE else AGAIN
         screen.ask(f"this machine is kept, because work on its disk is not confirmed yet; {again}")
         return
@@ -255,3 +255,11 @@ def _part_with_machine(session: Session, screen: Screen, place: Workplace, give_
     screen.ask(*lost, "this machine is given back")
     if not give_back():
         screen.ask("Colab did not take this machine back: choose Runtime > Disconnect and delete runtime")
+
+
+def _may_have_unsaved(session: Session) -> bool:
+    """Return whether work may be left on the disk of this machine: of one that cannot be read nobody knows."""
+    try:
+        return session.has_unsaved
+    except MachineError:
+        return True

@@ -18,7 +18,7 @@ from qcqueue.app.workplace import Workplace
 from qcqueue.checkpoints.spool import Spool
 from qcqueue.clock import SystemClock
 from qcqueue.database.schema import FORMAT
-from qcqueue.errors import DigestMismatch, SettingInvalid, StoreAway, StoreBusy, StoreDenied
+from qcqueue.errors import DigestMismatch, DiskFailed, SettingInvalid, StoreAway, StoreBusy, StoreDenied
 from qcqueue.notebook import cell
 from qcqueue.notebook.cell import ATTENDED_S, COUNTDOWN_S, _outwait, visit
 from qcqueue.queue.claim import begin_session, claim
@@ -253,6 +253,25 @@ def test_an_error_keeps_a_machine_whose_disk_holds_what_is_not_confirmed(
     fail_after(2 * ATTENDED_S)
     assert "this machine is kept" in failed(place, owner)[-1]
     assert not owner.got_it_back
+
+
+def test_a_machine_whose_own_disk_cannot_be_read_is_kept_in_words(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Unreadable:
+        @property
+        def has_unsaved(self) -> bool:
+            raise DiskFailed("the spool cannot be read: input/output error", hint="qcqueue doctor")
+
+    def its_disk_fails(place: Workplace, session: Session, **_: object) -> None:
+        drive(place, session, show=lambda it: None)
+        monkeypatch.setattr(session, "_estate", Unreadable())
+
+    monkeypatch.setattr(cell, "drive", its_disk_fails)
+    owner = Owner()
+    _, said = visited(place, owner)
+    assert not owner.got_it_back
+    assert "this machine is kept, because work on its disk is not confirmed yet" in said[-1]
 
 
 @pytest.mark.parametrize("is_lent", [True, False])
