@@ -1,10 +1,13 @@
-"""Hypothesis profiles for the whole suite, and the search for secrets in all that it wrote.
+"""Hypothesis profiles for the whole suite, an end for a test that hangs, and the search for secrets in all it wrote.
 
 `ci` draws the same examples every time; `dev` looks for new ones. No profile has a deadline: the machines of
 continuous integration, and ours under a second suite, are slow at will.
 """
 
 import os
+import signal
+from collections.abc import Iterator
+from types import FrameType
 
 import pytest
 from hypothesis import settings
@@ -14,6 +17,25 @@ from tests.canary import leaks
 settings.register_profile("dev", deadline=None, max_examples=60)
 settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+# The longest test takes a quarter of this, on a machine that is under a second suite.
+HANGS_AFTER_S = 480
+
+
+@pytest.fixture(autouse=True)
+def _no_test_hangs() -> Iterator[None]:
+    """Fail a test that waits for something that never comes, where it waits, instead of keeping the suite."""
+
+    def give_up(number: int, frame: FrameType | None) -> None:
+        pytest.fail(f"the test has not ended within {HANGS_AFTER_S} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(HANGS_AFTER_S)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
