@@ -39,7 +39,6 @@ ILLEGIBLE = "whatever reads it fails"
 LOST = "what was saved since; no command shows or changes the queue from here until one of the two is chosen"
 HISTORY = "only an older day of the queue; nothing needs it"
 FORK = "perhaps what another machine has saved there; it is not in the queue"
-GIVE_UP = "on the machine that made it: qcqueue store adopt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +155,7 @@ def _of_row(flaw: RowFlaw) -> tuple[str, str]:
 def _version_fault(flaw: Flaw) -> Fault:
     if flaw.is_head:
         return _database_fault(flaw.says, costs=QUEUE, hint=RESCUE)
-    return _database_fault(flaw.says, costs=FORK, hint=GIVE_UP) if flaw.is_fork else _database_fault(flaw.says)
+    return _database_fault(flaw.says, costs=FORK, hint=ADOPT) if flaw.is_fork else _database_fault(flaw.says)
 
 
 def _database_fault(says: str, *, costs: str = HISTORY, hint: str | None = None) -> Fault:

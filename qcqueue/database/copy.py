@@ -1,8 +1,9 @@
 """This machine's copy of the newest version it has seen: a plain SQLite file that any tool can open.
 
 `queue.sqlite` is the image, `queue.json` says which version it is and when the store last confirmed that. The two are
-replaced one after the other under a lock, and the second holds the digest of the first, so a pair that does not
-belong together is as good as none. Losing the copy costs time and nothing else; no error of its disk gets out.
+replaced one after the other under a lock, and the second holds the digest of the first: of a pair that does not belong
+together only the version counts. Losing the copy costs time, and what it tells of a store that was put back; what
+cannot be written is left, and only what cannot be read is an error.
 """
 
 import fcntl
@@ -10,13 +11,14 @@ import hashlib
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.database.version import Contents, Version, version_of
 from qcqueue.errors import CorruptionError
+from qcqueue.storage.files import on_this_machine
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +29,10 @@ LOCK = "queue.lock"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A version with what it holds, and when this machine last heard from the store that it is the newest."""
+    """A version with what it holds, and when this machine last heard from the store that it is the newest.
+
+    Its image is empty where only the version is known, as where a process was killed between the two files of a copy.
+    """
 
     version: Version
     contents: Contents
@@ -42,15 +47,20 @@ class LocalCopy:
         self._whole: Version | None = None  # the version whose image this process has written here whole
 
     def load(self, *, url: str) -> Snapshot | None:
-        """Return what is kept, or None where nothing whole is."""
+        """Return what is kept, without its image where that is another version's; None where nothing is.
+
+        Raises: DiskFailed: it is there and cannot be read, which is not the same: it may tell that the store was put
+        back from a copy.
+        """
+        with on_this_machine(self._folder):
+            try:
+                said, image = self._read()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
         try:
-            if not self._folder.is_dir():
-                return None
-            with self._locked():
-                label = parse_json((self._folder / LABEL).read_bytes())
-                image = (self._folder / IMAGE).read_bytes()
+            label = parse_json(said)
             if label["image_sha256"] != hashlib.sha256(image).hexdigest():
-                return None
+                image = b""
             return Snapshot(
                 version=version_of(str(label["slot"]), label["facts"], url=url),
                 contents=Contents(
@@ -58,7 +68,7 @@ class LocalCopy:
                 ),
                 confirmed_at_s=float(label["confirmed_at_s"]),
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, CorruptionError):
+        except (ValueError, KeyError, TypeError, AttributeError, CorruptionError):
             return None
 
     def version(self, *, url: str) -> Version | None:
@@ -83,6 +93,15 @@ class LocalCopy:
                 self._replace(LABEL, _label(snapshot))
         except OSError as exc:
             log.warning("local copy not written: %s", exc, extra={"action": "copy_not_written"})
+
+    def _read(self) -> tuple[bytes, bytes]:
+        with ExitStack() as stack:
+            with suppress(OSError):  # where it cannot be locked nothing can be written: the two are read as they lie
+                stack.enter_context(self._locked())
+            label, image = (self._folder / LABEL).read_bytes(), b""
+            with suppress(FileNotFoundError):
+                image = (self._folder / IMAGE).read_bytes()
+            return label, image
 
     def _comes_after(self, version: Version) -> bool:
         """Return whether the copy that lies here, another process's, was made from this version."""
