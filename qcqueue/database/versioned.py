@@ -7,7 +7,7 @@ without a server, a lock or a clock. Who finds the slot taken runs the action ag
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +22,7 @@ from qcqueue.database.images import Images
 from qcqueue.database.known import DatedVersion, Knowledge, PutBack
 from qcqueue.database.sqlite import RESCUE
 from qcqueue.database.version import Contents, Version
-from qcqueue.errors import StoreBusy, StoreError, StoreMissing
+from qcqueue.errors import CorruptionError, StoreBusy, StoreError, StoreMissing
 from qcqueue.storage.base import Slots
 
 T = TypeVar("T")
@@ -216,7 +216,7 @@ class VersionedDatabase:
         known = self._known.confirmed()
         hint_is_good = True
         for look in range(LOOKS_MAX):
-            find = self._chain.head if hint_is_good else self._chain.linked_head
+            find = self._found if hint_is_good else self._chain.linked_head
             head = find(known.version if known else None)
             if known and head == known.version and known.contents.image:
                 return self._known.remember(head, known.contents)
@@ -231,6 +231,14 @@ class VersionedDatabase:
             f"{self._place(head)} has no bytes any more, and nothing newer can be seen yet",
             hint="try again in a moment",
         )
+
+    def _found(self, known: Version | None) -> Version:
+        """Return the newest version. A listing shows branches too that others have left, and of any length: near, where
+        a look costs next to nothing, it only leads past an old version that has rotted."""
+        if self._chain.is_near:
+            with suppress(CorruptionError):
+                return self._chain.linked_head(known)
+        return self._chain.head(known)
 
     def _newest_or_copy(self) -> Snapshot:
         try:

@@ -242,7 +242,7 @@ def test_what_a_branch_holds_is_said_before_it_is_given_up_and_its_sessions_save
     lab.types("store adopt --yes")
     with pytest.raises(LeaseLost, match=WHY):
         fresh.queue.transact(lambda tx: check_live(tx, held))
-    assert "damaged  the database" not in lab.types("store verify --quick", code=5)[0]  # no blobs were stored
+    assert "damaged  the database" not in lab.types("store verify --quick")[0]
     assert take(fresh.queue, JOB).attempt == 2
 
 

@@ -460,7 +460,7 @@ def test_a_queue_that_has_lost_its_first_version_is_damaged_and_nobody_makes_a_s
     first.unlink()
     fresh = a_machine(disk, "fresh")
     for refused in (fresh.create, knows.create, lambda: lines_of(fresh), lambda: adopt(fresh)):
-        with pytest.raises(CorruptionError, match="the first version in .* is gone") as caught:
+        with pytest.raises(CorruptionError, match=r"the first version in .* is gone") as caught:
             refused()
         assert caught.value.hint == RESCUE
     assert [flaw.is_head for flaw in audit_versions(slots_in(disk), RandomIds()).flaws] == [True]
