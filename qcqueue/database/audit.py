@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from qcqueue.clock import Ids
-from qcqueue.core.spelling import clipped
 from qcqueue.database.chain import Chain
+from qcqueue.database.forks import branches
 from qcqueue.database.images import Images
 from qcqueue.database.row_audit import RowAudit, audit_rows
-from qcqueue.database.version import MARK_LETTERS, Contents, Version, version_of
+from qcqueue.database.version import Contents, Version, version_of
 from qcqueue.errors import CorruptionError, UnknownFormat
 from qcqueue.storage.base import Slots
 
@@ -46,7 +46,7 @@ class Audit:
 def audit_versions(slots: Slots, ids: Ids) -> Audit:
     """Read every version that keeps its bytes. Raises: StoreError. UnknownFormat: a newer qcqueue wrote them."""
     chain = Chain(slots, ids, author="")
-    listed = _listed(slots)  # before the way is gone, so that all it shows must lie on it
+    listed = chain.listed()  # before the way is gone, so that all it shows must lie on it
     try:
         head, contents = _head(chain)
     except UnknownFormat:
@@ -74,16 +74,6 @@ def flaws_of(tx: Connection) -> tuple[str, ...]:
     return (*(one for one in said if one != "ok"), *broken[:10])
 
 
-def _listed(slots: Slots) -> list[Version]:
-    """Return the versions a listing shows, as far as they can be read: what cannot is named where it is needed."""
-    found: list[Version] = []
-    with contextlib.suppress(CorruptionError):
-        for slot, facts in slots.list_slots():
-            with contextlib.suppress(CorruptionError):
-                found.append(version_of(slot, facts, url=slots.url))
-    return found
-
-
 def _forks(chain: Chain, head: Version, contents: Contents, listed: Iterable[Version]) -> Iterator[str]:
     """Yield what lies beside the way to the newest version, a sentence a branch.
 
@@ -95,23 +85,7 @@ def _forks(chain: Chain, head: Version, contents: Contents, listed: Iterable[Ver
         if chain.is_near:
             yield str(exc)
         return
-    on_way = {version.mark for version in way}
-    given_up = {mark for version in way for mark in version.gave_up[1:]}
-    branches: dict[str, list[Version]] = {}  # by the mark of their newest
-    for version in sorted(listed, key=lambda version: version.number):
-        before = version.before[:MARK_LETTERS]
-        if version.mark in on_way or version.number < way[0].number:
-            continue
-        if version.mark in given_up or before in given_up:
-            given_up.add(version.mark)
-            continue
-        branches[version.mark] = [*branches.pop(before, []), version]
-    for branch in branches.values():
-        begin = branch[0].before[:MARK_LETTERS] in on_way
-        why = "another one follows there" if begin else "the version before is gone"
-        first, last = branch[0].number, branch[-1].number
-        which = f"version {first}" if first == last else f"versions {first} to {last}"
-        yield f"{which} in {chain.url} (slot {branch[-1].slot}, by {clipped(branch[-1].author)}): {why}"
+    yield from (branch.told(chain.url) for branch in branches(way, listed))
 
 
 def _head(chain: Chain) -> tuple[Version, Contents]:

@@ -7,7 +7,7 @@ without a server, a lock or a clock. Who finds the slot taken runs the action ag
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +22,7 @@ from qcqueue.database.images import Images
 from qcqueue.database.known import DatedVersion, Knowledge, PutBack
 from qcqueue.database.sqlite import RESCUE
 from qcqueue.database.version import Contents, Version
-from qcqueue.errors import StoreBusy, StoreError, StoreMissing
+from qcqueue.errors import CorruptionError, StoreBusy, StoreError, StoreMissing
 from qcqueue.storage.base import Slots
 
 T = TypeVar("T")
@@ -57,13 +57,17 @@ class Head:
 
 
 class VersionedDatabase:
-    """The queue as versions in a store. behind says how old the last read was, or None where the store answered."""
+    """The queue as versions in a store. behind says how old the last read was, or None where the store answered.
+
+    copy: the folder of this machine's copy; also: those of other names that the same store has here.
+    """
 
     def __init__(
         self,
         slots: Slots,
         *,
         copy: Path,
+        also: tuple[Path, ...] = (),
         clock: WallTime,
         ids: Ids,
         author: str,
@@ -73,7 +77,7 @@ class VersionedDatabase:
         self._guard = guard
         self._chain = Chain(slots, ids, author=author)
         self._images = Images()
-        self._known = Knowledge(self._chain, LocalCopy(copy), clock)
+        self._known = Knowledge(self._chain, [LocalCopy(folder) for folder in (copy, *also)], clock)
 
     def create(self) -> bool:
         """Make the first version if there is none; return whether it was made now."""
@@ -125,25 +129,36 @@ class VersionedDatabase:
         """Return the head that is lost, and the one that the store shows."""
         return self._known.heads(put_back)
 
-    def adopt(self, action: Callable[[Connection, Connection, PutBack], T], *, dry_run: bool = False) -> T | None:
+    def adopt(
+        self, action: Callable[[Connection, Connection | None, PutBack], T], *, dry_run: bool = False
+    ) -> T | None:
         """Take the store over: append a version that names the lost head as given up; None where nothing is lost.
 
-        action may change what the store shows, its first argument, and read what is lost, its second. dry_run: change
-        nothing, and return its result.
+        Where this machine has lost nothing, but somebody has left a branch beside the queue, that is what is given up.
+        action may change what the store shows, its first argument, and read what is lost, its second, None where that
+        cannot be read. dry_run: change nothing, and return its result.
         """
         for _ in range(RACES_LOST_MAX):
-            put_back = self.put_back()
+            put_back = self.put_back() or self._known.beside(self._newest())
             if put_back is None:
                 return None
             lost, contents = put_back.lost, self._chain.contents(put_back.shown)
             if contents is None:  # it is no head any more
                 continue
             head = Snapshot(version=put_back.shown, contents=contents, confirmed_at_s=lost.confirmed_at_s)
-            with self._images.look(lost.contents.image, place=self._place(lost.version)) as was:
+            with self._read_if_kept(lost) as was:
                 result, image = self._run(head, lambda tx, was=was, it=put_back: action(tx, was, it))  # type: ignore[misc]
             if dry_run or self._commit(head, image or contents.image, gave_up=put_back.gave_up):
                 return result
         raise self._never_first()
+
+    @contextmanager
+    def _read_if_kept(self, lost: Snapshot) -> Iterator[Connection | None]:
+        if not lost.contents.image:
+            yield None
+            return
+        with self._images.look(lost.contents.image, place=self._place(lost.version)) as was:
+            yield was
 
     def close(self) -> None:
         """Nothing is held open between transactions."""
@@ -201,9 +216,9 @@ class VersionedDatabase:
         known = self._known.confirmed()
         hint_is_good = True
         for look in range(LOOKS_MAX):
-            find = self._chain.head if hint_is_good else self._chain.linked_head
+            find = self._found if hint_is_good else self._chain.linked_head
             head = find(known.version if known else None)
-            if known and head == known.version:
+            if known and head == known.version and known.contents.image:
                 return self._known.remember(head, known.contents)
             contents = self._chain.contents(head)
             if contents is None:  # it has become old meanwhile, once
@@ -216,6 +231,14 @@ class VersionedDatabase:
             f"{self._place(head)} has no bytes any more, and nothing newer can be seen yet",
             hint="try again in a moment",
         )
+
+    def _found(self, known: Version | None) -> Version:
+        """Return the newest version. A listing shows branches too that others have left, and of any length: near, where
+        a look costs next to nothing, it only leads past an old version that has rotted."""
+        if self._chain.is_near:
+            with suppress(CorruptionError):
+                return self._chain.linked_head(known)
+        return self._chain.head(known)
 
     def _newest_or_copy(self) -> Snapshot:
         try:
