@@ -1,8 +1,8 @@
 """`store adopt`: going on with a store that was put back from a copy, on a machine that has seen more of it.
 
 What is lost is counted from this machine's own copy of the queue, or from a branch that others have left in the store,
-said, and only then given up. Always true: nothing is
-joined; what sessions of this machine had not saved under a lost attempt is removed with it, unless they still run.
+said, and only then given up. Always true: nothing is joined; what sessions of this machine had not saved under a lost
+attempt is removed with it, unless they still run.
 """
 
 import contextlib

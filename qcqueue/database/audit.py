@@ -57,7 +57,7 @@ def audit_versions(slots: Slots, ids: Ids) -> Audit:
     flaws = [Flaw(says=says, is_head=True) for says in found]
     older = list(_older(chain, slots, head, contents))
     flaws += [Flaw(says=it, is_head=False) for it in older if isinstance(it, str)]
-    flaws += [Flaw(says=says, is_head=False, is_fork=True) for says in _forks(chain, head, contents, listed)]
+    flaws += [flaw for flaw in _beside(chain, head, contents, listed) if flaw not in flaws]
     sizes = [len(contents.image), *(len(it.image) for it in older if isinstance(it, Contents))]
     return Audit(versions=len(sizes), size_bytes=sum(sizes), flaws=tuple(flaws), rows=rows)
 
@@ -74,18 +74,22 @@ def flaws_of(tx: Connection) -> tuple[str, ...]:
     return (*(one for one in said if one != "ok"), *broken[:10])
 
 
-def _forks(chain: Chain, head: Version, contents: Contents, listed: Iterable[Version]) -> Iterator[str]:
-    """Yield what lies beside the way to the newest version, a sentence a branch.
+def _beside(chain: Chain, head: Version, contents: Contents, listed: Iterable[Version]) -> Iterator[Flaw]:
+    """Yield what lies beside the way to the newest version, a sentence a branch, and what is wrong with that way.
 
     Far away only the newest versions are listed, and only they are compared.
     """
     try:
-        way = chain.way(None if chain.is_near else chain.newest_of(contents, oldest=True) or head)
+        way = chain.way_to(head, contents)
     except CorruptionError as exc:
         if chain.is_near:
-            yield str(exc)
+            yield Flaw(says=str(exc), is_head=False)
         return
-    yield from (branch.told(chain.url) for branch in branches(way, listed))
+    if chain.is_near and way[0].before:
+        gone = chain.way(None)[-1].number + 1
+        yield Flaw(says=f"version {gone} in {chain.url} is gone", is_head=False)
+    for branch in branches(way, listed):
+        yield Flaw(says=branch.told(chain.url), is_head=False, is_fork=True)
 
 
 def _head(chain: Chain) -> tuple[Version, Contents]:
@@ -98,7 +102,18 @@ def _head(chain: Chain) -> tuple[Version, Contents]:
         if after == head:
             break
         head = after
+    if chain.is_near and (found := _past_a_gap(chain)):
+        return found
     raise CorruptionError(f"version {head.number} in {chain.url} is the newest, and its bytes are gone")
+
+
+def _past_a_gap(chain: Chain) -> tuple[Version, Contents] | None:
+    """Return what a listing leads to, where all that may still keep its bytes is linked to it, else None."""
+    head = chain.head(None)
+    contents = chain.contents(head)
+    return (
+        (head, contents) if contents and chain.holds_before(head, contents.trail, depth=len(contents.trail)) else None
+    )
 
 
 def _newest(chain: Chain) -> Version:

@@ -99,6 +99,15 @@ class Chain:
             passed.append(after)
         return tuple(passed)
 
+    def way_to(self, head: Version, contents: Contents) -> tuple[Version, ...]:
+        """Return the way past a version to the newest, from as far back as the store shows that it is whole.
+
+        Far away, from the oldest that it names, each of them being a request. Raises: as `head` does.
+        """
+        if self.is_near and head in (whole := self.way(None)):
+            return whole
+        return self.way(self.newest_of(contents, oldest=True) or head)
+
     def newest_of(self, contents: Contents, *, oldest: bool = False) -> Version | None:
         """Return the newest of the versions before one that the store shows as they were, None where there is none.
 

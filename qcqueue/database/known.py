@@ -149,8 +149,7 @@ class Knowledge:
     def beside(self, newest: Snapshot) -> PutBack | None:
         """Return a branch that somebody has left beside the queue, with what can be read of it; None where none is."""
         listed = self._chain.listed()  # before the way is gone, so that all it shows must lie on it
-        head, contents = newest.version, newest.contents
-        way = self._chain.way(None if self._chain.is_near else self._chain.newest_of(contents, oldest=True) or head)
+        way = self._chain.way_to(newest.version, newest.contents)
         branch = max(branches(way, listed), key=lambda it: it.head.number, default=None)
         if branch is None:
             return None
@@ -200,6 +199,7 @@ class Knowledge:
             return True
         if put_back.is_settled:
             return False
+        self._looks = 0  # what was refused once is looked at whole until a person has chosen
         raise StorePutBack(self.told(put_back), hint=ADOPT)
 
     def _depth(self, least: int) -> int:
@@ -218,11 +218,9 @@ class Knowledge:
                 return None
             way = self._chain.way(self._start(snapshot))
         except (CorruptionError, StoreError):
-            if (
-                is_there
-            ):  # rot in an old version, which `store verify` names, makes nobody's work void; nor does silence
-                return None
-            raise
+            if not is_there:
+                raise
+            return None  # rot in an old version, which `store verify` names, makes nobody's work void; nor does silence
         return None if version in way else PutBack(lost=snapshot, way=way)
 
     def _start(self, snapshot: Snapshot) -> Version | None:

@@ -7,7 +7,7 @@ without a server, a lock or a clock. Who finds the slot taken runs the action ag
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -136,14 +136,18 @@ class VersionedDatabase:
 
         Where this machine has lost nothing, but somebody has left a branch beside the queue, that is what is given up.
         action may change what the store shows, its first argument, and read what is lost, its second, None where that
-        cannot be read. dry_run: change nothing, and return its result.
+        cannot be read. dry_run: change nothing, and return its result. Raises: CorruptionError: nothing can go on.
         """
+        before: Version | None = None
         for _ in range(RACES_LOST_MAX):
             put_back = self.put_back() or self._known.beside(self._newest())
             if put_back is None:
                 return None
             lost, contents = put_back.lost, self._chain.contents(put_back.shown)
             if contents is None:  # it is no head any more
+                if self._chain.is_near and put_back.shown == before:
+                    raise self._cut_off(before)
+                before = put_back.shown
                 continue
             head = Snapshot(version=put_back.shown, contents=contents, confirmed_at_s=lost.confirmed_at_s)
             with self._read_if_kept(lost) as was:
@@ -213,32 +217,34 @@ class VersionedDatabase:
             ) from exc
 
     def _look(self) -> Snapshot:
+        """Find the newest version and read it.
+
+        A listing is asked first where each look is a request. It shows branches too that somebody has left, of any
+        length: where looking costs little, it only leads past old versions that have rotted or are gone.
+        """
         known = self._known.confirmed()
-        hint_is_good = True
+        start, is_near = known.version if known else None, self._chain.is_near
+        hinted, linked = range(1, 2) if is_near else range(2), None
         for look in range(LOOKS_MAX):
-            find = self._found if hint_is_good else self._chain.linked_head
-            head = find(known.version if known else None)
+            try:
+                head = self._chain.head(start) if look in hinted else self._chain.linked_head(start)
+            except CorruptionError:
+                if look == 0 and is_near:
+                    continue
+                raise
             if known and head == known.version and known.contents.image:
                 return self._known.remember(head, known.contents)
             contents = self._chain.contents(head)
-            if contents is None:  # it has become old meanwhile, once
-                hint_is_good = look == 0
-            elif hint_is_good and not self._known.believes(head, contents):
-                hint_is_good = False
-            else:
+            if contents and (look not in hinted or self._known.believes(head, contents)):
                 return self._known.remember(head, contents)
+            if look not in hinted:  # it has become old meanwhile; or it is old, and what followed is gone
+                if is_near and head == linked:
+                    raise self._cut_off(head)
+                linked = head
         raise StoreBusy(
             f"{self._place(head)} has no bytes any more, and nothing newer can be seen yet",
             hint="try again in a moment",
         )
-
-    def _found(self, known: Version | None) -> Version:
-        """Return the newest version. A listing shows branches too that others have left, and of any length: near, where
-        a look costs next to nothing, it only leads past an old version that has rotted."""
-        if self._chain.is_near:
-            with suppress(CorruptionError):
-                return self._chain.linked_head(known)
-        return self._chain.head(known)
 
     def _newest_or_copy(self) -> Snapshot:
         try:
@@ -255,6 +261,11 @@ class VersionedDatabase:
     def _never_first(self) -> StoreBusy:
         return StoreBusy(
             f"{RACES_LOST_MAX} commits of others came first in {self._chain.url}", hint="try again in a moment"
+        )
+
+    def _cut_off(self, version: Version) -> CorruptionError:
+        return CorruptionError(
+            f"{self._place(version)} has no bytes any more, and what was made after it is gone", hint=RESCUE
         )
 
     def _place(self, version: Version) -> str:
