@@ -217,30 +217,23 @@ class VersionedDatabase:
             ) from exc
 
     def _look(self) -> Snapshot:
-        """Find the newest version and read it.
-
-        A listing is asked first where each look is a request. It shows branches too that somebody has left, of any
-        length: where looking costs little, it only leads past old versions that have rotted or are gone.
-        """
         known = self._known.confirmed()
-        start, is_near = known.version if known else None, self._chain.is_near
-        hinted, linked = range(1, 2) if is_near else range(2), None
+        hint_is_good, linked = True, None
         for look in range(LOOKS_MAX):
-            try:
-                head = self._chain.head(start) if look in hinted else self._chain.linked_head(start)
-            except CorruptionError:
-                if look == 0 and is_near:
-                    continue
-                raise
+            find = self._chain.head if hint_is_good else self._chain.linked_head
+            head = find(known.version if known else None)
             if known and head == known.version and known.contents.image:
                 return self._known.remember(head, known.contents)
             contents = self._chain.contents(head)
-            if contents and (look not in hinted or self._known.believes(head, contents)):
-                return self._known.remember(head, contents)
-            if look not in hinted:  # it has become old meanwhile; or it is old, and what followed is gone
-                if is_near and head == linked:
+            if contents is None:  # it has become old meanwhile, once; or it is old, and what followed is gone
+                if self._chain.is_near and head == linked:
                     raise self._cut_off(head)
-                linked = head
+                linked = None if hint_is_good else head
+                hint_is_good = look == 0
+            elif hint_is_good and not self._known.believes(head, contents):
+                hint_is_good = False
+            else:
+                return self._known.remember(head, contents)
         raise StoreBusy(
             f"{self._place(head)} has no bytes any more, and nothing newer can be seen yet",
             hint="try again in a moment",

@@ -300,7 +300,7 @@ def left_beside(disk: Path, *, versions: int) -> list[Version]:
     return beside
 
 
-@pytest.mark.parametrize("versions", [2, 3, 2 * GIVEN_UP_MAX])
+@pytest.mark.parametrize("versions", [2, 3, TRAIL_MAX])
 def test_a_branch_whose_machine_is_gone_is_given_up_by_any_other(disk: Path, versions: int) -> None:
     beside = left_beside(disk, versions=versions)
     for name in ("goes on", "fresh"):
