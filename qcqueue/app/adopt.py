@@ -1,11 +1,13 @@
 """`store adopt`: going on with a store that was put back from a copy, on a machine that has seen more of it.
 
-What is lost is counted from this machine's own copy of the queue, said, and only then given up. Always true: nothing is
-joined; what sessions of this machine had not saved under a lost attempt is removed with it, unless they still run.
+What is lost is counted from this machine's own copy of the queue, or from a branch that others have left in the store,
+said, and only then given up. Always true: nothing is joined; what sessions of this machine had not saved under a lost
+attempt is removed with it, unless they still run.
 """
 
+import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING
 from qcqueue.app.workplace import Workplace
 from qcqueue.checkpoints.spool import Spool, spool_folder
 from qcqueue.database.known import DatedVersion, PutBack
+from qcqueue.errors import MachineError
 from qcqueue.queue.takeover import TakenOver, take_over
 from qcqueue.worker.presence import SESSIONS, Presence
 
@@ -51,13 +54,13 @@ def adopt(workplace: Workplace, *, dry_run: bool) -> Adoption | None:
     if versions is None:
         return None
 
-    def take(tx: "Connection", lost: "Connection", put_back: PutBack) -> tuple[PutBack, TakenOver]:
+    def take(tx: "Connection", lost: "Connection | None", put_back: PutBack) -> tuple[PutBack, TakenOver]:
         taken = take_over(
             tx,
             lost,
             who=workplace.who,
             told=versions.told(put_back),
-            spares_new=put_back.was_taken_over,
+            spares_new=put_back.was_taken_over or put_back.beside is not None,
             now_s=workplace.clock.now_s(),
         )
         return put_back, taken
@@ -66,11 +69,13 @@ def adopt(workplace: Workplace, *, dry_run: bool) -> Adoption | None:
     if found is None:
         return None
     put_back, taken = found
-    left = tuple(_left(workplace, taken))
+    left = list[Left]()
+    with contextlib.suppress(*(() if dry_run else (MachineError, OSError))):  # it is done: nothing here may deny it
+        left.extend(_left(workplace, taken))
     if not dry_run:
         _clear(left)
     lost, shown = versions.heads(put_back)
-    return Adoption(lost=lost, shown=shown, taken=taken, left=left, is_done=not dry_run)
+    return Adoption(lost=lost, shown=shown, taken=taken, left=tuple(left), is_done=not dry_run)
 
 
 def _left(workplace: Workplace, taken: TakenOver) -> Iterator[Left]:
@@ -87,7 +92,7 @@ def _left(workplace: Workplace, taken: TakenOver) -> Iterator[Left]:
             )
 
 
-def _clear(left: tuple[Left, ...]) -> None:
+def _clear(left: Iterable[Left]) -> None:
     """Remove what nobody can save. A session that runs finds that its attempt has ended, and clears it itself."""
     for it in left:
         if not it.is_at_work:

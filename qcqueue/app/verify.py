@@ -42,7 +42,6 @@ FINAL = (QUEUE, LOST, ILLEGIBLE)
 """What nothing else is looked at for."""
 HISTORY = "only an older day of the queue; nothing needs it"
 FORK = "perhaps what another machine has saved there; it is not in the queue"
-GIVE_UP = "on the machine that made it: qcqueue store adopt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +167,7 @@ def _illegible(workplace: Workplace) -> list[Fault]:
 def _version_fault(flaw: Flaw) -> Fault:
     if flaw.is_head:
         return _database_fault(flaw.says, costs=QUEUE, hint=RESCUE)
-    return _database_fault(flaw.says, costs=FORK, hint=GIVE_UP) if flaw.is_fork else _database_fault(flaw.says)
+    return _database_fault(flaw.says, costs=FORK, hint=ADOPT) if flaw.is_fork else _database_fault(flaw.says)
 
 
 def _database_fault(says: str, *, costs: str = HISTORY, hint: str | None = None) -> Fault:

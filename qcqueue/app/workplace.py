@@ -130,10 +130,22 @@ def _versions_in(folder: Path, *, cache: Path, guard: Guard) -> "VersionedDataba
     # Imported here: whoever works on one machine need not wait for it.
     from qcqueue.database.versioned import VersionedDatabase
 
-    copy = kept_of_queue(cache, os.fsencode(folder))
+    # What this machine knows of a store it knows by whichever of its names it is opened.
+    copy, *also = (kept_of_queue(cache, name) for name in _names_of(folder))
     return VersionedDatabase(
-        _slots_in(folder), copy=copy, clock=SystemClock(), ids=RandomIds(), author=person(), guard=guard
+        _slots_in(folder),
+        copy=copy,
+        also=tuple(also),
+        clock=SystemClock(),
+        ids=RandomIds(),
+        author=person(),
+        guard=guard,
     )
+
+
+def _names_of(folder: Path) -> tuple[bytes, ...]:
+    """Return the name a person has given a folder and, where that is another one, the one without links and dots."""
+    return tuple(dict.fromkeys((os.fsencode(folder), os.fsencode(os.path.realpath(folder)))))
 
 
 def _slots_in(folder: Path) -> "FolderSlots":

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from qcqueue.clock import Ids
-from qcqueue.core.spelling import clipped
 from qcqueue.database.chain import Chain
+from qcqueue.database.forks import branches
 from qcqueue.database.images import Images
 from qcqueue.database.row_audit import RowAudit, audit_rows
-from qcqueue.database.version import MARK_LETTERS, Contents, Version, version_of
+from qcqueue.database.version import Contents, Version, version_of
 from qcqueue.errors import CorruptionError, UnknownFormat
 from qcqueue.storage.base import Slots
 
@@ -46,7 +46,7 @@ class Audit:
 def audit_versions(slots: Slots, ids: Ids) -> Audit:
     """Read every version that keeps its bytes. Raises: StoreError. UnknownFormat: a newer qcqueue wrote them."""
     chain = Chain(slots, ids, author="")
-    listed = _listed(slots)  # before the way is gone, so that all it shows must lie on it
+    listed = chain.listed()  # before the way is gone, so that all it shows must lie on it
     try:
         head, contents = _head(chain)
     except UnknownFormat:
@@ -57,7 +57,7 @@ def audit_versions(slots: Slots, ids: Ids) -> Audit:
     flaws = [Flaw(says=says, is_head=True) for says in found]
     older = list(_older(chain, slots, head, contents))
     flaws += [Flaw(says=it, is_head=False) for it in older if isinstance(it, str)]
-    flaws += [Flaw(says=says, is_head=False, is_fork=True) for says in _forks(chain, head, contents, listed)]
+    flaws += [flaw for flaw in _beside(chain, head, contents, listed) if flaw not in flaws]
     sizes = [len(contents.image), *(len(it.image) for it in older if isinstance(it, Contents))]
     return Audit(versions=len(sizes), size_bytes=sum(sizes), flaws=tuple(flaws), rows=rows)
 
@@ -74,44 +74,22 @@ def flaws_of(tx: Connection) -> tuple[str, ...]:
     return (*(one for one in said if one != "ok"), *broken[:10])
 
 
-def _listed(slots: Slots) -> list[Version]:
-    """Return the versions a listing shows, as far as they can be read: what cannot is named where it is needed."""
-    found: list[Version] = []
-    with contextlib.suppress(CorruptionError):
-        for slot, facts in slots.list_slots():
-            with contextlib.suppress(CorruptionError):
-                found.append(version_of(slot, facts, url=slots.url))
-    return found
-
-
-def _forks(chain: Chain, head: Version, contents: Contents, listed: Iterable[Version]) -> Iterator[str]:
-    """Yield what lies beside the way to the newest version, a sentence a branch.
+def _beside(chain: Chain, head: Version, contents: Contents, listed: Iterable[Version]) -> Iterator[Flaw]:
+    """Yield what lies beside the way to the newest version, a sentence a branch, and what is wrong with that way.
 
     Far away only the newest versions are listed, and only they are compared.
     """
     try:
-        way = chain.way(None if chain.is_near else chain.newest_of(contents, oldest=True) or head)
+        way = chain.way_to(head, contents)
     except CorruptionError as exc:
         if chain.is_near:
-            yield str(exc)
+            yield Flaw(says=str(exc), is_head=False)
         return
-    on_way = {version.mark for version in way}
-    given_up = {mark for version in way for mark in version.gave_up[1:]}
-    branches: dict[str, list[Version]] = {}  # by the mark of their newest
-    for version in sorted(listed, key=lambda version: version.number):
-        before = version.before[:MARK_LETTERS]
-        if version.mark in on_way or version.number < way[0].number:
-            continue
-        if version.mark in given_up or before in given_up:
-            given_up.add(version.mark)
-            continue
-        branches[version.mark] = [*branches.pop(before, []), version]
-    for branch in branches.values():
-        begin = branch[0].before[:MARK_LETTERS] in on_way
-        why = "another one follows there" if begin else "the version before is gone"
-        first, last = branch[0].number, branch[-1].number
-        which = f"version {first}" if first == last else f"versions {first} to {last}"
-        yield f"{which} in {chain.url} (slot {branch[-1].slot}, by {clipped(branch[-1].author)}): {why}"
+    if chain.is_near and way[0].before:
+        gone = chain.way(None)[-1].number + 1
+        yield Flaw(says=f"version {gone} in {chain.url} is gone", is_head=False)
+    for branch in branches(way, listed):
+        yield Flaw(says=branch.told(chain.url), is_head=False, is_fork=True)
 
 
 def _head(chain: Chain) -> tuple[Version, Contents]:
@@ -124,7 +102,18 @@ def _head(chain: Chain) -> tuple[Version, Contents]:
         if after == head:
             break
         head = after
+    if chain.is_near and (found := _past_a_gap(chain)):
+        return found
     raise CorruptionError(f"version {head.number} in {chain.url} is the newest, and its bytes are gone")
+
+
+def _past_a_gap(chain: Chain) -> tuple[Version, Contents] | None:
+    """Return what a listing leads to, where all that may still keep its bytes is linked to it, else None."""
+    head = chain.head(None)
+    contents = chain.contents(head)
+    return (
+        (head, contents) if contents and chain.holds_before(head, contents.trail, depth=len(contents.trail)) else None
+    )
 
 
 def _newest(chain: Chain) -> Version:

@@ -99,6 +99,15 @@ class Chain:
             passed.append(after)
         return tuple(passed)
 
+    def way_to(self, head: Version, contents: Contents) -> tuple[Version, ...]:
+        """Return the way past a version to the newest, from as far back as the store shows that it is whole.
+
+        Far away, from the oldest that it names, each of them being a request. Raises: as `head` does.
+        """
+        if self.is_near and head in (whole := self.way(None)):
+            return whole
+        return self.way(self.newest_of(contents, oldest=True) or head)
+
     def newest_of(self, contents: Contents, *, oldest: bool = False) -> Version | None:
         """Return the newest of the versions before one that the store shows as they were, None where there is none.
 
@@ -118,7 +127,11 @@ class Chain:
         return contents_of(body, version, url=self.url) if body else None
 
     def begin(self, image: bytes) -> Version | None:
-        """Make the first version; return None where there is one already."""
+        """Make the first version; return None where there is one already.
+
+        Raises: CorruptionError: the store has versions of a queue that has lost its first.
+        """
+        self._check_first_is_not_lost()
         return self._create(self._slots.root, 1, "", Contents(trail=(), image=image))
 
     def append(self, head: Version, contents: Contents, *, gave_up: tuple[str, ...] = ()) -> Version | None:
@@ -136,11 +149,30 @@ class Chain:
                 self._slots.truncate(slot)
             self._truncated = old
 
+    def listed(self) -> list[Version]:
+        """Return the versions a listing shows, as far as they can be read: what cannot is named where it is needed."""
+        found: list[Version] = []
+        with contextlib.suppress(CorruptionError):
+            for slot, facts in self._slots.list_slots():
+                with contextlib.suppress(CorruptionError):
+                    found.append(version_of(slot, facts, url=self.url))
+        return found
+
     def _first(self) -> Version:
         facts = self._slots.facts(self._slots.root)
         if facts is None:
+            self._check_first_is_not_lost()
             raise StoreMissing(f"there is no queue in {self.url}")
         return version_of(self._slots.root, facts, url=self.url)
+
+    def _check_first_is_not_lost(self) -> None:
+        """A queue that has lost its first version is damaged, and not missing: a new one there would hide it."""
+        if self.is_near and self._slots.facts(self._slots.root) is None:
+            shown = {hint.slot for hint in self._hints()}
+            if shown and self._slots.root not in shown:  # where it is, somebody has made it this instant
+                raise CorruptionError(
+                    f"the first version in {self.url} is gone, and versions after it are there", hint=RESCUE
+                )
 
     def _asked(self, slot: str) -> Mapping[str, str] | None:
         """Return the facts of a slot that was seen taken, or that something says is."""

@@ -1,8 +1,9 @@
 """This machine's copy of the newest version it has seen: a plain SQLite file that any tool can open.
 
 `queue.sqlite` is the image, `queue.json` says which version it is and when the store last confirmed that. The two are
-replaced one after the other under a lock, and the second holds the digest of the first, so a pair that does not
-belong together is as good as none. Losing the copy costs time and nothing else; no error of its disk gets out.
+replaced one after the other under a lock, and the second holds the digest of the first: of a pair that does not belong
+together only the version counts. Losing the copy costs time, and what it tells of a store that was put back; what
+cannot be written is left, and only what cannot be read is an error.
 """
 
 import fcntl
@@ -10,26 +11,30 @@ import hashlib
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.database.version import IMAGE_BYTES_MAX, Contents, Version, version_of
-from qcqueue.errors import CorruptionError
-from qcqueue.storage.regular import read_regular
+from qcqueue.errors import CorruptionError, DiskFailed
+from qcqueue.storage.files import on_this_machine
+from qcqueue.storage.regular import NotRegularError, read_regular
 
 log = logging.getLogger(__name__)
 
 IMAGE = "queue.sqlite"
 LABEL = "queue.json"
 LOCK = "queue.lock"
-LABEL_BYTES_MAX = 1 << 20
+BYTES_MAX = {LABEL: 1 << 20, IMAGE: IMAGE_BYTES_MAX}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A version with what it holds, and when this machine last heard from the store that it is the newest."""
+    """A version with what it holds, and when this machine last heard from the store that it is the newest.
+
+    Its image is empty where only the version is known, as where a process was killed between the two files of a copy.
+    """
 
     version: Version
     contents: Contents
@@ -44,15 +49,20 @@ class LocalCopy:
         self._whole: Version | None = None  # the version whose image this process has written here whole
 
     def load(self, *, url: str) -> Snapshot | None:
-        """Return what is kept, or None where nothing whole is."""
+        """Return what is kept, without its image where that is another version's; None where nothing is.
+
+        Raises: DiskFailed: it is there and cannot be read, which is not the same: it may tell that the store was put
+        back from a copy.
+        """
+        with on_this_machine(self._folder):
+            try:
+                said, image = self._read()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
         try:
-            if not self._folder.is_dir():
-                return None
-            with self._locked():
-                label = parse_json(read_regular(self._folder / LABEL, bytes_max=LABEL_BYTES_MAX, follow=False))
-                image = read_regular(self._folder / IMAGE, bytes_max=IMAGE_BYTES_MAX, follow=False)
+            label = parse_json(said)
             if label["image_sha256"] != hashlib.sha256(image).hexdigest():
-                return None
+                image = b""
             return Snapshot(
                 version=version_of(str(label["slot"]), label["facts"], url=url),
                 contents=Contents(
@@ -60,15 +70,15 @@ class LocalCopy:
                 ),
                 confirmed_at_s=float(label["confirmed_at_s"]),
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, CorruptionError):
+        except (ValueError, KeyError, TypeError, AttributeError, CorruptionError):  # torn by a power cut
             return None
 
     def version(self, *, url: str) -> Version | None:
         """Return which version is kept, by its label alone; None where there is none."""
         try:
-            label = parse_json((self._folder / LABEL).read_bytes())
+            label = parse_json(self._bytes_of(LABEL))
             return version_of(str(label["slot"]), label["facts"], url=url)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, CorruptionError):
+        except (OSError, DiskFailed, ValueError, KeyError, TypeError, AttributeError, CorruptionError):
             return None
 
     def keep(self, snapshot: Snapshot) -> None:
@@ -86,22 +96,41 @@ class LocalCopy:
         except OSError as exc:
             log.warning("local copy not written: %s", exc, extra={"action": "copy_not_written"})
 
+    def _read(self) -> tuple[bytes, bytes]:
+        with ExitStack() as stack:
+            with suppress(OSError):  # where it cannot be locked nothing can be written: the two are read as they lie
+                stack.enter_context(self._locked())
+            label, image = self._bytes_of(LABEL), b""
+            with suppress(FileNotFoundError):
+                image = self._bytes_of(IMAGE)
+            return label, image
+
+    def _bytes_of(self, name: str) -> bytes:
+        """Raises: OSError. DiskFailed: somebody has put something else there."""
+        path = self._folder / name
+        try:
+            return read_regular(path, bytes_max=BYTES_MAX[name], follow=False)
+        except NotRegularError as exc:
+            raise DiskFailed(
+                f"{path} {exc}, and no copy of the queue", hint="move it away; then the same again"
+            ) from exc
+
     def _comes_after(self, version: Version) -> bool:
         """Return whether the copy that lies here, another process's, was made from this version."""
         try:
-            label = parse_json((self._folder / LABEL).read_bytes())
+            label = parse_json(self._bytes_of(LABEL))
             marks = list(label.get("marks", ()))
             trail = label["trail"][-len(marks) :] if marks else []
             return (version.slot, version.mark) in zip(trail, marks, strict=True)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, DiskFailed, ValueError, KeyError, TypeError, AttributeError):
             return False
 
     def _is_labelled(self, version: Version) -> bool:
         """Return whether the image that lies here is of this version, and not another process's."""
         try:
-            label = parse_json(read_regular(self._folder / LABEL, bytes_max=LABEL_BYTES_MAX, follow=False))
+            label = parse_json(self._bytes_of(LABEL))
             return bool(label["facts"] == version.facts)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, DiskFailed, ValueError, KeyError, TypeError):
             return False
 
     def _forget_unfinished(self) -> None:

@@ -7,7 +7,7 @@ knows nothing refuses nothing, and what is merely late or damaged is not taken f
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
@@ -17,6 +17,7 @@ from qcqueue.core.spelling import clipped
 from qcqueue.core.words import iso
 from qcqueue.database.chain import Chain
 from qcqueue.database.copy import LocalCopy, Snapshot
+from qcqueue.database.forks import Branch, branches
 from qcqueue.database.images import Images
 from qcqueue.database.schema import history, jobs, sessions
 from qcqueue.database.version import GIVEN_UP_MAX, MARK_LETTERS, Contents, Version
@@ -44,10 +45,14 @@ class DatedVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutBack:
-    """A version that this machine knows and the store does not show. way: what it shows, to its head."""
+    """A version that this machine knows and the store does not show. way: what it shows, to its head.
+
+    beside: where it is no version that this machine knows, but the newest of a branch that somebody has left.
+    """
 
     lost: Snapshot
     way: tuple[Version, ...]
+    beside: Branch | None = None
 
     @property
     def shown(self) -> Version:
@@ -70,6 +75,8 @@ class PutBack:
     def gave_up(self) -> tuple[str, ...]:
         """What a version says that takes the store over: the lost version, and those before it that are lost too."""
         lost, shown = self.lost, {version.mark for version in self.way}
+        if self.beside:
+            return (str(lost.version.number), *self.beside.marks)
         before = lost.contents.marks or ((lost.version.before[:MARK_LETTERS],) if lost.version.before else ())
         marks = [lost.version.mark, *(mark for mark in reversed(before) if mark not in shown)]
         return (str(lost.version.number), *marks[:GIVEN_UP_MAX])
@@ -82,29 +89,31 @@ class PutBack:
 class Knowledge:
     """What one process knows of the queue in a store, and through its cache all of this machine."""
 
-    def __init__(self, chain: Chain, copy: LocalCopy, clock: WallTime) -> None:
+    def __init__(self, chain: Chain, copies: Sequence[LocalCopy], clock: WallTime) -> None:
         self.seen: Snapshot | None = None
         """The version this process has seen last."""
         self._chain = chain
-        self._copy = copy
+        self._copies = copies  # one for each name that the store has on this machine
         self._clock = clock
         self._looks = 0
 
     @property
     def last(self) -> Snapshot | None:
         """What there is to answer from where the store does not."""
-        return self.seen or self._copy.load(url=self._chain.url)
+        kept = [] if self.seen else [it for it in self._kept() if it.contents.image]
+        return self.seen or max(kept, key=lambda it: it.version.number, default=None)
 
     @property
     def is_of_now(self) -> bool:
         """Whether no other process of this machine is known to have seen something else since."""
-        kept = self._copy.version(url=self._chain.url)
-        return self.seen is not None and kept in (None, self.seen.version)
+        kept = [copy.version(url=self._chain.url) for copy in self._copies]
+        return self.seen is not None and all(version in (None, self.seen.version) for version in kept)
 
     def remember(self, version: Version, contents: Contents) -> Snapshot:
         """Note a version that the store has confirmed to be the newest."""
         self.seen = Snapshot(version=version, contents=contents, confirmed_at_s=self._clock.now_s())
-        self._copy.keep(self.seen)
+        for copy in self._copies:
+            copy.keep(self.seen)
         return self.seen
 
     def confirmed(self) -> Snapshot | None:
@@ -137,6 +146,23 @@ class Knowledge:
         lost = [it for it in found if it and not it.is_settled]
         return max(lost, key=lambda it: it.lost.version.number, default=None)
 
+    def beside(self, newest: Snapshot) -> PutBack | None:
+        """Return a branch that somebody has left beside the queue, with what can be read of it; None where none is."""
+        listed = self._chain.listed()  # before the way is gone, so that all it shows must lie on it
+        way = self._chain.way_to(newest.version, newest.contents)
+        branch = max(branches(way, listed), key=lambda it: it.head.number, default=None)
+        if branch is None:
+            return None
+        held = None
+        with contextlib.suppress(StoreError, CorruptionError):
+            held = self._chain.contents(branch.head)
+        lost = Snapshot(
+            version=branch.head,
+            contents=held or Contents(trail=(), image=b""),
+            confirmed_at_s=self._clock.now_s(),
+        )
+        return PutBack(lost=lost, way=way, beside=branch)
+
     def heads(self, put_back: PutBack) -> tuple[DatedVersion, DatedVersion]:
         """Return the head that is lost, and the one that the store shows."""
         lost, shown, contents = put_back.lost, put_back.shown, None
@@ -150,6 +176,8 @@ class Knowledge:
     def told(self, put_back: PutBack) -> str:
         """Name both heads in one sentence."""
         lost, shown = self.heads(put_back)
+        if put_back.beside:
+            return f"{self._chain.url} goes on with {shown}; beside it lies {lost}, which nobody goes on with"
         return (
             f"{self._chain.url} was put back from a copy, or made anew: it shows {shown}, and not {lost}, "
             "which this machine has seen"
@@ -159,8 +187,11 @@ class Knowledge:
         """Yield what this process has seen last and, where that is something else, what its machine has."""
         if self.seen:
             yield self.seen
-        if not self.is_of_now and (kept := self._copy.load(url=self._chain.url)):
-            yield kept
+        if not self.is_of_now:
+            yield from self._kept()
+
+    def _kept(self) -> list[Snapshot]:
+        return [kept for copy in self._copies if (kept := copy.load(url=self._chain.url))]
 
     def _stands(self, snapshot: Snapshot, *, depth: int) -> bool:
         put_back = self._compared(snapshot, depth=self._depth(depth))
@@ -168,6 +199,7 @@ class Knowledge:
             return True
         if put_back.is_settled:
             return False
+        self._looks = 0  # what was refused once is looked at whole until a person has chosen
         raise StorePutBack(self.told(put_back), hint=ADOPT)
 
     def _depth(self, least: int) -> int:
@@ -186,11 +218,9 @@ class Knowledge:
                 return None
             way = self._chain.way(self._start(snapshot))
         except (CorruptionError, StoreError):
-            if (
-                is_there
-            ):  # rot in an old version, which `store verify` names, makes nobody's work void; nor does silence
-                return None
-            raise
+            if not is_there:
+                raise
+            return None  # rot in an old version, which `store verify` names, makes nobody's work void; nor does silence
         return None if version in way else PutBack(lost=snapshot, way=way)
 
     def _start(self, snapshot: Snapshot) -> Version | None:
@@ -199,7 +229,7 @@ class Knowledge:
 
 
 def _changed_at_s(contents: Contents | None) -> float | None:
-    if contents is None:
+    if contents is None or not contents.image:
         return None
     newest = [select(func.max(column)) for column in (history.c.at_s, jobs.c.updated_at_s, sessions.c.seen_at_s)]
     with contextlib.suppress(CorruptionError, StoreError), Images().look(contents.image, place="a version") as tx:

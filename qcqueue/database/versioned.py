@@ -22,7 +22,7 @@ from qcqueue.database.images import Images
 from qcqueue.database.known import DatedVersion, Knowledge, PutBack
 from qcqueue.database.sqlite import RESCUE
 from qcqueue.database.version import Contents, Version
-from qcqueue.errors import StoreBusy, StoreError, StoreMissing
+from qcqueue.errors import CorruptionError, StoreBusy, StoreError, StoreMissing
 from qcqueue.storage.base import Slots
 
 T = TypeVar("T")
@@ -57,13 +57,17 @@ class Head:
 
 
 class VersionedDatabase:
-    """The queue as versions in a store. behind says how old the last read was, or None where the store answered."""
+    """The queue as versions in a store. behind says how old the last read was, or None where the store answered.
+
+    copy: the folder of this machine's copy; also: those of other names that the same store has here.
+    """
 
     def __init__(
         self,
         slots: Slots,
         *,
         copy: Path,
+        also: tuple[Path, ...] = (),
         clock: WallTime,
         ids: Ids,
         author: str,
@@ -73,7 +77,7 @@ class VersionedDatabase:
         self._guard = guard
         self._chain = Chain(slots, ids, author=author)
         self._images = Images()
-        self._known = Knowledge(self._chain, LocalCopy(copy), clock)
+        self._known = Knowledge(self._chain, [LocalCopy(folder) for folder in (copy, *also)], clock)
 
     def create(self) -> bool:
         """Make the first version if there is none; return whether it was made now."""
@@ -125,25 +129,40 @@ class VersionedDatabase:
         """Return the head that is lost, and the one that the store shows."""
         return self._known.heads(put_back)
 
-    def adopt(self, action: Callable[[Connection, Connection, PutBack], T], *, dry_run: bool = False) -> T | None:
+    def adopt(
+        self, action: Callable[[Connection, Connection | None, PutBack], T], *, dry_run: bool = False
+    ) -> T | None:
         """Take the store over: append a version that names the lost head as given up; None where nothing is lost.
 
-        action may change what the store shows, its first argument, and read what is lost, its second. dry_run: change
-        nothing, and return its result.
+        Where this machine has lost nothing, but somebody has left a branch beside the queue, that is what is given up.
+        action may change what the store shows, its first argument, and read what is lost, its second, None where that
+        cannot be read. dry_run: change nothing, and return its result. Raises: CorruptionError: nothing can go on.
         """
+        before: Version | None = None
         for _ in range(RACES_LOST_MAX):
-            put_back = self.put_back()
+            put_back = self.put_back() or self._known.beside(self._newest())
             if put_back is None:
                 return None
             lost, contents = put_back.lost, self._chain.contents(put_back.shown)
             if contents is None:  # it is no head any more
+                if self._chain.is_near and put_back.shown == before:
+                    raise self._cut_off(before)
+                before = put_back.shown
                 continue
             head = Snapshot(version=put_back.shown, contents=contents, confirmed_at_s=lost.confirmed_at_s)
-            with self._images.look(lost.contents.image, place=self._place(lost.version)) as was:
+            with self._read_if_kept(lost) as was:
                 result, image = self._run(head, lambda tx, was=was, it=put_back: action(tx, was, it))  # type: ignore[misc]
             if dry_run or self._commit(head, image or contents.image, gave_up=put_back.gave_up):
                 return result
         raise self._never_first()
+
+    @contextmanager
+    def _read_if_kept(self, lost: Snapshot) -> Iterator[Connection | None]:
+        if not lost.contents.image:
+            yield None
+            return
+        with self._images.look(lost.contents.image, place=self._place(lost.version)) as was:
+            yield was
 
     def close(self) -> None:
         """Nothing is held open between transactions."""
@@ -199,14 +218,17 @@ class VersionedDatabase:
 
     def _look(self) -> Snapshot:
         known = self._known.confirmed()
-        hint_is_good = True
+        hint_is_good, linked = True, None
         for look in range(LOOKS_MAX):
             find = self._chain.head if hint_is_good else self._chain.linked_head
             head = find(known.version if known else None)
-            if known and head == known.version:
+            if known and head == known.version and known.contents.image:
                 return self._known.remember(head, known.contents)
             contents = self._chain.contents(head)
-            if contents is None:  # it has become old meanwhile, once
+            if contents is None:  # it has become old meanwhile, once; or it is old, and what followed is gone
+                if self._chain.is_near and head == linked:
+                    raise self._cut_off(head)
+                linked = None if hint_is_good else head
                 hint_is_good = look == 0
             elif hint_is_good and not self._known.believes(head, contents):
                 hint_is_good = False
@@ -232,6 +254,11 @@ class VersionedDatabase:
     def _never_first(self) -> StoreBusy:
         return StoreBusy(
             f"{RACES_LOST_MAX} commits of others came first in {self._chain.url}", hint="try again in a moment"
+        )
+
+    def _cut_off(self, version: Version) -> CorruptionError:
+        return CorruptionError(
+            f"{self._place(version)} has no bytes any more, and what was made after it is gone", hint=RESCUE
         )
 
     def _place(self, version: Version) -> str:

@@ -44,24 +44,27 @@ class TakenOver:
     over: Mapping[tuple[str, int], str]
 
 
-def take_over(tx: Connection, lost: Connection, *, who: str, told: str, spares_new: bool, now_s: float) -> TakenOver:
+def take_over(
+    tx: Connection, lost: Connection | None, *, who: str, told: str, spares_new: bool, now_s: float
+) -> TakenOver:
     """End what may be live and lift numbers above those that were given out. lost: the queue as it was before.
 
-    told: which heads they were, for the story. spares_new: leave attempts alone of which the lost queue knows nothing:
-    they began after somebody else had taken the store over already.
+    lost is None where nothing of it can be read. told: which heads they were, for the story. spares_new: leave attempts
+    alone of which the lost queue knows nothing: they began after somebody else had taken the store over already, or
+    beside it.
     """
-    known = _attempts_in(lost)
+    known = _attempts_in(lost) if lost else frozenset()
     live = [(it.job_name, it.number, it.session_id) for it in live_attempts(tx)]
     ended = tuple(
         (name, number) for name, number, session in live if not spares_new or (name, number, session) in known
     )
-    raise_numbers(tx, numbers_known(lost))
+    raise_numbers(tx, numbers_known(lost) if lost else {})
     tell(tx, who=who, what="taken over", now_s=now_s, why=told)
     # To bury attempts and take no job.
     claim(tx, who, gone=dict.fromkeys(ended, WHY), choose=lambda jobs: None, now_s=now_s)
     return TakenOver(
-        jobs=tuple(_lost_jobs(job_lines(lost), {line.name: line for line in job_lines(tx)})),
-        datasets=tuple(sorted(_datasets_in(lost) - _datasets_in(tx))),
+        jobs=tuple(_lost_jobs(job_lines(lost), {line.name: line for line in job_lines(tx)})) if lost else (),
+        datasets=tuple(sorted(_datasets_in(lost) - _datasets_in(tx))) if lost else (),
         ended=ended,
         over={(session, number): name for name, number, session in known},
     )

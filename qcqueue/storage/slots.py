@@ -106,6 +106,7 @@ class FolderSlots:
                 move_whole(writing, path)
 
     def list_slots(self) -> Iterable[tuple[str, Mapping[str, str]]]:
+        self._check_it_is_there()
         with translated(self._folder), os.scandir(self._folder) as entries:
             found = [
                 (entry.stat(follow_symlinks=False).st_mtime_ns, entry.name)

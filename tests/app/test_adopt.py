@@ -13,7 +13,7 @@ from qcqueue.core.states import State
 from qcqueue.database.known import ADOPT
 from qcqueue.database.sqlite import RESCUE
 from qcqueue.datasets.format import Split
-from qcqueue.errors import LeaseLost
+from qcqueue.errors import DiskFailed, LeaseLost
 from qcqueue.queue.attempts import check_live
 from qcqueue.queue.numbers import numbers_known
 from qcqueue.queue.queries import job_detail
@@ -213,8 +213,87 @@ def test_verify_ends_with_5_on_a_fork_and_names_it(lab: Machine, fresh: Machine,
         out, _ = machine.types("store verify", code=5)
         assert "damaged  the database: version 7 in shared:" in out
         assert "(slot beside, by a stranger): the version before is gone" in out
-        assert "next: on the machine that made it: qcqueue store adopt" in out
+        assert "next: qcqueue store adopt\n" in out
         machine.types("status")  # the queue itself is whole
+    out, _ = fresh.types("store adopt")
+    assert out.startswith("given up: version 7 (by a stranger)\ngoes on:  version ")
+    assert "ends:" not in out
+    fresh.types("store adopt --yes")
+    for machine in (lab, fresh):
+        machine.types("store verify")
+        assert machine.types("store adopt")[0].startswith("nothing to adopt: ")
+
+
+def test_what_a_branch_holds_is_said_before_it_is_given_up_and_its_sessions_save_nothing(
+    lab: Machine, fresh: Machine, disk: Path
+) -> None:
+    held = take(lab.queue, JOB)
+    copied(disk)
+    lab.types("hold b")
+    newest = shutil.copytree(disk, disk.with_name("newest"))
+    put_back(disk)
+    train(fresh.queue, held, 1, 2)
+    shutil.copytree(newest, disk, dirs_exist_ok=True)
+    fresh.types("hold b", code=5)
+    shutil.rmtree(fresh.home / "cache")
+    out, _ = lab.types("store verify", code=5)
+    assert "the version before is gone" in out
+    assert "lost:     tiny/a: 2 epochs\n" in lab.types("store adopt")[0]
+    lab.types("store adopt --yes")
+    with pytest.raises(LeaseLost, match=WHY):
+        fresh.queue.transact(lambda tx: check_live(tx, held))
+    assert "damaged  the database" not in lab.types("store verify --quick")[0]
+    assert take(fresh.queue, JOB).attempt == 2
+
+
+@pytest.mark.parametrize("name", ["../lab/../disk", "link"])
+def test_a_machine_knows_a_store_again_by_another_name(lab: Machine, disk: Path, name: str) -> None:
+    (lab.home / "link").symlink_to(disk)
+    copied(disk)
+    lab.types("hold a")
+    put_back(disk)
+    lab.types("status", code=5)
+    lab.types(f"status --store shared:{name}", code=5)
+    lab.types(f"store adopt --yes --store shared:{name}")
+    lab.types(f"hold b --store shared:{name}")
+    put_back(disk)
+    lab.types("status", code=5)
+
+
+def test_a_store_that_is_not_there_has_nothing_to_adopt_and_nothing_to_check(fresh: Machine) -> None:
+    for typed in ("store adopt", "store adopt --yes", "store verify"):
+        _, err = fresh.types(typed, code=4)
+        assert err.startswith("qcqueue: there is no queue in "), typed
+        assert err.endswith("next: qcqueue init\n"), typed
+
+
+def test_init_makes_no_second_queue_where_only_the_first_version_is_gone(
+    lab: Machine, fresh: Machine, disk: Path
+) -> None:
+    (disk / "slots" / "first").unlink()
+    for machine in (lab, fresh):
+        _, err = machine.types("init", code=5)
+        assert "the first version in shared:" in err
+        assert "put the whole store back from a copy" in err
+        assert "Traceback" not in err
+        out, _ = machine.types("store verify", code=5)
+        assert "the first version in shared:" in out
+    assert not (disk / "slots" / "first").exists()
+
+
+def test_a_take_over_that_is_made_is_not_called_refused(
+    lab: Machine, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(presence: Presence, session_id: str) -> bool:
+        raise DiskFailed("the disk of this machine failed")
+
+    queues.stop(lab.queue, take(lab.queue, JOB))
+    copied(disk)
+    lab.types("hold a")
+    put_back(disk)
+    monkeypatch.setattr(Presence, "knows", fails)
+    lab.types("store adopt", code=DiskFailed.exit_code)
+    lab.types("store adopt --yes")
 
 
 def test_the_sentence_that_tells_people_to_put_a_store_back_says_how_to_go_on() -> None:

@@ -15,9 +15,10 @@ from qcqueue.clock import RandomIds, SystemClock
 from qcqueue.database.audit import audit_versions
 from qcqueue.database.known import WHOLE_EVERY, PutBack
 from qcqueue.database.schema import history
+from qcqueue.database.sqlite import RESCUE
 from qcqueue.database.version import GIVEN_UP_MAX, MARK_LETTERS, Version, version_of
 from qcqueue.database.versioned import TRAIL_MAX, VersionedDatabase
-from qcqueue.errors import QcqueueError, StoreMissing, StorePutBack
+from qcqueue.errors import CorruptionError, DiskFailed, QcqueueError, StoreMissing, StorePutBack
 from qcqueue.storage.base import FACT_BYTES_MAX, Slots
 from qcqueue.storage.slots import FolderSlots
 from qcqueue.testing.conformance import kill_now, running
@@ -82,7 +83,7 @@ def refuses(machine: VersionedDatabase) -> str:
 
 
 def adopt(machine: VersionedDatabase, name: str = "taken over") -> PutBack | None:
-    def take(tx: Connection, lost: Connection, it: PutBack) -> PutBack:
+    def take(tx: Connection, lost: Connection | None, it: PutBack) -> PutBack:
         tx.execute(history.insert().values(at_s=0, who="", what="", why=name))
         return it
 
@@ -284,6 +285,62 @@ def test_an_audit_names_what_lies_beside_the_queue_by_number_and_author(disk: Pa
     assert lines_of(a_machine(disk, "fresh")) == ["one", "two"], "what a listing shows must be linked"
 
 
+def left_beside(disk: Path, *, versions: int) -> list[Version]:
+    """Let a machine that nobody has any more go on beside the queue; return what it made there."""
+    copied(disk)
+    commit(a_machine(disk, "goes on"), "after the copy")
+    newest = shutil.copytree(disk, disk.with_name("newest"), dirs_exist_ok=True)
+    put_back(disk)
+    gone = a_machine(disk, "gone")
+    for number in range(versions):
+        commit(gone, f"beside {number}")
+    beside = chain_of(slots_in(disk))[-versions:]
+    shutil.copytree(newest, disk, dirs_exist_ok=True)  # nothing is removed that the copy has not
+    shutil.rmtree(disk.with_name("gone"))
+    return beside
+
+
+@pytest.mark.parametrize("versions", [2, 3, TRAIL_MAX])
+def test_a_branch_whose_machine_is_gone_is_given_up_by_any_other(disk: Path, versions: int) -> None:
+    beside = left_beside(disk, versions=versions)
+    for name in ("goes on", "fresh"):
+        assert [flaw.is_fork for flaw in audit_versions(slots_in(disk), RandomIds()).flaws] == [True], name
+        assert lines_of(a_machine(disk, name)) == ["one", "two", "after the copy"]
+    found = adopt(a_machine(disk, "fresh"))
+    assert found is not None
+    assert found.beside is not None
+    assert (found.lost.version, found.shown.number) == (beside[-1], 4)
+    assert audit_versions(slots_in(disk), RandomIds()).flaws == ()
+    for name in ("goes on", "fresh", "another"):
+        assert adopt(a_machine(disk, name)) is None
+        assert lines_of(a_machine(disk, name)) == ["one", "two", "after the copy", "taken over"]
+
+
+def test_a_machine_that_knew_a_branch_goes_on_where_another_has_given_it_up(disk: Path) -> None:
+    left_beside(disk, versions=3)
+    saw = a_machine(disk, "saw")
+    newest = disk.with_name("whole")
+    shutil.copytree(disk, newest)
+    put_back(disk)
+    for number in range(2):
+        commit(saw, f"elsewhere {number}")
+    shutil.copytree(newest, disk, dirs_exist_ok=True)
+    refuses(saw)
+    while adopt(a_machine(disk, "fresh")):
+        pass
+    assert lines_of(saw)[:3] == ["one", "two", "after the copy"]
+
+
+def test_several_branches_are_given_up_one_after_the_other_also_what_cannot_be_read(disk: Path) -> None:
+    slots, head = slots_in(disk), chain_of(slots_in(disk))[-1]
+    slots.create("unreadable", b"", facts_of(head, number=head.number + 7, before="0" * 64))
+    slots.create("fork", b"noise", facts_of(chain_of(slots)[0], number=2, before=chain_of(slots)[0].digest))
+    machine = a_machine(disk, "fresh")
+    assert [adopt(machine) is None for _ in range(3)] == [False, False, True]
+    assert audit_versions(slots, RandomIds()).flaws == ()
+    assert lines_of(machine) == ["one", "two", "taken over", "taken over"]
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_a_listing_that_shows_a_run_of_newer_versions_without_a_link_makes_no_head(disk: Path, known: bool) -> None:
     machine = a_machine(disk, "knows")
@@ -349,6 +406,67 @@ def test_what_a_machine_knows_never_becomes_less(disk: Path) -> None:
     slow._known.remember(older.version, older.contents)  # an answer that was on its way for long
     kept = json.loads((disk.with_name("one-machine") / "queue.json").read_bytes())
     assert int(kept["facts"]["number"]) == older.version.number + 1
+
+
+def test_a_copy_whose_process_was_killed_between_its_two_files_still_tells_which_version_it_was(disk: Path) -> None:
+    copied(disk)
+    knows, kept = a_machine(disk, "knows"), disk.with_name("knows")
+    commit(knows, "three")
+    commit(knows, "four")
+    label = (kept / "queue.json").read_bytes()
+    commit(knows, "five")
+    (kept / "queue.json").write_bytes(label)
+    assert lines_of(a_machine(disk, "knows")) == ["one", "two", "three", "four", "five"]
+    (kept / "queue.json").write_bytes(label)
+    (kept / "queue.sqlite").unlink()
+    put_back(disk)
+    assert "and not version 5 (by knows)" in refuses(a_machine(disk, "knows"))
+    assert adopt(a_machine(disk, "knows")) is not None
+    assert lines_of(a_machine(disk, "knows")) == ["one", "two", "taken over"]
+
+
+@pytest.mark.parametrize("name", ["queue.json", "queue.sqlite"])
+def test_a_copy_that_cannot_be_read_is_not_taken_for_none(disk: Path, name: str) -> None:
+    copied(disk)
+    commit(a_machine(disk, "knows"), "three")
+    put_back(disk)
+    kept = disk.with_name("knows") / name
+    whole = kept.read_bytes()
+    kept.unlink()
+    kept.mkdir()
+    for way in (lines_of, adopt, lambda machine: commit(machine, "four")):
+        with pytest.raises(DiskFailed, match=name):
+            way(a_machine(disk, "knows"))
+    kept.rmdir()
+    kept.write_bytes(whole)
+    refuses(a_machine(disk, "knows"))
+
+
+def test_a_copy_in_a_cache_that_nobody_may_write_is_read(disk: Path) -> None:
+    copied(disk)
+    commit(a_machine(disk, "knows"), "three")
+    lock = disk.with_name("knows") / "queue.lock"
+    lock.unlink()
+    lock.mkdir()
+    put_back(disk)
+    refuses(a_machine(disk, "knows"))
+
+
+def test_a_queue_that_has_lost_its_first_version_is_damaged_and_nobody_makes_a_second(disk: Path) -> None:
+    knows = a_machine(disk, "knows")
+    commit(knows, "three")
+    first = disk / "slots" / "first"
+    kept = first.read_bytes()
+    first.unlink()
+    fresh = a_machine(disk, "fresh")
+    for refused in (fresh.create, knows.create, lambda: lines_of(fresh), lambda: adopt(fresh)):
+        with pytest.raises(CorruptionError, match=r"the first version in .* is gone") as caught:
+            refused()
+        assert caught.value.hint == RESCUE
+    assert [flaw.is_head for flaw in audit_versions(slots_in(disk), RandomIds()).flaws] == [True]
+    assert not first.exists()
+    first.write_bytes(kept)
+    assert lines_of(fresh) == ["one", "two", "three"]
 
 
 def test_rot_in_an_old_version_is_no_older_store(disk: Path) -> None:
