@@ -164,7 +164,7 @@ def test_a_slot_that_is_no_file_is_damage(
 
 @pytest.mark.parametrize("put", [*ODD, *LINKS])
 @pytest.mark.parametrize("name", ["queue.sqlite", "queue.json"])
-def test_a_copy_that_is_no_file_is_as_good_as_none(
+def test_a_copy_that_is_no_file_is_told_and_not_taken_for_none(
     name: str, put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -173,6 +173,8 @@ def test_a_copy_that_is_no_file_is_as_good_as_none(
     (kept,) = (tmp_path / "cache").rglob(name)
     kept.unlink()
     put(kept)
+    answers(capsys, f"status --store shared:{tmp_path / 'store'}", 4, str(kept))
+    kept.rmdir() if kept.is_dir() and not kept.is_symlink() else kept.unlink()
     assert run(["status", "--store", f"shared:{tmp_path / 'store'}"]) == 0
     assert "The queue is empty." in capsys.readouterr().out
 
