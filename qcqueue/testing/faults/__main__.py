@@ -43,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     bad = [play for play in plays if play.wrong]
     for (store, command, trouble), times in Counter((it.store, it.command, it.trouble) for it in plays).items():
         print(f"{times:6}  {store} {command} {trouble}")
+    print(f"{sum(play.call is None for play in plays)} calls were not reached this time")
     print(f"{len(plays)} plays in {clock.monotonic_s() - began_s:.0f} s, {len(bad)} of them with something wrong")
     return 1 if bad else 0
 
