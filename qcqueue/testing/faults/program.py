@@ -34,7 +34,8 @@ RETRY_S = 0.3
 
 # By name, as `python -m` does it: nothing here but the start of a process is above the commands.
 COMMANDS = "qcqueue.cli"
-run: Callable[[list[str]], int] = importlib.import_module(f"{COMMANDS}.main").run
+command_line = importlib.import_module(f"{COMMANDS}.main")
+run: Callable[[list[str]], int] = command_line.run
 
 
 def main(arguments: list[str]) -> int:
@@ -46,6 +47,7 @@ def main(arguments: list[str]) -> int:
     for package in (importlib.import_module(COMMANDS), qcqueue.app, qcqueue.reports, qcqueue.exports):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
+    setattr(command_line, "application", functools.cache(command_line.application))  # noqa: B010
     typer.main.get_command = functools.cache(typer.main.get_command)
     _warm_up()
     gc.freeze()
