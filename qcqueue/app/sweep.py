@@ -28,8 +28,9 @@ UNUSED_S = 30 * 24 * 3600.0
 
 _LOG = re.compile(r"trainer-(\d+)\.log")
 _ANSWER = re.compile(r"trainer-(\d+)-\d+\.answer(?:\.tmp)?")
+# As an older qcqueue names them: without a lock, so that nobody can tell whose they are.
 _ON_ITS_WAY = re.compile(r"machine\.[0-9a-f]+|queue\.(?:sqlite|json)\.\d+")
-_SCRATCH = ("verify-", "fetch-")
+_SCRATCH = ("verify-", "fetch-", INCOMING)
 
 
 def sweep_cache(cache: Path, *, now_s: float) -> None:
@@ -42,7 +43,8 @@ def sweep_cache(cache: Path, *, now_s: float) -> None:
     _bound_blobs(cache, now_s)
     _sweep_spools(cache, now_s)
     for queue in _listed(cache / "queues"):
-        sweep(queue / "nearby", INCOMING, now_s=now_s)
+        for folder in (queue, queue / "nearby"):
+            sweep(folder, INCOMING, now_s=now_s)
         _remove_old(queue, now_s)
         _let_go_of_unused(queue, now_s)
     _forget_lost_weights(cache / "pretrained", now_s)

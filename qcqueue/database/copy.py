@@ -18,7 +18,7 @@ from pathlib import Path
 from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.database.version import IMAGE_BYTES_MAX, Contents, Version, version_of
 from qcqueue.errors import CorruptionError, DiskFailed
-from qcqueue.storage.files import on_this_machine
+from qcqueue.storage.files import INCOMING, on_this_machine, unfinished
 from qcqueue.storage.regular import NotRegularError, read_regular
 
 log = logging.getLogger(__name__)
@@ -135,20 +135,18 @@ class LocalCopy:
 
     def _forget_unfinished(self) -> None:
         """Remove what killed processes were about to put here: whoever holds the lock is the only one who writes."""
-        for path in self._folder.glob("queue.*"):
-            if path.name.rpartition(".")[0] in (IMAGE, LABEL):
-                path.unlink(missing_ok=True)
+        for path in self._folder.iterdir():
+            is_an_older_ones = path.name.rpartition(".")[0] in (IMAGE, LABEL)
+            if is_an_older_ones or path.name.startswith(INCOMING):
+                with suppress(OSError):  # nobody reads it
+                    path.unlink(missing_ok=True)
 
     def _replace(self, name: str, data: bytes) -> None:
         # Not synced: after a power cut the digest tells a torn copy, and the store has the original.
-        unfinished = self._folder / f"{name}.{os.getpid()}"
-        try:
-            unfinished.write_bytes(data)
-            unfinished.replace(self._folder / name)
-        except OSError:
-            with suppress(OSError):
-                unfinished.unlink(missing_ok=True)
-            raise
+        with unfinished(self._folder) as file:
+            file.write(data)
+            file.flush()
+            Path(file.name).replace(self._folder / name)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from qcqueue.clock import Ids
 from qcqueue.core.spec import Device
+from qcqueue.storage.files import unfinished
 
 # What an id looks like; anything else in its file was torn by a power cut, or is somebody else's.
 AN_ID = re.compile(rb"[0-9A-Za-z-]{1,64}")
@@ -80,17 +81,14 @@ def _machine_id(path: Path, ids: Ids) -> str:
         if AN_ID.fullmatch(found := path.read_bytes()):
             return found.decode()
     new = ids.new()
-    unfinished = path.with_name(f"{path.name}.{new}")
-    try:
-        unfinished.write_text(new)
+    with unfinished(path.parent) as file:
+        file.write(new.encode())
+        file.flush()
         if path.exists():
-            unfinished.replace(path)
+            Path(file.name).replace(path)
         else:
             with contextlib.suppress(FileExistsError):  # another session has been quicker, and the id is its
-                path.hardlink_to(unfinished)
-    finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink(missing_ok=True)
+                path.hardlink_to(file.name)
     return path.read_bytes().decode(errors="replace")
 
 

@@ -120,11 +120,12 @@ def test_what_killed_commands_left_in_a_cache_goes(cache: Path) -> None:
         "import os, sys; from pathlib import Path; from qcqueue.storage.scratch import scratch_folder as made\n"
         "from qcqueue.storage.files import unfinished\n"
         "c = Path(sys.argv[1])\n"
-        "with made(c, 'verify-') as a, made(c, 'fetch-') as b, unfinished(c / 'blobs') as d: os._exit(9)"
+        "q = c / 'queues' / 'q'; (q / 'nearby').mkdir(parents=True)\n"
+        "with made(c, 'verify-') as v, made(c, 'fetch-') as f, unfinished(c / 'blobs') as a, unfinished(c) as b:\n"
+        "    with unfinished(q) as d, unfinished(q / 'nearby') as e: os._exit(9)"
     )
     subprocess.run([sys.executable, "-c", program, str(cache)], check=False)
-    assert len(list(cache.glob("*.tmp"))) == 2
-    assert len(blobs(cache)) == 1
+    assert len(list(cache.rglob("*.tmp"))) == 6
     for name in ("machine.123", "queues/q/queue.sqlite.123", "queues/q/queue.json.77", "verify-abcdefgh"):
         written(cache / name, age_s=OLD_S + 1)
         written(cache / f"{name[:-1]}9", age_s=OLD_S - 1)

@@ -18,6 +18,7 @@ from qcqueue.database.sqlite import RESCUE
 from qcqueue.database.versioned import TRAIL_MAX, Behind, VersionedDatabase
 from qcqueue.errors import CorruptionError, LeaseLost, OutcomeUnknown, StoreBusy, StoreError, StoreMissing, StorePutBack
 from qcqueue.storage.base import Creation, Slots
+from qcqueue.storage.files import INCOMING
 from qcqueue.storage.slots import FolderSlots
 from qcqueue.testing.chance import Crash
 from qcqueue.testing.clocks import MachineClock, WorldTime
@@ -318,6 +319,17 @@ def test_a_damaged_copy_costs_nothing_but_time(
     assert commit(again, "two") is Told.SAVED
     (memory / "store").rename(memory / "unplugged")
     assert lines_of(a_machine(slots, memory / "laptop")) == ["one", "two"]
+
+
+def test_what_a_killed_process_was_about_to_copy_goes_with_the_next_version(
+    laptop: VersionedDatabase, memory: Path
+) -> None:
+    copy = memory / "laptop"
+    commit(laptop, "one")
+    for name in ("queue.sqlite.123", "queue.json.77", f"{INCOMING}abcdefgh.tmp", f"{INCOMING}abcdefg9.tmp"):
+        (copy / name).write_bytes(b"half")
+    commit(laptop, "two")
+    assert sorted(path.name for path in copy.iterdir()) == ["queue.json", "queue.lock", "queue.sqlite"]
 
 
 def test_a_copy_of_a_queue_that_was_made_anew_is_not_believed_and_the_new_one_is_asked_about(

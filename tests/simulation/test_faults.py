@@ -1,5 +1,7 @@
 """Some of the campaign of `scripts/simulate faults`: real processes, real libc, one call that fails or kills."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,6 +89,54 @@ def test_what_is_said_falsely_is_found(command: str, ran: Ran, seen: Seen | None
 def test_an_answer_that_may_be_lost_is_no_refusal() -> None:
     ran = Ran(code=4, said="version 3 may or may not have been saved")
     assert list(scenes("folder")["enqueue"].judge(_NOWHERE, ran, Seen(("noise",), "queued", (), None))) == []
+
+
+CHILDREN = """
+import os, sys
+from qcqueue.testing.faults.children import Children
+
+def main():
+    os.write(1, os.read(0, 20) + os.environ["WHOSE"].encode())
+    return 5 if os.getppid() == int(os.environ["ASKER"]) else 6
+
+children = Children(main)
+for data, code in ((b"one", 5), (b"two", 5), (None, -9)):
+    with open(sys.argv[1], "ab") as log:
+        env = {"WHOSE": " mine ", "ASKER": str(os.getpid())}
+        child = children.Popen([], env=env, stdin=children.PIPE, stdout=log, stderr=children.STDOUT)
+    if data:
+        child.stdin.write(data)
+        child.stdin.flush()
+    else:
+        assert child.poll() is None
+        child.kill()
+    assert child.wait() == child.poll() == code, (data, child.poll())
+"""
+
+
+def test_a_trainer_that_is_forked_is_told_waited_for_and_killed_as_one_that_is_started(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    done = subprocess.run([sys.executable, "-c", CHILDREN, str(said)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert said.read_text() == "one mine two mine "
+
+
+def test_a_place_is_the_same_by_all_that_a_second_try_can_see(tmp_path: Path) -> None:
+    place = Place(tmp_path, None)  # type: ignore[arg-type]
+    for folder in (place.here, place.cache / "logs"):
+        folder.mkdir(parents=True)
+    found = [place.digest()]
+    (place.cache / "logs" / "1.jsonl").write_text("said")
+    assert place.digest() == found[0]
+    for change in (
+        lambda: (place.here / "a").write_text("1"),
+        lambda: (place.here / "a").write_text("2"),
+        lambda: (place.here / "a").chmod(0o400),
+        lambda: (place.here / "a").rename(place.here / "b"),
+    ):
+        change()
+        assert place.digest() not in found
+        found.append(place.digest())
 
 
 _NOWHERE = Place(Path("nowhere"), None)  # type: ignore[arg-type]

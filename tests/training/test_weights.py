@@ -222,10 +222,11 @@ def test_a_hostile_file_costs_a_sentence_and_no_more(tmp_path: Path) -> None:
         del file["two"]
         file.create_dataset("two", data=1.0)
 
-    makers = (external, soft, raw, bomb, large_pieces, words, a_group, circle, nothing)
+    makers = (external, soft, raw, bomb, large_pieces, words, a_group, nothing)
     for make in (*makers, numbers_for_names, one_number_for_names, a_file_for_a_layer):
         said = refused(hostile(tmp_path / f"{make.__name__}.h5", make))
         assert said.startswith("mine.h5 does not fit VGG16 without its top: "), said
+    assert refused(hostile(tmp_path / "circle.h5", circle)) == "mine.h5 is HDF5 that is damaged"
 
 
 def test_a_file_that_is_damaged_within_is_one_sentence(base: Any, tmp_path: Path) -> None:

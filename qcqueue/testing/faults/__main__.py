@@ -5,6 +5,7 @@ on where a campaign was stopped. Where there is no compiler it says so and ends 
 """
 
 import argparse
+import re
 import sys
 import tempfile
 from collections import Counter
@@ -15,12 +16,13 @@ from queue import SimpleQueue
 
 from qcqueue.clock import SystemClock
 from qcqueue.testing.faults.campaign import Play, Stage
-from qcqueue.testing.faults.preload import NoCompilerError, Trouble, build
+from qcqueue.testing.faults.preload import Call, NoCompilerError, Trouble, build
 from qcqueue.testing.faults.scenes import scenes
 
 SKIPPED = 77
 STORES = ("folder", "shared")
 MEMORY = Path("/dev/shm")
+_DRAWN = re.compile(r"(?<=incoming-|fetching-)\w+|\w*\d\w*")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,8 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     bad = [play for play in plays if play.wrong]
     for (store, command, trouble), times in Counter((it.store, it.command, it.trouble) for it in plays).items():
         print(f"{times:6}  {store} {command} {trouble}")
-    left = sum(bool(play.left) for play in plays)
-    print(f"{left} plays left something that is to be swept")
+    print(f"{sum(play.call is None for play in plays)} calls were not reached this time")
     print(f"{len(plays)} plays in {clock.monotonic_s() - began_s:.0f} s, {len(bad)} of them with something wrong")
     return 1 if bad else 0
 
@@ -68,12 +69,20 @@ def _campaign(chosen: argparse.Namespace, library: Path, root: Path, store: str)
                 calls = stage.count(command, trouble)
                 stages.put(stage)
                 last = min(len(calls), chosen.to or len(calls))
-                print(f"{store} {command} {trouble}: {len(calls)} calls", flush=True)
-                yield from pool.map(
-                    play, [(command, trouble, at) for at in range(chosen.first, last + 1, chosen.every)]
-                )
+                numbers = _once(calls) if chosen.once else range(1, last + 1)
+                asked = [at for at in numbers if chosen.first <= at <= last][:: chosen.every]
+                print(f"{store} {command} {trouble}: {len(asked)} of {len(calls)} calls", flush=True)
+                yield from pool.map(play, [(command, trouble, at) for at in asked])
     for _ in range(chosen.workers):
         stages.get().close()
+
+
+def _once(calls: list[Call]) -> list[int]:
+    """Return the first and the last call of each name on each kind of file, whatever was drawn or counted in a path."""
+    kinds = dict[tuple[str, str], list[int]]()
+    for call in calls:
+        kinds.setdefault((call.name, _DRAWN.sub("#", str(call.path))), []).append(call.number)
+    return sorted({at for numbers in kinds.values() for at in (numbers[0], numbers[-1])})
 
 
 def _show(play: Play, *, in_full: bool) -> None:
@@ -94,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--from", dest="first", type=int, default=1, metavar="N", help="the first call to fail")
     parser.add_argument("--to", type=int, metavar="N", help="the last call to fail")
     parser.add_argument("--every", type=int, default=1, metavar="K", help="let only every K-th call fail")
+    parser.add_argument("--once", action="store_true", help="of calls of one kind on one kind of file, only two")
     parser.add_argument("--workers", type=int, default=2, metavar="W", help="how many are played at once")
     parser.add_argument("--tell", action="store_true", help="print what each command said")
     return parser

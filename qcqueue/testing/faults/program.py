@@ -5,6 +5,7 @@ Nothing else is another one, but that a session which waits for a disk asks agai
 """
 
 import ctypes
+import functools
 import gc
 import importlib
 import io
@@ -19,15 +20,22 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import typer.main
+
 import qcqueue.app
+import qcqueue.exports
+import qcqueue.reports
 from qcqueue.app import work
+from qcqueue.testing.faults import trainer
+from qcqueue.testing.faults.children import Children, end
 from qcqueue.worker import process, session
 
 RETRY_S = 0.3
 
 # By name, as `python -m` does it: nothing here but the start of a process is above the commands.
 COMMANDS = "qcqueue.cli"
-run: Callable[[list[str]], int] = importlib.import_module(f"{COMMANDS}.main").run
+command_line = importlib.import_module(f"{COMMANDS}.main")
+run: Callable[[list[str]], int] = command_line.run
 
 
 def main(arguments: list[str]) -> int:
@@ -36,9 +44,11 @@ def main(arguments: list[str]) -> int:
     setattr(work, "can_train", lambda: True)  # noqa: B010 (what it imports is none of its own names)
     if arguments != ["--serve"]:
         return run(arguments)
-    for package in (importlib.import_module(COMMANDS), qcqueue.app):
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{package.__name__}.{module.name}")
+    for package in (importlib.import_module(COMMANDS), qcqueue.app, qcqueue.reports, qcqueue.exports):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    setattr(command_line, "application", functools.cache(command_line.application))  # noqa: B010
+    typer.main.get_command = functools.cache(typer.main.get_command)
     _warm_up()
     gc.freeze()
     return _serve()
@@ -61,7 +71,7 @@ def _serve() -> int:
         asked = json.loads(line)
         child = os.fork()
         if child == 0:
-            return _become(asked)
+            end(functools.partial(_become, asked))
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
     return 0
 
@@ -77,6 +87,7 @@ def _become(asked: dict[str, Any]) -> int:
         os.dup2(descriptor, number)
     if asked["library"]:
         ctypes.CDLL(asked["library"]).qcqueue_fault_begin()
+    setattr(process, "subprocess", Children(trainer.main))  # noqa: B010 (what it imports is none of its own names)
     return run(asked["arguments"])
 
 

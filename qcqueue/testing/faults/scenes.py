@@ -4,6 +4,7 @@ A scene is a place before the command: a folder with images and a study, a queue
 true: what a command said is compared with what another look at the queue finds, and never with what it meant.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from qcqueue.app.session_log import FOLDER as LOGS
 from qcqueue.app.settings import load_settings
 from qcqueue.app.workplace import open_workplace
 from qcqueue.clock import seeded
@@ -37,16 +39,11 @@ model = "VGG16"
 JOB, DATASET, EPOCHS = "small/vgg16", "noise", 2
 CLASSES, IMAGES_A_CLASS, SPLIT, SIDE_PX = ("fair", "good"), 4, "4,2,2", 32
 LONG_AGO_S = 8 * 86400.0
+NOTHING_TO_DO, CANNOT_START = 7, 8  # exit codes of `work`, as other people's scripts know them
 
 TEMPORARY = re.compile(
     r"incoming-.*|\.fetching-.*|\.report-.*|\.writing-.*|verify-.*|fetch-.*|.*\.(tmp|trash|new|part)|.*-journal"
     r"|machine\.\w+|queue\.(sqlite|json)\.\d+|trainer-\d+.*|\.qcqueue\.toml.*"
-)
-
-# What a killed process leaves in a cache, or beside what it was to write, until a session sweeps it. Told, and counted.
-SWEPT = re.compile(
-    r"cache/(queues/\w+/queue\.(sqlite|json)\.\d+|trainer-\d+.*|(fetch|verify)-.*|blobs/incoming-.*|machine\.\w+)"
-    r"|here/(weights/\.fetching-.*|\.report-.*)"
 )
 
 
@@ -113,11 +110,23 @@ class Place:
         found += (self.cache / "sessions").glob("*")
         return sorted({path.relative_to(self.root) for path in found})
 
+    def digest(self) -> str:
+        """Return the digest of all names and bytes that lie here, but for what sessions logged."""
+        seen = hashlib.sha256()
+        for path in sorted(self.root.rglob("*")):
+            if path.parent.name == LOGS:
+                continue
+            if path.is_file() and not path.is_symlink():
+                seen.update(hashlib.sha256(path.read_bytes()).digest())
+            seen.update(f"{path.relative_to(self.root)} {path.lstat().st_mode}\n".encode())
+        return seen.hexdigest()
+
     def grow_old(self) -> None:
-        """Let all that is temporary be of last week."""
+        """Let what is temporary in the store be of last week: it may be another machine's, and gc waits for that."""
         for path in (self.root / name for name in self.temporary()):
-            before = path.lstat().st_mtime
-            os.utime(path, (before - LONG_AGO_S, before - LONG_AGO_S), follow_symlinks=False)
+            if path.is_relative_to(self.here / "queue"):
+                before = path.lstat().st_mtime
+                os.utime(path, (before - LONG_AGO_S, before - LONG_AGO_S), follow_symlinks=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,8 +166,8 @@ def scenes(kind: str) -> dict[str, Scene]:
             prepare=3,
             judge=_work,
             finally_=_done,
-            codes=frozenset({0, 2, 4}),
-            again=frozenset({0, 7}),
+            codes=frozenset({0, 2, 4, CANNOT_START}),
+            again=frozenset({0, NOTHING_TO_DO}),
         ),
         Scene(
             name="gc", arguments=("store", "gc", "--yes"), prepare=4, before=_litter, judge=_nothing, finally_=_clean
@@ -210,6 +219,8 @@ def _work(place: Place, ran: Ran, seen: Seen | None) -> Iterator[str]:
         yield f"it said that epoch {min(lost)} is saved, and it is not there"
     elif seen.state == "failed":
         yield "the job has failed"
+    elif ran.code == CANNOT_START and seen.state != "queued":
+        yield f"it said that the job goes back to the queue, and it is {seen.state}"
     elif ran.code == 0 and seen.state != "done":
         yield f"it said that the job is done, and it is {seen.state}"
 
