@@ -14,15 +14,18 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import load_file, save_file
 
 from qcqueue.clock import SystemClock
 
 CLOCK = SystemClock()
-EPOCHS, KILLED_IN, KILLED_AFTER_STEPS, SEED = 6, 4, 4, 7
+EPOCHS, KILLED_IN, KILLED_AFTER_STEPS, SEED = 4, 3, 4, 7
 WAYS = {
     "plain": "plain script, nothing saved",
     "checkpoint": "ModelCheckpoint, load_model, initial_epoch",
@@ -56,13 +59,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         dataset(folder)
-        rows = [keras_row(way, folder) for way in WAYS]
-        rows.append(qcqueue_row(folder))
-    for row in rows:
-        print(
-            f"{row['way']:44}  weights off by {row['weights_off']:.3g}, trained again {row['again']:.2f} epochs, "
-            f"{row['history']} of {EPOCHS} epochs in the history"
-        )
+        rows = []
+        measures: list[Callable[[Path], dict[str, Any]]] = [*(partial(keras_row, way) for way in WAYS), qcqueue_row]
+        for measure in measures:
+            row = measure(folder)
+            rows.append(row)
+            print(
+                f"{row['way']:44}  weights off by {row['weights_off']:.3g}, {row['again']:.2f} epochs trained again, "
+                f"{row['history']} of {EPOCHS} epochs in the history",
+                flush=True,
+            )
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
     return 0 if rows[-1]["weights_off"] == 0 else 1
@@ -84,12 +90,12 @@ def dataset(folder: Path) -> None:
     ours(folder, "init")
     ours(folder, "data", "sample", "--name", "qc-tiny", "--images", str(IMAGES))
     found = load(max((folder / "queue" / "blobs").iterdir(), key=lambda path: path.stat().st_size))
-    arrays = {}
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
     for split in (Split.TRAIN, Split.VALIDATION):
         rows = np.flatnonzero(found.splits == split)
         arrays[f"{split.name}_images"] = found.images[rows].astype(np.float32) / 255
         arrays[f"{split.name}_labels"] = found.labels[rows]
-    np.savez(folder / "images.npz", **arrays)
+    save_file(arrays, folder / "images.safetensors")
     (folder / "study.toml").write_text(STUDY, encoding="utf-8")
 
 
@@ -181,14 +187,14 @@ def keras_row(way: str, folder: Path) -> dict[str, Any]:
 def start(way: str, folder: Path, at: Path, *, killed: bool = False) -> None:
     at.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, __file__, "--child", way, "--folder", str(at), *(["--killed"] if killed else [])]
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "BENCH_IMAGES": str(folder / "images.npz")}
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "BENCH_IMAGES": str(folder / "images.safetensors")}
     done = subprocess.run(command, env=environment, timeout=LIMIT_S, check=False, stdout=subprocess.DEVNULL)
     assert done.returncode == (-signal.SIGKILL if killed else 0), f"{way} ended with {done.returncode}"
 
 
 def off(one: Path, other: Path) -> float:
-    with np.load(one / "weights.npz") as ours, np.load(other / "weights.npz") as theirs:
-        return max(float(np.abs(ours[name].astype(np.float64) - theirs[name]).max()) for name in ours.files)
+    ours, theirs = (load_file(folder / "weights.safetensors") for folder in (one, other))
+    return max(float(np.abs(ours[name].astype(np.float64) - theirs[name]).max()) for name in ours)
 
 
 def train(way: str, folder: Path, *, killed: bool) -> None:
@@ -200,7 +206,7 @@ def train(way: str, folder: Path, *, killed: bool) -> None:
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(SEED)
 
-    class Steps(keras.callbacks.Callback):
+    class Steps(keras.callbacks.Callback):  # type: ignore[misc]
         """Write a letter a step, which tells what was trained again, and die where that is asked for."""
 
         def __init__(self) -> None:
@@ -225,8 +231,7 @@ def train(way: str, folder: Path, *, killed: bool) -> None:
     elif way == "backup":
         callbacks.append(keras.callbacks.BackupAndRestore(str(folder / "backup")))
     model = model or a_model(keras)
-    with np.load(os.environ["BENCH_IMAGES"]) as images:
-        part = {name: images[name] for name in images.files}
+    part = load_file(os.environ["BENCH_IMAGES"])
     history = model.fit(
         part["TRAIN_images"],
         part["TRAIN_labels"],
@@ -237,7 +242,8 @@ def train(way: str, folder: Path, *, killed: bool) -> None:
         callbacks=callbacks,
         verbose=0,
     )
-    np.savez(folder / "weights.npz", **{str(at): np.asarray(it) for at, it in enumerate(model.get_weights())})
+    weights = {f"{at:04}": np.ascontiguousarray(it) for at, it in enumerate(model.get_weights())}
+    save_file(weights, folder / "weights.safetensors")
     (folder / "history.json").write_text(json.dumps(history.history), encoding="utf-8")
 
 

@@ -90,7 +90,7 @@ def _value(option: Any) -> str:
 def _default(option: Any) -> str:
     if option.required:
         return " Must be given."
-    if option.is_flag or option.default is None or option.default == []:
+    if option.is_flag or option.default in (None, [], ()):
         return ""
     return f" Default: `{option.default}`."
 
