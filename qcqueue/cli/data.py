@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qcqueue.cli.panels import command_group
 from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, print_json, say, workplace
 
 if TYPE_CHECKING:
@@ -16,16 +17,12 @@ SAMPLE_IMAGES = 3236
 STUDIES = {"qc-images": "jobs/six-models.toml", "qc-tiny": "jobs/tiny.toml"}
 
 SeedOption = Annotated[
-    int, typer.Option("--seed", help="Decides which image goes where; the same seed, the same bytes.")
+    int, typer.Option("--seed", metavar="S", help="Decides which image goes where; the same seed, the same bytes.")
 ]
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(
-        help="Make, import, list and remove datasets.",
-        rich_markup_mode=None,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
+    group = command_group("Make, import, list and remove datasets.")
     group.command("sample")(sample)
     group.command("add")(add)
     group.command("list")(list_all)
@@ -35,8 +32,8 @@ def register(app: typer.Typer) -> None:
 
 
 def sample(
-    name: Annotated[str, typer.Option("--name", help="What to call it.")] = "qc-images",
-    images: Annotated[int, typer.Option("--images", help="How many images.")] = SAMPLE_IMAGES,
+    name: Annotated[str, typer.Option("--name", metavar="N", help="What to call it.")] = "qc-images",
+    images: Annotated[int, typer.Option("--images", metavar="COUNT", help="How many images.")] = SAMPLE_IMAGES,
     seed: SeedOption = 1,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -60,7 +57,7 @@ def add(
             help="A folder with one subfolder a class, a zip of one, or a CSV of file,label[,group][,split].",
         ),
     ],
-    name: Annotated[str, typer.Option("--name", help="What to call it.")],
+    name: Annotated[str, typer.Option("--name", metavar="N", help="What to call it.")],
     size: Annotated[
         str, typer.Option("--image-size", metavar="HxW", help="Every image is resized to this once, in pixels.")
     ] = "75x75",

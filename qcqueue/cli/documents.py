@@ -1,4 +1,4 @@
-"""The JSON a script reads: field names are promises (see the contract in the README)."""
+"""The JSON a script reads: field names are promises (see docs/settings-and-exit-codes.md)."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

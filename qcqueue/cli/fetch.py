@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qcqueue.cli.data import progress_bar
+from qcqueue.cli.panels import command_group
 from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, print_json, say, workplace
 from qcqueue.errors import UserError
 
@@ -18,11 +19,7 @@ LONGEST_LIST = 20
 
 def register(app: typer.Typer) -> None:
     app.command()(fetch)
-    group = typer.Typer(
-        help="Hand the epochs of every job over to another program.",
-        rich_markup_mode=None,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
+    group = command_group("Hand the epochs of every job over to another program.")
     group.command("tensorboard")(tensorboard)
     group.command("mlflow")(mlflow)
     app.add_typer(group, name="export")

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
 
 from qcqueue.cli import look
 from qcqueue.cli.exits import BUG, INTERRUPTED
+from qcqueue.cli.panels import PanelGroup
 from qcqueue.cli.shared import damage, narrate
 from qcqueue.disk import OF_A_DISK
 from qcqueue.errors import DatasetInvalid, NameTaken, QcqueueError, SpecInvalid, UserError
@@ -81,7 +81,7 @@ class _Interrupted(Exception):
     """An interrupt on its way through typer, which makes a bare exit code of a KeyboardInterrupt."""
 
 
-class _Commands(TyperGroup):
+class _Commands(PanelGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)

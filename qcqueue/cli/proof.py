@@ -21,7 +21,7 @@ def demo(
         "qcqueue-demo"
     ),
 ) -> None:
-    """See it work, without an account: six small models, plugs pulled on purpose, the proof, the report."""
+    """See it work, without an account: six small models, sessions killed on purpose, the proof, the report."""
     from qcqueue.app.demo import tour
     from qcqueue.cli.data import progress_bar
     from qcqueue.cli.screens import certificate_screen, kill_list, status_screen
@@ -39,7 +39,7 @@ def demo(
 def drill(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A study file; every job in it is drilled.")],
     kills: Annotated[int, typer.Option("--kills", metavar="N", help="How often each job is killed.")] = 5,
-    seed: Annotated[int | None, typer.Option("--seed", help="Decides when the kills fall.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="S", help="Decides when the kills fall.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of every job.")
     ] = None,

@@ -36,7 +36,7 @@ def first_steps() -> str:
         [
             "There is no queue here yet.",
             "",
-            "  qcqueue demo                           see it work: six small models, plugs pulled on purpose",
+            "  qcqueue demo                           see it work: six small models, sessions killed on purpose",
             "  qcqueue init                           make a queue in this folder",
             "  qcqueue data sample                    images to practise on, nothing to download",
             "  qcqueue enqueue jobs/six-models.toml   the study of six models",

@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def simulate(
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE]…", help="Study files. Default: what is left of the queue.")
+        list[Path] | None, typer.Argument(metavar="FILE", help="Study files. Default: what is left of the queue.")
     ] = None,
     law: Annotated[
         str | None,
@@ -58,7 +58,7 @@ def simulate(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Play a study on paper against laws of session lengths: days, sessions and goodput, beside other ways to do it."""
+    """Simulate a study under laws of session lengths: days, sessions and goodput, beside other ways to do it."""
     from qcqueue.app.simulate import law_for, scene_of_files, scene_of_queue, strategies_for
     from qcqueue.scheduling.campaigns.compare import compare
 

@@ -30,7 +30,7 @@ def init(store: StoreOption = None, dry_run: DryRunOption = False) -> None:
 
 
 def enqueue(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Study files.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Study files.")],
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a key of every job, such as epochs=3."),

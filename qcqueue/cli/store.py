@@ -7,6 +7,7 @@ import typer
 
 from qcqueue.cli.adoption import adopt
 from qcqueue.cli.data import progress_bar
+from qcqueue.cli.panels import command_group
 from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, print_json, say, workplace
 
 if TYPE_CHECKING:
@@ -17,11 +18,7 @@ LONGEST_LIST = 20
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(
-        help="Look after the store: bytes by kind, clean-up, a check of everything, going on with a copy.",
-        rich_markup_mode=None,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
+    group = command_group("Look after the store: bytes by kind, clean-up, a check of everything, going on with a copy.")
     group.command("usage")(usage)
     group.command("gc")(gc)
     group.command("verify")(verify)

@@ -1,7 +1,7 @@
 """What nobody documents about Google Drive, asked of the real one: numbers in comments are those of our list.
 
 Asserted is only what qcqueue depends on; the rest is reported. Everything lies in one folder that is deleted at the
-end. The README says how to run this in an hour; the normal suite runs it against the emulator, to test the tests.
+end. CONTRIBUTING.md says how to run this in an hour; the normal suite runs it against the emulator, to test the tests.
 An address of an upload is a key to the account, so that no assertion names one.
 """
 
@@ -32,7 +32,7 @@ from tests.live.accounts import (
 )
 
 if not os.environ.get(MAIN):
-    pytest.skip("asks the real Google Drive; the README says how", allow_module_level=True)
+    pytest.skip("asks the real Google Drive; CONTRIBUTING.md says how", allow_module_level=True)
 
 pytestmark = pytest.mark.live
 

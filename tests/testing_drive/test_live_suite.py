@@ -127,4 +127,4 @@ def test_a_drive_that_lets_an_id_be_inserted_twice_fails_the_run(
 def test_without_a_sign_in_nothing_is_asked(tmp_path: Path) -> None:
     code, said = run_live(tmp_path, {})
     assert code == pytest.ExitCode.NO_TESTS_COLLECTED
-    assert "asks the real Google Drive; the README says how" in said
+    assert "asks the real Google Drive; CONTRIBUTING.md says how" in said
