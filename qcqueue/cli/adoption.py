@@ -28,10 +28,10 @@ def adopt(
     if as_json:
         print_json({"store": place.store.url, "dry_run": dry_run or not yes, **_adoption_document(found)})
     elif found is None:
-        typer.echo(_nothing_to_adopt(place))
+        say(_nothing_to_adopt(place))
     else:
         say("\n".join(_adoption_rows(found)))
-        typer.echo(
+        say(
             f"taken over: {place.store.url} goes on\nnext: qcqueue status"
             if found.is_done
             else "nothing was changed\nnext: qcqueue store adopt --yes"

@@ -492,8 +492,8 @@ STORES = (
     Case(
         said="an empty file for a database",
         typed="status --json",
-        names=("queue", "was never finished"),
-        code=4,
+        names=("queue", "never finished, or all of it is lost"),
+        code=5,
         given=a_file("queue/queue.sqlite", ""),
     ),
     Case(said="half a database", typed="show done", names=("queue.sqlite",), code=5, given=half_a_database),

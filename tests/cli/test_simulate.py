@@ -217,4 +217,4 @@ def test_keys_of_a_queue_cannot_be_set(house: House, refusal: Answer) -> None:
 def test_a_trace_that_is_too_large_is_not_read(outside: Path, refusal: Answer) -> None:
     with (outside / "huge.csv").open("wb") as file:
         file.truncate(9 << 20)
-    assert "huge.csv is larger than a trace can be (8 MB)" in refusal(str(SIX), "--trace", "huge.csv")
+    assert "huge.csv is larger than it can be (8 MB), and no trace" in refusal(str(SIX), "--trace", "huge.csv")
