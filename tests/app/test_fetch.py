@@ -15,15 +15,15 @@ from qcqueue.app.fetch import Fetched, Kind, fetch_weights, load_model, usual_ki
 from qcqueue.app.weights import Which
 from qcqueue.app.workplace import Workplace
 from qcqueue.core.records import EpochMetrics
+from qcqueue.engines.digests import weights_sha256
 from qcqueue.errors import BlobMissing, CheckpointDamaged, CorruptionError, DigestMismatch, ExtraMissing, UserError
 from qcqueue.exports.weights import read_weights
 from qcqueue.storage.base import Blob, Moved, silently
 from qcqueue.storage.folder import FolderStore
-from qcqueue.training.digests import weights_sha256
 from tests.app.saved import file_of
 from tests.app.trained import Run, model_of, tensors_after
 from tests.cli.queues import SIDE_PX, a_job, an_empty_house, apply, put
-from tests.training.worlds import a_dataset
+from tests.engines.worlds import a_dataset
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from qcqueue.checkpoints.spool import Progress, Spool
 from qcqueue.clock import SystemClock
 from qcqueue.datasets.format import Split
 from tests.cli.queues import House
-from tests.training.worlds import a_dataset
+from tests.engines.worlds import a_dataset
 
 LIMIT_S = 120
 """How long one session may take on a machine that has much else to do; alone it takes about six seconds."""

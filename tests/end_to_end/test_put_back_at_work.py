@@ -14,7 +14,7 @@ from qcqueue.datasets.format import Split
 from tests.cli.queues import House
 from tests.end_to_end.machines import STUDY, VGG16, command, job, wait_until_training, working
 from tests.end_to_end.test_shared_disk import a_machine
-from tests.training.worlds import a_dataset
+from tests.engines.worlds import a_dataset
 
 pytestmark = pytest.mark.tensorflow
 

@@ -12,7 +12,7 @@ from qcqueue.app.workplace import open_workplace
 from qcqueue.datasets.format import Split
 from tests.cli.queues import House
 from tests.end_to_end.machines import STUDY, VGG16, command, job, wait_until_training, working
-from tests.training.worlds import a_dataset
+from tests.engines.worlds import a_dataset
 
 pytestmark = pytest.mark.tensorflow
 

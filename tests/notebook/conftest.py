@@ -17,8 +17,8 @@ from qcqueue.testing.drive.accounts import App
 from qcqueue.testing.drive.emulator import DriveEmulator
 from qcqueue.testing.drive.owner import Owner
 from tests.end_to_end.machines import STUDY, VGG16
+from tests.engines.worlds import a_dataset
 from tests.notebook.kernels import Colab
-from tests.training.worlds import a_dataset
 
 COUNTS = {Split.TRAIN: 40, Split.VALIDATION: 9, Split.TEST: 9}
 

@@ -18,9 +18,9 @@ from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
 from qcqueue.core.records import EpochTiming, PartialEpoch, TrainingRecord, history_sha256
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.datasets.format import Dataset, Split, load_mapped
+from qcqueue.engines.base import Assignment, Sink
+from qcqueue.engines.digests import predictions_sha256, weights_sha256
 from qcqueue.testing.runs import State, first_state, identity_of, state_of, tensors_of, trained, validated
-from qcqueue.training.base import Assignment, Sink
-from qcqueue.training.digests import predictions_sha256, weights_sha256
 from qcqueue.worker.trainer import spools_from_input, work
 
 STEPS = 3
@@ -29,7 +29,7 @@ PATHS = {"m/00000": "state/value", "o/00000": "count/value"}
 
 def main() -> int:
     clock = SystemClock()
-    scripted = ModuleType("qcqueue.training.run")
+    scripted = ModuleType("qcqueue.engines.run")
     scripted.train = train  # type: ignore[attr-defined]
     sys.modules[scripted.__name__] = scripted  # the one seam of the real program behind which TensorFlow is
     spool, began_s = spools_from_input(clock).get()
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def train(assignment: Assignment, sink: Sink, clock: Clock) -> None:
-    """Carry out `assignment` as `training.run.train` does: the same calls of the sink, in the same order."""
+    """Carry out `assignment` as `engines.run.train` does: the same calls of the sink, in the same order."""
     sink.progress("loading")
     data = load_mapped(assignment.dataset_path)
     state, record = _begin(assignment, sink)
