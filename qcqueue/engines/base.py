@@ -77,9 +77,6 @@ class Sink(Protocol):
     def rehearsed(self, rehearsal: Rehearsal) -> None:
         """Take what came of a rehearsal; called before the first step on hardware that is new to the run."""
 
-    def probed(self, seconds: float) -> None:
-        """Take how long the fixed step of the probe takes on this processor; called at most once, before any step."""
-
     def should_stop(self) -> bool:
         """Return whether to save and leave; asked once a step."""
         ...

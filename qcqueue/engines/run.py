@@ -1,6 +1,6 @@
 """Trains one job from wherever its state stands to its final figures, or until asked to stop.
 
-It owns the order of events: a probe of the processor, a rehearsal where the hardware is new to the run, steps, a save
+It owns the order of events: a rehearsal where the hardware is new to the run, steps, a save
 after the last step of an epoch, validation, the epoch's row; then the next, and at the end the evaluation of the last
 and the best epoch. What a step computes is `program`'s, which samples it gets `data`'s, where anything is kept the
 sink's. Always true: what follows a state depends on that state and the spec alone, so a run that was cut anywhere ends
@@ -31,7 +31,6 @@ from qcqueue.engines.data import Batch, TrainingData, load_data
 from qcqueue.engines.digests import predictions_sha256, weights_sha256
 from qcqueue.engines.evaluate import Predictions, accuracy, evaluation, mean_loss
 from qcqueue.engines.models import build_model
-from qcqueue.engines.probe import Probe
 from qcqueue.engines.program import Program
 from qcqueue.engines.rehearsal import rehearse
 from qcqueue.engines.tally import Tally
@@ -52,9 +51,8 @@ def train(assignment: Assignment, sink: Sink, clock: Clock) -> None:
         sink.progress("building")
         device.settle(assignment.spec, threads=assignment.threads, on_cpu=assignment.on_cpu)
         program = build_program(assignment, data)
-        probe = Probe(sink, clock)
-        record, is_known_here = take_up(assignment, program, sink, probe)
-        Run(assignment, record, program, data, sink, clock, probe=probe, is_rehearsed=is_known_here).to_the_end()
+        record, is_known_here = take_up(assignment, program, sink)
+        Run(assignment, record, program, data, sink, clock, is_rehearsed=is_known_here).to_the_end()
 
 
 def build_program(assignment: Assignment, data: TrainingData) -> Program:
@@ -69,17 +67,17 @@ def build_program(assignment: Assignment, data: TrainingData) -> Program:
     return Program(model, assignment.spec)
 
 
-def take_up(assignment: Assignment, program: Program, sink: Sink, probe: Probe) -> tuple[TrainingRecord, bool]:
+def take_up(assignment: Assignment, program: Program, sink: Sink) -> tuple[TrainingRecord, bool]:
     """Bring the program into the state the run goes on from; return the record the segment begins with, and whether
     the run has trained on hardware like this before, as far as its state tells.
 
-    While the state is still on its way, whatever does not need it is done: tracing, the first of all steps, the probe.
+    While the state is still on its way, whatever does not need it is done: tracing, the first of all steps.
     """
     identity = device.identity(assignment.spec, threads=assignment.threads)
     arriving = assignment.resume_from
     if arriving is None:
         return starting_record(assignment.spec, None, identity), False
-    for prepare in (program.trace, program.warm_up, probe.make):
+    for prepare in (program.trace, program.warm_up):
         if not arriving.has_come():
             sink.progress("compiling")
             prepare()
@@ -113,7 +111,6 @@ class Run:
         sink: Sink,
         clock: Clock,
         *,
-        probe: Probe,
         is_rehearsed: bool,
     ) -> None:
         self._assignment = assignment
@@ -123,7 +120,6 @@ class Run:
         self._sink = sink
         self._clock = clock
         self._record = record
-        self._probe = probe
         self._tally = Tally(record.partial)
         self._mark_s = 0.0
         self._compiled = False
@@ -185,7 +181,6 @@ class Run:
     def _launch(self, batch: Batch) -> InFlight:
         if not self._compiled:
             self._sink.progress("compiling", epoch=self._epoch, step=batch.step + 1, steps=self._data.steps)
-            self._mark_s += self._probe.make()
         if not self._is_rehearsed:
             self._rehearse()
         return InFlight(batch, *self._program.train_step(batch.images, batch.labels))

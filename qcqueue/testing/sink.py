@@ -24,8 +24,6 @@ class DeafSink(Sink):
 
     def rehearsed(self, rehearsal: Rehearsal) -> None: ...
 
-    def probed(self, seconds: float) -> None: ...
-
     def should_stop(self) -> bool:
         return False
 

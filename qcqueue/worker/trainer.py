@@ -257,9 +257,6 @@ class SpoolSink:
     def rehearsed(self, rehearsal: Rehearsal) -> None:
         self._spool.rehearsed(rehearsal)
 
-    def probed(self, seconds: float) -> None:
-        self._spool.probed(seconds)
-
     def should_stop(self) -> bool:
         with suppress(MachineError):  # asked again at the next step
             return self._epochs_left == 0 or self._spool.should_stop()

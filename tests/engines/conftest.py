@@ -30,11 +30,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="module")
 def small_models() -> Iterator[None]:
-    """Every model of the module's tests has the small base, whatever its name, and every probe is a single step."""
-    from qcqueue.engines import models, probe
+    """Every model of the module's tests has the small base, whatever its name."""
+    from qcqueue.engines import models
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(models, "build_base", small_base)
-        patch.setattr(probe, "LASTS_S", 0.0)
-        patch.setattr(probe, "LEAST_STEPS", 1)
         yield

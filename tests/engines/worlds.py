@@ -100,7 +100,6 @@ class Memory:
     """Epochs whose model alone was handed over."""
     phases: list[str] = field(default_factory=list)
     rehearsals: list[Rehearsal] = field(default_factory=list)
-    probes: list[float] = field(default_factory=list)
     result: Result | None = None
     predictions: Tensors = field(default_factory=dict)
     asked: int = 0
@@ -111,9 +110,6 @@ class Memory:
 
     def rehearsed(self, rehearsal: Rehearsal) -> None:
         self.rehearsals.append(rehearsal)
-
-    def probed(self, seconds: float) -> None:
-        self.probes.append(seconds)
 
     def should_stop(self) -> bool:
         self.asked += 1
