@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qcqueue.engines.trained import TrainedModel
+    from qcqueue.engines.keras_tf.trained import TrainedModel
 
 
 def work(

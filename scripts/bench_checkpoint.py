@@ -1,7 +1,7 @@
 """What a checkpoint costs training, in time, bytes, lost work and memory, beside the callbacks of Keras.
 
 Five parts, each in processes of its own, each with its targets; --only names the parts to measure:
-- blocked: how long a save stops training. Ours is `state.take` and `Handover.state`, as `engines.run` calls them, with
+- blocked: how long a save stops training. Ours is `state.take` and `Handover.state`, as `engines.loop` calls them, with
   the writer idle before; the floor reads every variable and copies it into a reused buffer of its own; the peers are
   the callbacks of Keras, asked by their own `on_epoch_end`. All take turns within each round, and the disk is settled
   before each turn. For a store at the end of a line of 25 MB/s a peer also waits until its file is there, which is
@@ -283,9 +283,9 @@ def watched(session: "subprocess.Popen[bytes]", queue: Queue, machine: str, look
 
 def a_program(model: str, *, threads: int) -> tuple[Any, JobSpec]:
     """Return the program of a job, all of it trainable, with values of an optimizer that has worked."""
-    from qcqueue.engines import device
-    from qcqueue.engines.models import build_model
-    from qcqueue.engines.program import Program
+    from qcqueue.engines.keras_tf import device
+    from qcqueue.engines.keras_tf.models import build_model
+    from qcqueue.engines.keras_tf.program import Program
 
     spec = a_job(model)
     device.settle(spec, threads=threads)
@@ -433,7 +433,7 @@ def blocked_targets(model: str, found: Row, times: Row) -> list[Row]:
 def measure_blocked(asked: Row) -> Row:
     import tensorflow as tf
 
-    from qcqueue.engines import state
+    from qcqueue.engines.keras_tf import state
 
     program, spec = a_program(asked["model"], threads=os.cpu_count() or 1)
     record = a_record(spec)
@@ -582,7 +582,7 @@ def slowdown(folder: Path, arguments: argparse.Namespace) -> Row:
 
 
 def measure_slowdown(asked: Row) -> Row:
-    from qcqueue.engines import state
+    from qcqueue.engines.keras_tf import state
 
     program, spec = a_program("DenseNet121", threads=asked["threads"])
     record = a_record(spec)
@@ -915,7 +915,7 @@ def memory_of_a_job(folder: Path, model: str) -> Row:
 def train_unsaved(asked: Row) -> Row:
     """Run the same job with a sink that keeps nothing."""
     from qcqueue.engines.base import Assignment
-    from qcqueue.engines.run import train
+    from qcqueue.engines.loop import train
 
     spec = JobSpec.from_json(asked["spec"])
     threads = os.cpu_count() or 1

@@ -1,7 +1,7 @@
 """What a restart costs: seconds until a model trains again, ours beside plain Keras, and a session over a slow line.
 
 - models: for each of the six, in processes that take turns. Plain: `load_model` of a `.keras` file with its optimizer,
-  then `fit` until its first step is over. Ours: `engines.run.train` with the files of the same state, until its first
+  then `fit` until its first step is over. Ours: `engines.loop.train` with the files of the same state, until its first
   step is over: dataset, build, restore, trace, step. Both get the same batch, threads, op determinism and
   `jit_compile=False`, both train in the same mode, and the digests of all weights after that step are compared: as
   they are, and once more with TensorFlow's rewriting of graphs (Grappler) off. With it the last bits of some models
@@ -160,8 +160,8 @@ def judged(model: str, row: Row, bits_of_ours: int) -> list[Row]:
 
 def prepare(asked: Row) -> Row:
     """Write one state in both ways: a `.keras` file, and the files of a checkpoint."""
-    from qcqueue.engines import device, state
-    from qcqueue.engines.program import Program
+    from qcqueue.engines.keras_tf import device, state
+    from qcqueue.engines.keras_tf.program import Program
 
     spec, folder = settled(asked), Path(asked["folder"])
     (folder / "dataset").write_bytes(a_dataset(*pictures(2 * BATCH)))
@@ -179,7 +179,7 @@ def prepare(asked: Row) -> Row:
 
 
 def settled(asked: Row) -> JobSpec:
-    from qcqueue.engines import device
+    from qcqueue.engines.keras_tf import device
 
     spec = a_job(asked["model"], batch_size=BATCH, epochs=9)
     device.settle(spec, threads=os.cpu_count() or 1)
@@ -191,7 +191,7 @@ def settled(asked: Row) -> JobSpec:
 
 
 def a_model(spec: JobSpec) -> Any:
-    from qcqueue.engines.models import build_model
+    from qcqueue.engines.keras_tf.models import build_model
 
     return build_model(spec, classes=3, weights_path=None, fresh=True)
 
@@ -226,12 +226,12 @@ class Stopwatch:
 
 
 def ours(asked: Row) -> Row:
-    from qcqueue.engines.loading import load_libraries
+    from qcqueue.engines.keras_tf.loading import load_libraries
 
     import_s, spec = imported(asked, load_libraries)
     from qcqueue.engines.base import Assignment
     from qcqueue.engines.digests import weights_sha256
-    from qcqueue.engines.run import train
+    from qcqueue.engines.loop import train
 
     folder = Path(asked["folder"])
     assignment = Assignment(
@@ -294,7 +294,7 @@ def fitted(asked: Row, *, prebuild: bool) -> Row:
     import_s, spec = imported(asked, as_anybody)
     import keras
 
-    from qcqueue.engines.data import load_data
+    from qcqueue.engines.batches import load_data
     from qcqueue.engines.digests import weights_sha256
 
     folder, took, traces = Path(asked["folder"]), dict[str, float](), 0

@@ -11,7 +11,7 @@ import pytest
 
 import qcqueue
 from qcqueue.datasets import groups
-from qcqueue.engines import hdf5_walk
+from qcqueue.engines.keras_tf import hdf5_walk
 from qcqueue.errors import QcqueueError
 from qcqueue.reports.charts import png
 

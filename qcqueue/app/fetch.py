@@ -28,7 +28,7 @@ from qcqueue.storage.base import Moved, silently
 from qcqueue.storage.files import scratch
 
 if TYPE_CHECKING:
-    from qcqueue.engines.trained import TrainedModel
+    from qcqueue.engines.keras_tf.trained import TrainedModel
 
 INSTALL = 'pip install "qcqueue[train]"'
 
@@ -134,7 +134,7 @@ def load_model(path: str | Path) -> "TrainedModel":
     if not has_keras():
         raise ExtraMissing("a model is run by TensorFlow and Keras, which are not installed", hint=INSTALL)
     _prepare_keras()
-    from qcqueue.engines.trained import TrainedModel
+    from qcqueue.engines.keras_tf.trained import TrainedModel
 
     return TrainedModel(weights.spec, weights.classes, weights.tensors, deep_white=weights.deep_white)
 
@@ -177,7 +177,7 @@ def _write(path: Path, kind: Kind, weights: Weights) -> None:
         write_weights(path, weights)
         return
     _prepare_keras()
-    from qcqueue.engines.trained import TrainedModel, without_gpu, write_h5
+    from qcqueue.engines.keras_tf.trained import TrainedModel, without_gpu, write_h5
 
     without_gpu()
     model = TrainedModel(weights.spec, weights.classes, weights.tensors)

@@ -3,7 +3,7 @@
 Keys are the `keras.applications` names. `minimum_side_px` is the smallest image the architecture accepts
 without its classifier top (read from Keras's own checks). `module` is the `keras.applications` submodule that
 holds the model's `preprocess_input`, and `imagenet` the file of weights that Keras asks for. A new model is one entry
-here; `engines.models` builds it by name.
+here; `engines.keras_tf.models` builds it by name.
 """
 
 from collections.abc import Mapping

@@ -10,9 +10,9 @@ import hashlib
 from collections.abc import Sequence
 
 from qcqueue.core.words import count
-from qcqueue.engines import state
-from qcqueue.engines.data import Batch
-from qcqueue.engines.program import Program
+from qcqueue.engines.batches import Batch
+from qcqueue.engines.keras_tf import state
+from qcqueue.engines.keras_tf.program import Program
 
 
 def rehearse(program: Program, batches: Sequence[Batch]) -> str:

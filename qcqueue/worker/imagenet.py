@@ -14,7 +14,7 @@ from pathlib import Path
 from qcqueue.checkpoints.spool import write_json
 from qcqueue.core.canonical import parse_json
 from qcqueue.core.spec import JobSpec
-from qcqueue.engines.pretrained import folder
+from qcqueue.engines.keras_tf.pretrained import folder
 from qcqueue.errors import BlobMissing, CorruptionError, DigestMismatch, MachineError, StoreError
 from qcqueue.queue.pretrained import keep_weights, kept_weights
 from qcqueue.storage.base import Blob

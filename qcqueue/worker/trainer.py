@@ -2,7 +2,7 @@
 
 It loads its libraries at once and reads the path of the folder, a JSON string, from the first line of its input, so
 that a session can have it ready before there is a job. A line that is an object asks instead to have the ImageNet
-weights of a model, and names the file for the answer. It translates between a spool and `engines.run`, and nothing
+weights of a model, and names the file for the answer. It translates between a spool and `engines.loop`, and nothing
 else: no queue, no store. It exits with 0 when the job is finished, it was asked to stop or it has left a
 `refusal.json`, and with 3 after it has left a `failure.json`, whether that is the job's or this machine's, if its disk
 took that. It never outlives its session: its input must be a pipe that the session holds open. Ctrl-C, SIGTERM and a
@@ -33,8 +33,8 @@ from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.engines.base import Assignment
-from qcqueue.engines.loading import load_libraries
-from qcqueue.engines.pretrained import have, is_here
+from qcqueue.engines.keras_tf.loading import load_libraries
+from qcqueue.engines.keras_tf.pretrained import have, is_here
 from qcqueue.errors import LineageRefused, MachineError, QcqueueError
 from qcqueue.scheduling.cadence import Cadence
 from qcqueue.worker.signals import FOR_THE_SESSION
@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> int:
     spools = spools_from_input(clock)
     with suppress(Exception):  # fails again where it can be told
         load_libraries()
-        import qcqueue.engines.run  # noqa: F401
+        import qcqueue.engines.loop  # noqa: F401
     spool, given_s = spools.get()
     return work(spool, clock, began_s=given_s)
 
@@ -99,7 +99,7 @@ def spools_from_input(clock: Clock) -> "SimpleQueue[tuple[Spool, float]]":
 def work(spool: Spool, clock: Clock, *, began_s: float) -> int:
     """Carry out the order in `spool`, given at began_s of the clock's monotonic time; return the exit status."""
     try:
-        from qcqueue.engines.run import train
+        from qcqueue.engines.loop import train
 
         while (order := spool.order()) is None:
             clock.sleep(LOOK_EVERY_S)

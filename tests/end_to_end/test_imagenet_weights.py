@@ -26,7 +26,7 @@ base = keras.applications.MobileNetV2(include_top=False, weights=None, input_sha
 with h5py.File(sys.argv[1], "w") as file:
     save_weights_to_hdf5_group(file, base)
 """
-AT = "import os\nfrom qcqueue.engines import pretrained\npretrained.ADDRESS = os.environ['PUBLISHER']\n"
+AT = "import os\nfrom qcqueue.engines.keras_tf import pretrained\npretrained.ADDRESS = os.environ['PUBLISHER']\n"
 
 
 def on(machine: str, house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture(scope="module")
 def small_models() -> Iterator[None]:
     """Every model of the module's tests has the small base, whatever its name."""
-    from qcqueue.engines import models
+    from qcqueue.engines.keras_tf import models
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(models, "build_base", small_base)

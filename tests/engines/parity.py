@@ -82,7 +82,7 @@ def compared(model: str) -> dict[str, Any]:
 def settle(spec: JobSpec) -> None:
     import tensorflow as tf
 
-    from qcqueue.engines import device
+    from qcqueue.engines.keras_tf import device
 
     device.settle(spec, threads=1)
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
@@ -112,8 +112,8 @@ def whole(path: Path, spec: JobSpec) -> dict[str, Any]:
 
 def heads(spec: JobSpec, side_px: int) -> dict[str, Any]:
     """The loss of one model whose head is ever more sure of itself."""
-    from qcqueue.engines.evaluate import mean_loss
-    from qcqueue.engines.program import Program
+    from qcqueue.engines.keras_tf.program import Program
+    from qcqueue.engines.metrics import mean_loss
 
     images, labels = a_dataset(side_px=side_px).part(Split.VALIDATION)
     model = plain_model(spec)
@@ -135,7 +135,7 @@ def heads(spec: JobSpec, side_px: int) -> dict[str, Any]:
 def ours_of(path: Path, spec: JobSpec) -> Memory:
     import keras
 
-    from qcqueue.engines import device
+    from qcqueue.engines.keras_tf import device
 
     keras.utils.clear_session()
     keras.utils.set_random_seed(spec.seed)
@@ -153,7 +153,7 @@ class Plain:
     def __post_init__(self) -> None:
         import keras
 
-        from qcqueue.engines.data import load_data
+        from qcqueue.engines.batches import load_data
 
         self._data = load_data(self.path, self.spec)
         self.accuracies = list[float]()

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from qcqueue.clock import seeded
-from qcqueue.engines.hdf5_walk import flaw_inside
-from qcqueue.engines.weights_file import flaw_throughout
+from qcqueue.engines.keras_tf.hdf5_walk import flaw_inside
+from qcqueue.engines.keras_tf.weights_file import flaw_throughout
 
 h5py = pytest.importorskip("h5py")
 

@@ -14,7 +14,7 @@ import sys
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import context
-from qcqueue.engines import device
+from qcqueue.engines.keras_tf import device
 from tests.engines.worlds import a_spec
 
 def have_a_deadline(ms):
@@ -75,7 +75,7 @@ def missing(name: str) -> ctypes.CDLL:
     ("number", "version"), [(8907, "8.9.7"), (8000, "8.0.0"), (90300, "9.3.0"), (91002, "9.10.2"), (100001, "10.0.1")]
 )
 def test_a_version_of_cudnn_is_read_as_it_is_written(number: int, version: str, tmp_path: Path) -> None:
-    from qcqueue.engines import cuda
+    from qcqueue.engines.keras_tf import cuda
 
     maps = tmp_path / "maps"
     maps.write_text(
@@ -99,7 +99,7 @@ def test_a_version_of_cudnn_is_read_as_it_is_written(number: int, version: str, 
 
 @pytest.mark.tensorflow
 def test_what_is_not_there_is_not_known(tmp_path: Path) -> None:
-    from qcqueue.engines import cuda
+    from qcqueue.engines.keras_tf import cuda
 
     maps = tmp_path / "maps"
     maps.write_text("7f02-7f03 r-xp 00000000 08:01 13 /opt/libcudnn.so.9\n")
@@ -113,7 +113,7 @@ def test_what_is_not_there_is_not_known(tmp_path: Path) -> None:
 
 @pytest.mark.tensorflow
 def test_a_gpu_says_how_many_multiprocessors_it_has() -> None:
-    from qcqueue.engines import cuda
+    from qcqueue.engines.keras_tf import cuda
 
     assert cuda.multiprocessors(counting(40)) == 40
 
@@ -127,7 +127,7 @@ def test_a_gpu_says_how_many_multiprocessors_it_has() -> None:
     ],
 )
 def test_a_driver_says_its_version(said: str, tmp_path: Path) -> None:
-    from qcqueue.engines import cuda
+    from qcqueue.engines.keras_tf import cuda
 
     (tmp_path / "version").write_text(said)
     assert cuda.driver_version(tmp_path / "version") == "550.54.15"
@@ -135,7 +135,7 @@ def test_a_driver_says_its_version(said: str, tmp_path: Path) -> None:
 
 @pytest.mark.tensorflow
 def test_a_run_on_a_cpu_says_nothing_of_a_gpu() -> None:
-    from qcqueue.engines import device
+    from qcqueue.engines.keras_tf import device
     from tests.engines.worlds import a_spec
 
     device.settle(a_spec(), threads=2)

@@ -318,7 +318,7 @@ def test_while_a_state_is_on_its_way_the_program_is_made_ready_and_the_end_is_th
     prepared: list[str],
     phases: list[str],
 ) -> None:
-    from qcqueue.engines.program import Program
+    from qcqueue.engines.keras_tf.program import Program
 
     done: list[str] = []
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from qcqueue.engines.weights_file import flaw_of
+from qcqueue.engines.keras_tf.weights_file import flaw_of
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9406464\n"
 
@@ -162,6 +162,7 @@ def test_a_file_of_any_size_is_judged_by_its_first_bytes(tmp_path: Path) -> None
 
 
 def test_a_laptop_needs_neither_h5py_nor_tensorflow_for_it() -> None:
-    asked = "import sys; import qcqueue.engines.weights_file; print({'h5py', 'tensorflow', 'keras'} & {*sys.modules})"
+    heavy = "{'h5py', 'tensorflow', 'keras'}"
+    asked = f"import sys; import qcqueue.engines.keras_tf.weights_file; print({heavy} & {{*sys.modules}})"
     said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert said.stdout == "set()\n"

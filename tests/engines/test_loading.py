@@ -7,16 +7,16 @@ import sys
 
 import pytest
 
-from qcqueue.engines.loading import _as_if_missing, _collecting_nothing
+from qcqueue.engines.keras_tf.loading import _as_if_missing, _collecting_nothing
 
 AFTERWARDS = """
 import gc, sys
-from qcqueue.engines.loading import SERVED, load_libraries
+from qcqueue.engines.keras_tf.loading import SERVED, load_libraries
 load_libraries()
 assert "tensorflow" in sys.modules and "keras" in sys.modules
 assert not [name for name in SERVED if name in sys.modules], "these were to be left out"
 assert gc.isenabled()
-import qcqueue.engines.run
+import qcqueue.engines.loop
 assert "sklearn" not in sys.modules, "an evaluation imports it"
 import scipy, sklearn
 """

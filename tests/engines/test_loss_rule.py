@@ -10,7 +10,7 @@ from qcqueue.core.evaluation import Result
 from qcqueue.core.records import LossRule
 from qcqueue.core.snapshot import Snapshot
 from qcqueue.datasets.format import Split
-from qcqueue.engines.evaluate import Predictions, mean_loss
+from qcqueue.engines.metrics import Predictions, mean_loss
 from tests.engines.worlds import Memory, a_dataset, a_spec, an_assignment, run
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("small_models")]

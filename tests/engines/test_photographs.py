@@ -29,7 +29,7 @@ def model(monkeypatch: pytest.MonkeyPatch, **about: Any) -> Any:
     """A model whose answer is the brightness it sees, 0 to 1."""
     import tensorflow as tf
 
-    from qcqueue.engines import trained
+    from qcqueue.engines.keras_tf import trained
 
     def brightness(images: Any, training: bool) -> Any:
         return tf.reduce_mean(tf.cast(images, tf.float32), axis=(1, 2))[:, :1] / 255

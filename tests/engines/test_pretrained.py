@@ -12,8 +12,8 @@ import pytest
 
 from qcqueue.clock import SystemClock
 from qcqueue.core.models import MODELS, ImageNetFile, imagenet_file
-from qcqueue.engines import pretrained
-from qcqueue.engines.pretrained import have, is_here
+from qcqueue.engines.keras_tf import pretrained
+from qcqueue.engines.keras_tf.pretrained import have, is_here
 from qcqueue.errors import WeightsUnavailable
 from tests.engines.publisher import Publisher, hdf5, publishing, with_hash
 

@@ -16,10 +16,10 @@ pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("small_models")]
 
 def a_program(**changes: Any) -> tuple[Any, Any]:
     """Return (program, data) of a spec, settled as a trainer does."""
-    from qcqueue.engines import device
-    from qcqueue.engines.data import TrainingData
-    from qcqueue.engines.models import build_model
-    from qcqueue.engines.program import Program
+    from qcqueue.engines.batches import TrainingData
+    from qcqueue.engines.keras_tf import device
+    from qcqueue.engines.keras_tf.models import build_model
+    from qcqueue.engines.keras_tf.program import Program
 
     spec = a_spec(**changes)
     data = TrainingData(a_dataset(), spec)

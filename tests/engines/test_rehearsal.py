@@ -13,7 +13,7 @@ from qcqueue.core.canonical import parse_json
 from qcqueue.core.outcomes import Cause
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.remedies import Hold, Tried, remedy
-from qcqueue.engines.data import Batch
+from qcqueue.engines.batches import Batch
 from qcqueue.errors import DeterminismRefused, NotReproducible, OutOfMemory, TrainingError
 from tests.engines.test_exact_resume import assert_same_end, resumed
 from tests.engines.test_trainer import a_spool, carried_out
@@ -30,7 +30,7 @@ def uncut(dataset_path: Path) -> Memory:
 def test_a_run_that_was_rehearsed_has_the_bits_of_one_that_was_not(
     dataset_path: Path, uncut: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from qcqueue.engines import run as training
+    from qcqueue.engines import loop as training
 
     monkeypatch.setattr(training, "rehearse", lambda program, batches: "")
     assert_same_end(run(an_assignment(dataset_path), Memory()), uncut)
@@ -39,8 +39,8 @@ def test_a_run_that_was_rehearsed_has_the_bits_of_one_that_was_not(
 def test_it_steps_through_a_whole_and_a_partial_batch_in_the_graph_that_trains(
     dataset_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from qcqueue.engines import run as training
-    from qcqueue.engines.program import Program
+    from qcqueue.engines import loop as training
+    from qcqueue.engines.keras_tf.program import Program
     from qcqueue.engines.rehearsal import rehearse
 
     programs, sizes = list[Program](), list[int]()
@@ -85,7 +85,7 @@ def with_a_layer_that(act: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
     """Let every base end with a layer that calls `act`."""
     import keras
 
-    from qcqueue.engines import models
+    from qcqueue.engines.keras_tf import models
 
     class Acts(keras.layers.Layer):  # type: ignore[misc]
         def call(self, features: Any) -> Any:

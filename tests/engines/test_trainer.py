@@ -280,12 +280,12 @@ class TestWithoutAProcess:
         error: Exception,
         trouble: Trouble,
     ) -> None:
-        from qcqueue.engines import run
+        from qcqueue.engines import loop
 
         def break_down(*_: object) -> None:
             raise error
 
-        monkeypatch.setattr(run, "load_data", break_down)
+        monkeypatch.setattr(loop, "load_data", break_down)
         spool = a_spool(tmp_path / "spool", dataset_path)
         assert carried_out(spool, SystemClock()) == FAILED
         failure = spool.failure()
@@ -318,10 +318,10 @@ class TestWithoutAProcess:
     def test_what_was_handed_over_before_a_failure_is_whole(
         self, dataset_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from qcqueue.engines import run
+        from qcqueue.engines import loop
 
         losses = iter([0.5, float("nan")])
-        monkeypatch.setattr(run, "mean_loss", lambda *_: next(losses))
+        monkeypatch.setattr(loop, "mean_loss", lambda *_: next(losses))
         spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(epochs=3))
         assert carried_out(spool, SystemClock()) == FAILED
         failure = spool.failure()

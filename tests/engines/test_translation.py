@@ -9,7 +9,7 @@ pytestmark = pytest.mark.tensorflow
 
 
 def raised(exception: Exception) -> Exception:
-    from qcqueue.engines.translation import translated
+    from qcqueue.engines.keras_tf.errors import translated
 
     with pytest.raises(Exception) as caught, translated():  # noqa: PT011 (the type is what is asked)
         raise exception

@@ -39,7 +39,7 @@ def loaded(path: Path) -> list[bytes]:
 
 
 def load(path: Path) -> list[bytes]:
-    from qcqueue.engines.weights import load_weights
+    from qcqueue.engines.keras_tf.weights import load_weights
 
     fresh = small_base("VGG16", (32, 32), imagenet=False)
     load_weights(fresh, path, model="VGG16")
@@ -74,7 +74,7 @@ def test_a_state_of_qcqueue_gives_its_base(base: Any, tmp_path: Path) -> None:
 
 def refused(path: Path, *, title: str = "mine.h5") -> str:
     """Return the one sentence with which a file is refused, whatever it holds."""
-    from qcqueue.engines.weights import load_weights
+    from qcqueue.engines.keras_tf.weights import load_weights
 
     with pytest.raises(WeightsUnavailable) as caught:
         load_weights(small_base("VGG16", (32, 32), imagenet=False), path, model="VGG16", title=title)
@@ -240,8 +240,8 @@ def test_a_file_that_is_damaged_within_is_one_sentence(base: Any, tmp_path: Path
 def test_a_failed_download_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import keras
 
-    from qcqueue.engines import pretrained
-    from qcqueue.engines.models import build_model
+    from qcqueue.engines.keras_tf import pretrained
+    from qcqueue.engines.keras_tf.models import build_model
 
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr(pretrained, "ADDRESS", "http://127.0.0.1:1/")
@@ -255,7 +255,7 @@ def test_a_failed_download_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_what_is_here_and_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from qcqueue.engines import weights
+    from qcqueue.engines.keras_tf import weights
 
     def unfit(wanted: str | None) -> Any:
         raise ValueError("Layer count mismatch when loading weights from file. " * 50)
@@ -273,7 +273,7 @@ def test_what_is_here_and_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_file_of_a_spec_reaches_the_base(base: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from qcqueue.engines import models
+    from qcqueue.engines.keras_tf import models
 
     monkeypatch.setattr(models, "build_base", small_base)
     base.save_weights(tmp_path / "a.weights.h5")

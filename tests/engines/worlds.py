@@ -171,7 +171,7 @@ def small_base(name: str, image_size: tuple[int, int], *, imagenet: bool) -> Any
 def run(assignment: Assignment, sink: Memory) -> Memory:
     """Train in this process; the sink is also where the best model is read from."""
     from qcqueue.clock import SystemClock
-    from qcqueue.engines.run import train
+    from qcqueue.engines.loop import train
 
     if isinstance(assignment.resume_from, Here):
         sink.newest = assignment.resume_from.state

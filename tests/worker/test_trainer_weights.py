@@ -20,7 +20,7 @@ TRAINER = """#!{python}
 import dataclasses, sys
 sys.modules.update(dict.fromkeys(("keras", "tensorflow")))
 from qcqueue.core import models
-from qcqueue.engines import pretrained
+from qcqueue.engines.keras_tf import pretrained
 from qcqueue.worker import trainer, weights
 pretrained.ADDRESS = {address!r}
 weights.imagenet_file = lambda *about: dataclasses.replace(models.imagenet_file(*about), least_bytes=1000)

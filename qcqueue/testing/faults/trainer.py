@@ -29,7 +29,7 @@ PATHS = {"m/00000": "state/value", "o/00000": "count/value"}
 
 def main() -> int:
     clock = SystemClock()
-    scripted = ModuleType("qcqueue.engines.run")
+    scripted = ModuleType("qcqueue.engines.loop")
     scripted.train = train  # type: ignore[attr-defined]
     sys.modules[scripted.__name__] = scripted  # the one seam of the real program behind which TensorFlow is
     spool, began_s = spools_from_input(clock).get()
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def train(assignment: Assignment, sink: Sink, clock: Clock) -> None:
-    """Carry out `assignment` as `engines.run.train` does: the same calls of the sink, in the same order."""
+    """Carry out `assignment` as `engines.loop.train` does: the same calls of the sink, in the same order."""
     sink.progress("loading")
     data = load_mapped(assignment.dataset_path)
     state, record = _begin(assignment, sink)

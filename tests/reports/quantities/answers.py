@@ -9,7 +9,7 @@ import numpy as np
 from qcqueue.clock import seeded
 from qcqueue.core.evaluation import Appraisal, Evaluation
 from qcqueue.datasets.format import Dataset, Split, arrange
-from qcqueue.engines.evaluate import Predictions, evaluation
+from qcqueue.engines.metrics import Predictions, evaluation
 from qcqueue.queue.values import JobDetail
 from qcqueue.reports.quantities.figures import figures_of
 from qcqueue.reports.quantities.judged import Judged, judged_of

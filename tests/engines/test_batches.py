@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from qcqueue.datasets.format import Split
-from qcqueue.engines.data import TrainingData, load_data
+from qcqueue.engines.batches import TrainingData, load_data
 from qcqueue.errors import BadData
 from tests.engines.worlds import a_dataset, a_spec
 

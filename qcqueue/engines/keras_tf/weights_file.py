@@ -15,7 +15,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from qcqueue.core.spelling import clipped
-from qcqueue.engines.hdf5_walk import flaw_inside
+from qcqueue.engines.keras_tf.hdf5_walk import flaw_inside
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 

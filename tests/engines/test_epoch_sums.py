@@ -1,7 +1,7 @@
 """Sums of an epoch are the same whether it was trained in one life or in three."""
 
 from qcqueue.core.records import PartialEpoch, TrainingRecord
-from qcqueue.engines.tally import Tally
+from qcqueue.engines.epoch_sums import Tally
 from tests.engines.worlds import a_record
 
 LOSSES = [0.1, 0.7, 0.3, 0.9, 0.2, 0.6]

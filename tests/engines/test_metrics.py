@@ -7,7 +7,7 @@ import pytest
 
 from qcqueue.core.evaluation import ClassScore
 from qcqueue.core.records import LossRule
-from qcqueue.engines.evaluate import Floats, Predictions, accuracy, evaluation, mean_loss
+from qcqueue.engines.metrics import Floats, Predictions, accuracy, evaluation, mean_loss
 
 CLASSES = ("good", "fair", "reject")
 RULES: tuple[LossRule, ...] = ("clipped", "logits")

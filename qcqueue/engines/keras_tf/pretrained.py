@@ -22,7 +22,7 @@ from urllib.request import urlopen
 from qcqueue.clock import Clock
 from qcqueue.core.models import ImageNetFile
 from qcqueue.core.spelling import clipped, printable
-from qcqueue.engines.weights_file import flaw_of
+from qcqueue.engines.keras_tf.weights_file import flaw_of
 from qcqueue.errors import WeightsUnavailable
 
 ADDRESS = "https://storage.googleapis.com/tensorflow/keras-applications/"

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import tensorflow as tf
 
-from qcqueue.engines import device
+from qcqueue.engines.keras_tf import device
 from qcqueue.errors import DeterminismRefused, DiskFull, DriverFailed, OutOfMemory
 
 # Best first. The name of a node says where in the network it is: gradient_tape/functional/block2/Conv2DBackpropFilter.

@@ -13,7 +13,7 @@ import keras
 
 from qcqueue.core.models import MODELS
 from qcqueue.core.spec import JobSpec
-from qcqueue.engines.weights import load_weights, with_imagenet
+from qcqueue.engines.keras_tf.weights import load_weights, with_imagenet
 
 OPTIMIZERS = {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from qcqueue.core.spec import JobSpec
-from qcqueue.engines.evaluate import Predictions
-from qcqueue.engines.models import build_optimizer
+from qcqueue.engines.keras_tf.models import build_optimizer
+from qcqueue.engines.metrics import Predictions
 
 
 class Program:

@@ -24,7 +24,7 @@ from qcqueue.datasets.decode import read_picture
 from qcqueue.datasets.deep import DEEPEST_BITS, white_of
 from qcqueue.datasets.limits import FILE_SIZE_BYTES_MAX
 from qcqueue.datasets.picture import check_white_is_known, pixels_of
-from qcqueue.engines.models import build_model
+from qcqueue.engines.keras_tf.models import build_model
 from qcqueue.errors import CheckpointDamaged, UserError
 from qcqueue.storage.regular import NotRegularError, read_regular
 

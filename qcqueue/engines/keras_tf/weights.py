@@ -20,9 +20,9 @@ from qcqueue.clock import SystemClock
 from qcqueue.core.models import imagenet_file
 from qcqueue.core.spelling import clipped, printable
 from qcqueue.core.words import count
-from qcqueue.engines.hdf5 import Unfit, check_hdf5
-from qcqueue.engines.pretrained import STALLED_S, WAYS_OUT, have
-from qcqueue.engines.weights_file import HDF5, flaw_throughout
+from qcqueue.engines.keras_tf.hdf5 import Unfit, check_hdf5
+from qcqueue.engines.keras_tf.pretrained import STALLED_S, WAYS_OUT, have
+from qcqueue.engines.keras_tf.weights_file import HDF5, flaw_throughout
 from qcqueue.errors import WeightsUnavailable
 
 _LONGEST = 160

@@ -25,16 +25,16 @@ from qcqueue.core.records import EpochMetrics, Identity, PartialEpoch, TrainingR
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Split
-from qcqueue.engines import device, state
 from qcqueue.engines.base import Assignment, Sink
-from qcqueue.engines.data import Batch, TrainingData, load_data
+from qcqueue.engines.batches import Batch, TrainingData, load_data
 from qcqueue.engines.digests import predictions_sha256, weights_sha256
-from qcqueue.engines.evaluate import Predictions, accuracy, evaluation, mean_loss
-from qcqueue.engines.models import build_model
-from qcqueue.engines.program import Program
+from qcqueue.engines.epoch_sums import Tally
+from qcqueue.engines.keras_tf import device, state
+from qcqueue.engines.keras_tf.errors import translated
+from qcqueue.engines.keras_tf.models import build_model
+from qcqueue.engines.keras_tf.program import Program
+from qcqueue.engines.metrics import Predictions, accuracy, evaluation, mean_loss
 from qcqueue.engines.rehearsal import rehearse
-from qcqueue.engines.tally import Tally
-from qcqueue.engines.translation import translated
 from qcqueue.errors import CheckpointDamaged, LineageRefused, NotFinite, NotReproducible
 
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from qcqueue.core.records import TrainingRecord
 from qcqueue.core.snapshot import Snapshot, Tensors
-from qcqueue.engines.program import Program
+from qcqueue.engines.keras_tf.program import Program
 from qcqueue.errors import CheckpointDamaged
 
 

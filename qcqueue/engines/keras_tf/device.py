@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from qcqueue.core.records import Identity
 from qcqueue.core.spec import JobSpec
-from qcqueue.engines import cuda
+from qcqueue.engines.keras_tf import cuda
 from qcqueue.errors import ExtraMissing
 
 _INSTRUCTION_SETS = ("avx512f", "avx2", "avx", "sse4_1", "asimd")  # best first, as oneDNN chooses
