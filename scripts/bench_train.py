@@ -91,7 +91,7 @@ def in_a_child(model: str, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def measure(model: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Run the first epoch of one job; before each of its steps the sink lets plain fit make one."""
-    from qcqueue.engines.loop import train
+    from qcqueue.engines.registry import train
 
     spec = the_spec(model)
     images, labels = pictures((arguments.steps + WARM_UP + 1) * BATCH)

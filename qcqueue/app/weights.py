@@ -16,7 +16,7 @@ from qcqueue.app.workplace import Workplace, rehearse
 from qcqueue.checkpoints.format import SUFFIX, read_about, read_model
 from qcqueue.core.snapshot import Tensors
 from qcqueue.core.spelling import printable
-from qcqueue.engines.digests import weights_sha256
+from qcqueue.engines.metrics import weights_sha256
 from qcqueue.errors import BlobMissing, CheckpointDamaged, CorruptionError, DigestMismatch, UserError
 from qcqueue.exports.weights import Weights
 from qcqueue.queue.blobs import live_packs

@@ -3,11 +3,14 @@
 Keys are the `keras.applications` names. `minimum_side_px` is the smallest image the architecture accepts
 without its classifier top (read from Keras's own checks). `module` is the `keras.applications` submodule that
 holds the model's `preprocess_input`, and `imagenet` the file of weights that Keras asks for. A new model is one entry
-here; `engines.keras_tf.models` builds it by name.
+here, which also names the engine that builds it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+KERAS_TF = "keras_tf"
+"""The engine of Keras models, and of any model that this version does not know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +47,11 @@ class ImageNetFile:
 class ModelFacts:
     """What can be said of a model before it is built. Parameters are those without the classifier top.
 
-    base_trainable: those that an optimizer moves where nothing is frozen. features: the inputs of the classifier head.
+    engine: who builds and trains it, as `engines.registry` calls it. base_trainable: the parameters that an optimizer
+    moves where nothing is frozen. features: the inputs of the classifier head.
     """
 
+    engine: str = KERAS_TF
     module: str
     minimum_side_px: int
     base_parameters: int
@@ -145,6 +150,12 @@ MODELS: Mapping[str, ModelFacts] = {
 
 # The six models of the article this project exists for, cheapest to train first.
 STUDIED_MODELS = ("VGG16", "Xception", "ResNet50V2", "InceptionV3", "DenseNet121", "InceptionResNetV2")
+
+
+def engine_name(model: str) -> str:
+    """Return the engine of a model; that of one which this version does not know can say best what is wrong."""
+    facts = MODELS.get(model)
+    return facts.engine if facts else KERAS_TF
 
 
 def imagenet_file(model: str, image_size: tuple[int, int]) -> ImageNetFile:

@@ -1,20 +1,27 @@
-"""What training needs and what it says, without TensorFlow: the assignment in, the sink out.
+"""What an engine owes and what it is given: an assignment in, a sink out, and between them a program that steps.
 
-`run.train` is given an `Assignment` and speaks only to a `Sink`. It knows no queue, no store and no spool, so a
-test can train with a sink that is a list, and a person with one that prints.
+An `Engine` is given an `Assignment` and speaks only to a `Sink`. It knows no queue, no store and no spool, so a test
+can train with a sink that is a list, and a person with one that prints. One that builds a `Program` leaves the order
+of events to `loop.run`. Always true: what follows a state depends on that state and the spec alone, bit for bit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, SupportsFloat, SupportsInt
 
+import numpy as np
+import numpy.typing as npt
+
+from qcqueue.clock import Clock
 from qcqueue.core.evaluation import Result
 from qcqueue.core.phases import TrainingPhase
-from qcqueue.core.records import EpochTiming, TrainingRecord
+from qcqueue.core.records import EpochTiming, Identity, TrainingRecord
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
+from qcqueue.engines.batches import Batch
+from qcqueue.engines.metrics import Predictions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,4 +110,90 @@ class Sink(Protocol):
         predictions: the softmax, float32 [sample, class] in dataset order, under last/validation, last/test,
         best/validation and best/test; and what it was taken of, of the same shape, under last/validation/logits and so
         on.
+        """
+
+
+class Engine(Protocol):
+    """Builds and trains models of one kind. Knows no queue, no store and no spool."""
+
+    def load(self) -> None:
+        """Import what every run needs, which may take seconds; asked before there is a job. Raises: ImportError."""
+
+    def run(self, assignment: Assignment, sink: Sink, clock: Clock) -> Iterator[None]:
+        """Carry out `assignment` to its end or to a stop, all saved; each `next` is one bounded piece of it.
+
+        Raises: TrainingError: the job cannot be done, and trying again would end the same way.
+            CheckpointDamaged: the state to resume from belongs to another job.
+            LineageRefused: the job may go on only on a machine like the one before, and this is another.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PendingStep:
+    """A step that the device may still be working on: whoever reads a figure waits for it.
+
+    loss: the mean over the batch, before the update; correct: how many of its samples were predicted rightly.
+    """
+
+    loss: SupportsFloat
+    correct: SupportsInt
+
+
+class Program(Protocol):
+    """One model with its optimizer, which `loop.run` steps. It owns all state that decides bits.
+
+    Tensors have the keys m/00000.. (the model's own) and o/00000.. (the optimizer's), in an order that is the same in
+    every process.
+    """
+
+    @property
+    def identity(self) -> Identity:
+        """Everything beside the spec that decides the bits in this process."""
+        ...
+
+    @property
+    def fixed(self) -> frozenset[str]:
+        """The keys of the model's tensors that training cannot change."""
+        ...
+
+    @property
+    def steps_ahead(self) -> int:
+        """How many steps may be unread while the next is given: 0 where there is nothing to wait for."""
+        ...
+
+    @property
+    def parameters(self) -> int: ...
+
+    @property
+    def trainable_parameters(self) -> int: ...
+
+    def warm_up(self) -> Iterator[None]:
+        """Get ready for the first step while a state is on its way, a piece each time; the state may be spoilt."""
+        ...
+
+    def train(self, batch: Batch) -> PendingStep:
+        """Make one step."""
+        ...
+
+    def predict(self, images: npt.NDArray[np.uint8], *, batch_size: int) -> Predictions:
+        """Return what the model says of uint8 [sample, height, width, 3], in their order."""
+        ...
+
+    def tensors(self) -> Tensors:
+        """Return the whole state as it is now; later steps do not change what was returned."""
+        ...
+
+    def model_tensors(self) -> Tensors:
+        """Return the model's part of the state as it is now."""
+        ...
+
+    def paths(self) -> dict[str, str]:
+        """Return the name of each key's tensor, as a cross-check."""
+        ...
+
+    def restore(self, tensors: Tensors, *, model_only: bool = False) -> None:
+        """Put a whole state back, or of any state only the model's part.
+
+        Raises: CheckpointDamaged: it is not one of this program, and nothing has changed.
         """

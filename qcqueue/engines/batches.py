@@ -1,7 +1,10 @@
 """The dataset as training sees it: checked against the spec once, then batches as a pure function of the step.
 
 Images stay uint8 in memory; a batch is a gather and, with flips, a mirror of some of its images. For 32 images
-of 75x75 that takes a fraction of a millisecond, so nothing is read ahead and the pipeline has no state at all.
+of 75x75 that takes a fraction of a millisecond, so nothing is read ahead and the pipeline has no state at all: which
+sample comes when, and which way up, are integer functions of (seed, epoch, sample id), and a run can be taken up at any
+step. Integers only: the same on every processor and with every numpy, unlike the streams of `numpy.random`, which may
+change between versions while a job lives for weeks. The golden values in the tests fix these functions for ever.
 """
 
 from collections.abc import Iterator
@@ -14,10 +17,15 @@ import numpy.typing as npt
 
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Dataset, Split, load
-from qcqueue.engines.order import Integers, epoch_order, flips
 from qcqueue.errors import BadData, DigestMismatch, DiskFailed
 from qcqueue.storage.files import holds
 from qcqueue.storage.names import is_digest
+
+Integers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+_ORDER = 1
+_FLIPS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,3 +98,29 @@ def _check(dataset: Dataset, spec: JobSpec) -> None:
     for split in Split:
         if not np.any(dataset.splits == split):
             raise BadData(f"the {split.name.lower()} part of {spec.dataset} is empty")
+
+
+def epoch_order(seed: int, epoch: int, ids: Integers) -> Integers:
+    """Return `ids` in the order of one epoch (from 1); a sample's place depends on its id, not on its neighbours'."""
+    return ids[np.argsort(_draws(seed, _ORDER, epoch, ids), kind="stable")]
+
+
+def flips(seed: int, epoch: int, ids: Integers) -> tuple[Flags, Flags]:
+    """Return for each sample whether it is mirrored left to right, and whether top to bottom, in one epoch."""
+    draws = _draws(seed, _FLIPS, epoch, ids)
+    return (draws & np.uint64(1)).astype(np.bool_), (draws >> np.uint64(1) & np.uint64(1)).astype(np.bool_)
+
+
+def splitmix64(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Return 64 well-mixed bits of each value (Steele, Lea and Flood 2014); arithmetic is modulo 2^64."""
+    mixed = values + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ mixed >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ mixed >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ mixed >> np.uint64(31)
+
+
+def _draws(seed: int, purpose: int, epoch: int, ids: Integers) -> npt.NDArray[np.uint64]:
+    key = np.zeros(1, np.uint64)  # an array, because numpy warns when a scalar wraps around
+    for part in (seed, purpose, epoch):
+        key = splitmix64(key ^ np.uint64(part & 0xFFFF_FFFF_FFFF_FFFF))
+    return splitmix64(key ^ ids.astype(np.uint64))

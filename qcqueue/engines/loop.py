@@ -1,17 +1,17 @@
 """Trains one job from wherever its state stands to its final figures, or until asked to stop.
 
-It owns the order of events: a rehearsal where the hardware is new to the run, steps, a save
-after the last step of an epoch, validation, the epoch's row; then the next, and at the end the evaluation of the last
-and the best epoch. What a step computes is `program`'s, which samples it gets `data`'s, where anything is kept the
-sink's. Always true: what follows a state depends on that state and the spec alone, so a run that was cut anywhere ends
-with the bits of one that was not.
+It owns the order of events: a rehearsal where the hardware is new to the run, steps, a save after the last step of an
+epoch, validation, the epoch's row; then the next, and at the end the evaluation of the last and the best epoch. What a
+step computes is the program's, which samples it gets `batches`', where anything is kept the sink's; it knows no
+framework. Always true: what follows a state depends on that state and the spec alone, so a run that was cut anywhere
+ends with the bits of one that was not.
 
 An own loop instead of `fit`: `fit` hides the state inside an epoch and loses a quarter of a second at each end.
 """
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,80 +23,71 @@ from qcqueue.core.evaluation import Appraisal, Evaluation, Result
 from qcqueue.core.lineage import refusal
 from qcqueue.core.records import EpochMetrics, Identity, PartialEpoch, TrainingRecord, history_sha256
 from qcqueue.core.rehearsal import Rehearsal
+from qcqueue.core.snapshot import Snapshot
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Split
-from qcqueue.engines.base import Assignment, Sink
+from qcqueue.engines.base import Assignment, PendingStep, Program, Sink
 from qcqueue.engines.batches import Batch, TrainingData, load_data
-from qcqueue.engines.digests import predictions_sha256, weights_sha256
 from qcqueue.engines.epoch_sums import Tally
-from qcqueue.engines.keras_tf import device, state
-from qcqueue.engines.keras_tf.errors import translated
-from qcqueue.engines.keras_tf.models import build_model
-from qcqueue.engines.keras_tf.program import Program
-from qcqueue.engines.metrics import Predictions, accuracy, evaluation, mean_loss
+from qcqueue.engines.metrics import Predictions, accuracy, evaluation, mean_loss, predictions_sha256, weights_sha256
 from qcqueue.engines.rehearsal import rehearse
 from qcqueue.errors import CheckpointDamaged, LineageRefused, NotFinite, NotReproducible
 
+BuildsProgram = Callable[[TrainingData], Program]
+_DONE = object()
 
-def train(assignment: Assignment, sink: Sink, clock: Clock) -> None:
-    """Carry out `assignment`, speaking only to `sink`; returns when finished or asked to stop, all saved.
 
-    Raises: TrainingError: the job cannot be done, and trying again would end the same way.
-        CheckpointDamaged: the state to resume from belongs to another job.
-        LineageRefused: the job may go on only on a machine like the one before, and this is another.
+def run(assignment: Assignment, build: BuildsProgram, sink: Sink, clock: Clock) -> Iterator[None]:
+    """Carry out `assignment` as `base.Engine.run` promises, with the program that `build` makes for its data.
+
+    Where a state is to come, the values the program is built with do not matter.
     """
-    with translated():
-        sink.progress("loading")
-        data = load_data(assignment.dataset_path, assignment.spec)
-        sink.progress("building")
-        device.settle(assignment.spec, threads=assignment.threads, on_cpu=assignment.on_cpu)
-        program = build_program(assignment, data)
-        record, is_known_here = take_up(assignment, program, sink)
-        Run(assignment, record, program, data, sink, clock, is_rehearsed=is_known_here).to_the_end()
+    sink.progress("loading")
+    data = load_data(assignment.dataset_path, assignment.spec)
+    sink.progress("building")
+    program = build(data)
+    yield
+    record, is_known_here = yield from _take_up(assignment, program, sink)
+    yield from Run(assignment, record, program, data, sink, clock, is_rehearsed=is_known_here).to_the_end()
 
 
-def build_program(assignment: Assignment, data: TrainingData) -> Program:
-    """Return the program of a job; where a state is to come, with values that do not matter."""
-    model = build_model(
-        assignment.spec,
-        classes=len(data.classes),
-        weights_path=assignment.weights_path,
-        weights_title=assignment.weights_title,
-        fresh=assignment.resume_from is None,
-    )
-    return Program(model, assignment.spec)
+def snapshot_of(program: Program, record: TrainingRecord) -> Snapshot:
+    """Return the whole state of `program` as it is now; later steps do not change it."""
+    return Snapshot(tensors=program.tensors(), record=record, paths=program.paths(), fixed=program.fixed)
 
 
-def take_up(assignment: Assignment, program: Program, sink: Sink) -> tuple[TrainingRecord, bool]:
+def _take_up(
+    assignment: Assignment, program: Program, sink: Sink
+) -> Generator[None, None, tuple[TrainingRecord, bool]]:
     """Bring the program into the state the run goes on from; return the record the segment begins with, and whether
     the run has trained on hardware like this before, as far as its state tells.
 
-    While the state is still on its way, whatever does not need it is done: tracing, the first of all steps.
+    While the state is still on its way, whatever does not need it is done.
     """
-    identity = device.identity(assignment.spec, threads=assignment.threads)
+    identity = program.identity
     arriving = assignment.resume_from
     if arriving is None:
         return starting_record(assignment.spec, None, identity), False
-    for prepare in (program.trace, program.warm_up):
-        if not arriving.has_come():
-            sink.progress("compiling")
-            prepare()
+    pieces, is_warm = program.warm_up(), False
+    while not (is_warm or arriving.has_come()):
+        sink.progress("compiling")
+        is_warm = next(pieces, _DONE) is _DONE
+        yield
     if not arriving.has_come():
         sink.progress("waiting")
     resumed = arriving.wait()
     sink.progress("restoring")
     record = starting_record(assignment.spec, resumed.record, identity)
-    state.restore(program, resumed.tensors)
+    program.restore(resumed.tensors)
     return record, not resumed.record.identity.differences(identity)
 
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """A step that the device may still be working on; loss and correct are read only when it is settled."""
+    """A step whose figures are read only when it is settled."""
 
     batch: Batch
-    loss: Any
-    correct: Any
+    pending: PendingStep
 
 
 class Run:
@@ -127,11 +118,12 @@ class Run:
         self._is_saved = True
         """Whether what was trained so far is in a state that was saved, or in the one resumed from."""
 
-    def to_the_end(self) -> None:
+    def to_the_end(self) -> Iterator[None]:
         while not self._all_epochs_done():
-            if not self._train_epoch():
+            if not (yield from self._train_epoch()):
                 return
             self._validate()
+            yield
         self._appraise()
 
     def _all_epochs_done(self) -> bool:
@@ -139,7 +131,7 @@ class Run:
 
     # Training
 
-    def _train_epoch(self) -> bool:
+    def _train_epoch(self) -> Generator[None, None, bool]:
         """Train what is left of the epoch; return whether it is whole, False when asked to stop, all saved."""
         self._mark_s = self._clock.monotonic_s()
         if self._compiled:
@@ -155,6 +147,7 @@ class Run:
                 self._settle_all_but(0, in_flight)
                 self._save()
                 self._sink.progress("training", **self._where())
+            yield
         self._settle_all_but(0, in_flight)
         is_whole = self._tally.steps_done == steps
         if not self._is_saved and (not is_whole or self._must_save()):
@@ -172,18 +165,15 @@ class Run:
 
     @property
     def _lag(self) -> int:
-        """How many steps may be unread: a GPU always has the next one to go on with; a CPU has nothing to wait for.
-
-        The first step is read at once, so that compiling is timed apart.
-        """
-        return int(self._compiled and device.has_gpu())
+        """How many steps may be unread. The first is read at once, so that compiling is timed apart."""
+        return self._program.steps_ahead if self._compiled else 0
 
     def _launch(self, batch: Batch) -> InFlight:
         if not self._compiled:
             self._sink.progress("compiling", epoch=self._epoch, step=batch.step + 1, steps=self._data.steps)
         if not self._is_rehearsed:
             self._rehearse()
-        return InFlight(batch, *self._program.train_step(batch.images, batch.labels))
+        return InFlight(batch, self._program.train(batch))
 
     def _rehearse(self) -> None:
         """Rehearse a resume with a whole batch and the last one. Raises: NotReproducible: the job wants to be exact."""
@@ -201,7 +191,7 @@ class Run:
 
     def _settle(self, step: InFlight) -> None:
         """Wait for a step and count it. Raises: NotFinite: before anything of it can be saved."""
-        loss, correct = float(step.loss), int(step.correct)
+        loss, correct = float(step.pending.loss), int(step.pending.correct)
         if not math.isfinite(loss):
             raise NotFinite(self._not_finite(loss, step.batch))
         now_s = self._clock.monotonic_s()
@@ -228,7 +218,7 @@ class Run:
         self._sink.progress("saving", **self._where())
         started_s = self._clock.monotonic_s()
         self._record = replace(self._record, partial=self._tally.partial())
-        self._sink.save(state.take(self._program, self._record))
+        self._sink.save(snapshot_of(self._program, self._record))
         self._is_saved = True
         self._mark_s = self._clock.monotonic_s()
         self._tally.add_checkpoint(self._mark_s - started_s)
@@ -255,7 +245,7 @@ class Run:
         self._tally = Tally(self._record.partial)
         is_best = self._record.best_epoch == metrics.epoch
         if is_best and not self._is_saved:
-            self._sink.save_model(metrics.epoch, state.model_tensors(self._program))
+            self._sink.save_model(metrics.epoch, self._program.model_tensors())
         self._sink.epoch_done(self._record, timing, is_best=is_best, is_saved=self._is_saved)
         if self._record.stopped_early and not self._is_saved:
             self._save()
@@ -270,15 +260,15 @@ class Run:
         last = best = self._appraisal(self._record.epochs_done, last_predictions)
         best_epoch = self._record.best_epoch
         if best_epoch is not None and best_epoch != last.epoch:
-            state.restore_model(self._program, self._assignment.best(best_epoch))
+            self._program.restore(self._assignment.best(best_epoch), model_only=True)
             best_predictions = self._predictions()
             best = self._appraisal(best_epoch, best_predictions)
         result = Result(
             last=last,
             best=best,
             history_sha256=history_sha256(self._record.history),
-            parameters=self._program.model.count_params(),
-            trainable_parameters=sum(math.prod(v.shape) for v in self._program.model.trainable_variables),
+            parameters=self._program.parameters,
+            trainable_parameters=self._program.trainable_parameters,
             loss_rule=self._record.loss_rule,
         )
         self._sink.finished(result, _named("last", last_predictions) | _named("best", best_predictions))
@@ -292,7 +282,7 @@ class Run:
     def _appraisal(self, epoch: int, predictions: Mapping[str, Predictions]) -> Appraisal:
         return Appraisal(
             epoch=epoch,
-            weights_sha256=weights_sha256(state.model_tensors(self._program)),
+            weights_sha256=weights_sha256(self._program.model_tensors()),
             predictions_sha256=predictions_sha256(predictions["validation"].softmax),
             validation=self._evaluation(epoch, predictions["validation"], Split.VALIDATION),
             test=self._evaluation(epoch, predictions["test"], Split.TEST),

@@ -1,8 +1,14 @@
-"""Figures from predictions: pure functions of what a model says of images and of labels, in double precision.
+"""Figures from predictions, in double precision, and the digests of a finished run that are over tensors. All pure.
 
-The mean loss is a correctly rounded sum (`math.fsum`), so it does not depend on how numpy groups or vectorises.
+The mean loss is a correctly rounded sum (`math.fsum`), so it does not depend on how numpy groups or vectorises. The
+digest of a history is `core.records.history_sha256`; those here are
+
+weights_sha256       for each of model.variables in order: the ASCII line "DTYPE D0,D1,..\\n" (a scalar has no
+                     dimensions: "int64 \\n"), then its elements in row-major order, little-endian
+predictions_sha256   float32 [sample, class] on the validation set in dataset order: row-major, little-endian
 """
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +19,7 @@ import numpy.typing as npt
 
 from qcqueue.core.evaluation import ClassScore, Evaluation
 from qcqueue.core.records import LossRule
+from qcqueue.core.snapshot import Tensors
 
 CLIPPED_BY = 1e-7
 """How far the rule "clipped" keeps a probability from 0 and 1."""
@@ -69,3 +76,21 @@ def evaluation(predictions: Predictions, labels: Labels, classes: Sequence[str],
         },
         confusion_matrix=tuple(tuple(int(count) for count in row) for row in matrix),
     )
+
+
+def weights_sha256(tensors: Tensors) -> str:
+    """Return the digest of the model's part (keys m/00000 ..) of a state; other tensors do not count."""
+    digest = hashlib.sha256()
+    for key in sorted(key for key in tensors if key.startswith("m/")):
+        value = tensors[key]
+        digest.update(f"{value.dtype.name} {','.join(map(str, value.shape))}\n".encode())
+        digest.update(_bytes(value))
+    return digest.hexdigest()
+
+
+def predictions_sha256(predictions: npt.NDArray[np.float32]) -> str:
+    return hashlib.sha256(_bytes(predictions)).hexdigest()
+
+
+def _bytes(value: npt.NDArray[Any]) -> bytes:
+    return value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes()

@@ -9,10 +9,11 @@ was rehearsed has the bits of one that was not.
 import hashlib
 from collections.abc import Sequence
 
+import numpy as np
+
 from qcqueue.core.words import count
+from qcqueue.engines.base import Program
 from qcqueue.engines.batches import Batch
-from qcqueue.engines.keras_tf import state
-from qcqueue.engines.keras_tf.program import Program
 
 
 def rehearse(program: Program, batches: Sequence[Batch]) -> str:
@@ -21,11 +22,11 @@ def rehearse(program: Program, batches: Sequence[Batch]) -> str:
     Give it a batch of every size there is: kernels are chosen by shape. It needs the memory of one more state, and of
     one more while a step replaces what the first still holds.
     """
-    start = state.tensors(program)
+    start = program.tensors()
     once = _ends(program, batches)
-    state.restore(program, start)
+    program.restore(start)
     again = _ends(program, batches)
-    state.restore(program, start)
+    program.restore(start)
     differing = [name for name in once if once[name] != again[name]]
     if not differing:
         return ""
@@ -34,14 +35,14 @@ def rehearse(program: Program, batches: Sequence[Batch]) -> str:
 
 def _ends(program: Program, batches: Sequence[Batch]) -> dict[str, object]:
     """Make the steps; return what came of them: each step's figures, then the digest of every variable."""
-    outputs = [program.train_step(batch.images, batch.labels) for batch in batches]
+    steps = [program.train(batch) for batch in batches]
     figures = {
-        f"the loss of step {number}": (loss.numpy().tobytes(), int(correct))
-        for number, (loss, correct) in enumerate(outputs, start=1)
+        f"the loss of step {number}": (np.float64(step.loss).tobytes(), int(step.correct))
+        for number, step in enumerate(steps, start=1)
     }
-    paths = state.paths(program)
+    paths = program.paths()
     # Digests, because a second and a third copy of a large state might not fit beside the first.
-    tensors = state.tensors(program)
+    tensors = program.tensors()
     return figures | {f"{paths[key]} ({key})": _digest(tensors[key].tobytes()) for key in tensors}
 
 

@@ -21,7 +21,7 @@ from qcqueue.checkpoints.format import read_tensors, write_tensors
 from qcqueue.core.models import MODELS
 from qcqueue.core.snapshot import MODEL, Tensors
 from qcqueue.core.spec import JobSpec
-from qcqueue.engines.digests import weights_sha256
+from qcqueue.engines.metrics import weights_sha256
 from qcqueue.errors import CheckpointDamaged, DigestMismatch, UnknownFormat, UserError
 
 FORMAT = 1

@@ -15,7 +15,7 @@ from qcqueue.app.fetch import Fetched, Kind, fetch_weights, load_model, usual_ki
 from qcqueue.app.weights import Which
 from qcqueue.app.workplace import Workplace
 from qcqueue.core.records import EpochMetrics
-from qcqueue.engines.digests import weights_sha256
+from qcqueue.engines.metrics import weights_sha256
 from qcqueue.errors import BlobMissing, CheckpointDamaged, CorruptionError, DigestMismatch, ExtraMissing, UserError
 from qcqueue.exports.weights import read_weights
 from qcqueue.storage.base import Blob, Moved, silently

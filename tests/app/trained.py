@@ -12,7 +12,7 @@ from qcqueue.checkpoints.format import files_of, write_state
 from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
 from qcqueue.core.records import EpochMetrics, PartialEpoch, TrainingRecord, history_sha256
 from qcqueue.core.snapshot import Snapshot, Tensors
-from qcqueue.engines.digests import weights_sha256
+from qcqueue.engines.metrics import weights_sha256
 from qcqueue.queue import attempts
 from qcqueue.queue.values import Claim, State
 from qcqueue.storage.base import Blob

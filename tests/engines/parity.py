@@ -118,7 +118,7 @@ def heads(spec: JobSpec, side_px: int) -> dict[str, Any]:
     images, labels = a_dataset(side_px=side_px).part(Split.VALIDATION)
     model = plain_model(spec)
     model.compile(loss="sparse_categorical_crossentropy", jit_compile=False)
-    program = Program(model, spec)
+    program = Program(model, spec, threads=1)
     kernel, _ = model.layers[-1].variables
     first = kernel.numpy()
     first *= LOGITS / program.predict(images, batch_size=spec.batch_size).logits.std()

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 
 from qcqueue.core.snapshot import Tensors
-from qcqueue.engines.digests import predictions_sha256, weights_sha256
+from qcqueue.engines.metrics import predictions_sha256, weights_sha256
 
 
 def test_the_layout_of_the_weights_digest() -> None:

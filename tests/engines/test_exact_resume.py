@@ -306,8 +306,8 @@ class Late:
     [
         (0, [], ["loading", "building", "restoring"]),
         (1, ["trace"], ["loading", "building", "compiling", "restoring"]),
-        (2, ["trace", "warm_up"], ["loading", "building", "compiling", "restoring"]),
-        (9, ["trace", "warm_up"], ["loading", "building", "compiling", "waiting", "restoring"]),
+        (2, ["trace", "step_on_nothing"], ["loading", "building", "compiling", "restoring"]),
+        (9, ["trace", "step_on_nothing"], ["loading", "building", "compiling", "waiting", "restoring"]),
     ],
 )
 def test_while_a_state_is_on_its_way_the_program_is_made_ready_and_the_end_is_the_same(
@@ -333,7 +333,7 @@ def test_while_a_state_is_on_its_way_the_program_is_made_ready_and_the_end_is_th
         return prepare
 
     before = run(an_assignment(dataset_path), Memory(stop_after=STEPS + 1))
-    for name in ("trace", "warm_up"):
+    for name in ("trace", "step_on_nothing"):
         monkeypatch.setattr(Program, name, noted(name))
     cut = resumed(dataset_path, Late(before.snapshots[-1], calls), best=before.best)
 

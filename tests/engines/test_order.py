@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from qcqueue.engines.order import epoch_order, flips, splitmix64
+from qcqueue.engines.batches import epoch_order, flips, splitmix64
 
 IDS = np.arange(10, dtype=np.int64)
 MANY = np.arange(2200, dtype=np.int64)

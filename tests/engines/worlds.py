@@ -15,7 +15,7 @@ from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Dataset, Split, to_bytes
 from qcqueue.engines.base import Arriving, Assignment, Here
-from qcqueue.engines.order import splitmix64
+from qcqueue.engines.batches import splitmix64
 
 SIDE_PX = 32
 COUNTS = {Split.TRAIN: 22, Split.VALIDATION: 10, Split.TEST: 8}
@@ -171,7 +171,7 @@ def small_base(name: str, image_size: tuple[int, int], *, imagenet: bool) -> Any
 def run(assignment: Assignment, sink: Memory) -> Memory:
     """Train in this process; the sink is also where the best model is read from."""
     from qcqueue.clock import SystemClock
-    from qcqueue.engines.loop import train
+    from qcqueue.engines.registry import train
 
     if isinstance(assignment.resume_from, Here):
         sink.newest = assignment.resume_from.state

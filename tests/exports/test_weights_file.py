@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 
 from qcqueue.core.canonical import canonical_json
 from qcqueue.core.snapshot import Tensors
-from qcqueue.engines.digests import weights_sha256
+from qcqueue.engines.metrics import weights_sha256
 from qcqueue.errors import CorruptionError, DigestMismatch, UnknownFormat, UserError
 from qcqueue.exports.names import plain_name
 from qcqueue.exports.snippet import snippet

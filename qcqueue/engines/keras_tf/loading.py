@@ -6,6 +6,7 @@ makes a million objects that stay: Python would look through them for garbage ag
 """
 
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ SERVED = ("jax", "pandas", "scipy", "sklearn", "torch")
 
 def load_libraries() -> None:
     """Import what training stands on. Raises: ImportError: it is not installed."""
+    # A person's settings must not decide how a job is computed; 2 silences what TensorFlow says of itself.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with _collecting_nothing(), _as_if_missing(SERVED):
         import keras  # noqa: F401
         import tensorflow  # noqa: F401
