@@ -7,6 +7,7 @@ import pytest
 
 from qcqueue.core.evaluation import ClassScore
 from qcqueue.core.records import LossRule
+from qcqueue.engines.batches import splitmix64
 from qcqueue.engines.metrics import Floats, Predictions, accuracy, evaluation, mean_loss
 
 CLASSES = ("good", "fair", "reject")
@@ -37,6 +38,21 @@ def test_figures_of_a_small_case() -> None:
     assert found.per_class["good"] == ClassScore(precision=1.0, recall=2 / 3, f1=0.8, support=3)
     assert found.per_class["fair"] == ClassScore(precision=0.5, recall=1.0, f1=2 / 3, support=1)
     assert found.per_class["reject"] == ClassScore(precision=0.0, recall=0.0, f1=0.0, support=0)
+
+
+def test_the_scores_are_those_of_scikit_learn_to_the_bit() -> None:
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    draws = splitmix64(np.arange(4000, dtype=np.uint64)) % np.uint64(997)
+    for count in (7, 40, 400):
+        softmax = (draws[: 3 * count].reshape(count, 3) + np.uint64(1)).astype(np.float32) / np.float32(998)
+        labels = (draws[-count:] % np.uint64(2)).astype(np.uint8)  # of the third class there is none
+        found = evaluation(of_probabilities(softmax), labels, CLASSES, "clipped")
+        guesses = softmax.argmax(axis=1)
+        theirs = precision_recall_fscore_support(labels, guesses, labels=range(3), zero_division=0)
+        ours = [(it.precision, it.recall, it.f1, it.support) for it in found.per_class.values()]
+        assert ours == [*zip(*(part.tolist() for part in theirs), strict=True)]
+        assert [[*row] for row in found.confusion_matrix] == confusion_matrix(labels, guesses, labels=range(3)).tolist()
 
 
 @pytest.mark.parametrize("rule", RULES)
