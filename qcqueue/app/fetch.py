@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from qcqueue.app.weights import Which, weights_of
 from qcqueue.app.workplace import Workplace
+from qcqueue.core.models import MODELS
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
 from qcqueue.errors import ExtraMissing, UserError
@@ -85,6 +86,11 @@ def fetch_weights(
             hint=f"--format safetensors, or {INSTALL}",
         )
     asked, weights = weights_of(workplace, typed, which, moved=moved)
+    if asked.detail.spec.model not in MODELS:
+        raise UserError(
+            f"{asked.detail.line.name} is of {asked.detail.spec.model}, whose weights no other program can use",
+            hint=f"qcqueue show {typed}, for its figures",
+        )
     epochs = {line.metrics.epoch: line.metrics for line in asked.detail.official_epochs()}
     target = folder / file_name(asked.detail.spec, which, kind, is_alone=asked.is_alone)
     with _told_of(folder):

@@ -14,6 +14,7 @@ from qcqueue.engines.base import Assignment, Engine, Sink
 
 ENGINES: Mapping[str, str] = {
     "keras_tf": "qcqueue.engines.keras_tf:ENGINE",
+    "toy": "qcqueue.engines.toy:ENGINE",
 }
 
 

@@ -5,10 +5,8 @@ which is one reason why a trainer runs one job. `identity` then says what the bi
 carries it, and a run that goes on under another identity starts a new lineage.
 """
 
-import os
 import platform
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -17,9 +15,8 @@ import tensorflow as tf
 from qcqueue.core.records import Identity
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.keras_tf import cuda
+from qcqueue.engines.processor import cpu_name, instruction_set
 from qcqueue.errors import ExtraMissing
-
-_INSTRUCTION_SETS = ("avx512f", "avx2", "avx", "sse4_1", "asimd")  # best first, as oneDNN chooses
 
 
 def settle(spec: JobSpec, *, threads: int, on_cpu: bool = False) -> None:
@@ -69,7 +66,7 @@ def identity(spec: JobSpec, *, threads: int) -> Identity:
     build = tf.sysconfig.get_build_info() if gpus else {}
     return Identity(
         processor=processor(),
-        instruction_set=_instruction_set(),
+        instruction_set=instruction_set(),
         threads=threads,
         deterministic=spec.determinism == "exact",
         python=platform.python_version(),
@@ -88,7 +85,7 @@ def identity(spec: JobSpec, *, threads: int) -> Identity:
 def processor() -> str:
     """Return the name of what this process computes on."""
     gpus = tf.config.get_visible_devices("GPU")
-    return _gpu_name(gpus[0]) if gpus else _cpu_name()
+    return _gpu_name(gpus[0]) if gpus else cpu_name()
 
 
 def has_gpu() -> bool:
@@ -99,23 +96,3 @@ def has_gpu() -> bool:
 def _gpu_name(gpu: object) -> str:
     name: str = tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
     return name
-
-
-def _cpu_name() -> str:
-    return _cpu_fact("model name") or platform.processor() or platform.machine()
-
-
-def _instruction_set() -> str:
-    """Return the widest vector instructions kernels may use; oneDNN's own switches change bits as well."""
-    flags = {*(_cpu_fact("flags") or _cpu_fact("Features")).split()}
-    widest = next((name for name in _INSTRUCTION_SETS if name in flags), platform.machine())
-    switches = [os.environ.get(name, "") for name in ("ONEDNN_MAX_CPU_ISA", "TF_ENABLE_ONEDNN_OPTS")]
-    return " ".join([widest.removesuffix("f") if widest.startswith("avx512") else widest, *filter(None, switches)])
-
-
-def _cpu_fact(name: str) -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == name), "")
