@@ -24,8 +24,6 @@ from qcqueue.worker.process import TrainerProcess
 from qcqueue.worker.trainer import SpoolSink, work
 from tests.engines.worlds import a_dataset, a_dataset_file, a_record, a_spec
 
-pytestmark = pytest.mark.tensorflow
-
 A_TIMING = EpochTiming(
     train_s=1.0, val_s=0.1, checkpoint_s=0.1, first_step_s=None, step_s_p50=0.1, step_s_p95=0.2, step_count=3
 )
@@ -35,7 +33,7 @@ def an_order(
     dataset_path: Path, *, spec: JobSpec | None = None, max_epochs: int | None = None, resumes: bool = False
 ) -> WorkOrder:
     return WorkOrder(
-        spec=spec or a_spec(epochs=2),
+        spec=spec or a_spec(model="Toy", epochs=2),
         attempt=1,
         dataset_path=dataset_path,
         weights_path=None,
@@ -111,26 +109,28 @@ def hand_over(old: Spool, new: Spool) -> None:
     new.resume_with(record)
 
 
+@pytest.mark.tensorflow
 def test_vgg16_in_three_processes_ends_like_in_one(dataset_path: Path, tmp_path: Path) -> None:
-    whole = a_spool(tmp_path / "whole", dataset_path)
+    whole = a_spool(tmp_path / "whole", dataset_path, spec=a_spec(epochs=2))
     assert run_in_a_process(whole) == ["epoch", "state", "epoch", "result"]  # the newest state wins
 
-    first = a_spool(tmp_path / "first", dataset_path, max_epochs=1)
+    first = a_spool(tmp_path / "first", dataset_path, spec=a_spec(epochs=2), max_epochs=1)
     assert run_in_a_process(first) == ["state", "epoch"]
 
-    second = a_spool(tmp_path / "second", dataset_path, resumes=True)
+    second = a_spool(tmp_path / "second", dataset_path, spec=a_spec(epochs=2), resumes=True)
     hand_over(first, second)
     with started(second) as process:  # killed by surprise as soon as a state is whole
         until(second.waiting)
         process.kill()
         assert process.wait() == -signal.SIGKILL
 
-    third = a_spool(tmp_path / "third", dataset_path, resumes=True)
+    third = a_spool(tmp_path / "third", dataset_path, spec=a_spec(epochs=2), resumes=True)
     hand_over(second, third)
     assert run_in_a_process(third)[-1] == "result"
     assert ends(third) == ends(whole)
 
 
+@pytest.mark.tensorflow  # while its libraries load, it listens all the same
 def test_a_trainer_does_not_outlive_its_session(dataset_path: Path, tmp_path: Path) -> None:
     spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(epochs=10_000))
     session = subprocess.Popen(
@@ -201,7 +201,7 @@ def test_one_that_died_while_it_got_ready_has_ended_as_soon_as_it_starts(
 
 
 def test_a_closed_pipe_is_enough(dataset_path: Path, tmp_path: Path) -> None:
-    spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(epochs=10_000))
+    spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(model="Toy", epochs=10_000))
     with started(spool) as process:
         until(spool.progress)
         process.send_signal(signal.SIGINT)  # is the session's to handle
@@ -220,7 +220,6 @@ def is_alive(process_id: int) -> bool:
         return False
 
 
-@pytest.mark.usefixtures("small_models")
 class TestWithoutAProcess:
     def test_a_stop_is_saved_in_the_middle_of_an_epoch(self, dataset_path: Path, tmp_path: Path) -> None:
         spool = a_spool(tmp_path / "spool", dataset_path)
@@ -322,7 +321,7 @@ class TestWithoutAProcess:
 
         losses = iter([0.5, float("nan")])
         monkeypatch.setattr(loop, "mean_loss", lambda *_: next(losses))
-        spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(epochs=3))
+        spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(model="Toy", epochs=3))
         assert carried_out(spool, SystemClock()) == FAILED
         failure = spool.failure()
         assert failure is not None
@@ -375,7 +374,7 @@ class TestWithoutAProcess:
     def test_an_epoch_that_is_not_saved_is_told_without_a_state_and_its_model_is_kept(
         self, dataset_path: Path, tmp_path: Path
     ) -> None:
-        spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(epochs=4))
+        spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(model="Toy", epochs=4))
         spool.note_cadence({"epochs_per_save": 3, "saves_per_epoch": 1})
         assert carried_out(spool, SystemClock()) == 0
         entries = spool.waiting()
@@ -387,7 +386,7 @@ class TestWithoutAProcess:
         assert spool.best_files(best) != ()
 
     def test_a_save_in_the_middle_of_an_epoch_is_handed_over(self, dataset_path: Path, tmp_path: Path) -> None:
-        spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(epochs=1))
+        spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(model="Toy", epochs=1))
         spool.note_cadence({"epochs_per_save": 1, "saves_per_epoch": 3})
         assert carried_out(spool, SystemClock()) == 0
         assert [(entry.number, entry.kind) for entry in spool.waiting()] == [(3, "state"), (4, "epoch"), (5, "result")]
