@@ -11,21 +11,29 @@ from qcqueue.core.spec import JobSpec
 from qcqueue.engines.registry import ENGINES, engine_named
 from qcqueue.engines.toy import VARIABLE, Demands, demands_of
 from qcqueue.errors import DriverFailed, NotFinite, OutOfMemory, QcqueueError, SettingInvalid
-from qcqueue.testing.engine_conformance import EngineContract, Life, lived
+from qcqueue.testing.engine_conformance import EngineContract, Life, lived, undisturbed
 from tests.engines.worlds import a_spec
 
 TRIED_WITH = {"keras_tf": "VGG16", "toy": "Toy"}
 TENSORFLOW = {"keras_tf"}
 
 
-class TestEngines(EngineContract):
-    @pytest.fixture(
-        params=[pytest.param(name, marks=pytest.mark.tensorflow if name in TENSORFLOW else ()) for name in ENGINES]
-    )
-    def spec(self, request: pytest.FixtureRequest) -> JobSpec:
-        if request.param in TENSORFLOW:
-            request.getfixturevalue("small_models")
-        return a_spec(model=TRIED_WITH[request.param])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.tensorflow if name in TENSORFLOW else ()) for name in ENGINES],
+)
+def spec(request: pytest.FixtureRequest) -> JobSpec:
+    if request.param in TENSORFLOW:
+        request.getfixturevalue("small_models")
+    return a_spec(model=TRIED_WITH[request.param])
+
+
+@pytest.fixture(scope="module")
+def whole(spec: JobSpec, dataset_path: Path) -> Life:
+    return undisturbed(spec, dataset_path)
+
+
+class TestEngines(EngineContract): ...
 
 
 def test_every_model_names_an_engine_of_the_table() -> None:
