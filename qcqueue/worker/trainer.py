@@ -36,7 +36,6 @@ from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.base import Assignment, Engine
-from qcqueue.engines.keras_tf.pretrained import have, is_here
 from qcqueue.engines.registry import ENGINES, engine_named, engine_of
 from qcqueue.errors import LineageRefused, MachineError, QcqueueError
 from qcqueue.scheduling.cadence import Cadence
@@ -128,6 +127,8 @@ def work(spool: Spool, clock: Clock, *, began_s: float, engine_of: Callable[[Job
 
 def answer(asked: dict[str, Any], clock: Clock) -> None:
     """Have the ImageNet weights that a session asks for, and tell it whether they are here."""
+    from qcqueue.engines.keras_tf.pretrained import have, is_here
+
     place = Path(asked.pop("answer"))
     try:
         wanted = WantedWeights.from_json(asked)

@@ -343,6 +343,18 @@ def test_the_white_of_deep_pictures_comes_with_the_weights(place: Workplace, tmp
     assert read_weights(fetched(place, tmp_path, job="deep").path).deep_white == 4095
 
 
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("model", ["Toy", "OfALaterVersion"])
+def test_weights_that_no_keras_model_has_are_not_fetched_and_the_figures_are_offered(
+    place: Workplace, tmp_path: Path, model: str, kind: Kind
+) -> None:
+    put(place, a_job("toy", model=model))
+    Run.of(place, "tiny/toy").epoch()
+    with nothing_new_in(tmp_path / "out"), pytest.raises(UserError, match=f"tiny/toy is of {model}") as refused:
+        fetch_weights(place, "toy", folder=tmp_path / "out", which=Which.BEST, kind=kind)
+    assert "qcqueue show toy" in str(refused.value.hint)
+
+
 def test_a_folder_that_cannot_be_one_is_named(place: Workplace, run: Run, tmp_path: Path) -> None:
     run.epoch()
     (tmp_path / "file").write_text("not a folder")
