@@ -7,7 +7,7 @@ anywhere ends with the same bits as one that was not. The command line is `qcque
     cli | notebook | testing                         commands | the worker cell | fakes and simulated worlds
     app                                              composition root and whole operations
     worker | reports | exports                       session and trainer processes | the report | files for others
-    queue | checkpoints | training | scheduling      transactions | state files | TensorFlow | policies
+    queue | checkpoints | engines | scheduling       transactions | state files | TensorFlow | policies
     database | datasets                              schema and its homes | images as one blob
     storage | core                                   bytes | specs, states, records: pure values
     errors | clock | disk                            every error | the only door to time and chance | how disks fail
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qcqueue.training.trained import TrainedModel
+    from qcqueue.engines.keras_tf.trained import TrainedModel
 
 
 def work(

@@ -1,7 +1,7 @@
 """What a checkpoint costs training, in time, bytes, lost work and memory, beside the callbacks of Keras.
 
 Five parts, each in processes of its own, each with its targets; --only names the parts to measure:
-- blocked: how long a save stops training. Ours is `state.take` and `Handover.state`, as `training.run` calls them, with
+- blocked: how long a save stops training. Ours is `loop.snapshot_of` and `Handover.state`, as a run calls them, with
   the writer idle before; the floor reads every variable and copies it into a reused buffer of its own; the peers are
   the callbacks of Keras, asked by their own `on_epoch_end`. All take turns within each round, and the disk is settled
   before each turn. For a store at the end of a line of 25 MB/s a peer also waits until its file is there, which is
@@ -283,13 +283,13 @@ def watched(session: "subprocess.Popen[bytes]", queue: Queue, machine: str, look
 
 def a_program(model: str, *, threads: int) -> tuple[Any, JobSpec]:
     """Return the program of a job, all of it trainable, with values of an optimizer that has worked."""
-    from qcqueue.training import device
-    from qcqueue.training.models import build_model
-    from qcqueue.training.program import Program
+    from qcqueue.engines.keras_tf import device
+    from qcqueue.engines.keras_tf.models import build_model
+    from qcqueue.engines.keras_tf.program import Program
 
     spec = a_job(model)
     device.settle(spec, threads=threads)
-    program = Program(build_model(spec, classes=3, weights_path=None, fresh=True), spec)
+    program = Program(build_model(spec, classes=3, weights_path=None, fresh=True), spec, threads=threads)
     for variable in program.optimizer.variables[2:]:  # without the count of steps and the learning rate
         # Values that do not repeat, as those of training: others would flatter whoever compresses.
         each = np.arange(np.prod(variable.shape), dtype=np.float64)
@@ -433,7 +433,7 @@ def blocked_targets(model: str, found: Row, times: Row) -> list[Row]:
 def measure_blocked(asked: Row) -> Row:
     import tensorflow as tf
 
-    from qcqueue.training import state
+    from qcqueue.engines.loop import snapshot_of
 
     program, spec = a_program(asked["model"], threads=os.cpu_count() or 1)
     record = a_record(spec)
@@ -452,7 +452,7 @@ def measure_blocked(asked: Row) -> Row:
         handover = Handover(a_spool(folder / "spool", spec), background=True)
 
         def ours() -> None:
-            handover.state(state.take(program, record))
+            handover.state(snapshot_of(program, record))
 
         peers = peers_of(program, folder / "peers")
         turns: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
@@ -468,7 +468,7 @@ def measure_blocked(asked: Row) -> Row:
                 times[name].append(seconds(save))
                 settle()
         (folder / "files").mkdir()
-        write_state(folder / "files", state.take(program, record))
+        write_state(folder / "files", snapshot_of(program, record))
         uploader = Uploader(folder / "files", asked)
         uploading: dict[str, list[float]] = {"floor": [], "ours": []}
         uploader.go_on()
@@ -582,7 +582,7 @@ def slowdown(folder: Path, arguments: argparse.Namespace) -> Row:
 
 
 def measure_slowdown(asked: Row) -> Row:
-    from qcqueue.training import state
+    from qcqueue.engines.loop import snapshot_of
 
     program, spec = a_program("DenseNet121", threads=asked["threads"])
     record = a_record(spec)
@@ -596,14 +596,14 @@ def measure_slowdown(asked: Row) -> Row:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "files").mkdir()
-        write_state(folder / "files", state.take(program, record))
+        write_state(folder / "files", snapshot_of(program, record))
         uploader = Uploader(folder / "files", asked)
         handover = Handover(a_spool(folder / "spool", spec), background=True)
-        handover.state(state.take(program, record))
+        handover.state(snapshot_of(program, record))
         handover.close()
         kinds: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
             "hash and upload in a process": (uploader.go_on, uploader.pause),
-            "writer after a save": (lambda: handover.state(state.take(program, record)), handover.close),
+            "writer after a save": (lambda: handover.state(snapshot_of(program, record)), handover.close),
         }
         found: dict[str, list[tuple[float, float]]] = {kind: [] for kind in kinds}
         for number in range(asked["pairs"]):
@@ -914,8 +914,8 @@ def memory_of_a_job(folder: Path, model: str) -> Row:
 
 def train_unsaved(asked: Row) -> Row:
     """Run the same job with a sink that keeps nothing."""
-    from qcqueue.training.base import Assignment
-    from qcqueue.training.run import train
+    from qcqueue.engines.base import Assignment
+    from qcqueue.engines.registry import train
 
     spec = JobSpec.from_json(asked["spec"])
     threads = os.cpu_count() or 1

@@ -2,7 +2,7 @@
 
 One thread, TensorFlow's rewriting of graphs off, each model in a process of its own: two epochs, compared tensor by
 tensor; the loss of a head that is scaled until it is sure and wrong; a whole run that is sure and wrong, and its best
-epoch. What is compared, and how, is `tests.training.parity`, which the tests use for two of the models.
+epoch. What is compared, and how, is `tests.engines.parity`, which the tests use for two of the models.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 from bench_checkpoint import Row, run, target
 
 from qcqueue.core.models import MODELS
-from tests.training.parity import OFF_MOST, SURE, in_a_process
+from tests.engines.parity import OFF_MOST, SURE, in_a_process
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
 """What a restart costs: seconds until a model trains again, ours beside plain Keras, and a session over a slow line.
 
 - models: for each of the six, in processes that take turns. Plain: `load_model` of a `.keras` file with its optimizer,
-  then `fit` until its first step is over. Ours: `training.run.train` with the files of the same state, until its first
+  then `fit` until its first step is over. Ours: `registry.train` with the files of the same state, until its first
   step is over: dataset, build, restore, trace, step. Both get the same batch, threads, op determinism and
   `jit_compile=False`, both train in the same mode, and the digests of all weights after that step are compared: as
   they are, and once more with TensorFlow's rewriting of graphs (Grappler) off. With it the last bits of some models
@@ -160,13 +160,14 @@ def judged(model: str, row: Row, bits_of_ours: int) -> list[Row]:
 
 def prepare(asked: Row) -> Row:
     """Write one state in both ways: a `.keras` file, and the files of a checkpoint."""
-    from qcqueue.training import device, state
-    from qcqueue.training.program import Program
+    from qcqueue.engines.keras_tf import device
+    from qcqueue.engines.keras_tf.program import Program
+    from qcqueue.engines.loop import snapshot_of
 
     spec, folder = settled(asked), Path(asked["folder"])
     (folder / "dataset").write_bytes(a_dataset(*pictures(2 * BATCH)))
     model = a_model(spec)
-    program = Program(model, spec)
+    program = Program(model, spec, threads=os.cpu_count() or 1)
     for number, variable in enumerate(program.optimizer.variables[2:]):  # not the count of steps, nor the learning rate
         variable.assign(variable + 1e-6 * (1 + number % 7))
     compiled(model, program.optimizer)
@@ -174,12 +175,12 @@ def prepare(asked: Row) -> Row:
     (folder / "state").mkdir()
     # As from this very machine, or a resume would be rehearsed first.
     here = device.identity(spec, threads=os.cpu_count() or 1)
-    write_state(folder / "state", state.take(program, replace(a_record(spec), identity=here)))
+    write_state(folder / "state", snapshot_of(program, replace(a_record(spec), identity=here)))
     return {}
 
 
 def settled(asked: Row) -> JobSpec:
-    from qcqueue.training import device
+    from qcqueue.engines.keras_tf import device
 
     spec = a_job(asked["model"], batch_size=BATCH, epochs=9)
     device.settle(spec, threads=os.cpu_count() or 1)
@@ -191,7 +192,7 @@ def settled(asked: Row) -> JobSpec:
 
 
 def a_model(spec: JobSpec) -> Any:
-    from qcqueue.training.models import build_model
+    from qcqueue.engines.keras_tf.models import build_model
 
     return build_model(spec, classes=3, weights_path=None, fresh=True)
 
@@ -226,12 +227,12 @@ class Stopwatch:
 
 
 def ours(asked: Row) -> Row:
-    from qcqueue.training.loading import load_libraries
+    from qcqueue.engines.keras_tf import ENGINE
 
-    import_s, spec = imported(asked, load_libraries)
-    from qcqueue.training.base import Assignment
-    from qcqueue.training.digests import weights_sha256
-    from qcqueue.training.run import train
+    import_s, spec = imported(asked, ENGINE.load)
+    from qcqueue.engines.base import Assignment
+    from qcqueue.engines.metrics import weights_sha256
+    from qcqueue.engines.registry import train
 
     folder = Path(asked["folder"])
     assignment = Assignment(
@@ -250,7 +251,7 @@ def ours(asked: Row) -> Row:
 
 
 class FromFiles:
-    """A state whose files are here and not read yet. Implements `training.base.Arriving`."""
+    """A state whose files are here and not read yet. Implements `engines.base.Arriving`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -294,8 +295,8 @@ def fitted(asked: Row, *, prebuild: bool) -> Row:
     import_s, spec = imported(asked, as_anybody)
     import keras
 
-    from qcqueue.training.data import load_data
-    from qcqueue.training.digests import weights_sha256
+    from qcqueue.engines.batches import load_data
+    from qcqueue.engines.metrics import weights_sha256
 
     folder, took, traces = Path(asked["folder"]), dict[str, float](), 0
     batch = next(load_data(folder / "dataset", spec).batches(1, first_step=0))

@@ -4,7 +4,7 @@ What is compared, and how it is kept fair:
 - one process for each model, with the same threads, op determinism and `jit_compile=False`, and in it two copies of
   the same network and optimizer over the same uint8 images of 75x75 in memory, preprocessed in the graph;
 - plain: `fit(images, labels, shuffle=False, verbose=0)`, timed from the end of one batch to the end of the next;
-  ours: `training.run` as a job runs it, timed from one report of progress to the next, with its order, its
+  ours: `engines.loop` as a job runs it, timed from one report of progress to the next, with its order, its
   questions whether to stop, and with flips on, which `fit` is spared;
 - the two take turns, one step each, so that the load of the machine falls on both alike: `fit` lives in a thread of
   its own, and only one of the two ever runs. What counts is the median over the pairs of the ratio of their times;
@@ -34,9 +34,9 @@ from qcqueue.clock import SystemClock
 from qcqueue.core.phases import TrainingPhase
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Split, arrange, to_bytes
+from qcqueue.engines.base import Assignment
 from qcqueue.testing.sink import DeafSink
 from qcqueue.testing.specs import a_spec
-from qcqueue.training.base import Assignment
 
 Times = npt.NDArray[np.float64]
 
@@ -91,7 +91,7 @@ def in_a_child(model: str, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def measure(model: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Run the first epoch of one job; before each of its steps the sink lets plain fit make one."""
-    from qcqueue.training.run import train
+    from qcqueue.engines.registry import train
 
     spec = the_spec(model)
     images, labels = pictures((arguments.steps + WARM_UP + 1) * BATCH)
@@ -194,7 +194,7 @@ class TakesTurns(DeafSink):
 
 
 def plain_model(spec: JobSpec) -> Any:
-    from qcqueue.training.models import build_model, build_optimizer
+    from qcqueue.engines.keras_tf.models import build_model, build_optimizer
 
     model = build_model(spec, classes=len(CLASSES), weights_path=None, fresh=True)
     model.compile(

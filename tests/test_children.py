@@ -11,9 +11,9 @@ import pytest
 
 import qcqueue
 from qcqueue.datasets import groups
+from qcqueue.engines.keras_tf import hdf5_walk
 from qcqueue.errors import QcqueueError
 from qcqueue.reports.charts import png
-from qcqueue.training import hdf5_walk
 
 PACKAGE = Path(qcqueue.__file__).parent
 STARTS = ("subprocess.run", "subprocess.Popen", "subprocess.check_output", "subprocess.check_call", "os.execv")

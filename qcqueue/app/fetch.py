@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from qcqueue.app.weights import Which, weights_of
 from qcqueue.app.workplace import Workplace
+from qcqueue.core.models import MODELS
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
 from qcqueue.errors import ExtraMissing, UserError
@@ -28,7 +29,7 @@ from qcqueue.storage.base import Moved, silently
 from qcqueue.storage.files import scratch
 
 if TYPE_CHECKING:
-    from qcqueue.training.trained import TrainedModel
+    from qcqueue.engines.keras_tf.trained import TrainedModel
 
 INSTALL = 'pip install "qcqueue[train]"'
 
@@ -85,6 +86,11 @@ def fetch_weights(
             hint=f"--format safetensors, or {INSTALL}",
         )
     asked, weights = weights_of(workplace, typed, which, moved=moved)
+    if asked.detail.spec.model not in MODELS:
+        raise UserError(
+            f"{asked.detail.line.name} is of {asked.detail.spec.model}, whose weights no other program can use",
+            hint=f"qcqueue show {typed}, for its figures",
+        )
     epochs = {line.metrics.epoch: line.metrics for line in asked.detail.official_epochs()}
     target = folder / file_name(asked.detail.spec, which, kind, is_alone=asked.is_alone)
     with _told_of(folder):
@@ -134,7 +140,7 @@ def load_model(path: str | Path) -> "TrainedModel":
     if not has_keras():
         raise ExtraMissing("a model is run by TensorFlow and Keras, which are not installed", hint=INSTALL)
     _prepare_keras()
-    from qcqueue.training.trained import TrainedModel
+    from qcqueue.engines.keras_tf.trained import TrainedModel
 
     return TrainedModel(weights.spec, weights.classes, weights.tensors, deep_white=weights.deep_white)
 
@@ -177,7 +183,7 @@ def _write(path: Path, kind: Kind, weights: Weights) -> None:
         write_weights(path, weights)
         return
     _prepare_keras()
-    from qcqueue.training.trained import TrainedModel, without_gpu, write_h5
+    from qcqueue.engines.keras_tf.trained import TrainedModel, without_gpu, write_h5
 
     without_gpu()
     model = TrainedModel(weights.spec, weights.classes, weights.tensors)

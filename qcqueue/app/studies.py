@@ -123,7 +123,7 @@ def _flaws(paths: Mapping[str, Path]) -> list[str]:
     """Return what the beginnings of the weights files of jobs give away."""
     if not paths:
         return []
-    from qcqueue.training.weights_file import flaw_throughout
+    from qcqueue.engines.keras_tf.weights_file import flaw_throughout
 
     flaws = {path: flaw_throughout(path) for path in dict.fromkeys(paths.values())}
     return [f"{name}: the weights file {path} {flaw}" for name, path in paths.items() if (flaw := flaws[path])]

@@ -16,6 +16,7 @@ from qcqueue.app.workplace import Workplace, rehearse
 from qcqueue.checkpoints.format import SUFFIX, read_about, read_model
 from qcqueue.core.snapshot import Tensors
 from qcqueue.core.spelling import printable
+from qcqueue.engines.metrics import weights_sha256
 from qcqueue.errors import BlobMissing, CheckpointDamaged, CorruptionError, DigestMismatch, UserError
 from qcqueue.exports.weights import Weights
 from qcqueue.queue.blobs import live_packs
@@ -27,7 +28,6 @@ from qcqueue.queue.queries import job_detail
 from qcqueue.queue.values import Checkpoint, JobDetail
 from qcqueue.storage.base import Blob, Moved, silently
 from qcqueue.storage.files import scratch
-from qcqueue.training.digests import weights_sha256
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -15,7 +15,6 @@
     entries/000001.state/, 000002.epoch, 000003.result
                          trainer -> session   in order; the session removes an entry once it is committed
     rehearsal.json       trainer -> session   what came of doing the same steps twice, where the hardware was new
-    probe.json           trainer -> session   how many seconds the fixed step of the probe took here
     failure.json         trainer -> session   the typed cause or trouble, before the trainer exits
     waits.txt            trainer -> session   why its disk does not take what it hands over, while it waits for that;
                                               empty where the disk takes not even this
@@ -338,13 +337,6 @@ class Spool:
         return None
 
     @_on_its_disk
-    def probe_s(self) -> float | None:
-        """Return how many seconds the fixed step of the probe took, None where there was no probe (yet)."""
-        with contextlib.suppress(FileNotFoundError):
-            return float(parse_json((self.folder / "probe.json").read_bytes()))
-        return None
-
-    @_on_its_disk
     def is_writing(self) -> bool:
         """Return whether a state is being written this instant."""
         return unfinished(self.latest_folder).exists() or any(self.entries_folder.glob("*.tmp"))
@@ -495,10 +487,6 @@ class Spool:
     @_on_its_disk
     def rehearsed(self, rehearsal: Rehearsal) -> None:
         write_json(self.folder / "rehearsal.json", rehearsal.to_json())
-
-    @_on_its_disk
-    def probed(self, seconds: float) -> None:
-        write_json(self.folder / "probe.json", seconds)
 
     @_on_its_disk
     def refuse(self, why: str) -> None:

@@ -1,4 +1,4 @@
-"""The result of a finished job as stored and shown; the numbers come from `training.evaluate`.
+"""The result of a finished job as stored and shown; the numbers come from `engines.metrics`.
 
 `per_class` maps a class name to its precision, recall, f1 and support; `confusion_matrix[i][j]` counts samples
 of class i predicted as class j. Both are in the order of the dataset's classes; JSON forgets that of a mapping, so that

@@ -8,7 +8,7 @@ is of what is kept, from parameter counts alone, so it is right to a few per cen
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qcqueue.core.models import MODELS
+from qcqueue.core.models import KNOWN_MODELS
 from qcqueue.core.spec import JobSpec
 
 STATES_KEPT = 2
@@ -79,7 +79,7 @@ def forecast(jobs: Sequence[Planned]) -> Forecast:
 
 def need_of(spec: JobSpec, *, classes: int) -> Need:
     """Return what a job keeps once it has saved twice."""
-    facts = MODELS.get(spec.model)
+    facts = KNOWN_MODELS.get(spec.model)
     if facts is None:
         return NOTHING
     head = (facts.features + 1) * classes

@@ -52,7 +52,7 @@ MEANINGS: Mapping[Part, str] = {
     Part.DOWNLOAD: "Nothing was trained because bytes from the store, or pretrained weights, were on their way.",
     Part.DATA: "The trainer read and prepared its images.",
     Part.RESTORE: "The trainer took over the state of a checkpoint.",
-    Part.COMPILE: "The model was built, its first steps were compiled, and the processor was probed.",
+    Part.COMPILE: "The model was built and its first steps were compiled.",
     Part.TRAIN: "Training steps whose result was saved, each counted the first time only.",
     Part.VALIDATE: "Validation of epochs whose result was saved, each counted the first time only.",
     Part.STALL: "Training stood still while its state was copied for a checkpoint.",

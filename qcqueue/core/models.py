@@ -1,13 +1,17 @@
 """The models a job may name, with the facts a laptop must know without importing Keras.
 
-Keys are the `keras.applications` names. `minimum_side_px` is the smallest image the architecture accepts
+Keys of `MODELS` are the `keras.applications` names. `minimum_side_px` is the smallest image the architecture accepts
 without its classifier top (read from Keras's own checks). `module` is the `keras.applications` submodule that
 holds the model's `preprocess_input`, and `imagenet` the file of weights that Keras asks for. A new model is one entry
-here; `training.models` builds it by name.
+here, which also names the engine that builds it. The model "Toy" is for trials of qcqueue itself: whoever names it gets
+it, and no list offers it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+KERAS_TF = "keras_tf"
+"""The engine of Keras models, and of any model that this version does not know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,19 +48,28 @@ class ImageNetFile:
 class ModelFacts:
     """What can be said of a model before it is built. Parameters are those without the classifier top.
 
-    base_trainable: those that an optimizer moves where nothing is frozen. features: the inputs of the classifier head.
+    engine: who builds and trains it, as `engines.registry` calls it. base_trainable: the parameters that an optimizer
+    moves where nothing is frozen. features: the inputs of the classifier head.
     """
 
-    module: str
+    engine: str
     minimum_side_px: int
     base_parameters: int
     base_trainable: int
     features: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KerasModel(ModelFacts):
+    """A model of `keras.applications`."""
+
+    engine: str = KERAS_TF
+    module: str
     imagenet: Published
 
 
-MODELS: Mapping[str, ModelFacts] = {
-    "Xception": ModelFacts(
+MODELS: Mapping[str, KerasModel] = {
+    "Xception": KerasModel(
         module="xception",
         minimum_side_px=71,
         base_parameters=20_861_480,
@@ -68,7 +81,7 @@ MODELS: Mapping[str, ModelFacts] = {
             md5="b0042744bf5b25fce3cb969f33bebb97",
         ),
     ),
-    "VGG16": ModelFacts(
+    "VGG16": KerasModel(
         module="vgg16",
         minimum_side_px=32,
         base_parameters=14_714_688,
@@ -80,7 +93,7 @@ MODELS: Mapping[str, ModelFacts] = {
             md5="6d6bbae143d832006294945121d1f1fc",
         ),
     ),
-    "InceptionV3": ModelFacts(
+    "InceptionV3": KerasModel(
         module="inception_v3",
         minimum_side_px=75,
         base_parameters=21_802_784,
@@ -92,7 +105,7 @@ MODELS: Mapping[str, ModelFacts] = {
             md5="bcbd6486424b2319ff4ef7d526e38f63",
         ),
     ),
-    "DenseNet121": ModelFacts(
+    "DenseNet121": KerasModel(
         module="densenet",
         minimum_side_px=32,
         base_parameters=7_037_504,
@@ -104,7 +117,7 @@ MODELS: Mapping[str, ModelFacts] = {
             md5="30ee3e1110167f948a6b9946edeeb738",
         ),
     ),
-    "InceptionResNetV2": ModelFacts(
+    "InceptionResNetV2": KerasModel(
         module="inception_resnet_v2",
         minimum_side_px=75,
         base_parameters=54_336_736,
@@ -116,7 +129,7 @@ MODELS: Mapping[str, ModelFacts] = {
             md5="d19885ff4a710c122648d3b5c3b684e4",
         ),
     ),
-    "ResNet50V2": ModelFacts(
+    "ResNet50V2": KerasModel(
         module="resnet_v2",
         minimum_side_px=32,
         base_parameters=23_564_800,
@@ -128,7 +141,7 @@ MODELS: Mapping[str, ModelFacts] = {
             md5="fac2f116257151a9d068a22e544a4917",
         ),
     ),
-    "MobileNetV2": ModelFacts(
+    "MobileNetV2": KerasModel(
         module="mobilenet_v2",
         minimum_side_px=32,
         base_parameters=2_257_984,
@@ -145,6 +158,18 @@ MODELS: Mapping[str, ModelFacts] = {
 
 # The six models of the article this project exists for, cheapest to train first.
 STUDIED_MODELS = ("VGG16", "Xception", "ResNet50V2", "InceptionV3", "DenseNet121", "InceptionResNetV2")
+
+
+TOY = ModelFacts(engine="toy", minimum_side_px=4, base_parameters=800, base_trainable=784, features=16)
+
+KNOWN_MODELS: Mapping[str, ModelFacts] = {**MODELS, "Toy": TOY}
+"""Every model a job may name."""
+
+
+def engine_name(model: str) -> str:
+    """Return the engine of a model; that of one which this version does not know can say best what is wrong."""
+    facts = KNOWN_MODELS.get(model)
+    return facts.engine if facts else KERAS_TF
 
 
 def imagenet_file(model: str, image_size: tuple[int, int]) -> ImageNetFile:

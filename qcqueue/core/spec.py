@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from qcqueue.core.canonical import digest_of
+from qcqueue.core.models import KNOWN_MODELS, MODELS
 from qcqueue.core.shaped import shaped
 
 Optimizer = Literal["adam", "sgd", "rmsprop"]
@@ -88,6 +89,8 @@ class JobSpec:
             raise ValueError("a name in it holds what nobody can see")
         if not all(0 < side <= _MOST_PIXELS for side in spec.image_size):
             raise ValueError(f"image_size is not from 1 to {_MOST_PIXELS} pixels")
+        if spec.weights != "none" and spec.model in KNOWN_MODELS and spec.model not in MODELS:
+            raise ValueError(f"{spec.model} begins with no weights")
         if spec.deadline_s is not None and not abs(spec.deadline_s) <= _MOST_S:
             raise ValueError("its deadline is no date")
         return spec

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qcqueue.core.models import MODELS
+from qcqueue.core.models import KNOWN_MODELS, MODELS
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.spelling import clipped, nearest, shown
 from qcqueue.core.study_keys import ALL_KEYS, JOB_ONLY_KEYS, KNOWN_AS, SETTING_KEYS, TOP_KEYS, Key, Refused
@@ -236,9 +236,11 @@ def _read_job(
     model, name = (setting.value if (setting := own.pop(key, None)) else None for key in JOB_ONLY_KEYS)
     builtin: _Settings = {key: _Setting(value=rule.default, place=place) for key, rule in SETTING_KEYS.items()}
     settings = builtin | defaults | own | sets
-    if model and (size := settings["image_size"]) and min(size.value) < (least := MODELS[model].minimum_side_px):
+    if model and (size := settings["image_size"]) and min(size.value) < (least := KNOWN_MODELS[model].minimum_side_px):
         found = f"found {shown(list(size.value))}, allowed for {model} is at least [{least}, {least}]"
         problems.add(size.place, "image_size", found)
+    if model and model not in MODELS and (weights := settings["weights"]) and weights.value != "none":
+        problems.add(weights.place, "weights", f'found {shown(weights.value)}, allowed for {model} is "none"')
     return _Draft(
         model=model,
         name=name if "name" in table else model and model.lower(),

@@ -5,12 +5,12 @@ is allowed, the nearest valid name. Rules that need two keys (a model and its sm
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any, get_args
 
-from qcqueue.core.models import MODELS
+from qcqueue.core.models import KNOWN_MODELS, MODELS
 from qcqueue.core.spec import Augment, Determinism, Device, Lineage, Optimizer, Trainable
 from qcqueue.core.spelling import nearest, shown
 
@@ -59,12 +59,12 @@ def real_number(allowed: str, fits: Callable[[float], bool]) -> Reader:
     return read
 
 
-def one_of(names: Iterable[str]) -> Reader:
-    """Return a reader of the text that is one of `names`."""
+def one_of(names: Iterable[str], *, also: Container[str] = ()) -> Reader:
+    """Return a reader of the text that is one of `names`. also: what is taken too and never offered."""
     allowed = tuple(names)
 
     def read(value: Any) -> str:
-        if not isinstance(value, str) or value not in allowed:
+        if not isinstance(value, str) or (value not in allowed and value not in also):
             close = nearest(value, allowed) if isinstance(value, str) else None
             choice = ", ".join(f'"{name}"' for name in allowed)
             raise Refused(value, f"is one of {choice}", nearest=close and f'"{close}"')
@@ -133,7 +133,7 @@ TOP_KEYS: Mapping[str, Key] = {
     "dataset": Key(read=read_name, is_text=True),
 }
 JOB_ONLY_KEYS: Mapping[str, Key] = {
-    "model": Key(read=one_of(MODELS), is_text=True),
+    "model": Key(read=one_of(MODELS, also=KNOWN_MODELS), is_text=True),
     "name": Key(read=read_name, is_text=True),
 }
 # May stand in [defaults], in a [[job]] and after --set. The defaults are those of the contract.

@@ -8,7 +8,7 @@
 "variables" lists the tensors in the order of `model.variables`, which the file itself does not keep. weights_sha256 is
 the digest of the contract, over all of them: `read_weights` compares it. Equal weights of a job are equal bytes,
 whenever they are fetched, so nothing is said here of what may still change: its state and its deadline. The other
-format, HDF5 for Keras, is `training.trained`'s, because only Keras writes it; it carries the same JSON.
+format, HDF5 for Keras, is `engines.keras_tf.trained`'s, because only Keras writes it; it carries the same JSON.
 """
 
 from collections import Counter
@@ -21,8 +21,8 @@ from qcqueue.checkpoints.format import read_tensors, write_tensors
 from qcqueue.core.models import MODELS
 from qcqueue.core.snapshot import MODEL, Tensors
 from qcqueue.core.spec import JobSpec
+from qcqueue.engines.metrics import weights_sha256
 from qcqueue.errors import CheckpointDamaged, DigestMismatch, UnknownFormat, UserError
-from qcqueue.training.digests import weights_sha256
 
 FORMAT = 1
 KIND = "weights"

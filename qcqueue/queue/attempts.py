@@ -41,7 +41,7 @@ from qcqueue.queue.jobs import step
 from qcqueue.queue.last_words import keep_last_words
 from qcqueue.queue.reading import seconds_of
 from qcqueue.queue.story import tell
-from qcqueue.queue.values import PROBE, Checkpoint, Claim, End, State
+from qcqueue.queue.values import Checkpoint, Claim, End, State
 from qcqueue.storage.base import Blob
 
 
@@ -300,18 +300,15 @@ def record_seconds(
     session: Mapping[str, float],
     pace: Mapping[str, float] = {},
     rehearsal: Rehearsal | None = None,
-    probe_s: float | None = None,
     seen_at_s: float,
 ) -> None:
     """Write down what the time of the attempt and of its session went into so far, and that the session lived then.
 
-    pace: what the session measured to decide how often to save; rehearsal: what came of one, if there was any; probe_s:
-    what the fixed step of the probe took, if it was made. All of it replaces that of before. It stands before another
-    write, in one transaction with it. Of an attempt that has ended it writes nothing: either it was written with that
-    end, whose answer was lost, or it is nobody's business.
+    pace: what the session measured to decide how often to save; rehearsal: what came of one, if there was any.
+    All of it replaces that of before. It stands before another write, in one transaction with it. Of an attempt that
+    has ended it writes nothing: either it was written with that end, whose answer was lost, or it is nobody's business.
     """
-    paced = pace if probe_s is None else {**pace, PROBE: probe_s}
-    written = {"seconds": canonical_json(attempt), "pace": canonical_json(paced)}
+    written = {"seconds": canonical_json(attempt), "pace": canonical_json(pace)}
     if rehearsal:
         written["rehearsal"] = canonical_json(rehearsal.to_json())
     if tx.execute(_SECONDS, {**_key(held), **written}).rowcount:

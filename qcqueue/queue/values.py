@@ -14,9 +14,6 @@ from qcqueue.queue.overview import JobLine
 from qcqueue.queue.stored import record_of
 from qcqueue.storage.base import Blob
 
-PROBE = "probe_s"
-"""What the probe is called among what an attempt measured; whoever reads only how often to save passes it over."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveAttempt:
@@ -139,9 +136,9 @@ class AttemptLine:
     """One attempt and the epochs it brought: a segment of the run.
 
     seconds is the ledger of its time, by name; seen_at_s the last moment by which its session is known to have lived;
-    pace what its session measured, by name, as far as it was: what decides how often to save, and the probe; rehearsal
-    what came of doing the same steps twice, where its hardware was new to the run; trouble what of its machine or of
-    the store ended it, if that did.
+    pace what its session measured, by name, as far as it was: what decides how often to save, and of an older attempt
+    the probe_s of a step that was timed for comparison; rehearsal what came of doing the same steps twice, where its
+    hardware was new to the run; trouble what of its machine or of the store ended it, if that did.
     """
 
     number: int
@@ -157,11 +154,6 @@ class AttemptLine:
     pace: Mapping[str, float] = field(default_factory=dict)
     rehearsal: Rehearsal | None = None
     trouble: Trouble | None = None
-
-    @property
-    def probe_s(self) -> float | None:
-        """Return the seconds one fixed step of training took on its processor, None where that was not measured."""
-        return self.pace.get(PROBE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from statistics import median
 
 from qcqueue.core.goodput import Part, Seconds
 from qcqueue.core.lineage import is_same_kind
-from qcqueue.core.models import MODELS
+from qcqueue.core.models import KNOWN_MODELS
 from qcqueue.core.spec import Trainable
 from qcqueue.scheduling.cadence import ASSUMED_LAG_S
 
@@ -239,7 +239,7 @@ def _slowness(processor: Processor) -> float:
 
 
 def _estimate(task: Task, processor: Processor) -> EpochCost | None:
-    facts = MODELS.get(task.model)
+    facts = KNOWN_MODELS.get(task.model)
     parameters = facts.base_parameters if facts else task.parameters
     if parameters is None:
         return None

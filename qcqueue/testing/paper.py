@@ -89,7 +89,7 @@ class PaperTrainer:
         self._life: Iterator[None] = iter(())
         self._exit_code: int | None = 0
 
-    def get_ready(self) -> None:
+    def get_ready(self, engine: str) -> None:
         pass
 
     def start(self, folder: Path) -> None:

@@ -5,7 +5,7 @@ from qcqueue.core.phases import TrainingPhase
 from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.snapshot import Snapshot, Tensors
-from qcqueue.training.base import Sink
+from qcqueue.engines.base import Sink
 
 
 class DeafSink(Sink):
@@ -23,8 +23,6 @@ class DeafSink(Sink):
     ) -> None: ...
 
     def rehearsed(self, rehearsal: Rehearsal) -> None: ...
-
-    def probed(self, seconds: float) -> None: ...
 
     def should_stop(self) -> bool:
         return False

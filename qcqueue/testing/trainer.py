@@ -82,7 +82,7 @@ class FakeTrainer:
         self._life: Life = iter(())
         self._exit_code: int | None = 0
 
-    def get_ready(self) -> None:
+    def get_ready(self, engine: str) -> None:
         pass
 
     def start(self, folder: Path) -> None:

@@ -579,7 +579,6 @@ class Attempt:
                     session=own,
                     pace=self.pace,
                     rehearsal=_told(self.spool.rehearsal),
-                    probe_s=_told(self.spool.probe_s),
                     seen_at_s=now_s,
                 )
             return action(tx)

@@ -14,11 +14,11 @@ from pathlib import Path
 from qcqueue.checkpoints.spool import write_json
 from qcqueue.core.canonical import parse_json
 from qcqueue.core.spec import JobSpec
+from qcqueue.engines.keras_tf.pretrained import folder
 from qcqueue.errors import BlobMissing, CorruptionError, DigestMismatch, MachineError, StoreError
 from qcqueue.queue.pretrained import keep_weights, kept_weights
 from qcqueue.storage.base import Blob
 from qcqueue.storage.regular import read_regular
-from qcqueue.training.pretrained import folder
 from qcqueue.worker.restore import fetch_once
 from qcqueue.worker.tools import Tools
 from qcqueue.worker.weights import FoundWeights, WantedWeights

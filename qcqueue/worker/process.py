@@ -21,6 +21,7 @@ from typing import IO, Any, Protocol
 
 from qcqueue.checkpoints.words import last_line_in, words_in
 from qcqueue.core.canonical import parse_json
+from qcqueue.core.models import KERAS_TF
 from qcqueue.storage.drive.token import without_secrets
 from qcqueue.storage.files import on_this_machine
 from qcqueue.storage.scratch import hold
@@ -37,10 +38,11 @@ log = logging.getLogger(__name__)
 class Trainer(Protocol):
     """What a session needs of whoever trains in its spool folder."""
 
-    def get_ready(self) -> None:
-        """Load what every job needs, so that the next `start` takes less; one that is ready is left alone.
+    def get_ready(self, engine: str) -> None:
+        """Load what jobs of an engine need, so that the next `start` takes less; one that is ready is left alone.
 
-        This and `start` raise MachineError where no process can be begun, or its log not written.
+        Whichever engine it is ready for, it carries out any order. This and `start` raise MachineError where no process
+        can be begun, or its log not written.
         """
 
     def start(self, folder: Path) -> None:
@@ -67,10 +69,13 @@ class TrainerProcess:
         self._ready: subprocess.Popen[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._asked: WantedWeights | None = None
+        self._engine = KERAS_TF
+        """What the next one is to load at once: what was asked for last."""
         self._writing: IO[bytes] | None = None
         """The log of the one that gets ready, held open: its lock says that it is somebody's."""
 
-    def get_ready(self) -> None:
+    def get_ready(self, engine: str = KERAS_TF) -> None:
+        self._engine = engine
         self._ready = self._ready or self._spawned()
 
     def start(self, folder: Path) -> None:
@@ -139,7 +144,7 @@ class TrainerProcess:
             hold(self._writing.fileno())
         with on_this_machine(self._log), _nothing_ends_it():
             return subprocess.Popen(
-                [sys.executable, "-m", PROGRAM],
+                [sys.executable, "-m", PROGRAM, self._engine],
                 env=without_secrets(os.environ),
                 stdin=subprocess.PIPE,
                 stdout=self._writing,

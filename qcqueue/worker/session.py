@@ -257,8 +257,8 @@ class Session:
         if self._may_hold:
             self._beat_now()
         seen = self._survey.look(is_first=not self._jobs)
-        if None in seen.obstacles.values():  # its libraries load while the job is claimed
-            self._tools.trainer.get_ready()
+        if seen.engine:  # its libraries load while the job is claimed
+            self._tools.trainer.get_ready(seen.engine)
         self._timeline.go_on_with(Part.UPLOAD_TAIL)
         self._estate.salvage(seen)
         if seen.awaits_weights and not self._may_hold:

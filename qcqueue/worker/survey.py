@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from qcqueue.checkpoints.spool import Spool, spool_folder
 from qcqueue.core import lineage
 from qcqueue.core.lease import has_ended
+from qcqueue.core.models import engine_name
 from qcqueue.errors import StoreError
 from qcqueue.queue.claim import candidates, heartbeats_of, live_attempts
 from qcqueue.queue.values import Candidate, LiveAttempt
@@ -29,9 +30,9 @@ class Sight:
     on this queue; gone maps (job, attempt) to how its end is known, silent names the heartbeats of their sessions, and
     seen says when each of those was last known to live, as far as the store tells;
     words is what the trainers of those that worked on this machine said last; left_here are the gone whose spools lie
-    whole here; busy are the attempts that are alive; obstacles maps
-    a checked job to what is in its way, None for nothing; all_checked is false where jobs that rank behind the first
-    clear one were not looked at; awaits_weights: whether the trainer still looks for what the last one begins with.
+    whole here; busy are the attempts that are alive; obstacles maps a checked job to what is in its way, None for
+    nothing; engine is that of the first clear one, None where there is none; all_checked is false where jobs that rank
+    behind it were not looked at; awaits_weights: whether the trainer still looks for what the last one begins with.
     """
 
     dead: frozenset[str]
@@ -43,6 +44,7 @@ class Sight:
     left_here: tuple[LiveAttempt, ...]
     busy: tuple[LiveAttempt, ...]
     obstacles: dict[str, str | None]
+    engine: str | None
     all_checked: bool
     awaits_weights: bool
 
@@ -86,6 +88,9 @@ class Survey:
             left_here=tuple(it for it in live if self._was_here(it, dead) and self._is_trusted(it)),
             busy=tuple(it for it in live if (it.job_name, it.number) not in gone),
             obstacles=obstacles,
+            engine=next(
+                (engine_name(waiting[name].spec.model) for name, why in obstacles.items() if why is None), None
+            ),
             all_checked=len(obstacles) == len(waiting),
             awaits_weights=LOOKING in obstacles.values(),
         )

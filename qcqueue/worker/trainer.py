@@ -1,9 +1,10 @@
 """The trainer's main program: `python -m qcqueue.worker.trainer` trains what the spool in a folder orders.
 
-It loads its libraries at once and reads the path of the folder, a JSON string, from the first line of its input, so
-that a session can have it ready before there is a job. A line that is an object asks instead to have the ImageNet
-weights of a model, and names the file for the answer. It translates between a spool and `training.run`, and nothing
-else: no queue, no store. It exits with 0 when the job is finished, it was asked to stop or it has left a
+It reads the path of the folder, a JSON string, from the first line of its input. With the name of an engine as its
+argument it loads that one's libraries at once, so that a session can have it ready before there is a job; the job may
+be another engine's all the same. A line that is an object asks instead to have the ImageNet weights of a model, and
+names the file for the answer. It translates between a spool and an engine, and nothing else: no queue, no store. It
+exits with 0 when the job is finished, it was asked to stop or it has left a
 `refusal.json`, and with 3 after it has left a `failure.json`, whether that is the job's or this machine's, if its disk
 took that. It never outlives its session: its input must be a pipe that the session holds open. Ctrl-C, SIGTERM and a
 terminal that is closed are the session's to handle.
@@ -16,6 +17,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
@@ -32,11 +34,11 @@ from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.snapshot import Snapshot, Tensors
+from qcqueue.core.spec import JobSpec
+from qcqueue.engines.base import Assignment, Engine
+from qcqueue.engines.registry import ENGINES, engine_named, engine_of
 from qcqueue.errors import LineageRefused, MachineError, QcqueueError
 from qcqueue.scheduling.cadence import Cadence
-from qcqueue.training.base import Assignment
-from qcqueue.training.loading import load_libraries
-from qcqueue.training.pretrained import have, is_here
 from qcqueue.worker.signals import FOR_THE_SESSION
 from qcqueue.worker.timeline import PART_OF
 from qcqueue.worker.weights import FoundWeights, WantedWeights
@@ -51,17 +53,14 @@ def main(arguments: list[str]) -> int:
     for number in FOR_THE_SESSION:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, FOR_THE_SESSION)
-    # A person's settings must not decide how a job is computed; 2 silences what TensorFlow says of itself.
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    if arguments:
-        print("usage: python -m qcqueue.worker.trainer", file=sys.stderr)
+    if not {*arguments} <= ENGINES.keys():
+        print(f"usage: python -m qcqueue.worker.trainer [{' | '.join(ENGINES)}]", file=sys.stderr)
         return 2
     clock = SystemClock()
     spools = spools_from_input(clock)
-    with suppress(Exception):  # fails again where it can be told
-        load_libraries()
-        import qcqueue.training.run  # noqa: F401
+    for name in arguments:
+        with suppress(Exception):  # fails again where it can be told
+            engine_named(name).load()
     spool, given_s = spools.get()
     return work(spool, clock, began_s=given_s)
 
@@ -96,16 +95,17 @@ def spools_from_input(clock: Clock) -> "SimpleQueue[tuple[Spool, float]]":
     return spools
 
 
-def work(spool: Spool, clock: Clock, *, began_s: float) -> int:
+def work(spool: Spool, clock: Clock, *, began_s: float, engine_of: Callable[[JobSpec], Engine] = engine_of) -> int:
     """Carry out the order in `spool`, given at began_s of the clock's monotonic time; return the exit status."""
     try:
-        from qcqueue.training.run import train
-
         while (order := spool.order()) is None:
             clock.sleep(LOOK_EVERY_S)
         sink = SpoolSink(spool, order, clock, began_s=began_s)
         try:
-            train(assignment_of(spool, order, clock), sink, clock)
+            engine = engine_of(order.spec)
+            engine.load()
+            for _ in engine.run(assignment_of(spool, order, clock), sink, clock):
+                pass
         except BaseException:
             with suppress(OSError, MachineError):  # what was handed over before a failure is worth as much as ever
                 sink.close()
@@ -127,6 +127,8 @@ def work(spool: Spool, clock: Clock, *, began_s: float) -> int:
 
 def answer(asked: dict[str, Any], clock: Clock) -> None:
     """Have the ImageNet weights that a session asks for, and tell it whether they are here."""
+    from qcqueue.engines.keras_tf.pretrained import have, is_here
+
     place = Path(asked.pop("answer"))
     try:
         wanted = WantedWeights.from_json(asked)
@@ -157,7 +159,7 @@ def assignment_of(spool: Spool, order: WorkOrder, clock: Clock) -> Assignment:
 
 
 class FromSpool:
-    """The state that a session brings into the spool while the program is built. Implements `training.base.Arriving`.
+    """The state that a session brings into the spool while the program is built. Implements `engines.base.Arriving`.
 
     A session that never brings it ends this process.
     """
@@ -256,9 +258,6 @@ class SpoolSink:
 
     def rehearsed(self, rehearsal: Rehearsal) -> None:
         self._spool.rehearsed(rehearsal)
-
-    def probed(self, seconds: float) -> None:
-        self._spool.probed(seconds)
 
     def should_stop(self) -> bool:
         with suppress(MachineError):  # asked again at the next step

@@ -13,7 +13,7 @@ from qcqueue.queue.blobs import live_packs
 from qcqueue.queue.values import Claim, State
 from qcqueue.storage.base import Blob
 from tests.cli.queues import TIMING, interrupt, take
-from tests.training.worlds import a_record
+from tests.engines.worlds import a_record
 
 
 def stored(place: Workplace, text: str, *, owner: str = "") -> Blob:

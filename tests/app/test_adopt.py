@@ -24,7 +24,7 @@ from qcqueue.worker.presence import Presence
 from tests.app.test_shared_store import Machine
 from tests.cli import queues
 from tests.cli.queues import House, a_job, put, take, train
-from tests.training.worlds import a_dataset
+from tests.engines.worlds import a_dataset
 
 JOB = "tiny/a"
 

@@ -15,15 +15,15 @@ from qcqueue.app.fetch import Fetched, Kind, fetch_weights, load_model, usual_ki
 from qcqueue.app.weights import Which
 from qcqueue.app.workplace import Workplace
 from qcqueue.core.records import EpochMetrics
+from qcqueue.engines.metrics import weights_sha256
 from qcqueue.errors import BlobMissing, CheckpointDamaged, CorruptionError, DigestMismatch, ExtraMissing, UserError
 from qcqueue.exports.weights import read_weights
 from qcqueue.storage.base import Blob, Moved, silently
 from qcqueue.storage.folder import FolderStore
-from qcqueue.training.digests import weights_sha256
 from tests.app.saved import file_of
 from tests.app.trained import Run, model_of, tensors_after
 from tests.cli.queues import SIDE_PX, a_job, an_empty_house, apply, put
-from tests.training.worlds import a_dataset
+from tests.engines.worlds import a_dataset
 
 
 @pytest.fixture
@@ -341,6 +341,18 @@ def test_the_white_of_deep_pictures_comes_with_the_weights(place: Workplace, tmp
     put(place, a_job("deep", dataset="scans"))
     Run.of(place, "tiny/deep").epoch()
     assert read_weights(fetched(place, tmp_path, job="deep").path).deep_white == 4095
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("model", ["Toy", "OfALaterVersion"])
+def test_weights_that_no_keras_model_has_are_not_fetched_and_the_figures_are_offered(
+    place: Workplace, tmp_path: Path, model: str, kind: Kind
+) -> None:
+    put(place, a_job("toy", model=model))
+    Run.of(place, "tiny/toy").epoch()
+    with nothing_new_in(tmp_path / "out"), pytest.raises(UserError, match=f"tiny/toy is of {model}") as refused:
+        fetch_weights(place, "toy", folder=tmp_path / "out", which=Which.BEST, kind=kind)
+    assert "qcqueue show toy" in str(refused.value.hint)
 
 
 def test_a_folder_that_cannot_be_one_is_named(place: Workplace, run: Run, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from qcqueue.cli.main import run
 from qcqueue.core.states import State
 from qcqueue.datasets.format import Split
 from tests.cli import queues
-from tests.training.worlds import a_dataset
+from tests.engines.worlds import a_dataset
 
 
 class Machine:

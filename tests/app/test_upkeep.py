@@ -37,7 +37,7 @@ from tests.app.saved import Worker, age, file_of, has, stored
 from tests.cli import queues
 from tests.cli.on_drive import Laptop, a_laptop
 from tests.cli.queues import House, a_job, put
-from tests.training.worlds import a_dataset
+from tests.engines.worlds import a_dataset
 
 JOBS = ("tiny/a", "tiny/b")
 WEEKS_S = 2 * GRACE_S

@@ -13,7 +13,7 @@ from qcqueue.queue.controls import control
 from qcqueue.queue.overview import job_lines
 from qcqueue.storage.folder import file_name
 from tests.cli.queues import DATASET, House, a_job, put
-from tests.training.worlds import a_dataset
+from tests.engines.worlds import a_dataset
 
 
 def test_a_rehearsal_returns_the_result_and_rolls_back(house: House) -> None:

@@ -12,13 +12,13 @@ from qcqueue.checkpoints.format import files_of, write_state
 from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
 from qcqueue.core.records import EpochMetrics, PartialEpoch, TrainingRecord, history_sha256
 from qcqueue.core.snapshot import Snapshot, Tensors
+from qcqueue.engines.metrics import weights_sha256
 from qcqueue.queue import attempts
 from qcqueue.queue.values import Claim, State
 from qcqueue.storage.base import Blob
-from qcqueue.training.digests import weights_sha256
 from tests.app.saved import committed
 from tests.cli.queues import TIMING, take
-from tests.training.worlds import a_record
+from tests.engines.worlds import a_record
 
 PATHS = {
     "m/00000": "block1_conv1/kernel",

@@ -32,7 +32,7 @@ from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.values import Claim
 from qcqueue.queue.values import State as StoredState
 from qcqueue.storage.base import Blob
-from tests.training.worlds import a_dataset, a_record, a_spec
+from tests.engines.worlds import a_dataset, a_record, a_spec
 
 DATASET = "qc-tiny"
 SIDE_PX = 75

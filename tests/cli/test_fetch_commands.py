@@ -9,8 +9,8 @@ import pytest
 
 from qcqueue.app import fetch as fetching
 from qcqueue.cli.main import run
+from qcqueue.engines.metrics import weights_sha256
 from qcqueue.exports.tensorboard import FILE_NAME
-from qcqueue.training.digests import weights_sha256
 from tests.app.saved import file_of
 from tests.app.trained import Run, tensors_after
 from tests.cli.queues import House, a_job, put

@@ -7,7 +7,7 @@ import pytest
 from qcqueue.core.forecast import RECORD_BYTES, VERSIONS_BYTES, Planned, forecast, need_of
 from qcqueue.core.models import MODELS, STUDIED_MODELS
 from qcqueue.core.study import parse_study
-from tests.training.worlds import a_spec
+from tests.engines.worlds import a_spec
 
 MB = 1_000_000
 

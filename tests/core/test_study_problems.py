@@ -353,3 +353,20 @@ def test_a_spec_survives_being_written_and_read(model: str, settings: dict[str, 
     for key, value in settings.items():
         if key != "weights":
             assert spec.to_json()[key] == value
+
+
+@pytest.mark.parametrize("weights", ['weights = "imagenet"', 'weights = "mine.h5"', ""])
+def test_the_toy_is_taken_where_it_is_named_and_begins_with_no_weights(weights: str) -> None:
+    text = 'study = "s"\ndataset = "d"\n[[job]]\nmodel = "Toy"\n'
+    with pytest.raises(SpecInvalid, match='allowed for Toy is "none"'):
+        parse_study(f"{text}{weights}\n", file="study.toml")
+    [job] = parse_study(f'{text}weights = "none"\n', file="study.toml").jobs
+    assert job.model == "Toy"
+    with pytest.raises(ValueError, match="begins with no weights"):
+        JobSpec.from_json(job.to_json() | {"weights": "imagenet"})
+
+
+def test_the_toy_is_never_offered() -> None:
+    with pytest.raises(SpecInvalid) as caught:
+        parse_study('study = "s"\ndataset = "d"\n[[job]]\nmodel = "toy"\n', file="study.toml")
+    assert "Toy" not in str(caught.value)

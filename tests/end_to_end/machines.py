@@ -1,6 +1,7 @@
-"""Real sessions as a person starts them: `qcqueue work` in a process group of its own, with TensorFlow inside.
+"""Real sessions as a person starts them: `qcqueue work` in a process group of its own, with a real trainer inside.
 
-The study is one small model on a few images of 32x32, so that nearly all of a session's time is its start. Whoever
+The study is one small model on a few images of 32x32, so that nearly all of a session's time is its start; where
+mechanics are proved and no bits of TensorFlow, the model is the toy. Whoever
 asks what a session is doing looks at the spool and at `status`, as anybody can; nothing in it knows of the test.
 """
 
@@ -20,8 +21,9 @@ from qcqueue.app.workplace import create_store
 from qcqueue.checkpoints.spool import Progress, Spool
 from qcqueue.clock import SystemClock
 from qcqueue.datasets.format import Split
+from qcqueue.engines.toy import VARIABLE
 from tests.cli.queues import House
-from tests.training.worlds import a_dataset
+from tests.engines.worlds import a_dataset
 
 LIMIT_S = 120
 """How long one session may take on a machine that has much else to do; alone it takes about six seconds."""
@@ -40,6 +42,10 @@ augment = "flips"
 dropout = 0.2
 """
 VGG16 = '[[job]]\nmodel = "VGG16"\n'
+TOY = '[[job]]\nmodel = "Toy"\n'
+TOY_JOB = "small/toy"
+A_STEP = {VARIABLE: "step_s=0.02"}
+"""As long as a step of the toy lasts, unless a test says otherwise: long enough to be in the middle of an epoch."""
 
 
 def a_house(folder: Path, study: str = STUDY + VGG16, *, images: int = 40) -> House:
@@ -176,4 +182,4 @@ def _parent(pid: int) -> int | None:
 
 def _environment(house: House) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("QCQUEUE_")}
-    return kept | {"QCQUEUE_CACHE": str(house.cache)}
+    return A_STEP | kept | {"QCQUEUE_CACHE": str(house.cache)}

@@ -9,12 +9,11 @@ import pytest
 from qcqueue.app.certificate import read_certificates
 from qcqueue.app.plug import OF_SESSION
 from qcqueue.clock import SystemClock
+from qcqueue.engines.toy import VARIABLE
 from qcqueue.testing.drive.accounts import App
 from qcqueue.testing.drive.emulator import DriveEmulator
 from qcqueue.testing.study import Machine
-from tests.end_to_end.machines import STUDY, VGG16, a_house, command
-
-pytestmark = pytest.mark.tensorflow
+from tests.end_to_end.machines import STUDY, TOY, VGG16, a_house, command
 
 KILLS = 4
 KILLS_ON_DRIVE = 2
@@ -22,6 +21,7 @@ SEED = 1
 DRILL_LIMIT_S = 600
 
 
+@pytest.mark.tensorflow
 def test_a_run_cut_by_four_kills_ends_with_the_bits_of_one_that_was_never_cut(tmp_path: Path) -> None:
     house = a_house(tmp_path / "house", STUDY.replace('"head"', '"all"') + VGG16)
     before = house.fingerprint()
@@ -54,7 +54,7 @@ def test_a_run_cut_by_four_kills_ends_with_the_bits_of_one_that_was_never_cut(tm
 
 
 def test_a_queue_on_google_drive_loses_no_bit_either_and_is_gone_afterwards(tmp_path: Path) -> None:
-    house = a_house(tmp_path / "house", STUDY + VGG16)
+    house = a_house(tmp_path / "house", STUDY + TOY)
     with DriveEmulator(SystemClock()) as emulator:
         ada = emulator.user("ada@example.com")
         grant = emulator.sign_in("laptop", ada, App(name="qcqueue"))
@@ -62,6 +62,7 @@ def test_a_queue_on_google_drive_loses_no_bit_either_and_is_gone_afterwards(tmp_
             "QCQUEUE_CACHE": str(house.cache),
             "QCQUEUE_TOKEN": json.dumps(grant.stored(emulator.url)),
             "QCQUEUE_DRIVE_ENDPOINT": emulator.url,
+            VARIABLE: "step_s=0.1",
         }
         laptop = Machine(name="laptop", folder=house.folder, environment={**os.environ, **signed_in})
         drill = ("drill", "study.toml", "--kills", str(KILLS_ON_DRIVE), "--seed", str(SEED), "--json")

@@ -11,7 +11,7 @@ import pytest
 from qcqueue.core.models import imagenet_file
 from tests.cli.queues import House
 from tests.end_to_end.machines import STUDY, a_house, command, job
-from tests.training.publisher import publishing
+from tests.engines.publisher import publishing
 
 pytestmark = pytest.mark.tensorflow
 
@@ -26,7 +26,7 @@ base = keras.applications.MobileNetV2(include_top=False, weights=None, input_sha
 with h5py.File(sys.argv[1], "w") as file:
     save_weights_to_hdf5_group(file, base)
 """
-AT = "import os\nfrom qcqueue.training import pretrained\npretrained.ADDRESS = os.environ['PUBLISHER']\n"
+AT = "import os\nfrom qcqueue.engines.keras_tf import pretrained\npretrained.ADDRESS = os.environ['PUBLISHER']\n"
 
 
 def on(machine: str, house: House, monkeypatch: pytest.MonkeyPatch) -> None:

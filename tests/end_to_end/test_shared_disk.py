@@ -10,11 +10,10 @@ from qcqueue.app.datasets import keep
 from qcqueue.app.settings import load_settings
 from qcqueue.app.workplace import open_workplace
 from qcqueue.datasets.format import Split
+from qcqueue.engines.toy import VARIABLE
 from tests.cli.queues import House
-from tests.end_to_end.machines import STUDY, VGG16, command, job, wait_until_training, working
-from tests.training.worlds import a_dataset
-
-pytestmark = pytest.mark.tensorflow
+from tests.end_to_end.machines import STUDY, TOY, TOY_JOB, command, job, wait_until_training, working
+from tests.engines.worlds import a_dataset
 
 
 def a_machine(folder: Path, disk: Path) -> House:
@@ -23,13 +22,14 @@ def a_machine(folder: Path, disk: Path) -> House:
     return machine
 
 
-def test_a_job_wanders_over_three_machines_and_loses_no_epoch(tmp_path: Path) -> None:
+def test_a_job_wanders_over_three_machines_and_loses_no_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "step_s=0.1")  # none is done before it is killed
     laptop, first, second = (a_machine(tmp_path / name, tmp_path / "disk") for name in ("laptop", "first", "second"))
     assert command(laptop, "init").returncode == 0
     counts = {Split.TRAIN: 40, Split.VALIDATION: 9, Split.TEST: 9}
     place = open_workplace(load_settings(folder=laptop.folder, environment={}))
     keep(place, "noise", a_dataset(counts=counts), dry_run=False)
-    laptop.write("study.toml", STUDY.replace("epochs = 3", "epochs = 8") + VGG16)
+    laptop.write("study.toml", STUDY.replace("epochs = 3", "epochs = 8") + TOY)
     assert command(laptop, "enqueue", "study.toml").returncode == 0
 
     with working(first) as session:
@@ -37,9 +37,9 @@ def test_a_job_wanders_over_three_machines_and_loses_no_epoch(tmp_path: Path) ->
         os.killpg(session.process.pid, signal.SIGKILL)
     # Until the lease ends, only the first machine can prove that its session is dead: by beginning another.
     assert command(first, "work", "--max-epochs", "1").returncode == 20
-    assert job(laptop)["epochs_done"] >= 1
+    assert job(laptop, TOY_JOB)["epochs_done"] >= 1
     finished = command(second, "work")
     assert finished.returncode == 0, finished.stderr
-    shown = job(laptop)
+    shown = job(laptop, TOY_JOB)
     assert (shown["state"], shown["epochs_done"]) == ("done", 8)
     assert [segment["outcome"] for segment in shown["segments"]] == ["interrupted", "stopped", "finished"]

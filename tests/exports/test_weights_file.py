@@ -10,12 +10,12 @@ from safetensors.numpy import save_file
 
 from qcqueue.core.canonical import canonical_json
 from qcqueue.core.snapshot import Tensors
+from qcqueue.engines.metrics import weights_sha256
 from qcqueue.errors import CorruptionError, DigestMismatch, UnknownFormat, UserError
 from qcqueue.exports.names import plain_name
 from qcqueue.exports.snippet import snippet
 from qcqueue.exports.weights import Weights, read_weights, readable_names, write_weights
-from qcqueue.training.digests import weights_sha256
-from tests.training.worlds import a_spec
+from tests.engines.worlds import a_spec
 
 HOSTILE = ("good'); import os #", 'two\n"lines"', "<script>", "{}")
 

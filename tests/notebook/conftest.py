@@ -16,9 +16,9 @@ from qcqueue.datasets.format import Split
 from qcqueue.testing.drive.accounts import App
 from qcqueue.testing.drive.emulator import DriveEmulator
 from qcqueue.testing.drive.owner import Owner
-from tests.end_to_end.machines import STUDY, VGG16
+from tests.end_to_end.machines import STUDY, TOY_JOB, VGG16
+from tests.engines.worlds import a_dataset
 from tests.notebook.kernels import Colab
-from tests.training.worlds import a_dataset
 
 COUNTS = {Split.TRAIN: 40, Split.VALIDATION: 9, Split.TEST: 9}
 
@@ -64,12 +64,12 @@ class Desk:
         with self.queue.read() as tx:
             return [str(line.state) for line in job_lines(tx)]
 
-    def job(self) -> tuple[str, int, list[Any]]:
-        """Return state, epochs done and the outcomes of the attempts of the one job."""
+    def job(self, name: str = TOY_JOB) -> tuple[str, int, list[Any]]:
+        """Return state, epochs done and the outcomes of the attempts of a job."""
         from qcqueue.queue.queries import job_detail
 
         with self.queue.read() as tx:
-            detail = job_detail(tx, "small/vgg16")
+            detail = job_detail(tx, name)
         return str(detail.line.state), detail.line.epochs_done, [it.outcome for it in detail.attempts]
 
 

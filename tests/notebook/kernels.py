@@ -22,6 +22,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 
 from qcqueue.app.colab_notebook import notebook_text
+from qcqueue.engines.toy import VARIABLE
 from tests.end_to_end.machines import LIMIT_S, wait_until
 
 RELEASED = "released"
@@ -74,9 +75,10 @@ class Colab:
         own = {
             "COLAB_RELEASE_TAG": "release-colab-stub",
             SECRETS: json.dumps(self.secrets),
-            "PYTHONPATH": str(self.folder),
+            "PYTHONPATH": os.pathsep.join([str(self.folder), *filter(None, [os.environ.get("PYTHONPATH")])]),
             "QCQUEUE_CACHE": str(self.cache),
             "XDG_CONFIG_HOME": str(self.folder / "config"),
+            VARIABLE: "step_s=0.1",  # a kernel is killed long before its job is done
         }
         return kept | own
 

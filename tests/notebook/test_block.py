@@ -9,8 +9,8 @@ import pytest
 from qcqueue.errors import StoreBusy
 from qcqueue.notebook.block import Picture, html_of, text_of
 from qcqueue.worker.view import Transfer
+from tests.engines.worlds import a_record
 from tests.notebook.views import NOW_S, TESLA, a_view, progress
-from tests.training.worlds import a_record
 
 HOSTILE = '<script>alert("1")</script> & <b>'
 

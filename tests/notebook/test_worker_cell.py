@@ -8,10 +8,8 @@ from qcqueue.testing.drive.accounts import CANARY
 from tests.notebook.conftest import Desk
 from tests.notebook.kernels import Colab, running
 
-pytestmark = pytest.mark.tensorflow
-
-TWO = '[[job]]\nmodel = "VGG16"\nepochs = 1\n[[job]]\nname = "second"\nmodel = "VGG16"\nepochs = 1\nseed = 2\n'
-LONG = '[[job]]\nmodel = "VGG16"\nepochs = 12\n'
+TWO = '[[job]]\nmodel = "Toy"\nepochs = 1\n[[job]]\nname = "second"\nmodel = "Toy"\nepochs = 1\nseed = 2\n'
+LONG = '[[job]]\nmodel = "Toy"\nepochs = 12\n'
 MB = 1_000_000
 GPU_ONLY = '[[job]]\nmodel = "VGG16"\ndevice = "gpu"\n'
 
@@ -78,7 +76,7 @@ def test_without_the_gpu_a_job_wants_it_says_where_to_choose_one_and_gives_the_m
     assert 'small/vgg16 cannot run here: its spec says device = "gpu"' in shown
     assert "Runtime > Change runtime type" in shown
     assert colab.was_released
-    assert desk.job() == ("queued", 0, [])
+    assert desk.job("small/vgg16") == ("queued", 0, [])
 
 
 def test_an_error_is_two_lines_without_a_traceback(desk: Desk, colab: Colab) -> None:
@@ -101,6 +99,7 @@ def test_without_a_secret_a_code_on_the_screen_signs_in(desk: Desk, colab: Colab
     assert CANARY not in json.dumps(cell.outputs)
 
 
+@pytest.mark.tensorflow  # a state that is too large for what is free
 def test_while_drive_is_full_training_goes_on_and_nothing_is_lost(desk: Desk, colab: Colab) -> None:
     desk.enqueue()
     desk.account.leave_free(40 * MB)
@@ -111,5 +110,5 @@ def test_while_drive_is_full_training_goes_on_and_nothing_is_lost(desk: Desk, co
         assert "not yet confirmed on Drive" in cell.shown
         desk.account.leave_free(1000 * MB)
         cell.ended()
-    assert desk.job() == ("done", 3, ["finished"])
+    assert desk.job("small/vgg16") == ("done", 3, ["finished"])
     assert colab.was_released

@@ -180,18 +180,3 @@ def test_what_was_measured_to_save_is_kept_with_the_attempt(desk: Desk) -> None:
         lambda tx: record_seconds(tx, held, attempt={}, session={"boot": 1.0}, pace=pace, seen_at_s=40.0)
     )
     assert desk.detail("a").attempts[0].pace == pace
-    assert desk.detail("a").attempts[0].probe_s is None
-
-
-def test_a_probe_is_kept_beside_what_decides_how_often_to_save(desk: Desk) -> None:
-    desk.enqueue("a")
-    held = desk.must_claim("s1")
-    for pace in ({}, {"lag_s": 7.0}):  # each write replaces what the one before has said of itself
-        desk.database.transact(
-            lambda tx, pace=pace: record_seconds(  # type: ignore[misc]
-                tx, held, attempt={}, session={}, pace=pace, probe_s=0.1 + 0.2, seen_at_s=40.0
-            )
-        )
-        [line] = desk.detail("a").attempts
-        assert line.probe_s == 0.1 + 0.2
-        assert {name: value for name, value in line.pace.items() if name != "probe_s"} == pace

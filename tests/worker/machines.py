@@ -25,7 +25,7 @@ from qcqueue.worker.session import Session
 from qcqueue.worker.tools import Tools
 from qcqueue.worker.view import Limits
 from tests.cli.queues import EPOCHS, TIMING, House, a_job, put
-from tests.training.worlds import a_record
+from tests.engines.worlds import a_record
 
 T = TypeVar("T")
 Script = Callable[[Spool], Iterator[int | None]]

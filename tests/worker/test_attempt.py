@@ -238,23 +238,6 @@ def test_how_long_the_store_was_away_says_nothing_of_how_long_it_takes(scene: Sc
     assert attempt.lag_s is None
 
 
-def test_a_probe_is_written_down_with_the_next_write_and_outlives_the_trainer_that_made_it(scene: Scene) -> None:
-    timeline = Timeline(MachineClock(WorldTime()), {})
-    timeline.attempt_begins()
-    attempt = scene.attempt(scene.desk.must_claim("s1", job="a"), timeline=timeline)
-    attempt.spool.open(an_order(attempt.spool))
-    attempt.restore()
-    assert scene.desk.detail("a").attempts[0].probe_s is None
-
-    attempt.spool.probed(0.25)
-    attempt.pace = {"lag_s": 7.0}
-    attempt.spool.begin_anew()  # another trainer takes its place, and has not measured yet
-    Handover(attempt.spool).state(a_state(1, None))
-    attempt.collect()
-    [line] = scene.desk.detail("a").attempts
-    assert (line.probe_s, line.pace) == (0.25, {"lag_s": 7.0, "probe_s": 0.25})
-
-
 def test_what_came_after_a_lost_answer_goes_into_the_next_commit(scene: Scene) -> None:
     database = LosesAnAnswer(scene.desk.database)
     attempt = scene.begun("s1", "a", database=database)

@@ -10,7 +10,7 @@ from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.testing.clocks import MachineClock, WorldTime
 from qcqueue.worker.timeline import PART_OF, Timeline
-from tests.training.worlds import a_record
+from tests.engines.worlds import a_record
 
 
 class Hours:

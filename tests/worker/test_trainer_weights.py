@@ -11,7 +11,7 @@ import pytest
 from qcqueue.clock import SystemClock
 from qcqueue.worker.process import TrainerProcess
 from qcqueue.worker.weights import FoundWeights, WantedWeights
-from tests.training.publisher import Publisher, hdf5, publishing
+from tests.engines.publisher import Publisher, hdf5, publishing
 
 WANTED = WantedWeights(model="MobileNetV2", image_size=(96, 96))
 
@@ -20,7 +20,7 @@ TRAINER = """#!{python}
 import dataclasses, sys
 sys.modules.update(dict.fromkeys(("keras", "tensorflow")))
 from qcqueue.core import models
-from qcqueue.training import pretrained
+from qcqueue.engines.keras_tf import pretrained
 from qcqueue.worker import trainer, weights
 pretrained.ADDRESS = {address!r}
 weights.imagenet_file = lambda *about: dataclasses.replace(models.imagenet_file(*about), least_bytes=1000)

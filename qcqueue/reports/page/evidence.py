@@ -62,8 +62,7 @@ def _kills(proof: Proof) -> list[Content]:
 def method_section(models: Sequence[ModelFigures], datasets: Sequence[DatasetLine]) -> Markup:
     """Return how to read the numbers, and from what they come."""
     said = (
-        "Every figure comes from what the sessions stored, and an epoch counts once however often it was trained. Only "
-        "normalised times are more than that, a guide that is called so.",
+        "Every figure comes from what the sessions stored, and an epoch counts once however often it was trained.",
         "Time per step: each epoch records the median and the 95th percentile of its steps; shown are the medians of "
         "these over all epochs. The first step after each start traces and compiles; it is left out of both and "
         "summed apart.",

@@ -1,6 +1,5 @@
 """The sections that compare models: each says what it shows, shows it as a picture, and holds the table beside it."""
 
-from qcqueue.core.words import duration
 from qcqueue.reports.gallery.time import held_time_of
 from qcqueue.reports.markup import Content, Markup, tag
 from qcqueue.reports.page.goodput import goodput_table
@@ -8,7 +7,6 @@ from qcqueue.reports.page.misjudged import misjudged_images
 from qcqueue.reports.page.shown import Shown
 from qcqueue.reports.page.tables import html_table, marks
 from qcqueue.reports.quantities.honesty import Note, Quantity
-from qcqueue.reports.quantities.normalised import Normalised
 from qcqueue.reports.tables.judgements import shown_pair_table
 from qcqueue.reports.tables.table import Table
 
@@ -45,7 +43,6 @@ def notes_list(notes: tuple[Note, ...]) -> Content:
 
 def costs(shown: Shown) -> Markup:
     """Return what the models cost: parameters, times, what the time went into, and how these go together."""
-    times = shown.findings.normalised
     lead = "Of an epoch that was trained more than once the last time counts. First steps compile and stand apart."
     return tag(
         "section",
@@ -53,24 +50,9 @@ def costs(shown: Shown) -> Markup:
         tag("p", lead, class_="quiet"),
         shown.table("cost"),
         shown.table("time"),
-        [tag("p", _normalised(times), class_="quiet"), shown.table("normalised")] if times else None,
         shown.gallery("total-time", "correlation"),
         shown.folded("Total time in numbers", shown.table("total-time")),
         shown.folded("Every attempt and its machine", shown.table("segments")),
-    )
-
-
-def _normalised(times: Normalised) -> str:
-    if times.reference_probe_s is None:
-        return (
-            f"Attempts ran on different processors, and none on {times.reference}, which did most, has measured its "
-            "probe, so times cannot be normalised."
-        )
-    return (
-        "Attempts ran on different processors. Each timed the same small step of convolutions, its probe; a "
-        f"normalised time is the measured one times {duration(times.reference_probe_s)} (the probe on "
-        f"{times.reference}) over the probe of its own attempt. That is a rough guide: another network may gain more "
-        "or less from a processor than a convolution does."
     )
 
 

@@ -15,7 +15,6 @@ from qcqueue.reports.quantities.figures import ModelFigures, figures_of
 from qcqueue.reports.quantities.honesty import Note, notes_on
 from qcqueue.reports.quantities.judged import SPLITS, WEIGHTS, Judged, judged_of
 from qcqueue.reports.quantities.misjudged import MisjudgedImage, most_misjudged, surest_mistakes
-from qcqueue.reports.quantities.normalised import Normalised, normalised_of
 from qcqueue.reports.quantities.segments import Segment, segments_of
 from qcqueue.reports.quantities.severity import BySeverity, by_severity
 from qcqueue.reports.quantities.spending import Spending, spending_of
@@ -34,7 +33,6 @@ class Findings:
 
     judged, comparisons, calibrations and severities have an entry for each of `SERIES`, empty where there are no
     answers. misjudged and mistakes are of the test images and the best weights; mistakes are by full name of the job.
-    normalised is None where one processor did it all.
     """
 
     study: Study
@@ -48,7 +46,6 @@ class Findings:
     mistakes: Mapping[str, tuple[MisjudgedImage, ...]]
     correlation: CorrelationMatrix
     segments: tuple[Segment, ...]
-    normalised: Normalised | None
     spending: tuple[Spending, ...]
     timeline: Timeline
     unread: tuple[str, ...]
@@ -72,7 +69,6 @@ def findings_of(study: Study) -> Findings:
         mistakes={one.job: surest_mistakes(one, study.images[one.dataset_sha256]) for one in shown},
         correlation=correlation_of(models),
         segments=segments_of(models),
-        normalised=normalised_of(study.details),
         spending=spending_of(models, study.accounts),
         timeline=timeline_of(study),
         unread=study.unread + reading.unread + _too_many(shown),

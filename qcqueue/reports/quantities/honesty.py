@@ -115,7 +115,7 @@ def _machines_differ(models: Sequence[ModelFigures], datasets: Sequence[DatasetL
     if len(processors) > 1 and len(models) > 1:
         yield _Doubt(
             f"Times were measured on different processors ({listed(processors)}) and are shown as measured: "
-            "compare those of one processor only, or the normalised ones with care.",
+            "compare those of one processor only.",
             _TIMED,
             _everyone(models),
         )
@@ -209,17 +209,6 @@ def _withdrawn(model: ModelFigures) -> Iterator[_Doubt]:
         )
 
 
-def _no_probe(model: ModelFigures) -> Iterator[_Doubt]:
-    without = [attempt.line.number for attempt in model.attempts if attempt.official and attempt.line.probe_s is None]
-    if without and len(model.processors) > 1:
-        yield _Doubt(
-            f"{model.name} has no probe of its machine in {'attempts' if len(without) > 1 else 'attempt'} "
-            f"{ranges(without)}, so its times are not normalised.",
-            frozenset({Quantity.TIMES}),
-            frozenset({model.name}),
-        )
-
-
 def _epochs(numbers: Sequence[int]) -> str:
     return f"{'epochs' if len(numbers) > 1 else 'epoch'} {ranges(numbers)}"
 
@@ -248,7 +237,6 @@ _JOB_NOTES: tuple[Callable[[ModelFigures], Iterable[_Doubt]], ...] = (
     _several_processors,
     _redone,
     _withdrawn,
-    _no_probe,
     _no_step_times,
 )
 

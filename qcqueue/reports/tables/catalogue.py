@@ -12,7 +12,6 @@ from qcqueue.reports.tables.by_model import (
 from qcqueue.reports.tables.held_time import (
     correlation_table,
     goodput_table,
-    normalised_table,
     purpose_table,
     segment_table,
     session_table,
@@ -31,13 +30,11 @@ from qcqueue.reports.tables.table import Table
 def tables_of(findings: Findings) -> tuple[Table, ...]:
     """Return all tables; one for which nothing was stored has heads and no rows."""
     models = findings.models
-    normalised = normalised_table(findings)
     return (
         quality_table(models),
         cost_table(models),
         time_table(models),
         purpose_table(findings),
-        *([normalised] if normalised else []),
         accuracy_table(findings),
         pair_table(findings),
         class_table("best", models),

@@ -1,13 +1,10 @@
-"""The tables of time: segments, purposes, parts of held time, sessions, correlations, normalised times."""
-
-from collections.abc import Iterator
+"""The tables of time: segments, purposes, parts of held time, sessions, correlations."""
 
 from qcqueue.core.goodput import Part
 from qcqueue.core.words import duration, iso, listed, percent
 from qcqueue.reports.quantities.correlation import Cost
 from qcqueue.reports.quantities.findings import Findings
 from qcqueue.reports.quantities.honesty import Quantity, ranges
-from qcqueue.reports.quantities.normalised import Normalised
 from qcqueue.reports.quantities.segments import Segment
 from qcqueue.reports.quantities.spending import Purpose
 from qcqueue.reports.tables.by_model import MODEL, to_four
@@ -172,35 +169,3 @@ _ABOUT_COST = {
     Cost.EPOCH_TIME: Quantity.TIMES,
     Cost.TRAINING_TIME: Quantity.TOTAL_TIME,
 }
-
-
-def normalised_table(findings: Findings) -> Table | None:
-    """Return times as measured beside those normalised to one processor, None where one processor did it all."""
-    times = findings.normalised
-    if times is None:
-        return None
-    caption = f"Times as measured, and normalised to {times.reference} by each attempt's probe"
-    return of_models("normalised", caption, _NORMALISED, _normalised(times), findings.models)
-
-
-_NORMALISED = (
-    MODEL,
-    Column(key="attempt", head="Attempt", is_text=True),
-    Column(key="processor", head="Processor", is_text=True),
-    Column(key="probe_s", head="Probe", says=duration),
-    Column(key="step_s_raw", head="Time per step", unit="as measured", about=Quantity.TIMES, says=duration),
-    Column(key="step_s_normalised", head="Time per step", unit="normalised", says=duration),
-    Column(key="epoch_s_raw", head="Time per epoch", unit="as measured", about=Quantity.TIMES, says=duration),
-    Column(key="epoch_s_normalised", head="Time per epoch", unit="normalised", says=duration),
-)
-
-
-def _normalised(times: Normalised) -> Iterator[tuple[Value, ...]]:
-    for model in times.models:
-        step, epoch = model.step, model.epoch
-        yield model.name, "all", None, None, step.raw_s, step.normalised_s, epoch.raw_s, epoch.normalised_s
-        for it in model.segments:
-            yield (
-                *(model.name, f"#{it.attempt}", it.processor, it.probe_s),
-                *(it.step.raw_s, it.step.normalised_s, it.epoch.raw_s, it.epoch.normalised_s),
-            )

@@ -7,8 +7,8 @@ anywhere ends with the bits of one that was not.
 
 import hashlib
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
-from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,9 @@ from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
 from qcqueue.core.records import EpochTiming, PartialEpoch, TrainingRecord, history_sha256
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.datasets.format import Dataset, Split, load_mapped
+from qcqueue.engines.base import Assignment, Sink
+from qcqueue.engines.metrics import predictions_sha256, weights_sha256
 from qcqueue.testing.runs import State, first_state, identity_of, state_of, tensors_of, trained, validated
-from qcqueue.training.base import Assignment, Sink
-from qcqueue.training.digests import predictions_sha256, weights_sha256
 from qcqueue.worker.trainer import spools_from_input, work
 
 STEPS = 3
@@ -29,15 +29,22 @@ PATHS = {"m/00000": "state/value", "o/00000": "count/value"}
 
 def main() -> int:
     clock = SystemClock()
-    scripted = ModuleType("qcqueue.training.run")
-    scripted.train = train  # type: ignore[attr-defined]
-    sys.modules[scripted.__name__] = scripted  # the one seam of the real program behind which TensorFlow is
     spool, began_s = spools_from_input(clock).get()
-    return work(spool, clock, began_s=began_s)
+    return work(spool, clock, began_s=began_s, engine_of=lambda spec: Scripted())
+
+
+class Scripted:
+    """The engine whose steps are `testing.runs`'. Implements `engines.base.Engine`."""
+
+    def load(self) -> None: ...
+
+    def run(self, assignment: Assignment, sink: Sink, clock: Clock) -> Iterator[None]:
+        train(assignment, sink, clock)
+        yield
 
 
 def train(assignment: Assignment, sink: Sink, clock: Clock) -> None:
-    """Carry out `assignment` as `training.run.train` does: the same calls of the sink, in the same order."""
+    """Carry out `assignment` as `engines.loop.run` does: the same calls of the sink, in the same order."""
     sink.progress("loading")
     data = load_mapped(assignment.dataset_path)
     state, record = _begin(assignment, sink)

@@ -9,11 +9,11 @@ import numpy as np
 from qcqueue.clock import seeded
 from qcqueue.core.evaluation import Appraisal, Evaluation
 from qcqueue.datasets.format import Dataset, Split, arrange
+from qcqueue.engines.metrics import Predictions, evaluation
 from qcqueue.queue.values import JobDetail
 from qcqueue.reports.quantities.figures import figures_of
 from qcqueue.reports.quantities.judged import Judged, judged_of
 from qcqueue.reports.study import Probabilities, Study
-from qcqueue.training.evaluate import Predictions, evaluation
 from tests.reports.studies import CLASSES, a_job, a_spec, epochs_of, the_study
 
 SHA256 = "d" * 64

@@ -1,0 +1,30 @@
+"""Keras models under TensorFlow: the engine, which imports neither before it is asked to."""
+
+from collections.abc import Iterator
+
+from qcqueue.clock import Clock
+from qcqueue.engines import loop
+from qcqueue.engines.base import Assignment, Sink
+
+
+class KerasTf:
+    """Implements `base.Engine`."""
+
+    def load(self) -> None:
+        from qcqueue.engines.keras_tf.loading import load_libraries
+
+        load_libraries()
+        import qcqueue.engines.keras_tf.program  # noqa: F401
+
+    def run(self, assignment: Assignment, sink: Sink, clock: Clock) -> Iterator[None]:
+        """Beside what every engine raises: OutOfMemory, DeterminismRefused, DriverFailed, DiskFull."""
+        from qcqueue.engines.keras_tf.errors import translated
+        from qcqueue.engines.keras_tf.program import build_program
+
+        with translated():
+            yield from loop.run(
+                assignment, lambda data: build_program(assignment, classes=len(data.classes)), sink, clock
+            )
+
+
+ENGINE = KerasTf()

@@ -1,0 +1,189 @@
+"""The two graphs of a job, one that trains a batch and one that predicts, each traced exactly once; and all state.
+
+Both graphs accept any batch size, so a partial last batch does not trace again, and all variables exist before the
+first call, so the first step does not either. Nothing is compiled with XLA: not every operation has a
+deterministic implementation there. A graph is traced at its first call: a run that only validates never pays
+for the training graph.
+
+State is `model.variables` with seeds and statistics, and `optimizer.variables`, by group and position (m/00000,
+o/00000), because Keras numbers paths by what a process built before. A taken state cannot change any more: on a GPU it
+is a copy, in host memory it shares the variables' buffers, which TensorFlow leaves alone and replaces (copy on write)
+as long as someone else reads them. So taking 650 MB costs milliseconds, and nothing where it is dropped before the
+next step. A restore checks count, shape and type of every tensor before it changes the first.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from qcqueue.core.records import Identity
+from qcqueue.core.snapshot import MODEL, Tensors
+from qcqueue.core.spec import JobSpec
+from qcqueue.engines.base import Assignment, PendingStep
+from qcqueue.engines.batches import Batch
+from qcqueue.engines.keras_tf import device
+from qcqueue.engines.keras_tf.models import build_model, build_optimizer
+from qcqueue.engines.metrics import Predictions
+from qcqueue.errors import CheckpointDamaged
+
+
+def build_program(assignment: Assignment, *, classes: int) -> "Program":
+    """Settle this process for a job and return its program; where a state is to come, with values that do not matter.
+
+    Raises: ExtraMissing: the job wants a GPU that TensorFlow does not see. WeightsUnavailable: its weights cannot be
+        had, or are those of another model.
+    """
+    device.settle(assignment.spec, threads=assignment.threads, on_cpu=assignment.on_cpu)
+    model = build_model(
+        assignment.spec,
+        classes=classes,
+        weights_path=assignment.weights_path,
+        weights_title=assignment.weights_title,
+        fresh=assignment.resume_from is None,
+    )
+    return Program(model, assignment.spec, threads=assignment.threads)
+
+
+class Program:
+    """A model with its optimizer and the functions that run them. Implements `base.Program`; outputs are still on the
+    device."""
+
+    def __init__(self, model: Any, spec: JobSpec, *, threads: int) -> None:
+        self.model = model
+        self.optimizer = build_optimizer(spec, model)
+        self.fixed = _fixed(model)
+        self._spec = spec
+        self._threads = threads
+        self._loss = keras.losses.SparseCategoricalCrossentropy()
+        images = tf.TensorSpec((None, *spec.image_size, 3), tf.uint8)
+        labels = tf.TensorSpec((None,), tf.int32)
+        self.train_step = tf.function(self._train, [images, labels], autograph=False, jit_compile=False)
+        self.predict_step = tf.function(self._predict, [images], autograph=False, jit_compile=False)
+
+    @cached_property
+    def identity(self) -> Identity:
+        return device.identity(self._spec, threads=self._threads)
+
+    @property
+    def steps_ahead(self) -> int:
+        """A GPU always has the next step to go on with; a CPU has nothing to wait for."""
+        return int(device.has_gpu())
+
+    @property
+    def parameters(self) -> int:
+        return int(self.model.count_params())
+
+    @property
+    def trainable_parameters(self) -> int:
+        return sum(math.prod(variable.shape) for variable in self.model.trainable_variables)
+
+    def warm_up(self) -> Iterator[None]:
+        self.trace()
+        yield
+        self.step_on_nothing()
+
+    def trace(self) -> None:
+        """Trace the training graph without running it; the first step finds it traced."""
+        self.train_step.get_concrete_function()
+
+    def step_on_nothing(self) -> None:
+        """Make one step, so that the next one finds all kernels ready; the state is spoilt by it."""
+        count = self._spec.batch_size
+        images = np.zeros((count, *self._spec.image_size, 3), np.uint8)
+        float(self.train_step(images, np.zeros(count, np.int32))[0])
+
+    @property
+    def trace_counts(self) -> tuple[int, int]:
+        """How often the training and the predicting graph have been traced."""
+        return (
+            self.train_step.experimental_get_tracing_count(),
+            self.predict_step.experimental_get_tracing_count(),
+        )
+
+    def train(self, batch: Batch) -> PendingStep:
+        return PendingStep(*self.train_step(batch.images, batch.labels))
+
+    def predict(self, images: npt.NDArray[np.uint8], *, batch_size: int) -> Predictions:
+        starts = range(0, len(images), batch_size)
+        outputs = [self.predict_step(images[start : start + batch_size]) for start in starts]
+        softmax, logits = (np.concatenate([it.numpy() for it in part]) for part in zip(*outputs, strict=True))
+        return Predictions(softmax=softmax, logits=logits)
+
+    def tensors(self) -> dict[str, npt.NDArray[Any]]:
+        return {key: _on_host(variable) for key, variable in self._variables().items()}
+
+    def model_tensors(self) -> dict[str, npt.NDArray[Any]]:
+        return {key: _on_host(variable) for key, variable in self._model_variables().items()}
+
+    def paths(self) -> dict[str, str]:
+        """Return what Keras calls the variable of each key."""
+        return {key: variable.path for key, variable in self._variables().items()}
+
+    def restore(self, tensors: Tensors, *, model_only: bool = False) -> None:
+        if model_only:
+            _assign(self._model_variables(), {key: it for key, it in tensors.items() if key.startswith(MODEL)})
+        else:
+            _assign(self._variables(), tensors)
+
+    def _variables(self) -> dict[str, Any]:
+        optimizer = {f"o/{index:05d}": variable for index, variable in enumerate(self.optimizer.variables)}
+        return self._model_variables() | optimizer
+
+    def _model_variables(self) -> dict[str, Any]:
+        return {f"m/{index:05d}": variable for index, variable in enumerate(self.model.variables)}
+
+    def _train(self, images: Any, labels: Any) -> tuple[Any, Any]:
+        """Return the mean loss of the batch before the update, and how many of it were predicted rightly."""
+        with tf.GradientTape() as tape:
+            predictions = self.model(images, training=True)
+            loss = self._loss(labels, predictions)
+        variables = self.model.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        rightly = tf.argmax(predictions, axis=-1, output_type=tf.int32) == labels
+        return loss, tf.reduce_sum(tf.cast(rightly, tf.int32))
+
+    def _predict(self, images: Any) -> tuple[Any, Any]:
+        predictions = self.model(images, training=False)
+        return predictions, _logits_of(predictions)
+
+
+def _logits_of(predictions: Any) -> Any:
+    """Return what a softmax was taken of, found as Keras's own loss finds it."""
+    kept = getattr(predictions, "_keras_logits", None)
+    if kept is not None:
+        return kept
+    assert predictions.op.type == "Softmax", f"the outputs are of {predictions.op.type}, and a softmax is needed"
+    return predictions.op.inputs[0]
+
+
+def _fixed(model: Any) -> frozenset[str]:
+    """A frozen layer runs in inference mode, so that its weights and statistics stay; only seeds still count on."""
+    frozen = {id(variable) for layer in model.layers if not layer.trainable for variable in layer.variables}
+    return frozenset(
+        f"m/{index:05d}"
+        for index, variable in enumerate(model.variables)
+        if id(variable) in frozen and str(variable.dtype).startswith("float")
+    )
+
+
+def _on_host(variable: Any) -> npt.NDArray[Any]:
+    # The bare operation: a state has some thousand tensors, and what Keras adds to each read costs more than its bytes.
+    value = variable.value
+    return np.asarray(memoryview(tf.raw_ops.ReadVariableOp(resource=value.handle, dtype=value.dtype)))
+
+
+def _assign(variables: Mapping[str, Any], tensors: Tensors) -> None:
+    if variables.keys() != tensors.keys():
+        raise CheckpointDamaged(f"the state holds {len(tensors)} tensors and this model needs {len(variables)}")
+    for key, variable in variables.items():
+        wanted, found = (tuple(variable.shape), variable.dtype), (tensors[key].shape, str(tensors[key].dtype))
+        if wanted != found:
+            raise CheckpointDamaged(f"tensor {key} ({variable.path}) is {found} in the state and should be {wanted}")
+    for key, variable in variables.items():
+        variable.value.assign(tensors[key], read_value=False)
