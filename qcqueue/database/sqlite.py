@@ -75,7 +75,7 @@ def translated(place: Path | str) -> Iterator[None]:
     except DatabaseError as exc:
         if isinstance(exc.orig, sqlite3.IntegrityError):
             raise
-        if isinstance(place, Path) and _is_sound(place):
+        if _code(exc) != sqlite3.SQLITE_TOOBIG and isinstance(place, Path) and _is_sound(place):
             raise StoreError(
                 f"{place} could not be read: its disk failed for a moment, and the file itself is sound", hint=AGAIN
             ) from exc
