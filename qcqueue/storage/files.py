@@ -183,8 +183,11 @@ def of_this_machine(place: Path, exc: OSError) -> MachineError:
             f"{where} may not be used on this machine: {exc.strerror or exc}",
             hint="allow it, or set QCQUEUE_CACHE to another folder; then the same again",
         )
+    # Of a file that is there safetensors says that it is not: it has lost what the disk said.
+    is_there = isinstance(exc, FileNotFoundError) and is_of_a_disk(exc, place)
+    why = "it cannot be opened" if is_there else exc.strerror or exc
     return DiskFailed(
-        f"the disk of this machine failed at {where}: {exc.strerror or exc}",
+        f"the disk of this machine failed at {where}: {why}",
         hint="set QCQUEUE_CACHE to a folder on another disk if it fails again; then the same again",
     )
 

@@ -174,3 +174,11 @@ def test_an_error_is_told_and_not_that_of_clearing_up_after_it(tmp_path: Path) -
     with pytest.raises(StoreFull), translated(tmp_path), unfinished(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_there_is_never_said_to_be_missing(tmp_path: Path) -> None:
+    there = tmp_path / "there.safetensors"
+    there.write_bytes(b"a state")
+    for path, said in ((there, "it cannot be opened"), (tmp_path / "gone", "No such file or directory")):
+        with pytest.raises(DiskFailed, match=said), on_this_machine(path):
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))

@@ -39,7 +39,7 @@ model = "VGG16"
 JOB, DATASET, EPOCHS = "small/vgg16", "noise", 2
 CLASSES, IMAGES_A_CLASS, SPLIT, SIDE_PX = ("fair", "good"), 4, "4,2,2", 32
 LONG_AGO_S = 8 * 86400.0
-NOTHING_TO_DO, CANNOT_START = 7, 8  # exit codes of `work`, as other people's scripts know them
+NOTHING_TO_DO, CANNOT_START, RESUMABLE = 7, 8, 20  # exit codes of `work`, as other people's scripts know them
 
 TEMPORARY = re.compile(
     r"incoming-.*|\.fetching-.*|\.report-.*|\.writing-.*|verify-.*|fetch-.*|.*\.(tmp|trash|new|part)|.*-journal"
@@ -166,7 +166,7 @@ def scenes(kind: str) -> dict[str, Scene]:
             prepare=3,
             judge=_work,
             finally_=_done,
-            codes=frozenset({0, 2, 4, CANNOT_START}),
+            codes=frozenset({0, 2, 4, CANNOT_START, RESUMABLE}),
             again=frozenset({0, NOTHING_TO_DO}),
         ),
         Scene(
@@ -219,7 +219,7 @@ def _work(place: Place, ran: Ran, seen: Seen | None) -> Iterator[str]:
         yield f"it said that epoch {min(lost)} is saved, and it is not there"
     elif seen.state == "failed":
         yield "the job has failed"
-    elif ran.code == CANNOT_START and seen.state != "queued":
+    elif ran.code in (CANNOT_START, RESUMABLE) and seen.state != "queued":
         yield f"it said that the job goes back to the queue, and it is {seen.state}"
     elif ran.code == 0 and seen.state != "done":
         yield f"it said that the job is done, and it is {seen.state}"
