@@ -18,6 +18,11 @@ settings.register_profile("dev", deadline=None, max_examples=60)
 settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="live all of the worlds, and not every fourth of them")
+
+
 # The longest test takes a quarter of this, on a machine that is under a second suite.
 HANGS_AFTER_S = 480
 

@@ -1,4 +1,4 @@
-"""Three hundred worlds, each with its own trouble, and nothing wrong in any of them."""
+"""Worlds, each with its own trouble, and nothing wrong in any of them: 75, and with --long three hundred."""
 
 import json
 import os
@@ -11,8 +11,9 @@ from qcqueue.testing.chance import Fault
 from qcqueue.testing.invariants import INVARIANTS
 from qcqueue.testing.simulate import live
 
-CHUNKS = 12
+CHUNKS, CHUNKS_OF_A_LONG_RUN = 3, 12
 WORLDS_A_CHUNK = 25
+JUDGED_A_CHUNK = 1_000
 
 # Worlds that fail when one of these, each once true of the real code, is put back.
 ONCE_FAILED = {
@@ -43,7 +44,20 @@ def counts_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.fixture(scope="session")
+def chunks(pytestconfig: pytest.Config) -> range:
+    return chunks_of(pytestconfig)
+
+
+def chunks_of(config: pytest.Config) -> range:
+    return range(CHUNKS_OF_A_LONG_RUN if config.getoption("--long") else CHUNKS)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "chunk" in metafunc.fixturenames:
+        metafunc.parametrize("chunk", chunks_of(metafunc.config))
+
+
 def test_nothing_wrong_happens_in_any_world(chunk: int, counts_folder: Path) -> None:
     live_chunk(chunk, counts_folder)
 
@@ -53,11 +67,11 @@ def test_a_world_that_once_failed_is_sound(seed: int) -> None:
     live(seed)
 
 
-def test_every_kind_of_fault_struck_and_every_invariant_was_judged(counts_folder: Path) -> None:
-    counts = sum((live_chunk(chunk, counts_folder) for chunk in range(CHUNKS)), Counter[str]())
+def test_every_kind_of_fault_struck_and_every_invariant_was_judged(chunks: range, counts_folder: Path) -> None:
+    counts = sum((live_chunk(chunk, counts_folder) for chunk in chunks), Counter[str]())
 
     assert [kind for kind in Fault if not counts[kind]] == []
-    assert [judge.__name__ for judge in INVARIANTS if counts[judge.__name__] < 10_000] == []
+    assert [judge.__name__ for judge in INVARIANTS if counts[judge.__name__] < JUDGED_A_CHUNK * len(chunks)] == []
 
 
 def live_chunk(chunk: int, folder: Path) -> Counter[str]:
