@@ -209,7 +209,7 @@ def test_a_missing_kernel_is_a_typed_failure_that_becomes_a_sentence_with_the_ch
     dataset_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_a_layer_that(has_no_deterministic_kernel, monkeypatch)
-    spool = a_spool(tmp_path / "spool", dataset_path)
+    spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec())
     assert carried_out(spool, SystemClock()) == FAILED
     failure = spool.failure()
     assert failure is not None

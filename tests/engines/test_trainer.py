@@ -20,6 +20,7 @@ from qcqueue.core.outcomes import Cause, Trouble
 from qcqueue.core.records import EpochTiming
 from qcqueue.core.snapshot import MODEL
 from qcqueue.core.spec import JobSpec
+from qcqueue.engines.toy import VARIABLE
 from qcqueue.worker.process import TrainerProcess
 from qcqueue.worker.trainer import SpoolSink, work
 from tests.engines.worlds import a_dataset, a_dataset_file, a_record, a_spec
@@ -221,7 +222,10 @@ def is_alive(process_id: int) -> bool:
 
 
 class TestWithoutAProcess:
-    def test_a_stop_is_saved_in_the_middle_of_an_epoch(self, dataset_path: Path, tmp_path: Path) -> None:
+    def test_a_stop_is_saved_in_the_middle_of_an_epoch(
+        self, dataset_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(VARIABLE, "step_s=0.5")  # a report is written while a step lasts
         spool = a_spool(tmp_path / "spool", dataset_path)
 
         class StopsAtTheFirstStep(SystemClock):
