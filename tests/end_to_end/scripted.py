@@ -21,6 +21,7 @@ from tests.end_to_end.machines import LIMIT_S, STUDY, VGG16, Worker, _environmen
 
 PRINTS, ENDS = "SCRIPTED_PRINTS", "SCRIPTED_ENDS"
 STEP_S = 0.05
+ROOT = Path(__file__).parents[2]
 LONG = STUDY.replace("epochs = 3", "epochs = 900") + VGG16
 
 # What a session's process runs; {before} is done in it first.
@@ -28,9 +29,9 @@ PROGRAM = """
 import sys
 {before}
 sys.executable = sys.argv.pop(1)
-from qcqueue.__main__ main main
+from qcqueue.__main__ import main
 main()
-""".replace("__main__ main main", "__main__ import main")
+"""
 
 
 def a_scripted_house(folder: Path, study: str = LONG) -> House:
@@ -53,8 +54,7 @@ def a_session(
     runs first. ignored: it begins with SIGHUP ignored, as under `nohup`.
     """
     trainer = house.folder / "trainer"
-    trainer.write_text(f'#!/bin/sh\nexec {sys.executable} -m tests.end_to_end.scripted "$@"\n')
-    trainer.chmod(0o755)
+    write_trainer(trainer)
     written = {PRINTS: prints, ENDS: "" if ends is None else str(ends)}
     log = house.folder / "work.log"
     shell = ["/bin/sh", "-c", 'trap "" HUP; exec "$@"', "sh"] if ignored else []
@@ -72,6 +72,12 @@ def a_session(
         yield Worker(process=process, log=log)
     finally:
         kill_group(process)
+
+
+def write_trainer(path: Path) -> None:
+    """Make a program that a session starts as its Python. It stands anywhere, and finds these tests all the same."""
+    path.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec {sys.executable} -m tests.end_to_end.scripted "$@"\n')
+    path.chmod(0o755)
 
 
 def kill_group(process: "subprocess.Popen[bytes]") -> None:

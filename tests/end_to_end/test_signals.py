@@ -21,6 +21,7 @@ from tests.end_to_end.scripted import (
     kill_group,
     log_lines,
     wait_until_it_trains,
+    write_trainer,
 )
 
 
@@ -82,8 +83,7 @@ def test_who_has_ignored_a_closed_terminal_works_on(house: House) -> None:
 
 def test_nothing_is_lost_with_a_terminal_that_is_closed(house: House) -> None:
     trainer = house.folder / "trainer"
-    trainer.write_text(f'#!/bin/sh\nexec {sys.executable} -m tests.end_to_end.scripted "$@"\n')
-    trainer.chmod(0o755)
+    write_trainer(trainer)
     here, there = pty.openpty()
     process = subprocess.Popen(
         ["setsid", "--ctty", "--wait", sys.executable, "-c", PROGRAM.format(before=""), str(trainer), "work"],
