@@ -184,7 +184,7 @@ def of_this_machine(place: Path, exc: OSError) -> MachineError:
             hint="allow it, or set QCQUEUE_CACHE to another folder; then the same again",
         )
     # Of a file that is there safetensors says that it is not: it has lost what the disk said.
-    is_there = isinstance(exc, FileNotFoundError) and is_of_a_disk(exc, place)
+    is_there = isinstance(exc, FileNotFoundError) and place.is_file()
     why = "it cannot be opened" if is_there else exc.strerror or exc
     return DiskFailed(
         f"the disk of this machine failed at {where}: {why}",
