@@ -6,8 +6,8 @@ dropout, flips and an optimizer that has slots; in `dataset_path` where its imag
 itself, in this process.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,6 @@ import numpy as np
 import pytest
 
 from qcqueue.clock import SystemClock
-from qcqueue.core.evaluation import Result
-from qcqueue.core.phases import TrainingPhase
-from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines import loop
@@ -25,49 +22,10 @@ from qcqueue.engines.base import Arriving, Assignment, Here, Program
 from qcqueue.engines.batches import Batch
 from qcqueue.engines.registry import train
 from qcqueue.errors import CheckpointDamaged, NotFinite
-from qcqueue.testing.sink import DeafSink
+from qcqueue.testing.sink import RecordingSink
 
 STEPS, EPOCHS = 3, 3
 SPLITS = ("validation", "test")
-
-
-@dataclass(kw_only=True)
-class Life(DeafSink):
-    """A sink that keeps what one process of a run said, and asks it to stop after so many steps."""
-
-    stop_after: int | None = None
-    when: Callable[[int, int], bool] = lambda step, steps: step == steps
-    best: dict[int, Tensors] = field(default_factory=dict)
-    snapshots: list[Snapshot] = field(default_factory=list)
-    records: list[TrainingRecord] = field(default_factory=list)
-    phases: list[TrainingPhase] = field(default_factory=list)
-    result: Result | None = None
-    predictions: Tensors = field(default_factory=dict)
-    asked: int = 0
-
-    def progress(self, phase: TrainingPhase, **facts: Any) -> None:
-        self.phases.append(phase)
-
-    def should_stop(self) -> bool:
-        self.asked += 1
-        return self.stop_after is not None and self.asked > self.stop_after
-
-    def should_save(self, *, epoch: int, step: int, steps: int) -> bool:
-        return self.when(step, steps)
-
-    def save(self, snapshot: Snapshot) -> None:
-        self.snapshots.append(snapshot)
-
-    def save_model(self, epoch: int, tensors: Tensors) -> None:
-        self.best[epoch] = tensors
-
-    def epoch_done(self, record: TrainingRecord, timing: EpochTiming, *, is_best: bool, is_saved: bool) -> None:
-        self.records.append(record)
-        if is_best and is_saved and self.snapshots:
-            self.best[record.epochs_done] = self.snapshots[-1].tensors
-
-    def finished(self, result: Result, predictions: Tensors) -> None:
-        self.result, self.predictions = result, predictions
 
 
 class Late:
@@ -88,17 +46,22 @@ class Late:
 class EngineContract:
     """Exactness, and what is told to whoever asked."""
 
-    def test_the_same_run_twice_has_the_same_bits(self, spec: JobSpec, dataset_path: Path, whole: Life) -> None:
-        assert_same_end(lived(spec, dataset_path, Life()), whole)
+    def test_the_same_run_twice_has_the_same_bits(
+        self, spec: JobSpec, dataset_path: Path, whole: RecordingSink
+    ) -> None:
+        assert_same_end(lived(spec, dataset_path, RecordingSink()), whole)
 
     def test_a_run_of_lives_of_one_step_each_ends_with_the_same_bits(
-        self, spec: JobSpec, dataset_path: Path, whole: Life
+        self, spec: JobSpec, dataset_path: Path, whole: RecordingSink
     ) -> None:
         snapshot: Snapshot | None = None
         best, lives = dict[int, Tensors](), 0
         while True:
             life = lived(
-                spec, dataset_path, Life(stop_after=1, best=best), resume_from=Here(snapshot) if snapshot else None
+                spec,
+                dataset_path,
+                RecordingSink(stop_after=1, best=best),
+                resume_from=Here(snapshot) if snapshot else None,
             )
             snapshot, best, lives = life.snapshots[-1], life.best, lives + 1
             if life.result:
@@ -109,20 +72,20 @@ class EngineContract:
         assert_same_end(life, whole)
 
     def test_from_every_step_a_run_goes_on_to_the_same_end(
-        self, spec: JobSpec, dataset_path: Path, whole: Life
+        self, spec: JobSpec, dataset_path: Path, whole: RecordingSink
     ) -> None:
         assert len(whole.snapshots) == EPOCHS * STEPS
         for snapshot in whole.snapshots:
             best = {epoch: it for epoch, it in whole.best.items() if epoch <= snapshot.record.epochs_done}
-            assert_same_end(lived(spec, dataset_path, Life(best=best), resume_from=Here(snapshot)), whole)
+            assert_same_end(lived(spec, dataset_path, RecordingSink(best=best), resume_from=Here(snapshot)), whole)
 
     @pytest.mark.parametrize("calls", [1, 2, 9])
     def test_warming_up_while_a_state_is_on_its_way_spoils_nothing(
-        self, spec: JobSpec, dataset_path: Path, whole: Life, calls: int
+        self, spec: JobSpec, dataset_path: Path, whole: RecordingSink, calls: int
     ) -> None:
         snapshot = whole.snapshots[STEPS]
         best = {epoch: it for epoch, it in whole.best.items() if epoch == 1}
-        late = lived(spec, dataset_path, Life(best=best), resume_from=Late(snapshot, calls))
+        late = lived(spec, dataset_path, RecordingSink(best=best), resume_from=Late(snapshot, calls))
         assert "compiling" in late.phases[: late.phases.index("restoring")]
         assert_same_end(late, whole)
 
@@ -145,11 +108,11 @@ class EngineContract:
             return ""
 
         monkeypatch.setattr(loop, "rehearse", looked_at)
-        lived(spec, dataset_path, Life(stop_after=1))
+        lived(spec, dataset_path, RecordingSink(stop_after=1))
         assert len(tried) == 4
 
     def test_only_the_model_of_a_state_can_be_put_back(
-        self, spec: JobSpec, dataset_path: Path, whole: Life, monkeypatch: pytest.MonkeyPatch
+        self, spec: JobSpec, dataset_path: Path, whole: RecordingSink, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         other = whole.snapshots[-1].tensors
 
@@ -166,7 +129,7 @@ class EngineContract:
             return ""
 
         monkeypatch.setattr(loop, "rehearse", looked_at)
-        assert_same_end(lived(spec, dataset_path, Life()), whole)
+        assert_same_end(lived(spec, dataset_path, RecordingSink()), whole)
 
     def test_a_state_that_was_handed_out_does_not_change_when_training_goes_on(
         self, spec: JobSpec, dataset_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -181,12 +144,12 @@ class EngineContract:
             return ""
 
         monkeypatch.setattr(loop, "rehearse", looked_at)
-        lived(spec, dataset_path, Life(stop_after=1))
+        lived(spec, dataset_path, RecordingSink(stop_after=1))
 
     def test_a_loss_that_is_no_number_is_told_before_anything_of_it_is_saved(
         self, spec: JobSpec, dataset_path: Path
     ) -> None:
-        life = Life(when=lambda step, steps: True)
+        life = RecordingSink(when=lambda epoch, step, steps: True)
         with pytest.raises(NotFinite, match=r"^the loss became (nan|inf) in epoch 1, step [23]; its samples: \d+ "):
             lived(replace(spec, optimizer="sgd", learning_rate=1e38), dataset_path, life)
         assert len(life.snapshots) <= 2
@@ -195,17 +158,17 @@ class EngineContract:
 
     def test_it_stops_where_it_is_asked_to_with_all_it_has_done_saved(self, spec: JobSpec, dataset_path: Path) -> None:
         for steps in (1, STEPS, STEPS + 2):
-            life = lived(spec, dataset_path, Life(stop_after=steps))
+            life = lived(spec, dataset_path, RecordingSink(stop_after=steps))
             record = life.snapshots[-1].record
             assert (record.epochs_done * STEPS + record.partial.steps_done, life.result) == (steps, None)
-        assert lived(spec, dataset_path, Life(stop_after=0)).snapshots == []
+        assert lived(spec, dataset_path, RecordingSink(stop_after=0)).snapshots == []
 
     def test_it_saves_after_the_steps_it_is_asked_to_and_no_others(self, spec: JobSpec, dataset_path: Path) -> None:
-        life = lived(replace(spec, epochs=1), dataset_path, Life(when=lambda step, steps: step == 2))
+        life = lived(replace(spec, epochs=1), dataset_path, RecordingSink(when=lambda epoch, step, steps: step == 2))
         assert [it.record.partial.steps_done for it in life.snapshots] == [2, STEPS]  # and the last of all
 
     def test_predictions_are_shares_of_every_sample_with_what_they_were_taken_of(
-        self, spec: JobSpec, dataset_path: Path, whole: Life
+        self, spec: JobSpec, dataset_path: Path, whole: RecordingSink
     ) -> None:
         assert whole.result is not None
         for name in (f"{weights}/{split}" for weights in ("last", "best") for split in SPLITS):
@@ -220,18 +183,20 @@ class EngineContract:
     def test_what_it_calls_fixed_is_what_training_the_head_leaves_alone(
         self, spec: JobSpec, dataset_path: Path
     ) -> None:
-        one, *_, last = lived(replace(spec, trainable="head"), dataset_path, Life()).snapshots
+        one, *_, last = lived(replace(spec, trainable="head"), dataset_path, RecordingSink()).snapshots
         still = {key for key, it in bits_of(one.tensors).items() if it == bits_of(last.tensors)[key]}
         assert one.fixed == last.fixed != frozenset()
         assert one.fixed <= still
 
 
-def undisturbed(spec: JobSpec, dataset_path: Path) -> Life:
+def undisturbed(spec: JobSpec, dataset_path: Path) -> RecordingSink:
     """Return a run that nothing happened to, saved after every step."""
-    return lived(spec, dataset_path, Life(when=lambda step, steps: True))
+    return lived(spec, dataset_path, RecordingSink(when=lambda epoch, step, steps: True))
 
 
-def lived(spec: JobSpec, dataset_path: Path, life: Life, *, resume_from: Arriving | None = None) -> Life:
+def lived(
+    spec: JobSpec, dataset_path: Path, life: RecordingSink, *, resume_from: Arriving | None = None
+) -> RecordingSink:
     """Train in this process, with the best models that this life and those before it have."""
     assignment = Assignment(
         spec=spec,
@@ -242,12 +207,12 @@ def lived(spec: JobSpec, dataset_path: Path, life: Life, *, resume_from: Arrivin
         best=lambda epoch: life.best[epoch],
     )
     if isinstance(resume_from, Here):
-        life.snapshots.append(resume_from.state)
+        life.save(resume_from.state)
     train(assignment, life, SystemClock())
     return life
 
 
-def assert_same_end(cut: Life, whole: Life) -> None:
+def assert_same_end(cut: RecordingSink, whole: RecordingSink) -> None:
     assert cut.result is not None
     assert cut.result == whole.result
     assert cut.records[-1].history == whole.records[-1].history

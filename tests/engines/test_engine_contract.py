@@ -11,7 +11,8 @@ from qcqueue.core.spec import JobSpec
 from qcqueue.engines.registry import ENGINES, engine_named
 from qcqueue.engines.toy import VARIABLE, Demands, demands_of
 from qcqueue.errors import DriverFailed, NotFinite, OutOfMemory, QcqueueError, SettingInvalid
-from qcqueue.testing.engine_conformance import EngineContract, Life, lived, undisturbed
+from qcqueue.testing.engine_conformance import EngineContract, lived, undisturbed
+from qcqueue.testing.sink import RecordingSink
 from tests.engines.worlds import a_spec
 
 TRIED_WITH = {"keras_tf": "VGG16", "toy": "Toy"}
@@ -29,7 +30,7 @@ def spec(request: pytest.FixtureRequest) -> JobSpec:
 
 
 @pytest.fixture(scope="module")
-def whole(spec: JobSpec, dataset_path: Path) -> Life:
+def whole(spec: JobSpec, dataset_path: Path) -> RecordingSink:
     return undisturbed(spec, dataset_path)
 
 
@@ -64,9 +65,9 @@ def test_the_toy_fails_at_the_step_it_is_asked_to_however_often_it_was_cut(
     dataset_path: Path, monkeypatch: pytest.MonkeyPatch, demand: str, error: type[Exception]
 ) -> None:
     spec = a_spec(model="Toy")
-    before = lived(spec, dataset_path, Life(stop_after=3))
+    before = lived(spec, dataset_path, RecordingSink(stop_after=3))
     monkeypatch.setenv(VARIABLE, demand)
-    life = Life(when=lambda step, steps: True)
+    life = RecordingSink(when=lambda epoch, step, steps: True)
     with pytest.raises(error):
         lived(spec, dataset_path, life)
     assert life.snapshots[-1].record.epochs_done * 3 + life.snapshots[-1].record.partial.steps_done == 4
@@ -78,7 +79,7 @@ def test_a_step_of_the_toy_that_differs_is_found_by_the_rehearsal(
 ) -> None:
     monkeypatch.setenv(VARIABLE, "differs=1")
     with pytest.raises(QcqueueError, match="differed, the first was the loss of step 1"):
-        lived(a_spec(model="Toy"), dataset_path, Life())
+        lived(a_spec(model="Toy"), dataset_path, RecordingSink())
 
 
 def test_what_the_toy_is_asked_is_read_or_refused() -> None:

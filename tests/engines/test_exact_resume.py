@@ -10,6 +10,7 @@ import pytest
 from qcqueue.core.snapshot import MODEL, Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.base import Arriving
+from qcqueue.testing.engine_conformance import Late
 from tests.engines.worlds import Memory, a_spec, an_assignment, run
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("small_models")]
@@ -59,21 +60,6 @@ def test_without_the_dropout_seeds_the_end_differs(dataset_path: Path, uncut: Me
 
 
 # A state that is still on its way
-
-
-class Late:
-    """A state that has not come yet the first `calls` times one asks. Implements `Arriving`."""
-
-    def __init__(self, state: Snapshot, calls: int) -> None:
-        self._state = state
-        self._calls = calls
-
-    def has_come(self) -> bool:
-        self._calls -= 1
-        return self._calls < 0
-
-    def wait(self) -> Snapshot:
-        return self._state
 
 
 @pytest.mark.parametrize(

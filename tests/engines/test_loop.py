@@ -9,8 +9,9 @@ import pytest
 from qcqueue.core.snapshot import MODEL
 from qcqueue.core.spec import JobSpec, Lineage
 from qcqueue.errors import CheckpointDamaged, LineageRefused
+from qcqueue.testing.engine_conformance import Late
 from tests.engines import worlds
-from tests.engines.test_exact_resume import Late, assert_same_end, assert_same_tensors
+from tests.engines.test_exact_resume import assert_same_end, assert_same_tensors
 from tests.engines.worlds import Memory, run
 
 STEPS = 3  # 22 images in batches of 8, the last of 6

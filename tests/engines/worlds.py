@@ -1,6 +1,5 @@
 """A tiny dataset, a short spec and a sink that remembers: what every training test starts from."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from qcqueue.core.dataset import DatasetSummary
-from qcqueue.core.evaluation import Result
 from qcqueue.core.records import EpochTiming, Identity, PartialEpoch, TrainingRecord
 from qcqueue.core.rehearsal import Rehearsal
 from qcqueue.core.snapshot import Snapshot, Tensors
@@ -16,6 +14,7 @@ from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Dataset, Split, to_bytes
 from qcqueue.engines.base import Arriving, Assignment, Here
 from qcqueue.engines.batches import splitmix64
+from qcqueue.testing.sink import RecordingSink
 
 SIDE_PX = 32
 COUNTS = {Split.TRAIN: 22, Split.VALIDATION: 10, Split.TEST: 8}
@@ -78,66 +77,30 @@ def a_dataset_file(folder: Path, dataset: Dataset | None = None) -> Path:
     return path
 
 
-def every_epoch(epoch: int, step: int, steps: int) -> bool:
-    return step == steps
-
-
 @dataclass(kw_only=True)
-class Memory:
-    """A sink that keeps everything, asks to stop before the step numbered `stop_after` of this segment, and saves when
-    `when` (epoch, step, steps) says so."""
+class Memory(RecordingSink):
+    """A sink that keeps everything, and sees to it that what is the best was handed over."""
 
-    stop_after: int | None = None
-    when: Callable[[int, int, int], bool] = every_epoch
-    best: dict[int, Tensors] = field(default_factory=dict)
-    """The model of the best epoch, by epoch; those of earlier bests stay."""
-    newest: Snapshot | None = None
-    snapshots: list[Snapshot] = field(default_factory=list)
-    records: list[TrainingRecord] = field(default_factory=list)
     timings: list[EpochTiming] = field(default_factory=list)
     saved: list[bool] = field(default_factory=list)
     models: list[int] = field(default_factory=list)
     """Epochs whose model alone was handed over."""
-    phases: list[str] = field(default_factory=list)
     rehearsals: list[Rehearsal] = field(default_factory=list)
-    result: Result | None = None
-    predictions: Tensors = field(default_factory=dict)
-    asked: int = 0
-
-    def progress(self, phase: str, **facts: Any) -> None:
-        if not self.phases or self.phases[-1] != phase:
-            self.phases.append(phase)
 
     def rehearsed(self, rehearsal: Rehearsal) -> None:
         self.rehearsals.append(rehearsal)
 
-    def should_stop(self) -> bool:
-        self.asked += 1
-        return self.stop_after is not None and self.asked > self.stop_after
-
-    def should_save(self, *, epoch: int, step: int, steps: int) -> bool:
-        return self.when(epoch, step, steps)
-
-    def save(self, snapshot: Snapshot) -> None:
-        self.newest = snapshot
-        self.snapshots.append(snapshot)
-
     def save_model(self, epoch: int, tensors: Tensors) -> None:
         self.models.append(epoch)
-        self.best[epoch] = tensors
+        super().save_model(epoch, tensors)
 
     def epoch_done(self, record: TrainingRecord, timing: EpochTiming, *, is_best: bool, is_saved: bool) -> None:
-        self.records.append(record)
         self.timings.append(timing)
         self.saved.append(is_saved)
         assert is_best == (record.best_epoch == record.epochs_done)
-        if is_best and is_saved:
-            assert self.newest is not None, "what is saved was handed over"
-            self.best[record.epochs_done] = self.newest.tensors
+        assert not (is_best and is_saved) or self.newest is not None, "what is saved was handed over"
+        super().epoch_done(record, timing, is_best=is_best, is_saved=is_saved)
         assert not is_best or record.epochs_done in self.best
-
-    def finished(self, result: Result, predictions: Tensors) -> None:
-        self.result, self.predictions = result, predictions
 
 
 def an_assignment(
