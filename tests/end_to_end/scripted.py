@@ -6,6 +6,7 @@ It plays the trainer of the simulated worlds in real time, after it has printed 
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -24,9 +25,10 @@ STEP_S = 0.05
 ROOT = Path(__file__).parents[2]
 LONG = STUDY.replace("epochs = 3", "epochs = 900") + VGG16
 
-# What a session's process runs; {before} is done in it first.
+# What a session's process runs; {before} is done in it first. Who begins the tests may have SIGHUP ignored, by `nohup`.
 PROGRAM = """
-import sys
+import signal, sys
+signal.signal(signal.SIGHUP, signal.{hangup})
 {before}
 sys.executable = sys.argv.pop(1)
 from qcqueue.__main__ import main
@@ -57,10 +59,10 @@ def a_session(
     write_trainer(trainer)
     written = {PRINTS: prints, ENDS: "" if ends is None else str(ends)}
     log = house.folder / "work.log"
-    shell = ["/bin/sh", "-c", 'trap "" HUP; exec "$@"', "sh"] if ignored else []
+    hangup = signal.SIG_IGN if ignored else signal.SIG_DFL
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [*shell, sys.executable, "-c", PROGRAM.format(before=before), str(trainer), "work", *arguments],
+            [sys.executable, "-c", program(before, hangup=hangup), str(trainer), "work", *arguments],
             cwd=house.folder,
             env={**_environment(house), **written, **environment},
             stdin=subprocess.DEVNULL,
@@ -72,6 +74,11 @@ def a_session(
         yield Worker(process=process, log=log)
     finally:
         kill_group(process)
+
+
+def program(before: str = "", *, hangup: signal.Handlers = signal.SIG_DFL) -> str:
+    """Return what the process of a session runs. hangup: how it answers SIGHUP when it begins."""
+    return PROGRAM.format(before=before, hangup=hangup.name)
 
 
 def write_trainer(path: Path) -> None:

@@ -15,11 +15,11 @@ from tests.end_to_end.machines import _environment, children, command, job, outc
 from tests.end_to_end.scripted import (
     ENDS,
     PRINTS,
-    PROGRAM,
     a_scripted_house,
     a_session,
     kill_group,
     log_lines,
+    program,
     wait_until_it_trains,
     write_trainer,
 )
@@ -86,7 +86,7 @@ def test_nothing_is_lost_with_a_terminal_that_is_closed(house: House) -> None:
     write_trainer(trainer)
     here, there = pty.openpty()
     process = subprocess.Popen(
-        ["setsid", "--ctty", "--wait", sys.executable, "-c", PROGRAM.format(before=""), str(trainer), "work"],
+        ["setsid", "--ctty", "--wait", sys.executable, "-c", program(), str(trainer), "work"],
         cwd=house.folder,
         env={**_environment(house), PRINTS: "", ENDS: ""},
         stdin=there,
