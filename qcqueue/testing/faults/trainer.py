@@ -15,10 +15,11 @@ import numpy.typing as npt
 
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
-from qcqueue.core.records import EpochTiming, PartialEpoch, TrainingRecord, history_sha256
+from qcqueue.core.records import EpochTiming, TrainingRecord, history_sha256
 from qcqueue.core.snapshot import Snapshot, Tensors
 from qcqueue.datasets.format import Dataset, Split, load_mapped
 from qcqueue.engines.base import Assignment, Sink
+from qcqueue.engines.loop import starting_record
 from qcqueue.engines.metrics import predictions_sha256, weights_sha256
 from qcqueue.testing.runs import State, first_state, identity_of, state_of, tensors_of, trained, validated
 from qcqueue.worker.trainer import spools_from_input, work
@@ -91,19 +92,10 @@ def train(assignment: Assignment, sink: Sink, clock: Clock) -> None:
 def _begin(assignment: Assignment, sink: Sink) -> tuple[State, TrainingRecord]:
     identity = identity_of("a scripted processor", assignment.threads)
     if assignment.resume_from is None:
-        fresh = TrainingRecord(
-            spec_sha256=assignment.spec.digest,
-            epochs_done=0,
-            partial=PartialEpoch(),
-            history=(),
-            identity=identity,
-            lineage=1,
-            loss_rule="logits",
-        )
-        return first_state(assignment.spec), fresh
+        return first_state(assignment.spec), starting_record(assignment.spec, None, identity)
     sink.progress("waiting")
     resumed = assignment.resume_from.wait()
-    return state_of(resumed.tensors), resumed.record
+    return state_of(resumed.tensors), starting_record(assignment.spec, resumed.record, identity)
 
 
 def _snapshot(state: State, record: TrainingRecord) -> Snapshot:
