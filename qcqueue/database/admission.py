@@ -25,7 +25,8 @@ from qcqueue.database.sqlite import driver, foreign
 CELL_BYTES_MAX = 16 << 20
 
 # SQLite counts small steps, some tens for a row. An honest transaction takes some hundred thousand on the queue of a
-# person; on one of 86 MB a report takes 1,600 million, because some questions go through all rows for every job.
+# person; on one of 86 MB a report takes 1,600 million, because some questions go through all rows for every job. What
+# is written in the transaction itself was not in the file when it began, so every row of that adds to its number.
 TICK_STEPS = 10_000
 OPENING_TICKS = 2
 TICKS_MIN = 2000
@@ -63,17 +64,19 @@ Row = tuple[str, str, str, str]
 class Steps:
     """Counts what a connection computes, and ends it where that is more than an honest database could ask for."""
 
-    def __init__(self) -> None:
-        self.ticks_left = OPENING_TICKS
+    def __init__(self, connection: sqlite3.Connection, ticks: int) -> None:
+        self._connection = connection
+        self._changes_before = connection.total_changes
+        self.ticks_left = ticks
 
     def __call__(self) -> bool:
         self.ticks_left -= 1
-        return self.ticks_left < 0
+        return self.ticks_left + self._connection.total_changes - self._changes_before < 0
 
 
 def harden(connection: sqlite3.Connection) -> None:
     """Let a new connection carry out nothing on behalf of what it opens, and read no cell that nobody could use."""
-    connection.set_progress_handler(Steps(), TICK_STEPS)
+    _allow(connection, OPENING_TICKS)
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, CELL_BYTES_MAX)
@@ -138,9 +141,7 @@ def _rows(tx: Connection, place: Path | str) -> Iterator[Row]:
 
 
 def _allow(connection: sqlite3.Connection, ticks: int) -> None:
-    steps = Steps()
-    steps.ticks_left = ticks
-    connection.set_progress_handler(steps, TICK_STEPS)
+    connection.set_progress_handler(Steps(connection, ticks), TICK_STEPS)
 
 
 def _clauses(row: Row) -> frozenset[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from qcqueue.database import admission
 from qcqueue.database.admission import COMPARED, digest_of_schema
@@ -89,3 +90,21 @@ def test_every_column_checks_what_it_gives_out() -> None:
             checked: Any = column.type
             assert checked.where == f"{table.name}.{column.name}"
             assert not checked.fits(object())
+
+
+def test_a_transaction_that_writes_much_into_an_empty_database_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How much may be computed follows from the size of the file, and what is written now is not in it yet."""
+    monkeypatch.setattr(admission, "TICKS_MIN", 1)
+    monkeypatch.setattr(admission, "BYTES_A_TICK", 1 << 30)
+    rows = [(float(at), "", "", "") for at in range(20_000)]
+
+    def fill(tx: Connection) -> int:
+        tx.exec_driver_sql("INSERT INTO history (at_s, who, what, why) VALUES (?, ?, ?, ?)", rows)
+        return int(tx.exec_driver_sql("SELECT count(*) FROM history WHERE at_s * id % 7 = 0").scalar_one())
+
+    with contextlib.closing(LocalDatabase(a_file(FORMAT, tmp_path), durable=False)) as database:
+        assert database.transact(fill)
+        with pytest.raises(CorruptionError, match="without end"), database.read() as tx:
+            tx.exec_driver_sql("SELECT count(*) FROM history a, history b WHERE a.at_s = b.at_s + 1").scalar_one()
