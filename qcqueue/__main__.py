@@ -33,7 +33,7 @@ def main() -> None:
 
 def _answer_signals() -> Iterator[int]:
     """Leave as `work` does by each signal to leave, from now on until it answers them itself; yield which."""
-    from qcqueue.worker.signals import FOR_THE_SESSION, asked_by
+    from qcqueue.core.signals import FOR_THE_SESSION, asked_by
 
     def leave(number: int, frame: FrameType | None) -> None:
         _leave(asked_by(number, interrupt=""), 20)

@@ -21,17 +21,17 @@ from typing import Any
 
 from qcqueue.clock import seeded
 from qcqueue.core.study import parse_study
-from qcqueue.core.words import DAY_S
-from qcqueue.scheduling.campaigns.coming import Account
-from qcqueue.scheduling.campaigns.compare import Comparison, Outcome, compare
-from qcqueue.scheduling.campaigns.forecast import forecast
-from qcqueue.scheduling.campaigns.laws import LAWS, Window, Windows
-from qcqueue.scheduling.campaigns.play import Costs, Work, play
-from qcqueue.scheduling.campaigns.strategies import STRATEGIES, Strategy
-from qcqueue.scheduling.estimates import ESTIMATED_EPOCH_S
-from qcqueue.scheduling.policies import ASSUMED_SHARE
-from qcqueue.scheduling.profiles.catalogue import profile
-from qcqueue.scheduling.survival import Life, learnt_life
+from qcqueue.planning.campaigns.coming import Account
+from qcqueue.planning.campaigns.compare import Comparison, Outcome, compare
+from qcqueue.planning.campaigns.forecast import forecast
+from qcqueue.planning.campaigns.laws import LAWS, Window, Windows
+from qcqueue.planning.campaigns.play import Costs, Work, play
+from qcqueue.planning.campaigns.strategies import STRATEGIES, Strategy
+from qcqueue.planning.estimates import ESTIMATED_EPOCH_S
+from qcqueue.planning.policies import ASSUMED_SHARE
+from qcqueue.planning.survival import Life, learnt_life
+from qcqueue.providers.registry import profile
+from qcqueue.text.humanize import DAY_S
 
 STUDY = Path(__file__).parents[1] / "jobs" / "six-models.toml"
 

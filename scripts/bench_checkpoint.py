@@ -41,21 +41,20 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from bench_train import a_dataset, pictures
 
+from qcqueue.app.context import QueueContext, open_workplace
 from qcqueue.app.drive import create_on_drive
 from qcqueue.app.settings import load_settings
-from qcqueue.app.workplace import Workplace, open_workplace
 from qcqueue.checkpoints.format import write_state
-from qcqueue.checkpoints.handover import Handover
-from qcqueue.checkpoints.spool import EpochEntry, Spool, WorkOrder
 from qcqueue.clock import SystemClock, seeded
 from qcqueue.core.phases import TrainingPhase
-from qcqueue.core.records import EpochMetrics, PartialEpoch, TrainingRecord
-from qcqueue.core.snapshot import Snapshot
+from qcqueue.core.records import EpochMetrics, PartialEpoch, Snapshot, TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import load
 from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import enqueue
-from qcqueue.storage.base import Shelf
+from qcqueue.spool.reader import EpochEntry, Spool, WorkOrder
+from qcqueue.spool.writer import SpoolWriter
+from qcqueue.stores.base import Shelf
 from qcqueue.testing.drive.accounts import App
 from qcqueue.testing.drive.emulator import DriveEmulator
 from qcqueue.testing.drive.owner import Owner
@@ -204,7 +203,7 @@ class Queue:
 
     emulator: DriveEmulator
     owner: Owner
-    place: Workplace
+    place: QueueContext
     folder: Path
     settings: Mapping[str, str]
 
@@ -231,7 +230,7 @@ def drive(folder: Path, *, line: float | None = None) -> Iterator[Queue]:
         yield Queue(emulator=emulator, owner=emulator.owner(ada), place=place, folder=folder, settings=settings)
 
 
-def opened(folder: Path, environment: Mapping[str, str]) -> Workplace:
+def opened(folder: Path, environment: Mapping[str, str]) -> QueueContext:
     return open_workplace(load_settings(folder=folder, environment=environment), persistent=True)
 
 
@@ -285,11 +284,11 @@ def a_program(model: str, *, threads: int) -> tuple[Any, JobSpec]:
     """Return the program of a job, all of it trainable, with values of an optimizer that has worked."""
     from qcqueue.engines.keras_tf import device
     from qcqueue.engines.keras_tf.models import build_model
-    from qcqueue.engines.keras_tf.program import Program
+    from qcqueue.engines.keras_tf.program import KerasProgram
 
     spec = a_job(model)
     device.settle(spec, threads=threads)
-    program = Program(build_model(spec, classes=3, weights_path=None, fresh=True), spec, threads=threads)
+    program = KerasProgram(build_model(spec, classes=3, weights_path=None, fresh=True), spec, threads=threads)
     for variable in program.optimizer.variables[2:]:  # without the count of steps and the learning rate
         # Values that do not repeat, as those of training: others would flatter whoever compresses.
         each = np.arange(np.prod(variable.shape), dtype=np.float64)
@@ -449,7 +448,7 @@ def measure_blocked(asked: Row) -> Row:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        handover = Handover(a_spool(folder / "spool", spec), background=True)
+        handover = SpoolWriter(a_spool(folder / "spool", spec), background=True)
 
         def ours() -> None:
             handover.state(snapshot_of(program, record))
@@ -598,7 +597,7 @@ def measure_slowdown(asked: Row) -> Row:
         (folder / "files").mkdir()
         write_state(folder / "files", snapshot_of(program, record))
         uploader = Uploader(folder / "files", asked)
-        handover = Handover(a_spool(folder / "spool", spec), background=True)
+        handover = SpoolWriter(a_spool(folder / "spool", spec), background=True)
         handover.state(snapshot_of(program, record))
         handover.close()
         kinds: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
@@ -827,7 +826,7 @@ def train_on_paper(folder: Path, log: Path) -> None:
     spool, mother = Spool(folder), os.getppid()
     while not spool.is_ready():
         CLOCK.sleep(0.005)
-    order, resumed, handover = spool.order(), spool.resumed(), Handover(spool, background=True)
+    order, resumed, handover = spool.order(), spool.resumed(), SpoolWriter(spool, background=True)
     assert order is not None, "what is ready was ordered"
     record = resumed.record if resumed else a_record(order.spec)
     position, values = (

@@ -16,13 +16,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert
 
-from qcqueue.app.workplace import DATABASE_FILE, create_store
+from qcqueue.app.context import DATABASE_FILE, create_store
 from qcqueue.clock import SystemClock
-from qcqueue.core.canonical import canonical_json
 from qcqueue.core.spec import JobSpec
 from qcqueue.database.local import LocalDatabase
 from qcqueue.database.schema import attempts, blobs, epochs, jobs, sessions
 from qcqueue.testing.specs import a_spec
+from qcqueue.text.canonical_json import canonical_json
 
 JOBS = 200
 EPOCHS = 100

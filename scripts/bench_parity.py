@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench_checkpoint import Row, run, target
 
-from qcqueue.core.models import MODELS
+from qcqueue.catalog.models import MODELS
 from tests.engines.parity import OFF_MOST, SURE, in_a_process
 
 

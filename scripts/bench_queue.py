@@ -18,22 +18,22 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from qcqueue.checkpoints.retention import keep_last_two
+from qcqueue.catalog.models import MODELS
 from qcqueue.clock import SystemClock
-from qcqueue.core.canonical import digest_of
 from qcqueue.core.dataset import DatasetSummary
-from qcqueue.core.models import MODELS
 from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, PartialEpoch, TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.database.local import LocalDatabase
-from qcqueue.queue.attempts import Committed, Progress, commit_progress, stop
+from qcqueue.queue.attempts import CommitItem, Committed, commit_progress, stop
 from qcqueue.queue.blobs import mark_deleted
+from qcqueue.queue.checkpoints import keep_last_two
 from qcqueue.queue.claim import begin_session, claim
 from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import enqueue
-from qcqueue.queue.values import Claim, State
-from qcqueue.storage.base import Blob
+from qcqueue.queue.values import Claim, StateBlobs
+from qcqueue.stores.base import Blob
 from qcqueue.testing.specs import a_spec
+from qcqueue.text.canonical_json import digest_of
 
 T = TypeVar("T")
 
@@ -141,7 +141,7 @@ class Bench:
         assert held is not None
         return held
 
-    def _next_epoch(self, held: Claim) -> tuple[State, TrainingRecord, TrainingRecord]:
+    def _next_epoch(self, held: Claim) -> tuple[StateBlobs, TrainingRecord, TrainingRecord]:
         """Return what one epoch leaves: its state, the record after its last step, and that after its validation."""
         before = self._histories[held.job_name]
         epoch = len(before) + 1
@@ -165,25 +165,25 @@ class Bench:
         self._histories[held.job_name] = (*before, metrics)
         return state, trained, trained.with_epoch(metrics, patience=0)
 
-    def _state(self, spec_sha256: str, epoch: int) -> State:
+    def _state(self, spec_sha256: str, epoch: int) -> StateBlobs:
         names = range(PACKS if self._packed else 0)
         packs = tuple(Blob(sha256=digest_of([spec_sha256, epoch, name]), size_bytes=32_000_000) for name in names)
         head = Blob(sha256=digest_of([spec_sha256, epoch]), size_bytes=180_000_000)
         self._models[spec_sha256, epoch] = packs[:MODEL_PACKS] or (head,)
-        return State(head=head, packs=packs)
+        return StateBlobs(head=head, packs=packs)
 
     def _handed_over(
-        self, state: State, trained: TrainingRecord, finished: TrainingRecord
-    ) -> tuple[Progress, Progress]:
+        self, state: StateBlobs, trained: TrainingRecord, finished: TrainingRecord
+    ) -> tuple[CommitItem, CommitItem]:
         return (
-            Progress(state=state, best=self._best(trained), record=trained),
-            Progress(state=state, best=self._best(finished), record=finished, timing=TIMING),
+            CommitItem(state=state, best=self._best(trained), record=trained),
+            CommitItem(state=state, best=self._best(finished), record=finished, timing=TIMING),
         )
 
     def _best(self, record: TrainingRecord) -> tuple[Blob, ...]:
         return () if record.best_epoch is None else self._models[record.spec_sha256, record.best_epoch]
 
-    def _commit(self, held: Claim, items: tuple[Progress, Progress], *, number: int) -> None:
+    def _commit(self, held: Claim, items: tuple[CommitItem, CommitItem], *, number: int) -> None:
         stored = frozenset(blob.sha256 for item in items if item.state for blob in item.state.blobs)
 
         def both(tx: Connection) -> Committed:

@@ -51,17 +51,17 @@ from bench_checkpoint import (
 from bench_train import a_dataset, pictures
 from sqlalchemy import select
 
+from qcqueue.catalog.models import MODELS
 from qcqueue.checkpoints.format import files_of, read_state, write_state
-from qcqueue.checkpoints.spool import Spool, WorkOrder
-from qcqueue.core.models import MODELS
 from qcqueue.core.phases import TrainingPhase
-from qcqueue.core.snapshot import Snapshot
+from qcqueue.core.records import Snapshot
 from qcqueue.core.spec import JobSpec
 from qcqueue.database.schema import jobs
 from qcqueue.queue.blobs import live_packs
 from qcqueue.queue.checkpoints import resumable
+from qcqueue.spool.reader import Spool, WorkOrder
 from qcqueue.testing.sink import DeafSink
-from qcqueue.worker.restore import restore_newest
+from qcqueue.worker.download import restore_newest
 
 FASTER_LEAST = 1.35
 START_MOST = 1.25
@@ -161,13 +161,13 @@ def judged(model: str, row: Row, bits_of_ours: int) -> list[Row]:
 def prepare(asked: Row) -> Row:
     """Write one state in both ways: a `.keras` file, and the files of a checkpoint."""
     from qcqueue.engines.keras_tf import device
-    from qcqueue.engines.keras_tf.program import Program
+    from qcqueue.engines.keras_tf.program import KerasProgram
     from qcqueue.engines.loop import snapshot_of
 
     spec, folder = settled(asked), Path(asked["folder"])
     (folder / "dataset").write_bytes(a_dataset(*pictures(2 * BATCH)))
     model = a_model(spec)
-    program = Program(model, spec, threads=os.cpu_count() or 1)
+    program = KerasProgram(model, spec, threads=os.cpu_count() or 1)
     for number, variable in enumerate(program.optimizer.variables[2:]):  # not the count of steps, nor the learning rate
         variable.assign(variable + 1e-6 * (1 + number % 7))
     compiled(model, program.optimizer)
@@ -400,7 +400,7 @@ def trainer_alone(queue: Queue, folder: Path) -> float:
     spool.open(order)
     spool.resume_with(None)
     started_s = CLOCK.monotonic_s()
-    command = [sys.executable, "-m", "qcqueue.worker.trainer"]
+    command = [sys.executable, "-m", "qcqueue.trainer.main"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as child:

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from unittest.mock import patch
 
-from qcqueue.app.workplace import DATABASE_FILE, create_store
+from qcqueue.app.context import DATABASE_FILE, create_store
 from qcqueue.clock import SystemClock
 from qcqueue.database.local import LocalDatabase
 from qcqueue.testing.large import fill, specs
@@ -115,10 +115,10 @@ def seconds(command: Sequence[str]) -> dict[str, float]:
 
 def claim() -> None:
     """Be a session of this machine until it holds a job, and vanish, as a machine that is taken away."""
-    from qcqueue.app.provider import profile_here
+    from qcqueue.app.context import open_workplace
+    from qcqueue.app.profile import profile_here
     from qcqueue.app.settings import load_settings
     from qcqueue.app.work import new_session
-    from qcqueue.app.workplace import open_workplace
     from qcqueue.worker.process import TrainerProcess
     from qcqueue.worker.view import Limits
 

@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qcqueue.app.workplace import Workplace
-from qcqueue.checkpoints.spool import Spool, spool_folder
+from qcqueue.app.context import QueueContext
 from qcqueue.database.known import DatedVersion, PutBack
 from qcqueue.errors import MachineError
 from qcqueue.queue.takeover import TakenOver, take_over
-from qcqueue.worker.presence import SESSIONS, Presence
+from qcqueue.spool.reader import Spool, spool_folder
+from qcqueue.worker.session_locks import SESSIONS, SessionLocks
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
+class UnsavedWork:
     """What lies on this machine's disk of an attempt that is over. is_at_work: its session does not know that yet."""
 
     job_name: str
@@ -41,11 +41,11 @@ class Adoption:
     lost: DatedVersion
     shown: DatedVersion
     taken: TakenOver
-    left: tuple[Left, ...]
+    left: tuple[UnsavedWork, ...]
     is_done: bool
 
 
-def adopt(workplace: Workplace, *, dry_run: bool) -> Adoption | None:
+def adopt(workplace: QueueContext, *, dry_run: bool) -> Adoption | None:
     """Take the store over as it is, or say what that would cost; None where there is nothing to take over.
 
     Raises: StoreError: the store does not answer. CorruptionError: it cannot be read. OlderSession.
@@ -69,7 +69,7 @@ def adopt(workplace: Workplace, *, dry_run: bool) -> Adoption | None:
     if found is None:
         return None
     put_back, taken = found
-    left = list[Left]()
+    left = list[UnsavedWork]()
     with contextlib.suppress(*(() if dry_run else (MachineError, OSError))):  # it is done: nothing here may deny it
         left.extend(_left(workplace, taken))
     if not dry_run:
@@ -78,12 +78,12 @@ def adopt(workplace: Workplace, *, dry_run: bool) -> Adoption | None:
     return Adoption(lost=lost, shown=shown, taken=taken, left=tuple(left), is_done=not dry_run)
 
 
-def _left(workplace: Workplace, taken: TakenOver) -> Iterator[Left]:
-    presence = Presence(workplace.cache / SESSIONS)
+def _left(workplace: QueueContext, taken: TakenOver) -> Iterator[UnsavedWork]:
+    presence = SessionLocks(workplace.cache / SESSIONS)
     for (session, number), job_name in sorted(taken.over.items()):
         folder = spool_folder(workplace.cache, session, number)
         if presence.knows(session) and folder.is_dir():
-            yield Left(
+            yield UnsavedWork(
                 job_name=job_name,
                 attempt=number,
                 folder=folder,
@@ -92,7 +92,7 @@ def _left(workplace: Workplace, taken: TakenOver) -> Iterator[Left]:
             )
 
 
-def _clear(left: Iterable[Left]) -> None:
+def _clear(left: Iterable[UnsavedWork]) -> None:
     """Remove what nobody can save. A session that runs finds that its attempt has ended, and clears it itself."""
     for it in left:
         if not it.is_at_work:

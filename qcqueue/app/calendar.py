@@ -11,16 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from qcqueue.app.plan import Plan
-from qcqueue.core.words import DAY_S, MINUTE_S, count, date, duration
 from qcqueue.errors import UserError
-from qcqueue.storage.files import move_whole, unfinished
+from qcqueue.stores.files import move_whole, unfinished
+from qcqueue.text.humanize import DAY_S, MINUTE_S, count, date, duration
 
 PRODUCT = "-//qcqueue//plan//EN"
 LONGEST_LINE_BYTES = 75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class CalendarEvent:
     """One window that is likely to come. Moments are seconds since the epoch.
 
     queue: names the queue for ever, such as by its URL. title: one line; says: the lines below it.
@@ -34,7 +34,7 @@ class Entry:
     made_at_s: float
 
 
-def come_back(plan: Plan, *, queue: str) -> Entry:
+def come_back(plan: Plan, *, queue: str) -> CalendarEvent:
     """Return the entry for the next window of a plan. Raises: UserError: there is nothing to wait for."""
     outlook, likely = plan.seen.outlook, plan.next_gpu
     if not outlook.lends_gpus:
@@ -44,7 +44,7 @@ def come_back(plan: Plan, *, queue: str) -> Entry:
         )
     begins_s = likely.likely_s if likely else plan.now_s
     held_s = min(plan.life.quantile(0.5), DAY_S)
-    return Entry(
+    return CalendarEvent(
         queue=queue,
         title="qcqueue: a GPU is likely to be had",
         says=tuple(_says(plan)),
@@ -54,7 +54,7 @@ def come_back(plan: Plan, *, queue: str) -> Entry:
     )
 
 
-def calendar_text(entry: Entry) -> str:
+def calendar_text(entry: CalendarEvent) -> str:
     """Return a calendar with this entry and a reminder at its beginning. It does not block the time."""
     uid = hashlib.sha256(entry.queue.encode()).hexdigest()[:32]
     made, title = _utc(entry.made_at_s), _escaped(entry.title)
@@ -85,7 +85,7 @@ def calendar_text(entry: Entry) -> str:
     return "".join(f"{part}\r\n" for line in lines for part in _folded(line))
 
 
-def write_calendar(path: Path, entry: Entry) -> None:
+def write_calendar(path: Path, entry: CalendarEvent) -> None:
     """Write the calendar to a file, whole. Raises: UserError: there is another file, or it cannot be written."""
     try:
         if path.exists() and not (path.is_file() and _is_ours(path)):

@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qcqueue.app.workplace import Workplace
+from qcqueue.app.context import QueueContext
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.errors import BlobMissing, DigestMismatch, UserError
 from qcqueue.queue.blobs import mark_deleted
 from qcqueue.queue.datasets import add_dataset, find_dataset, forget_dataset, list_datasets
 from qcqueue.queue.values import DatasetLine
-from qcqueue.storage.base import Blob, Shelf
-from qcqueue.storage.files import on_this_machine, scratch
+from qcqueue.stores.base import Blob, Shelf
+from qcqueue.stores.files import on_this_machine, scratch
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -38,7 +38,7 @@ def check_name(name: str) -> None:
 
 
 def add_sample(
-    workplace: Workplace, name: str, *, images: int, seed: int, progress: Progress, dry_run: bool = False
+    workplace: QueueContext, name: str, *, images: int, seed: int, progress: Progress, dry_run: bool = False
 ) -> tuple[DatasetLine, bool]:
     """Build the practice set and store it; return it and whether it is new."""
     from qcqueue.datasets.sample import build_sample
@@ -48,7 +48,7 @@ def add_sample(
 
 
 def add_images(
-    workplace: Workplace,
+    workplace: QueueContext,
     name: str,
     path: Path,
     options: "ImportOptions",
@@ -66,7 +66,7 @@ def add_images(
     return keep(workplace, name, bare, summary=dataset.summary, dry_run=dry_run)
 
 
-def remove_dataset(workplace: Workplace, name: str, *, dry_run: bool = False) -> DatasetLine:
+def remove_dataset(workplace: QueueContext, name: str, *, dry_run: bool = False) -> DatasetLine:
     """Take a dataset that no job needs out of the queue, and its bytes out of the store; return what it was.
 
     Raises: UnknownName. UserError: a job needs it.
@@ -81,7 +81,7 @@ def remove_dataset(workplace: Workplace, name: str, *, dry_run: bool = False) ->
     return removed.line
 
 
-def _is_whole(workplace: Workplace, blob: Blob, scratch: Path) -> bool:
+def _is_whole(workplace: QueueContext, blob: Blob, scratch: Path) -> bool:
     """Return whether the store itself, and not only a copy of this machine, has all bytes of a blob."""
     try:
         workplace.store_itself.fetch(blob, scratch)
@@ -91,7 +91,7 @@ def _is_whole(workplace: Workplace, blob: Blob, scratch: Path) -> bool:
 
 
 def keep(
-    workplace: Workplace,
+    workplace: QueueContext,
     name: str,
     dataset: "Dataset",
     *,

@@ -9,15 +9,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from qcqueue.app.findings import Finding, clock_against, database_of, fine, forecast_of, problem, room, warning
+from qcqueue.app.checks import Finding, clock_against, database_of, fine, forecast_of, problem, room, warning
+from qcqueue.app.context import QueueContext, open_workplace
 from qcqueue.app.session_log import newest_log
 from qcqueue.app.settings import Settings, folder_of, kind_of, load_settings
 from qcqueue.app.sweep import size_of_cache
-from qcqueue.app.workplace import Workplace, open_workplace
 from qcqueue.clock import Clock, RandomIds
-from qcqueue.core.words import count, size
 from qcqueue.errors import ExtraMissing, QcqueueError, SettingInvalid, StoreMissing
-from qcqueue.storage.files import translated
+from qcqueue.stores.files import translated
+from qcqueue.text.humanize import count, size
 from qcqueue.worker.machine import can_train, this_machine
 
 # What the database itself and one small state take.
@@ -76,7 +76,7 @@ def _machine(settings: Settings) -> Iterator[Finding]:
         yield fine("machine", "enqueues and looks; it does not train, as TensorFlow is not installed")
 
 
-def _folder(settings: Settings, place: Workplace, clock: Clock) -> Iterator[Finding]:
+def _folder(settings: Settings, place: QueueContext, clock: Clock) -> Iterator[Finding]:
     assert settings.store is not None, "open_workplace has asked for it"
     folder, is_shared = folder_of(settings.store, source=settings.source), kind_of(settings.store) == "shared"
     try:
@@ -87,7 +87,7 @@ def _folder(settings: Settings, place: Workplace, clock: Clock) -> Iterator[Find
     free_bytes = shutil.disk_usage(folder).free
     yield room("store", place.store.url, free_bytes, needed_bytes=LEAST_BYTES, hint=TIDY_DISK)
     if is_shared:
-        from qcqueue.storage.shared import DiskClock
+        from qcqueue.stores.shared import DiskClock
 
         yield clock_against(DiskClock(folder).now_s(), clock.now_s(), "the disk's")
     yield database_of(place)

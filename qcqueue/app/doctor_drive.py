@@ -6,26 +6,26 @@ Nothing of a token is ever said but where it lies, whose it is, and when it ends
 
 from collections.abc import Iterator
 
+from qcqueue.app.checks import Finding, clock_against, database_of, fine, forecast_of, problem, room, warning
+from qcqueue.app.context import QueueContext
 from qcqueue.app.drive import NEW, files_on_drive, page_of, part_of_this_machine
-from qcqueue.app.findings import Finding, clock_against, database_of, fine, forecast_of, problem, room, warning
-from qcqueue.app.place import Workplace
 from qcqueue.app.settings import Settings, drive_folder_of
-from qcqueue.app.signin import PUBLISH, drive_token, end_told, renewal, token_path
+from qcqueue.app.sign_in import PUBLISH, drive_token, end_told, renewal, token_path
 from qcqueue.clock import Clock
-from qcqueue.core.words import DAY_S, HOUR_S, duration
 from qcqueue.errors import QcqueueError, SignInFailed, StoreBusy
-from qcqueue.storage.drive.answers import MAKE_ROOM, TOO_LITTLE
-from qcqueue.storage.drive.home import RememberedHome, check_account
-from qcqueue.storage.drive.oauth import refusal
-from qcqueue.storage.drive.space import KEPT_FREE_BYTES
-from qcqueue.storage.drive.standing import standing_of
-from qcqueue.storage.drive.token import FILE_SCOPE, TOKEN_VARIABLE, Token
+from qcqueue.stores.drive.answers import MAKE_ROOM, TOO_LITTLE
+from qcqueue.stores.drive.layout import RememberedHome, check_account
+from qcqueue.stores.drive.oauth import refusal
+from qcqueue.stores.drive.space import KEPT_FREE_BYTES
+from qcqueue.stores.drive.token import FILE_SCOPE, TOKEN_VARIABLE, Token
+from qcqueue.stores.drive.token_status import standing_of
+from qcqueue.text.humanize import DAY_S, HOUR_S, duration
 
 TESTING_GRANT_S = 7 * DAY_S
 OFFLINE = "check this machine's connection; until then, qcqueue status shows what it last saw"
 
 
-def examine_drive(settings: Settings, place: Workplace, clock: Clock) -> Iterator[Finding]:
+def examine_drive(settings: Settings, place: QueueContext, clock: Clock) -> Iterator[Finding]:
     """Yield what is found, up to the first thing that keeps the next from being looked at."""
     try:
         yield from _findings(settings, place, clock)
@@ -38,7 +38,7 @@ def examine_drive(settings: Settings, place: Workplace, clock: Clock) -> Iterato
         yield problem("Google Drive", exc)
 
 
-def _findings(settings: Settings, place: Workplace, clock: Clock) -> Iterator[Finding]:
+def _findings(settings: Settings, place: QueueContext, clock: Clock) -> Iterator[Finding]:
     token = drive_token(settings)
     yield _sign_in(token, settings, clock.now_s())
     files = files_on_drive(settings, persistent=False)

@@ -5,26 +5,26 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qcqueue.app.place import Workplace, kept_of_queue, person
+from qcqueue.app.context import QueueContext, kept_of_queue, person
 from qcqueue.app.settings import Settings, drive_folder_of
-from qcqueue.app.signin import drive_libraries, drive_token, end_ahead
+from qcqueue.app.sign_in import drive_libraries, drive_token, end_ahead
 from qcqueue.app.upgrade import ASKED, Consent, NoOlderSession
 from qcqueue.clock import RandomIds, SystemClock, fresh_seed, seeded
-from qcqueue.core.lease import LeaseRules
-from qcqueue.core.words import size
 from qcqueue.database.versioned import VersionedDatabase
 from qcqueue.errors import QcqueueError
-from qcqueue.storage.nearby import NearbyStore
+from qcqueue.stores.base import LeaseRules
+from qcqueue.stores.cached import CachedStore
+from qcqueue.text.humanize import size
 
 if TYPE_CHECKING:
-    from qcqueue.storage.drive.files import DriveFiles
+    from qcqueue.stores.drive.files import DriveFiles
 
 # Drive may take a while to show what it was told, and every beat is a request.
 LEASE = LeaseRules(beat_every_s=60.0, ttl_s=600.0)
 NEW = "new"
 
 
-def workplace_on_drive(settings: Settings, *, persistent: bool, consent: Consent = ASKED) -> Workplace:
+def workplace_on_drive(settings: Settings, *, persistent: bool, consent: Consent = ASKED) -> QueueContext:
     """Wire the queue of a folder on Drive. persistent: ask for minutes where Drive does not answer.
 
     consent: what a person has said about sessions of an older qcqueue.
@@ -32,9 +32,9 @@ def workplace_on_drive(settings: Settings, *, persistent: bool, consent: Consent
     """
     assert settings.store is not None, "open_workplace has asked for it"
     with drive_libraries():
-        from qcqueue.storage.drive.home import RememberedHome
-        from qcqueue.storage.drive.slots import DriveSlots
-        from qcqueue.storage.drive.store import DriveStore
+        from qcqueue.stores.drive.layout import RememberedHome
+        from qcqueue.stores.drive.slots import DriveSlots
+        from qcqueue.stores.drive.store import DriveStore
 
     folder = drive_folder_of(settings.store, source=settings.source)
     here = part_of_this_machine(settings.cache, folder)
@@ -51,9 +51,9 @@ def workplace_on_drive(settings: Settings, *, persistent: bool, consent: Consent
         free = "without a limit" if about.free_bytes is None else f"{size(about.free_bytes)} free"
         return f"Google Drive of {about.account}, {free}"
 
-    return Workplace(
+    return QueueContext(
         database=database,
-        store=NearbyStore(store, here / "nearby"),
+        store=CachedStore(store, here / "nearby"),
         clock=clock,
         ids=ids,
         cache=settings.cache,
@@ -78,8 +78,8 @@ def create_on_drive(
     Raises: SignInFailed, StoreDenied, StoreMissing, StoreBusy.
     """
     with drive_libraries():
-        from qcqueue.storage.drive.home import check_account, find_home, furnish, make_home
-        from qcqueue.storage.drive.slots import DriveSlots
+        from qcqueue.stores.drive.layout import check_account, find_home, furnish, make_home
+        from qcqueue.stores.drive.slots import DriveSlots
 
     wanted = drive_folder_of(url, source=settings.source)
     files = files_on_drive(settings, persistent=False)
@@ -123,8 +123,8 @@ def page_of(url: str) -> str | None:
 def files_on_drive(settings: Settings, *, persistent: bool) -> "DriveFiles":
     """Return the person's files on Drive. It connects with the first request. Raises: ExtraMissing."""
     with drive_libraries():
-        from qcqueue.storage.drive.caller import QUICK, STEADY, Caller
-        from qcqueue.storage.drive.files import DriveFiles
+        from qcqueue.stores.drive.caller import QUICK, STEADY, Caller
+        from qcqueue.stores.drive.files import DriveFiles
 
     return DriveFiles(
         Caller(

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from itertools import takewhile
 from statistics import median
 
-from qcqueue.app.foresight import Seen, forecast_at_a_glance, next_gpu, ranked
+from qcqueue.app.queue_summary import QueueView, forecast_at_a_glance, next_gpu, ranked
 from qcqueue.core.lineage import bound_to
 from qcqueue.core.outcomes import Outcome, Trouble, advice_on, remedy_for
 from qcqueue.core.states import State
-from qcqueue.core.words import ago, by, count, date, duration, listed
+from qcqueue.planning.cadence import Measured, choose_cadence, explain_cadence
+from qcqueue.planning.queue_stats import QueueStats
+from qcqueue.planning.survival import Lifetime, mean_life_s
 from qcqueue.queue.values import AttemptLine, HistoryLine, JobDetail
-from qcqueue.scheduling.cadence import Measured, choose_cadence, explain_cadence
-from qcqueue.scheduling.lifetimes import Lifetime, mean_life_s
-from qcqueue.worker.outlook import Outlook
+from qcqueue.text.humanize import ago, by, count, date, duration, listed
 
 # What a session writes between what was in the way of a job it holds and what a person can do about it.
 CHOOSE = ". Choose: "
@@ -30,7 +30,7 @@ class Answer:
     hint: str
 
 
-def explain(detail: JobDetail, seen: Seen) -> Answer:
+def explain(detail: JobDetail, seen: QueueView) -> Answer:
     """Explain the state of a job, given all that the queue has shown."""
     name = detail.line.name
     match detail.line.state:
@@ -48,7 +48,7 @@ def explain(detail: JobDetail, seen: Seen) -> Answer:
             return Answer(why=_done(detail), hint="qcqueue report")
 
 
-def _queued(detail: JobDetail, seen: Seen) -> Answer:
+def _queued(detail: JobDetail, seen: QueueView) -> Answer:
     name, outlook = detail.line.name, seen.outlook
     only_on = bound_to(detail.spec.lineage, detail.begun_on) if detail.begun_on else None
     before = [_how_it_ended(detail.attempts[-1])] if detail.attempts else []
@@ -61,7 +61,7 @@ def _queued(detail: JobDetail, seen: Seen) -> Answer:
     return Answer(why=" ".join(sentences), hint=_what_helps(detail, outlook, only_on, is_late=bool(late)))
 
 
-def _what_it_waits_for(detail: JobDetail, outlook: Outlook, only_on: str | None) -> str:
+def _what_it_waits_for(detail: JobDetail, outlook: QueueStats, only_on: str | None) -> str:
     if only_on:
         return f"a session on {only_on}"
     match detail.spec.device:
@@ -78,12 +78,12 @@ def _what_it_waits_for(detail: JobDetail, outlook: Outlook, only_on: str | None)
             return f"{what}, and a GPU is likely to be had again {by(away.likely_s, outlook.now_s)} ({away.basis})"
 
 
-def _sessions_without_gpu(outlook: Outlook) -> int:
+def _sessions_without_gpu(outlook: QueueStats) -> int:
     """Return how many sessions of those that came last had no GPU."""
     return sum(1 for _ in takewhile(lambda line: line.has_gpu is False, reversed(outlook.sessions)))
 
 
-def _place(name: str, seen: Seen) -> str:
+def _place(name: str, seen: QueueView) -> str:
     """Say when a session would take the job, and by which reason of the policy."""
     choices = ranked(seen)
     place = next((index for index, choice in enumerate(choices) if choice.job.name == name), None)
@@ -97,7 +97,7 @@ def _place(name: str, seen: Seen) -> str:
     return f"{others} will be taken before it, {which}"
 
 
-def _lateness(detail: JobDetail, outlook: Outlook) -> str:
+def _lateness(detail: JobDetail, outlook: QueueStats) -> str:
     """Return what is to be said of its deadline, to follow upon its progress; nothing where it will likely be met."""
     deadline_s, now_s = detail.spec.deadline_s, outlook.now_s
     if deadline_s is None:
@@ -111,7 +111,7 @@ def _lateness(detail: JobDetail, outlook: Outlook) -> str:
     return f", and it will likely miss its deadline, {date(deadline_s)} (you said): it is likely done by {likely}"
 
 
-def _what_helps(detail: JobDetail, outlook: Outlook, only_on: str | None, *, is_late: bool) -> str:
+def _what_helps(detail: JobDetail, outlook: QueueStats, only_on: str | None, *, is_late: bool) -> str:
     name, spec = detail.line.name, detail.spec
     if detail.attempts and (trouble := detail.attempts[-1].trouble):
         return advice_on(trouble, job=name, machine=detail.attempts[-1].host)
@@ -125,7 +125,7 @@ def _what_helps(detail: JobDetail, outlook: Outlook, only_on: str | None, *, is_
     return "qcqueue quota, and qcqueue work once a GPU is to be had" if is_away else "qcqueue work"
 
 
-def _running(detail: JobDetail, seen: Seen) -> Answer:
+def _running(detail: JobDetail, seen: QueueView) -> Answer:
     name, now_s, live = detail.line.name, seen.outlook.now_s, detail.attempts[-1]
     who = f"{name} is held by session {live.session_id} on {live.host}, attempt {live.number}"
     if live.session_id in seen.dead_here:
@@ -227,7 +227,7 @@ def _progress(detail: JobDetail) -> str:
     return f"{line.epochs_done} of {count(line.epochs, 'epoch')} are saved."
 
 
-def _progress_and_more(detail: JobDetail, outlook: Outlook) -> str:
+def _progress_and_more(detail: JobDetail, outlook: QueueStats) -> str:
     """Return how far it is and what is worth knowing of that, in one sentence: doubts, or else how often it saves."""
     progress = _progress(detail).removesuffix(".")
     if doubts := [*_doubts(detail)]:
@@ -239,7 +239,7 @@ def _progress_and_more(detail: JobDetail, outlook: Outlook) -> str:
     return f"{progress}; {saves[:1].lower()}{saves[1:]}"
 
 
-def _measured(detail: JobDetail, outlook: Outlook) -> Measured | None:
+def _measured(detail: JobDetail, outlook: QueueStats) -> Measured | None:
     """Return what the newest attempt with an epoch measured; what it did not write down is taken from its epochs."""
     epochs = detail.official_epochs()
     if not epochs:

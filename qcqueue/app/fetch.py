@@ -16,17 +16,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qcqueue.app.weights import Which, weights_of
-from qcqueue.app.workplace import Workplace
-from qcqueue.core.models import MODELS
+from qcqueue.app.context import QueueContext
+from qcqueue.app.trained_weights import Which, weights_of
+from qcqueue.catalog.models import MODELS
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
 from qcqueue.errors import ExtraMissing, UserError
-from qcqueue.exports.names import plain_name
-from qcqueue.exports.snippet import snippet
-from qcqueue.exports.weights import SUFFIX, Weights, read_weights, write_weights
-from qcqueue.storage.base import Moved, silently
-from qcqueue.storage.files import scratch
+from qcqueue.exports.run import plain_name
+from qcqueue.exports.weights import SUFFIX, Weights, read_weights, snippet, write_weights
+from qcqueue.stores.base import Moved, silently
+from qcqueue.stores.files import scratch
 
 if TYPE_CHECKING:
     from qcqueue.engines.keras_tf.trained import TrainedModel
@@ -72,7 +71,7 @@ def has_keras() -> bool:
 
 
 def fetch_weights(
-    workplace: Workplace, typed: str, *, folder: Path, which: Which, kind: Kind, moved: Moved = silently
+    workplace: QueueContext, typed: str, *, folder: Path, which: Which, kind: Kind, moved: Moved = silently
 ) -> Fetched:
     """Write the weights of a job into `folder`, under a name made from the job's.
 

@@ -5,16 +5,16 @@ Always true: a job of which nothing is known stands in it without figures, and w
 
 from dataclasses import dataclass, replace
 
-from qcqueue.app.foresight import FEWEST_WORLDS, Seen, label_of_dates, luck, next_gpu
+from qcqueue.app.queue_summary import FEWEST_WORLDS, QueueView, label_of_dates, luck, next_gpu
+from qcqueue.core.quantiles import Quantiles
 from qcqueue.core.states import State
-from qcqueue.queue.ahead import JobAhead
-from qcqueue.scheduling.calibration import Calibration, calibration
-from qcqueue.scheduling.campaigns.aside import for_a_cpu, sessions_alone
-from qcqueue.scheduling.campaigns.forecast import Finish, Forecast
-from qcqueue.scheduling.estimates import EpochCost, Known, Processor
-from qcqueue.scheduling.spread import Spread
-from qcqueue.scheduling.survival import Life
-from qcqueue.worker.outlook import Outlook
+from qcqueue.planning.calibration import HitRate, calibration
+from qcqueue.planning.campaigns.aside import for_a_cpu, sessions_alone
+from qcqueue.planning.campaigns.forecast import Finish, Forecast
+from qcqueue.planning.estimates import EpochCost, Known, Processor
+from qcqueue.planning.queue_stats import QueueStats
+from qcqueue.planning.survival import Life
+from qcqueue.queue.pending import PendingJob
 
 # How much earlier all must be done in another way to be worth a sentence: so much, and this share of what is left.
 LEAST_SAVED_S = 3600.0
@@ -29,7 +29,7 @@ class JobPlan:
     None where some world did not see it.
     """
 
-    job: JobAhead
+    job: PendingJob
     cost: EpochCost | None
     sessions: int | None
     finish: Finish | None
@@ -58,18 +58,19 @@ class Saving:
 class Plan:
     """What is left of a queue. jobs: how many a session works on, None for as many as it lives for.
 
-    life: of a session on the processor. next_gpu: as in a `Glance`. sessions_of_two: how many it would take if each
-    worked on two jobs; beside: what a CPU would save; None where that is not worth a word. label: whom dates come from.
+    life: of a session on the processor. next_gpu: as in a `QueueSummary`. sessions_of_two: how many it would take if
+    each worked on two jobs; beside: what a CPU would save; None where that is not worth a word. label: whom dates come
+    from.
     """
 
-    seen: Seen
+    seen: QueueView
     processor: Processor
     jobs: int | None
     rows: tuple[JobPlan, ...]
     forecast: Forecast
     life: Life
-    next_gpu: Spread | None
-    past: Calibration
+    next_gpu: Quantiles | None
+    past: HitRate
     sessions_of_two: int | None
     beside: Saving | None
     label: str
@@ -103,7 +104,7 @@ class Plan:
         return tuple(likely), tuple(perhaps)
 
 
-def make_plan(seen: Seen, *, jobs: int | None) -> Plan:
+def make_plan(seen: QueueView, *, jobs: int | None) -> Plan:
     """Plan what is left; jobs: how many a session works on, None for as many as it lives for."""
     outlook = seen.outlook
     processor, account = outlook.processor, outlook.account()
@@ -130,13 +131,13 @@ def make_plan(seen: Seen, *, jobs: int | None) -> Plan:
     )
 
 
-def without_a_plan(seen: Seen) -> dict[State, int]:
+def without_a_plan(seen: QueueView) -> dict[State, int]:
     """Return how many jobs are neither done nor to be taken by a session as they stand, by state."""
     states = [line.state for line in seen.lines]
     return {state: number for state in (State.HELD, State.FAILED) if (number := states.count(state))}
 
 
-def _sessions_of_two(outlook: Outlook, now: Forecast) -> int | None:
+def _sessions_of_two(outlook: QueueStats, now: Forecast) -> int | None:
     """Return how many sessions it would take if each worked on two jobs, None where that is no fewer.
 
     It takes about as long: whoever gives a GPU back after one job is assumed to come again at once.
@@ -148,7 +149,7 @@ def _sessions_of_two(outlook: Outlook, now: Forecast) -> int | None:
     return then.sessions if then.all and then.sessions < now.sessions else None
 
 
-def _beside(outlook: Outlook, now: Forecast, *, jobs: int | None) -> Saving | None:
+def _beside(outlook: QueueStats, now: Forecast, *, jobs: int | None) -> Saving | None:
     """Return what a CPU would save with one job. A run that has begun would begin a new lineage there.
 
     Both ways go through the same worlds, so what differs is not chance.

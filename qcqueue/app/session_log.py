@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from qcqueue.checkpoints.words import private_here
 from qcqueue.clock import WallTime
 from qcqueue.core.printed import Private, discreet
-from qcqueue.worker.presence import SESSIONS, Presence
+from qcqueue.spool.trainer_output import private_here
+from qcqueue.worker.session_locks import SESSIONS, SessionLocks
 
 FOLDER, ENDING = "logs", ".jsonl"
 KEPT = 10
@@ -70,7 +70,7 @@ def newest_log(cache: Path) -> Path | None:
 
 
 def _forget_old(cache: Path, *, but: str) -> None:
-    presence = Presence(cache / SESSIONS)
+    presence = SessionLocks(cache / SESSIONS)
     for path in _by_age(cache / FOLDER)[KEPT:]:
         if path.stem != but and not presence.is_alive(path.stem):
             with contextlib.suppress(OSError):

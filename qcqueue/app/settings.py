@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qcqueue.errors import MachineError, SettingInvalid
-from qcqueue.storage.files import of_this_machine, on_this_machine, sync
-from qcqueue.storage.regular import NotRegularError, read_regular
+from qcqueue.stores.files import of_this_machine, on_this_machine, sync
+from qcqueue.stores.regular import NotRegularError, read_regular
 
 FILE_NAME = "qcqueue.toml"
 KNOWN_KEYS = ("store", "cache", "profile")

@@ -1,7 +1,7 @@
 """`simulate`: what would become of a study, or of what is left of the queue, under a law of sessions. Changes nothing.
 
 Jobs, costs and laws are put together here from files, from the queue and from estimates; what is played with them is
-`scheduling.campaigns`'. Always true: every figure that was not measured by this queue's own sessions is said to be an
+`planning.campaigns`'. Always true: every figure that was not measured by this queue's own sessions is said to be an
 estimate, and without a queue all of them are.
 """
 
@@ -10,28 +10,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qcqueue.app.place import Workplace
+from qcqueue.app.context import QueueContext, workplace_in
 from qcqueue.app.studies import read_specs
-from qcqueue.app.workplace import workplace_in
 from qcqueue.clock import SystemClock
 from qcqueue.core.spec import JobSpec
-from qcqueue.core.spelling import clipped, nearest
 from qcqueue.core.states import State
-from qcqueue.core.words import count, duration
 from qcqueue.errors import UnknownName, UserError
-from qcqueue.queue.ahead import JobAhead
+from qcqueue.planning.campaigns.laws import LAWS, Law, of_life
+from qcqueue.planning.campaigns.play import Costs, Work
+from qcqueue.planning.campaigns.strategies import STRATEGIES, Strategy, script
+from qcqueue.planning.campaigns.trace import law_of_trace
+from qcqueue.planning.estimates import ESTIMATED_ON, ESTIMATED_SAMPLES, EpochCost, Known, Overhead, Processor
+from qcqueue.planning.queue_stats import QueueStats, look
+from qcqueue.planning.survival import Lifetime, learnt_life
+from qcqueue.providers.base import Profile
 from qcqueue.queue.datasets import list_datasets
+from qcqueue.queue.pending import PendingJob
 from qcqueue.queue.sessions import session_lines
-from qcqueue.scheduling.campaigns.laws import LAWS, Law, of_life
-from qcqueue.scheduling.campaigns.play import Costs, Work
-from qcqueue.scheduling.campaigns.strategies import STRATEGIES, Strategy, script
-from qcqueue.scheduling.campaigns.trace import law_of_trace
-from qcqueue.scheduling.estimates import ESTIMATED_ON, ESTIMATED_SAMPLES, EpochCost, Known, Overhead, Processor
-from qcqueue.scheduling.lifetimes import Lifetime
-from qcqueue.scheduling.profiles.base import Profile
-from qcqueue.scheduling.survival import learnt_life
-from qcqueue.storage.regular import NotRegularError, read_regular
-from qcqueue.worker.outlook import Outlook, look
+from qcqueue.stores.regular import NotRegularError, read_regular
+from qcqueue.text.humanize import count, duration
+from qcqueue.text.suggest import clipped, nearest
 
 HISTORY = "history"
 SCRIPT = "script-"
@@ -63,7 +61,7 @@ class Scene:
         return tuple(job.work for job in self.jobs)
 
 
-def scene_of_files(files: Sequence[Path], *, overrides: Sequence[str], place: Workplace | None) -> Scene:
+def scene_of_files(files: Sequence[Path], *, overrides: Sequence[str], place: QueueContext | None) -> Scene:
     """Return the jobs of study files as if none had begun. place: a queue that may know how long epochs take.
 
     Raises: SpecInvalid, UserError: as when they are enqueued. UnknownName: a model of which nothing is known.
@@ -78,13 +76,13 @@ def scene_of_files(files: Sequence[Path], *, overrides: Sequence[str], place: Wo
     return _scene(jobs, _outlook(place))
 
 
-def scene_of_queue(place: Workplace) -> Scene:
+def scene_of_queue(place: QueueContext) -> Scene:
     """Return what is left of the queue: its queued and running jobs with the epochs they still have."""
     outlook = _outlook(place)
     return _scene([job for job in outlook.ahead if job.epochs_left], outlook)
 
 
-def law_for(name: str, *, trace: Path | None, place: Workplace | None) -> Law:
+def law_for(name: str, *, trace: Path | None, place: QueueContext | None) -> Law:
     """Return the law of a trace if one is given, of one's own history, or one of those that have a name.
 
     Raises: UnknownName: there is none of that name. UserError: the trace cannot be read, or there is no history.
@@ -126,17 +124,17 @@ def _strategy(name: str) -> Strategy:
     )
 
 
-def _outlook(place: Workplace | None) -> Outlook:
+def _outlook(place: QueueContext | None) -> QueueStats:
     """Return what a queue knows, which without one is nothing."""
     if place is None:
-        return Outlook(profile=ANY_PROFILE, ahead=(), epochs=(), sessions=(), now_s=SystemClock().now_s())
+        return QueueStats(profile=ANY_PROFILE, ahead=(), epochs=(), sessions=(), now_s=SystemClock().now_s())
     with place.read() as tx:
         return look(tx, ANY_PROFILE, now_s=place.clock.now_s())
 
 
-def _fresh(spec: JobSpec, images: int) -> JobAhead:
+def _fresh(spec: JobSpec, images: int) -> PendingJob:
     """Return a job of a file, as it is when it has just been enqueued."""
-    return JobAhead(
+    return PendingJob(
         name=spec.full_name,
         spec=spec,
         state=State.QUEUED,
@@ -148,7 +146,7 @@ def _fresh(spec: JobSpec, images: int) -> JobAhead:
     )
 
 
-def _scene(jobs: Sequence[JobAhead], outlook: Outlook) -> Scene:
+def _scene(jobs: Sequence[PendingJob], outlook: QueueStats) -> Scene:
     """Return the scene of a campaign that begins now, as deadlines count."""
     gpus = [line.processor for line in outlook.sessions if line.has_gpu]
     gpu = Processor(name=gpus[-1] if gpus else ESTIMATED_ON, is_gpu=True)
@@ -162,7 +160,7 @@ def _scene(jobs: Sequence[JobAhead], outlook: Outlook) -> Scene:
     return Scene(jobs=found, costs=costs, says=says)
 
 
-def _ahead(job: JobAhead, outlook: Outlook, gpu: Processor) -> Ahead:
+def _ahead(job: PendingJob, outlook: QueueStats, gpu: Processor) -> Ahead:
     processor = gpu if job.spec.device != "cpu" else Processor(name="a CPU", is_gpu=False)
     cost = outlook.cost(job, processor)
     if cost is None:
@@ -197,7 +195,7 @@ def _costs_said(costs: Costs, start: Overhead, lag: Overhead) -> tuple[str, str]
     )
 
 
-def _law_of_history(place: Workplace | None) -> Law:
+def _law_of_history(place: QueueContext | None) -> Law:
     """Return the law of the sessions of a queue, without those that are known to have had no GPU."""
     lives: list[Lifetime] = []
     if place:

@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qcqueue.app.workplace import Workplace
-from qcqueue.core.forecast import Forecast, forecast
+from qcqueue.app.context import QueueContext
+from qcqueue.core.space_forecast import SpaceForecast, forecast
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.study import Study, parse_study, weights_files_named
 from qcqueue.errors import CorruptionError, SpecInvalid, StoreError, UnknownName, UserError
 from qcqueue.queue.enqueue import Enqueued, check_data, enqueue
-from qcqueue.queue.unfinished import unfinished
-from qcqueue.storage.base import Blob
-from qcqueue.storage.regular import NotRegularError, read_regular
+from qcqueue.queue.pending import unfinished
+from qcqueue.stores.base import Blob
+from qcqueue.stores.regular import NotRegularError, read_regular
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -28,7 +28,7 @@ AGAIN = "correct the lines above, then enqueue again; nothing was enqueued"
 
 
 def enqueue_files(
-    workplace: Workplace, files: Sequence[Path], *, overrides: Sequence[str], dry_run: bool = False
+    workplace: QueueContext, files: Sequence[Path], *, overrides: Sequence[str], dry_run: bool = False
 ) -> Enqueued:
     """Put every job of `files` into the queue, or none.
 
@@ -38,13 +38,13 @@ def enqueue_files(
 
 
 def enqueue_and_foresee(
-    workplace: Workplace,
+    workplace: QueueContext,
     files: Sequence[Path],
     *,
     overrides: Sequence[str],
     keep_weights: bool = False,
     dry_run: bool = False,
-) -> tuple[Enqueued, Forecast]:
+) -> tuple[Enqueued, SpaceForecast]:
     """As `enqueue_files` does; return also what all jobs of the queue that are still to run will need in the store.
 
     keep_weights: let the sessions that begin these jobs put their ImageNet weights into the store.
@@ -56,7 +56,7 @@ def enqueue_and_foresee(
     except SpecInvalid as exc:
         raise SpecInvalid([*exc.problems, *_of_the_data(workplace, files, overrides)], hint=exc.hint) from exc
 
-    def both(tx: "Connection") -> tuple[Enqueued, Forecast]:
+    def both(tx: "Connection") -> tuple[Enqueued, SpaceForecast]:
         enqueued = enqueue(
             tx,
             specs,
@@ -71,7 +71,7 @@ def enqueue_and_foresee(
 
 
 def read_specs(
-    workplace: Workplace, files: Sequence[Path], *, overrides: Sequence[str], dry_run: bool = False
+    workplace: QueueContext, files: Sequence[Path], *, overrides: Sequence[str], dry_run: bool = False
 ) -> tuple[list[JobSpec], Mapping[Blob, str]]:
     """Return the jobs of all files, and the weights files they name, stored as blobs unless `dry_run`.
 
@@ -101,7 +101,7 @@ def read_specs(
     return specs, {blob: path.name for path, blob in stored.items()}
 
 
-def _of_the_data(workplace: Workplace, files: Sequence[Path], overrides: Sequence[str]) -> tuple[str, ...]:
+def _of_the_data(workplace: QueueContext, files: Sequence[Path], overrides: Sequence[str]) -> tuple[str, ...]:
     """Return what else is wrong with the jobs that can be read, so that a person is told all of it at once.
 
     Raises: UnknownName: their dataset is not there, and nothing but weights is wrong with the files: it comes first.
@@ -162,7 +162,7 @@ def _read_text(file: Path) -> str:
         raise UserError(f"{file} cannot be read: {exc.strerror}") from exc
 
 
-def _store(workplace: Workplace, path: Path, *, dry_run: bool) -> Blob:
+def _store(workplace: QueueContext, path: Path, *, dry_run: bool) -> Blob:
     if not dry_run:
         return workplace.store.put(path, title=path.name)
     with path.open("rb") as file:

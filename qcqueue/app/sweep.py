@@ -11,11 +11,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from qcqueue.checkpoints.spool import SPOOLS, Spool, session_of
 from qcqueue.errors import QcqueueError
-from qcqueue.storage.files import INCOMING
-from qcqueue.storage.scratch import OLD_S, remove_if_nobodys, sweep
-from qcqueue.worker.presence import SESSIONS, Presence
+from qcqueue.spool.reader import SPOOLS, Spool, session_of
+from qcqueue.stores.files import INCOMING
+from qcqueue.stores.scratch import OLD_S, remove_if_nobodys, sweep
+from qcqueue.worker.session_locks import SESSIONS, SessionLocks
 
 # Datasets and weights of all queues of this cache. The one used last stays, however large it is.
 BLOBS_BYTES = 10 << 30
@@ -102,7 +102,7 @@ def _bound_blobs(cache: Path, now_s: float) -> None:
 
 def _in_use(cache: Path) -> Iterator[str]:
     """Yield the files of `blobs` that sessions of this machine work with, unless they are provably dead."""
-    presence = Presence(cache / SESSIONS)
+    presence = SessionLocks(cache / SESSIONS)
     for folder in _listed(cache / SPOOLS):
         if presence.is_alive(session_of(folder)) is not False:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, QcqueueError):
@@ -115,7 +115,7 @@ def _sweep_spools(cache: Path, now_s: float) -> None:
 
     What holds nothing to save stays a day. What does is theirs for as long as anything that nobody uses.
     """
-    presence = Presence(cache / SESSIONS)
+    presence = SessionLocks(cache / SESSIONS)
     for folder in _listed(cache / SPOOLS):
         if presence.is_alive(session_of(folder)) is False:
             age_s = now_s - _changed_s(folder, now_s)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from qcqueue.clock import WallTime
-from qcqueue.core.lease import LeaseRules, has_ended
 from qcqueue.database.base import Refuse
 from qcqueue.errors import OlderSession, StoreError
+from qcqueue.stores.base import LeaseRules, has_ended
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ ASKED = Consent()
 
 
 class Heartbeats(Protocol):
-    """What is asked of a store: see `storage.base.Store`."""
+    """What is asked of a store: see `stores.base.Store`."""
 
     def heartbeat_age_s(self, name: str) -> float | None: ...
 
@@ -95,9 +95,9 @@ class NoOlderSession:
 
     def _sign_of_life(self, session: "Unended") -> str | None:
         """Return how it is known that a session lives, None where it has ended."""
-        from qcqueue.worker.presence import SESSIONS, Presence
+        from qcqueue.worker.session_locks import SESSIONS, SessionLocks
 
-        lives_here = Presence(self._cache / SESSIONS).is_alive(session.id)
+        lives_here = SessionLocks(self._cache / SESSIONS).is_alive(session.id)
         if lives_here is not None:
             return "a process of this machine" if lives_here else None
         try:

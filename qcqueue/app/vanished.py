@@ -7,15 +7,15 @@ next session. Always true: what another machine's session does is told by its le
 from collections.abc import Iterable
 from dataclasses import replace
 
-from qcqueue.app.place import Workplace
+from qcqueue.app.context import QueueContext
 from qcqueue.core.states import State
-from qcqueue.queue.overview import JobLine
-from qcqueue.worker.presence import SESSIONS, Presence
+from qcqueue.queue.job_lines import JobLine
+from qcqueue.worker.session_locks import SESSIONS, SessionLocks
 
 
-def vanished(place: Workplace, session_ids: Iterable[str]) -> frozenset[str]:
+def vanished(place: QueueContext, session_ids: Iterable[str]) -> frozenset[str]:
     """Return those of these sessions whose process on this machine is provably gone."""
-    presence = Presence(place.cache / SESSIONS)
+    presence = SessionLocks(place.cache / SESSIONS)
     return frozenset(session_id for session_id in session_ids if presence.is_alive(session_id) is False)
 
 
@@ -30,7 +30,7 @@ def as_it_is(lines: Iterable[JobLine], gone: Iterable[str]) -> tuple[JobLine, ..
     )
 
 
-def here_and_now(place: Workplace, lines: Iterable[JobLine]) -> tuple[JobLine, ...]:
+def here_and_now(place: QueueContext, lines: Iterable[JobLine]) -> tuple[JobLine, ...]:
     """Return these lines as this machine can see that they are."""
     known = tuple(lines)
     return as_it_is(known, vanished(place, {line.session for line in known if line.session}))

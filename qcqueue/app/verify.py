@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qcqueue.app.upkeep import Needs, ask_needs
-from qcqueue.app.workplace import Workplace, rehearse
-from qcqueue.core.spelling import printable
+from qcqueue.app.context import QueueContext, rehearse
+from qcqueue.app.gc import Needs, ask_needs
 from qcqueue.core.states import State
-from qcqueue.core.words import count, listed, size
 from qcqueue.database.audit import Flaw, audit_database, audit_versions
 from qcqueue.database.known import ADOPT
 from qcqueue.database.row_audit import RowAudit, RowFlaw
@@ -25,12 +23,14 @@ from qcqueue.queue.blobs import live_packs
 from qcqueue.queue.checkpoints import resumable
 from qcqueue.queue.damage import damage_of
 from qcqueue.queue.datasets import list_datasets
+from qcqueue.queue.job_lines import job_lines
 from qcqueue.queue.jobs import find_job
-from qcqueue.queue.overview import job_lines
 from qcqueue.queue.pretrained import all_kept_weights
 from qcqueue.queue.values import Checkpoint, DatasetLine
-from qcqueue.storage.base import Blob, Moved, Store, silently
-from qcqueue.storage.files import scratch
+from qcqueue.stores.base import Blob, Moved, Store, silently
+from qcqueue.stores.files import scratch
+from qcqueue.text.humanize import count, listed, size
+from qcqueue.text.suggest import printable
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -45,7 +45,7 @@ FORK = "perhaps what another machine has saved there; it is not in the queue"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Damage:
     """Something that is damaged. what: its name for a person. costs: what is lost with it. hint: how to mend it."""
 
     what: str
@@ -68,12 +68,12 @@ class Verified:
     size_bytes: int
     versions: int
     is_quick: bool
-    faults: tuple[Fault, ...]
+    faults: tuple[Damage, ...]
     rows: int
     rows_not_covered: int
 
 
-def verify(workplace: Workplace, *, quick: bool = False, progress: Moved = silently) -> Verified:
+def verify(workplace: QueueContext, *, quick: bool = False, progress: Moved = silently) -> Verified:
     """Check every version, every row and every blob that is needed.
 
     quick: of blobs only that they are there, and their size. progress is told of the bytes of blobs. Raises:
@@ -101,7 +101,7 @@ def verify(workplace: Workplace, *, quick: bool = False, progress: Moved = silen
     )
 
 
-def _database(workplace: Workplace) -> tuple[int, list[Fault], RowAudit]:
+def _database(workplace: QueueContext) -> tuple[int, list[Damage], RowAudit]:
     if workplace.slots is None:
         with workplace.read() as tx:
             flaws, rows = audit_database(tx)
@@ -114,10 +114,10 @@ def _database(workplace: Workplace) -> tuple[int, list[Fault], RowAudit]:
     return audit.versions, faults, audit.rows
 
 
-def _row_faults(rows: RowAudit) -> Iterator[Fault]:
+def _row_faults(rows: RowAudit) -> Iterator[Damage]:
     for flaw in rows.flaws:
         what, costs = _of_row(flaw)
-        yield Fault(
+        yield Damage(
             what=what,
             kind="row",
             why=flaw.says,
@@ -127,7 +127,7 @@ def _row_faults(rows: RowAudit) -> Iterator[Fault]:
         )
     if rows.more:
         why = "they are not what was written, like those before"
-        yield Fault(what=f"{count(rows.more, 'more row')}", kind="row", why=why, costs="as with those before")
+        yield Damage(what=f"{count(rows.more, 'more row')}", kind="row", why=why, costs="as with those before")
 
 
 def _of_row(flaw: RowFlaw) -> tuple[str, str]:
@@ -157,24 +157,24 @@ def _of_row(flaw: RowFlaw) -> tuple[str, str]:
             return f"a row of the table {flaw.table}", ILLEGIBLE
 
 
-def _illegible(workplace: Workplace) -> list[Fault]:
+def _illegible(workplace: QueueContext) -> list[Damage]:
     """Return what no command could make values of, though each row is a row."""
     with workplace.read() as tx:
         damaged = damage_of(tx)
     return [_database_fault(str(damaged), costs=ILLEGIBLE, hint=RESCUE)] if damaged else []
 
 
-def _version_fault(flaw: Flaw) -> Fault:
+def _version_fault(flaw: Flaw) -> Damage:
     if flaw.is_head:
         return _database_fault(flaw.says, costs=QUEUE, hint=RESCUE)
     return _database_fault(flaw.says, costs=FORK, hint=ADOPT) if flaw.is_fork else _database_fault(flaw.says)
 
 
-def _database_fault(says: str, *, costs: str = HISTORY, hint: str | None = None) -> Fault:
-    return Fault(what="the database", kind="database", why=says, costs=costs, hint=hint)
+def _database_fault(says: str, *, costs: str = HISTORY, hint: str | None = None) -> Damage:
+    return Damage(what="the database", kind="database", why=says, costs=costs, hint=hint)
 
 
-def _damaged(workplace: Workplace, blobs: Sequence[Blob], *, quick: bool, progress: Moved) -> dict[Blob, str]:
+def _damaged(workplace: QueueContext, blobs: Sequence[Blob], *, quick: bool, progress: Moved) -> dict[Blob, str]:
     """Return what is wrong with each blob that is not as it should be."""
     store, damaged = workplace.store_itself, dict[Blob, str]()
     done, size_bytes = 0, sum(blob.size_bytes for blob in blobs)
@@ -217,7 +217,7 @@ class _Facts:
     pretrained: frozenset[Blob]
 
 
-def _told(workplace: Workplace, needs: Needs, damaged: Mapping[Blob, str]) -> Iterator[Fault]:
+def _told(workplace: QueueContext, needs: Needs, damaged: Mapping[Blob, str]) -> Iterator[Damage]:
     """Yield each damaged blob that is needed, with what it costs."""
     users: dict[Blob, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for it in needs.blobs:
@@ -229,7 +229,7 @@ def _told(workplace: Workplace, needs: Needs, damaged: Mapping[Blob, str]) -> It
     for blob, why in damaged.items():
         for kind, jobs in users[blob].items():
             costs, hint = _cost(blob, kind, jobs, facts, damaged.keys())
-            yield Fault(
+            yield Damage(
                 what=f"{'state' if kind == 'pack' else kind} {blob.sha256[:12]}",
                 kind=kind,
                 why=why,

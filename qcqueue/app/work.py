@@ -12,21 +12,22 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from types import FrameType
 
+from qcqueue.app.context import QueueContext
 from qcqueue.app.session_log import logging_to
 from qcqueue.app.sweep import sweep_cache
-from qcqueue.app.workplace import Workplace
 from qcqueue.core.goodput import Part, Seconds
+from qcqueue.core.outcomes import SessionEnd
+from qcqueue.core.signals import FOR_THE_SESSION, asked_by
 from qcqueue.disk import NO_ROOM
 from qcqueue.errors import ExtraMissing, QcqueueError, SettingInvalid
-from qcqueue.scheduling.profiles.base import Profile
-from qcqueue.storage.files import of_this_machine
+from qcqueue.providers.base import Profile
+from qcqueue.stores.files import of_this_machine
 from qcqueue.worker.machine import can_train, out_of_memory_kills, process_age_s, this_machine
-from qcqueue.worker.presence import SESSIONS, Presence
 from qcqueue.worker.process import TrainerProcess
 from qcqueue.worker.session import Session
-from qcqueue.worker.signals import FOR_THE_SESSION, asked_by
-from qcqueue.worker.tools import Tools
-from qcqueue.worker.view import Ending, Limits
+from qcqueue.worker.session_deps import SessionDeps
+from qcqueue.worker.session_locks import SESSIONS, SessionLocks
+from qcqueue.worker.view import Limits
 
 # The study is played out while the trainer loads its libraries, in less time than that takes.
 WORLDS = 100
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 
 
 def new_session(
-    workplace: Workplace,
+    workplace: QueueContext,
     limits: Limits,
     *,
     profile: Profile,
@@ -75,12 +76,12 @@ def new_session(
         with suppress(*NOBODY_READS):
             narrate(text)
 
-    tools = Tools(
+    tools = SessionDeps(
         database=workplace.database,
         store=workplace.store,
         trainer=trainer,
         clock=workplace.clock,
-        presence=Presence(workplace.cache / SESSIONS),
+        presence=SessionLocks(workplace.cache / SESSIONS),
         machine=machine,
         cache=workplace.cache,
         lease=workplace.lease,
@@ -115,7 +116,7 @@ def _no_limit(name: str, value: str, wanted: str, better: int) -> SettingInvalid
     )
 
 
-def drive(workplace: Workplace, session: Session, *, show: Callable[[Session], None]) -> None:
+def drive(workplace: QueueContext, session: Session, *, show: Callable[[Session], None]) -> None:
     """Run a session to its end, showing it after every step, and while bytes move; its log is written meanwhile."""
 
     def shown() -> None:
@@ -186,14 +187,14 @@ def stopping_on_signals(
         why = asked_by(number, interrupt=interrupt)
         log.info(why, extra={"action": "asked_to_stop", "signal": signal.Signals(number).name})
         if number != signal.SIGINT:
-            session.ask_to_stop(Ending.LIMIT, why=why)
+            session.ask_to_stop(SessionEnd.LIMIT, why=why)
             tell(f"{why}; saving and leaving")
             return
         interrupts += 1
         if interrupts > 1:
             raise KeyboardInterrupt(f"left at once, by {again}")
         already = " already" if session.stopping else ""
-        session.ask_to_stop(Ending.ASKED, why=why)
+        session.ask_to_stop(SessionEnd.ASKED, why=why)
         tell(f"saving and leaving{already}; {again} leaves at once")
 
     with _answering(stop, FOR_THE_SESSION):

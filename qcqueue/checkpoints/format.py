@@ -17,11 +17,10 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from qcqueue.checkpoints.packs import HEAD, Buffer, Pack, grouped
-from qcqueue.core.canonical import canonical_json, parse_json
-from qcqueue.core.records import TrainingRecord
-from qcqueue.core.snapshot import MODEL, Snapshot, Tensors
+from qcqueue.core.records import MODEL, Snapshot, Tensors, TrainingRecord
 from qcqueue.errors import CheckpointDamaged, UnknownFormat
-from qcqueue.storage.files import is_of_a_disk, of_this_machine
+from qcqueue.stores.files import is_of_a_disk, of_this_machine
+from qcqueue.text.canonical_json import canonical_json, parse_json
 
 FORMAT = 2
 

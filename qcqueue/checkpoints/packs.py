@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qcqueue.core.snapshot import MODEL, Snapshot, Tensors
+from qcqueue.core.records import MODEL, Snapshot, Tensors
 
 PACK_BYTES = 32 << 20
 HEAD = "head"

@@ -8,7 +8,7 @@ import typer
 from qcqueue.cli.shared import narrate, say
 
 if TYPE_CHECKING:
-    from qcqueue.storage.drive.token import Token
+    from qcqueue.stores.drive.token import Token
 
 CLIENT = "The JSON of your own OAuth client, downloaded from the Google Cloud console; its type is"
 
@@ -23,7 +23,7 @@ def login(
 ) -> None:
     """Sign in to your Google Drive in the browser of this machine. A second time replaces the first."""
     from qcqueue.app.settings import load_settings
-    from qcqueue.app.signin import sign_in_here, token_path
+    from qcqueue.app.sign_in import sign_in_here, token_path
     from qcqueue.clock import SystemClock
 
     settings = load_settings()
@@ -39,7 +39,7 @@ def colab_token(
 ) -> None:
     """Make a sign-in of its own for Colab, and print it: one line to paste into Colab's secrets, kept nowhere else."""
     from qcqueue.app.settings import load_settings
-    from qcqueue.app.signin import sign_in_by_code
+    from qcqueue.app.sign_in import sign_in_by_code
     from qcqueue.clock import SystemClock
 
     token = sign_in_by_code(load_settings(), client, clock=SystemClock(), narrate=narrate)
@@ -53,7 +53,7 @@ def colab_token(
 
 def _tell_end(token: "Token") -> None:
     """Warn at once of a sign-in that will die in the middle of a study."""
-    from qcqueue.app.signin import PUBLISH, end_told
+    from qcqueue.app.sign_in import PUBLISH, end_told
 
     if token.granted_at_s is not None and (said := end_told(token.expires_at_s, token.granted_at_s)):
         narrate(f"this sign-in is not for long: {said}")

@@ -9,7 +9,7 @@ from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption,
 
 if TYPE_CHECKING:
     from qcqueue.app.adopt import Adoption
-    from qcqueue.app.workplace import Workplace
+    from qcqueue.app.context import QueueContext
     from qcqueue.database.known import DatedVersion
 
 
@@ -38,15 +38,15 @@ def adopt(
         )
 
 
-def _nothing_to_adopt(place: "Workplace") -> str:
+def _nothing_to_adopt(place: "QueueContext") -> str:
     if place.versions is None:
         return f"nothing to adopt: {place.store.url} is one file on one machine, which goes on as it was put back"
     return f"nothing to adopt: {place.store.url} shows all that this machine has seen of it"
 
 
 def _adoption_rows(found: "Adoption") -> Iterator[str]:
-    from qcqueue.core.spelling import clipped
-    from qcqueue.core.words import count
+    from qcqueue.text.humanize import count
+    from qcqueue.text.suggest import clipped
 
     yield f"given up: {found.lost}"
     yield f"goes on:  {found.shown}"
@@ -81,7 +81,7 @@ def _adoption_document(found: "Adoption | None") -> dict[str, Any]:
 
 
 def _version_document(it: "DatedVersion") -> dict[str, Any]:
-    from qcqueue.core.words import iso
+    from qcqueue.text.humanize import iso
 
     at = None if it.changed_at_s is None else iso(it.changed_at_s)
     return {"number": it.version.number, "author": it.version.author, "at": at}

@@ -175,7 +175,7 @@ def remove(
 ) -> None:
     """Remove a dataset that no job needs, and give its bytes back."""
     from qcqueue.app.datasets import remove_dataset
-    from qcqueue.core.words import size
+    from qcqueue.text.humanize import size
 
     line = remove_dataset(workplace(store, now=now), name, dry_run=dry_run)
     if as_json:
@@ -205,7 +205,7 @@ def _answer(line: "DatasetLine", is_new: bool, as_json: bool, dry_run: bool) -> 
 
 
 def _document(line: "DatasetLine") -> dict[str, object]:
-    from qcqueue.core.words import iso
+    from qcqueue.text.humanize import iso
 
     return {
         "name": line.name,

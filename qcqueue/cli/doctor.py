@@ -7,7 +7,7 @@ import typer
 from qcqueue.cli.shared import JsonOption, StoreOption, print_json, say
 
 if TYPE_CHECKING:
-    from qcqueue.app.findings import Finding
+    from qcqueue.app.checks import Finding
 
 # Of the longest verdict and the longest thing that is looked at: a row is said before the next is known.
 WIDTHS = len("problem"), len("Google Drive")

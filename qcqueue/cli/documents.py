@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from qcqueue.core.words import iso
+from qcqueue.text.humanize import iso
 
 if TYPE_CHECKING:
     from qcqueue.core.evaluation import Result
     from qcqueue.core.goodput import Goodput
-    from qcqueue.queue.accounts import Accounts
     from qcqueue.queue.forecasts import ForecastLine
-    from qcqueue.queue.overview import JobLine
+    from qcqueue.queue.job_lines import JobLine
+    from qcqueue.queue.sessions import Accounts
     from qcqueue.queue.values import EpochLine, JobDetail
 
 

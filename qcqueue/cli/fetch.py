@@ -12,7 +12,7 @@ from qcqueue.errors import UserError
 
 if TYPE_CHECKING:
     from qcqueue.app.fetch import Fetched
-    from qcqueue.exports.run import Outcome
+    from qcqueue.exports.run import TrackedOutcome
 
 LONGEST_LIST = 20
 
@@ -44,7 +44,7 @@ def fetch(
 ) -> None:
     """Bring the trained weights of a job here, with three lines of Python that use them."""
     from qcqueue.app.fetch import Kind, fetch_weights, usual_kind
-    from qcqueue.app.weights import Which
+    from qcqueue.app.trained_weights import Which
 
     which = Which(_one_of(weights, tuple(Which), "--weights"))
     chosen, why = usual_kind() if kind is None else (Kind(_one_of(kind, tuple(Kind), "--format")), None)
@@ -65,7 +65,7 @@ def tensorboard(
     as_json: JsonOption = False,
 ) -> None:
     """Write the epochs of every job as TensorBoard reads them, one run a job."""
-    from qcqueue.app.exporting import export_tensorboard
+    from qcqueue.app.export import export_tensorboard
 
     exported = export_tensorboard(workplace(store), folder=out)
     _show_exported(exported, as_json, goes_to={"folder": str(out)}, then=f"tensorboard --logdir {_quoted(str(out))}")
@@ -86,7 +86,7 @@ def mlflow(
     as_json: JsonOption = False,
 ) -> None:
     """Write the epochs of every job to MLflow: one experiment a study, one run a job; again, only what is new."""
-    from qcqueue.app.exporting import export_mlflow, without_password
+    from qcqueue.app.export import export_mlflow, without_password
 
     exported, shown = export_mlflow(workplace(store), uri=uri), without_password(uri)
     then = f"mlflow ui --backend-store-uri {_quoted(shown)}" if "sqlite:" in shown else f"look at {shown}"
@@ -94,7 +94,7 @@ def mlflow(
 
 
 def _one_of(typed: str, allowed: tuple[str, ...], flag: str) -> str:
-    from qcqueue.core.spelling import clipped, nearest
+    from qcqueue.text.suggest import clipped, nearest
 
     if typed in allowed:
         return typed
@@ -103,9 +103,9 @@ def _one_of(typed: str, allowed: tuple[str, ...], flag: str) -> str:
 
 
 def _show_fetched(fetched: "Fetched", why: str | None) -> None:
-    from qcqueue.core.spelling import printable
     from qcqueue.core.states import State
-    from qcqueue.core.words import percent, size
+    from qcqueue.text.humanize import percent, size
+    from qcqueue.text.suggest import printable
 
     weights = fetched.weights
     say(f"{'written' if fetched.is_new else 'there already'}: {printable(str(fetched.path))}")
@@ -142,9 +142,11 @@ def _fetched_document(fetched: "Fetched") -> dict[str, object]:
     }
 
 
-def _show_exported(exported: "tuple[Outcome, ...]", as_json: bool, *, goes_to: dict[str, str], then: str) -> None:
-    from qcqueue.core.spelling import printable
-    from qcqueue.core.words import count
+def _show_exported(
+    exported: "tuple[TrackedOutcome, ...]", as_json: bool, *, goes_to: dict[str, str], then: str
+) -> None:
+    from qcqueue.text.humanize import count
+    from qcqueue.text.suggest import printable
 
     if as_json:
         print_json({**goes_to, "runs": [it.to_json() for it in exported]})

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, print_json, say, tell_age, workplace
-from qcqueue.core.spelling import printable
+from qcqueue.text.suggest import printable
 
 if TYPE_CHECKING:
-    from qcqueue.app.workplace import Workplace
-    from qcqueue.queue.accounts import Accounts
+    from qcqueue.app.context import QueueContext
     from qcqueue.queue.forecasts import ForecastLine
+    from qcqueue.queue.job_lines import JobLine
     from qcqueue.queue.last_words import LastWords
-    from qcqueue.queue.overview import JobLine
+    from qcqueue.queue.sessions import Accounts
     from qcqueue.queue.values import JobDetail
 
 WATCH_EVERY_S = 2.0
@@ -37,7 +37,7 @@ def one_screen(
         raise typer.Exit
     if context.invoked_subcommand is not None:
         return
-    from qcqueue.app.foresight import glance, see
+    from qcqueue.app.queue_summary import see, summary_of
     from qcqueue.app.settings import load_settings
     from qcqueue.cli.screens import first_steps, today
 
@@ -48,7 +48,7 @@ def one_screen(
     place = workplace(None)
     seen = see(place, settings)
     tell_age(place)
-    ahead = glance(seen) if seen.outlook.ahead else None
+    ahead = summary_of(seen) if seen.outlook.ahead else None
     say(today(seen.lines, ahead=ahead, url=place.store.url, now_s=seen.outlook.now_s))
 
 
@@ -86,9 +86,8 @@ def show(job: JobArgument, store: StoreOption = None, as_json: JsonOption = Fals
     detail = _detail(place, job)
     detail = replace(detail, line=here_and_now(place, [detail.line])[0])
     with place.read() as tx:
-        from qcqueue.queue.accounts import accounts_of
         from qcqueue.queue.blobs import kept_bytes_of
-        from qcqueue.queue.sessions import session_lines
+        from qcqueue.queue.sessions import accounts_of, session_lines
 
         goodput = accounts_of(session_lines(tx)).jobs.get(detail.line.name)
         kept_bytes = kept_bytes_of(tx, detail.line.name)
@@ -123,7 +122,7 @@ def log(
 def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Explain why a job is in its present state, and what to do about it."""
     from qcqueue.app.explain import explain
-    from qcqueue.app.foresight import see
+    from qcqueue.app.queue_summary import see
     from qcqueue.app.settings import load_settings
     from qcqueue.app.vanished import here_and_now
     from qcqueue.cli.screens import words_in_brief
@@ -143,13 +142,12 @@ def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False
         say(f"next: {printable(answer.hint)}")
 
 
-def _standing(place: "Workplace") -> tuple[list["JobLine"], "Accounts", list["ForecastLine"]]:
+def _standing(place: "QueueContext") -> tuple[list["JobLine"], "Accounts", list["ForecastLine"]]:
     """Return all jobs, what the time of all sessions went into, and when studies were foreseen to be done."""
     from qcqueue.app.vanished import here_and_now
-    from qcqueue.queue.accounts import accounts_of
     from qcqueue.queue.forecasts import newest_forecasts
-    from qcqueue.queue.overview import job_lines
-    from qcqueue.queue.sessions import session_lines
+    from qcqueue.queue.job_lines import job_lines
+    from qcqueue.queue.sessions import accounts_of, session_lines
 
     with place.read() as tx:
         lines, accounts, foreseen = job_lines(tx), accounts_of(session_lines(tx)), newest_forecasts(tx)
@@ -157,8 +155,8 @@ def _standing(place: "Workplace") -> tuple[list["JobLine"], "Accounts", list["Fo
     return list(here_and_now(place, lines)), accounts, foreseen
 
 
-def _detail(place: "Workplace", job: str) -> "JobDetail":
-    from qcqueue.queue.queries import job_detail
+def _detail(place: "QueueContext", job: str) -> "JobDetail":
+    from qcqueue.queue.job_detail import job_detail
 
     with place.read() as tx:
         detail = job_detail(tx, job)
@@ -166,14 +164,14 @@ def _detail(place: "Workplace", job: str) -> "JobDetail":
     return detail
 
 
-def _words(place: "Workplace", detail: "JobDetail") -> "tuple[LastWords, ...]":
+def _words(place: "QueueContext", detail: "JobDetail") -> "tuple[LastWords, ...]":
     from qcqueue.queue.last_words import last_words_of
 
     with place.read() as tx:
         return last_words_of(tx, detail.line.name)
 
 
-def _telling_words(place: "Workplace", detail: "JobDetail") -> "LastWords | None":
+def _telling_words(place: "QueueContext", detail: "JobDetail") -> "LastWords | None":
     """Return what the trainer of a job's newest attempt said, where that may say why the job is as it is."""
     from qcqueue.core.states import State
 
@@ -182,14 +180,14 @@ def _telling_words(place: "Workplace", detail: "JobDetail") -> "LastWords | None
     return next((it for it in _words(place, detail) if it.attempt == detail.attempts[-1].number), None)
 
 
-def _status_json(place: "Workplace") -> dict[str, Any]:
+def _status_json(place: "QueueContext") -> dict[str, Any]:
     from qcqueue.cli.documents import status_document
 
     standing = status_document(*_standing(place))
     return {"store": place.store.url, "as_of": _now(place), **standing}
 
 
-def _now(place: "Workplace") -> str:
-    from qcqueue.core.words import iso
+def _now(place: "QueueContext") -> str:
+    from qcqueue.text.humanize import iso
 
     return iso(place.as_of_s())

@@ -12,12 +12,11 @@ from typing import Any, NoReturn
 import typer
 
 from qcqueue.cli import look
-from qcqueue.cli.exits import BUG, INTERRUPTED
 from qcqueue.cli.panels import PanelGroup
-from qcqueue.cli.shared import damage, narrate
+from qcqueue.cli.shared import BUG, INTERRUPTED, damage, narrate
 from qcqueue.disk import OF_A_DISK
 from qcqueue.errors import DatasetInvalid, NameTaken, QcqueueError, SpecInvalid, UserError
-from qcqueue.storage.files import of_this_machine
+from qcqueue.stores.files import of_this_machine
 
 # typer ships its own copy of click, older ones use the library; the class of its errors is found through typer.
 _TyperError: type[Any] = typer.BadParameter.__mro__[2]
@@ -179,7 +178,7 @@ def _say(sentences: Sequence[str], hint: str | None, code: int) -> int:
 
 def _one_line(sentence: str) -> str:
     """Return a sentence without line breaks and orders to the terminal, whatever names stand in it."""
-    from qcqueue.core.spelling import printable
+    from qcqueue.text.suggest import printable
 
     shown = printable(sentence)
     if len(shown) <= LONGEST_BEGINNING + LONGEST_END:

@@ -28,7 +28,7 @@ def notebook(
     store: StoreOption = None,
 ) -> None:
     """Write the notebook that works on this queue in Colab: one cell, to be run once a session."""
-    from qcqueue.app.colab_notebook import write_notebook
+    from qcqueue.app.notebook_file import write_notebook
     from qcqueue.app.settings import load_settings
 
     settings = load_settings(store=store)

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qcqueue.cli import exits
+from qcqueue.cli import shared
 from qcqueue.cli.shared import JsonOption, StoreOption, narrate, print_json, say, tell_age, workplace
-from qcqueue.core.words import by, count, duration, iso, listed
 from qcqueue.errors import UserError
+from qcqueue.text.humanize import by, count, duration, iso, listed
 
 if TYPE_CHECKING:
-    from qcqueue.app.foresight import Seen
     from qcqueue.app.plan import JobPlan, Plan
-    from qcqueue.scheduling.campaigns.forecast import Finish
-    from qcqueue.scheduling.quota import Reason
-    from qcqueue.scheduling.spread import Spread
+    from qcqueue.app.queue_summary import QueueView
+    from qcqueue.core.quantiles import Quantiles
+    from qcqueue.planning.campaigns.forecast import Finish
+    from qcqueue.planning.quota import Reason
 
 NOT_FORESEEN = "not foreseen"
 
@@ -39,8 +39,8 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Say how long what is left will take: for every job and in all, sessions and the dates by which it is done."""
-    from qcqueue.app.foresight import see
     from qcqueue.app.plan import make_plan
+    from qcqueue.app.queue_summary import see
     from qcqueue.app.settings import load_settings
 
     if jobs < 0:
@@ -52,7 +52,7 @@ def plan(
         if as_json:
             print_json({"store": place.store.url, "as_of": iso(place.as_of_s()), "jobs": []})
         narrate("nothing is left to train")
-        raise typer.Exit(exits.NOTHING_TO_DO)
+        raise typer.Exit(shared.NOTHING_TO_DO)
     made = make_plan(seen, jobs=jobs or None)
     if ics is not None:
         _write(ics, made, place.store.url)
@@ -64,7 +64,7 @@ def plan(
 
 def quota(store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Say how much GPU time was used, what is left, when it returns, and how that is known."""
-    from qcqueue.app.foresight import see
+    from qcqueue.app.queue_summary import see
     from qcqueue.app.settings import load_settings
 
     place = workplace(store)
@@ -84,7 +84,7 @@ def plan_screen(plan: "Plan") -> str:
     return "\n".join([_headline(plan), "", colour(head, "bold"), *body, "", *_sentences(plan), f"next: {_next(plan)}"])
 
 
-def quota_screen(seen: "Seen") -> str:
+def quota_screen(seen: "QueueView") -> str:
     """Return whose limits count, what was used, is left and comes back, and the figures this rests on."""
     from qcqueue.cli.table import colour, columns
 
@@ -155,7 +155,7 @@ def plan_document(plan: "Plan") -> dict[str, Any]:
     }
 
 
-def quota_document(seen: "Seen") -> dict[str, Any]:
+def quota_document(seen: "QueueView") -> dict[str, Any]:
     """Return all of it for `--json`; what is null is not known to be limited, or can be had now."""
     found, profile = seen.outlook.quota, seen.outlook.profile
     returns = found.returns_at_s
@@ -183,25 +183,25 @@ def quota_document(seen: "Seen") -> dict[str, Any]:
     }
 
 
-def window_said(window: "Spread", now_s: float) -> str:
+def window_said(window: "Quantiles", now_s: float) -> str:
     """Return when something is likely: "likely tomorrow 14:05, between today 22:00 and 30 Nov"."""
     return f"likely {by(window.likely_s, now_s)}, between {by(window.low_s, now_s)} and {by(window.high_s, now_s)}"
 
 
-def spread_said(spread: "Spread") -> str:
+def spread_said(spread: "Quantiles") -> str:
     """Return some seconds of which nobody is sure: "1 h 00 min to 5 h 00 min, likely 2 h 00 min"."""
     if spread.low_s == spread.high_s:
         return duration(spread.likely_s)
     return f"{duration(spread.low_s)} to {duration(spread.high_s)}, likely {duration(spread.likely_s)}"
 
 
-def window_document(window: "Spread") -> dict[str, str]:
+def window_document(window: "Quantiles") -> dict[str, str]:
     """Return moments for `--json`."""
     low, likely, high = (iso(at_s) for at_s in (window.low_s, window.likely_s, window.high_s))
     return {"low": low, "likely": likely, "high": high, "basis": window.basis}
 
 
-def spread_document(spread: "Spread") -> dict[str, Any]:
+def spread_document(spread: "Quantiles") -> dict[str, Any]:
     """Return some seconds for `--json`."""
     return {"low_s": spread.low_s, "likely_s": spread.likely_s, "high_s": spread.high_s, "basis": spread.basis}
 
@@ -266,7 +266,7 @@ def _sentences(plan: "Plan") -> Iterator[str]:
 
 def _few(plan: "Plan") -> str:
     """Say on how little the dates of a long queue rest: it is played out less often, so that nobody waits for them."""
-    from qcqueue.scheduling.campaigns.forecast import FEWEST_WORLDS
+    from qcqueue.planning.campaigns.forecast import FEWEST_WORLDS
 
     worlds = plan.forecast.worlds
     return f" from no more than {count(worlds, 'possible course')}" if worlds <= FEWEST_WORLDS else ""
@@ -325,7 +325,7 @@ def _next(plan: "Plan") -> str:
 
 def _roughly(seconds: float) -> str:
     """Return a span as finely as a forecast has it."""
-    from qcqueue.core.words import DAY_S, HOUR_S
+    from qcqueue.text.humanize import DAY_S, HOUR_S
 
     if seconds >= DAY_S:
         days = round(seconds / DAY_S, 1)
@@ -334,12 +334,12 @@ def _roughly(seconds: float) -> str:
 
 
 def _is_endless(plan: "Plan") -> bool:
-    from qcqueue.scheduling.campaigns.coming import LONGEST_S
+    from qcqueue.planning.campaigns.coming import LONGEST_S
 
     return plan.life.quantile(0.9) >= LONGEST_S
 
 
-def _figures(seen: "Seen") -> Iterator[tuple[str, ...]]:
+def _figures(seen: "QueueView") -> Iterator[tuple[str, ...]]:
     for it in seen.outlook.profile.figures:
         checked = it.checked.isoformat() if it.checked else ""
         yield (it.name.replace("_", "-"), it.said, it.basis, checked, it.confidence or "", it.source)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from qcqueue.cli import exits
+from qcqueue.cli import shared
 from qcqueue.cli.shared import JsonOption, StoreOption, narrate, print_json, say, workplace
 from qcqueue.errors import UserError
 
@@ -22,10 +22,10 @@ def demo(
     ),
 ) -> None:
     """See it work, without an account: six small models, sessions killed on purpose, the proof, the report."""
-    from qcqueue.app.demo import tour
     from qcqueue.cli.data import progress_bar
     from qcqueue.cli.screens import certificate_screen, kill_list, status_screen
     from qcqueue.clock import SystemClock
+    from qcqueue.drill.demo import tour
 
     with progress_bar("degrading photographs") as progress:
         shown = tour(out.absolute(), narrate=narrate, progress=progress)
@@ -58,10 +58,10 @@ def drill(
     as_json: JsonOption = False,
 ) -> None:
     """Run jobs undisturbed and with N SIGKILLs, compare every bit, print a certificate."""
-    from qcqueue.app.certificate import document_of, write_certificates
-    from qcqueue.app.drill import drill_file
     from qcqueue.cli.screens import certificate_screen
     from qcqueue.clock import fresh_seed
+    from qcqueue.drill.certificate import document_of, write_certificates
+    from qcqueue.drill.drill import drill_file
 
     if kills < 0:
         raise UserError(f"--kills {kills} is not a number of kills", hint="qcqueue drill FILE --kills 20")
@@ -88,7 +88,7 @@ def drill(
     if as_json:
         print_json(document_of(certificates))
     if not all(certificate.is_equal for certificate in certificates):
-        raise typer.Exit(exits.FAILED)
+        raise typer.Exit(shared.FAILED)
 
 
 def report(
@@ -101,8 +101,8 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Write the benchmark report of the whole queue: a page, its figures and tables, and where they come from."""
-    from qcqueue.app.certificate import read_certificates
-    from qcqueue.app.reports import report_on
+    from qcqueue.app.report import report_on
+    from qcqueue.drill.certificate import read_certificates
 
     attached = [certificate for file in certificates or [] for certificate in read_certificates(file)]
     written = report_on(workplace(store), folder=out, certificates=attached, narrate=narrate)

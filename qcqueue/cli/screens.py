@@ -5,20 +5,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qcqueue.cli.table import bar, colour, columns
-from qcqueue.core.goodput_words import largest_first, percent, queue_said
-from qcqueue.core.spelling import printable
+from qcqueue.core.goodput import largest_first, percent, queue_said
 from qcqueue.core.states import State
-from qcqueue.core.words import ago, by, count, duration, listed, moment, size
+from qcqueue.text.humanize import ago, by, count, duration, listed, moment, size
+from qcqueue.text.suggest import printable
 
 if TYPE_CHECKING:
-    from qcqueue.app.certificate import Certificate
-    from qcqueue.app.foresight import Glance
-    from qcqueue.app.plug import Kill
+    from qcqueue.app.queue_summary import QueueSummary
     from qcqueue.core.evaluation import Appraisal
     from qcqueue.core.goodput import Goodput
+    from qcqueue.drill.certificate import Certificate
+    from qcqueue.drill.kill_points import Kill
     from qcqueue.queue.forecasts import ForecastLine
+    from qcqueue.queue.job_lines import JobLine
     from qcqueue.queue.last_words import LastWords
-    from qcqueue.queue.overview import JobLine
     from qcqueue.queue.values import DatasetLine, JobDetail
 
 COLOURS = {
@@ -80,7 +80,7 @@ def status_screen(
     return "\n".join([colour(head, "bold"), *painted, "", _summary(lines), *spent, *ends, *bound])
 
 
-def today(lines: "Sequence[JobLine]", *, ahead: "Glance | None" = None, url: str, now_s: float) -> str:
+def today(lines: "Sequence[JobLine]", *, ahead: "QueueSummary | None" = None, url: str, now_s: float) -> str:
     """Return the one screen of the day: how far, what is running or next, until when, what to type."""
     if not lines:
         return f"The queue in {url} is empty.\nnext: qcqueue enqueue jobs/tiny.toml"
@@ -101,7 +101,7 @@ def today(lines: "Sequence[JobLine]", *, ahead: "Glance | None" = None, url: str
     return "\n".join([*said, f"next: {_next_command(running, failed, ahead)}"])
 
 
-def _next_command(running: "Sequence[JobLine]", failed: "Sequence[JobLine]", ahead: "Glance | None") -> str:
+def _next_command(running: "Sequence[JobLine]", failed: "Sequence[JobLine]", ahead: "QueueSummary | None") -> str:
     if failed:
         return f"qcqueue why {failed[0].name}"
     if running:
@@ -119,7 +119,7 @@ def _saved(line: "JobLine") -> str:
     return f"{line.epochs_done} of {count(line.epochs, 'epoch')} saved"
 
 
-def _ahead(ahead: "Glance", now_s: float) -> list[str]:
+def _ahead(ahead: "QueueSummary", now_s: float) -> list[str]:
     """Return when all is likely done, and when a GPU can be had where it comes and goes."""
     said = []
     if finish := ahead.finish:
@@ -216,7 +216,7 @@ def dataset_table(lines: "Sequence[DatasetLine]") -> str:
 
 def certificate_screen(certificate: "Certificate") -> str:
     """Return what a drill has shown."""
-    from qcqueue.app.certificate import ran_on, versions_of
+    from qcqueue.drill.certificate import ran_on, versions_of
 
     verdict = colour("EQUAL", "green") if certificate.is_equal else colour("DIFFERENT", "red")
     said = [

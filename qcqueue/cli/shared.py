@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qcqueue.core.spelling import visible
 from qcqueue.errors import CorruptionError, QcqueueError
+from qcqueue.text.suggest import visible
 
 if TYPE_CHECKING:
-    from qcqueue.app.workplace import Workplace
+    from qcqueue.app.context import QueueContext
+
+    pass
 
 SCHEMA_VERSION = 1
 
@@ -55,21 +57,21 @@ def narrate(text: str) -> None:
 
 def workplace(
     store: str | None, *, persistent: bool = False, now: bool = False, say: Callable[[str], None] = narrate
-) -> "Workplace":
+) -> "QueueContext":
     """Open the queue the settings name. persistent: ask for minutes where it is far away and does not answer.
 
     now: raise it to the format of this version, though sessions of an older one end; say: where that is said.
     """
+    from qcqueue.app.context import open_workplace
     from qcqueue.app.settings import load_settings
     from qcqueue.app.upgrade import Consent
-    from qcqueue.app.workplace import open_workplace
 
     place = open_workplace(load_settings(store=store), persistent=persistent, consent=Consent(now=now, say=say))
     _opened[:] = [place]
     return place
 
 
-_opened: "list[Workplace]" = []
+_opened: "list[QueueContext]" = []
 
 
 def damage() -> "QcqueueError | None":
@@ -85,11 +87,20 @@ def damage() -> "QcqueueError | None":
     return None
 
 
-def tell_age(place: "Workplace") -> None:
+def tell_age(place: "QueueContext") -> None:
     """Say on stderr what the answer does not show: that it is not of now, that the sign-in ends soon."""
-    from qcqueue.core.words import ago
+    from qcqueue.text.humanize import ago
 
     if soon := place.warning():
         narrate(soon)
     if behind := place.behind():
         narrate(f"as this machine last saw it, {ago(behind.since_s, place.clock.now_s())}: {behind.why}")
+
+
+BUG = 1
+FAILED = 3
+LEASE_LOST = 6
+NOTHING_TO_DO = 7
+CANNOT_START = 8
+RESUMABLE = 20
+INTERRUPTED = 130

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qcqueue.cli import exits
+from qcqueue.cli import shared
 from qcqueue.cli.shared import JsonOption, StoreOption, narrate, print_json, say, workplace
 from qcqueue.errors import UserError
 
 if TYPE_CHECKING:
-    from qcqueue.app.place import Workplace
+    from qcqueue.app.context import QueueContext
     from qcqueue.app.simulate import Scene
-    from qcqueue.scheduling.campaigns.compare import Comparison, Days, Estimate, Outcome
+    from qcqueue.planning.campaigns.compare import Comparison, Days, Estimate, Outcome
 
 MOST_SEEDS = 100_000
 BAR = 40
@@ -60,7 +60,7 @@ def simulate(
 ) -> None:
     """Simulate a study under laws of session lengths: days, sessions and goodput, beside other ways to do it."""
     from qcqueue.app.simulate import law_for, scene_of_files, scene_of_queue, strategies_for
-    from qcqueue.scheduling.campaigns.compare import compare
+    from qcqueue.planning.campaigns.compare import compare
 
     if law and trace:
         raise UserError("--law and --trace both say how long sessions live", hint="give one of them")
@@ -80,7 +80,7 @@ def simulate(
         if as_json:
             print_json({"jobs": []})
         narrate("nothing is left to train")
-        raise typer.Exit(exits.NOTHING_TO_DO)
+        raise typer.Exit(shared.NOTHING_TO_DO)
     found = compare(scene.works, chosen, strategies, costs=scene.costs, seed=seed, seeds=seeds)
     if as_json:
         print_json(comparison_document(scene, found))
@@ -90,7 +90,7 @@ def simulate(
 
 def comparison_screen(scene: "Scene", found: "Comparison") -> str:
     """Return what is simulated, a table with a line for each policy, and a chart of days."""
-    from qcqueue.core.words import count, duration
+    from qcqueue.text.humanize import count, duration
 
     work_s = sum(work.left_s for work in scene.works)
     played = "no chance in it" if found.law.is_certain else f"{count(found.seeds, 'campaign')} each, seed {found.seed}"
@@ -140,7 +140,7 @@ def comparison_document(scene: "Scene", found: "Comparison") -> dict[str, Any]:
     }
 
 
-def _queue(store: str | None, *, is_needed: bool) -> "Workplace | None":
+def _queue(store: str | None, *, is_needed: bool) -> "QueueContext | None":
     """Return the queue of the settings; None where there is none and a study file is enough."""
     from qcqueue.app.settings import load_settings
 
@@ -183,8 +183,8 @@ def _row(outcome: "Outcome") -> tuple[str, ...]:
 
 
 def _unfinished(found: "Comparison") -> list[str]:
-    from qcqueue.core.words import count
-    from qcqueue.scheduling.campaigns.play import MOST_SESSIONS
+    from qcqueue.planning.campaigns.play import MOST_SESSIONS
+    from qcqueue.text.humanize import count
 
     return [
         f"{outcome.strategy.name}: {count(outcome.unfinished, 'campaign')} of {found.seeds} not done after "
@@ -230,7 +230,7 @@ def _margin(margin: float) -> str:
 
 
 def _in_days(seconds: float) -> float:
-    from qcqueue.core.words import DAY_S
+    from qcqueue.text.humanize import DAY_S
 
     return seconds / DAY_S
 

@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 def init(store: StoreOption = None, dry_run: DryRunOption = False) -> None:
     """Make a queue, and remember it in qcqueue.toml here. A second run changes nothing."""
-    from qcqueue.app.workplace import initialise
+    from qcqueue.app.context import initialise
 
     created = initialise(store=store, here=Path.cwd(), dry_run=dry_run)
     would = "would be " if dry_run else ""
@@ -47,9 +47,9 @@ def enqueue(
     now: NowOption = False,
 ) -> None:
     """Check study files and put their jobs into the queue: all of them, or none."""
-    from qcqueue.app.room import shortage
+    from qcqueue.app.space_check import shortage
     from qcqueue.app.studies import enqueue_and_foresee
-    from qcqueue.core.words import count
+    from qcqueue.text.humanize import count
 
     place = workplace(store, now=now)
     answer, needs = enqueue_and_foresee(

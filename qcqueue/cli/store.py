@@ -11,8 +11,8 @@ from qcqueue.cli.panels import command_group
 from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, print_json, say, workplace
 
 if TYPE_CHECKING:
-    from qcqueue.app.upkeep import CleanUp, Share
-    from qcqueue.app.verify import Fault
+    from qcqueue.app.gc import CleanUp, Share
+    from qcqueue.app.verify import Damage
 
 LONGEST_LIST = 20
 
@@ -28,8 +28,8 @@ def register(app: typer.Typer) -> None:
 
 def usage(store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Say what the bytes of the store are for, by kind and by job, and how many are free."""
-    from qcqueue.app.upkeep import usage as used
-    from qcqueue.core.words import size
+    from qcqueue.app.gc import usage as used
+    from qcqueue.text.humanize import size
 
     place = workplace(store)
     found = used(place)
@@ -60,8 +60,8 @@ def gc(
     now: NowOption = False,
 ) -> None:
     """Show what nothing in the queue needs any more; with --yes, delete it."""
-    from qcqueue.app.upkeep import clean_up, plan_clean_up
-    from qcqueue.core.words import count, size
+    from qcqueue.app.gc import clean_up, plan_clean_up
+    from qcqueue.text.humanize import count, size
 
     place = workplace(store, now=now)
     plan, is_real = plan_clean_up(place), yes and not dry_run
@@ -88,8 +88,8 @@ def verify(
 ) -> None:
     """Check every version, row and file the queue needs against its digest; exit 5 where something is damaged."""
     from qcqueue.app.verify import verify as verified
-    from qcqueue.core.words import count, size
     from qcqueue.errors import CorruptionError
+    from qcqueue.text.humanize import count, size
 
     place = workplace(store)
     with progress_bar("reading") as progress:
@@ -122,8 +122,8 @@ def verify(
 
 def _table(title: str, shares: "Sequence[Share]") -> list[str]:
     from qcqueue.cli.table import columns
-    from qcqueue.core.spelling import printable
-    from qcqueue.core.words import size
+    from qcqueue.text.humanize import size
+    from qcqueue.text.suggest import printable
 
     rows = [(printable(share.name), f"{share.files:,}", size(share.size_bytes)) for share in shares]
     return columns([(title, "FILES", "SIZE"), *rows], right=frozenset({1, 2}))
@@ -132,8 +132,8 @@ def _table(title: str, shares: "Sequence[Share]") -> list[str]:
 def _plan_rows(plan: "CleanUp") -> Iterator[str]:
     """Yield the plan for a person: the largest first, and of many only how many more."""
     from qcqueue.cli.table import columns
-    from qcqueue.core.spelling import clipped
-    from qcqueue.core.words import count, duration, size
+    from qcqueue.text.humanize import count, duration, size
+    from qcqueue.text.suggest import clipped
 
     doomed = [(it.blob.size_bytes, it.blob.sha256[:12] or "?", it.owner, it.age_s, str(why)) for it, why in plan.blobs]
     doomed += [(it.size_bytes, it.path.name, "", it.age_s, "its writer was killed") for it in plan.leftovers]
@@ -175,15 +175,15 @@ def _plan_document(plan: "CleanUp", deleted: "Share | None") -> dict[str, Any]:
     }
 
 
-def _fault_rows(fault: "Fault") -> str:
+def _fault_rows(fault: "Damage") -> str:
     from qcqueue.cli.table import colour
-    from qcqueue.core.spelling import printable
+    from qcqueue.text.suggest import printable
 
     row = f"{colour('damaged', 'red')}  {fault.what}: {printable(fault.why)}\n  costs: {fault.costs}"
     return f"{row}\n  next: {fault.hint}" if fault.hint else row
 
 
-def _fault_document(fault: "Fault") -> dict[str, Any]:
+def _fault_document(fault: "Damage") -> dict[str, Any]:
     return {
         "what": fault.what,
         "kind": fault.kind,

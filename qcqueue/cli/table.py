@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from qcqueue.core.spelling import printable
+from qcqueue.text.suggest import printable
 
 COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 

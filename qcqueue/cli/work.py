@@ -6,14 +6,21 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
-from qcqueue.cli import exits
+from qcqueue.cli import shared
 from qcqueue.cli.shared import JsonOption, NowOption, StoreOption, narrate, print_json, say, workplace
-from qcqueue.core.spelling import visible
 from qcqueue.errors import StoreError, StorePutBack
+from qcqueue.text.humanize import duration
+from qcqueue.text.suggest import printable, visible
+from qcqueue.worker.progress_text import PHASES, point, waiting
+from qcqueue.worker.view import View
 
 if TYPE_CHECKING:
-    from qcqueue.app.workplace import Workplace
+    from qcqueue.app.context import QueueContext
     from qcqueue.worker.session import Session
 
 
@@ -36,7 +43,7 @@ def work(
     now: NowOption = False,
 ) -> None:
     """Work on the queue: claim a job, train it, save every epoch, leave. Run it again after any interruption."""
-    from qcqueue.app.provider import profile_here
+    from qcqueue.app.profile import profile_here
     from qcqueue.app.settings import load_settings
     from qcqueue.app.work import (
         checked_limits,
@@ -50,7 +57,7 @@ def work(
         max_minutes=max_minutes, promised_minutes=promised_minutes, max_epochs=max_epochs, jobs=jobs
     )
     profile = profile_here(load_settings(store=store))
-    with leaving_without_a_session(narrate, exit_code=exits.RESUMABLE), ExitStack() as answering:
+    with leaving_without_a_session(narrate, exit_code=shared.RESUMABLE), ExitStack() as answering:
         with _screen() as (say, show):
             place = workplace(store, persistent=True, now=now, say=say)
             session = new_session(place, limits, profile=profile, narrate=say)
@@ -59,30 +66,30 @@ def work(
         _conclude(place, session, as_json)
 
 
-def _conclude(place: "Workplace", session: "Session", as_json: bool) -> None:
-    from qcqueue.app.telling import ending_lines, next_step
-    from qcqueue.worker.view import Ending
+def _conclude(place: "QueueContext", session: "Session", as_json: bool) -> None:
+    from qcqueue.core.outcomes import SessionEnd
+    from qcqueue.worker.progress_text import ending_lines, next_step
 
     codes = {
-        Ending.FINISHED: 0,
-        Ending.JOB_FAILED: exits.FAILED,
-        Ending.JOB_HELD: exits.FAILED,
-        Ending.LEASE_LOST: exits.LEASE_LOST,
-        Ending.NOTHING_TO_DO: exits.NOTHING_TO_DO,
-        Ending.LIMIT: exits.RESUMABLE,
-        Ending.NEAR_END: exits.RESUMABLE,
-        Ending.SET_ASIDE: exits.RESUMABLE,
-        Ending.WITHDRAWN: exits.RESUMABLE,
-        Ending.CANNOT_START: exits.CANNOT_START,
-        Ending.NOTHING_SAVED: StoreError.exit_code,
-        Ending.ASKED: exits.INTERRUPTED,
-        Ending.UNSAVED: exits.INTERRUPTED,
-        Ending.NEWER_QUEUE: StoreError.exit_code,
-        Ending.PUT_BACK: StorePutBack.exit_code,
+        SessionEnd.FINISHED: 0,
+        SessionEnd.JOB_FAILED: shared.FAILED,
+        SessionEnd.JOB_HELD: shared.FAILED,
+        SessionEnd.LEASE_LOST: shared.LEASE_LOST,
+        SessionEnd.NOTHING_TO_DO: shared.NOTHING_TO_DO,
+        SessionEnd.LIMIT: shared.RESUMABLE,
+        SessionEnd.NEAR_END: shared.RESUMABLE,
+        SessionEnd.SET_ASIDE: shared.RESUMABLE,
+        SessionEnd.WITHDRAWN: shared.RESUMABLE,
+        SessionEnd.CANNOT_START: shared.CANNOT_START,
+        SessionEnd.NOTHING_SAVED: StoreError.exit_code,
+        SessionEnd.ASKED: shared.INTERRUPTED,
+        SessionEnd.UNSAVED: shared.INTERRUPTED,
+        SessionEnd.NEWER_QUEUE: StoreError.exit_code,
+        SessionEnd.PUT_BACK: StorePutBack.exit_code,
     }
     ending = session.ending
     assert ending is not None, "drive runs a session to its end"
-    how = (session.asked_why if ending in (Ending.LIMIT, Ending.ASKED) else None) or ending
+    how = (session.asked_why if ending in (SessionEnd.LIMIT, SessionEnd.ASKED) else None) or ending
     with suppress(OSError):  # nobody reads it, as where the terminal was closed
         if as_json:
             told = {"ending": ending.name.lower(), "why": how, "trouble": session.trouble}
@@ -96,18 +103,18 @@ def _conclude(place: "Workplace", session: "Session", as_json: bool) -> None:
 
 
 def _next_command(ending: str) -> str:
-    from qcqueue.worker.view import Ending
+    from qcqueue.core.outcomes import SessionEnd
 
     return {
-        Ending.FINISHED: "qcqueue status",
-        Ending.JOB_FAILED: "qcqueue status, then qcqueue why JOB",
-        Ending.JOB_HELD: "qcqueue status, then qcqueue why JOB",
-        Ending.NOTHING_TO_DO: "qcqueue status",
-        Ending.LEASE_LOST: "qcqueue status",
-        Ending.WITHDRAWN: "qcqueue status",
-        Ending.NEWER_QUEUE: "pip install --upgrade qcqueue, then qcqueue work",
-        Ending.PUT_BACK: "qcqueue store adopt",
-    }.get(Ending(ending), "qcqueue work")
+        SessionEnd.FINISHED: "qcqueue status",
+        SessionEnd.JOB_FAILED: "qcqueue status, then qcqueue why JOB",
+        SessionEnd.JOB_HELD: "qcqueue status, then qcqueue why JOB",
+        SessionEnd.NOTHING_TO_DO: "qcqueue status",
+        SessionEnd.LEASE_LOST: "qcqueue status",
+        SessionEnd.WITHDRAWN: "qcqueue status",
+        SessionEnd.NEWER_QUEUE: "pip install --upgrade qcqueue, then qcqueue work",
+        SessionEnd.PUT_BACK: "qcqueue store adopt",
+    }.get(SessionEnd(ending), "qcqueue work")
 
 
 @contextmanager
@@ -119,7 +126,7 @@ def _screen() -> Iterator[tuple[Callable[[str], None], Callable[["Session"], Non
     from rich.console import Console
     from rich.live import Live
 
-    from qcqueue.cli.live import panel
+    from qcqueue.cli.work import panel
 
     console = Console(stderr=True)
     live = Live(console=console, auto_refresh=False, transient=True)
@@ -132,3 +139,36 @@ def _screen() -> Iterator[tuple[Callable[[str], None], Callable[["Session"], Non
     finally:
         with suppress(OSError):  # a terminal that was closed needs no last look
             live.stop()
+
+
+def panel(view: View | None) -> RenderableType:
+    """Return what to draw for a session."""
+    if view is None:
+        return Text("looking for a job")
+    progress = view.progress
+    if progress is None:
+        return Text(f"{printable(view.job_name)}  starting its trainer")
+    line = Table.grid(padding=(0, 2))
+    cells: list[RenderableType] = [Text(printable(view.job_name), style="bold"), Text(PHASES[progress.phase])]
+    if progress.epoch:
+        cells.append(Text(f"epoch {progress.epoch}/{progress.epochs}"))
+    if progress.steps:
+        cells.append(ProgressBar(total=progress.steps, completed=progress.step, width=24))
+        cells.append(Text(f"step {progress.step}/{progress.steps}"))
+    if progress.loss is not None and progress.accuracy is not None:
+        cells.append(Text(f"loss {progress.loss:.3f}  accuracy {progress.accuracy:.0%}"))
+    if view.epoch_s is not None:
+        cells.append(Text(f"{duration(view.epoch_s)} an epoch"))
+    line.add_row(*cells)
+    why = waiting(view)
+    return Group(
+        line,
+        Text(_saved(view), style="dim"),
+        *([Text(f"saving waits: {printable(why)}", style="yellow")] if why else []),
+    )
+
+
+def _saved(view: View) -> str:
+    if view.saved is None:
+        return "nothing saved yet: an interruption now starts this job from the beginning"
+    return f"safe up to {point(view.saved.epochs_done, view.saved.steps_done)}"

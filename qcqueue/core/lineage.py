@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from qcqueue.core.records import Identity
 from qcqueue.core.spec import JobSpec, Lineage
-from qcqueue.core.words import listed
+from qcqueue.text.humanize import listed
 
 # Words that one source puts into the name of a device and the other leaves out.
 _SAY_NOTHING = frozenset({"nvidia", "gpu"})

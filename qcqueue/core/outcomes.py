@@ -188,3 +188,38 @@ def _is_of_a_library(error: BaseException) -> bool:
             return True
         frame = frame.tb_next
     return False
+
+
+class SessionEnd(StrEnum):
+    """How a session left."""
+
+    FINISHED = "finished its jobs"
+    NOTHING_TO_DO = "nothing to do"
+    JOB_FAILED = "a job failed"
+    JOB_HELD = "a job is held for you to decide"
+    LIMIT = "reached its limit"
+    ASKED = "asked to stop"
+    LEASE_LOST = "lost its job"
+    NEAR_END = "left, because what it would train now would hardly be saved before its likely end"
+    SET_ASIDE = "left, because what remains waits for another machine or session"
+    WITHDRAWN = "left, because its job was held or cancelled by a person"
+    CANNOT_START = "left, because no job can start on this machine"
+    NOTHING_SAVED = "left, because the store, or the disk, has taken nothing for too long"
+    UNSAVED = "was asked to stop while the store took nothing; the next session on this machine saves what it left"
+    NEWER_QUEUE = "left, because a newer qcqueue has raised the queue to a format that this one cannot read"
+    PUT_BACK = "left, because an older copy of the queue was put back into the store"
+
+
+WORST_FIRST = (
+    SessionEnd.JOB_FAILED,
+    SessionEnd.LEASE_LOST,
+    SessionEnd.JOB_HELD,
+    SessionEnd.NEAR_END,
+    SessionEnd.SET_ASIDE,
+    SessionEnd.WITHDRAWN,
+)
+
+
+def worse_of(one: SessionEnd | None, other: SessionEnd | None) -> SessionEnd | None:
+    """Return the worse of what has come of two jobs, None for nothing that is bad."""
+    return min((it for it in (one, other) if it), key=WORST_FIRST.index, default=None)

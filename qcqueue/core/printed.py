@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from qcqueue.core.spelling import printable
+from qcqueue.text.suggest import printable
 
 MOST_BYTES = 8 << 10
 LONGEST_BEGINNING, LONGEST_END = 700, 300

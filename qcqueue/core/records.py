@@ -6,12 +6,16 @@ every checkpoint and is, with the tensors, all that is needed to go on as if not
 Epochs are numbered from 1; "epochs_done = 3" means that epoch 4 is next.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
-from qcqueue.core.canonical import digest_of
 from qcqueue.core.shaped import shaped
+from qcqueue.text.canonical_json import digest_of
+
+if TYPE_CHECKING:
+    import numpy.typing as npt  # records are read where nothing trains
+
 
 LossRule = Literal["clipped", "logits"]
 """How the loss of a validation or test set is computed; a run keeps the rule it began with.
@@ -180,3 +184,46 @@ def should_stop_early(history: Sequence[EpochMetrics], *, patience: int) -> bool
 def history_sha256(history: Sequence[EpochMetrics]) -> str:
     """Return the digest of the contract: canonical JSON of the per-epoch metrics, without any timing."""
     return digest_of([asdict(row) for row in history])
+
+
+Tensors = Mapping[str, "npt.NDArray[Any]"]
+
+MODEL = "m/"
+"""What the keys of a model's own tensors begin with: all that is needed to evaluate it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Tensors by key (m/00000.. for model.variables, o/00000.. for optimizer.variables), the record that belongs
+    to them, the variable path of each key as a cross-check, and the keys of those that training cannot change."""
+
+    tensors: Tensors
+    record: TrainingRecord
+    paths: Mapping[str, str]
+    fixed: frozenset[str] = field(default=frozenset(), compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """differs: in a few words what was not the same the second time, "" for nothing. seconds: what finding out took."""
+
+    processor: str
+    differs: str
+    seconds: float
+
+    @property
+    def is_exact(self) -> bool:
+        return not self.differs
+
+    @property
+    def sentence(self) -> str:
+        """Say it, such as "resume rehearsed on Tesla T4: exact"."""
+        return f"resume rehearsed on {self.processor}: {'exact' if self.is_exact else f'not exact, {self.differs}'}"
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Rehearsal":
+        """Raises ValueError: it is none."""
+        return shaped(cls, value)

@@ -7,9 +7,9 @@ a trainer is told about what to train. Two specs with the same digest are the sa
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from qcqueue.core.canonical import digest_of
-from qcqueue.core.models import KNOWN_MODELS, MODELS
+from qcqueue.catalog.models import KNOWN_MODELS, MODELS
 from qcqueue.core.shaped import shaped
+from qcqueue.text.canonical_json import digest_of
 
 Optimizer = Literal["adam", "sgd", "rmsprop"]
 Trainable = Literal["all", "head"]

@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qcqueue.core.models import KNOWN_MODELS, MODELS
+from qcqueue.catalog.models import KNOWN_MODELS, MODELS
 from qcqueue.core.spec import JobSpec
-from qcqueue.core.spelling import clipped, nearest, shown
-from qcqueue.core.study_keys import ALL_KEYS, JOB_ONLY_KEYS, KNOWN_AS, SETTING_KEYS, TOP_KEYS, Key, Refused
-from qcqueue.core.study_text import AGAIN, Page, Path, Place, read_page
+from qcqueue.core.study_keys import ALL_KEYS, JOB_ONLY_KEYS, KNOWN_AS, SETTING_KEYS, TOP_KEYS, InvalidValue, Key
 from qcqueue.errors import SpecInvalid
+from qcqueue.text.suggest import clipped, nearest, shown
+from qcqueue.text.toml import AGAIN, KeyLocation, Page, Path, read_page
 
 MOST_JOBS = 1000
 MOST_PROBLEMS = 1000
@@ -96,7 +96,7 @@ class _Problems:
     def __init__(self) -> None:
         self._found: dict[str, float] = {}
 
-    def add(self, place: Place, key: str, sentence: str) -> None:
+    def add(self, place: KeyLocation, key: str, sentence: str) -> None:
         self._found.setdefault(f"{place.label}: {clipped(key)}: {sentence}", place.line)
 
     def raise_if_any(self) -> None:
@@ -110,7 +110,7 @@ class _Problems:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Setting:
     value: Any
-    place: Place
+    place: KeyLocation
 
 
 # None stands for a value that was given and refused: what depends on it is not judged a second time.
@@ -123,7 +123,7 @@ class _Draft:
 
     model: str | None
     name: str | None
-    named_at: Place
+    named_at: KeyLocation
     settings: _Settings
 
 
@@ -131,7 +131,7 @@ def _read_overrides(overrides: Sequence[str], problems: _Problems) -> _Settings:
     keys = {**TOP_KEYS, **SETTING_KEYS}
     found: _Settings = {}
     for override in overrides:
-        place = Place.on_command_line(override)
+        place = KeyLocation.on_command_line(override)
         key, sign, written = (part.strip() for part in override.partition("="))
         if key not in keys:
             problems.add(place, key, _stray(key, "in --set", keys))
@@ -152,10 +152,10 @@ def _override_value(written: str, key: Key) -> Any:
     return written if len(table) > 1 or (key.is_text and not isinstance(value, str)) else value
 
 
-def _read(key: Key, name: str, value: Any, place: Place, problems: _Problems) -> _Setting | None:
+def _read(key: Key, name: str, value: Any, place: KeyLocation, problems: _Problems) -> _Setting | None:
     try:
         return _Setting(value=key.read(value), place=place)
-    except Refused as refused:
+    except InvalidValue as refused:
         problems.add(place, name, str(refused))
         return None
 
@@ -250,7 +250,7 @@ def _read_job(
 
 
 def _check_names(drafts: Sequence[_Draft], problems: _Problems) -> None:
-    first: dict[str, Place] = {}
+    first: dict[str, KeyLocation] = {}
     for draft in drafts:
         if draft.name is None:
             continue

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any, get_args
 
-from qcqueue.core.models import KNOWN_MODELS, MODELS
+from qcqueue.catalog.models import KNOWN_MODELS, MODELS
 from qcqueue.core.spec import Augment, Determinism, Device, Lineage, Optimizer, Trainable
-from qcqueue.core.spelling import nearest, shown
+from qcqueue.text.suggest import nearest, shown
 
 Reader = Callable[[Any], Any]
 
@@ -20,7 +20,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 WEIGHTS_SUFFIXES = (".h5", ".safetensors")
 
 
-class Refused(ValueError):
+class InvalidValue(ValueError):
     """The value of a key cannot be used; the message says what was found, what is allowed, what is nearest."""
 
     def __init__(self, value: object, allowed: str, *, nearest: str | None = None) -> None:
@@ -42,7 +42,7 @@ def whole_number(low: int, high: int) -> Reader:
     def read(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             meant = str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 1e9 else None
-            raise Refused(value, f"is a whole number from {low} to {high}{_unquoted(value)}", nearest=meant)
+            raise InvalidValue(value, f"is a whole number from {low} to {high}{_unquoted(value)}", nearest=meant)
         return value
 
     return read
@@ -53,7 +53,7 @@ def real_number(allowed: str, fits: Callable[[float], bool]) -> Reader:
 
     def read(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not fits(value):
-            raise Refused(value, f"is a number {allowed}{_unquoted(value)}")
+            raise InvalidValue(value, f"is a number {allowed}{_unquoted(value)}")
         return float(value) + 0.0  # makes -0.0 the 0.0 that has the same digest as every other zero
 
     return read
@@ -67,7 +67,7 @@ def one_of(names: Iterable[str], *, also: Container[str] = ()) -> Reader:
         if not isinstance(value, str) or (value not in allowed and value not in also):
             close = nearest(value, allowed) if isinstance(value, str) else None
             choice = ", ".join(f'"{name}"' for name in allowed)
-            raise Refused(value, f"is one of {choice}", nearest=close and f'"{close}"')
+            raise InvalidValue(value, f"is one of {choice}", nearest=close and f'"{close}"')
         return value
 
     return read
@@ -78,7 +78,7 @@ def read_name(value: Any) -> str:
     if not isinstance(value, str) or not NAME.fullmatch(value):
         slug = re.sub(r"[^a-z0-9]+", "-", value.casefold()).strip("-")[:64] if isinstance(value, str) else ""
         allowed = "are 1 to 64 of a-z, 0-9 and -, and no - in front"
-        raise Refused(value, allowed, nearest=f'"{slug}"' if slug else None)
+        raise InvalidValue(value, allowed, nearest=f'"{slug}"' if slug else None)
     return value
 
 
@@ -87,7 +87,7 @@ def read_image_size(value: Any) -> tuple[int, int]:
     whole = isinstance(value, list) and all(isinstance(side, int) and not isinstance(side, bool) for side in value)
     if not whole or len(value) != 2 or not all(1 <= side <= 2048 for side in value):
         allowed = "are two whole numbers [height, width] in pixels, up to 2048"
-        raise Refused(value, allowed, nearest=_size_meant(value))
+        raise InvalidValue(value, allowed, nearest=_size_meant(value))
     return (value[0], value[1])
 
 
@@ -96,12 +96,12 @@ def read_weights(value: Any) -> str:
     allowed = f'is "imagenet", "none" or a weights file ({" or ".join(WEIGHTS_SUFFIXES)})'
     if isinstance(value, str) and value.casefold().endswith(".keras"):
         reason = "; a .keras file can run code when it is loaded, so export its weights with model.save_weights"
-        raise Refused(value, allowed + reason)
+        raise InvalidValue(value, allowed + reason)
     if isinstance(value, str) and value.casefold().endswith(WEIGHTS_SUFFIXES) and value.isprintable():
         return value
     if value not in ("imagenet", "none"):
         close = nearest(value, ("imagenet", "none")) if isinstance(value, str) else None
-        raise Refused(value, allowed, nearest=close and f'"{close}"')
+        raise InvalidValue(value, allowed, nearest=close and f'"{close}"')
     return str(value)
 
 
@@ -112,7 +112,7 @@ def read_deadline(value: Any) -> float:
     if not isinstance(value, datetime):
         quoted = isinstance(value, str) and re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)
         allowed = "is a day such as 2026-12-24, or a moment such as 2026-12-24T18:00:00+01:00"
-        raise Refused(value, allowed + (", without quotes" if quoted else ""))
+        raise InvalidValue(value, allowed + (", without quotes" if quoted else ""))
     return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
 
 

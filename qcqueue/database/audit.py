@@ -18,7 +18,7 @@ from qcqueue.database.images import Images
 from qcqueue.database.row_audit import RowAudit, audit_rows
 from qcqueue.database.version import Contents, Version, version_of
 from qcqueue.errors import CorruptionError, UnknownFormat
-from qcqueue.storage.base import Slots
+from qcqueue.stores.base import Slots
 
 # The newest version can be replaced, and become old, while it is looked at.
 LOOKS_MAX = 20

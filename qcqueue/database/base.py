@@ -25,7 +25,7 @@ class Database(Protocol):
         ...
 
 
-class Home(Database, Protocol):
+class StoredDatabase(Database, Protocol):
     """A database where it is kept, of whatever format: reading leaves that as it is, a change raises it to today's."""
 
     def transact(self, action: Callable[[Connection], T], *, dry_run: bool = False) -> T:

@@ -13,8 +13,8 @@ from sqlalchemy import Boolean, Column, Dialect, Float, Integer, LargeBinary, St
 from sqlalchemy.types import TypeEngine
 
 from qcqueue.core.shaped import MOST_MEASURED
-from qcqueue.core.words import EARLIEST_S, LATEST_S
 from qcqueue.errors import CorruptionError
+from qcqueue.text.humanize import EARLIEST_S, LATEST_S
 
 VERIFY = "qcqueue store verify"
 

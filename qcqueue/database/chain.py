@@ -14,7 +14,7 @@ from qcqueue.clock import Ids
 from qcqueue.database.sqlite import RESCUE
 from qcqueue.database.version import Contents, Version, contents_of, version_of
 from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreError, StoreMissing
-from qcqueue.storage.base import FACT_BYTES_MAX, Creation, Slots
+from qcqueue.stores.base import FACT_BYTES_MAX, Creation, Slots
 
 # What of an author's name every store can keep as a fact.
 AUTHOR_BYTES_MAX = FACT_BYTES_MAX - len("author")
@@ -26,7 +26,7 @@ BODIES_KEPT = 20
 STEPS_BEFORE_LISTING = 3
 HINTS_MAX = 10
 
-# How often a create is asked whose answer was lost. The store has waited each time; see `storage.base`.
+# How often a create is asked whose answer was lost. The store has waited each time; see `stores.base`.
 ANSWERS_AWAITED_MAX = 8
 
 
@@ -45,7 +45,7 @@ class Chain:
 
     @property
     def is_near(self) -> bool:
-        """Whether looking costs next to nothing, see `storage.base.Slots`."""
+        """Whether looking costs next to nothing, see `stores.base.Slots`."""
         return self._slots.is_near
 
     def holds(self, version: Version) -> bool:

@@ -15,11 +15,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.database.version import IMAGE_BYTES_MAX, Contents, Version, version_of
 from qcqueue.errors import CorruptionError, DiskFailed
-from qcqueue.storage.files import INCOMING, on_this_machine, unfinished
-from qcqueue.storage.regular import NotRegularError, read_regular
+from qcqueue.stores.files import INCOMING, on_this_machine, unfinished
+from qcqueue.stores.regular import NotRegularError, read_regular
+from qcqueue.text.canonical_json import canonical_json, parse_json
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ BYTES_MAX = {LABEL: 1 << 20, IMAGE: IMAGE_BYTES_MAX}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class KnownVersion:
     """A version with what it holds, and when this machine last heard from the store that it is the newest.
 
     Its image is empty where only the version is known, as where a process was killed between the two files of a copy.
@@ -48,7 +48,7 @@ class LocalCopy:
         self._folder = folder
         self._whole: Version | None = None  # the version whose image this process has written here whole
 
-    def load(self, *, url: str) -> Snapshot | None:
+    def load(self, *, url: str) -> KnownVersion | None:
         """Return what is kept, without its image where that is another version's; None where nothing is.
 
         Raises: DiskFailed: it is there and cannot be read, which is not the same: it may tell that the store was put
@@ -63,7 +63,7 @@ class LocalCopy:
             label = parse_json(said)
             if label["image_sha256"] != hashlib.sha256(image).hexdigest():
                 image = b""
-            return Snapshot(
+            return KnownVersion(
                 version=version_of(str(label["slot"]), label["facts"], url=url),
                 contents=Contents(
                     trail=tuple(map(str, label["trail"])), marks=tuple(map(str, label.get("marks", ()))), image=image
@@ -81,7 +81,7 @@ class LocalCopy:
         except (OSError, DiskFailed, ValueError, KeyError, TypeError, AttributeError, CorruptionError):
             return None
 
-    def keep(self, snapshot: Snapshot) -> None:
+    def keep(self, snapshot: KnownVersion) -> None:
         """Replace the copy, unless it was made from this version: what a machine knows never becomes less."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -158,7 +158,7 @@ class LocalCopy:
             os.close(descriptor)
 
 
-def _label(snapshot: Snapshot) -> bytes:
+def _label(snapshot: KnownVersion) -> bytes:
     said = {
         "slot": snapshot.version.slot,
         "facts": snapshot.version.facts,

@@ -8,8 +8,8 @@ has named as given up is no branch any more, nor is what follows there.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from qcqueue.core.spelling import clipped
 from qcqueue.database.version import GIVEN_UP_MAX, MARK_LETTERS, Version
+from qcqueue.text.suggest import clipped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from qcqueue.clock import WallTime
-from qcqueue.core.spelling import clipped
-from qcqueue.core.words import iso
 from qcqueue.database.chain import Chain
-from qcqueue.database.copy import LocalCopy, Snapshot
+from qcqueue.database.copy import KnownVersion, LocalCopy
 from qcqueue.database.forks import Branch, branches
 from qcqueue.database.images import Images
 from qcqueue.database.schema import history, jobs, sessions
 from qcqueue.database.version import GIVEN_UP_MAX, MARK_LETTERS, Contents, Version
 from qcqueue.errors import CorruptionError, StoreError, StorePutBack
+from qcqueue.text.humanize import iso
+from qcqueue.text.suggest import clipped
 
 ADOPT = "qcqueue store adopt"
 
@@ -50,7 +50,7 @@ class PutBack:
     beside: where it is no version that this machine knows, but the newest of a branch that somebody has left.
     """
 
-    lost: Snapshot
+    lost: KnownVersion
     way: tuple[Version, ...]
     beside: Branch | None = None
 
@@ -90,7 +90,7 @@ class Knowledge:
     """What one process knows of the queue in a store, and through its cache all of this machine."""
 
     def __init__(self, chain: Chain, copies: Sequence[LocalCopy], clock: WallTime) -> None:
-        self.seen: Snapshot | None = None
+        self.seen: KnownVersion | None = None
         """The version this process has seen last."""
         self._chain = chain
         self._copies = copies  # one for each name that the store has on this machine
@@ -98,7 +98,7 @@ class Knowledge:
         self._looks = 0
 
     @property
-    def last(self) -> Snapshot | None:
+    def last(self) -> KnownVersion | None:
         """What there is to answer from where the store does not."""
         kept = [] if self.seen else [it for it in self._kept() if it.contents.image]
         return self.seen or max(kept, key=lambda it: it.version.number, default=None)
@@ -109,14 +109,14 @@ class Knowledge:
         kept = [copy.version(url=self._chain.url) for copy in self._copies]
         return self.seen is not None and all(version in (None, self.seen.version) for version in kept)
 
-    def remember(self, version: Version, contents: Contents) -> Snapshot:
+    def remember(self, version: Version, contents: Contents) -> KnownVersion:
         """Note a version that the store has confirmed to be the newest."""
-        self.seen = Snapshot(version=version, contents=contents, confirmed_at_s=self._clock.now_s())
+        self.seen = KnownVersion(version=version, contents=contents, confirmed_at_s=self._clock.now_s())
         for copy in self._copies:
             copy.keep(self.seen)
         return self.seen
 
-    def confirmed(self) -> Snapshot | None:
+    def confirmed(self) -> KnownVersion | None:
         """Return the newest version that is known and that the store shows, None where all is given up.
 
         Raises: StorePutBack.
@@ -130,11 +130,11 @@ class Knowledge:
             return not self._chain.is_near or self._chain.holds_before(head, contents.trail, depth=ALL)
         return True
 
-    def allows(self, head: Snapshot) -> bool:
+    def allows(self, head: KnownVersion) -> bool:
         """Return whether a version may be built upon: false where it was given up meanwhile. Raises: StorePutBack."""
         return self._stands(head, depth=1)
 
-    def still_allows(self, head: Snapshot) -> bool:
+    def still_allows(self, head: KnownVersion) -> bool:
         """As `allows`, once it was built upon: a store that does not answer now denies nothing."""
         with contextlib.suppress(StoreError):
             return self._chain.holds(head.version) or self._stands(head, depth=1)
@@ -146,7 +146,7 @@ class Knowledge:
         lost = [it for it in found if it and not it.is_settled]
         return max(lost, key=lambda it: it.lost.version.number, default=None)
 
-    def beside(self, newest: Snapshot) -> PutBack | None:
+    def beside(self, newest: KnownVersion) -> PutBack | None:
         """Return a branch that somebody has left beside the queue, with what can be read of it; None where none is."""
         listed = self._chain.listed()  # before the way is gone, so that all it shows must lie on it
         way = self._chain.way_to(newest.version, newest.contents)
@@ -156,7 +156,7 @@ class Knowledge:
         held = None
         with contextlib.suppress(StoreError, CorruptionError):
             held = self._chain.contents(branch.head)
-        lost = Snapshot(
+        lost = KnownVersion(
             version=branch.head,
             contents=held or Contents(trail=(), image=b""),
             confirmed_at_s=self._clock.now_s(),
@@ -183,17 +183,17 @@ class Knowledge:
             "which this machine has seen"
         )
 
-    def _all(self) -> Iterator[Snapshot]:
+    def _all(self) -> Iterator[KnownVersion]:
         """Yield what this process has seen last and, where that is something else, what its machine has."""
         if self.seen:
             yield self.seen
         if not self.is_of_now:
             yield from self._kept()
 
-    def _kept(self) -> list[Snapshot]:
+    def _kept(self) -> list[KnownVersion]:
         return [kept for copy in self._copies if (kept := copy.load(url=self._chain.url))]
 
-    def _stands(self, snapshot: Snapshot, *, depth: int) -> bool:
+    def _stands(self, snapshot: KnownVersion, *, depth: int) -> bool:
         put_back = self._compared(snapshot, depth=self._depth(depth))
         if put_back is None:
             return True
@@ -209,7 +209,7 @@ class Knowledge:
         self._looks += 1
         return ALL if self._looks % WHOLE_EVERY == 1 else 1
 
-    def _compared(self, snapshot: Snapshot, *, depth: int) -> PutBack | None:
+    def _compared(self, snapshot: KnownVersion, *, depth: int) -> PutBack | None:
         """Return what the store shows instead of a version, None where the version is on its way."""
         version, trail = snapshot.version, snapshot.contents.trail
         is_there = self._chain.holds(version)
@@ -223,7 +223,7 @@ class Knowledge:
             return None  # rot in an old version, which `store verify` names, makes nobody's work void; nor does silence
         return None if version in way else PutBack(lost=snapshot, way=way)
 
-    def _start(self, snapshot: Snapshot) -> Version | None:
+    def _start(self, snapshot: KnownVersion) -> Version | None:
         """Return where to look from, None for the first version: far away, from the newest that both know."""
         return None if self._chain.is_near else self._chain.newest_of(snapshot.contents)
 

@@ -26,9 +26,9 @@ from qcqueue.database.migrations import bring_to_today, format_of
 from qcqueue.database.schema import FORMAT
 from qcqueue.database.sqlite import BUSY_TIMEOUT_S, driver, make_tables, translated
 from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreError, StoreMissing
-from qcqueue.storage.files import sync
-from qcqueue.storage.files import translated as on_its_disk
-from qcqueue.storage.regular import kind_of
+from qcqueue.stores.files import sync
+from qcqueue.stores.files import translated as on_its_disk
+from qcqueue.stores.regular import kind_of
 
 T = TypeVar("T")
 

@@ -13,15 +13,14 @@ from typing import Any
 
 from sqlalchemy import Boolean, Column, Connection, Float, Integer, LargeBinary, Table
 
-from qcqueue.core.canonical import parse_json
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Result
-from qcqueue.core.records import Identity, TrainingRecord
-from qcqueue.core.rehearsal import Rehearsal
+from qcqueue.core.records import Identity, Rehearsal, TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.database.rows import COVERED, covered_columns, digest_of_values
 from qcqueue.database.schema import DIGEST_BYTES, metadata
 from qcqueue.database.sqlite import driver
+from qcqueue.text.canonical_json import parse_json
 
 # What a person reads through; of more, only their number is said.
 FLAWS_TOLD = 50

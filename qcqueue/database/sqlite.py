@@ -26,7 +26,7 @@ from qcqueue.errors import (
     StoreMissing,
     UnknownFormat,
 )
-from qcqueue.storage.files import is_folder, missing
+from qcqueue.stores.files import is_folder, missing
 
 BUSY_TIMEOUT_S = 30.0
 UPGRADE = "pip install --upgrade qcqueue"

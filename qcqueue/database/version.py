@@ -36,13 +36,13 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from qcqueue.core.canonical import canonical_json, digest_of, parse_json
-from qcqueue.core.spelling import clipped
-from qcqueue.core.words import size
 from qcqueue.database.schema import FORMAT
 from qcqueue.database.sqlite import RESCUE, unknown_format
 from qcqueue.errors import CorruptionError, StoreFull
-from qcqueue.storage.base import FACT_BYTES_MAX
+from qcqueue.stores.base import FACT_BYTES_MAX
+from qcqueue.text.canonical_json import canonical_json, digest_of, parse_json
+from qcqueue.text.humanize import size
+from qcqueue.text.suggest import clipped
 
 MARK_LETTERS = 12
 

@@ -17,13 +17,13 @@ from sqlalchemy import Connection
 from qcqueue.clock import Ids, WallTime
 from qcqueue.database.base import Guard, Unguarded
 from qcqueue.database.chain import BODIES_KEPT, Chain
-from qcqueue.database.copy import LocalCopy, Snapshot
+from qcqueue.database.copy import KnownVersion, LocalCopy
 from qcqueue.database.images import Images
 from qcqueue.database.known import DatedVersion, Knowledge, PutBack
 from qcqueue.database.sqlite import RESCUE
 from qcqueue.database.version import Contents, Version
 from qcqueue.errors import CorruptionError, StoreBusy, StoreError, StoreMissing
-from qcqueue.storage.base import Slots
+from qcqueue.stores.base import Slots
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class Behind:
 class Head:
     """A version to build on. is_confirmed: the store was asked within this transaction, and showed nothing newer."""
 
-    snapshot: Snapshot
+    snapshot: KnownVersion
     is_confirmed: bool
 
 
@@ -149,7 +149,7 @@ class VersionedDatabase:
                     raise self._cut_off(before)
                 before = put_back.shown
                 continue
-            head = Snapshot(version=put_back.shown, contents=contents, confirmed_at_s=lost.confirmed_at_s)
+            head = KnownVersion(version=put_back.shown, contents=contents, confirmed_at_s=lost.confirmed_at_s)
             with self._read_if_kept(lost) as was:
                 result, image = self._run(head, lambda tx, was=was, it=put_back: action(tx, was, it))  # type: ignore[misc]
             if dry_run or self._commit(head, image or contents.image, gave_up=put_back.gave_up):
@@ -157,7 +157,7 @@ class VersionedDatabase:
         raise self._never_first()
 
     @contextmanager
-    def _read_if_kept(self, lost: Snapshot) -> Iterator[Connection | None]:
+    def _read_if_kept(self, lost: KnownVersion) -> Iterator[Connection | None]:
         if not lost.contents.image:
             yield None
             return
@@ -174,10 +174,10 @@ class VersionedDatabase:
         for _ in range(RACES_LOST_MAX):
             yield Head(self._newest(), is_confirmed=True)
 
-    def _run(self, head: Snapshot, action: Callable[[Connection], T]) -> tuple[T, bytes | None]:
+    def _run(self, head: KnownVersion, action: Callable[[Connection], T]) -> tuple[T, bytes | None]:
         return self._images.run(head.contents.image, action, place=self._place(head.version), guard=self._guard)
 
-    def _commit(self, head: Snapshot, image: bytes, *, gave_up: tuple[str, ...] = ()) -> bool:
+    def _commit(self, head: KnownVersion, image: bytes, *, gave_up: tuple[str, ...] = ()) -> bool:
         """Make the next version; return whether it was made, and on a version that the store still shows."""
         contents = Contents(
             trail=(*head.contents.trail, head.version.slot)[-TRAIL_MAX:],
@@ -197,7 +197,7 @@ class VersionedDatabase:
             self._guard.raised()
         return True
 
-    def _newest(self) -> Snapshot:
+    def _newest(self) -> KnownVersion:
         """Return the newest version, asking the store."""
         with self._missing_told():
             return self._look()
@@ -216,7 +216,7 @@ class VersionedDatabase:
                 hint="mount the disk it is on" if exc.hint == INIT else exc.hint or RESCUE,
             ) from exc
 
-    def _look(self) -> Snapshot:
+    def _look(self) -> KnownVersion:
         known = self._known.confirmed()
         hint_is_good, linked = True, None
         for look in range(LOOKS_MAX):
@@ -239,7 +239,7 @@ class VersionedDatabase:
             hint="try again in a moment",
         )
 
-    def _newest_or_copy(self) -> Snapshot:
+    def _newest_or_copy(self) -> KnownVersion:
         try:
             head = self._newest()
         except StoreError as exc:

@@ -35,10 +35,10 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.errors import DigestMismatch, UnknownFormat
-from qcqueue.storage.files import is_of_a_disk, of_this_machine
+from qcqueue.stores.files import is_of_a_disk, of_this_machine
+from qcqueue.text.canonical_json import canonical_json, parse_json
 
 FORMAT = 1
 SEVERITY_MAX = 3

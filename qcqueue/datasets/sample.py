@@ -43,7 +43,7 @@ Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class SamplePicture:
     """One picture to be made: everything about it that does not need pixels."""
 
     photograph: Photograph
@@ -94,7 +94,7 @@ def build_sample(
     )
 
 
-def plan(images: int, seed: int) -> list[Picture]:
+def plan(images: int, seed: int) -> list[SamplePicture]:
     """Return what pictures a set of this size has: pure, no photograph is opened."""
     totals = proportional_totals(images, least=len(CLASSES))
     pictures = []
@@ -107,13 +107,13 @@ def plan(images: int, seed: int) -> list[Picture]:
     return pictures
 
 
-def _planned(photograph: Photograph, number: int, label: int, chance: Chance) -> Picture:
+def _planned(photograph: Photograph, number: int, label: int, chance: Chance) -> SamplePicture:
     kind, severity = list(Degradation)[int(chance.random() * len(Degradation))], 2 + int(chance.random() * 2)
     if CLASSES[label] == "good":
-        return Picture(photograph=photograph, number=number, label=label, severity=0, kind=None)
+        return SamplePicture(photograph=photograph, number=number, label=label, severity=0, kind=None)
     if CLASSES[label] == "fair":
         severity = 1
-    return Picture(photograph=photograph, number=number, label=label, severity=severity, kind=kind)
+    return SamplePicture(photograph=photograph, number=number, label=label, severity=severity, kind=kind)
 
 
 def _opened(photograph: Photograph, image_size: tuple[int, int]) -> Image.Image:
@@ -127,7 +127,7 @@ def _opened(photograph: Photograph, image_size: tuple[int, int]) -> Image.Image:
     return picture
 
 
-def _made(picture: Picture, source: Image.Image, image_size: tuple[int, int], seed: int) -> Bytes:
+def _made(picture: SamplePicture, source: Image.Image, image_size: tuple[int, int], seed: int) -> Bytes:
     chance = seeded(f"pixels/{seed}/{picture.name}")
     boxes = [_box(source, image_size, chance) for _ in range(CROP_CANDIDATES)]
     box = max(boxes, key=lambda box: _detail(source, box, image_size))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from qcqueue.datasets.limits import CSV_SIZE_BYTES_MAX, FILES_MAX, reason, shown
 from qcqueue.datasets.outline import composed, listed
 from qcqueue.errors import DatasetInvalid
-from qcqueue.storage.regular import NotRegularError, opened
+from qcqueue.stores.regular import NotRegularError, opened
 
 if TYPE_CHECKING:
     import _csv

@@ -18,7 +18,7 @@ from qcqueue.datasets.limits import FILE_SIZE_BYTES_MAX, FILES_MAX, reason, show
 from qcqueue.datasets.litter import is_litter
 from qcqueue.datasets.outline import Listing, check_path
 from qcqueue.errors import DatasetInvalid
-from qcqueue.storage.regular import NotRegularError, opened
+from qcqueue.stores.regular import NotRegularError, opened
 
 ZIP_END_BYTES_MAX = 22 + 0xFFFF
 """The record at the end of a zip, with the longest comment."""

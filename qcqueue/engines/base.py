@@ -16,9 +16,7 @@ import numpy.typing as npt
 from qcqueue.clock import Clock
 from qcqueue.core.evaluation import Result
 from qcqueue.core.phases import TrainingPhase
-from qcqueue.core.records import EpochTiming, Identity, TrainingRecord
-from qcqueue.core.rehearsal import Rehearsal
-from qcqueue.core.snapshot import Snapshot, Tensors
+from qcqueue.core.records import EpochTiming, Identity, Rehearsal, Snapshot, Tensors, TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.batches import Batch
 from qcqueue.engines.metrics import Predictions

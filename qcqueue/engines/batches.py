@@ -18,8 +18,8 @@ import numpy.typing as npt
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Dataset, Split, load
 from qcqueue.errors import BadData, DigestMismatch, DiskFailed
-from qcqueue.storage.files import holds
-from qcqueue.storage.names import is_digest
+from qcqueue.stores.files import holds
+from qcqueue.stores.names import is_digest
 
 Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]

@@ -21,9 +21,15 @@ import numpy.typing as npt
 from qcqueue.clock import Clock
 from qcqueue.core.evaluation import Appraisal, Evaluation, Result
 from qcqueue.core.lineage import refusal
-from qcqueue.core.records import EpochMetrics, Identity, PartialEpoch, TrainingRecord, history_sha256
-from qcqueue.core.rehearsal import Rehearsal
-from qcqueue.core.snapshot import Snapshot
+from qcqueue.core.records import (
+    EpochMetrics,
+    Identity,
+    PartialEpoch,
+    Rehearsal,
+    Snapshot,
+    TrainingRecord,
+    history_sha256,
+)
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Split
 from qcqueue.engines.base import Assignment, PendingStep, Program, Sink
@@ -48,7 +54,7 @@ def run(assignment: Assignment, build: BuildsProgram, sink: Sink, clock: Clock) 
     program = build(data)
     yield
     record, is_known_here = yield from _take_up(assignment, program, sink)
-    yield from Run(assignment, record, program, data, sink, clock, is_rehearsed=is_known_here).to_the_end()
+    yield from TrainingLoop(assignment, record, program, data, sink, clock, is_rehearsed=is_known_here).to_the_end()
 
 
 def snapshot_of(program: Program, record: TrainingRecord) -> Snapshot:
@@ -90,7 +96,7 @@ class InFlight:
     pending: PendingStep
 
 
-class Run:
+class TrainingLoop:
     """One segment of one job. is_rehearsed: a resume was rehearsed on hardware like this before."""
 
     def __init__(

@@ -18,8 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qcqueue.core.evaluation import ClassScore, Evaluation
-from qcqueue.core.records import LossRule
-from qcqueue.core.snapshot import Tensors
+from qcqueue.core.records import LossRule, Tensors
 
 CLIPPED_BY = 1e-7
 """How far the rule "clipped" keeps a probability from 0 and 1."""

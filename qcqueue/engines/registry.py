@@ -1,14 +1,14 @@
 """The table of engines: what each is called and where it stands, imported on use.
 
 A new engine is one file and one row here, and is tested by standing in the table. Which engine a job needs is said by
-the row of its model in `core.models`. Always true: to know an engine's name imports none.
+the row of its model in `catalog.models`. Always true: to know an engine's name imports none.
 """
 
 from collections.abc import Mapping
 from importlib import import_module
 
+from qcqueue.catalog.models import engine_name
 from qcqueue.clock import Clock
-from qcqueue.core.models import engine_name
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.base import Assignment, Engine, Sink
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from qcqueue.core.words import count
 from qcqueue.engines.base import Program
 from qcqueue.engines.batches import Batch
+from qcqueue.text.humanize import count
 
 
 def rehearse(program: Program, batches: Sequence[Batch]) -> str:

@@ -16,18 +16,17 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
+from qcqueue.catalog.models import TOY
 from qcqueue.clock import Clock
-from qcqueue.core.models import TOY
-from qcqueue.core.records import Identity
-from qcqueue.core.snapshot import MODEL, Tensors
+from qcqueue.core.records import MODEL, Identity, Tensors
 from qcqueue.core.spec import JobSpec
-from qcqueue.core.spelling import shown
 from qcqueue.engines import loop
 from qcqueue.engines.base import Assignment, PendingStep, Sink
 from qcqueue.engines.batches import Batch, TrainingData, splitmix64
 from qcqueue.engines.metrics import Floats, Predictions
 from qcqueue.engines.processor import cpu_name, instruction_set
 from qcqueue.errors import CheckpointDamaged, DriverFailed, ExtraMissing, OutOfMemory, SettingInvalid
+from qcqueue.text.suggest import shown
 
 VARIABLE = "TOY_ENGINE"
 GRID = 4

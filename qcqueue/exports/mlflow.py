@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from qcqueue.core.states import State
 from qcqueue.errors import ExtraMissing, UserError
-from qcqueue.exports.run import Outcome, Run, Step
+from qcqueue.exports.run import Step, TrackedOutcome, TrackedRun
 
 STEPS_A_BATCH = 100
 """MLflow takes 1000 numbers at a time; a step has fewer than ten."""
@@ -26,7 +26,7 @@ _FIRST = "loss/train"
 _ENDED = {State.DONE: "FINISHED", State.FAILED: "FAILED", State.CANCELLED: "KILLED"}
 
 
-def write_runs(uri: str, runs: Sequence[Run]) -> tuple[Outcome, ...]:
+def write_runs(uri: str, runs: Sequence[TrackedRun]) -> tuple[TrackedOutcome, ...]:
     """Write runs to the server or database at `uri`.
 
     Raises: ExtraMissing: mlflow is not installed. UserError: what is there cannot be reached or refuses.
@@ -55,7 +55,7 @@ def _client(uri: str) -> Any:
     return MlflowClient(tracking_uri=uri)
 
 
-def _write(client: Any, run: Run) -> Outcome:
+def _write(client: Any, run: TrackedRun) -> TrackedOutcome:
     experiment = client.get_experiment_by_name(run.study)
     experiment_id = experiment.experiment_id if experiment else client.create_experiment(run.study)
     known = _known(client, experiment_id, run)
@@ -73,10 +73,10 @@ def _write(client: Any, run: Run) -> Outcome:
     while batch := list(islice(steps, STEPS_A_BATCH)):
         client.log_batch(run_id, metrics=[number for step in batch for number in _numbers(step)])
     _bring_up_to_date(client, run_id, run)
-    return Outcome(job=run.job, epochs=len(run.steps), what=what, where=run_id)
+    return TrackedOutcome(job=run.job, epochs=len(run.steps), what=what, where=run_id)
 
 
-def _known(client: Any, experiment_id: str, run: Run) -> Any | None:
+def _known(client: Any, experiment_id: str, run: TrackedRun) -> Any | None:
     """Return the run that holds the first epochs of this one and no others."""
     is_it = " and ".join(f"tags.`{key}` = '{digest}'" for key, digest in run.identity.items())
     values = [(step.epoch, step.values[_FIRST]) for step in run.steps]
@@ -91,7 +91,7 @@ def _history(client: Any, run_id: str) -> list[tuple[int, float]]:
     return sorted((it.step, it.value) for it in client.get_metric_history(run_id, _FIRST))
 
 
-def _bring_up_to_date(client: Any, run_id: str, run: Run) -> None:
+def _bring_up_to_date(client: Any, run_id: str, run: TrackedRun) -> None:
     known = client.get_run(run_id)
     for key, value in _short(run.facts).items():
         if known.data.tags.get(key) != value:
@@ -104,7 +104,7 @@ def _bring_up_to_date(client: Any, run_id: str, run: Run) -> None:
             client.update_run(run_id, status=status)
 
 
-def _settings(run: Run) -> list[Any]:
+def _settings(run: TrackedRun) -> list[Any]:
     from mlflow.entities import Param
 
     return [Param(key, value) for key, value in run.settings.items()]

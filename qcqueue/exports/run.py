@@ -5,13 +5,16 @@ epoch that was done again counts once, as the run goes on from it, so steps are 
 segments.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from qcqueue.core.records import history_sha256
 from qcqueue.core.states import State
+from qcqueue.core.study_keys import NAME
 from qcqueue.queue.values import EpochLine, JobDetail
+from qcqueue.text.canonical_json import digest_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +27,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class TrackedRun:
     """One job. identity: tags by which it is found again; facts: other tags, which may change as it goes on.
 
     settings are those of its spec as text, without what may change. began_s: when its first attempt began.
@@ -42,7 +45,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class TrackedOutcome:
     """What an export did for one run. what: "written", "added to" or "there already"; where: the file or the run."""
 
     job: str
@@ -54,12 +57,12 @@ class Outcome:
         return {"job": self.job, "epochs": self.epochs, "what": self.what, "where": self.where}
 
 
-def runs_of(details: Sequence[JobDetail]) -> tuple[Run, ...]:
+def runs_of(details: Sequence[JobDetail]) -> tuple[TrackedRun, ...]:
     """Return a run for each job that has a finished epoch, in the order of the queue."""
     return tuple(_run(detail) for detail in details if detail.official_epochs())
 
 
-def _run(detail: JobDetail) -> Run:
+def _run(detail: JobDetail) -> TrackedRun:
     lines = sorted(detail.official_epochs(), key=lambda line: line.metrics.epoch)
     spec, result = detail.spec, detail.result
     settings = {key: _text(value) for key, value in spec.to_json().items() if key not in ("deadline_s", "lineage")}
@@ -67,7 +70,7 @@ def _run(detail: JobDetail) -> Run:
         "qcqueue.weights_sha256": result.best.weights_sha256,
         "qcqueue.predictions_sha256": result.best.predictions_sha256,
     } if result else {}  # fmt: skip
-    return Run(
+    return TrackedRun(
         job=detail.line.name,
         study=spec.study,
         name=spec.name,
@@ -108,3 +111,20 @@ def _step(line: EpochLine) -> Step:
 
 def _text(value: object) -> str:
     return "x".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+LONGEST = 64
+
+_DEVICES = frozenset(
+    {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
+)
+"""What Windows takes for a device, whatever ending follows."""
+
+
+def plain_name(word: str) -> str:
+    """Return a word that a study file can hold as it is, and any other one made harmless, with a digest that keeps it
+    apart from what else could be read the same. What Windows takes for a device gets an underscore, as no word has."""
+    if NAME.fullmatch(word):
+        return f"{word}_" if word in _DEVICES else word
+    harmless = re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-")[:LONGEST]
+    return f"{harmless or 'job'}-{digest_of(word)[:8]}"

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from qcqueue.errors import ExtraMissing, UserError
-from qcqueue.exports.run import Outcome, Run
-from qcqueue.storage.regular import NotRegularError, read_regular
-from qcqueue.storage.scratch import scratch_folder
+from qcqueue.exports.run import TrackedOutcome, TrackedRun
+from qcqueue.stores.regular import NotRegularError, read_regular
+from qcqueue.stores.scratch import scratch_folder
 
 MOST_BYTES = 256 << 20
 FILE_NAME = "events.out.tfevents.0000000000.qcqueue"
 """TensorBoard asks for the word before the number, and reads the files of a folder in the order of their names."""
 
 
-def write_events(folder: Path, run: Run) -> Outcome:
+def write_events(folder: Path, run: TrackedRun) -> TrackedOutcome:
     """Write the event file of a run into its folder, whole or not at all.
 
     Raises: ExtraMissing. UserError: the folder cannot be written.
@@ -40,10 +40,10 @@ def write_events(folder: Path, run: Run) -> Outcome:
     except OSError as exc:
         raise UserError(f"{folder} cannot be written: {exc.strerror}", hint="--out ANOTHER_FOLDER") from exc
     what = "written" if before is None else "there already" if content == before else "added to"
-    return Outcome(job=run.job, epochs=len(run.steps), what=what, where=str(path))
+    return TrackedOutcome(job=run.job, epochs=len(run.steps), what=what, where=str(path))
 
 
-def event_bytes(run: Run) -> bytes:
+def event_bytes(run: TrackedRun) -> bytes:
     """Return the event file of a run. Raises: ExtraMissing: tensorboard is not installed."""
     try:
         from tensorboard.summary.writer.record_writer import RecordWriter
@@ -59,7 +59,7 @@ def event_bytes(run: Run) -> bytes:
     return content.getvalue()
 
 
-def _events(run: Run) -> Iterator[Any]:
+def _events(run: TrackedRun) -> Iterator[Any]:
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 

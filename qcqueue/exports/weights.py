@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from qcqueue.catalog.models import MODELS
 from qcqueue.checkpoints.format import read_tensors, write_tensors
-from qcqueue.core.models import MODELS
-from qcqueue.core.snapshot import MODEL, Tensors
+from qcqueue.core.records import MODEL, Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.metrics import weights_sha256
 from qcqueue.errors import CheckpointDamaged, DigestMismatch, UnknownFormat, UserError
@@ -147,3 +147,33 @@ def _deep_white(preprocessing: Any) -> int | None:
     if found is None or (type(found) is int and 0 < found < 1 << 32):
         return found
     raise ValueError("it does not say how images are prepared")
+
+
+PHOTOGRAPH = "photo.jpg"
+
+
+def snippet(weights: Weights, file: str) -> tuple[str, str, str]:
+    """Return the lines. file: the weights, as seen from the folder in which Python is started."""
+    return _with_qcqueue(file) if file.endswith(SUFFIX) else _with_keras(weights, file)
+
+
+def _with_qcqueue(file: str) -> tuple[str, str, str]:
+    return (
+        "import qcqueue",
+        f"model = qcqueue.load_model({file!r})",
+        f"print(model.predict({PHOTOGRAPH!r}))",
+    )
+
+
+def _with_keras(weights: Weights, file: str) -> tuple[str, str, str]:
+    spec = weights.spec
+    height, width = spec.image_size
+    base = f"{spec.model}(include_top=False, weights=None, input_shape=({height}, {width}, 3), pooling='avg')"
+    head = f"keras.layers.Dense({len(weights.classes)}, activation='softmax')"
+    image = f"keras.utils.load_img({PHOTOGRAPH!r}, target_size=({height}, {width}), interpolation='lanczos')"
+    answer = f"model(preprocess_input(keras.utils.img_to_array({image}))[None])[0].numpy().tolist()"
+    return (
+        f"import keras; from keras.applications.{MODELS[spec.model].module} import {spec.model}, preprocess_input",
+        f"model = keras.Sequential([{base}, {head}]); model.load_weights({file!r})",
+        f"print(dict(zip({list(weights.classes)!r}, {answer})))",
+    )

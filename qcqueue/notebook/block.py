@@ -4,14 +4,16 @@ Pure. The block has no script and no colour of its own, so it reads in light and
 what stands in it is small, because a notebook keeps its output.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from qcqueue.app.telling import PHASES, at_risk, point, waiting
-from qcqueue.core.spelling import printable
-from qcqueue.core.words import count, duration, moment, size
+from qcqueue.core.outcomes import SessionEnd
+from qcqueue.core.states import State
+from qcqueue.text.humanize import count, duration, moment, size
+from qcqueue.text.suggest import printable
 from qcqueue.worker.machine import Machine
+from qcqueue.worker.progress_text import PHASES, at_risk, point, waiting
 from qcqueue.worker.view import View
 
 _BOX = "border:1px solid;border-radius:6px;padding:8px 12px;max-width:56em;font-family:sans-serif;font-size:14px"
@@ -22,7 +24,7 @@ _DONE = "display:block;height:100%;background:currentColor;opacity:.7"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class BlockContent:
     """All that is shown at one instant.
 
     store is its URL, view what the session is doing (None between jobs), news the last lines it said, closing what
@@ -47,7 +49,7 @@ class Row:
     share: float | None = None
 
 
-def html_of(picture: Picture) -> str:
+def html_of(picture: BlockContent) -> str:
     """Return the block for a notebook."""
     rows = "".join(
         f'<tr style="background:none"><td style="{_LABEL}">{escape(row.label)}</td>'
@@ -57,14 +59,14 @@ def html_of(picture: Picture) -> str:
     return f'<div style="{_BOX}"><table style="border:none;border-collapse:collapse">{rows}</table></div>'
 
 
-def text_of(picture: Picture) -> str:
+def text_of(picture: BlockContent) -> str:
     """Return the block for whatever shows no HTML."""
     rows = list(rows_of(picture))
     width = max((len(row.label) for row in rows), default=0)
     return "\n".join(f"{row.label:<{width}}  {printable(row.text)}" for row in rows)
 
 
-def rows_of(picture: Picture) -> Iterator[Row]:
+def rows_of(picture: BlockContent) -> Iterator[Row]:
     """Yield the lines of the block, top down."""
     yield Row("qcqueue", picture.store)
     if picture.machine:
@@ -77,7 +79,7 @@ def rows_of(picture: Picture) -> Iterator[Row]:
             yield Row("" if number else label, line)
 
 
-def _at_work(view: View, picture: Picture) -> Iterator[Row]:
+def _at_work(view: View, picture: BlockContent) -> Iterator[Row]:
     yield Row("job", f"{view.job_name}, attempt {view.attempt}{f', {view.resumed}' if view.resumed else ''}")
     yield _doing(view)
     yield from _saved(view, "Drive" if picture.store.startswith("gdrive:") else "the store", picture.now_s)
@@ -120,3 +122,65 @@ def _bar(share: float | None) -> str:
     if share is None:
         return ""
     return f'<span style="{_TRACK}"><span style="{_DONE};width:{min(share, 1):.0%}"></span></span>'
+
+
+AGAIN = "run this cell again"
+ADOPT = "take the store over as it is, with !qcqueue store adopt --store followed by its URL"
+UPGRADE = "run %pip install --upgrade qcqueue in a cell of your own, restart the session, which keeps this disk, and"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosingFacts:
+    """What a session left: the states of all jobs, and what there is to say of those it did not take or save."""
+
+    states: Sequence[State]
+    reasons: Sequence[str]
+    wants_gpu: bool
+
+
+def closing(ending: SessionEnd, left: ClosingFacts | None) -> tuple[str, ...]:
+    """Return the last sentences; left is None where the queue could not be read any more."""
+    if ending is SessionEnd.NEWER_QUEUE:  # from here nobody can say what is left
+        return _HOW[ending], f"next: {UPGRADE} {AGAIN}"
+    if ending is SessionEnd.PUT_BACK:
+        return _HOW[ending], f"next: {ADOPT}, and {AGAIN}"
+    return tuple([_HOW[ending], *(_queue(left) if left else [f"next: {AGAIN}"])])
+
+
+_HOW = {
+    SessionEnd.FINISHED: "the session finished its jobs; everything is saved",
+    SessionEnd.NOTHING_TO_DO: "there is nothing to do for this machine",
+    SessionEnd.JOB_FAILED: "a job failed, for a reason that trying again would not change",
+    SessionEnd.JOB_HELD: "a job is held: what it needs is for you to decide",
+    SessionEnd.LIMIT: "the session reached its limit; everything is saved",
+    SessionEnd.NEAR_END: (
+        "the session left before its likely end, which the next save would hardly have met; all is saved"
+    ),
+    SessionEnd.ASKED: "the session was interrupted; everything is saved",
+    SessionEnd.UNSAVED: "the session was interrupted while the store took nothing; what is missing lies on this disk",
+    SessionEnd.NEWER_QUEUE: (
+        "a newer qcqueue has raised the queue to a format that this one cannot read; the session left"
+    ),
+    SessionEnd.PUT_BACK: "an older copy of the queue was put back into the store; the session left",
+    SessionEnd.LEASE_LOST: "the job was taken over elsewhere; this session gave it up",
+    SessionEnd.WITHDRAWN: "the job was held or cancelled by a person, and no other is to be had",
+    SessionEnd.SET_ASIDE: "what remains waits for another machine or session; what was trained is saved",
+    SessionEnd.CANNOT_START: "no job can start on this machine; none has failed for it",
+    SessionEnd.NOTHING_SAVED: "the store, or this disk, has taken nothing for too long",
+}
+
+
+def _queue(left: ClosingFacts) -> Iterator[str]:
+    yield from left.reasons
+    waiting = sum(state in (State.QUEUED, State.RUNNING) for state in left.states)
+    failed = sum(state is State.FAILED for state in left.states)
+    if failed:
+        yield f"{count(failed, 'job')} failed; on your laptop: qcqueue status, then qcqueue why JOB"
+    if left.wants_gpu:
+        yield f"next: choose a GPU under Runtime > Change runtime type, and {AGAIN}"
+    elif waiting:
+        yield f"{count(waiting, 'job')} {'remains' if waiting == 1 else 'remain'}; next: {AGAIN}"
+    elif left.states:
+        yield "no job waits; on your laptop: qcqueue report"
+    else:
+        yield "the queue is empty; on your laptop: qcqueue enqueue FILE"

@@ -10,27 +10,27 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from qcqueue.app.provider import profile_here
+from qcqueue.app.context import QueueContext, open_workplace
+from qcqueue.app.profile import profile_here
 from qcqueue.app.session_log import log_behind
 from qcqueue.app.settings import load_settings
-from qcqueue.app.telling import ending_lines, reasons
 from qcqueue.app.upgrade import Consent
 from qcqueue.app.work import checked_limits, drive, new_session, stopping_on_signals
-from qcqueue.app.workplace import Workplace, open_workplace
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.goodput import Part, Seconds
-from qcqueue.core.lease import has_ended
-from qcqueue.core.words import duration
+from qcqueue.core.outcomes import SessionEnd
 from qcqueue.errors import MachineError, NewerQueue, QcqueueError, StoreError, StorePutBack
-from qcqueue.notebook.closing import AGAIN, UPGRADE, Left, closing
+from qcqueue.notebook.block import AGAIN, UPGRADE, ClosingFacts, closing
 from qcqueue.notebook.screen import Screen, screen_here
-from qcqueue.notebook.signin import signed_in
-from qcqueue.scheduling.profiles.base import Profile
-from qcqueue.worker.colab import in_colab, release_machine
-from qcqueue.worker.fate import left_behind
+from qcqueue.notebook.sign_in import signed_in
+from qcqueue.providers.base import Profile
+from qcqueue.providers.colab import in_colab, release_machine
+from qcqueue.stores.base import has_ended
+from qcqueue.text.humanize import duration
 from qcqueue.worker.machine import process_age_s
+from qcqueue.worker.progress_text import ending_lines, left_behind, reasons
 from qcqueue.worker.session import Session
-from qcqueue.worker.view import Ending, Limits
+from qcqueue.worker.view import Limits
 
 COUNTDOWN_S = 10
 
@@ -71,8 +71,8 @@ def work(store: str | None, wanted: Mapping[str, Any], *, release: bool, now: bo
 
 
 def visit(
-    place: Workplace, limits: Limits, screen: Screen, *, profile: Profile, give_back: Callable[[], bool] | None
-) -> Ending:
+    place: QueueContext, limits: Limits, screen: Screen, *, profile: Profile, give_back: Callable[[], bool] | None
+) -> SessionEnd:
     """Run a session to its end and say what is left.
 
     profile: what the machine's provider allows; give_back returns a borrowed machine, None where it is kept.
@@ -81,7 +81,7 @@ def visit(
     try:
         with _telling(screen):
             session = visitor.run_session()
-            if give_back and session.ending is Ending.NOTHING_TO_DO and session.busy:
+            if give_back and session.ending is SessionEnd.NOTHING_TO_DO and session.busy:
                 # The usual reason is a machine that vanished a minute ago: a fresh one is not given away for that.
                 _outwait(session, screen, place)
                 session = visitor.run_session()
@@ -99,7 +99,7 @@ def visit(
             _part_with_machine(visitor.session, screen, place, give_back)
 
 
-class Held:
+class KernelHistory:
     """How this kernel has spent its time outside sessions: Colab counts the machine from the kernel's start."""
 
     def __init__(self) -> None:
@@ -117,7 +117,7 @@ class Held:
         self._ended_s = clock.monotonic_s()
 
 
-HELD = Held()
+HELD = KernelHistory()
 """A kernel outlives its visits, and only it knows what lay between them."""
 
 
@@ -131,7 +131,7 @@ def _seconds(text: str) -> float:
 class _Visitor:
     """Who runs the sessions of one visit, one after the other. session is the newest."""
 
-    def __init__(self, place: Workplace, limits: Limits, screen: Screen, profile: Profile) -> None:
+    def __init__(self, place: QueueContext, limits: Limits, screen: Screen, profile: Profile) -> None:
         self.session: Session | None = None
         self._place = place
         self._profile = profile
@@ -189,7 +189,7 @@ def _told(exc: Exception) -> list[str]:
     return [f"a bug of ours: {type(exc).__name__}: {exc}", *more]  # its traceback may come too late to be shown
 
 
-def _outwait(session: Session, screen: Screen, place: Workplace) -> None:
+def _outwait(session: Session, screen: Screen, place: QueueContext) -> None:
     """Wait until one of the sessions that hold jobs has lost its own, or all of them have shown that they live.
 
     A store that does not answer has shown neither, and is asked again; for no longer than a lease lives.
@@ -214,7 +214,7 @@ def _outwait(session: Session, screen: Screen, place: Workplace) -> None:
     screen.ask()
 
 
-def _ages(session: Session, place: Workplace) -> dict[str, float | None]:
+def _ages(session: Session, place: QueueContext) -> dict[str, float | None]:
     """Return how old each heartbeat is, nothing where the store does not answer."""
     try:
         return {held.heartbeat: place.store.heartbeat_age_s(held.heartbeat) for held in session.busy}
@@ -222,9 +222,9 @@ def _ages(session: Session, place: Workplace) -> dict[str, float | None]:
         return {}
 
 
-def _left(place: Workplace, session: Session) -> Left | None:
-    from qcqueue.queue.overview import job_lines
-    from qcqueue.queue.queries import job_detail
+def _left(place: QueueContext, session: Session) -> ClosingFacts | None:
+    from qcqueue.queue.job_detail import job_detail
+    from qcqueue.queue.job_lines import job_lines
 
     try:
         with place.read() as tx:
@@ -233,15 +233,15 @@ def _left(place: Workplace, session: Session) -> Left | None:
     except (StoreError, NewerQueue, StorePutBack):
         return None
     wants_gpu = "gpu" in wanted and not session.machine.has_gpu
-    return Left(states=states, reasons=tuple(ending_lines(session)), wants_gpu=wants_gpu)
+    return ClosingFacts(states=states, reasons=tuple(ending_lines(session)), wants_gpu=wants_gpu)
 
 
-def _part_with_machine(session: Session, screen: Screen, place: Workplace, give_back: Callable[[], bool]) -> None:
-    if session.ending in (Ending.ASKED, Ending.UNSAVED):
+def _part_with_machine(session: Session, screen: Screen, place: QueueContext, give_back: Callable[[], bool]) -> None:
+    if session.ending in (SessionEnd.ASKED, SessionEnd.UNSAVED):
         return
-    has_waited = session.ending is Ending.NOTHING_SAVED and session.is_lent
+    has_waited = session.ending is SessionEnd.NOTHING_SAVED and session.is_lent
     if _may_have_unsaved(session) and not has_waited:
-        again = f"{UPGRADE} {AGAIN}" if session.ending is Ending.NEWER_QUEUE else AGAIN
+        again = f"{UPGRADE} {AGAIN}" if session.ending is SessionEnd.NEWER_QUEUE else AGAIN
         screen.ask(f"this machine is kept, because work on its disk is not confirmed yet; {again}")
         return
     lost = (left_behind(session.left_behind, is_lost=True),) if session.left_behind else ()

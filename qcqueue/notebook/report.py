@@ -10,13 +10,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from qcqueue.app.reports import report_on
-from qcqueue.app.results import results_of
+from qcqueue.app.context import QueueContext, open_workplace
+from qcqueue.app.report import report_on, results_of
 from qcqueue.app.settings import load_settings
-from qcqueue.app.workplace import Workplace, open_workplace
 from qcqueue.clock import SystemClock
 from qcqueue.notebook.screen import display_here, screen_here
-from qcqueue.notebook.signin import signed_in
+from qcqueue.notebook.sign_in import signed_in
 
 HEIGHT_PX = 900
 
@@ -49,6 +48,6 @@ def frame(page: str) -> str:
     )
 
 
-def _place(store: str | None) -> Workplace:
+def _place(store: str | None) -> QueueContext:
     clock = SystemClock()
     return open_workplace(signed_in(load_settings(store=store), os.environ, screen_here(clock), clock))

@@ -8,8 +8,8 @@ import sys
 from typing import Any, Protocol
 
 from qcqueue.clock import Clock
-from qcqueue.core.spelling import visible
-from qcqueue.notebook.block import Picture, html_of, text_of
+from qcqueue.notebook.block import BlockContent, html_of, text_of
+from qcqueue.text.suggest import visible
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.session import Session
 from qcqueue.worker.view import View
@@ -124,7 +124,7 @@ class BlockScreen:
 
     def _draw(self) -> None:
         self._due_s = self._clock.monotonic_s() + EVERY_S
-        picture = Picture(
+        picture = BlockContent(
             store=self._store,
             machine=self._machine,
             view=self._view,

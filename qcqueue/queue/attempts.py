@@ -14,13 +14,11 @@ from typing import Any, TypedDict
 
 from sqlalchemy import Connection, and_, bindparam, exists, func, insert, select, update
 
-from qcqueue.core.canonical import canonical_json
 from qcqueue.core.evaluation import Result
+from qcqueue.core.failure_policy import is_of_the_job
 from qcqueue.core.goodput import Part, Seconds, add, total
 from qcqueue.core.outcomes import Cause, Outcome, Trouble
-from qcqueue.core.records import EpochTiming, TrainingRecord
-from qcqueue.core.rehearsal import Rehearsal
-from qcqueue.core.remedies import is_of_the_job
+from qcqueue.core.records import EpochTiming, Rehearsal, TrainingRecord
 from qcqueue.core.states import Event
 from qcqueue.database.rows import after, vouch_for_ended, vouched, vouched_rows
 from qcqueue.database.schema import attempts, checkpoints, epochs, jobs, results
@@ -29,7 +27,7 @@ from qcqueue.queue import troubles
 from qcqueue.queue.blobs import call_heads, name_blob, name_blobs
 from qcqueue.queue.checkpoints import (
     Keep,
-    Written,
+    NewCheckpoint,
     adopt,
     drop_packs_of_the_unkept,
     named_now,
@@ -37,23 +35,24 @@ from qcqueue.queue.checkpoints import (
     write,
 )
 from qcqueue.queue.claim import note_seen
+from qcqueue.queue.history import record_event
 from qcqueue.queue.jobs import step
 from qcqueue.queue.last_words import keep_last_words
 from qcqueue.queue.reading import seconds_of
-from qcqueue.queue.story import tell
-from qcqueue.queue.values import Checkpoint, Claim, End, State
-from qcqueue.storage.base import Blob
+from qcqueue.queue.values import AttemptEnd, Checkpoint, Claim, StateBlobs
+from qcqueue.stores.base import Blob
+from qcqueue.text.canonical_json import canonical_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class CommitItem:
     """One thing a trainer handed over, ready to be committed: a state, the epoch it finished, or both.
 
     best: what holds the model of the best epoch up to here, once an epoch is finished.
     """
 
     record: TrainingRecord
-    state: State | None
+    state: StateBlobs | None
     """None for an epoch whose own state was not stored, because a newer one was."""
     best: tuple[Blob, ...] = ()
     timing: EpochTiming | None = None
@@ -219,7 +218,7 @@ def resume(
         )
         if not found.rowcount:
             continue
-        tell(
+        record_event(
             tx,
             who=held.session_id,
             what="checkpoint damaged",
@@ -241,7 +240,7 @@ def resume(
 def commit_progress(
     tx: Connection,
     held: Claim,
-    items: Sequence[Progress],
+    items: Sequence[CommitItem],
     *,
     number: int,
     stored: AbstractSet[str],
@@ -315,7 +314,7 @@ def record_seconds(
         note_seen(tx, held.session_id, seen_at_s, seconds=canonical_json(session))
 
 
-def _give_back(tx: Connection, held: Claim, items: Iterable[Progress], trained_before_s: float) -> None:
+def _give_back(tx: Connection, held: Claim, items: Iterable[CommitItem], trained_before_s: float) -> None:
     """Count as useful what was believed lost."""
     timings = [item.timing for item in items if item.timing]
     trained_s = max(0.0, sum(timing.steps_s for timing in timings) - trained_before_s)
@@ -345,7 +344,7 @@ def finish(tx: Connection, held: Claim, result: Result, predictions: Blob, *, no
     _end(tx, held, Event.FINISHED, Outcome.FINISHED, why=why, now_s=now_s)
 
 
-def end(tx: Connection, held: Claim, how: End, *, now_s: float) -> Outcome:
+def end(tx: Connection, held: Claim, how: AttemptEnd, *, now_s: float) -> Outcome:
     """Write the end of an attempt, as its session decided it; return what it came to.
 
     Written again, after an answer was lost, it changes nothing and returns the same. Raises: LeaseLost: the attempt had
@@ -436,7 +435,7 @@ def _end(
     job = tx.execute(select(jobs).where(jobs.c.id == attempt.job_id)).one()
     step(tx, job, event, now_s=now_s, failure=failure)
     told = f"{trouble}: {why}" if trouble else why
-    tell(tx, who=held.session_id, what=str(event), now_s=now_s, job_id=job.id, attempt=held.attempt, why=told)
+    record_event(tx, who=held.session_id, what=str(event), now_s=now_s, job_id=job.id, attempt=held.attempt, why=told)
     return outcome
 
 
@@ -454,12 +453,12 @@ def _epoch_row(record: TrainingRecord, timing: EpochTiming) -> dict[str, Any]:
     }
 
 
-def _redone(tx: Connection, attempt: Live, items: Iterable[Progress]) -> frozenset[int]:
+def _redone(tx: Connection, attempt: Live, items: Iterable[CommitItem]) -> frozenset[int]:
     finished = [item.record.epochs_done for item in items if item.timing]
     return frozenset(tx.execute(_REPLACED, {"job_id": attempt.job_id, "epochs": finished}).scalars())
 
 
-def _written(attempt: Live, item: Progress, *, now_s: float) -> list[Written]:
+def _written(attempt: Live, item: CommitItem, *, now_s: float) -> list[NewCheckpoint]:
     if item.state is None:
         return []
     row = {
@@ -473,4 +472,4 @@ def _written(attempt: Live, item: Progress, *, now_s: float) -> list[Written]:
         "status": "kept",
         "recorded_at_s": now_s,
     }
-    return [Written(row=row, state=item.state, best=item.best)]
+    return [NewCheckpoint(row=row, state=item.state, best=item.best)]

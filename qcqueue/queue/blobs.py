@@ -25,15 +25,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 
-from qcqueue.core.canonical import canonical_json
-from qcqueue.core.models import MODELS, imagenet_file
+from qcqueue.catalog.models import MODELS, imagenet_file
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
 from qcqueue.database.schema import attempts, blobs, checkpoints, datasets, jobs, packs, pretrained, results
 from qcqueue.database.sqlite import each
 from qcqueue.queue.reading import dangling
 from qcqueue.queue.stored import spec_of
-from qcqueue.storage.base import Blob
+from qcqueue.stores.base import Blob
+from qcqueue.text.canonical_json import canonical_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

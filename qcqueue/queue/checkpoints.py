@@ -11,19 +11,19 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, insert, or_, select, union_all, update
 
-from qcqueue.core.canonical import canonical_json
 from qcqueue.database.rows import digest_of_row, vouched_rows
 from qcqueue.database.schema import blobs, checkpoints, packs
 from qcqueue.database.sqlite import each
 from qcqueue.queue.blobs import BLOB, IS_KEPT, IS_NAMED, blob_of
 from qcqueue.queue.reading import dangling
 from qcqueue.queue.stored import record_of
-from qcqueue.queue.values import Checkpoint, State
-from qcqueue.storage.base import Blob
+from qcqueue.queue.values import Checkpoint, StateBlobs
+from qcqueue.stores.base import Blob
+from qcqueue.text.canonical_json import canonical_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class KeptCheckpoint:
     """A checkpoint that is kept now, as a retention policy sees it; newest first in a list."""
 
     id: int
@@ -32,18 +32,30 @@ class Kept:
     steps_done: int
 
 
-Keep = Callable[[Sequence[Kept]], set[int]]
+Keep = Callable[[Sequence[KeptCheckpoint]], set[int]]
 """A retention policy: from the kept checkpoints of a job, the ids of those to keep: of a state all its ids or none,
 because only the newest of them is sure to have a record."""
 
+LAST_STATES = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class NewCheckpoint:
     """A checkpoint to be written: its row, and what it names."""
 
     row: Mapping[str, Any]
-    state: State
+    state: StateBlobs
     best: tuple[Blob, ...]
+
+
+def keep_last_two(kept: Sequence[KeptCheckpoint]) -> set[int]:
+    """Return the ids to keep of `kept` (newest first): every id of the two newest distinct states, so that one damaged
+    file never costs more than one save.
+
+    A checkpoint names the model of its best epoch too, so with it stays everything the run can be finished from.
+    """
+    last = list(dict.fromkeys(row.state_sha256 for row in kept))[:LAST_STATES]
+    return {row.id for row in kept if row.state_sha256 in last}
 
 
 def resumable(tx: Connection, job_id: int, live: Mapping[str, Blob]) -> tuple[Checkpoint, ...]:
@@ -54,7 +66,7 @@ def resumable(tx: Connection, job_id: int, live: Mapping[str, Blob]) -> tuple[Ch
     return tuple(
         Checkpoint(
             id=row.id,
-            state=State(
+            state=StateBlobs(
                 head=_live(live, row.state_sha256),
                 packs=tuple(_live(live, sha256) for sha256 in named.get((row.id, "state"), ())),
             ),
@@ -115,7 +127,7 @@ def named_now(tx: Connection, wanted: Mapping[str, Blob]) -> tuple[set[str], set
     return named, doomed
 
 
-def write(tx: Connection, job_id: int, new: Sequence[Written], keep: Keep, *, first_id: int) -> tuple[Blob, ...]:
+def write(tx: Connection, job_id: int, new: Sequence[NewCheckpoint], keep: Keep, *, first_id: int) -> tuple[Blob, ...]:
     """Write checkpoints whose blobs are all recorded, and retire what the policy gives up; return what that freed.
 
     first_id: the id of the first of them; the others follow.
@@ -142,8 +154,10 @@ def unwanted(tx: Connection) -> tuple[Blob, ...]:
     return tuple(blob_of(row) for row in tx.execute(_UNWANTED))
 
 
-def _kept(row: Any) -> Kept:
-    return Kept(id=row.id, state_sha256=row.state_sha256, epochs_done=row.epochs_done, steps_done=row.steps_done)
+def _kept(row: Any) -> KeptCheckpoint:
+    return KeptCheckpoint(
+        id=row.id, state_sha256=row.state_sha256, epochs_done=row.epochs_done, steps_done=row.steps_done
+    )
 
 
 def _retire(tx: Connection, rows: Sequence[Row[Any]]) -> tuple[Blob, ...]:
@@ -165,7 +179,7 @@ def _retired(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"retired": row["id"], "digest": digest}
 
 
-def _packs_of(checkpoint_id: int, it: Written) -> Iterator[dict[str, Any]]:
+def _packs_of(checkpoint_id: int, it: NewCheckpoint) -> Iterator[dict[str, Any]]:
     for part, named in (("state", it.state.packs), ("best", it.best)):
         for position, blob in enumerate(named):
             yield _pack(checkpoint_id, part, position, blob.sha256)

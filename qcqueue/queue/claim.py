@@ -12,22 +12,21 @@ from typing import Any
 from sqlalchemy import Connection, Float, Row, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from qcqueue.core.canonical import canonical_json
 from qcqueue.core.outcomes import Outcome
 from qcqueue.core.states import Event, State
 from qcqueue.database.rows import vouch_for_ended
 from qcqueue.database.schema import IS_OFFICIAL, attempts, blobs, checkpoints, epochs, jobs, sessions
 from qcqueue.database.sqlite import each
 from qcqueue.errors import UnknownName
-from qcqueue.queue.begun import begun_on
 from qcqueue.queue.blobs import BLOB, IS_KEPT, blob_of, find_blob, live_packs, title_of
 from qcqueue.queue.checkpoints import resumable
-from qcqueue.queue.jobs import step
+from qcqueue.queue.history import record_event
+from qcqueue.queue.jobs import begun_on, step
 from qcqueue.queue.last_words import keep_last_words
 from qcqueue.queue.numbers import give_number
 from qcqueue.queue.stored import spec_of
-from qcqueue.queue.story import tell
 from qcqueue.queue.values import Candidate, Claim, LiveAttempt
+from qcqueue.text.canonical_json import canonical_json
 
 Choose = Callable[[Sequence[Candidate]], str | None]
 """A policy: from the queued jobs in order, the name of the one to take, or None for none of them."""
@@ -128,7 +127,7 @@ def claim(
     number = give_number(tx, job.id, job.name)
     tx.execute(_TAKE, {"job_id": job.id, "number": number, "session_id": session_id, "started_at_s": now_s})
     step(tx, job, Event.CLAIMED, now_s=now_s)
-    tell(tx, who=session_id, what="claimed", now_s=now_s, job_id=job.id, attempt=number, why=why())
+    record_event(tx, who=session_id, what="claimed", now_s=now_s, job_id=job.id, attempt=number, why=why())
     return _claim_on(tx, job, number, session_id, commits=0)
 
 
@@ -238,5 +237,5 @@ def _interrupt(
     vouch_for_ended(tx, attempt.id)
     keep_last_words(tx, attempt.id, words)
     step(tx, job, Event.INTERRUPTED, now_s=now_s)
-    tell(tx, who=who, what="interrupted", now_s=now_s, job_id=job.id, attempt=number, why=reason)
+    record_event(tx, who=who, what="interrupted", now_s=now_s, job_id=job.id, attempt=number, why=reason)
     return str(attempt.session_id)

@@ -13,8 +13,8 @@ from qcqueue.core.states import Event, State
 from qcqueue.database.rows import vouch_for_ended
 from qcqueue.database.schema import attempts, jobs
 from qcqueue.errors import UserError
+from qcqueue.queue.history import record_event
 from qcqueue.queue.jobs import find_job, step
-from qcqueue.queue.story import tell
 
 Control = Literal["hold", "release", "cancel", "retry"]
 Where = Literal["first", "last", "before"]
@@ -37,7 +37,7 @@ def control(tx: Connection, typed: str, action: Control, *, who: str, now_s: flo
     state = step(tx, job, event, now_s=now_s)
     if job.state == State.RUNNING:
         _end_live_attempt(tx, job, reason=f"{event} by {who}", now_s=now_s)
-    tell(tx, who=who, what=str(event), now_s=now_s, job_id=job.id, why=f"was {job.state}")
+    record_event(tx, who=who, what=str(event), now_s=now_s, job_id=job.id, why=f"was {job.state}")
     return job.name, state
 
 
@@ -57,7 +57,7 @@ def move(tx: Connection, typed: str, where: Where, other: str | None, *, who: st
         tx.execute(update(jobs).where(jobs.c.id == job_id).values(position=position))
     tx.execute(update(jobs).where(jobs.c.id == job.id).values(moved=True))
     why = where if target is None else f"before {target.name}"
-    tell(tx, who=who, what="moved", now_s=now_s, job_id=job.id, why=why)
+    record_event(tx, who=who, what="moved", now_s=now_s, job_id=job.id, why=why)
     return str(job.name)
 
 

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, delete, insert, select
 
-from qcqueue.core.canonical import canonical_json
 from qcqueue.core.dataset import DatasetSummary
-from qcqueue.core.words import count
 from qcqueue.database.schema import blobs, datasets, jobs
 from qcqueue.errors import NameTaken, UnknownName, UserError
 from qcqueue.queue.blobs import find_blob, name_blob
+from qcqueue.queue.history import record_event
 from qcqueue.queue.stored import spec_of, summary_of
-from qcqueue.queue.story import tell
 from qcqueue.queue.values import DatasetLine
-from qcqueue.storage.base import Blob
+from qcqueue.stores.base import Blob
+from qcqueue.text.canonical_json import canonical_json
+from qcqueue.text.humanize import count
 
 
 def add_dataset(tx: Connection, name: str, blob: Blob, summary: DatasetSummary, *, who: str, now_s: float) -> bool:
@@ -39,7 +39,7 @@ def add_dataset(tx: Connection, name: str, blob: Blob, summary: DatasetSummary, 
             name=name, sha256=blob.sha256, summary=canonical_json(summary.to_json()), added_at_s=now_s
         )
     )
-    tell(tx, who=who, what="dataset added", now_s=now_s, why=f"{name}: {summary.images} images")
+    record_event(tx, who=who, what="dataset added", now_s=now_s, why=f"{name}: {summary.images} images")
     return True
 
 
@@ -71,7 +71,7 @@ def forget_dataset(tx: Connection, name: str, *, who: str, now_s: float) -> Remo
         )
     tx.execute(delete(datasets).where(datasets.c.name == name))
     others = tx.execute(select(datasets.c.name).where(datasets.c.sha256 == line.blob.sha256)).first()
-    tell(tx, who=who, what="dataset removed", now_s=now_s, why=f"{name}: {line.summary.images} images")
+    record_event(tx, who=who, what="dataset removed", now_s=now_s, why=f"{name}: {line.summary.images} images")
     return Removed(line=line, unneeded=not specs and others is None)
 
 

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from qcqueue.core.canonical import canonical_json
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
-from qcqueue.core.words import iso
 from qcqueue.database.schema import blobs, datasets, jobs
 from qcqueue.errors import NameTaken, SpecInvalid, UnknownName
 from qcqueue.queue.blobs import name_blob
+from qcqueue.queue.history import record_event
 from qcqueue.queue.stored import spec_of, summary_of
-from qcqueue.queue.story import tell
-from qcqueue.storage.base import Blob
+from qcqueue.stores.base import Blob
+from qcqueue.text.canonical_json import canonical_json
+from qcqueue.text.humanize import iso
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,14 +103,14 @@ def _insert(tx: Connection, spec: JobSpec, *, who: str, now_s: float) -> None:
         )
         .returning(jobs.c.id)
     ).scalar_one()
-    tell(tx, who=who, what="enqueued", now_s=now_s, job_id=job_id, why=f"{spec.model}, {spec.epochs} epochs")
+    record_event(tx, who=who, what="enqueued", now_s=now_s, job_id=job_id, why=f"{spec.model}, {spec.epochs} epochs")
 
 
 def _set_deadline(tx: Connection, spec: JobSpec, *, who: str, now_s: float) -> None:
     written = canonical_json(spec.to_json())
     found = update(jobs).where(jobs.c.name == spec.full_name).values(spec=written).returning(jobs.c.id)
     why = "no deadline any more" if spec.deadline_s is None else f"wanted by {iso(spec.deadline_s)}"
-    tell(tx, who=who, what="deadline moved", now_s=now_s, job_id=tx.execute(found).scalar_one(), why=why)
+    record_event(tx, who=who, what="deadline moved", now_s=now_s, job_id=tx.execute(found).scalar_one(), why=why)
 
 
 def _keep_weights(tx: Connection, specs: Sequence[JobSpec], *, who: str, now_s: float) -> tuple[str, ...]:
@@ -121,7 +121,7 @@ def _keep_weights(tx: Connection, specs: Sequence[JobSpec], *, who: str, now_s: 
         found = update(jobs).where(jobs.c.name == name, ~jobs.c.keep_weights).values(keep_weights=True)
         if job_id := tx.execute(found.returning(jobs.c.id)).scalar_one_or_none():
             why = "its ImageNet weights are to be kept in the store"
-            tell(tx, who=who, what="weights kept", now_s=now_s, job_id=job_id, why=why)
+            record_event(tx, who=who, what="weights kept", now_s=now_s, job_id=job_id, why=why)
             asked.append(name)
     return tuple(asked)
 

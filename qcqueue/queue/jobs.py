@@ -1,14 +1,18 @@
 """Finding a job by what a person typed, and moving it from state to state by the one table of legal steps."""
 
 import difflib
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, func, select, update
 
 from qcqueue.core.outcomes import Cause
+from qcqueue.core.records import Identity
 from qcqueue.core.states import Event, State, allowed_events, next_state
-from qcqueue.database.schema import jobs
+from qcqueue.database.schema import checkpoints, jobs
 from qcqueue.errors import IllegalTransition, UnknownName
+from qcqueue.queue.blobs import IS_KEPT
+from qcqueue.queue.stored import record_of
 
 COMMANDS = {
     Event.HELD: "hold",
@@ -70,3 +74,25 @@ def _nearest(typed: str, names: list[str]) -> str:
     short = {name.partition("/")[2]: name for name in names} | {name: name for name in names}
     close = difflib.get_close_matches(typed.lower(), short, n=1)
     return f"; did you mean {short[close[0]]}?" if close else ""
+
+
+def begun_on(tx: Connection, names: Collection[str]) -> dict[str, Identity]:
+    """Return, for each of these jobs that has a kept checkpoint, the identity its run goes on from: of the newest."""
+    if not names:
+        return {}
+    rows = tx.execute(_NEWEST_RECORDS, {"names": list(names)})
+    return {row.name: record_of(row.record).identity for row in rows}
+
+
+_NAMES: BindParameter[str] = bindparam("names", expanding=True)
+_NEWEST = (
+    select(func.max(checkpoints.c.id))
+    .where(checkpoints.c.job_id == jobs.c.id, IS_KEPT)
+    .correlate(jobs)
+    .scalar_subquery()
+)
+_NEWEST_RECORDS = (
+    select(jobs.c.name, checkpoints.c.record)
+    .join_from(jobs, checkpoints, checkpoints.c.id == _NEWEST)
+    .where(jobs.c.name.in_(_NAMES))
+)

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from qcqueue.database.schema import pretrained
 from qcqueue.queue.blobs import PRETRAINED, blob_of, name_blob, title_of
-from qcqueue.storage.base import Blob
+from qcqueue.stores.base import Blob
 
 
 def kept_weights(tx: Connection, file: str) -> Blob | None:

@@ -8,12 +8,12 @@ does the same for numbers and words, `stored` knows the shapes; apart from it, b
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from qcqueue.core.canonical import parse_json
 from qcqueue.core.goodput import Part
 from qcqueue.core.shaped import read_measures
-from qcqueue.core.spelling import clipped
 from qcqueue.database.cells import VERIFY
 from qcqueue.errors import CorruptionError
+from qcqueue.text.canonical_json import parse_json
+from qcqueue.text.suggest import clipped
 
 T = TypeVar("T")
 

@@ -4,8 +4,7 @@ from functools import lru_cache
 
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Result
-from qcqueue.core.records import Identity, TrainingRecord
-from qcqueue.core.rehearsal import Rehearsal
+from qcqueue.core.records import Identity, Rehearsal, TrainingRecord
 from qcqueue.core.shaped import shaped
 from qcqueue.core.spec import JobSpec
 from qcqueue.queue.reading import read

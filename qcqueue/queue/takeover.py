@@ -13,9 +13,9 @@ from sqlalchemy import Connection, select
 from qcqueue.core.states import State
 from qcqueue.database.schema import attempts, datasets, jobs
 from qcqueue.queue.claim import claim, live_attempts
+from qcqueue.queue.history import record_event
+from qcqueue.queue.job_lines import JobLine, job_lines
 from qcqueue.queue.numbers import numbers_known, raise_numbers
-from qcqueue.queue.overview import JobLine, job_lines
-from qcqueue.queue.story import tell
 
 WHY = "the store was put back from a copy"
 
@@ -59,7 +59,7 @@ def take_over(
         (name, number) for name, number, session in live if not spares_new or (name, number, session) in known
     )
     raise_numbers(tx, numbers_known(lost) if lost else {})
-    tell(tx, who=who, what="taken over", now_s=now_s, why=told)
+    record_event(tx, who=who, what="taken over", now_s=now_s, why=told)
     # To bury attempts and take no job.
     claim(tx, who, gone=dict.fromkeys(ended, WHY), choose=lambda jobs: None, now_s=now_s)
     return TakenOver(

@@ -1,13 +1,13 @@
 """What the queue knows of troubles that came before: evidence on whose a fault is, read inside the same transaction.
 
-What follows from it is `core.remedies`' to decide. Always true: a person's retry or release, and an epoch that was
-saved since, start the counting anew; and order is that of transactions, so no machine's clock is asked.
+What follows from it is `core.failure_policy`'s to decide. Always true: a person's retry or release, and an epoch that
+was saved since, start the counting anew; and order is that of transactions, so no machine's clock is asked.
 """
 
 from sqlalchemy import Connection, Select, and_, exists, func, select
 
+from qcqueue.core.failure_policy import Fault
 from qcqueue.core.outcomes import Outcome, Trouble
-from qcqueue.core.remedies import Fault
 from qcqueue.core.states import Event
 from qcqueue.database.schema import attempts, epochs, history, jobs, sessions
 from qcqueue.queue.values import Claim

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Result
 from qcqueue.core.outcomes import Cause, Outcome, Trouble
-from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, TrainingRecord
-from qcqueue.core.rehearsal import Rehearsal
+from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, Rehearsal, TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import Event
-from qcqueue.queue.overview import JobLine
+from qcqueue.queue.job_lines import JobLine
 from qcqueue.queue.stored import record_of
-from qcqueue.storage.base import Blob
+from qcqueue.stores.base import Blob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +43,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class StateBlobs:
     """A stored state: its head, which names it, and its other packs in order."""
 
     head: Blob
@@ -69,7 +68,7 @@ class Checkpoint:
     """
 
     id: int
-    state: State
+    state: StateBlobs
     best: tuple[Blob, ...]
     record_json: str
 
@@ -104,7 +103,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class AttemptEnd:
     """How an attempt ends without a result: decided once, then written word for word until that is answered.
 
     event is STOPPED, INTERRUPTED, HELD or FAILED; why is for the story; trouble names what of its machine or of the

@@ -11,23 +11,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from qcqueue.core.words import listed
 from qcqueue.errors import ExtraMissing
 from qcqueue.reports.charts.picture import Picture
 from qcqueue.reports.charts.png import drawing
 from qcqueue.reports.charts.standalone import standalone
-from qcqueue.reports.gallery.catalogue import pictures_of
-from qcqueue.reports.gallery.noted import notes_beside
+from qcqueue.reports.figures.registry import notes_beside, pictures_of
 from qcqueue.reports.page.opening import heading_of
 from qcqueue.reports.page.page import report_page
 from qcqueue.reports.provenance import json_of, provenance_zip
 from qcqueue.reports.quantities.findings import Findings, findings_of
-from qcqueue.reports.study import Study
+from qcqueue.reports.study import ReportInput
 from qcqueue.reports.tables.catalogue import tables_of
 from qcqueue.reports.tables.document import document_of
 from qcqueue.reports.tables.paper import MOST_ROWS, to_latex, to_markdown
 from qcqueue.reports.tables.spreadsheet import to_csv
 from qcqueue.reports.tables.table import Table
+from qcqueue.text.humanize import listed
 
 PAGE = "report.html"
 DOCUMENT = "report.json"
@@ -44,7 +43,7 @@ class Files:
     unread: tuple[str, ...]
 
 
-def files_of(study: Study) -> Files:
+def files_of(study: ReportInput) -> Files:
     """Return every file of the report; the same study gives the same bytes."""
     findings = findings_of(study)
     tables, pictures = tables_of(findings), pictures_of(findings)

@@ -13,10 +13,10 @@ from dataclasses import asdict
 from typing import Any
 
 from qcqueue.core.records import EpochMetrics, EpochTiming
-from qcqueue.core.words import iso
 from qcqueue.queue.sessions import SessionLine
 from qcqueue.queue.values import DatasetLine, EpochLine, JobDetail
 from qcqueue.reports.quantities.findings import Findings
+from qcqueue.text.humanize import iso
 
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 _READABLE_BY_ALL = 0o644 << 16

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qcqueue.datasets.format import Dataset
-from qcqueue.queue.accounts import Accounts
-from qcqueue.queue.sessions import SessionLine
+from qcqueue.queue.sessions import Accounts, SessionLine
 from qcqueue.queue.values import DatasetLine, JobDetail
 
 Probabilities = npt.NDArray[np.float32]
@@ -36,7 +35,7 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Study:
+class ReportInput:
     """Everything that was stored. accounts: None where nothing is known of held time; certificates are the documents
     of the drills that proofs say in words. as_of_s is when the newest of it was stored, 0 where nothing was.
 

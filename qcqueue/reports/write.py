@@ -17,10 +17,10 @@ from pathlib import Path, PurePosixPath
 
 from qcqueue.errors import ExtraMissing, UserError
 from qcqueue.reports.files import DOCUMENT, PAGE, files_of
-from qcqueue.reports.study import Study
-from qcqueue.storage.files import sync
-from qcqueue.storage.regular import read_regular
-from qcqueue.storage.scratch import LOCKED, hold, is_nobodys, remove_if_nobodys, scratch_folder
+from qcqueue.reports.study import ReportInput
+from qcqueue.stores.files import sync
+from qcqueue.stores.regular import read_regular
+from qcqueue.stores.scratch import LOCKED, hold, is_nobodys, remove_if_nobodys, scratch_folder
 
 _READABLE_BY_ALL = 0o644
 _OPEN_TO_ALL = 0o755
@@ -30,7 +30,7 @@ _HINT = "qcqueue report --out ANOTHER-FOLDER"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class WrittenReport:
     """Where the page is. lacks: why some files are not there that could be, and what would help; unread: sentences on
     what could not be read and is in no file."""
 
@@ -39,7 +39,7 @@ class Written:
     unread: tuple[str, ...]
 
 
-def write_report(study: Study, *, folder: Path) -> Written:
+def write_report(study: ReportInput, *, folder: Path) -> WrittenReport:
     """Write the report as `folder`, in place of an earlier one.
 
     Raises: UserError: the folder cannot be written, or holds something that is no report.
@@ -53,7 +53,7 @@ def write_report(study: Study, *, folder: Path) -> Written:
             _fill(made, files.contents)
             _refuse_what_is_not_ours(folder, target)
             _put_in_place(made, target)
-    return Written(page=folder / PAGE, lacks=files.lacks, unread=files.unread)
+    return WrittenReport(page=folder / PAGE, lacks=files.lacks, unread=files.unread)
 
 
 def check_folder(folder: Path) -> Path:

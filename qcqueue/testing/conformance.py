@@ -25,8 +25,7 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from qcqueue.clock import Clock, RandomIds, SystemClock
-from qcqueue.core.canonical import digest_of
-from qcqueue.database.base import Database, Home
+from qcqueue.database.base import Database, StoredDatabase
 from qcqueue.database.chain import Chain
 from qcqueue.database.local import LocalDatabase
 from qcqueue.database.schema import FORMAT, history, metadata, sessions
@@ -41,13 +40,14 @@ from qcqueue.errors import (
     StoreMissing,
     UnknownFormat,
 )
-from qcqueue.storage.base import Blob, Creation, Slots, Store
-from qcqueue.storage.files import INCOMING
-from qcqueue.storage.folder import CHUNK_BYTES, FolderStore, file_name
-from qcqueue.storage.shared import SharedStore
-from qcqueue.storage.slots import FolderSlots
+from qcqueue.stores.base import Blob, Creation, Slots, Store
+from qcqueue.stores.files import INCOMING
+from qcqueue.stores.folder import CHUNK_BYTES, FolderStore, file_name
+from qcqueue.stores.folder_slots import FolderSlots
+from qcqueue.stores.shared import SharedStore
 from qcqueue.testing.clocks import MachineClock, WorldTime
 from qcqueue.testing.drive.places import OnDrive, SlotsOnDrive
+from qcqueue.text.canonical_json import digest_of
 
 # A fork server starts a process in milliseconds, and none inherits a connection or a lock from the test.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -308,7 +308,7 @@ def race(target: Callable[..., None], arguments: list[tuple[object, ...]]) -> No
 
 
 class StoreContract:
-    """Everything `storage.base` promises."""
+    """Everything `stores.base` promises."""
 
     @pytest.fixture(params=list(STORES))
     def place(self, request: pytest.FixtureRequest, time: WorldTime) -> Iterator[StorePlace]:
@@ -566,7 +566,7 @@ class StoreContract:
 
 
 class SlotContract:
-    """Everything `storage.base` promises of slots."""
+    """Everything `stores.base` promises of slots."""
 
     @pytest.fixture(params=list(SLOTS))
     def place(self, request: pytest.FixtureRequest) -> Iterator[SlotPlace]:
@@ -736,7 +736,7 @@ class DatabaseContract:
         assert contents_digest(database) == before
         assert database.transact(_increment) == 1
 
-    def test_a_rehearsal_returns_its_result_or_its_error_and_changes_nothing(self, database: Home) -> None:
+    def test_a_rehearsal_returns_its_result_or_its_error_and_changes_nothing(self, database: StoredDatabase) -> None:
         before, error = contents_digest(database), RuntimeError("refused")
 
         def refuse(tx: Connection) -> None:

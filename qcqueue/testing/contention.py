@@ -11,7 +11,7 @@ from pathlib import Path
 
 from qcqueue.clock import RandomIds, SystemClock
 from qcqueue.database.versioned import VersionedDatabase
-from qcqueue.storage.base import Slots
+from qcqueue.stores.base import Slots
 from qcqueue.testing.conformance import race
 from qcqueue.testing.rivals import Told, check, commit, lines_of
 

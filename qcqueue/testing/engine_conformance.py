@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from qcqueue.clock import SystemClock
-from qcqueue.core.snapshot import Snapshot, Tensors
+from qcqueue.core.records import Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines import loop
 from qcqueue.engines.base import Arriving, Assignment, Here, Program

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from qcqueue.checkpoints.format import files_of, head_in
-from qcqueue.checkpoints.spool import Spool
+from qcqueue.spool.reader import Spool
 from qcqueue.testing.invariants import INVARIANTS, is_usable
 from qcqueue.testing.ledger import Ledger, Violation
 from qcqueue.testing.rows import Reader, Rows

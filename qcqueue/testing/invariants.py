@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from qcqueue.core.records import EpochMetrics, Identity, history_sha256
 from qcqueue.core.spec import JobSpec
-from qcqueue.storage.files import INCOMING
+from qcqueue.stores.files import INCOMING
 from qcqueue.testing.ledger import Ledger
 from qcqueue.testing.rows import CheckpointRow, EpochRow, JobRow, Rows
 from qcqueue.testing.runs import uninterrupted

@@ -11,17 +11,17 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select, update
 
-from qcqueue.core.canonical import canonical_json, digest_of
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.records import EpochMetrics, Identity, PartialEpoch, TrainingRecord
 from qcqueue.core.spec import JobSpec
-from qcqueue.core.words import DAY_S, HOUR_S
 from qcqueue.database.rows import digest_of_row
 from qcqueue.database.schema import attempts, blobs, checkpoints, epochs, history, jobs, packs, sessions
 from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import enqueue
-from qcqueue.storage.base import Blob
+from qcqueue.stores.base import Blob
 from qcqueue.testing.specs import a_spec
+from qcqueue.text.canonical_json import canonical_json, digest_of
+from qcqueue.text.humanize import DAY_S, HOUR_S
 
 EPOCHS = 90
 EPOCHS_LEFT = 10

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from qcqueue.core.lease import LeaseRules
+from qcqueue.stores.base import LeaseRules
 from qcqueue.testing.clocks import WorldTime
 
 

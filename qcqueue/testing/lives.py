@@ -7,11 +7,12 @@ be cut at any call. The world decides when it runs, freezes and dies; a life tha
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from qcqueue.checkpoints.spool import Spool
 from qcqueue.core.outcomes import Cause
 from qcqueue.database.local import LocalDatabase
-from qcqueue.scheduling.profiles.base import Profile
-from qcqueue.storage.folder import FolderStore
+from qcqueue.providers.base import Profile
+from qcqueue.spool.reader import Spool
+from qcqueue.spool.weights import FoundWeights
+from qcqueue.stores.folder import FolderStore
 from qcqueue.testing.chance import Chance, Faults
 from qcqueue.testing.databases import FaultyDatabase
 from qcqueue.testing.ledger import Ledger
@@ -19,11 +20,10 @@ from qcqueue.testing.places import Place
 from qcqueue.testing.presence import MortalPresence
 from qcqueue.testing.stores import FaultyStore
 from qcqueue.testing.trainer import FakeTrainer
-from qcqueue.worker.presence import SESSIONS
 from qcqueue.worker.session import Session
-from qcqueue.worker.tools import Tools
+from qcqueue.worker.session_deps import SessionDeps
+from qcqueue.worker.session_locks import SESSIONS
 from qcqueue.worker.view import Limits
-from qcqueue.worker.weights import FoundWeights
 
 STEPS_TO_HEED = 2
 
@@ -73,11 +73,11 @@ class Life:
         around.ledger.machine_of[session_id] = tools.machine.id
         self.session = Session(session_id, tools, limits)
 
-    def _tools(self, place: Place, around: Surroundings) -> Tools:
+    def _tools(self, place: Place, around: Surroundings) -> SessionDeps:
         def pause() -> None:
             around.pause(self)
 
-        return Tools(
+        return SessionDeps(
             database=FaultyDatabase(around.database, around.ledger, around.faults, pause),
             store=FaultyStore(around.store, around.ledger, around.faults, pause, is_full=lambda: place.is_full),
             trainer=self.trainer,

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from qcqueue.clock import seeded
-from qcqueue.core.lease import LeaseRules
 from qcqueue.core.spec import Lineage
+from qcqueue.stores.base import LeaseRules
 from qcqueue.testing.chance import Chance, Fault
 
 # How often each kind strikes each time it could, before a world draws its own share of it.

@@ -12,28 +12,28 @@ from pathlib import Path
 
 import numpy as np
 
+from qcqueue.app.context import QueueContext, open_workplace
 from qcqueue.app.drive import create_on_drive
 from qcqueue.app.settings import load_settings
-from qcqueue.app.workplace import Workplace, open_workplace
-from qcqueue.checkpoints.handover import Handover
-from qcqueue.checkpoints.spool import EpochEntry, Spool
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.dataset import DatasetSummary
-from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, PartialEpoch, TrainingRecord
-from qcqueue.core.snapshot import Snapshot
+from qcqueue.core.outcomes import SessionEnd
+from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, PartialEpoch, Snapshot, TrainingRecord
+from qcqueue.providers.base import Profile
 from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import enqueue
-from qcqueue.scheduling.profiles.base import Profile
-from qcqueue.storage.base import Shelf
+from qcqueue.spool.reader import EpochEntry, Spool
+from qcqueue.spool.weights import FoundWeights
+from qcqueue.spool.writer import SpoolWriter
+from qcqueue.stores.base import Shelf
 from qcqueue.testing.drive.accounts import App, User
 from qcqueue.testing.drive.emulator import DriveEmulator
 from qcqueue.testing.specs import a_spec
 from qcqueue.worker.machine import Machine
-from qcqueue.worker.presence import Presence
 from qcqueue.worker.session import Session
-from qcqueue.worker.tools import Tools
-from qcqueue.worker.view import Ending, Limits
-from qcqueue.worker.weights import FoundWeights
+from qcqueue.worker.session_deps import SessionDeps
+from qcqueue.worker.session_locks import SessionLocks
+from qcqueue.worker.view import Limits
 
 STEPS = 69
 IDENTITY = Identity(
@@ -108,7 +108,7 @@ class PaperTrainer:
         history: tuple[EpochMetrics, ...] = ()
         while not spool.is_ready():
             yield
-        order, handover = spool.order(), Handover(spool)
+        order, handover = spool.order(), SpoolWriter(spool)
         assert order is not None, "what is ready was ordered"
         digest = order.spec.digest
         for epoch in range(1, self._epochs + 1):
@@ -144,7 +144,7 @@ def run_on_drive(folder: Path, *, epochs: int, state_bytes: int, together: bool)
         owner, most_bytes, began = emulator.owner(ada), 0, len(emulator.log)
         while session.step() is not None:
             most_bytes = max(most_bytes, sum(file.size for file in owner.files()))
-        assert session.ending is Ending.LIMIT, session.ending
+        assert session.ending is SessionEnd.LIMIT, session.ending
         return Saving(
             epochs=epochs,
             state_bytes=state_bytes,
@@ -154,7 +154,7 @@ def run_on_drive(folder: Path, *, epochs: int, state_bytes: int, together: bool)
         )
 
 
-def a_queue(emulator: DriveEmulator, user: User, folder: Path, *, epochs: int) -> Workplace:
+def a_queue(emulator: DriveEmulator, user: User, folder: Path, *, epochs: int) -> QueueContext:
     """Make a queue on the emulator with one job in it, and open it on a machine whose cache is below `folder`."""
     environment = {
         "QCQUEUE_TOKEN": json.dumps(emulator.sign_in("the machine", user, App(name="qcqueue")).stored(emulator.url)),
@@ -179,15 +179,15 @@ def a_queue(emulator: DriveEmulator, user: User, folder: Path, *, epochs: int) -
 
 
 def a_session(
-    session_id: str, place: Workplace, trainer: PaperTrainer, limits: Limits, clock: Clock | None = None
+    session_id: str, place: QueueContext, trainer: PaperTrainer, limits: Limits, clock: Clock | None = None
 ) -> Session:
     """Wire a session on this machine; clock: for its waiting, where it is not the machine's."""
-    tools = Tools(
+    tools = SessionDeps(
         database=place.database,
         store=place.store,
         trainer=trainer,
         clock=clock or place.clock,
-        presence=Presence(place.cache / "sessions"),
+        presence=SessionLocks(place.cache / "sessions"),
         machine=Machine(id="paper", host="paper", processor="paper", has_gpu=False, threads=1),
         cache=place.cache,
         lease=place.lease,

@@ -17,7 +17,7 @@ from qcqueue.errors import StoreError, UserError
 from qcqueue.queue.controls import Control, control, move
 from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import enqueue
-from qcqueue.storage.base import Blob
+from qcqueue.stores.base import Blob
 from qcqueue.testing.chance import Chance, Fault, Faults
 from qcqueue.testing.databases import FaultyDatabase
 from qcqueue.testing.inspector import Inspector

@@ -13,9 +13,9 @@ from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.spec import JobSpec
 from qcqueue.database.local import LocalDatabase
 from qcqueue.queue.datasets import add_dataset
-from qcqueue.storage.base import Blob, Store
-from qcqueue.storage.files import INCOMING
-from qcqueue.storage.folder import FolderStore
+from qcqueue.stores.base import Blob, Store
+from qcqueue.stores.files import INCOMING
+from qcqueue.stores.folder import FolderStore
 from qcqueue.testing.clocks import DAY_ZERO_S, CountedIds, MachineClock, WorldTime
 from qcqueue.testing.options import JobPlan, MachinePlan
 from qcqueue.testing.specs import a_spec

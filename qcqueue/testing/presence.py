@@ -2,10 +2,10 @@
 
 import os
 
-from qcqueue.worker.presence import Presence
+from qcqueue.worker.session_locks import SessionLocks
 
 
-class MortalPresence(Presence):
+class MortalPresence(SessionLocks):
     """The real lock files, held by one simulated process."""
 
     def die(self) -> None:

@@ -18,7 +18,7 @@ from qcqueue.database.schema import history
 from qcqueue.database.version import Version, contents_of, version_of
 from qcqueue.database.versioned import VersionedDatabase
 from qcqueue.errors import OutcomeUnknown, StoreError
-from qcqueue.storage.base import Slots
+from qcqueue.stores.base import Slots
 from qcqueue.testing.chance import Chance
 from qcqueue.testing.clocks import CountedIds
 from qcqueue.testing.slots import FaultySlots

@@ -17,8 +17,8 @@ from typing import Any
 
 from sqlalchemy import insert
 
+from qcqueue.app.context import DATABASE_FILE, workplace_in
 from qcqueue.app.verify import verify
-from qcqueue.app.workplace import DATABASE_FILE, workplace_in
 from qcqueue.clock import seeded
 from qcqueue.database.local import LocalDatabase
 from qcqueue.database.rows import COVERED, covered_columns, vouched

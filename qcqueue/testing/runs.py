@@ -16,8 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
-from qcqueue.core.records import EpochMetrics, Identity, PartialEpoch, best_epoch, history_sha256, should_stop_early
-from qcqueue.core.snapshot import Tensors
+from qcqueue.core.records import (
+    EpochMetrics,
+    Identity,
+    PartialEpoch,
+    Tensors,
+    best_epoch,
+    history_sha256,
+    should_stop_early,
+)
 from qcqueue.core.spec import JobSpec
 
 State = bytes

@@ -6,9 +6,7 @@ from typing import Any
 
 from qcqueue.core.evaluation import Result
 from qcqueue.core.phases import TrainingPhase
-from qcqueue.core.records import EpochTiming, TrainingRecord
-from qcqueue.core.rehearsal import Rehearsal
-from qcqueue.core.snapshot import Snapshot, Tensors
+from qcqueue.core.records import EpochTiming, Rehearsal, Snapshot, Tensors, TrainingRecord
 from qcqueue.engines.base import Sink
 
 

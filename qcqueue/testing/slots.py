@@ -1,7 +1,7 @@
 """Slots as a network makes them: answers get lost, the store is busy, what was made is not seen yet.
 
 `FaultySlots` wraps real slots for one machine. Before and after every call the world may let others run (`pause`) or
-kill the machine. A fault never breaks what `storage.base` promises of slots; it only uses all that is left open.
+kill the machine. A fault never breaks what `stores.base` promises of slots; it only uses all that is left open.
 """
 
 from collections import Counter
@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import islice
 
 from qcqueue.errors import OutcomeUnknown, StoreBusy
-from qcqueue.storage.base import Creation, Slots
+from qcqueue.stores.base import Creation, Slots
 from qcqueue.testing.chance import Chance
 
 # A listing never shows the slots created last, however long one waits.

@@ -11,15 +11,15 @@ from pathlib import Path, PosixPath
 from typing import IO, Any
 
 from qcqueue.errors import DiskFull, StoreBusy
-from qcqueue.storage.base import Blob, Listed, Moved, Shelf, silently
-from qcqueue.storage.files import INCOMING
-from qcqueue.storage.folder import FolderStore
+from qcqueue.stores.base import Blob, Listed, Moved, Shelf, silently
+from qcqueue.stores.files import INCOMING
+from qcqueue.stores.folder import FolderStore
 from qcqueue.testing.chance import Crash, Fault, Faults
 from qcqueue.testing.ledger import Ledger
 
 
 class FaultyStore:
-    """The store as one session sees it. Implements `storage.base.Store`."""
+    """The store as one session sees it. Implements `stores.base.Store`."""
 
     def __init__(
         self,

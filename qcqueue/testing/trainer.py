@@ -12,14 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from qcqueue.checkpoints.handover import Handover
-from qcqueue.checkpoints.spool import FAILED, RESUMED, EpochEntry, Failure, Progress, Spool, WorkOrder
 from qcqueue.core.lineage import refusal
 from qcqueue.core.outcomes import Cause, Trouble
 from qcqueue.core.phases import Phase
-from qcqueue.core.records import EpochTiming, Identity, PartialEpoch, TrainingRecord
-from qcqueue.core.snapshot import Snapshot
+from qcqueue.core.records import EpochTiming, Identity, PartialEpoch, Snapshot, TrainingRecord
 from qcqueue.errors import LineageRefused
+from qcqueue.spool.reader import FAILED, RESUMED, EpochEntry, Failure, Spool, TrainerProgress, WorkOrder
+from qcqueue.spool.writer import SpoolWriter
 from qcqueue.testing.chance import Chance, Fault, Faults
 from qcqueue.testing.runs import (
     State,
@@ -119,7 +118,7 @@ class FakeTrainer:
             yield from self._spend(spool, "waiting", PartialEpoch(), 0)
         self._has_saved = False
         self._on_take_up(spool)
-        handover = Handover(spool)
+        handover = SpoolWriter(spool)
         identity = identity_of(self._processor, order.threads, self._tensorflow)
         try:
             state, record = self._take_up(spool, order, identity)
@@ -161,7 +160,7 @@ class FakeTrainer:
         return state_of(resumed.tensors), record
 
     def _epoch(
-        self, spool: Spool, handover: Handover, order: WorkOrder, state: State, record: TrainingRecord
+        self, spool: Spool, handover: SpoolWriter, order: WorkOrder, state: State, record: TrainingRecord
     ) -> Generator[float, None, tuple[State, TrainingRecord]]:
         epoch, steps = record.epochs_done + 1, order.spec.batch_size
         saved: int | None = RESUMED
@@ -186,8 +185,8 @@ class FakeTrainer:
             self._save(spool, handover, state, record)
         return state, record
 
-    def _save(self, spool: Spool, handover: Handover, state: State, record: TrainingRecord) -> int:
-        spool.report(Progress(phase="saving", epoch=record.epochs_done + 1, step=record.partial.steps_done))
+    def _save(self, spool: Spool, handover: SpoolWriter, state: State, record: TrainingRecord) -> int:
+        spool.report(TrainerProgress(phase="saving", epoch=record.epochs_done + 1, step=record.partial.steps_done))
         if self._is_full():
             self._give_up(spool, Trouble.DISK, "no space left on device")
         self._has_saved = True
@@ -201,7 +200,7 @@ class FakeTrainer:
 
     def _spend(self, spool: Spool, phase: Phase, partial: PartialEpoch, epoch: int) -> Life:
         order = spool.order()
-        progress = Progress(phase=phase, epoch=epoch, step=partial.steps_done)
+        progress = TrainerProgress(phase=phase, epoch=epoch, step=partial.steps_done)
         if order and phase == "training":
             measured_s = self._step_s if partial.steps_done else None
             progress = replace(progress, steps=order.spec.batch_size, step_s=measured_s)

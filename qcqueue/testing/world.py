@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qcqueue.checkpoints.spool import Spool
 from qcqueue.clock import seeded
+from qcqueue.core.outcomes import SessionEnd
+from qcqueue.core.quantiles import Basis, Quantiles
 from qcqueue.errors import CorruptionError, StoreError
-from qcqueue.scheduling.profiles.base import Profile
-from qcqueue.scheduling.spread import Basis, Spread
+from qcqueue.providers.base import Profile
+from qcqueue.spool.reader import Spool
 from qcqueue.testing.chance import Crash, Fault, Faults
 from qcqueue.testing.clocks import CountedIds, WorldTime
 from qcqueue.testing.databases import FaultyDatabase
@@ -26,7 +27,7 @@ from qcqueue.testing.options import Options
 from qcqueue.testing.people import People
 from qcqueue.testing.places import Place, make_place, make_queue
 from qcqueue.testing.stores import FaultyStore
-from qcqueue.worker.view import Ending, Limits
+from qcqueue.worker.view import Limits
 
 NESTED_MOST = 3
 CALM_S = 600.0
@@ -49,7 +50,7 @@ PROFILES = (
     Profile(
         name="harsh",
         title="most sessions end within some epochs",
-        session=Spread(low_s=4.0, likely_s=30.0, high_s=200.0, basis=Basis.PROFILE),
+        session=Quantiles(low_s=4.0, likely_s=30.0, high_s=200.0, basis=Basis.PROFILE),
         ceiling_s=600.0,
     ),
 )
@@ -246,7 +247,7 @@ class World:
         self._tell(life.id, how)
         life.end(self._ledger)
         self._lives.remove(life)
-        self._begin_later(life.place, idle=life.session.ending is Ending.NOTHING_TO_DO)
+        self._begin_later(life.place, idle=life.session.ending is SessionEnd.NOTHING_TO_DO)
 
     # Trainers.
 

@@ -16,24 +16,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from qcqueue.checkpoints.format import holds_model
-from qcqueue.checkpoints.retention import keep_last_two
-from qcqueue.checkpoints.spool import RESUMED, Entry, EpochEntry, Held, Spool, WorkOrder, record_in
 from qcqueue.clock import Clock
 from qcqueue.core.outcomes import Outcome, Trouble, advice_on
 from qcqueue.core.records import EpochMetrics, EpochTiming, TrainingRecord
-from qcqueue.core.spelling import clipped
 from qcqueue.core.states import Event
 from qcqueue.database.base import Database
 from qcqueue.errors import BlobMissing, CheckpointDamaged, DigestMismatch, MachineError, StoreError
 from qcqueue.queue import attempts
 from qcqueue.queue.blobs import mark_deleted
+from qcqueue.queue.checkpoints import keep_last_two
 from qcqueue.queue.forecasts import ForecastLine, note_forecasts
 from qcqueue.queue.troubles import earlier_faults
-from qcqueue.queue.values import Checkpoint, Claim, End, State
-from qcqueue.storage.base import Blob, Moved, Store, silently
-from qcqueue.storage.files import on_this_machine
-from qcqueue.worker.restore import Restored, fetch_once, restore_newest
-from qcqueue.worker.timeline import Saving, Timeline, trained_s
+from qcqueue.queue.values import AttemptEnd, Checkpoint, Claim, StateBlobs
+from qcqueue.spool.reader import RESUMED, EpochEntry, Spool, SpoolEntry, TakenState, WorkOrder, record_in
+from qcqueue.stores.base import Blob, Moved, Store, silently
+from qcqueue.stores.files import on_this_machine
+from qcqueue.text.suggest import clipped
+from qcqueue.worker.download import Restored, fetch_once, restore_newest
+from qcqueue.worker.time_ledger import Saving, TimeLedger, trained_s
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -62,12 +62,12 @@ class SavedEpoch:
 class Stored:
     """A state that is in the store. model: those of its files that hold the model."""
 
-    state: State
+    state: StateBlobs
     model: tuple[Blob, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class CommitBatch:
     """What one commit carries, by the numbers of the entries: the state that is held, if any, and finished epochs."""
 
     number: int
@@ -96,7 +96,7 @@ class Attempt:
         clock: Clock,
         cache: Path,
         moved: Moved = silently,
-        timeline: Timeline | None = None,
+        timeline: TimeLedger | None = None,
     ) -> None:
         self.claim = claim
         self.spool = spool
@@ -130,7 +130,7 @@ class Attempt:
         self._began_with_s = 0.0  # what an epoch that was taken up in its middle had been trained before
         self._commits = claim.commits  # how many writes are known to be carried out
         self._restored: Restored | None = None  # as it was tried to be recorded, until that is answered
-        self._tried: Batch | None = None  # as it was tried to be committed, until that is answered
+        self._tried: CommitBatch | None = None  # as it was tried to be committed, until that is answered
         self._recall(spool.stored())
         self._let_go: set[int] = set()  # numbers of entries that the spool may still hold
         self._is_noted = True
@@ -217,7 +217,7 @@ class Attempt:
 
     def collect_all(self) -> None:
         """Collect until nothing is left that can be saved; for a trainer that is over."""
-        before: list[Entry] = []
+        before: list[SpoolEntry] = []
         while (waiting := self.spool.waiting()) != before:
             before = [] if self.collect(is_over=True) else waiting
 
@@ -231,7 +231,7 @@ class Attempt:
         with self._database.read() as tx:
             attempts.check_live(tx, self.claim)
 
-    def end(self, how: End) -> Outcome:
+    def end(self, how: AttemptEnd) -> Outcome:
         """Write the end that was decided, and return what it came to: a fault that came often enough fails the job.
 
         Raises: StoreError: nobody knows whether it was written; to be called again with the same value.
@@ -247,7 +247,7 @@ class Attempt:
         with self._database.read() as tx:
             return bool(earlier_faults(tx, self.claim, Trouble.MEMORY))
 
-    def _is_all_saved(self, how: End) -> bool:
+    def _is_all_saved(self, how: AttemptEnd) -> bool:
         if how.event not in (Event.STOPPED, Event.HELD):
             return False
         progress = self.spool.progress()
@@ -266,16 +266,16 @@ class Attempt:
 
     # A state on its way to the store.
 
-    def _brought(self, held: Held) -> Stored:
+    def _brought(self, held: TakenState) -> Stored:
         """Store what is new of a state, and the model of its best epoch where that is not stored yet."""
         best = held.record.best_epoch
         if best is not None and best not in self._bests and held.best:
             self._bests[best] = tuple(self._kept(path, held) for path in held.best)
         blobs = [self._kept(path, held) for path in held.files]
         model = tuple(blob for blob, path in zip(blobs, held.files, strict=True) if holds_model(path))
-        return Stored(state=State(head=blobs[-1], packs=tuple(blobs[:-1])), model=model)
+        return Stored(state=StateBlobs(head=blobs[-1], packs=tuple(blobs[:-1])), model=model)
 
-    def _kept(self, path: Path, held: Held) -> Blob:
+    def _kept(self, path: Path, held: TakenState) -> Blob:
         """Return where the store has the bytes of a file, which are stored now unless they are known to be."""
         self.spool.note_doing("hashing")
         with on_this_machine(path), path.open("rb") as reading:
@@ -319,9 +319,9 @@ class Attempt:
         self._began_with_s = noted.get("began_with_s", 0.0)
         self._commits = max(self._commits, noted.get("commits", 0))
         if tried := noted.get("tried"):
-            self._tried = Batch(number=tried["number"], held=tried["held"], epochs=tuple(tried["epochs"]))
+            self._tried = CommitBatch(number=tried["number"], held=tried["held"], epochs=tuple(tried["epochs"]))
         for number, stored in noted.get("states", {}).items():
-            state = State(head=Blob(**stored["state"]["head"]), packs=blobs(stored["state"]["packs"]))
+            state = StateBlobs(head=Blob(**stored["state"]["head"]), packs=blobs(stored["state"]["packs"]))
             self._states[int(number)] = Stored(state=state, model=blobs(stored["model"]))
         self._bests = {int(epoch): blobs(values) for epoch, values in noted.get("bests", {}).items()}
         if "tried" not in noted:
@@ -347,7 +347,7 @@ class Attempt:
 
     # A commit.
 
-    def _commit(self, held: Held | None, entries: list[Entry], *, is_over: bool) -> bool:
+    def _commit(self, held: TakenState | None, entries: list[SpoolEntry], *, is_over: bool) -> bool:
         """Commit the state that is held and the epochs that are complete with it.
 
         Return whether to try again, because something has to be stored once more.
@@ -360,7 +360,7 @@ class Attempt:
                 self._release(held)
             return False
         epochs = [entry for _, entry in items if entry is not None]
-        self._tried = Batch(
+        self._tried = CommitBatch(
             number=self._commits + 1,
             held=held.number if held is not None else None,
             epochs=tuple(entry.number for entry in epochs),
@@ -368,7 +368,7 @@ class Attempt:
         self._note_stored()
         return self._carry(self._tried, [item for item, _ in items], held, epochs)
 
-    def _try_again(self, tried: Batch) -> bool:
+    def _try_again(self, tried: CommitBatch) -> bool:
         """Commit what was tried and not answered, as it was; return whether something has to be stored once more."""
         there = {entry.number: entry for entry in self.spool.waiting()}
         if not tried.entries <= there.keys():  # it was answered: only then anything of it is removed
@@ -381,20 +381,28 @@ class Attempt:
         epochs = [there[number] for number in tried.epochs]
         return self._carry(tried, [item for item, _ in self._items(held, epochs)], held, epochs)
 
-    def _items(self, held: Held | None, epochs: list[Entry]) -> list[tuple[attempts.Progress, Entry | None]]:
+    def _items(
+        self, held: TakenState | None, epochs: list[SpoolEntry]
+    ) -> list[tuple[attempts.CommitItem, SpoolEntry | None]]:
         """Return what to commit in its order: the state that is held, and what epochs are complete, with their entries.
 
         Of the epochs after the state only those whose own state is stored.
         """
         before = [entry for entry in epochs if held is not None and entry.number < held.number]
-        items: list[tuple[attempts.Progress, Entry | None]] = []
+        items: list[tuple[attempts.CommitItem, SpoolEntry | None]] = []
         items += [(self._epoch(self.spool.read_epoch(entry)), entry) for entry in before]
         if held is not None:
             items += [(item, None) for item in self._checkpoint(held.record, held.number)]
         items += [(self._epoch(epoch), entry) for epoch, entry in self._complete(epochs[len(before) :])]
         return items
 
-    def _carry(self, batch: Batch, items: list[attempts.Progress], held: Held | None, epochs: Iterable[Entry]) -> bool:
+    def _carry(
+        self,
+        batch: CommitBatch,
+        items: list[attempts.CommitItem],
+        held: TakenState | None,
+        epochs: Iterable[SpoolEntry],
+    ) -> bool:
         committed = self._committed(batch.number, items)
         if committed.missing:
             self._tried = None
@@ -405,7 +413,7 @@ class Attempt:
         self._delete(committed.retired)
         return False
 
-    def _answered(self, batch: Batch, held: Held | None, epochs: Iterable[Entry]) -> None:
+    def _answered(self, batch: CommitBatch, held: TakenState | None, epochs: Iterable[SpoolEntry]) -> None:
         """Let go of what is committed. Until all of it is gone, the batch is remembered as one that was tried."""
         self._commits = max(self._commits, batch.number)
         self._let_go |= {entry.number for entry in epochs} | ({held.number} if held is not None else set())
@@ -425,14 +433,14 @@ class Attempt:
                     self.spool.remove(entry)
             self._let_go.clear()
 
-    def _committed(self, number: int, items: list[attempts.Progress]) -> attempts.Committed:
+    def _committed(self, number: int, items: list[attempts.CommitItem]) -> attempts.Committed:
         self.spool.note_doing("committing")
         return self._write(
             lambda tx: self._commit_in(tx, number, items),
             saving=(items[-1].record, [item.timing for item in items if item.timing is not None]),
         )
 
-    def _commit_in(self, tx: "Connection", number: int, items: list[attempts.Progress]) -> attempts.Committed:
+    def _commit_in(self, tx: "Connection", number: int, items: list[attempts.CommitItem]) -> attempts.Committed:
         committed = attempts.commit_progress(
             tx,
             self.claim,
@@ -448,7 +456,7 @@ class Attempt:
             note_forecasts(tx, self.foreseen)
         return committed
 
-    def _store_anew(self, missing: AbstractSet[str], items: Iterable[attempts.Progress]) -> None:
+    def _store_anew(self, missing: AbstractSet[str], items: Iterable[attempts.CommitItem]) -> None:
         """Let go of what somebody has retired meanwhile, so that the next try stores it again, in another place."""
         for blob in {blob for item in items for blob in item.blobs if blob.sha256 in missing}:
             self._store.delete(blob)  # or the store may hand out this very place, which they are about to delete
@@ -457,9 +465,9 @@ class Attempt:
         self._bests.clear()
         self._note_stored()
 
-    def _complete(self, entries: list[Entry]) -> list[tuple[EpochEntry, Entry]]:
+    def _complete(self, entries: list[SpoolEntry]) -> list[tuple[EpochEntry, SpoolEntry]]:
         """Return the epochs, up to the first whose state is still to come."""
-        complete: list[tuple[EpochEntry, Entry]] = []
+        complete: list[tuple[EpochEntry, SpoolEntry]] = []
         for entry in entries:
             epoch = self.spool.read_epoch(entry)
             if epoch.state_entry not in self._states:
@@ -467,7 +475,7 @@ class Attempt:
             complete.append((epoch, entry))
         return complete
 
-    def _epoch(self, epoch: EpochEntry) -> attempts.Progress:
+    def _epoch(self, epoch: EpochEntry) -> attempts.CommitItem:
         """Return a finished epoch, with the state it belongs to if that is stored: the newest state wins."""
         stored = None if epoch.state_entry is None else self._states.get(epoch.state_entry)
         record = epoch.record
@@ -475,25 +483,27 @@ class Attempt:
             self._bests[record.epochs_done] = stored.model
         best = self._best_of(record)
         state = stored.state if stored and best is not None else None
-        return attempts.Progress(record=record, timing=epoch.timing, state=state, best=best if state and best else ())
+        return attempts.CommitItem(record=record, timing=epoch.timing, state=state, best=best if state and best else ())
 
-    def _checkpoint(self, record: TrainingRecord, number: int) -> list[attempts.Progress]:
+    def _checkpoint(self, record: TrainingRecord, number: int) -> list[attempts.CommitItem]:
         best = self._best_of(record)
-        return [] if best is None else [attempts.Progress(record=record, state=self._states[number].state, best=best)]
+        return [] if best is None else [attempts.CommitItem(record=record, state=self._states[number].state, best=best)]
 
     def _best_of(self, record: TrainingRecord) -> tuple[Blob, ...] | None:
         """Return the stored model of the best epoch, None where it is not stored: nobody could finish from there."""
         return () if record.best_epoch is None else self._bests.get(record.best_epoch)
 
-    def _is_overtaken(self, held: Held) -> bool:
+    def _is_overtaken(self, held: TakenState) -> bool:
         return any(entry.kind == "state" and entry.number > held.number for entry in self.spool.waiting())
 
-    def _release(self, held: Held) -> None:
+    def _release(self, held: TakenState) -> None:
         self._taken_s = None
         del self._states[held.number]
         self.spool.release(held)
 
-    def _note_committed(self, items: list[attempts.Progress], held: Held | None, redone: AbstractSet[int]) -> None:
+    def _note_committed(
+        self, items: list[attempts.CommitItem], held: TakenState | None, redone: AbstractSet[int]
+    ) -> None:
         self.has_saved, self.foreseen = True, []
         self._note_saved(items[-1].record)
         epochs = [SavedEpoch(it.record.history[-1], it.timing) for it in items if it.timing is not None]
@@ -524,7 +534,7 @@ class Attempt:
             own |= self._put_here.pop(sha256, None) is not None
         return own
 
-    def _finish(self, entry: Entry) -> None:
+    def _finish(self, entry: SpoolEntry) -> None:
         result, predictions = self.spool.read_result(entry), self._put(entry.path, "predictions")
         self.ending = True
         self.spool.note_doing("committing")

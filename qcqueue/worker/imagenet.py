@@ -11,17 +11,17 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from qcqueue.checkpoints.spool import write_json
-from qcqueue.core.canonical import parse_json
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.keras_tf.pretrained import folder
 from qcqueue.errors import BlobMissing, CorruptionError, DigestMismatch, MachineError, StoreError
 from qcqueue.queue.pretrained import keep_weights, kept_weights
-from qcqueue.storage.base import Blob
-from qcqueue.storage.regular import read_regular
-from qcqueue.worker.restore import fetch_once
-from qcqueue.worker.tools import Tools
-from qcqueue.worker.weights import FoundWeights, WantedWeights
+from qcqueue.spool.reader import write_json
+from qcqueue.spool.weights import FoundWeights, WantedWeights
+from qcqueue.stores.base import Blob
+from qcqueue.stores.regular import read_regular
+from qcqueue.text.canonical_json import parse_json
+from qcqueue.worker.download import fetch_once
+from qcqueue.worker.session_deps import SessionDeps
 
 LOOKING = "its ImageNet weights are being looked for"
 
@@ -38,7 +38,9 @@ class _Enough(Exception):
 class ImageNet:
     """Asks and remembers. moved is told of every transfer; is_leaving says that a person or a limit wants the end."""
 
-    def __init__(self, tools: Tools, *, moved: Callable[[int, int], None], is_leaving: Callable[[], bool]) -> None:
+    def __init__(
+        self, tools: SessionDeps, *, moved: Callable[[int, int], None], is_leaving: Callable[[], bool]
+    ) -> None:
         self._tools = tools
         self._moved = moved
         self._is_leaving = is_leaving

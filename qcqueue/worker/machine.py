@@ -11,7 +11,7 @@ from pathlib import Path
 
 from qcqueue.clock import Ids
 from qcqueue.core.spec import Device
-from qcqueue.storage.files import unfinished
+from qcqueue.stores.files import unfinished
 
 # What an id looks like; anything else in its file was torn by a power cut, or is somebody else's.
 AN_ID = re.compile(rb"[0-9A-Za-z-]{1,64}")

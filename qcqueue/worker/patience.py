@@ -5,8 +5,8 @@ that is gone, a full disk) is given a quarter of an hour, in which a person may 
 training. Always true: what was not saved stays where it is, whoever leaves.
 """
 
+from qcqueue.core.outcomes import SessionEnd
 from qcqueue.errors import QcqueueError
-from qcqueue.worker.view import Ending
 
 # How long saving may fail by what cannot pass before training stops for it.
 CANNOT_PASS_S = 15 * 60.0
@@ -42,12 +42,12 @@ class Patience:
         return now_s >= self._since_s + CANNOT_PASS_S
 
 
-def longest_s(reason: Ending | None, error: QcqueueError, *, is_lent: bool) -> float:
+def longest_s(reason: SessionEnd | None, error: QcqueueError, *, is_lent: bool) -> float:
     """Return for how long whoever leaves waits with what is not saved.
 
     reason: why it leaves, None where saving itself has failed for too long.
     """
-    if reason is Ending.ASKED:
+    if reason is SessionEnd.ASKED:
         return ASKED_S
     if is_lent:
         return LENT_S

@@ -19,17 +19,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from qcqueue.checkpoints.words import last_line_in, words_in
-from qcqueue.core.canonical import parse_json
-from qcqueue.core.models import KERAS_TF
-from qcqueue.storage.drive.token import without_secrets
-from qcqueue.storage.files import on_this_machine
-from qcqueue.storage.scratch import hold
-from qcqueue.worker.fate import how_it_ended
-from qcqueue.worker.signals import FOR_THE_SESSION
-from qcqueue.worker.weights import FoundWeights, WantedWeights
+from qcqueue.catalog.models import KERAS_TF
+from qcqueue.core.signals import FOR_THE_SESSION
+from qcqueue.spool.trainer_output import last_line_in, words_in
+from qcqueue.spool.weights import FoundWeights, WantedWeights
+from qcqueue.stores.drive.token import without_secrets
+from qcqueue.stores.files import on_this_machine
+from qcqueue.stores.scratch import hold
+from qcqueue.text.canonical_json import parse_json
+from qcqueue.worker.trainer_exit import how_it_ended
 
-PROGRAM = "qcqueue.worker.trainer"
+PROGRAM = "qcqueue.trainer.main"
 """The module that a trainer process runs; a campaign of faults has one that needs no TensorFlow."""
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class Trainer(Protocol):
 
 
 class TrainerProcess:
-    """`python -m qcqueue.worker.trainer`. cache: on the disk of the spools, for what it prints before it has one."""
+    """`python -m qcqueue.trainer.main`. cache: on the disk of the spools, for what it prints before it has one."""
 
     def __init__(self, cache: Path) -> None:
         self._log = cache / f"trainer-{os.getpid()}.log"

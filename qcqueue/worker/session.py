@@ -12,15 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from qcqueue.checkpoints.spool import Failure, Progress, Spool
-from qcqueue.core.canonical import canonical_json
-from qcqueue.core.goodput import Part
-from qcqueue.core.goodput_words import session_said
-from qcqueue.core.outcomes import Outcome, Trouble, cause_of
+from qcqueue.core.failure_policy import Fail, Hold, SetAside, UseTheCpu, remedy
+from qcqueue.core.goodput import Part, session_said
+from qcqueue.core.outcomes import Outcome, SessionEnd, Trouble, cause_of, worse_of
 from qcqueue.core.records import TrainingRecord
-from qcqueue.core.remedies import Fail, Hold, SetAside, UseTheCpu, remedy
 from qcqueue.core.states import Event
-from qcqueue.core.words import duration
 from qcqueue.errors import (
     BlobMissing,
     DigestMismatch,
@@ -34,34 +30,26 @@ from qcqueue.errors import (
     StoreError,
     StorePutBack,
 )
+from qcqueue.planning.policies import Choice, first_clear
 from qcqueue.queue.claim import begin_session, claim, claim_held_by, end_session, note_seen
 from qcqueue.queue.sessions import SessionLine
-from qcqueue.queue.values import Candidate, Claim, End, LiveAttempt
-from qcqueue.scheduling.policies import Choice, first_clear
+from qcqueue.queue.values import AttemptEnd, Candidate, Claim, LiveAttempt
+from qcqueue.spool.reader import Failure, Spool, TrainerProgress
+from qcqueue.text.canonical_json import canonical_json
+from qcqueue.text.humanize import duration
 from qcqueue.worker.attempt import Attempt
-from qcqueue.worker.choice import Chooser
-from qcqueue.worker.estate import Estate
-from qcqueue.worker.fate import (
-    epoch_line,
-    has_looked,
-    has_stepped,
-    how_it_ended,
-    left_behind,
-    left_unsaved,
-    studies_foreseen,
-    tried,
-    where_from,
-    why_not_again,
-    worse_of,
-)
+from qcqueue.worker.checkpoint_tuner import CheckpointTuner
 from qcqueue.worker.imagenet import ImageNet
+from qcqueue.worker.job_choice import Chooser
 from qcqueue.worker.machine import Machine
-from qcqueue.worker.pace import Pace
 from qcqueue.worker.patience import CANNOT_PASS_S, HOPELESS_S, LENT_S, Patience, longest_s
-from qcqueue.worker.survey import Sight, Survey
-from qcqueue.worker.timeline import Timeline
-from qcqueue.worker.tools import Tools
-from qcqueue.worker.view import Ending, Limits, Transfer, View
+from qcqueue.worker.progress_text import epoch_line, left_behind, left_unsaved, studies_foreseen, where_from
+from qcqueue.worker.queue_scan import QueueScan, ScanResult
+from qcqueue.worker.salvage import Estate
+from qcqueue.worker.session_deps import SessionDeps
+from qcqueue.worker.time_ledger import TimeLedger
+from qcqueue.worker.trainer_exit import has_looked, has_stepped, how_it_ended, tried, why_not_again
+from qcqueue.worker.view import Limits, Transfer, View
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -81,9 +69,9 @@ MAKES_NOTHING = ("starting", "loading", "building", "compiling", "waiting", "res
 class Session:
     """One life of one machine that works. Call `step` until it returns None, then read `ending`."""
 
-    def __init__(self, session_id: str, tools: Tools, limits: Limits) -> None:
+    def __init__(self, session_id: str, tools: SessionDeps, limits: Limits) -> None:
         self.id = session_id
-        self.ending: Ending | None = None
+        self.ending: SessionEnd | None = None
         self.obstacles: dict[str, str] = {}
         """Jobs that were passed over, with the reason, at the last look at the queue."""
         self.trouble: Trouble | None = None
@@ -102,14 +90,14 @@ class Session:
         self._limits = limits
         self._next: Callable[[], float | None] = self._arrive
         self._attempt: Attempt | None = None
-        self._stop_reason: Ending | None = None
+        self._stop_reason: SessionEnd | None = None
         self._stop_asked_s = 0.0
         self._started_s = tools.clock.monotonic_s()
         self._beat_due_s = self._started_s
         self._retry_due_s = self._started_s
         self._pace_due_s = self._started_s
-        self._worst: Ending | None = None
-        self._undone: Ending | None = None
+        self._worst: SessionEnd | None = None
+        self._undone: SessionEnd | None = None
         self._unstarted = set[str]()
         self._has_trained = False
         self._epochs = 0
@@ -127,14 +115,14 @@ class Session:
         self._keeps_weights = False
         self._chooser = Chooser(tools, limits, started_s=self._started_s)
         self._imagenet = ImageNet(tools, moved=self._moved, is_leaving=lambda: self.stopping)
-        self._survey = Survey(session_id, tools, self._chooser, self._imagenet)
+        self._survey = QueueScan(session_id, tools, self._chooser, self._imagenet)
         self._estate = Estate(tools, attempt_on=self._attempt_on)
         self._choice: Choice | None = None
         self._hopeless: str | None = None
         self._on_cpu = set[str]()
         self._memory_kills = 0
-        self._timeline = Timeline(tools.clock, tools.before)
-        self._pace = Pace(narrate=tools.narrate)
+        self._timeline = TimeLedger(tools.clock, tools.before)
+        self._pace = CheckpointTuner(narrate=tools.narrate)
 
     def step(self) -> float | None:
         """Do one bounded piece of work; return the seconds until the next, or None when the session has ended.
@@ -148,10 +136,10 @@ class Session:
         except (NewerQueue, StorePutBack) as exc:
             return self._withdraw_from(exc)
 
-    def ask_to_stop(self, reason: Ending = Ending.ASKED, *, why: str | None = None) -> None:
+    def ask_to_stop(self, reason: SessionEnd = SessionEnd.ASKED, *, why: str | None = None) -> None:
         """Save what there is and leave; returns at once, the next steps do it. why: who asked, for the story."""
-        if self._stop_reason is None or (reason is Ending.ASKED and self._stop_reason is not Ending.ASKED):
-            if reason is Ending.ASKED or not self._is_leaving_the_job:
+        if self._stop_reason is None or (reason is SessionEnd.ASKED and self._stop_reason is not SessionEnd.ASKED):
+            if reason is SessionEnd.ASKED or not self._is_leaving_the_job:
                 self._stop_asked_s = self._tools.clock.monotonic_s()
             self._stop_reason, self.asked_why = reason, why
 
@@ -232,7 +220,7 @@ class Session:
     def _look(self) -> float | None:
         """Look for a job. Where one may be held, or was, a store that does not answer is waited for."""
         if not self._may_hold and (self._stop_reason or self._out_of_limits()):
-            return self._leave(self._stop_reason or Ending.LIMIT)
+            return self._leave(self._stop_reason or SessionEnd.LIMIT)
         try:
             return self._choose()
         except OutcomeUnknown as exc:  # perhaps it was the claim
@@ -281,13 +269,13 @@ class Session:
             return self._go(self._look)
         return self._leave(self._all_in_all())
 
-    def _all_in_all(self) -> Ending:
+    def _all_in_all(self) -> SessionEnd:
         """Return how a session leaves that has found nothing more to do."""
         if self._worst:
             return self._worst
         if self._unstarted and not self._has_trained:
-            return Ending.CANNOT_START
-        return self._undone or (Ending.FINISHED if self._jobs else Ending.NOTHING_TO_DO)
+            return SessionEnd.CANNOT_START
+        return self._undone or (SessionEnd.FINISHED if self._jobs else SessionEnd.NOTHING_TO_DO)
 
     def _await_weights(self) -> float | None:
         """Wait for the trainer to have what the next job begins with: a download can take minutes."""
@@ -300,7 +288,7 @@ class Session:
                 return SOON_S
         return self._go(self._look)
 
-    def _take(self, tx: "Connection", seen: Sight) -> tuple[Claim | None, tuple[SessionLine, ...]]:
+    def _take(self, tx: "Connection", seen: ScanResult) -> tuple[Claim | None, tuple[SessionLine, ...]]:
         """Claim a job, unless one is held: whoever was not told what came of a claim may hold a job already."""
         held = claim_held_by(tx, self.id) or self._claim(tx, seen)
         if held:  # from here on its time is accounted for, should it vanish before the first commit
@@ -310,7 +298,7 @@ class Session:
         seen_by_choice = self._chooser.outlook
         return held, seen_by_choice.sessions if held and seen_by_choice else ()
 
-    def _claim(self, tx: "Connection", seen: Sight) -> Claim | None:
+    def _claim(self, tx: "Connection", seen: ScanResult) -> Claim | None:
         return claim(
             tx,
             self.id,
@@ -322,7 +310,7 @@ class Session:
             now_s=self._tools.clock.now_s(),
         )
 
-    def _best_of(self, tx: "Connection", jobs: Sequence[Candidate], seen: Sight) -> str | None:
+    def _best_of(self, tx: "Connection", jobs: Sequence[Candidate], seen: ScanResult) -> str | None:
         ranked = self._chooser.rank(tx, {job.name for job in jobs}, is_first=not self._jobs)
         self._choice = first_clear(ranked, seen.obstacles)
         return self._choice.job.name if self._choice else None
@@ -390,7 +378,7 @@ class Session:
         self._tools.trainer.kill()
         self._timeline.trainer_ended(self._progress())
 
-    def _progress(self) -> Progress | None:
+    def _progress(self) -> TrainerProgress | None:
         """Return where the trainer is, for accounts and screens: None also where the disk does not tell."""
         with contextlib.suppress(MachineError):
             return self._working().spool.progress()
@@ -473,7 +461,7 @@ class Session:
         if not self._has_begun and (self._stop_reason or self.gave_up_on):
             self._drop()  # no step has been trained, so there is nothing to save and nobody to wait for
             self.gave_up_on = why
-            return self._leave(self._stop_reason or Ending.NOTHING_SAVED)
+            return self._leave(self._stop_reason or SessionEnd.NOTHING_SAVED)
         if not self._is_waited_for(why, now_s):
             self._leave_unsaved(why)
             return None
@@ -502,22 +490,22 @@ class Session:
             return self._failed(failure)
         if hopeless := self._hopeless:
             self._pass_over(hopeless)
-            return self._end_with(_stopped(hopeless), lambda _: self._job_over(Ending.NEAR_END), is_told=False)
+            return self._end_with(_stopped(hopeless), lambda _: self._job_over(SessionEnd.NEAR_END), is_told=False)
         if self.gave_up_on and not self._stop_reason:  # all is saved after all, and the next look finds what is left
             return self._end_with(_stopped(f"saving had failed for long: {self.gave_up_on}"), self._go_on)
         if exit_code == 0 or self._stop_reason:
-            return self._stopped(self._stop_reason or Ending.LIMIT)
+            return self._stopped(self._stop_reason or SessionEnd.LIMIT)
         how = how_it_ended(exit_code)
         self._deaths[name] += 1
         self._tools.narrate(f"the trainer vanished ({how}); going on from the last save")
-        return self._end_with(End(event=Event.INTERRUPTED, why=f"the trainer vanished ({how})"), self._go_on)
+        return self._end_with(AttemptEnd(event=Event.INTERRUPTED, why=f"the trainer vanished ({how})"), self._go_on)
 
     @property
     def _is_leaving_the_job(self) -> bool:
         """Whether its trainer is to save and end, whatever for."""
         return bool(self._stop_reason or self._hopeless or self.gave_up_on)
 
-    def _end_with(self, end: End, then: Callable[[Outcome], float | None], *, is_told: bool = True) -> float:
+    def _end_with(self, end: AttemptEnd, then: Callable[[Outcome], float | None], *, is_told: bool = True) -> float:
         """Write this very end of the attempt with the next steps, until that is answered, whatever has come since.
 
         is_told: whether what the trainer said last belongs to it, as where the attempt did not go well.
@@ -526,7 +514,7 @@ class Session:
         whole = replace(end, words=self._working().spool.words()) if is_told else end
         return self._go(lambda: self._write_end(whole, then))
 
-    def _write_end(self, end: End, then: Callable[[Outcome], float | None]) -> float | None:
+    def _write_end(self, end: AttemptEnd, then: Callable[[Outcome], float | None]) -> float | None:
         self._mind_the_deadline()
         now_s = self._tools.clock.monotonic_s()
         try:
@@ -543,10 +531,10 @@ class Session:
         self._drop()
         return self._go(self._look)
 
-    def _leave(self, ending: Ending) -> float:
+    def _leave(self, ending: SessionEnd) -> float:
         """Leave with the next step, apart from the work of this one: its errors are not those of a job."""
         self._tools.trainer.kill()
-        self._timeline.go_on_with(Part.IDLE if ending is Ending.NOTHING_TO_DO else Part.RELEASE)
+        self._timeline.go_on_with(Part.IDLE if ending is SessionEnd.NOTHING_TO_DO else Part.RELEASE)
         return self._go(lambda: self._part(ending))
 
     def _leave_unsaved(self, why: QcqueueError) -> None:
@@ -557,11 +545,11 @@ class Session:
             written = attempt.spool.newest_record()
             if attempt.spool.holds_unsaved():
                 self.left_behind = left_unsaved(attempt.claim.job_name, attempt.saved, written)
-                is_lost = self.is_lent and self._stop_reason is not Ending.ASKED
+                is_lost = self.is_lent and self._stop_reason is not SessionEnd.ASKED
                 self._tools.narrate(left_behind(self.left_behind, is_lost=is_lost))
-        self._leave_behind(Ending.UNSAVED if self._stop_reason is Ending.ASKED else Ending.NOTHING_SAVED)
+        self._leave_behind(SessionEnd.UNSAVED if self._stop_reason is SessionEnd.ASKED else SessionEnd.NOTHING_SAVED)
 
-    def _leave_behind(self, ending: Ending) -> None:
+    def _leave_behind(self, ending: SessionEnd) -> None:
         """Leave as the death of this process would: the spool stays, for whoever inherits it on this machine."""
         self._tools.trainer.kill()
         self._attempt = None
@@ -600,7 +588,7 @@ class Session:
             tools.narrate(f"{why}; {kept}. To go on with the older copy, and give up what is newer: {why.hint}")
         return None
 
-    def _part(self, ending: Ending) -> None:
+    def _part(self, ending: SessionEnd) -> None:
         tools, seconds = self._tools, self._timeline.ledgers(None)[0]
         if self._timeline.has_worked:
             tools.narrate(session_said(self._timeline.whole()))
@@ -623,7 +611,7 @@ class Session:
         assert self._attempt is not None, "this step belongs to an attempt"
         return self._attempt
 
-    def _attempt_on(self, held: Claim, timeline: Timeline | None = None) -> Attempt:
+    def _attempt_on(self, held: Claim, timeline: TimeLedger | None = None) -> Attempt:
         return Attempt(
             held,
             spool=self._estate.spool(held.session_id, held.attempt),
@@ -660,15 +648,15 @@ class Session:
     def _has_come_to_a_step(self) -> bool:
         return self._working().has_saved or has_stepped(self._progress())
 
-    def _job_over(self, ending: Ending | None) -> float | None:
+    def _job_over(self, ending: SessionEnd | None) -> float | None:
         self._drop()
         self._jobs += 1
         self._worst = worse_of(self._worst, ending)
         if self._limits.jobs is not None and self._jobs >= self._limits.jobs:
-            return self._leave(self._worst or Ending.FINISHED)
+            return self._leave(self._worst or SessionEnd.FINISHED)
         return self._go(self._look)
 
-    def _stopped(self, ending: Ending) -> float:
+    def _stopped(self, ending: SessionEnd) -> float:
         def leave(_: Outcome) -> float:
             self._drop()
             return self._leave(self._stop_reason or ending)  # a person may have asked for it since
@@ -719,21 +707,21 @@ class Session:
                 return self._end_with(_stopped(why, trouble), self._go_on)
             case Hold(why):
                 # It counts as no job of this session: the next one gets the machine.
-                self._worst = worse_of(self._worst, Ending.JOB_HELD)
+                self._worst = worse_of(self._worst, SessionEnd.JOB_HELD)
                 self._tools.narrate(f"{name} is held: {why}")
-                return self._end_with(End(event=Event.HELD, why=why, trouble=trouble), self._go_on)
+                return self._end_with(AttemptEnd(event=Event.HELD, why=why, trouble=trouble), self._go_on)
             case Fail():
                 assert not isinstance(failure.cause, Trouble), "a trouble is no failure of a job"
-                end = End(event=Event.FAILED, why=message, cause=failure.cause)
+                end = AttemptEnd(event=Event.FAILED, why=message, cause=failure.cause)
                 return self._end_with(end, lambda _: self._job_failed(message))
             case SetAside(trouble):
                 event = Event.STOPPED if trouble is Trouble.STORE else Event.INTERRUPTED
-                end = End(event=event, why=message, trouble=trouble)
+                end = AttemptEnd(event=event, why=message, trouble=trouble)
                 return self._end_with(end, lambda outcome: self._set_aside(trouble, message, outcome))
 
     def _job_failed(self, why: str) -> float | None:
         self._tools.narrate(f"{self._working().claim.job_name} failed: {why}")
-        return self._job_over(Ending.JOB_FAILED)
+        return self._job_over(SessionEnd.JOB_FAILED)
 
     def _set_aside(self, trouble: Trouble, why: str, outcome: Outcome) -> float | None:
         """Go on with the next job after a trouble of this machine or of the store, if any job can start here."""
@@ -744,25 +732,25 @@ class Session:
             going_on = self._job_failed(why)
         else:
             self._pass_over(why)
-            self._undone = worse_of(self._undone, Ending.SET_ASIDE)
+            self._undone = worse_of(self._undone, SessionEnd.SET_ASIDE)
             self._tools.narrate(f"{name} goes back to the queue because of {trouble.on('this machine')}: {why}")
             going_on = self._go_on(outcome)
         if not has_started:
             self._unstarted.add(name)
         if len(self._unstarted) >= MOST_UNSTARTED and not self._stop_reason:
-            return self._leave(Ending.CANNOT_START)
+            return self._leave(SessionEnd.CANNOT_START)
         return going_on
 
     def _lost(self, lease_lost: LeaseLost) -> float | None:
         self._tools.narrate(str(lease_lost))
         self._drop(Part.LOST)
         if isinstance(lease_lost, JobWithdrawn):  # it counts as no job of this session: the next one gets the machine
-            self._undone = worse_of(self._undone, Ending.WITHDRAWN)
+            self._undone = worse_of(self._undone, SessionEnd.WITHDRAWN)
             return self._go(self._look)
         if self._limits.jobs is None:  # whoever took this one away has left the others
-            self._worst = worse_of(self._worst, Ending.LEASE_LOST)
+            self._worst = worse_of(self._worst, SessionEnd.LEASE_LOST)
             return self._go(self._look)
-        return self._leave(Ending.LEASE_LOST)
+        return self._leave(SessionEnd.LEASE_LOST)
 
     def _beat(self, now_s: float) -> None:
         if self._beat_in_time(now_s) and self._attempt and not self._attempt.ending:
@@ -846,7 +834,7 @@ class Session:
     def _mind_the_deadline(self) -> None:
         deadline_s = self._deadline_s()
         if deadline_s is not None and self._tools.clock.monotonic_s() >= deadline_s:
-            self.ask_to_stop(Ending.LIMIT)
+            self.ask_to_stop(SessionEnd.LIMIT)
 
     def _deadline_s(self) -> float | None:
         """Return when to leave: early enough for the last save to reach the store."""
@@ -873,9 +861,9 @@ class Session:
         return newest.identity.threads if newest else self._tools.machine.threads
 
 
-def _stopped(why: str, trouble: Trouble | None = None) -> End:
-    return End(event=Event.STOPPED, why=why, trouble=trouble)
+def _stopped(why: str, trouble: Trouble | None = None) -> AttemptEnd:
+    return AttemptEnd(event=Event.STOPPED, why=why, trouble=trouble)
 
 
-def _ending_of(why: NewerQueue | StorePutBack) -> Ending:
-    return Ending.NEWER_QUEUE if isinstance(why, NewerQueue) else Ending.PUT_BACK
+def _ending_of(why: NewerQueue | StorePutBack) -> SessionEnd:
+    return SessionEnd.NEWER_QUEUE if isinstance(why, NewerQueue) else SessionEnd.PUT_BACK

@@ -1,7 +1,6 @@
-"""What is seen of a session from outside, and what it is told: its limits, how it stands, how it left. Plain values."""
+"""What is seen of a session from outside, and what it is told: its limits, and how it stands. Plain values."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from qcqueue.core.records import TrainingRecord
@@ -9,28 +8,8 @@ from qcqueue.errors import QcqueueError
 
 if TYPE_CHECKING:
     # Whoever asks only how a session left does without the libraries that read and write states.
-    from qcqueue.checkpoints.spool import Progress as TrainerProgress
+    from qcqueue.spool.reader import TrainerProgress as TrainerProgress
     from qcqueue.worker.attempt import Saved
-
-
-class Ending(StrEnum):
-    """How a session left."""
-
-    FINISHED = "finished its jobs"
-    NOTHING_TO_DO = "nothing to do"
-    JOB_FAILED = "a job failed"
-    JOB_HELD = "a job is held for you to decide"
-    LIMIT = "reached its limit"
-    ASKED = "asked to stop"
-    LEASE_LOST = "lost its job"
-    NEAR_END = "left, because what it would train now would hardly be saved before its likely end"
-    SET_ASIDE = "left, because what remains waits for another machine or session"
-    WITHDRAWN = "left, because its job was held or cancelled by a person"
-    CANNOT_START = "left, because no job can start on this machine"
-    NOTHING_SAVED = "left, because the store, or the disk, has taken nothing for too long"
-    UNSAVED = "was asked to stop while the store took nothing; the next session on this machine saves what it left"
-    NEWER_QUEUE = "left, because a newer qcqueue has raised the queue to a format that this one cannot read"
-    PUT_BACK = "left, because an older copy of the queue was put back into the store"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,18 +5,18 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qcqueue.app.workplace import Workplace
-from qcqueue.checkpoints.retention import keep_last_two
+from qcqueue.app.context import QueueContext
 from qcqueue.core.records import EpochMetrics, TrainingRecord
 from qcqueue.queue import attempts
 from qcqueue.queue.blobs import live_packs
-from qcqueue.queue.values import Claim, State
-from qcqueue.storage.base import Blob
+from qcqueue.queue.checkpoints import keep_last_two
+from qcqueue.queue.values import Claim, StateBlobs
+from qcqueue.stores.base import Blob
 from tests.cli.queues import TIMING, interrupt, take
 from tests.engines.worlds import a_record
 
 
-def stored(place: Workplace, text: str, *, owner: str = "") -> Blob:
+def stored(place: QueueContext, text: str, *, owner: str = "") -> Blob:
     """Store some bytes that the text decides."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "source"
@@ -24,7 +24,7 @@ def stored(place: Workplace, text: str, *, owner: str = "") -> Blob:
         return place.store.put(path, title=text, owner=owner)
 
 
-def committed(place: Workplace, held: Claim, item: attempts.Progress) -> attempts.Committed:
+def committed(place: QueueContext, held: Claim, item: attempts.CommitItem) -> attempts.Committed:
     """Commit a save whose files are all in the store, as a session does."""
     done = place.transact(
         lambda tx: attempts.commit_progress(
@@ -45,7 +45,7 @@ def committed(place: Workplace, held: Claim, item: attempts.Progress) -> attempt
 class Worker:
     """One session at work on one job. saves: what its kept checkpoints are made of, newest first."""
 
-    place: Workplace
+    place: QueueContext
     held: Claim
     record: TrainingRecord = field(default_factory=a_record)
     saves: list[tuple[Blob, ...]] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Worker:
     models: dict[int, Blob] = field(default_factory=dict)
 
     @classmethod
-    def on(cls, place: Workplace, job: str) -> "Worker":
+    def on(cls, place: QueueContext, job: str) -> "Worker":
         return cls(place, take(place, job))
 
     @property
@@ -85,8 +85,8 @@ class Worker:
         head = self.put(f"{name} head {epoch} of {self.owner}")
         self.models[epoch] = packs[0]
         best = self.models[self.record.best_epoch or epoch]
-        item = attempts.Progress(
-            state=State(head=head, packs=tuple(packs)), best=(best,), record=self.record, timing=TIMING
+        item = attempts.CommitItem(
+            state=StateBlobs(head=head, packs=tuple(packs)), best=(best,), record=self.record, timing=TIMING
         )
         done = committed(self.place, self.held, item)
         self.saves.insert(0, item.blobs)
@@ -103,21 +103,21 @@ class Worker:
         self.held = take(self.place, self.held.job_name)
 
 
-def named_in(place: Workplace) -> dict[str, Blob]:
+def named_in(place: QueueContext) -> dict[str, Blob]:
     with place.read() as tx:
         return live_packs(tx)
 
 
-def has(place: Workplace, blob: Blob) -> bool:
+def has(place: QueueContext, blob: Blob) -> bool:
     return place.store.size(blob) == blob.size_bytes
 
 
-def file_of(place: Workplace, blob: Blob) -> Path:
+def file_of(place: QueueContext, blob: Blob) -> Path:
     assert place.folder is not None
     return place.folder / "blobs" / f"{blob.sha256}.{blob.place}"
 
 
-def age(place: Workplace, by_s: float) -> None:
+def age(place: QueueContext, by_s: float) -> None:
     """Let time pass for everything a folder holds."""
     assert place.folder is not None
     for path in (place.folder / "blobs").iterdir():

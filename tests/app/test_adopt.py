@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from qcqueue.app.datasets import keep
-from qcqueue.checkpoints.spool import Spool
 from qcqueue.clock import RandomIds
 from qcqueue.core.states import State
 from qcqueue.database.known import ADOPT
@@ -15,12 +14,13 @@ from qcqueue.database.sqlite import RESCUE
 from qcqueue.datasets.format import Split
 from qcqueue.errors import DiskFailed, LeaseLost
 from qcqueue.queue.attempts import check_live
+from qcqueue.queue.job_detail import job_detail
 from qcqueue.queue.numbers import numbers_known
-from qcqueue.queue.queries import job_detail
 from qcqueue.queue.takeover import WHY
-from qcqueue.storage.slots import FolderSlots
+from qcqueue.spool.reader import Spool
+from qcqueue.stores.folder_slots import FolderSlots
 from qcqueue.testing.rivals import chain_of
-from qcqueue.worker.presence import Presence
+from qcqueue.worker.session_locks import SessionLocks
 from tests.app.test_shared_store import Machine
 from tests.cli import queues
 from tests.cli.queues import House, a_job, put, take, train
@@ -174,7 +174,7 @@ def test_what_this_machine_had_not_saved_is_named_and_removed_unless_its_session
     (folder / "entries").mkdir(parents=True)
     (folder / "entries" / "000001.result").write_bytes(b"{}")
     assert Spool(folder).holds_unsaved()
-    presence = Presence(cache / "sessions")
+    presence = SessionLocks(cache / "sessions")
     presence.announce(held.session_id)
     if not is_at_work:
         presence.let_go()
@@ -284,14 +284,14 @@ def test_init_makes_no_second_queue_where_only_the_first_version_is_gone(
 def test_a_take_over_that_is_made_is_not_called_refused(
     lab: Machine, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(presence: Presence, session_id: str) -> bool:
+    def fails(presence: SessionLocks, session_id: str) -> bool:
         raise DiskFailed("the disk of this machine failed")
 
     queues.stop(lab.queue, take(lab.queue, JOB))
     copied(disk)
     lab.types("hold a")
     put_back(disk)
-    monkeypatch.setattr(Presence, "knows", fails)
+    monkeypatch.setattr(SessionLocks, "knows", fails)
     lab.types("store adopt", code=DiskFailed.exit_code)
     lab.types("store adopt --yes")
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qcqueue.app.calendar import Entry, calendar_text, write_calendar
+from qcqueue.app.calendar import CalendarEvent, calendar_text, write_calendar
 from qcqueue.errors import UserError
 
-ENTRY = Entry(
+ENTRY = CalendarEvent(
     queue="folder:/somewhere/queue",
     title="qcqueue: a GPU is likely to be had",
     says=("Likely tomorrow.", "Left: 6 jobs, about 4 h"),

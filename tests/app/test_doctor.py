@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from qcqueue.app.checks import CheckStatus, Finding
 from qcqueue.app.doctor import examine
-from qcqueue.app.findings import Finding, Verdict
 from qcqueue.clock import SystemClock
 from qcqueue.testing.drive.accounts import CANARY, App
 from tests.cli.on_drive import ADA, DAY_S, Laptop, a_laptop
@@ -38,9 +38,9 @@ def findings(ada: Laptop, store: str | None = None) -> dict[str, Finding]:
     found = list(examine(store, clock=SystemClock()))
     for finding in found:
         assert CANARY not in f"{finding.says} {finding.hint}"
-        assert (finding.hint is None) == (finding.verdict is Verdict.OK)
+        assert (finding.hint is None) == (finding.verdict is CheckStatus.OK)
         assert finding.hint != "qcqueue doctor"
-        assert bool(finding.exit_code) == (finding.verdict is Verdict.PROBLEM)
+        assert bool(finding.exit_code) == (finding.verdict is CheckStatus.PROBLEM)
     assert len({finding.what for finding in found}) == len(found)
     return {finding.what: finding for finding in found}
 
@@ -48,8 +48,8 @@ def findings(ada: Laptop, store: str | None = None) -> dict[str, Finding]:
 def the_problem(ada: Laptop, store: str | None = None) -> Finding:
     """Return the one problem: it ends the visit, since the rest would fail for the same reason."""
     *before, last = findings(ada, store).values()
-    assert all(finding.verdict is not Verdict.PROBLEM for finding in before)
-    assert last.verdict is Verdict.PROBLEM
+    assert all(finding.verdict is not CheckStatus.PROBLEM for finding in before)
+    assert last.verdict is CheckStatus.PROBLEM
     return last
 
 
@@ -61,7 +61,7 @@ def test_a_sound_queue_on_drive_has_nothing_wrong(ada: Laptop, queue: str) -> No
     assert list(found) == [
         "settings", "cache", "machine", "sign-in", "account", "clock", "Drive", "folder", "database",
     ]  # fmt: skip
-    assert {finding.verdict for finding in found.values()} == {Verdict.OK}
+    assert {finding.verdict for finding in found.values()} == {CheckStatus.OK}
     assert found["settings"].says == f"the store is gdrive:{queue}, from {ada.folder / 'qcqueue.toml'}"
     assert found["account"].says == ADA
     assert found["folder"].says == f"https://drive.google.com/drive/folders/{queue}"
@@ -119,14 +119,14 @@ def test_a_sign_in_of_an_app_in_testing_is_told_ahead_of_its_end(ada: Laptop) ->
     ada.make_queue()
     ada.let_pass(2.5 * DAY_S)
     found = findings(ada)["sign-in"]
-    assert found.verdict is Verdict.WARNING
+    assert found.verdict is CheckStatus.WARNING
     assert "Google ends it in 4 days, as it does while an app is in Testing" in found.says
     assert "Audience > Publish app" in str(found.hint)
 
 
 def test_an_old_sign_in_of_a_published_app_is_as_good_as_a_new_one(ada: Laptop, queue: str) -> None:
     ada.let_pass(100 * DAY_S)
-    assert findings(ada)["sign-in"].verdict is Verdict.OK
+    assert findings(ada)["sign-in"].verdict is CheckStatus.OK
 
 
 def test_a_client_that_was_deleted_in_the_console(ada: Laptop, queue: str) -> None:
@@ -191,17 +191,17 @@ def test_a_folder_that_was_deleted_for_good(ada: Laptop, queue: str) -> None:
 def test_a_full_drive(ada: Laptop, queue: str) -> None:
     ada.emulator.owner(ada.ada).leave_free(1_000_000)
     found = findings(ada)
-    assert (found["Drive"].verdict, found["Drive"].exit_code) == (Verdict.PROBLEM, 4)
+    assert (found["Drive"].verdict, found["Drive"].exit_code) == (CheckStatus.PROBLEM, 4)
     assert found["Drive"].says == "Google Drive, 1.0 MB free: nothing can be saved"
     assert "https://drive.google.com/settings/storage" in str(found["Drive"].hint)
-    assert found["database"].verdict is Verdict.OK, "a full Drive can still be read"
+    assert found["database"].verdict is CheckStatus.OK, "a full Drive can still be read"
 
 
 def test_a_drive_that_will_soon_be_full(ada: Laptop, queue: str) -> None:
     ada.emulator.owner(ada.ada).leave_free(500_000_000)
     found = findings(ada)["Drive"]
     assert (found.verdict, found.says) == (
-        Verdict.WARNING,
+        CheckStatus.WARNING,
         "Google Drive, 500 MB free: large models need more",
     )
 
@@ -210,14 +210,14 @@ def test_a_drive_that_will_soon_be_full(ada: Laptop, queue: str) -> None:
 def test_a_clock_that_is_off(ahead_s: float, said: str, ada: Laptop, queue: str) -> None:
     ada.ahead_s = ahead_s
     found = findings(ada)["clock"]
-    assert found.verdict is Verdict.WARNING
+    assert found.verdict is CheckStatus.WARNING
     assert said in found.says
     assert "automatic date and time" in str(found.hint)
 
 
 def test_a_clock_that_is_a_little_off_is_nobodys_concern(ada: Laptop, queue: str) -> None:
     ada.ahead_s = 200
-    assert findings(ada)["clock"].verdict is Verdict.OK
+    assert findings(ada)["clock"].verdict is CheckStatus.OK
 
 
 def test_no_network_is_told_without_asking_twice(ada: Laptop, queue: str) -> None:
@@ -229,7 +229,7 @@ def test_no_network_is_told_without_asking_twice(ada: Laptop, queue: str) -> Non
 
 
 def test_libraries_that_are_not_installed(ada: Laptop, queue: str) -> None:
-    ada.patch.delitem(sys.modules, "qcqueue.storage.drive.caller")
+    ada.patch.delitem(sys.modules, "qcqueue.stores.drive.caller")
     ada.patch.setitem(sys.modules, "tenacity", None)
     found = the_problem(ada)
     assert (found.what, found.hint) == ("libraries", 'pip install "qcqueue[drive]"')
@@ -258,7 +258,7 @@ def test_a_sound_folder_has_nothing_wrong(ada: Laptop) -> None:
     ada.types("init")
     found = findings(ada)
     assert list(found) == ["settings", "cache", "machine", "store", "database"]
-    assert all(finding.verdict is not Verdict.PROBLEM for finding in found.values())
+    assert all(finding.verdict is not CheckStatus.PROBLEM for finding in found.values())
 
 
 def test_no_store_is_named(ada: Laptop) -> None:
@@ -299,12 +299,12 @@ def test_a_cache_that_is_a_file(ada: Laptop) -> None:
     (ada.folder / "file").touch()
     ada.patch.setenv("QCQUEUE_CACHE", str(ada.folder / "file"))
     found = findings(ada)["cache"]
-    assert (found.verdict, found.exit_code) == (Verdict.PROBLEM, 2)
+    assert (found.verdict, found.exit_code) == (CheckStatus.PROBLEM, 2)
     assert "QCQUEUE_CACHE" in str(found.hint)
 
 
-@pytest.mark.parametrize(("free", "verdict"), [(1_000, Verdict.PROBLEM), (1_000_000_000, Verdict.WARNING)])
-def test_a_disk_that_is_full(free: int, verdict: Verdict, ada: Laptop) -> None:
+@pytest.mark.parametrize(("free", "verdict"), [(1_000, CheckStatus.PROBLEM), (1_000_000_000, CheckStatus.WARNING)])
+def test_a_disk_that_is_full(free: int, verdict: CheckStatus, ada: Laptop) -> None:
     ada.types("init")
     ada.patch.setattr(shutil, "disk_usage", lambda path: Usage(2 * free, free, free))
     found = findings(ada)
@@ -315,14 +315,14 @@ def test_a_machine_without_tensorflow_is_a_warning_only_where_no_other_could_tra
     ada.patch.setattr("qcqueue.app.doctor.can_train", lambda: False)
     ada.types("init --store folder:queue")
     found = findings(ada)["machine"]
-    assert (found.verdict, found.hint) == (Verdict.WARNING, 'pip install "qcqueue[train]"')
+    assert (found.verdict, found.hint) == (CheckStatus.WARNING, 'pip install "qcqueue[train]"')
     ada.sign_in()
-    assert findings(ada, "gdrive:new")["machine"].verdict is Verdict.OK
+    assert findings(ada, "gdrive:new")["machine"].verdict is CheckStatus.OK
 
 
 def test_the_clock_of_a_shared_disk_counts(ada: Laptop) -> None:
     ada.types("init --store shared:disk")
-    assert findings(ada)["clock"].verdict is Verdict.OK
+    assert findings(ada)["clock"].verdict is CheckStatus.OK
     ada.ahead_s = -3600
     assert "behind the disk's" in findings(ada)["clock"].says
 
@@ -333,5 +333,5 @@ def test_the_copy_of_a_disk_that_stopped_answering_is_told_with_its_age(ada: Lap
     for path in (ada.folder / "disk" / "slots").iterdir():
         path.unlink()
     found = findings(ada)["database"]
-    assert found.verdict is Verdict.WARNING
+    assert found.verdict is CheckStatus.WARNING
     assert "as this machine last saw them" in found.says

@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
+from qcqueue.app.context import QueueContext
 from qcqueue.app.explain import Answer, explain
-from qcqueue.app.foresight import Seen, see
+from qcqueue.app.queue_summary import QueueView, see
 from qcqueue.app.settings import Settings
-from qcqueue.app.workplace import Workplace
+from qcqueue.core.failure_policy import Hold, Tried, remedy
 from qcqueue.core.outcomes import REMEDIES, Cause, Trouble, advice_on
-from qcqueue.core.rehearsal import Rehearsal
-from qcqueue.core.remedies import Hold, Tried, remedy
+from qcqueue.core.records import Rehearsal
 from qcqueue.core.states import State
+from qcqueue.planning.stopping_rule import Unit, judge
+from qcqueue.planning.survival import learnt_life
 from qcqueue.queue import attempts
 from qcqueue.queue.controls import move
-from qcqueue.queue.queries import job_detail
-from qcqueue.scheduling.doom import Unit, judge
-from qcqueue.scheduling.survival import learnt_life
+from qcqueue.queue.job_detail import job_detail
 from tests.cli.queues import (
     House,
     a_job,
@@ -39,13 +39,13 @@ NAME = "tiny/vgg16"
 HOUR_S, DAY_S = 3600.0, 86_400.0
 
 
-def looked_at(place: Workplace, *, later_s: float = 300.0, profile: str = "local") -> Seen:
+def looked_at(place: QueueContext, *, later_s: float = 300.0, profile: str = "local") -> QueueView:
     settings = Settings(store=None, cache=place.cache, source="a test", config=place.cache, profile=profile)
     seen = see(place, settings)
     return replace(seen, outlook=replace(seen.outlook, now_s=seen.outlook.now_s + later_s))
 
 
-def asked(place: Workplace, name: str = NAME, *, later_s: float = 300.0, profile: str = "local") -> Answer:
+def asked(place: QueueContext, name: str = NAME, *, later_s: float = 300.0, profile: str = "local") -> Answer:
     """Ask, and hold the answer against what every answer must be."""
     with place.read() as tx:
         detail = job_detail(tx, name)
@@ -63,7 +63,7 @@ def sentences(text: str) -> int:
     return len(re.findall(r"\.(?= [A-Z0-9]|$)", text))
 
 
-def queued(house: House, **changes: Any) -> Workplace:
+def queued(house: House, **changes: Any) -> QueueContext:
     place = house.queue
     put(place, a_job("vgg16", **changes))
     return place

@@ -10,16 +10,16 @@ import pytest
 from safetensors import safe_open
 
 from qcqueue.app import fetch
+from qcqueue.app.context import QueueContext
 from qcqueue.app.datasets import keep
 from qcqueue.app.fetch import Fetched, Kind, fetch_weights, load_model, usual_kind
-from qcqueue.app.weights import Which
-from qcqueue.app.workplace import Workplace
+from qcqueue.app.trained_weights import Which
 from qcqueue.core.records import EpochMetrics
 from qcqueue.engines.metrics import weights_sha256
 from qcqueue.errors import BlobMissing, CheckpointDamaged, CorruptionError, DigestMismatch, ExtraMissing, UserError
 from qcqueue.exports.weights import read_weights
-from qcqueue.storage.base import Blob, Moved, silently
-from qcqueue.storage.folder import FolderStore
+from qcqueue.stores.base import Blob, Moved, silently
+from qcqueue.stores.folder import FolderStore
 from tests.app.saved import file_of
 from tests.app.trained import Run, model_of, tensors_after
 from tests.cli.queues import SIDE_PX, a_job, an_empty_house, apply, put
@@ -27,18 +27,18 @@ from tests.engines.worlds import a_dataset
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Workplace:
+def place(tmp_path: Path) -> QueueContext:
     queue = an_empty_house(tmp_path / "house").queue
     put(queue, a_job("vgg16", epochs=4))
     return queue
 
 
 @pytest.fixture
-def run(place: Workplace) -> Run:
+def run(place: QueueContext) -> Run:
     return Run.of(place, "tiny/vgg16")
 
 
-def fetched(place: Workplace, folder: Path, which: Which = Which.BEST, job: str = "vgg16") -> Fetched:
+def fetched(place: QueueContext, folder: Path, which: Which = Which.BEST, job: str = "vgg16") -> Fetched:
     return fetch_weights(place, job, folder=folder, which=which, kind=Kind.SAFETENSORS)
 
 
@@ -49,7 +49,7 @@ def unsaved_epoch(run: Run, *, loss: float) -> None:
     run.record = run.record.with_epoch(metrics, patience=0)
 
 
-def lose_the_best(place: Workplace) -> None:
+def lose_the_best(place: QueueContext) -> None:
     """Let the newest save not know its best model, like one of an older qcqueue."""
     newest = "(SELECT max(id) FROM checkpoints)"
     place.transact(lambda tx: tx.exec_driver_sql(f"DELETE FROM packs WHERE part = 'best' AND checkpoint_id = {newest}"))
@@ -67,7 +67,7 @@ def nothing_new_in(folder: Path) -> Iterator[None]:
 
 
 def test_the_file_holds_the_best_epoch_to_the_bit_under_names_a_person_can_read(
-    place: Workplace, run: Run, tmp_path: Path
+    place: QueueContext, run: Run, tmp_path: Path
 ) -> None:
     run.epoch(loss=2.0).epoch(loss=0.5).epoch(loss=0.9).epoch(loss=0.8).finish()
     brought = fetched(place, tmp_path / "out")
@@ -85,7 +85,7 @@ def test_the_file_holds_the_best_epoch_to_the_bit_under_names_a_person_can_read(
     assert about["preprocessing"]["function"] == "keras.applications.vgg16.preprocess_input"
 
 
-def test_the_last_epoch_is_another_file(place: Workplace, run: Run, tmp_path: Path) -> None:
+def test_the_last_epoch_is_another_file(place: QueueContext, run: Run, tmp_path: Path) -> None:
     run.epoch(loss=0.5).epoch(loss=0.9).finish()
     best, last = fetched(place, tmp_path), fetched(place, tmp_path, Which.LAST)
     assert (best.weights.epoch, last.weights.epoch) == (1, 2)
@@ -94,7 +94,7 @@ def test_the_last_epoch_is_another_file(place: Workplace, run: Run, tmp_path: Pa
 
 
 def test_a_second_fetch_finds_the_same_file_and_another_file_of_that_name_stays(
-    place: Workplace, run: Run, tmp_path: Path
+    place: QueueContext, run: Run, tmp_path: Path
 ) -> None:
     run.epoch(loss=0.5)
     first = fetched(place, tmp_path / "out")
@@ -111,7 +111,7 @@ def test_a_second_fetch_finds_the_same_file_and_another_file_of_that_name_stays(
 
 
 @pytest.mark.parametrize("there", ["folder", "dangling link"])
-def test_what_is_no_file_is_not_replaced_either(place: Workplace, run: Run, tmp_path: Path, there: str) -> None:
+def test_what_is_no_file_is_not_replaced_either(place: QueueContext, run: Run, tmp_path: Path, there: str) -> None:
     run.epoch()
     target = tmp_path / "vgg16.safetensors"
     target.mkdir() if there == "folder" else target.symlink_to(tmp_path / "nowhere")
@@ -122,7 +122,7 @@ def test_what_is_no_file_is_not_replaced_either(place: Workplace, run: Run, tmp_
 
 @pytest.mark.parametrize("has_links", [True, False])
 def test_a_file_that_somebody_writes_at_this_moment_is_not_replaced(
-    place: Workplace, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
+    place: QueueContext, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
 ) -> None:
     run.epoch()
     theirs = tmp_path / "vgg16.safetensors"
@@ -146,7 +146,7 @@ def test_a_file_that_somebody_writes_at_this_moment_is_not_replaced(
 
 
 def test_a_file_system_without_links_gets_the_file_as_well(
-    place: Workplace, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: QueueContext, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(self: Path, target: Path) -> None:
         raise PermissionError(1, "this file system has no links")
@@ -159,7 +159,7 @@ def test_a_file_system_without_links_gets_the_file_as_well(
 
 
 def test_an_unfinished_job_gives_what_is_saved_and_says_that_it_is_not_done(
-    place: Workplace, run: Run, tmp_path: Path
+    place: QueueContext, run: Run, tmp_path: Path
 ) -> None:
     run.epoch(loss=0.5).epoch(loss=0.9).some_steps()
     best, last = fetched(place, tmp_path), fetched(place, tmp_path, Which.LAST)
@@ -169,7 +169,7 @@ def test_an_unfinished_job_gives_what_is_saved_and_says_that_it_is_not_done(
     assert not fetched(place, tmp_path).is_new  # the same weights are the same file, also when the job is done
 
 
-def test_a_job_without_a_finished_epoch_has_no_weights_yet(place: Workplace, run: Run, tmp_path: Path) -> None:
+def test_a_job_without_a_finished_epoch_has_no_weights_yet(place: QueueContext, run: Run, tmp_path: Path) -> None:
     run.some_steps()
     with nothing_new_in(tmp_path), pytest.raises(UserError, match="has no finished epoch that is saved") as told:
         fetched(place, tmp_path)
@@ -177,7 +177,7 @@ def test_a_job_without_a_finished_epoch_has_no_weights_yet(place: Workplace, run
 
 
 def test_a_last_epoch_of_which_only_the_middle_of_the_next_is_kept_is_said_to_be_gone(
-    place: Workplace, run: Run, tmp_path: Path
+    place: QueueContext, run: Run, tmp_path: Path
 ) -> None:
     run.epoch(loss=0.5)
     unsaved_epoch(run, loss=0.9)
@@ -189,14 +189,14 @@ def test_a_last_epoch_of_which_only_the_middle_of_the_next_is_kept_is_said_to_be
 
 
 def test_a_last_epoch_that_is_the_best_is_whole_though_only_the_middle_of_the_next_is_kept(
-    place: Workplace, run: Run, tmp_path: Path
+    place: QueueContext, run: Run, tmp_path: Path
 ) -> None:
     run.epoch(loss=0.9).epoch(loss=0.5).some_steps().some_steps()
     assert fetched(place, tmp_path, Which.LAST).weights.epoch == 2
 
 
 def test_a_best_epoch_that_is_not_kept_is_said_to_be_gone_and_no_older_one_takes_its_place(
-    place: Workplace, run: Run, tmp_path: Path
+    place: QueueContext, run: Run, tmp_path: Path
 ) -> None:
     run.epoch(loss=0.7).epoch(loss=0.9)
     unsaved_epoch(run, loss=0.1)
@@ -208,7 +208,9 @@ def test_a_best_epoch_that_is_not_kept_is_said_to_be_gone_and_no_older_one_takes
     assert told.value.hint == "qcqueue log tiny/vgg16"
 
 
-def test_where_the_best_epoch_is_not_kept_the_last_one_is_offered(place: Workplace, run: Run, tmp_path: Path) -> None:
+def test_where_the_best_epoch_is_not_kept_the_last_one_is_offered(
+    place: QueueContext, run: Run, tmp_path: Path
+) -> None:
     run.epoch(loss=0.9).epoch(loss=0.5).epoch(loss=0.7).epoch(loss=0.8)
     place.transact(lambda tx: tx.exec_driver_sql("DELETE FROM packs WHERE part = 'best'"))
     with pytest.raises(UserError, match="which is epoch 2, are not kept any more") as told:
@@ -218,7 +220,7 @@ def test_where_the_best_epoch_is_not_kept_the_last_one_is_offered(place: Workpla
 
 
 def test_an_epoch_of_a_run_that_was_given_up_is_not_taken_for_one_of_the_same_number(
-    place: Workplace, run: Run, tmp_path: Path
+    place: QueueContext, run: Run, tmp_path: Path
 ) -> None:
     before = run.record
     run.epoch(loss=0.7)
@@ -231,7 +233,7 @@ def test_an_epoch_of_a_run_that_was_given_up_is_not_taken_for_one_of_the_same_nu
 
 
 @pytest.mark.parametrize("file", ["head", "m000", "f000"])
-def test_a_damaged_pack_is_named(place: Workplace, run: Run, tmp_path: Path, file: str) -> None:
+def test_a_damaged_pack_is_named(place: QueueContext, run: Run, tmp_path: Path, file: str) -> None:
     run.epoch()
     blob = run.states[1][file]
     path = file_of(place, blob)
@@ -249,7 +251,7 @@ def test_a_damaged_pack_is_named(place: Workplace, run: Run, tmp_path: Path, fil
 
 @pytest.mark.parametrize(("which", "other", "lost"), [(Which.BEST, "last", 1), (Which.LAST, "best", 2)])
 def test_where_one_epoch_is_damaged_the_other_is_offered(
-    place: Workplace, run: Run, tmp_path: Path, which: Which, other: str, lost: int
+    place: QueueContext, run: Run, tmp_path: Path, which: Which, other: str, lost: int
 ) -> None:
     run.epoch(loss=0.5).epoch(loss=0.9)
     file_of(place, run.states[lost]["m000"]).write_bytes(b"rot")
@@ -259,7 +261,7 @@ def test_where_one_epoch_is_damaged_the_other_is_offered(
     assert fetched(place, tmp_path, which.other).weights.epoch == 3 - lost
 
 
-def test_a_pack_that_is_gone_is_named(place: Workplace, run: Run, tmp_path: Path) -> None:
+def test_a_pack_that_is_gone_is_named(place: QueueContext, run: Run, tmp_path: Path) -> None:
     run.epoch()
     place.store.delete(run.states[1]["m000"])
     with pytest.raises(BlobMissing, match="the best weights of tiny/vgg16 cannot be had"):
@@ -267,7 +269,7 @@ def test_a_pack_that_is_gone_is_named(place: Workplace, run: Run, tmp_path: Path
 
 
 def test_what_a_session_at_work_gives_up_meanwhile_is_found_where_it_is_now(
-    place: Workplace, run: Run, tmp_path: Path
+    place: QueueContext, run: Run, tmp_path: Path
 ) -> None:
     run.epoch(loss=2.0).epoch(loss=1.0)
 
@@ -286,7 +288,7 @@ def test_what_a_session_at_work_gives_up_meanwhile_is_found_where_it_is_now(
 
 
 def test_weights_that_are_whole_but_not_those_of_the_result_are_refused(
-    place: Workplace, run: Run, tmp_path: Path
+    place: QueueContext, run: Run, tmp_path: Path
 ) -> None:
     run.epoch().finish()
 
@@ -300,7 +302,7 @@ def test_weights_that_are_whole_but_not_those_of_the_result_are_refused(
         fetched(place, tmp_path)
 
 
-def test_fetching_changes_nothing_in_the_queue(place: Workplace, run: Run, tmp_path: Path) -> None:
+def test_fetching_changes_nothing_in_the_queue(place: QueueContext, run: Run, tmp_path: Path) -> None:
     run.epoch()
     with nothing_new_in(tmp_path / "house"):
         fetched(place, tmp_path / "out")
@@ -335,7 +337,7 @@ def test_two_jobs_of_one_name_are_two_files_and_neither_is_another_study_with_a_
     assert name_of("b-c", study="a", is_alone=False) != name_of("c", study="a-b", is_alone=False)
 
 
-def test_the_white_of_deep_pictures_comes_with_the_weights(place: Workplace, tmp_path: Path) -> None:
+def test_the_white_of_deep_pictures_comes_with_the_weights(place: QueueContext, tmp_path: Path) -> None:
     dataset = a_dataset(side_px=SIDE_PX)
     keep(place, "scans", replace(dataset, summary=replace(dataset.summary, deep_white=4095)), dry_run=False)
     put(place, a_job("deep", dataset="scans"))
@@ -346,7 +348,7 @@ def test_the_white_of_deep_pictures_comes_with_the_weights(place: Workplace, tmp
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("model", ["Toy", "OfALaterVersion"])
 def test_weights_that_no_keras_model_has_are_not_fetched_and_the_figures_are_offered(
-    place: Workplace, tmp_path: Path, model: str, kind: Kind
+    place: QueueContext, tmp_path: Path, model: str, kind: Kind
 ) -> None:
     put(place, a_job("toy", model=model))
     Run.of(place, "tiny/toy").epoch()
@@ -355,7 +357,7 @@ def test_weights_that_no_keras_model_has_are_not_fetched_and_the_figures_are_off
     assert "qcqueue show toy" in str(refused.value.hint)
 
 
-def test_a_folder_that_cannot_be_one_is_named(place: Workplace, run: Run, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_one_is_named(place: QueueContext, run: Run, tmp_path: Path) -> None:
     run.epoch()
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(UserError, match="file cannot be written: "):
@@ -363,7 +365,7 @@ def test_a_folder_that_cannot_be_one_is_named(place: Workplace, run: Run, tmp_pa
 
 
 def test_a_job_that_was_cancelled_after_an_epoch_still_gives_its_weights(
-    place: Workplace, run: Run, tmp_path: Path
+    place: QueueContext, run: Run, tmp_path: Path
 ) -> None:
     run.epoch()
     apply(place, "vgg16", "cancel")
@@ -380,7 +382,7 @@ def without_keras(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("without_keras")
 def test_without_keras_the_usual_format_is_safetensors_and_h5_says_what_is_missing(
-    place: Workplace, run: Run, tmp_path: Path
+    place: QueueContext, run: Run, tmp_path: Path
 ) -> None:
     run.epoch()
     kind, why = usual_kind()
@@ -392,14 +394,14 @@ def test_without_keras_the_usual_format_is_safetensors_and_h5_says_what_is_missi
 
 
 @pytest.mark.usefixtures("without_keras")
-def test_without_keras_a_model_is_not_loaded(place: Workplace, run: Run, tmp_path: Path) -> None:
+def test_without_keras_a_model_is_not_loaded(place: QueueContext, run: Run, tmp_path: Path) -> None:
     run.epoch()
     path = fetched(place, tmp_path).path
     with pytest.raises(ExtraMissing, match="not installed"):
         load_model(path)
 
 
-def test_load_model_says_what_is_wrong_with_a_file(place: Workplace, run: Run, tmp_path: Path) -> None:
+def test_load_model_says_what_is_wrong_with_a_file(place: QueueContext, run: Run, tmp_path: Path) -> None:
     run.epoch()
     with pytest.raises(UserError, match="there is no file"):
         load_model(tmp_path / "nothing.safetensors")

@@ -10,20 +10,19 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection
 
-from qcqueue.app.foresight import Seen, glance, see
+from qcqueue.app.context import QueueContext, create_store, workplace_in
 from qcqueue.app.plan import make_plan
+from qcqueue.app.queue_summary import QueueView, see, summary_of
 from qcqueue.app.settings import Settings
-from qcqueue.app.workplace import Workplace, create_store, workplace_in
 from qcqueue.clock import SystemClock
 from qcqueue.database.sqlite import driver
-from qcqueue.queue.accounts import accounts_of
-from qcqueue.queue.ahead import epochs_seen, jobs_ahead
 from qcqueue.queue.blobs import live_packs
 from qcqueue.queue.claim import begin_session, candidates, claim
 from qcqueue.queue.forecasts import forecast_lines
-from qcqueue.queue.overview import job_lines
-from qcqueue.queue.queries import job_detail
-from qcqueue.queue.sessions import session_lines
+from qcqueue.queue.job_detail import job_detail
+from qcqueue.queue.job_lines import job_lines
+from qcqueue.queue.pending import epochs_seen, jobs_ahead
+from qcqueue.queue.sessions import accounts_of, session_lines
 from qcqueue.queue.stored import spec_of
 from qcqueue.testing.large import fill, specs
 
@@ -44,10 +43,10 @@ READS: dict[str, Callable[[Connection], object]] = {
 
 
 @pytest.fixture(scope="module")
-def queues(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workplace, Workplace]:
+def queues(tmp_path_factory: pytest.TempPathFactory) -> tuple[QueueContext, QueueContext]:
     """A queue, and one that is TIMES as long."""
 
-    def made(number: int) -> Workplace:
+    def made(number: int) -> QueueContext:
         folder = tmp_path_factory.mktemp(f"of-{number}")
         create_store(folder)
         place = workplace_in(folder, cache=folder / "cache")
@@ -58,18 +57,18 @@ def queues(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workplace, Workpla
 
 
 @pytest.mark.parametrize("name", READS)
-def test_a_look_at_a_longer_queue_takes_as_much_longer(queues: tuple[Workplace, Workplace], name: str) -> None:
+def test_a_look_at_a_longer_queue_takes_as_much_longer(queues: tuple[QueueContext, QueueContext], name: str) -> None:
     few, many = (steps(place, READS[name]) for place in queues)
     assert many < MORE * TIMES * few
 
 
-def test_one_job_takes_no_longer_in_a_long_queue(queues: tuple[Workplace, Workplace]) -> None:
+def test_one_job_takes_no_longer_in_a_long_queue(queues: tuple[QueueContext, QueueContext]) -> None:
     name = specs(FEW)[7].full_name
     few, many = (steps(place, lambda tx: job_detail(tx, name)) for place in queues)
     assert many < MORE * few
 
 
-def test_a_claim_in_a_longer_queue_takes_as_much_longer(queues: tuple[Workplace, Workplace]) -> None:
+def test_a_claim_in_a_longer_queue_takes_as_much_longer(queues: tuple[QueueContext, QueueContext]) -> None:
     def take(tx: Connection) -> None:
         begin_session(tx, "new", machine="m", host="h", processor="p", now_s=1.0)
         assert claim(tx, "new", gone={}, choose=lambda jobs: jobs[0].name, now_s=1.0)
@@ -78,22 +77,22 @@ def test_a_claim_in_a_longer_queue_takes_as_much_longer(queues: tuple[Workplace,
     assert many < MORE * TIMES * few
 
 
-def test_a_plan_of_a_longer_queue_takes_as_much_longer(queues: tuple[Workplace, Workplace]) -> None:
+def test_a_plan_of_a_longer_queue_takes_as_much_longer(queues: tuple[QueueContext, QueueContext]) -> None:
     few, many = (calls(place, lambda seen: make_plan(seen, jobs=1)) for place in queues)
     assert many < MORE * TIMES * few
 
 
-def test_the_one_screen_of_a_longer_queue_takes_as_much_longer(queues: tuple[Workplace, Workplace]) -> None:
-    few, many = (calls(place, glance) for place in queues)
+def test_the_one_screen_of_a_longer_queue_takes_as_much_longer(queues: tuple[QueueContext, QueueContext]) -> None:
+    few, many = (calls(place, summary_of) for place in queues)
     assert many < MORE * TIMES * few
 
 
-def looked_at(place: Workplace) -> Seen:
+def looked_at(place: QueueContext) -> QueueView:
     settings = Settings(store=None, cache=place.cache, source="a test", config=place.cache, profile="colab-free")
     return see(place, settings)
 
 
-def steps(place: Workplace, action: Callable[[Connection], object], *, write: bool = False) -> int:
+def steps(place: QueueContext, action: Callable[[Connection], object], *, write: bool = False) -> int:
     """Return how many steps SQLite makes for it, in units of EVERY_STEPS; nothing stays written."""
     made = 0
 
@@ -117,7 +116,7 @@ def steps(place: Workplace, action: Callable[[Connection], object], *, write: bo
     return made
 
 
-def calls(place: Workplace, action: Callable[[Seen], object]) -> int:
+def calls(place: QueueContext, action: Callable[[QueueView], object]) -> int:
     """Return how many functions are called for a look and for what follows from it, once all is imported."""
     action(looked_at(place))
     spec_of.cache_clear()

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from qcqueue.app.context import create_store, initialise, open_workplace
 from qcqueue.app.settings import FILE_NAME, load_settings, write_settings
-from qcqueue.app.workplace import create_store, initialise, open_workplace
 from qcqueue.errors import CorruptionError, QcqueueError, SettingInvalid
-from qcqueue.queue.overview import job_lines
+from qcqueue.queue.job_lines import job_lines
 
 TORN = {"empty": b"", "blank": b" \n\n", "zeros": b"\0" * 60, "its first line": b"# The queue that qcqueue commands in"}
 

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from qcqueue.app.reports import read_study
-from qcqueue.app.results import records_of, results_of
-from qcqueue.core.spelling import printable
+from qcqueue.app.report import read_study, records_of, results_of
+from qcqueue.reports.quantities.caveats import Note, Quantity
 from qcqueue.reports.quantities.findings import findings_of
-from qcqueue.reports.quantities.honesty import Note, Quantity
 from qcqueue.reports.tables.catalogue import tables_of
 from qcqueue.reports.tables.table import Column, Table
+from qcqueue.text.suggest import printable
 from tests.app.trained import Run
 from tests.cli.queues import House, a_job, an_empty_house, one_of_each, put
 

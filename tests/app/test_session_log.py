@@ -11,7 +11,7 @@ import pytest
 from qcqueue.app import session_log
 from qcqueue.app.session_log import KEPT, log_behind, logging_to, newest_log
 from qcqueue.clock import SystemClock
-from qcqueue.worker.presence import SESSIONS, Presence
+from qcqueue.worker.session_locks import SESSIONS, SessionLocks
 
 log = logging.getLogger("qcqueue.worker.anything")
 
@@ -68,7 +68,7 @@ def test_it_stops_with_one_last_line_where_it_has_become_large(tmp_path: Path, m
 
 
 def test_the_last_ten_are_kept_and_those_of_live_sessions(tmp_path: Path) -> None:
-    presence = Presence(tmp_path / SESSIONS)
+    presence = SessionLocks(tmp_path / SESSIONS)
     presence.announce("s0")
     for number in range(15):
         with logging_to(tmp_path, f"s{number}", SystemClock()) as path:

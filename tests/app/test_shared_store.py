@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from qcqueue.app.context import QueueContext, open_workplace
 from qcqueue.app.datasets import keep
 from qcqueue.app.settings import load_settings
-from qcqueue.app.workplace import Workplace, open_workplace
 from qcqueue.cli.main import run
 from qcqueue.core.states import State
 from qcqueue.datasets.format import Split
@@ -34,7 +34,7 @@ class Machine:
         return next(str(line["state"]) for line in jobs if line["name"] == job)
 
     @property
-    def queue(self) -> Workplace:
+    def queue(self) -> QueueContext:
         self._sit_down()
         return open_workplace(load_settings(store=self.url))
 

@@ -10,11 +10,11 @@ import pytest
 
 from qcqueue.app import sweep as module
 from qcqueue.app.sweep import UNUSED_S, YOUNG_S, size_of_cache, sweep_cache
-from qcqueue.checkpoints.spool import Spool, WorkOrder, spool_folder
-from qcqueue.storage.scratch import OLD_S
+from qcqueue.spool.reader import Spool, WorkOrder, spool_folder
+from qcqueue.stores.scratch import OLD_S
 from qcqueue.testing.specs import a_spec
-from qcqueue.worker.presence import SESSIONS, Presence
 from qcqueue.worker.process import TrainerProcess
+from qcqueue.worker.session_locks import SESSIONS, SessionLocks
 
 NOW_S = 2_000_000_000.0
 
@@ -27,8 +27,8 @@ def cache(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def presence(cache: Path) -> Iterator[Presence]:
-    presence = Presence(cache / SESSIONS)
+def presence(cache: Path) -> Iterator[SessionLocks]:
+    presence = SessionLocks(cache / SESSIONS)
     yield presence
     presence.let_go()
 
@@ -68,12 +68,12 @@ def test_what_was_used_longest_ago_goes_first_and_only_beyond_the_bound(
 
 
 def test_what_a_live_session_works_with_stays_and_what_a_dead_one_did_goes(
-    cache: Path, presence: Presence, monkeypatch: pytest.MonkeyPatch
+    cache: Path, presence: SessionLocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "BLOBS_BYTES", 1)
     for name, age_s in (("old", 9e6), ("lives", 8e6), ("died", 7e6), ("young", YOUNG_S / 2), ("new", 1)):
         written(cache / "blobs" / name, age_s=age_s)
-    dead = Presence(cache / SESSIONS)
+    dead = SessionLocks(cache / SESSIONS)
     presence.announce("alive")
     dead.announce("dead")
     works_with(cache, "alive", "lives")
@@ -117,8 +117,8 @@ def test_what_a_trainer_printed_goes_once_it_is_nobodys(cache: Path, monkeypatch
 
 def test_what_killed_commands_left_in_a_cache_goes(cache: Path) -> None:
     program = (
-        "import os, sys; from pathlib import Path; from qcqueue.storage.scratch import scratch_folder as made\n"
-        "from qcqueue.storage.files import unfinished\n"
+        "import os, sys; from pathlib import Path; from qcqueue.stores.scratch import scratch_folder as made\n"
+        "from qcqueue.stores.files import unfinished\n"
         "c = Path(sys.argv[1])\n"
         "q = c / 'queues' / 'q'; (q / 'nearby').mkdir(parents=True)\n"
         "with made(c, 'verify-') as v, made(c, 'fetch-') as f, unfinished(c / 'blobs') as a, unfinished(c) as b:\n"
@@ -150,7 +150,7 @@ def test_what_is_kept_beside_a_store_goes_with_a_queue_that_nobody_uses(cache: P
 
 
 def test_the_spool_of_another_queue_waits_for_a_month_where_it_holds_anything(cache: Path) -> None:
-    dead = Presence(cache / SESSIONS)
+    dead = SessionLocks(cache / SESSIONS)
     for session_id in ("empty", "unsaved", "oldest"):
         dead.announce(session_id)
         works_with(cache, session_id, "x")

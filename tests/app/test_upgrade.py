@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from qcqueue.app.upgrade import SEEN_WITHIN_S, Consent, NoOlderSession
-from qcqueue.core.lease import LeaseRules
 from qcqueue.database.schema import FORMAT
 from qcqueue.errors import OlderSession, StoreAway
 from qcqueue.queue.claim import begin_session, end_session, note_seen
+from qcqueue.stores.base import LeaseRules
 from qcqueue.testing.clocks import DAY_ZERO_S, MachineClock, WorldTime
-from qcqueue.worker.presence import Presence
+from qcqueue.worker.session_locks import SessionLocks
 from tests.queue.desk import Desk
 
 LEASE = LeaseRules()
@@ -133,7 +133,7 @@ def test_where_the_store_does_not_answer_it_may_live(gate: Gate) -> None:
 
 
 def test_on_this_machine_the_lock_tells_and_not_the_heartbeat(gate: Gate) -> None:
-    session = Presence(gate.cache / "sessions")
+    session = SessionLocks(gate.cache / "sessions")
     session.announce("here")
     gate.comes("here", age_s=LEASE.ttl_s + 1)  # it slept with its machine, and goes on
     assert "(here on colab-7, a process of this machine)" in str(gate.refusal())
@@ -141,7 +141,7 @@ def test_on_this_machine_the_lock_tells_and_not_the_heartbeat(gate: Gate) -> Non
     gate.ages["beat-here"] = 1.0  # it was killed a second ago
     gate.asks()
     assert gate.ages.asked == []
-    assert Presence(gate.cache / "sessions").inherit() == {"here"}  # to ask takes nothing over
+    assert SessionLocks(gate.cache / "sessions").inherit() == {"here"}  # to ask takes nothing over
 
 
 def test_a_lock_that_the_next_session_has_tidied_away_proves_nothing(gate: Gate) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from qcqueue.app.work import checked_limits, stopping_on_signals
+from qcqueue.core.outcomes import SessionEnd
 from qcqueue.errors import SettingInvalid
-from qcqueue.worker.view import Ending, Limits
+from qcqueue.worker.view import Limits
 
 
 class Asked(SimpleNamespace):
@@ -18,7 +19,7 @@ class Asked(SimpleNamespace):
     def __init__(self) -> None:
         super().__init__(stopping=False, ending=None, reasons=[], why=None)
 
-    def ask_to_stop(self, reason: Ending, *, why: str | None = None) -> None:
+    def ask_to_stop(self, reason: SessionEnd, *, why: str | None = None) -> None:
         self.stopping, self.why = True, why
         self.reasons.append(reason)
 
@@ -38,16 +39,16 @@ def said(session: Any) -> Iterator[list[str]]:
 def test_the_first_interrupt_says_that_another_leaves_at_once(session: Any, said: list[str]) -> None:
     signal.raise_signal(signal.SIGINT)
     assert said == ["saving and leaving; Ctrl-C again leaves at once"]
-    assert session.reasons == [Ending.ASKED]
+    assert session.reasons == [SessionEnd.ASKED]
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
 
 
 def test_after_a_limit_the_first_interrupt_asks_and_only_the_second_leaves(session: Any, said: list[str]) -> None:
-    session.ask_to_stop(Ending.LIMIT)
+    session.ask_to_stop(SessionEnd.LIMIT)
     signal.raise_signal(signal.SIGINT)
     assert said == ["saving and leaving already; Ctrl-C again leaves at once"]
-    assert session.reasons == [Ending.LIMIT, Ending.ASKED]
+    assert session.reasons == [SessionEnd.LIMIT, SessionEnd.ASKED]
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
 
@@ -56,7 +57,7 @@ def test_a_system_that_ends_it_twice_is_no_interrupt(session: Any, said: list[st
     signal.raise_signal(signal.SIGTERM)
     signal.raise_signal(signal.SIGTERM)
     signal.raise_signal(signal.SIGINT)
-    assert session.reasons == [Ending.LIMIT, Ending.LIMIT, Ending.ASKED]
+    assert session.reasons == [SessionEnd.LIMIT, SessionEnd.LIMIT, SessionEnd.ASKED]
 
 
 def test_it_tells_whether_a_person_interrupted(session: Any) -> None:

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from qcqueue.app.workplace import Workplace
+from qcqueue.app.context import QueueContext
 from qcqueue.checkpoints.format import files_of, write_state
 from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
-from qcqueue.core.records import EpochMetrics, PartialEpoch, TrainingRecord, history_sha256
-from qcqueue.core.snapshot import Snapshot, Tensors
+from qcqueue.core.records import EpochMetrics, PartialEpoch, Snapshot, Tensors, TrainingRecord, history_sha256
 from qcqueue.engines.metrics import weights_sha256
 from qcqueue.queue import attempts
-from qcqueue.queue.values import Claim, State
-from qcqueue.storage.base import Blob
+from qcqueue.queue.values import Claim, StateBlobs
+from qcqueue.stores.base import Blob
 from tests.app.saved import committed
 from tests.cli.queues import TIMING, take
 from tests.engines.worlds import a_record
@@ -48,14 +47,14 @@ def model_of(tensors: Tensors) -> Tensors:
 class Run:
     """One session at work on one job. losses decide which epoch is the best."""
 
-    place: Workplace
+    place: QueueContext
     held: Claim
     record: TrainingRecord = field(default_factory=a_record)
     states: dict[int, Mapping[str, Blob]] = field(default_factory=dict)
     """What each epoch was stored as: name of the file, blob."""
 
     @classmethod
-    def of(cls, place: Workplace, job: str) -> "Run":
+    def of(cls, place: QueueContext, job: str) -> "Run":
         return cls(place, take(place, job))
 
     def epoch(self, *, loss: float = 1.0) -> "Run":
@@ -93,8 +92,8 @@ class Run:
         if timing:
             self.states[number] = stored
         best = self.states.get(record.best_epoch or 0, {})
-        item = attempts.Progress(
-            state=State(head=stored["head"], packs=tuple(blob for name, blob in stored.items() if name != "head")),
+        item = attempts.CommitItem(
+            state=StateBlobs(head=stored["head"], packs=tuple(blob for name, blob in stored.items() if name != "head")),
             best=tuple(blob for name, blob in best.items() if name[0] in "fm"),
             record=record,
             timing=TIMING if timing else None,

@@ -9,8 +9,8 @@ import numpy as np
 
 from qcqueue.core.states import State
 from qcqueue.datasets.format import Dataset
-from qcqueue.queue.accounts import accounts_of
-from qcqueue.reports.study import Study
+from qcqueue.queue.sessions import accounts_of
+from qcqueue.reports.study import ReportInput
 from tests.reports.hostile import MARKUP, a_hostile_study
 from tests.reports.pages import page_of
 from tests.reports.quantities.answers import SHA256, an_answered_job, an_answered_study, some_answers, some_images
@@ -20,22 +20,22 @@ TWELVE = (*SIX, "MobileNetV3Large", "EfficientNetB0", "NASNetMobile", "ConvNeXtT
 SCENES = 24
 
 
-def unfinished() -> Study:
+def unfinished() -> ReportInput:
     """Six models, each in another state, with all that a report can hold beside them."""
     sessions = tuple(some_sessions())
     return the_study(datasets=(a_dataset(),), proofs=(a_proof(),), sessions=sessions, accounts=accounts_of(sessions))
 
 
-def finished() -> Study:
+def finished() -> ReportInput:
     jobs = [a_job(a_spec(model), epochs_of(100, cuts=(17, 41, 42, 80), seed=at)) for at, model in enumerate(SIX)]
     return the_study(jobs, datasets=(a_dataset(),))
 
 
-def one_epoch() -> Study:
+def one_epoch() -> ReportInput:
     return the_study([a_job(a_spec(epochs=1), epochs_of(1))], datasets=(a_dataset(),))
 
 
-def half_failed() -> Study:
+def half_failed() -> ReportInput:
     return the_study(
         [
             a_job(a_spec("Xception"), epochs_of(3, cuts=(1,)), state=State.RUNNING),
@@ -44,7 +44,7 @@ def half_failed() -> Study:
     )
 
 
-def large() -> Study:
+def large() -> ReportInput:
     """Twelve models of 300 epochs, cut eleven times each, whose answers on photographs are all there."""
     images, cuts = photographs(validation=550, test=486), range(25, 300, 25)
     specs = [a_spec(model, epochs=300) for model in TWELVE]
@@ -84,14 +84,14 @@ def photographs(*, validation: int, test: int, side: int = 96) -> Dataset:
     return replace(images, images=shown, summary=replace(images.summary, image_size=(side, side)))
 
 
-def answered() -> Study:
+def answered() -> ReportInput:
     """Six finished models whose answers are all there, so that every section has something to show."""
     sessions = tuple(some_sessions())
     study = an_answered_study(SIX, dataset=some_images(validation=183, test=162), epochs=20)
     return replace(study, datasets=(a_dataset(),), sessions=sessions, accounts=accounts_of(sessions))
 
 
-STUDIES: dict[str, Callable[[], Study]] = {
+STUDIES: dict[str, Callable[[], ReportInput]] = {
     "empty": lambda: the_study([]),
     "one epoch": one_epoch,
     "unfinished": unfinished,

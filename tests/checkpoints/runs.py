@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from qcqueue.checkpoints.spool import EpochEntry, Spool, WorkOrder
-from qcqueue.core.records import TrainingRecord
-from qcqueue.core.snapshot import MODEL, Snapshot, Tensors
+from qcqueue.core.records import MODEL, Snapshot, Tensors, TrainingRecord
+from qcqueue.spool.reader import EpochEntry, Spool, WorkOrder
 from tests.checkpoints.states import assert_same, record
 from tests.queue.desk import TIMING, metrics, spec
 

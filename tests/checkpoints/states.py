@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from qcqueue.core.records import EpochMetrics, Identity, PartialEpoch, TrainingRecord
-from qcqueue.core.snapshot import Snapshot, Tensors
+from qcqueue.core.records import EpochMetrics, Identity, PartialEpoch, Snapshot, Tensors, TrainingRecord
 
 IDENTITY = Identity(
     processor="a processor",

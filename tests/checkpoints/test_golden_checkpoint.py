@@ -11,7 +11,7 @@ import pytest
 
 from qcqueue.checkpoints import packs
 from qcqueue.checkpoints.format import HEAD_NAME, files_of, read_about, read_model, read_state, write_state
-from qcqueue.core.snapshot import MODEL
+from qcqueue.core.records import MODEL
 from tests.checkpoints.states import SMALL_PACK_BYTES, assert_same, frozen_snapshot, snapshot
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -15,7 +15,7 @@ from qcqueue import checkpoints
 from qcqueue.checkpoints import packs
 from qcqueue.checkpoints.format import HEAD_NAME, SUFFIX, files_of, read_state, write_state
 from qcqueue.checkpoints.packs import HEAD, PACK_BYTES, Buffer, Pack, grouped, of_the_model
-from qcqueue.core.snapshot import MODEL, Snapshot, Tensors
+from qcqueue.core.records import MODEL, Snapshot, Tensors
 from tests.checkpoints.states import SMALL_PACK_BYTES, assert_same, frozen_snapshot, record, snapshot
 
 TYPES = ("float32", "int64", "uint32", "float16", "bool")

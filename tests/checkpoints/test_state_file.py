@@ -30,11 +30,10 @@ from qcqueue.checkpoints.format import (
     write_tensors,
 )
 from qcqueue.clock import RandomIds, SystemClock
-from qcqueue.core.canonical import canonical_json, parse_json
-from qcqueue.core.records import EpochMetrics, TrainingRecord
-from qcqueue.core.snapshot import MODEL, Snapshot
+from qcqueue.core.records import MODEL, EpochMetrics, Snapshot, TrainingRecord
 from qcqueue.errors import CheckpointDamaged, CorruptionError, DigestMismatch, UnknownFormat
-from qcqueue.storage.folder import FolderStore, file_name
+from qcqueue.stores.folder import FolderStore, file_name
+from qcqueue.text.canonical_json import canonical_json, parse_json
 from tests.checkpoints.states import SMALL_PACK_BYTES, assert_same, frozen_snapshot, record, snapshot
 
 finite = st.floats(allow_nan=False, allow_infinity=False)

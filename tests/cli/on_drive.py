@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from qcqueue.app.settings import Settings, load_settings
-from qcqueue.app.signin import token_path
+from qcqueue.app.sign_in import token_path
 from qcqueue.cli.main import run
 from qcqueue.clock import SystemClock
-from qcqueue.storage.drive.token import FILE_SCOPE, Token, parse_token, write_token
+from qcqueue.stores.drive.token import FILE_SCOPE, Token, parse_token, write_token
 from qcqueue.testing.drive.accounts import App, User
 from qcqueue.testing.drive.emulator import DriveEmulator
 

@@ -14,24 +14,23 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from qcqueue.app.context import QueueContext, create_store, workplace_in
 from qcqueue.app.datasets import keep
-from qcqueue.app.workplace import Workplace, create_store, workplace_in
-from qcqueue.checkpoints.retention import keep_last_two
-from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
 from qcqueue.core.outcomes import Cause
-from qcqueue.core.records import EpochMetrics, EpochTiming, TrainingRecord, history_sha256
-from qcqueue.core.rehearsal import Rehearsal
+from qcqueue.core.records import EpochMetrics, EpochTiming, Rehearsal, TrainingRecord, history_sha256
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
 from qcqueue.datasets.format import Split
 from qcqueue.queue import attempts
+from qcqueue.queue.checkpoints import keep_last_two
 from qcqueue.queue.claim import begin_session, claim, end_session
 from qcqueue.queue.controls import control
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.values import Claim
-from qcqueue.queue.values import State as StoredState
-from qcqueue.storage.base import Blob
+from qcqueue.queue.values import StateBlobs as StoredState
+from qcqueue.stores.base import Blob
+from qcqueue.text.canonical_json import canonical_json, parse_json
 from tests.engines.worlds import a_dataset, a_record, a_spec
 
 DATASET = "qc-tiny"
@@ -49,7 +48,7 @@ class House:
     folder: Path
 
     @property
-    def queue(self) -> Workplace:
+    def queue(self) -> QueueContext:
         return workplace_in(self.store, cache=self.cache)
 
     @property
@@ -120,11 +119,11 @@ def a_job(name: str, **changes: Any) -> JobSpec:
     return a_spec(name=name, **(usual | changes))
 
 
-def put(place: Workplace, *specs: JobSpec) -> None:
+def put(place: QueueContext, *specs: JobSpec) -> None:
     place.transact(lambda tx: enqueue(tx, list(specs), weights={}, who=place.who, now_s=place.clock.now_s()))
 
 
-def pretend_images(place: Workplace, train_images: int) -> None:
+def pretend_images(place: QueueContext, train_images: int) -> None:
     """Have the queue believe that its dataset is so large, for estimates of how long an epoch takes."""
 
     def believe(tx: Connection) -> None:
@@ -135,11 +134,11 @@ def pretend_images(place: Workplace, train_images: int) -> None:
     place.transact(believe)
 
 
-def apply(place: Workplace, name: str, action: Any) -> None:
+def apply(place: QueueContext, name: str, action: Any) -> None:
     place.transact(lambda tx: control(tx, name, action, who="ada@laptop", now_s=place.clock.now_s()))
 
 
-def take(place: Workplace, name: str, *, session: str | None = None) -> Claim:
+def take(place: QueueContext, name: str, *, session: str | None = None) -> Claim:
     """Have a session claim this very job."""
     session_id = session or place.ids.new()
     now_s = place.clock.now_s()
@@ -151,12 +150,12 @@ def take(place: Workplace, name: str, *, session: str | None = None) -> Claim:
     return held
 
 
-def leave(place: Workplace, held: Claim) -> None:
+def leave(place: QueueContext, held: Claim) -> None:
     place.transact(lambda tx: end_session(tx, held.session_id, how="reached its limit", now_s=place.clock.now_s()))
 
 
 def attend(
-    place: Workplace,
+    place: QueueContext,
     name: str,
     *epochs: int,
     ago_s: float,
@@ -193,7 +192,9 @@ def attend(
     return held
 
 
-def train(place: Workplace, held: Claim, *epochs: int, processor: str = "Tesla T4", lineage: int = 1) -> TrainingRecord:
+def train(
+    place: QueueContext, held: Claim, *epochs: int, processor: str = "Tesla T4", lineage: int = 1
+) -> TrainingRecord:
     """Commit these epochs as a session does with what its trainer hands over."""
     record = replace(a_record(), lineage=lineage)
     record = replace(record, identity=replace(record.identity, processor=processor))
@@ -201,7 +202,7 @@ def train(place: Workplace, held: Claim, *epochs: int, processor: str = "Tesla T
         record = record.with_epoch(_metrics(epoch), patience=0)
         if epoch in epochs:
             model = _blob(f"{held.job_name} model {record.best_epoch}")
-            item = attempts.Progress(
+            item = attempts.CommitItem(
                 state=StoredState(head=_blob(f"{held.job_name} {epoch}")), best=(model,), record=record, timing=TIMING
             )
             stored = {blob.sha256 for blob in item.blobs}
@@ -220,7 +221,7 @@ def train(place: Workplace, held: Claim, *epochs: int, processor: str = "Tesla T
 
 
 def note_time(
-    place: Workplace,
+    place: QueueContext,
     held: Claim,
     *,
     attempt: Mapping[str, float],
@@ -235,7 +236,7 @@ def note_time(
     place.transact(lambda tx: attempts.record_seconds(tx, held, **written, seen_at_s=last_s))
 
 
-def finish(place: Workplace, held: Claim, record: TrainingRecord) -> None:
+def finish(place: QueueContext, held: Claim, record: TrainingRecord) -> None:
     """Commit a final evaluation."""
     result = Result(
         last=_appraisal(record.epochs_done),
@@ -248,19 +249,19 @@ def finish(place: Workplace, held: Claim, record: TrainingRecord) -> None:
     place.transact(lambda tx: attempts.finish(tx, held, result, predictions, now_s=place.clock.now_s()))
 
 
-def fail(place: Workplace, held: Claim, cause: Cause, message: str) -> None:
+def fail(place: QueueContext, held: Claim, cause: Cause, message: str) -> None:
     place.transact(lambda tx: attempts.fail(tx, held, cause, message, now_s=place.clock.now_s()))
 
 
-def interrupt(place: Workplace, held: Claim, why: str = "no heartbeat for 130 s") -> None:
+def interrupt(place: QueueContext, held: Claim, why: str = "no heartbeat for 130 s") -> None:
     place.transact(lambda tx: attempts.interrupt(tx, held, why=why, now_s=place.clock.now_s()))
 
 
-def stop(place: Workplace, held: Claim, why: str = "reached its limit") -> None:
+def stop(place: QueueContext, held: Claim, why: str = "reached its limit") -> None:
     place.transact(lambda tx: attempts.stop(tx, held, why=why, now_s=place.clock.now_s()))
 
 
-def one_of_each(place: Workplace) -> None:
+def one_of_each(place: QueueContext) -> None:
     """Enqueue one job for each state; each is named after its state."""
     put(place, *(a_job(str(state)) for state in State))
     train(place, take(place, "tiny/running", session=AT_WORK), 1)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from qcqueue.cli.main import run
-from qcqueue.storage.drive.token import FILE_SCOPE, SIGN_IN_AGAIN, TOKEN_FILE, parse_token, read_token
+from qcqueue.stores.drive.token import FILE_SCOPE, SIGN_IN_AGAIN, TOKEN_FILE, parse_token, read_token
 from qcqueue.testing.drive.accounts import CANARY
-from tests.storage_drive.people import Browser, Desk, agree, client_file, desk, refuse
+from tests.stores_drive.people import Browser, Desk, agree, client_file, desk, refuse
 
 Type = Callable[..., tuple[int, str, str]]
 
@@ -197,7 +197,7 @@ def test_without_the_libraries_of_drive_the_command_says_what_to_install(
     command: str, ada: Desk, types: Type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("oauth", "browser", "device"):
-        monkeypatch.delitem(sys.modules, f"qcqueue.storage.drive.{module}", raising=False)
+        monkeypatch.delitem(sys.modules, f"qcqueue.stores.drive.{module}", raising=False)
     monkeypatch.setitem(sys.modules, "httplib2", None)
     client_file(tmp_path, ada.client)
     code, _, err = types(f"{command} --client client.json")

@@ -14,12 +14,11 @@ import pytest
 import typer.main
 from safetensors.numpy import save
 
-from qcqueue.app.certificate import write_certificates
 from qcqueue.app.settings import load_settings
 from qcqueue.cli.main import application, run
 from qcqueue.core.states import State
-from qcqueue.queue.queries import job_detail
-from tests.app.test_certificate import a_certificate
+from qcqueue.drill.certificate import write_certificates
+from qcqueue.queue.job_detail import job_detail
 from tests.cli.queues import (
     DATASET,
     EPOCHS,
@@ -37,6 +36,7 @@ from tests.cli.queues import (
     train,
 )
 from tests.datasets.pictures import folder_of, three_classes
+from tests.drill.test_certificate import a_certificate
 
 Answer = Callable[..., str]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.findings import Finding, fine
+from qcqueue.app.checks import Finding, fine
 from qcqueue.clock import Clock, SystemClock
 from tests.cli.on_drive import ADA, DAY_S, Laptop, a_laptop
 

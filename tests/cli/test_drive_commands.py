@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from qcqueue.app.signin import token_path
+from qcqueue.app.sign_in import token_path
 from qcqueue.testing.drive.accounts import CANARY
 from qcqueue.testing.drive.faults import DriveFault
 from tests.cli.on_drive import ADA, Laptop, a_laptop

@@ -56,7 +56,7 @@ def test_fetch_says_what_it_brought_and_ends_with_three_lines_of_python(
 
 
 def _size(house: House) -> str:
-    from qcqueue.core.words import size
+    from qcqueue.text.humanize import size
 
     return size((house.folder / "here" / "vgg16.safetensors").stat().st_size)
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.workplace import create_shared_store
+from qcqueue.app.context import create_shared_store
 from qcqueue.cli.main import run
 from qcqueue.clock import RandomIds
-from qcqueue.storage.slots import FolderSlots
+from qcqueue.stores.folder_slots import FolderSlots
 from tests.cli.queues import House
 
 SPARSE_BYTES = 5 << 30

@@ -13,7 +13,7 @@ from safetensors.numpy import save
 from qcqueue.cli.main import run
 from qcqueue.database.schema import FORMAT
 from qcqueue.errors import StoreAway
-from qcqueue.storage.folder import FolderStore
+from qcqueue.stores.folder import FolderStore
 from tests.app.saved import age, stored
 from tests.app.trained import Run
 from tests.cli.queues import AT_WORK, DATASET, JOB, STUDY, House, a_job, put

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from qcqueue.app.workplace import Workplace
+from qcqueue.app.context import QueueContext
 from qcqueue.cli.main import run
 from qcqueue.queue.forecasts import ForecastLine, note_forecasts
 from tests.cli.queues import House, a_job, apply, attend, finish, pretend_images, put, take, train
@@ -47,7 +47,7 @@ def row(said: str, name: str) -> str:
 
 
 @pytest.fixture
-def colab(empty_house: House, monkeypatch: pytest.MonkeyPatch) -> Workplace:
+def colab(empty_house: House, monkeypatch: pytest.MonkeyPatch) -> QueueContext:
     """A queue of three jobs that take hours, whose sessions are Colab's."""
     monkeypatch.setenv("QCQUEUE_PROFILE", "colab-free")
     place = empty_house.queue
@@ -60,7 +60,7 @@ def colab(empty_house: House, monkeypatch: pytest.MonkeyPatch) -> Workplace:
 # plan
 
 
-def test_a_plan_has_a_row_for_every_job_and_one_for_all(colab: Workplace, answer: Answer) -> None:
+def test_a_plan_has_a_row_for_every_job_and_one_for_all(colab: QueueContext, answer: Answer) -> None:
     said = answer("plan")
     assert said.startswith("tiny: 3 jobs, about ")
     assert "of training left on Tesla T4 (estimated).\n" in said
@@ -71,7 +71,7 @@ def test_a_plan_has_a_row_for_every_job_and_one_for_all(colab: Workplace, answer
     assert said.splitlines()[-1] == "next: qcqueue work"
 
 
-def test_whatever_a_plan_says_below_its_table_is_labelled(colab: Workplace, answer: Answer) -> None:
+def test_whatever_a_plan_says_below_its_table_is_labelled(colab: QueueContext, answer: Answer) -> None:
     said = answer("plan").split("\n\n")[2].splitlines()
     assert said[0] == "A session lives 1 h 00 min to 5 h 00 min, likely 2 h 00 min (profile)."
     assert said[1].startswith("A GPU can be had now: nothing shows that the GPU is away")
@@ -82,13 +82,13 @@ def test_whatever_a_plan_says_below_its_table_is_labelled(colab: Workplace, answ
     )
 
 
-def test_a_plan_of_a_long_queue_says_on_how_little_its_dates_rest(colab: Workplace, answer: Answer) -> None:
+def test_a_plan_of_a_long_queue_says_on_how_little_its_dates_rest(colab: QueueContext, answer: Answer) -> None:
     put(colab, *(a_job(f"more-{number}", epochs=40, seed=number + 10) for number in range(60)))
     assert "All dates are forecasts (profile) from no more than 20 possible courses and assume" in answer("plan")
     assert document(answer("plan --json"))["worlds"] == 20
 
 
-def test_one_s_own_history_takes_the_place_of_the_profile(colab: Workplace, answer: Answer) -> None:
+def test_one_s_own_history_takes_the_place_of_the_profile(colab: QueueContext, answer: Answer) -> None:
     for day in range(8, 2, -1):
         attend(colab, "tiny/vgg16", 9 - day, ago_s=day * DAY_S, held_s=3 * HOUR_S)
     attend(colab, "tiny/vgg16", 7, ago_s=4 * HOUR_S, held_s=3 * HOUR_S, pace={"lag_s": 9.0})
@@ -100,7 +100,7 @@ def test_one_s_own_history_takes_the_place_of_the_profile(colab: Workplace, answ
     assert "next: qcqueue plan --ics come-back.ics" in said
 
 
-def test_the_document_holds_what_the_screen_shows(colab: Workplace, answer: Answer) -> None:
+def test_the_document_holds_what_the_screen_shows(colab: QueueContext, answer: Answer) -> None:
     put(colab, a_job("late", epochs=400, seed=9, deadline_s=colab.clock.now_s() + 60.0))
     found = document(answer("plan --json"))
     assert [job["name"] for job in found["jobs"]] == [
@@ -129,14 +129,14 @@ def test_the_document_holds_what_the_screen_shows(colab: Workplace, answer: Answ
     assert (found["profile"], found["processor"]) == ("colab-free", {"name": "Tesla T4", "is_gpu": True})
 
 
-def test_two_plans_of_one_queue_agree(colab: Workplace, answer: Answer) -> None:
+def test_two_plans_of_one_queue_agree(colab: QueueContext, answer: Answer) -> None:
     one, two = (document(answer("plan --json")) for _ in range(2))
     assert one["all"]["sessions"] == two["all"]["sessions"]
     assert one["all"]["held_s"] == two["all"]["held_s"]
     assert [job["sessions"] for job in one["jobs"]] == [job["sessions"] for job in two["jobs"]]
 
 
-def test_a_plan_says_what_two_jobs_a_session_would_save(colab: Workplace, answer: Answer) -> None:
+def test_a_plan_says_what_two_jobs_a_session_would_save(colab: QueueContext, answer: Answer) -> None:
     said = answer("plan")
     found = document(answer("plan --json"))
     saves = found["saves"]["two_jobs"]
@@ -147,7 +147,7 @@ def test_a_plan_says_what_two_jobs_a_session_would_save(colab: Workplace, answer
     assert document(answer("plan --jobs 0 --json"))["jobs_per_session"] is None
 
 
-def test_a_plan_says_which_job_a_cpu_could_take_off_the_gpu(colab: Workplace, answer: Answer) -> None:
+def test_a_plan_says_which_job_a_cpu_could_take_off_the_gpu(colab: QueueContext, answer: Answer) -> None:
     saves = document(answer("plan --json"))["saves"]["cpu"]
     assert saves["job"] == "tiny/inceptionresnetv2"
     assert saves["saved_s"] >= HOUR_S
@@ -156,21 +156,21 @@ def test_a_plan_says_which_job_a_cpu_could_take_off_the_gpu(colab: Workplace, an
     assert " (estimated from 54.3 M parameters on a CPU): all would likely be done by " in said
 
 
-def test_a_job_that_has_begun_or_must_have_a_gpu_is_not_for_a_cpu(colab: Workplace, answer: Answer) -> None:
+def test_a_job_that_has_begun_or_must_have_a_gpu_is_not_for_a_cpu(colab: QueueContext, answer: Answer) -> None:
     attend(colab, "tiny/inceptionresnetv2", 1, ago_s=9 * DAY_S, held_s=60.0)
     put(colab, a_job("big", model="InceptionResNetV2", epochs=400, device="gpu", seed=9))
     saves = document(answer("plan --json"))["saves"]["cpu"]
     assert saves is None or saves["job"] in ("tiny/vgg16", "tiny/xception")
 
 
-def test_what_is_not_part_of_a_plan_is_said(colab: Workplace, answer: Answer) -> None:
+def test_what_is_not_part_of_a_plan_is_said(colab: QueueContext, answer: Answer) -> None:
     apply(colab, "xception", "hold")
     said = answer("plan")
     assert "tiny/xception" not in said
     assert "Not part of this: 1 held.\n" in said
 
 
-def test_deadlines_that_are_in_danger_are_named(colab: Workplace, answer: Answer) -> None:
+def test_deadlines_that_are_in_danger_are_named(colab: QueueContext, answer: Answer) -> None:
     now_s = colab.clock.now_s()
     put(
         colab,
@@ -183,7 +183,7 @@ def test_deadlines_that_are_in_danger_are_named(colab: Workplace, answer: Answer
     assert "tiny/fine will" not in said
 
 
-def test_several_studies_are_told_apart(colab: Workplace, answer: Answer) -> None:
+def test_several_studies_are_told_apart(colab: QueueContext, answer: Answer) -> None:
     put(colab, a_job("vgg16", study="other", epochs=800))
     said = answer("plan")
     assert said.startswith("2 studies: 4 jobs, ")
@@ -192,7 +192,7 @@ def test_several_studies_are_told_apart(colab: Workplace, answer: Answer) -> Non
     assert {it["study"] for it in document(answer("plan --json"))["studies"]} == {"tiny", "other"}
 
 
-def test_past_forecasts_are_counted(colab: Workplace, answer: Answer) -> None:
+def test_past_forecasts_are_counted(colab: QueueContext, answer: Answer) -> None:
     assert "No forecast has been put to the test yet (your history)." in answer("plan")
     held = attend(colab, "tiny/vgg16", 1, ago_s=3 * DAY_S, held_s=2 * HOUR_S)
     came_s = colab.clock.now_s() - 3 * DAY_S
@@ -228,7 +228,7 @@ def test_where_nothing_is_left_there_is_nothing_to_plan(
     assert not (empty_house.folder / "come-back.ics").exists()
 
 
-def test_a_job_whose_epochs_are_all_trained_still_needs_a_session(colab: Workplace, answer: Answer) -> None:
+def test_a_job_whose_epochs_are_all_trained_still_needs_a_session(colab: QueueContext, answer: Answer) -> None:
     put(colab, a_job("nearly", seed=9))
     attend(colab, "tiny/nearly", 1, 2, 3, ago_s=DAY_S, held_s=HOUR_S)
     found = {job["name"]: job for job in document(answer("plan --json"))["jobs"]}
@@ -259,7 +259,7 @@ def test_what_makes_no_sense_is_refused(typed: str, said: str, house: House, cap
 # plan --ics
 
 
-def test_the_calendar_entry_is_for_the_next_likely_window(colab: Workplace, answer: Answer) -> None:
+def test_the_calendar_entry_is_for_the_next_likely_window(colab: QueueContext, answer: Answer) -> None:
     attend(colab, "tiny/vgg16", 1, ago_s=3 * HOUR_S, held_s=2 * HOUR_S)
     found = document(answer("plan --ics come-back.ics --json"))
     text = Path("come-back.ics").read_text()
@@ -273,13 +273,13 @@ def test_the_calendar_entry_is_for_the_next_likely_window(colab: Workplace, answ
     assert first[1] == second[1]
 
 
-def test_the_calendar_entry_is_for_now_where_a_gpu_can_be_had_now(colab: Workplace, answer: Answer) -> None:
+def test_the_calendar_entry_is_for_now_where_a_gpu_can_be_had_now(colab: QueueContext, answer: Answer) -> None:
     assert "written: here.ics" not in answer("plan --ics here.ics")
     assert "A GPU can be had now" in Path("here.ics").read_text().replace("\n ", "")
 
 
 def test_a_file_that_is_somebody_else_s_is_not_replaced(
-    colab: Workplace, empty_house: House, capfd: pytest.CaptureFixture[str]
+    colab: QueueContext, empty_house: House, capfd: pytest.CaptureFixture[str]
 ) -> None:
     mine = empty_house.write("mine.ics", "BEGIN:VCALENDAR\r\nPRODID:-//somebody//EN\r\nEND:VCALENDAR\r\n")
     before = mine.read_bytes()
@@ -301,7 +301,7 @@ def test_where_nothing_keeps_a_gpu_away_there_is_no_entry(house: House, capfd: p
 
 
 def test_quota_says_whose_limits_count_and_why(
-    colab: Workplace, answer: Answer, monkeypatch: pytest.MonkeyPatch
+    colab: QueueContext, answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert answer("quota").startswith("Google Colab, free: profile colab-free, named in your settings.\n")
     monkeypatch.delenv("QCQUEUE_PROFILE")
@@ -312,7 +312,7 @@ def test_quota_says_whose_limits_count_and_why(
     assert "`kaggle quota`" in said
 
 
-def test_quota_labels_every_figure_and_says_how_it_was_found(colab: Workplace, answer: Answer) -> None:
+def test_quota_labels_every_figure_and_says_how_it_was_found(colab: QueueContext, answer: Answer) -> None:
     attend(colab, "tiny/vgg16", 1, ago_s=3 * HOUR_S, held_s=2 * HOUR_S)
     said = answer("quota")
     assert re.search(r"^used +2 h 00 min in 1 day +your history$", said, re.MULTILINE)
@@ -325,7 +325,7 @@ def test_quota_labels_every_figure_and_says_how_it_was_found(colab: Workplace, a
     assert said.endswith("next: qcqueue plan\n")
 
 
-def test_a_figure_of_one_s_own_is_labelled_as_said(colab: Workplace, empty_house: House, answer: Answer) -> None:
+def test_a_figure_of_one_s_own_is_labelled_as_said(colab: QueueContext, empty_house: House, answer: Answer) -> None:
     empty_house.write(
         "config/qcqueue/profiles.toml", "[colab-free.session]\nlow_hours = 3\nlikely_hours = 4\nhigh_hours = 5\n"
     )
@@ -336,7 +336,7 @@ def test_a_figure_of_one_s_own_is_labelled_as_said(colab: Workplace, empty_house
     assert "(profile and you said) and assume" in answer("plan")
 
 
-def test_quota_as_json_has_every_figure_with_its_basis(colab: Workplace, answer: Answer) -> None:
+def test_quota_as_json_has_every_figure_with_its_basis(colab: QueueContext, answer: Answer) -> None:
     attend(colab, "tiny/vgg16", 1, ago_s=3 * HOUR_S, held_s=2 * HOUR_S)
     found = document(answer("quota --json"))
     for name in ("used", "left", "returns", "cool_off"):
@@ -350,7 +350,7 @@ def test_quota_as_json_has_every_figure_with_its_basis(colab: Workplace, answer:
     assert found["profile"]["because"] == "named in your settings"
 
 
-def test_while_a_session_holds_a_gpu_the_next_one_comes_after_its_end(colab: Workplace, answer: Answer) -> None:
+def test_while_a_session_holds_a_gpu_the_next_one_comes_after_its_end(colab: QueueContext, answer: Answer) -> None:
     held = attend(colab, "tiny/vgg16", 1, ago_s=HOUR_S)
     assert re.search(rf"^a GPU +held by session {held.session_id} ", answer("quota"), re.MULTILINE)
     said = answer("plan")
@@ -359,7 +359,7 @@ def test_while_a_session_holds_a_gpu_the_next_one_comes_after_its_end(colab: Wor
     assert f"The next GPU after session {held.session_id} is likely to be had " in answer("")
 
 
-def test_a_promise_says_when_the_session_at_work_will_end(colab: Workplace, answer: Answer) -> None:
+def test_a_promise_says_when_the_session_at_work_will_end(colab: QueueContext, answer: Answer) -> None:
     now_s = colab.clock.now_s()
     attend(colab, "tiny/vgg16", 1, ago_s=HOUR_S, promised_until_s=now_s + 60.0)
     found = document(answer("plan --json"))["next_gpu"]
@@ -368,7 +368,7 @@ def test_a_promise_says_when_the_session_at_work_will_end(colab: Workplace, answ
     assert likely_s - now_s <= later["likely_s"] + 60.0 + 30.0
 
 
-def test_a_session_that_was_taken_away_unseen_holds_nothing_any_more(colab: Workplace, answer: Answer) -> None:
+def test_a_session_that_was_taken_away_unseen_holds_nothing_any_more(colab: QueueContext, answer: Answer) -> None:
     attend(colab, "tiny/vgg16", 1, ago_s=5 * HOUR_S, heard_s=2 * HOUR_S)
     found = document(answer("quota --json"))
     assert found["held_by"] is None
@@ -383,7 +383,7 @@ def test_a_session_that_was_taken_away_unseen_holds_nothing_any_more(colab: Work
 # The day's one screen, and status.
 
 
-def test_the_one_screen_says_until_when_and_what_the_quota_allows_now(colab: Workplace, answer: Answer) -> None:
+def test_the_one_screen_says_until_when_and_what_the_quota_allows_now(colab: QueueContext, answer: Answer) -> None:
     said = answer("").splitlines()
     assert re.fullmatch(r"All is likely done by .*, and with 90 % by .* \(profile\)\.", said[-3])
     assert said[-2:] == ["A GPU can be had now, as far as is known (your history).", "next: qcqueue work"]
@@ -392,7 +392,7 @@ def test_the_one_screen_says_until_when_and_what_the_quota_allows_now(colab: Wor
     assert re.fullmatch(r"A GPU is likely to be had (today|tomorrow) \d\d:\d\d \(profile\)\.", said[-2])
 
 
-def test_once_all_is_done_the_one_screen_looks_no_further(colab: Workplace, answer: Answer) -> None:
+def test_once_all_is_done_the_one_screen_looks_no_further(colab: QueueContext, answer: Answer) -> None:
     for name in ("vgg16", "xception", "inceptionresnetv2"):
         apply(colab, name, "cancel")
     said = answer("")
@@ -401,7 +401,12 @@ def test_once_all_is_done_the_one_screen_looks_no_further(colab: Workplace, answ
 
 
 def foresee(
-    place: Workplace, session: str, study: str | None, *, made_at_s: float, ranges_s: list[tuple[float, float, float]]
+    place: QueueContext,
+    session: str,
+    study: str | None,
+    *,
+    made_at_s: float,
+    ranges_s: list[tuple[float, float, float]],
 ) -> None:
     """Note forecasts in hours from made_at_s."""
     lines = [
@@ -418,7 +423,7 @@ def foresee(
     place.transact(lambda tx: note_forecasts(tx, lines))
 
 
-def test_status_tells_the_newest_forecast_of_a_study_and_who_made_it(colab: Workplace, answer: Answer) -> None:
+def test_status_tells_the_newest_forecast_of_a_study_and_who_made_it(colab: QueueContext, answer: Answer) -> None:
     assert "foresaw" not in answer("status")
     assert document(answer("status --json"))["forecasts"] == []
     held = attend(colab, "tiny/vgg16", 1, ago_s=3.5 * HOUR_S, held_s=HOUR_S)
@@ -434,13 +439,13 @@ def test_status_tells_the_newest_forecast_of_a_study_and_who_made_it(colab: Work
     assert found["done_by"]["p10"] < found["done_by"]["p50"] < found["done_by"]["p90"]
 
 
-def test_status_calls_a_forecast_that_time_has_passed_by_its_name(colab: Workplace, answer: Answer) -> None:
+def test_status_calls_a_forecast_that_time_has_passed_by_its_name(colab: QueueContext, answer: Answer) -> None:
     held = attend(colab, "tiny/vgg16", 1, ago_s=9 * DAY_S, held_s=HOUR_S)
     foresee(colab, held.session_id, "tiny", made_at_s=colab.clock.now_s() - 9 * DAY_S, ranges_s=[(1, 2, 3)])
     assert "tiny was to be done by " in answer("status")
 
 
-def test_status_says_nothing_of_a_study_that_no_session_will_take_up(colab: Workplace, answer: Answer) -> None:
+def test_status_says_nothing_of_a_study_that_no_session_will_take_up(colab: QueueContext, answer: Answer) -> None:
     held = attend(colab, "tiny/vgg16", 1, ago_s=DAY_S, held_s=HOUR_S)
     foresee(colab, held.session_id, "tiny", made_at_s=colab.clock.now_s() - DAY_S, ranges_s=[(1, 2, 90)])
     for name in ("vgg16", "xception", "inceptionresnetv2"):

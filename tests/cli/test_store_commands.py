@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from qcqueue.app.upkeep import GRACE_S
+from qcqueue.app.gc import GRACE_S
 from qcqueue.cli.main import run
-from qcqueue.core.words import HOUR_S
-from qcqueue.storage.base import Blob, Listed
-from qcqueue.storage.folder import FolderStore
+from qcqueue.stores.base import Blob, Listed
+from qcqueue.stores.folder import FolderStore
+from qcqueue.text.humanize import HOUR_S
 from tests.app.saved import Worker, age, file_of, has, stored
 from tests.cli import queues
 from tests.cli.on_drive import Laptop, a_laptop
@@ -238,7 +238,7 @@ def test_looking_after_a_store_needs_nothing_that_trains(ada: Person, typed: str
 
 
 def leave_free(patch: pytest.MonkeyPatch, free_bytes: int) -> None:
-    patch.setattr("qcqueue.app.workplace._free_bytes", lambda folder: free_bytes)
+    patch.setattr("qcqueue.app.context._free_bytes", lambda folder: free_bytes)
 
 
 SIX = STUDY.replace("[defaults]", "[defaults]\nimage_size = [75, 75]") + "".join(

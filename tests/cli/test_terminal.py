@@ -10,7 +10,7 @@ import pytest
 
 import qcqueue.cli
 from qcqueue.cli.main import run
-from qcqueue.core.spelling import printable, visible
+from qcqueue.text.suggest import printable, visible
 from tests.cli.queues import House
 
 ORDERS = (

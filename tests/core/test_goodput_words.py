@@ -2,8 +2,7 @@
 
 import pytest
 
-from qcqueue.core.goodput import Part, goodput_of
-from qcqueue.core.goodput_words import percent, queue_said, session_said, start_said
+from qcqueue.core.goodput import Part, goodput_of, percent, queue_said, session_said, start_said
 
 A_SESSION = {"compile": 22.0, "import": 3.1, "train": 2.6, "validate": 2.5, "stall": 0.3, "restore": 0.01}
 

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.records import (
     EpochMetrics,
     EpochTiming,
@@ -17,6 +16,7 @@ from qcqueue.core.records import (
     history_sha256,
     should_stop_early,
 )
+from qcqueue.text.canonical_json import canonical_json, parse_json
 
 IDENTITY = Identity(
     processor="cpu",

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from qcqueue.core.canonical import canonical_json, parse_json
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Result
 from qcqueue.core.records import TrainingRecord
 from qcqueue.core.shaped import read_measures
 from qcqueue.core.spec import JobSpec
+from qcqueue.text.canonical_json import canonical_json, parse_json
 from tests.queue.desk import SUMMARY, record, result, spec
 
 HONEST: tuple[Any, ...] = (spec("vgg16"), record((0.5, 0.25), steps_done=3), result(), SUMMARY)

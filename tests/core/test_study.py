@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.core.models import MODELS
+from qcqueue.catalog.models import MODELS
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.study import Study, parse_study
 from qcqueue.core.study_keys import SETTING_KEYS

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from qcqueue.core.canonical import canonical_json, parse_json
-from qcqueue.core.models import MODELS
+from qcqueue.catalog.models import MODELS
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.study import MOST_JOBS, MOST_PROBLEMS, parse_study
 from qcqueue.core.study_keys import ALL_KEYS
 from qcqueue.errors import SpecInvalid
+from qcqueue.text.canonical_json import canonical_json, parse_json
 
 HEAD = 'study = "s"\ndataset = "d"\n'
 JOB = '[[job]]\nmodel = "VGG16"\n'

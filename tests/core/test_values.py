@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from qcqueue.core.canonical import canonical_json, parse_json
+from qcqueue.catalog.models import MODELS
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
-from qcqueue.core.lease import LeaseRules, has_ended
-from qcqueue.core.models import MODELS
 from qcqueue.core.outcomes import CAUSES, REMEDIES, Cause, Outcome, cause_of, remedy_for
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.study import parse_study
 from qcqueue.errors import BadData, TrainingError
+from qcqueue.stores.base import LeaseRules, has_ended
+from qcqueue.text.canonical_json import canonical_json, parse_json
 
 RULES = LeaseRules(beat_every_s=15.0, ttl_s=120.0)
 

@@ -15,7 +15,7 @@ from qcqueue.database.local import LocalDatabase
 from qcqueue.database.migrations import STEPS
 from qcqueue.database.schema import FORMAT
 from qcqueue.database.versioned import VersionedDatabase
-from qcqueue.storage.slots import FolderSlots
+from qcqueue.stores.folder_slots import FolderSlots
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from qcqueue.clock import RandomIds, seeded
-from qcqueue.storage.base import Slots
-from qcqueue.storage.slots import FolderSlots
+from qcqueue.stores.base import Slots
+from qcqueue.stores.folder_slots import FolderSlots
 from qcqueue.testing.contention import ONLOOKER, contend
 from qcqueue.testing.slots import FaultySlots
 

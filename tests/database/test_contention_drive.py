@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from qcqueue.clock import SystemClock
-from qcqueue.storage.base import Slots
+from qcqueue.stores.base import Slots
 from qcqueue.testing.contention import ONLOOKER, contend
 from qcqueue.testing.drive.accounts import App
 from qcqueue.testing.drive.emulator import DriveEmulator
@@ -35,7 +35,7 @@ UNKIND = (
 
 @pytest.mark.parametrize("rate", [0.0, 0.03])
 def test_eight_machines_at_once_lose_no_commit_on_drive_and_double_none(tmp_path: Path, rate: float) -> None:
-    from qcqueue.storage.drive.home import furnish, make_home
+    from qcqueue.stores.drive.layout import furnish, make_home
 
     with DriveEmulator(SystemClock()) as emulator:
         ada, app = emulator.user("ada@example.com"), App(name="qcqueue")
@@ -59,8 +59,8 @@ def test_eight_machines_at_once_lose_no_commit_on_drive_and_double_none(tmp_path
 
 def slots_on_drive(url: str, folder: str, signed_in: list[str], root: Path, machine: int) -> Slots:
     """Open the slots of one machine, in its own process."""
-    from qcqueue.storage.drive.home import RememberedHome
-    from qcqueue.storage.drive.slots import DriveSlots
+    from qcqueue.stores.drive.layout import RememberedHome
+    from qcqueue.stores.drive.slots import DriveSlots
 
     files = files_on(url, signed_in[machine], clock=SystemClock())
     return DriveSlots(files, RememberedHome(files, folder, root / f"home-{machine}.json"), folder=folder)

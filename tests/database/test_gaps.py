@@ -10,7 +10,7 @@ from qcqueue.database.chain import BODIES_KEPT
 from qcqueue.database.sqlite import RESCUE
 from qcqueue.database.versioned import TRAIL_MAX, VersionedDatabase
 from qcqueue.errors import CorruptionError, StorePutBack
-from qcqueue.storage.slots import FolderSlots
+from qcqueue.stores.folder_slots import FolderSlots
 from qcqueue.testing.rivals import WAYS_TO_SEE, chain_of, commit, lines_of
 
 VERSIONS = TRAIL_MAX + 9

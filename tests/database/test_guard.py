@@ -12,15 +12,15 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from qcqueue.clock import RandomIds, SystemClock
-from qcqueue.database.base import Home, Refuse
+from qcqueue.database.base import Refuse, StoredDatabase
 from qcqueue.database.local import LocalDatabase
 from qcqueue.database.schema import FORMAT, history, meta, sessions
 from qcqueue.database.version import Contents, Version, contents_of
 from qcqueue.database.versioned import VersionedDatabase
 from qcqueue.errors import OlderSession
 from qcqueue.queue.claim import begin_session
-from qcqueue.storage.base import Creation
-from qcqueue.storage.slots import FolderSlots
+from qcqueue.stores.base import Creation
+from qcqueue.stores.folder_slots import FolderSlots
 from qcqueue.testing.rivals import chain_of
 from tests.database.golden import GOLDEN
 from tests.database.test_versioned import watched
@@ -64,7 +64,7 @@ class AHome:
         else:
             shutil.unpack_archive(GOLDEN / "chain-1.zip", folder / "store")
 
-    def opened(self, guard: Doorkeeper, slots: Any = None) -> Home:
+    def opened(self, guard: Doorkeeper, slots: Any = None) -> StoredDatabase:
         if self._kind == "file":
             return LocalDatabase(self._folder / "queue.sqlite", durable=False, guard=guard)
         return VersionedDatabase(
@@ -98,7 +98,7 @@ def guard() -> Doorkeeper:
 
 
 @pytest.fixture
-def database(home: AHome, guard: Doorkeeper) -> Iterator[Home]:
+def database(home: AHome, guard: Doorkeeper) -> Iterator[StoredDatabase]:
     with contextlib.closing(home.opened(guard)) as database:  # type: ignore[type-var]
         yield database
 
@@ -108,7 +108,9 @@ def line(tx: Connection) -> str:
     return "done"
 
 
-def test_the_first_change_asks_once_and_says_once_that_the_format_was_raised(database: Home, guard: Doorkeeper) -> None:
+def test_the_first_change_asks_once_and_says_once_that_the_format_was_raised(
+    database: StoredDatabase, guard: Doorkeeper
+) -> None:
     assert database.transact(line) == "done"
     assert guard.seen[-1] == (FORMAT, AT_WORK)
     asked = len(guard.seen)
@@ -116,13 +118,13 @@ def test_the_first_change_asks_once_and_says_once_that_the_format_was_raised(dat
     assert (len(guard.seen), guard.told) == (asked, 1)
 
 
-def test_a_session_that_comes_does_not_stand_in_its_own_way(database: Home, guard: Doorkeeper) -> None:
+def test_a_session_that_comes_does_not_stand_in_its_own_way(database: StoredDatabase, guard: Doorkeeper) -> None:
     """The guard sees the queue as it was, without what the transaction itself has written."""
     database.transact(lambda tx: begin_session(tx, "today", machine="m", host="h", processor="p", now_s=1.0))
     assert guard.seen[-1] == (FORMAT, AT_WORK)
 
 
-def test_looks_and_changes_of_nothing_ask_nobody(database: Home, guard: Doorkeeper, home: AHome) -> None:
+def test_looks_and_changes_of_nothing_ask_nobody(database: StoredDatabase, guard: Doorkeeper, home: AHome) -> None:
     before = home.bytes
     with database.read() as tx:
         assert tx.execute(select(meta.c.format)).scalar_one() == FORMAT
@@ -136,7 +138,7 @@ def test_looks_and_changes_of_nothing_ask_nobody(database: Home, guard: Doorkeep
 
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_a_refusal_changes_nothing_and_passes_through(
-    database: Home, guard: Doorkeeper, home: AHome, dry_run: bool
+    database: StoredDatabase, guard: Doorkeeper, home: AHome, dry_run: bool
 ) -> None:
     before, guard.refuses = home.bytes, True
     for _ in range(2):
@@ -148,14 +150,14 @@ def test_a_refusal_changes_nothing_and_passes_through(
     assert database.transact(line) == "done"
 
 
-def test_a_rehearsal_asks_and_takes_everything_back(database: Home, guard: Doorkeeper, home: AHome) -> None:
+def test_a_rehearsal_asks_and_takes_everything_back(database: StoredDatabase, guard: Doorkeeper, home: AHome) -> None:
     before = home.bytes
     assert database.transact(line, dry_run=True) == "done"
     assert guard.seen[-1] == (FORMAT, AT_WORK)
     assert (home.bytes, guard.told) == (before, 0)
 
 
-def test_in_a_queue_of_today_nobody_is_asked(database: Home, guard: Doorkeeper) -> None:
+def test_in_a_queue_of_today_nobody_is_asked(database: StoredDatabase, guard: Doorkeeper) -> None:
     database.transact(line)
     guard.seen.clear()
     guard.refuses = True

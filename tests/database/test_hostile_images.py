@@ -18,13 +18,13 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.workplace import create_shared_store, create_store
+from qcqueue.app.context import create_shared_store, create_store
 from qcqueue.cli.main import run
 from qcqueue.clock import RandomIds
 from qcqueue.database.chain import Chain
 from qcqueue.database.schema import FORMAT
 from qcqueue.database.version import Version
-from qcqueue.storage.slots import FolderSlots
+from qcqueue.stores.folder_slots import FolderSlots
 
 CPU_S_MAX = 2.0
 MEMORY_BYTES_MAX = 300 << 20

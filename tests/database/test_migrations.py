@@ -20,7 +20,7 @@ from qcqueue.database.migrations import STEPS
 from qcqueue.database.schema import FORMAT, history, meta, metadata
 from qcqueue.database.versioned import VersionedDatabase
 from qcqueue.errors import NewerQueue, QcqueueError
-from qcqueue.storage.slots import FolderSlots
+from qcqueue.stores.folder_slots import FolderSlots
 from qcqueue.testing.conformance import kill_now, race, running
 from qcqueue.testing.rivals import Told, chain_of, commit, lines_of
 from tests.database.golden import GOLDEN, golden_chain, golden_file

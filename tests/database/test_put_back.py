@@ -19,8 +19,8 @@ from qcqueue.database.sqlite import RESCUE
 from qcqueue.database.version import GIVEN_UP_MAX, MARK_LETTERS, Version, version_of
 from qcqueue.database.versioned import TRAIL_MAX, VersionedDatabase
 from qcqueue.errors import CorruptionError, DiskFailed, QcqueueError, StoreMissing, StorePutBack
-from qcqueue.storage.base import FACT_BYTES_MAX, Slots
-from qcqueue.storage.slots import FolderSlots
+from qcqueue.stores.base import FACT_BYTES_MAX, Slots
+from qcqueue.stores.folder_slots import FolderSlots
 from qcqueue.testing.conformance import kill_now, running
 from qcqueue.testing.rivals import WAYS_TO_SEE, Told, chain_of, commit, lines_of
 

@@ -15,7 +15,7 @@ from qcqueue.database.chain import Chain
 from qcqueue.database.version import Version
 from qcqueue.database.versioned import VersionedDatabase
 from qcqueue.errors import QcqueueError
-from qcqueue.storage.slots import FolderSlots
+from qcqueue.stores.folder_slots import FolderSlots
 from qcqueue.testing.clocks import CountedIds
 from qcqueue.testing.rivals import Rivals
 from qcqueue.testing.slots import SlotFault

@@ -17,9 +17,9 @@ from qcqueue.database.schema import FORMAT, history, meta
 from qcqueue.database.sqlite import RESCUE
 from qcqueue.database.versioned import TRAIL_MAX, Behind, VersionedDatabase
 from qcqueue.errors import CorruptionError, LeaseLost, OutcomeUnknown, StoreBusy, StoreError, StoreMissing, StorePutBack
-from qcqueue.storage.base import Creation, Slots
-from qcqueue.storage.files import INCOMING
-from qcqueue.storage.slots import FolderSlots
+from qcqueue.stores.base import Creation, Slots
+from qcqueue.stores.files import INCOMING
+from qcqueue.stores.folder_slots import FolderSlots
 from qcqueue.testing.chance import Crash
 from qcqueue.testing.clocks import MachineClock, WorldTime
 from qcqueue.testing.rivals import Told, chain_of, check, commit, lines_by_refusal, lines_by_result, lines_of

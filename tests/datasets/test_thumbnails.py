@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from qcqueue.datasets.decode import Thumbnail, thumbnail
 from qcqueue.datasets.format import Bytes
-from qcqueue.datasets.thumbnails import Thumbnail, thumbnail
 from tests.browser.pages import photographs
 
 

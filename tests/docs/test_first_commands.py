@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app import demo
 from qcqueue.cli.main import run
+from qcqueue.drill import demo
 from tests.datasets.pictures import folder_of, three_classes
 from tests.docs.pages import ROOT, blocks
 

@@ -15,7 +15,7 @@ import typer.main
 
 from qcqueue.cli.main import application
 from qcqueue.core.study import parse_study
-from qcqueue.scheduling.profiles.catalogue import read_own
+from qcqueue.providers.registry import read_own
 from tests.docs.pages import NAMES, PAGES, ROOT, anchors, blocks, links, prose, typed
 
 README_LETTERS = 7000

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qcqueue.app.context import create_store
 from qcqueue.app.datasets import keep
-from qcqueue.app.workplace import create_store
-from qcqueue.checkpoints.spool import Progress, Spool
 from qcqueue.clock import SystemClock
 from qcqueue.datasets.format import Split
 from qcqueue.engines.toy import VARIABLE
+from qcqueue.spool.reader import Spool, TrainerProgress
 from tests.cli.queues import House
 from tests.engines.worlds import a_dataset
 
@@ -138,13 +138,13 @@ def wait_until(happened: Callable[[], bool], *, limit_s: float = LIMIT_S) -> Non
 def wait_until_training(house: House, *, epoch: int, step: int) -> None:
     """Wait until some trainer is in the middle of an epoch, this one or a later."""
 
-    def there(progress: Progress) -> bool:
+    def there(progress: TrainerProgress) -> bool:
         return progress.phase == "training" and (progress.epoch, progress.step) >= (epoch, step)
 
     wait_until(lambda: any(there(progress) for progress in at_work(house)))
 
 
-def at_work(house: House) -> list[Progress]:
+def at_work(house: House) -> list[TrainerProgress]:
     """Return what each trainer of this machine says it is doing."""
     found = [Spool(folder).progress() for folder in (house.cache / "spool").glob("*")]
     return [progress for progress in found if progress is not None]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.queue.overview import job_lines
-from qcqueue.queue.queries import job_detail
+from qcqueue.queue.job_detail import job_detail
+from qcqueue.queue.job_lines import job_lines
 from tests.cli.queues import House
 from tests.end_to_end.machines import STUDY, VGG16, a_house, command
 
@@ -14,7 +14,7 @@ NAMES = ("one", "two", "three", "four", "five", "six")
 SIX = STUDY + "".join(f'{VGG16}name = "{name}"\n' for name in NAMES)
 MISSING = 'raise ImportError("libcudart.so.12: cannot open shared object file")\n'
 # Whoever is started as a trainer ends before it could look at any job.
-CANNOT_BEGIN = "import sys\nif sys.orig_argv[1:3] == ['-m', 'qcqueue.worker.trainer']:\n    raise SystemExit(1)\n"
+CANNOT_BEGIN = "import sys\nif sys.orig_argv[1:3] == ['-m', 'qcqueue.trainer.main']:\n    raise SystemExit(1)\n"
 
 
 def broken(house: House, files: dict[str, str]) -> dict[str, str]:

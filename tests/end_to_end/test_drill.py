@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.certificate import read_certificates
-from qcqueue.app.plug import OF_SESSION
 from qcqueue.clock import SystemClock
+from qcqueue.drill.certificate import read_certificates
+from qcqueue.drill.kill_points import OF_SESSION
 from qcqueue.engines.toy import VARIABLE
 from qcqueue.testing.drive.accounts import App
 from qcqueue.testing.drive.emulator import DriveEmulator

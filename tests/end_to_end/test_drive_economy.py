@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from qcqueue.app.context import QueueContext, open_workplace
 from qcqueue.app.drive import create_on_drive
 from qcqueue.app.settings import Settings, load_settings
-from qcqueue.app.workplace import Workplace, open_workplace
 from qcqueue.clock import RandomIds, SystemClock
 from qcqueue.database.chain import Chain
 from qcqueue.database.version import Contents
-from qcqueue.queue.overview import job_lines
+from qcqueue.queue.job_lines import job_lines
 from qcqueue.testing.drive.accounts import App, User
 from qcqueue.testing.drive.emulator import DriveEmulator
 from qcqueue.testing.paper import Saving, run_on_drive
@@ -46,10 +46,10 @@ class Scene:
     url: str
     folder: Path
 
-    def machine(self, name: str) -> Workplace:
+    def machine(self, name: str) -> QueueContext:
         return open_workplace(_settings(self.emulator, self.user, self.app, self.folder, name, self.url))
 
-    def requests_of(self, place: Workplace) -> list[str]:
+    def requests_of(self, place: QueueContext) -> list[str]:
         """Look at the queue as `status` does; return the requests that took."""
         began = len(self.emulator.log)
         with place.read() as tx:
@@ -78,7 +78,7 @@ def test_looking_from_a_fresh_machine_takes_eight_requests_after_a_thousand_vers
     assert len(asked) <= 8, asked
 
 
-def _append_versions(place: Workplace, count: int) -> None:
+def _append_versions(place: QueueContext, count: int) -> None:
     """Make versions without running a transaction for each: they hold what the first one holds."""
     slots = place.database._chain._slots  # type: ignore[attr-defined]
     chain = Chain(slots, RandomIds(), author="test")

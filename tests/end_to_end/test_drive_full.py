@@ -6,17 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.workplace import Workplace
+from qcqueue.app.context import QueueContext
 from qcqueue.clock import SystemClock
+from qcqueue.core.outcomes import SessionEnd
 from qcqueue.errors import StoreFull
-from qcqueue.queue.queries import job_detail
+from qcqueue.queue.job_detail import job_detail
 from qcqueue.testing.clocks import MachineClock, WorldTime
 from qcqueue.testing.drive.emulator import DriveEmulator
 from qcqueue.testing.drive.owner import Owner
 from qcqueue.testing.paper import PaperTrainer, a_queue, a_session
 from qcqueue.worker.patience import ASKED_S
 from qcqueue.worker.session import Session
-from qcqueue.worker.view import Ending, Limits
+from qcqueue.worker.view import Limits
 
 EPOCHS = 4
 STATE_BYTES = 6_000_000
@@ -25,7 +26,7 @@ QUOTA_BYTES = 200_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    place: Workplace
+    place: QueueContext
     owner: Owner
     time: WorldTime
 
@@ -78,7 +79,7 @@ def test_what_waited_is_saved_as_soon_as_there_is_room(scene: Scene) -> None:
     scene.owner.leave_free(QUOTA_BYTES // 2)
     while session.step() is not None:
         scene.time.now_s += 6.0
-    assert (session.ending, scene.epochs_saved()) == (Ending.LIMIT, EPOCHS)
+    assert (session.ending, scene.epochs_saved()) == (SessionEnd.LIMIT, EPOCHS)
 
 
 def test_who_is_asked_to_leave_while_drive_is_full_leaves_its_work_to_the_next_session_here(scene: Scene) -> None:
@@ -89,7 +90,7 @@ def test_who_is_asked_to_leave_while_drive_is_full_leaves_its_work_to_the_next_s
     scene.time.now_s += ASKED_S + 6.0
     while session.step() is not None:
         scene.time.now_s += 6.0
-    assert (session.ending, scene.epochs_saved()) == (Ending.UNSAVED, 1)
+    assert (session.ending, scene.epochs_saved()) == (SessionEnd.UNSAVED, 1)
 
     scene.owner.leave_free(QUOTA_BYTES // 2)
     scene.begin_another()

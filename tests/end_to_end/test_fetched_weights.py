@@ -16,7 +16,7 @@ from PIL import Image
 from qcqueue.checkpoints.format import read_about, read_tensors
 from qcqueue.datasets.format import Split, load
 from qcqueue.queue.blobs import find_blob
-from qcqueue.queue.queries import job_detail
+from qcqueue.queue.job_detail import job_detail
 from tests.cli.queues import House
 from tests.end_to_end.machines import LIMIT_S, a_house, command, job
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.core.models import imagenet_file
+from qcqueue.catalog.models import imagenet_file
 from tests.cli.queues import House
 from tests.end_to_end.machines import STUDY, a_house, command, job
 from tests.engines.publisher import publishing

@@ -5,9 +5,9 @@ import shutil
 import signal
 from pathlib import Path
 
+from qcqueue.app.context import open_workplace
 from qcqueue.app.datasets import keep
 from qcqueue.app.settings import load_settings
-from qcqueue.app.workplace import open_workplace
 from qcqueue.datasets.format import Split
 from tests.cli.queues import House
 from tests.end_to_end.machines import STUDY, TOY, TOY_JOB, command, job, wait_until_training, working

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from qcqueue.app.context import open_workplace
 from qcqueue.app.settings import load_settings
-from qcqueue.app.workplace import open_workplace
-from qcqueue.checkpoints.spool import Spool
 from qcqueue.cli.main import run
 from qcqueue.database.schema import FORMAT
+from qcqueue.spool.reader import Spool
 from tests.app.saved import age, stored
 from tests.cli.queues import House
 from tests.datasets.pictures import folder_of, three_classes

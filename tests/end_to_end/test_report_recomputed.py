@@ -26,7 +26,7 @@ from safetensors.numpy import load_file
 from scipy.stats import binomtest  # type: ignore[import-untyped]
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
-from qcqueue.core.words import duration
+from qcqueue.text.humanize import duration
 
 FINISHED = Path(__file__).parents[1] / "golden" / "six-models.zip"
 SPLITS = {"validation": 1, "test": 2}

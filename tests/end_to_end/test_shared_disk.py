@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from qcqueue.app.context import open_workplace
 from qcqueue.app.datasets import keep
 from qcqueue.app.settings import load_settings
-from qcqueue.app.workplace import open_workplace
 from qcqueue.datasets.format import Split
 from qcqueue.engines.toy import VARIABLE
 from tests.cli.queues import House

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.checkpoints.spool import Spool
+from qcqueue.spool.reader import Spool
 from tests.cli.queues import House
 from tests.end_to_end.machines import _environment, children, command, job, outcomes, wait_until
 from tests.end_to_end.scripted import (
@@ -107,9 +107,7 @@ def test_nothing_is_lost_with_a_terminal_that_is_closed(house: House) -> None:
 
 def test_a_second_interrupt_leaves_at_once_and_everybody_says_so(house: House) -> None:
     # Its trainer does not hear that it should stop, so the session would wait for it.
-    with a_session(
-        house, before="import qcqueue.checkpoints.spool as s; s.Spool.ask_to_stop = lambda self: None"
-    ) as it:
+    with a_session(house, before="import qcqueue.spool.reader as s; s.Spool.ask_to_stop = lambda self: None") as it:
         wait_until_it_trains(house)
         it.interrupt()
         wait_until(lambda: "saving and leaving; Ctrl-C again leaves at once" in it.said)

@@ -22,7 +22,7 @@ import numpy as np
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from qcqueue.core.models import MODELS
+from qcqueue.catalog.models import MODELS
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Split
 from tests.engines.worlds import Memory, a_dataset, a_dataset_file, a_spec, an_assignment, run
@@ -112,13 +112,13 @@ def whole(path: Path, spec: JobSpec) -> dict[str, Any]:
 
 def heads(spec: JobSpec, side_px: int) -> dict[str, Any]:
     """The loss of one model whose head is ever more sure of itself."""
-    from qcqueue.engines.keras_tf.program import Program
+    from qcqueue.engines.keras_tf.program import KerasProgram
     from qcqueue.engines.metrics import mean_loss
 
     images, labels = a_dataset(side_px=side_px).part(Split.VALIDATION)
     model = plain_model(spec)
     model.compile(loss="sparse_categorical_crossentropy", jit_compile=False)
-    program = Program(model, spec, threads=1)
+    program = KerasProgram(model, spec, threads=1)
     kernel, _ = model.layers[-1].variables
     first = kernel.numpy()
     first *= LOGITS / program.predict(images, batch_size=spec.batch_size).logits.std()

@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from qcqueue.core.models import ImageNetFile
+from qcqueue.catalog.models import ImageNetFile
 
 
 @dataclass(slots=True, kw_only=True)

@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from qcqueue.core.snapshot import Tensors
+from qcqueue.core.records import Tensors
 from qcqueue.engines.metrics import predictions_sha256, weights_sha256
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.core.models import KNOWN_MODELS, MODELS, engine_name
+from qcqueue.catalog.models import KNOWN_MODELS, MODELS, engine_name
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.registry import ENGINES, engine_named
 from qcqueue.engines.toy import VARIABLE, Demands, demands_of

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from qcqueue.core.snapshot import MODEL, Snapshot, Tensors
+from qcqueue.core.records import MODEL, Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.base import Arriving
 from qcqueue.testing.engine_conformance import Late
@@ -79,12 +79,12 @@ def test_while_a_state_is_on_its_way_the_program_is_made_ready_and_the_end_is_th
     prepared: list[str],
     phases: list[str],
 ) -> None:
-    from qcqueue.engines.keras_tf.program import Program
+    from qcqueue.engines.keras_tf.program import KerasProgram
 
     done: list[str] = []
 
     def noted(name: str) -> Callable[[Any], None]:
-        really = getattr(Program, name)
+        really = getattr(KerasProgram, name)
 
         def prepare(program: Any) -> None:
             done.append(name)
@@ -95,7 +95,7 @@ def test_while_a_state_is_on_its_way_the_program_is_made_ready_and_the_end_is_th
 
     before = run(an_assignment(dataset_path), Memory(stop_after=STEPS + 1))
     for name in ("trace", "step_on_nothing"):
-        monkeypatch.setattr(Program, name, noted(name))
+        monkeypatch.setattr(KerasProgram, name, noted(name))
     cut = resumed(dataset_path, Late(before.snapshots[-1], calls), best=before.best)
 
     assert done == prepared

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qcqueue.core.snapshot import MODEL
+from qcqueue.core.records import MODEL
 from qcqueue.core.spec import JobSpec, Lineage
 from qcqueue.errors import CheckpointDamaged, LineageRefused
 from qcqueue.testing.engine_conformance import Late

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from qcqueue.core.evaluation import Result
-from qcqueue.core.records import LossRule
-from qcqueue.core.snapshot import Snapshot
+from qcqueue.core.records import LossRule, Snapshot
 from qcqueue.datasets.format import Split
 from qcqueue.engines.metrics import Predictions, mean_loss
 from tests.engines.worlds import Memory, a_dataset, a_spec, an_assignment, run

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from qcqueue.catalog.models import MODELS, ImageNetFile, imagenet_file
 from qcqueue.clock import SystemClock
-from qcqueue.core.models import MODELS, ImageNetFile, imagenet_file
 from qcqueue.engines.keras_tf import pretrained
 from qcqueue.engines.keras_tf.pretrained import have, is_here
 from qcqueue.errors import WeightsUnavailable

@@ -19,12 +19,12 @@ def a_program(**changes: Any) -> tuple[Any, Any]:
     from qcqueue.engines.batches import TrainingData
     from qcqueue.engines.keras_tf import device
     from qcqueue.engines.keras_tf.models import build_model
-    from qcqueue.engines.keras_tf.program import Program
+    from qcqueue.engines.keras_tf.program import KerasProgram
 
     spec = a_spec(**changes)
     data = TrainingData(a_dataset(), spec)
     device.settle(spec, threads=2)
-    return Program(build_model(spec, classes=3, weights_path=None, fresh=True), spec, threads=2), data
+    return KerasProgram(build_model(spec, classes=3, weights_path=None, fresh=True), spec, threads=2), data
 
 
 def tensors(model: Any) -> list[bytes]:

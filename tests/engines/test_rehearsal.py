@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from qcqueue.checkpoints.spool import FAILED, Spool
 from qcqueue.clock import SystemClock
-from qcqueue.core.canonical import parse_json
+from qcqueue.core.failure_policy import Hold, Tried, remedy
 from qcqueue.core.outcomes import Cause
-from qcqueue.core.rehearsal import Rehearsal
-from qcqueue.core.remedies import Hold, Tried, remedy
+from qcqueue.core.records import Rehearsal
 from qcqueue.engines.batches import Batch
 from qcqueue.errors import DeterminismRefused, NotReproducible, OutOfMemory, TrainingError
+from qcqueue.spool.reader import FAILED, Spool
+from qcqueue.text.canonical_json import parse_json
 from tests.engines.test_exact_resume import assert_same_end, resumed
 from tests.engines.test_trainer import a_spool, carried_out
 from tests.engines.worlds import Memory, a_spec, an_assignment, run, small_base
@@ -40,12 +40,12 @@ def test_it_steps_through_a_whole_and_a_partial_batch_in_the_graph_that_trains(
     dataset_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from qcqueue.engines import loop as training
-    from qcqueue.engines.keras_tf.program import Program
+    from qcqueue.engines.keras_tf.program import KerasProgram
     from qcqueue.engines.rehearsal import rehearse
 
-    programs, sizes = list[Program](), list[int]()
+    programs, sizes = list[KerasProgram](), list[int]()
 
-    def noted(program: Program, batches: Sequence[Batch]) -> str:
+    def noted(program: KerasProgram, batches: Sequence[Batch]) -> str:
         programs.append(program)
         sizes.extend(len(batch.ids) for batch in batches)
         return rehearse(program, batches)

@@ -14,15 +14,14 @@ from typing import Any
 import pytest
 
 from qcqueue.checkpoints.format import files_of, head_in, read_state
-from qcqueue.checkpoints.spool import FAILED, RESUMED, Progress, Spool, WorkOrder, link_files
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.outcomes import Cause, Trouble
-from qcqueue.core.records import EpochTiming
-from qcqueue.core.snapshot import MODEL
+from qcqueue.core.records import MODEL, EpochTiming
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.toy import VARIABLE
+from qcqueue.spool.reader import FAILED, RESUMED, Spool, TrainerProgress, WorkOrder, link_files
+from qcqueue.trainer.main import SpoolSink, work
 from qcqueue.worker.process import TrainerProcess
-from qcqueue.worker.trainer import SpoolSink, work
 from tests.engines.worlds import a_dataset, a_dataset_file, a_record, a_spec
 
 A_TIMING = EpochTiming(
@@ -50,7 +49,7 @@ def a_spool(folder: Path, dataset_path: Path, **about: Any) -> Spool:
     return spool
 
 
-TRAINER = [sys.executable, "-m", "qcqueue.worker.trainer"]
+TRAINER = [sys.executable, "-m", "qcqueue.trainer.main"]
 
 
 def named(spool: Spool) -> bytes:
@@ -72,7 +71,7 @@ def started(spool: Spool) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def carried_out(spool: Spool, clock: Clock) -> int:
-    spool.report(Progress(phase="starting"))
+    spool.report(TrainerProgress(phase="starting"))
     return work(spool, clock, began_s=clock.monotonic_s())
 
 
@@ -410,7 +409,7 @@ def ordered(spool: Spool) -> WorkOrder:
 def test_reports_are_thinned_out_but_a_new_phase_is_told_at_once(
     dataset_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spool, reports = a_spool(tmp_path / "spool", dataset_path), list[Progress]()
+    spool, reports = a_spool(tmp_path / "spool", dataset_path), list[TrainerProgress]()
     monkeypatch.setattr(spool, "report", reports.append)
     sink = SpoolSink(spool, ordered(spool), FrozenClock(), began_s=100.0)
     for step in (1, 2):

@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 
 from qcqueue.core.dataset import DatasetSummary
-from qcqueue.core.records import EpochTiming, Identity, PartialEpoch, TrainingRecord
-from qcqueue.core.rehearsal import Rehearsal
-from qcqueue.core.snapshot import Snapshot, Tensors
+from qcqueue.core.records import EpochTiming, Identity, PartialEpoch, Rehearsal, Snapshot, Tensors, TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Dataset, Split, to_bytes
 from qcqueue.engines.base import Arriving, Assignment, Here

@@ -12,7 +12,7 @@ import pytest
 
 from qcqueue.core.states import State
 from qcqueue.errors import UserError
-from qcqueue.exports.run import Run, runs_of
+from qcqueue.exports.run import TrackedRun, runs_of
 from qcqueue.exports.tensorboard import FILE_NAME, event_bytes, write_events
 from tests.reports.studies import a_job, a_spec, a_study, an_epoch, epochs_of
 
@@ -41,7 +41,7 @@ def read_back(folder: Path) -> dict[str, list[list[float]]]:
     return read
 
 
-def a_run(epochs: int = 12, *, cuts: tuple[int, ...] = (3, 7), **changes: Any) -> Run:
+def a_run(epochs: int = 12, *, cuts: tuple[int, ...] = (3, 7), **changes: Any) -> TrackedRun:
     (run,) = runs_of([a_job(a_spec(), epochs_of(epochs, cuts=cuts), state=State.RUNNING)])
     return replace(run, **changes)
 

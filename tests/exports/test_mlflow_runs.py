@@ -14,7 +14,7 @@ from qcqueue.core.states import State
 from qcqueue.errors import ExtraMissing, UserError
 from qcqueue.exports import mlflow as exporting
 from qcqueue.exports.mlflow import without_password, write_runs
-from qcqueue.exports.run import Run, runs_of
+from qcqueue.exports.run import TrackedRun, runs_of
 from tests.reports.studies import a_job, a_spec, epochs_of
 
 HAS_MLFLOW = importlib.util.find_spec("mlflow") is not None
@@ -31,7 +31,7 @@ def uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"sqlite:///{tmp_path}/mlflow.db"
 
 
-def a_run(epochs: int = 5, *, state: State = State.RUNNING, seed: int = 0, **spec: Any) -> Run:
+def a_run(epochs: int = 5, *, state: State = State.RUNNING, seed: int = 0, **spec: Any) -> TrackedRun:
     (run,) = runs_of([a_job(a_spec(**spec), epochs_of(epochs, cuts=(2,), seed=seed), state=state)])
     return run
 

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from qcqueue.core.canonical import canonical_json
-from qcqueue.core.snapshot import Tensors
+from qcqueue.core.records import Tensors
 from qcqueue.engines.metrics import weights_sha256
 from qcqueue.errors import CorruptionError, DigestMismatch, UnknownFormat, UserError
-from qcqueue.exports.names import plain_name
-from qcqueue.exports.snippet import snippet
-from qcqueue.exports.weights import Weights, read_weights, readable_names, write_weights
+from qcqueue.exports.run import plain_name
+from qcqueue.exports.weights import Weights, read_weights, readable_names, snippet, write_weights
+from qcqueue.text.canonical_json import canonical_json
 from tests.engines.worlds import a_spec
 
 HOSTILE = ("good'); import os #", 'two\n"lines"', "<script>", "{}")

@@ -1,6 +1,6 @@
 """Sign-ins of the live tests, and what one run writes down for a later one.
 
-All of it goes through `qcqueue.storage.drive`, so that what is tried is what qcqueue does. A sign-in that is not given
+All of it goes through `qcqueue.stores.drive`, so that what is tried is what qcqueue does. A sign-in that is not given
 skips the tests that need it, and says how to make one.
 """
 
@@ -17,9 +17,9 @@ import pytest
 
 from qcqueue.app.settings import load_settings
 from qcqueue.clock import SystemClock, fresh_seed, seeded
-from qcqueue.storage.drive.caller import Caller, Patience, Raw
-from qcqueue.storage.drive.files import DriveFile, DriveFiles, NewFile
-from qcqueue.storage.drive.token import Token, parse_token
+from qcqueue.stores.drive.caller import Caller, Raw, RetryLimits
+from qcqueue.stores.drive.files import DriveFile, DriveFiles, NewFile
+from qcqueue.stores.drive.token import Token, parse_token
 
 MAIN = "QCQUEUE_LIVE_TOKEN"
 TV = "QCQUEUE_LIVE_TOKEN_TV"
@@ -33,7 +33,7 @@ HOW_TO_SIGN_IN = {
     OTHER_PROJECT: "the same account, with a client of another Cloud project",
     OTHER_ACCOUNT: "another throw-away account, with the client of the same project",
 }
-PATIENCE = Patience(tries=8, tries_away=2, timeout_s=60.0, lag_s=60.0)
+PATIENCE = RetryLimits(tries=8, tries_away=2, timeout_s=60.0, lag_s=60.0)
 REFUSALS = (400, 401, 403, 404, 409, 410, 412, 500)
 ANY_STATUS = tuple(range(200, 600))
 

@@ -15,9 +15,9 @@ import pytest
 from googleapiclient.http import MediaInMemoryUpload
 
 from qcqueue.clock import SystemClock
-from qcqueue.core.words import DAY_S, HOUR_S, duration, size
-from qcqueue.storage.drive.files import NewFile
-from qcqueue.storage.drive.uploads import Source, send
+from qcqueue.stores.drive.files import NewFile
+from qcqueue.stores.drive.uploads import Source, send
+from qcqueue.text.humanize import DAY_S, HOUR_S, duration, size
 from tests.live.accounts import (
     MAIN,
     OTHER_ACCOUNT,

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from qcqueue.app.context import QueueContext, initialise, open_workplace
 from qcqueue.app.datasets import keep
 from qcqueue.app.settings import load_settings
 from qcqueue.app.studies import enqueue_files
-from qcqueue.app.workplace import Workplace, initialise, open_workplace
 from qcqueue.clock import SystemClock
 from qcqueue.datasets.format import Split
 from qcqueue.testing.drive.accounts import App
@@ -37,7 +37,7 @@ class Desk:
         keep(self.queue, "noise", a_dataset(counts=COUNTS), dry_run=False)
 
     @property
-    def queue(self) -> Workplace:
+    def queue(self) -> QueueContext:
         return open_workplace(load_settings(store=self.url, folder=self.folder))
 
     @property
@@ -59,14 +59,14 @@ class Desk:
         enqueue_files(self.queue, [study], overrides=[], dry_run=False)
 
     def states(self) -> list[str]:
-        from qcqueue.queue.overview import job_lines
+        from qcqueue.queue.job_lines import job_lines
 
         with self.queue.read() as tx:
             return [str(line.state) for line in job_lines(tx)]
 
     def job(self, name: str = TOY_JOB) -> tuple[str, int, list[Any]]:
         """Return state, epochs done and the outcomes of the attempts of a job."""
-        from qcqueue.queue.queries import job_detail
+        from qcqueue.queue.job_detail import job_detail
 
         with self.queue.read() as tx:
             detail = job_detail(tx, name)

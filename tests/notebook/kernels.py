@@ -21,7 +21,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 
-from qcqueue.app.colab_notebook import notebook_text
+from qcqueue.app.notebook_file import notebook_text
 from qcqueue.engines.toy import VARIABLE
 from tests.end_to_end.machines import LIMIT_S, wait_until
 

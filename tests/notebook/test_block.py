@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from qcqueue.errors import StoreBusy
-from qcqueue.notebook.block import Picture, html_of, text_of
+from qcqueue.notebook.block import BlockContent, html_of, text_of
 from qcqueue.worker.view import Transfer
 from tests.engines.worlds import a_record
 from tests.notebook.views import NOW_S, TESLA, a_view, progress
@@ -15,8 +15,10 @@ from tests.notebook.views import NOW_S, TESLA, a_view, progress
 HOSTILE = '<script>alert("1")</script> & <b>'
 
 
-def a_picture(**changes: Any) -> Picture:
-    picture = Picture(store="gdrive:1AbC", machine=TESLA, view=a_view(), news=(), closing=(), urgent=(), now_s=NOW_S)
+def a_picture(**changes: Any) -> BlockContent:
+    picture = BlockContent(
+        store="gdrive:1AbC", machine=TESLA, view=a_view(), news=(), closing=(), urgent=(), now_s=NOW_S
+    )
     return replace(picture, **changes)
 
 
@@ -82,7 +84,7 @@ def test_a_machine_without_a_gpu_is_called_that() -> None:
         a_picture(machine=None, view=None),
     ],
 )
-def test_both_forms_say_the_same_and_no_text_becomes_markup(picture: Picture) -> None:
+def test_both_forms_say_the_same_and_no_text_becomes_markup(picture: BlockContent) -> None:
     read = Reader(html_of(picture))
     assert read.tags <= {"div", "table", "tr", "td", "span"}
     plain = [part for line in text_of(picture).splitlines() for part in line.split("  ") if part.strip()]

@@ -2,17 +2,17 @@
 
 import pytest
 
+from qcqueue.core.outcomes import SessionEnd
 from qcqueue.core.states import State
-from qcqueue.notebook.closing import Left, closing
-from qcqueue.worker.view import Ending
+from qcqueue.notebook.block import ClosingFacts, closing
 
 
-def left(*states: State, reasons: tuple[str, ...] = (), wants_gpu: bool = False) -> Left:
-    return Left(states=states, reasons=reasons, wants_gpu=wants_gpu)
+def left(*states: State, reasons: tuple[str, ...] = (), wants_gpu: bool = False) -> ClosingFacts:
+    return ClosingFacts(states=states, reasons=reasons, wants_gpu=wants_gpu)
 
 
 def test_it_says_how_many_jobs_remain_and_to_come_again() -> None:
-    said = closing(Ending.FINISHED, left(State.DONE, State.QUEUED, State.RUNNING))
+    said = closing(SessionEnd.FINISHED, left(State.DONE, State.QUEUED, State.RUNNING))
     assert said == (
         "the session finished its jobs; everything is saved",
         "2 jobs remain; next: run this cell again",
@@ -20,20 +20,20 @@ def test_it_says_how_many_jobs_remain_and_to_come_again() -> None:
 
 
 def test_one_job_remains_in_the_singular() -> None:
-    assert "1 job remains; next: run this cell again" in closing(Ending.LIMIT, left(State.QUEUED))
+    assert "1 job remains; next: run this cell again" in closing(SessionEnd.LIMIT, left(State.QUEUED))
 
 
 def test_after_the_last_job_comes_the_report() -> None:
-    assert closing(Ending.FINISHED, left(State.DONE))[-1] == "no job waits; on your laptop: qcqueue report"
+    assert closing(SessionEnd.FINISHED, left(State.DONE))[-1] == "no job waits; on your laptop: qcqueue report"
 
 
 def test_an_empty_queue_wants_jobs() -> None:
-    said = closing(Ending.NOTHING_TO_DO, left())
+    said = closing(SessionEnd.NOTHING_TO_DO, left())
     assert said[-1] == "the queue is empty; on your laptop: qcqueue enqueue FILE"
 
 
 def test_where_nothing_can_run_here_each_reason_is_given() -> None:
-    said = closing(Ending.NOTHING_TO_DO, left(State.QUEUED, reasons=("a cannot run here: no GPU",), wants_gpu=True))
+    said = closing(SessionEnd.NOTHING_TO_DO, left(State.QUEUED, reasons=("a cannot run here: no GPU",), wants_gpu=True))
     assert said[1:] == (
         "a cannot run here: no GPU",
         "next: choose a GPU under Runtime > Change runtime type, and run this cell again",
@@ -41,13 +41,13 @@ def test_where_nothing_can_run_here_each_reason_is_given() -> None:
 
 
 def test_a_failed_job_is_named_with_the_command_that_tells_why() -> None:
-    said = closing(Ending.JOB_FAILED, left(State.FAILED, State.QUEUED))
+    said = closing(SessionEnd.JOB_FAILED, left(State.FAILED, State.QUEUED))
     assert "1 job failed; on your laptop: qcqueue status, then qcqueue why JOB" in said
 
 
-@pytest.mark.parametrize("ending", Ending)
-def test_every_ending_has_words_even_where_the_queue_cannot_be_read(ending: Ending) -> None:
+@pytest.mark.parametrize("ending", SessionEnd)
+def test_every_ending_has_words_even_where_the_queue_cannot_be_read(ending: SessionEnd) -> None:
     how, following = closing(ending, None)
     assert how
     assert following.endswith("run this cell again")
-    assert ("pip install --upgrade qcqueue" in following) == (ending is Ending.NEWER_QUEUE)
+    assert ("pip install --upgrade qcqueue" in following) == (ending is SessionEnd.NEWER_QUEUE)

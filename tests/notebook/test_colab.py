@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import pytest
 
-from qcqueue.worker.colab import in_colab, release_machine, secret
+from qcqueue.providers.colab import in_colab, release_machine, secret
 
 ROOT = Path(__file__).parents[2]
 T = TypeVar("T", bound=ModuleType)
@@ -105,4 +105,4 @@ def test_one_module_speaks_to_colab() -> None:
         for path in sorted((ROOT / "qcqueue").rglob("*.py"))
         if "from google.colab" in path.read_text(encoding="utf-8")
     ]
-    assert speaking == ["qcqueue/worker/colab.py"]
+    assert speaking == ["qcqueue/providers/colab.py"]

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
-from qcqueue.app.colab_notebook import notebook_text
+from qcqueue.app.notebook_file import notebook_text
 from qcqueue.cli.main import run
 
 ROOT = Path(__file__).parents[2]

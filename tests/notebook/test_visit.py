@@ -13,19 +13,20 @@ from typing import Any
 import pytest
 
 import qcqueue
+from qcqueue.app.context import QueueContext
 from qcqueue.app.work import drive, new_session
-from qcqueue.app.workplace import Workplace
-from qcqueue.checkpoints.spool import Spool
 from qcqueue.clock import SystemClock
+from qcqueue.core.outcomes import SessionEnd
 from qcqueue.database.schema import FORMAT
 from qcqueue.errors import DigestMismatch, DiskFailed, SettingInvalid, StoreAway, StoreBusy, StoreDenied
 from qcqueue.notebook import cell
 from qcqueue.notebook.cell import ATTENDED_S, COUNTDOWN_S, _outwait, visit
+from qcqueue.providers.registry import profile
 from qcqueue.queue.claim import begin_session, claim
-from qcqueue.scheduling.profiles.catalogue import profile
-from qcqueue.worker.presence import Presence
+from qcqueue.spool.reader import Spool
 from qcqueue.worker.session import Session
-from qcqueue.worker.view import Ending, Limits
+from qcqueue.worker.session_locks import SessionLocks
+from qcqueue.worker.view import Limits
 from tests.cli.queues import House, a_job, an_empty_house, put, take
 from tests.database.golden import lower
 from tests.notebook.paper import Paper
@@ -67,48 +68,50 @@ def clock() -> QuickClock:
 
 
 @pytest.fixture
-def place(tmp_path: Path, clock: QuickClock) -> Workplace:
+def place(tmp_path: Path, clock: QuickClock) -> QueueContext:
     return replace(an_empty_house(tmp_path).queue, clock=clock)
 
 
-def visited(place: Workplace, give_back: Callable[[], bool] | None) -> tuple[Ending, list[str]]:
+def visited(place: QueueContext, give_back: Callable[[], bool] | None) -> tuple[SessionEnd, list[str]]:
     paper = Paper()
     return visit(place, Limits(), paper, profile=profile("local"), give_back=give_back), paper.lines
 
 
-def test_with_nothing_to_do_a_borrowed_machine_goes_back_after_a_countdown(place: Workplace, clock: QuickClock) -> None:
+def test_with_nothing_to_do_a_borrowed_machine_goes_back_after_a_countdown(
+    place: QueueContext, clock: QuickClock
+) -> None:
     owner = Owner()
     ending, said = visited(place, owner)
-    assert ending is Ending.NOTHING_TO_DO
+    assert ending is SessionEnd.NOTHING_TO_DO
     assert owner.got_it_back
     assert clock.slept == [1] * COUNTDOWN_S
     assert said[-1] == "this machine is given back"
 
 
 def test_a_machine_that_is_not_borrowed_or_shall_be_kept_is_not_counted_down(
-    place: Workplace, clock: QuickClock
+    place: QueueContext, clock: QuickClock
 ) -> None:
     _, said = visited(place, None)
     assert clock.slept == []
     assert "given back" not in " ".join(said)
 
 
-def test_an_interrupt_in_the_countdown_keeps_the_machine(place: Workplace, clock: QuickClock) -> None:
+def test_an_interrupt_in_the_countdown_keeps_the_machine(place: QueueContext, clock: QuickClock) -> None:
     owner, clock.interrupt_after = Owner(), 3
     _, said = visited(place, owner)
     assert not owner.got_it_back
     assert said[-1].startswith("this machine is kept")
 
 
-def test_where_colab_does_not_take_it_a_person_is_asked_to(place: Workplace) -> None:
+def test_where_colab_does_not_take_it_a_person_is_asked_to(place: QueueContext) -> None:
     owner = Owner()
     owner.takes = False
     _, said = visited(place, owner)
     assert said[-1].endswith("choose Runtime > Disconnect and delete runtime")
 
 
-def test_work_on_the_disk_that_is_not_confirmed_keeps_the_machine(place: Workplace) -> None:
-    Presence(place.cache / "sessions").announce("another")
+def test_work_on_the_disk_that_is_not_confirmed_keeps_the_machine(place: QueueContext) -> None:
+    SessionLocks(place.cache / "sessions").announce("another")
     spool = Spool(place.cache / "spool" / "another-1")
     spool.entries_folder.mkdir(parents=True)
     (spool.entries_folder / "000001.state").write_bytes(b"an epoch")
@@ -119,7 +122,7 @@ def test_work_on_the_disk_that_is_not_confirmed_keeps_the_machine(place: Workpla
 
 
 def test_before_a_fresh_machine_is_given_back_it_waits_for_the_heartbeat_of_who_holds_the_job(
-    place: Workplace, clock: QuickClock
+    place: QueueContext, clock: QuickClock
 ) -> None:
     put(place, a_job("only"))
     heartbeat = place.store.new_heartbeat("5e55")
@@ -136,11 +139,11 @@ def test_before_a_fresh_machine_is_given_back_it_waits_for_the_heartbeat_of_who_
     assert clock.slept == [place.lease.beat_every_s] + [1] * COUNTDOWN_S
     assert "tiny/only is held by session 5e55 on colab-7" in said
     assert said.count(place.store.url) == 2  # it looked again
-    assert ending is Ending.NOTHING_TO_DO
+    assert ending is SessionEnd.NOTHING_TO_DO
     assert owner.got_it_back
 
 
-def test_who_vanished_is_waited_for_until_the_lease_has_ended(place: Workplace, clock: QuickClock) -> None:
+def test_who_vanished_is_waited_for_until_the_lease_has_ended(place: QueueContext, clock: QuickClock) -> None:
     beat_s = place.lease.beat_every_s
     ages = iter([80.0, 80 + beat_s, 80 + 2 * beat_s, place.lease.ttl_s + 1])
     store = SimpleNamespace(heartbeat_age_s=lambda name: next(ages))
@@ -151,7 +154,7 @@ def test_who_vanished_is_waited_for_until_the_lease_has_ended(place: Workplace, 
 
 
 def test_a_store_that_does_not_answer_is_waited_for_as_long_as_a_lease_lives(
-    place: Workplace, clock: QuickClock
+    place: QueueContext, clock: QuickClock
 ) -> None:
     def away(name: str) -> float:
         raise StoreAway
@@ -163,7 +166,7 @@ def test_a_store_that_does_not_answer_is_waited_for_as_long_as_a_lease_lives(
     assert place.lease.ttl_s < sum(clock.slept) <= place.lease.ttl_s + 2 * place.lease.beat_every_s
 
 
-def test_one_answer_that_is_lost_does_not_end_the_wait(place: Workplace, clock: QuickClock) -> None:
+def test_one_answer_that_is_lost_does_not_end_the_wait(place: QueueContext, clock: QuickClock) -> None:
     beat_s = place.lease.beat_every_s
     answers: Any = iter([80.0, StoreAway(), 80 + 2 * beat_s, place.lease.ttl_s + 1])
 
@@ -181,7 +184,7 @@ def test_one_answer_that_is_lost_does_not_end_the_wait(place: Workplace, clock: 
 
 
 @pytest.fixture
-def fail_after(place: Workplace, clock: QuickClock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def fail_after(place: QueueContext, clock: QuickClock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Let the session end by an error after so many seconds; before it, a person may interrupt."""
     damaged = DigestMismatch("a state is damaged", hint="qcqueue doctor")
 
@@ -197,7 +200,7 @@ def fail_after(place: Workplace, clock: QuickClock, monkeypatch: pytest.MonkeyPa
     return set_up
 
 
-def failed(place: Workplace, owner: Owner) -> list[str]:
+def failed(place: QueueContext, owner: Owner) -> list[str]:
     paper = Paper()
     with pytest.raises(DigestMismatch):
         visit(place, Limits(), paper, profile=profile("local"), give_back=owner)
@@ -205,7 +208,7 @@ def failed(place: Workplace, owner: Owner) -> list[str]:
 
 
 def test_an_error_hours_later_is_shown_and_gives_the_machine_back(
-    place: Workplace, clock: QuickClock, fail_after: Callable[..., None]
+    place: QueueContext, clock: QuickClock, fail_after: Callable[..., None]
 ) -> None:
     owner = Owner()
     fail_after(2 * ATTENDED_S)
@@ -216,7 +219,7 @@ def test_an_error_hours_later_is_shown_and_gives_the_machine_back(
     assert "next: qcqueue doctor" in said
 
 
-def test_a_bug_is_named_before_the_machine_goes_back(place: Workplace, fail_after: Callable[..., None]) -> None:
+def test_a_bug_is_named_before_the_machine_goes_back(place: QueueContext, fail_after: Callable[..., None]) -> None:
     owner, paper = Owner(), Paper()
     fail_after(2 * ATTENDED_S, error=ValueError("no such thing"))
     with pytest.raises(ValueError, match="no such thing"):
@@ -228,7 +231,7 @@ def test_a_bug_is_named_before_the_machine_goes_back(place: Workplace, fail_afte
 
 
 def test_an_error_at_the_start_is_for_the_person_who_is_there(
-    place: Workplace, fail_after: Callable[..., None]
+    place: QueueContext, fail_after: Callable[..., None]
 ) -> None:
     owner = Owner()
     fail_after(ATTENDED_S / 2)
@@ -236,7 +239,7 @@ def test_an_error_at_the_start_is_for_the_person_who_is_there(
     assert not owner.got_it_back
 
 
-def test_an_error_after_an_interrupt_keeps_the_machine(place: Workplace, fail_after: Callable[..., None]) -> None:
+def test_an_error_after_an_interrupt_keeps_the_machine(place: QueueContext, fail_after: Callable[..., None]) -> None:
     owner = Owner()
     fail_after(2 * ATTENDED_S, interrupted=True)
     failed(place, owner)
@@ -244,7 +247,7 @@ def test_an_error_after_an_interrupt_keeps_the_machine(place: Workplace, fail_af
 
 
 def test_an_error_keeps_a_machine_whose_disk_holds_what_is_not_confirmed(
-    place: Workplace, fail_after: Callable[..., None]
+    place: QueueContext, fail_after: Callable[..., None]
 ) -> None:
     spool = Spool(place.cache / "spool" / "another-1")
     spool.entries_folder.mkdir(parents=True)
@@ -256,14 +259,14 @@ def test_an_error_keeps_a_machine_whose_disk_holds_what_is_not_confirmed(
 
 
 def test_a_machine_whose_own_disk_cannot_be_read_is_kept_in_words(
-    place: Workplace, monkeypatch: pytest.MonkeyPatch
+    place: QueueContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Unreadable:
         @property
         def has_unsaved(self) -> bool:
             raise DiskFailed("the spool cannot be read: input/output error", hint="qcqueue doctor")
 
-    def its_disk_fails(place: Workplace, session: Session, **_: object) -> None:
+    def its_disk_fails(place: QueueContext, session: Session, **_: object) -> None:
         drive(place, session, show=lambda it: None)
         monkeypatch.setattr(session, "_estate", Unreadable())
 
@@ -276,21 +279,21 @@ def test_a_machine_whose_own_disk_cannot_be_read_is_kept_in_words(
 
 @pytest.mark.parametrize("is_lent", [True, False])
 def test_a_lent_machine_whose_hour_is_over_goes_back_and_names_the_epochs_that_go_with_it(
-    place: Workplace, monkeypatch: pytest.MonkeyPatch, is_lent: bool
+    place: QueueContext, monkeypatch: pytest.MonkeyPatch, is_lent: bool
 ) -> None:
-    def leaves_unsaved(place: Workplace, session: Session, **_: object) -> None:
+    def leaves_unsaved(place: QueueContext, session: Session, **_: object) -> None:
         session.step()
         session.step()
         spool = Spool(place.cache / "spool" / f"{session.id}-1")
         spool.entries_folder.mkdir(parents=True)
         (spool.entries_folder / "000001.state").write_bytes(b"an epoch")
-        session.ending, session.left_behind = Ending.NOTHING_SAVED, "epochs 12 to 14 of tiny/only"
+        session.ending, session.left_behind = SessionEnd.NOTHING_SAVED, "epochs 12 to 14 of tiny/only"
         session.gave_up_on = StoreDenied("the store refused access", hint="qcqueue login")
 
     monkeypatch.setattr(cell, "drive", leaves_unsaved)
     owner, paper = Owner(), Paper()
     kind = profile("colab-free" if is_lent else "local")
-    assert visit(place, Limits(), paper, profile=kind, give_back=owner) is Ending.NOTHING_SAVED
+    assert visit(place, Limits(), paper, profile=kind, give_back=owner) is SessionEnd.NOTHING_SAVED
     assert owner.got_it_back is is_lent
     said = "\n".join(paper.lines)
     assert "the store, or this disk, has taken nothing for too long" in said
@@ -301,11 +304,11 @@ def test_a_lent_machine_whose_hour_is_over_goes_back_and_names_the_epochs_that_g
 
 @pytest.mark.parametrize("has_unsaved", [True, False])
 def test_a_queue_that_a_newer_qcqueue_has_raised_keeps_the_machine_where_that_holds_unsaved_work(
-    place: Workplace, monkeypatch: pytest.MonkeyPatch, has_unsaved: bool
+    place: QueueContext, monkeypatch: pytest.MonkeyPatch, has_unsaved: bool
 ) -> None:
     house = House(folder=place.cache.parent)
 
-    def raised_meanwhile(place: Workplace, session: Session, **_: object) -> None:
+    def raised_meanwhile(place: QueueContext, session: Session, **_: object) -> None:
         session.step()
         set_format(house, FORMAT + 1)
         if has_unsaved:
@@ -317,7 +320,7 @@ def test_a_queue_that_a_newer_qcqueue_has_raised_keeps_the_machine_where_that_ho
     monkeypatch.setattr(cell, "drive", raised_meanwhile)
     owner = Owner()
     ending, said = visited(place, owner)
-    assert ending is Ending.NEWER_QUEUE
+    assert ending is SessionEnd.NEWER_QUEUE
     assert owner.got_it_back is not has_unsaved
     assert f"the queue was raised to format {FORMAT + 1} by a newer qcqueue" in " ".join(said)
     upgrade = (
@@ -352,7 +355,7 @@ def set_format(house: House, number: int) -> None:
         connection.execute("UPDATE meta SET format = ?", (number,))
 
 
-def test_an_error_leaves_no_trainer_and_no_lock_behind(place: Workplace) -> None:
+def test_an_error_leaves_no_trainer_and_no_lock_behind(place: QueueContext) -> None:
     class Away:
         def transact(self, action: object) -> None:
             raise StoreBusy

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.colab_notebook import notebook_text
+from qcqueue.app.notebook_file import notebook_text
 
 ROOT = Path(__file__).parents[2]
 FREEZE = Path(__file__).with_name("colab-2026-08.txt")

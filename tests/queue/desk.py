@@ -13,24 +13,24 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from qcqueue.checkpoints.retention import keep_last_two
-from qcqueue.core.canonical import digest_of
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
 from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, PartialEpoch, TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.database.local import LocalDatabase
-from qcqueue.queue.attempts import Committed, Progress, commit_progress, resume
+from qcqueue.queue.attempts import CommitItem, Committed, commit_progress, resume
 from qcqueue.queue.blobs import mark_deleted
+from qcqueue.queue.checkpoints import keep_last_two
 from qcqueue.queue.claim import begin_session, claim
 from qcqueue.queue.controls import Control, control
 from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import Enqueued, enqueue
-from qcqueue.queue.overview import JobLine, job_lines
-from qcqueue.queue.queries import job_detail
-from qcqueue.queue.values import Candidate, Checkpoint, Claim, JobDetail, State
-from qcqueue.storage.base import Blob
+from qcqueue.queue.job_detail import job_detail
+from qcqueue.queue.job_lines import JobLine, job_lines
+from qcqueue.queue.values import Candidate, Checkpoint, Claim, JobDetail, StateBlobs
+from qcqueue.stores.base import Blob
 from qcqueue.testing.conformance import contents_digest
+from qcqueue.text.canonical_json import digest_of
 
 T = TypeVar("T")
 
@@ -105,21 +105,21 @@ def best(job: str, val_losses: Sequence[float]) -> tuple[Blob, ...]:
     return () if epoch is None else (state(job, epoch),)
 
 
-def epoch_done(job: str, val_losses: Sequence[float]) -> Progress:
+def epoch_done(job: str, val_losses: Sequence[float]) -> CommitItem:
     """Return what is committed when the last of these epochs is finished and validated."""
-    saved = State(head=state(job, len(val_losses)))
-    return Progress(state=saved, best=best(job, val_losses), record=record(val_losses), timing=TIMING)
+    saved = StateBlobs(head=state(job, len(val_losses)))
+    return CommitItem(state=saved, best=best(job, val_losses), record=record(val_losses), timing=TIMING)
 
 
-def epoch_passed(val_losses: Sequence[float]) -> Progress:
+def epoch_passed(val_losses: Sequence[float]) -> CommitItem:
     """Return what is committed of an epoch whose own state was not stored."""
-    return Progress(state=None, record=record(val_losses), timing=TIMING)
+    return CommitItem(state=None, record=record(val_losses), timing=TIMING)
 
 
-def within_epoch(job: str, val_losses: Sequence[float], steps_done: int) -> Progress:
+def within_epoch(job: str, val_losses: Sequence[float], steps_done: int) -> CommitItem:
     """Return what is committed for a state saved within an epoch."""
-    saved = State(head=state(job, len(val_losses), steps_done))
-    return Progress(state=saved, best=best(job, val_losses), record=record(val_losses, steps_done=steps_done))
+    saved = StateBlobs(head=state(job, len(val_losses), steps_done))
+    return CommitItem(state=saved, best=best(job, val_losses), record=record(val_losses, steps_done=steps_done))
 
 
 def result(epoch: int = 1) -> Result:
@@ -200,7 +200,7 @@ class Desk:
         return held
 
     def commit(
-        self, held: Claim, *items: Progress, stored: AbstractSet[str] | None = None, number: int | None = None
+        self, held: Claim, *items: CommitItem, stored: AbstractSet[str] | None = None, number: int | None = None
     ) -> Committed:
         """Commit what is handed over, of which the attempt has just stored everything, or the digests given.
 

@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qcqueue.core.goodput import Goodput, Part
-from qcqueue.queue.accounts import accounts_of
 from qcqueue.queue.attempts import record_seconds, stop
 from qcqueue.queue.claim import claim, end_session
-from qcqueue.queue.sessions import SessionAttempt, SessionLine, session_lines
+from qcqueue.queue.sessions import SessionAttempt, SessionLine, accounts_of, session_lines
 from tests.queue.desk import Desk
 
 START_S = 1000.0

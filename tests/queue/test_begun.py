@@ -9,8 +9,8 @@ from qcqueue.core.records import Identity
 from qcqueue.database.schema import checkpoints
 from qcqueue.queue.attempts import stop
 from qcqueue.queue.claim import candidates
-from qcqueue.queue.overview import job_lines
-from qcqueue.queue.queries import job_detail
+from qcqueue.queue.job_detail import job_detail
+from qcqueue.queue.job_lines import job_lines
 from tests.queue.desk import IDENTITY, Desk, epoch_done, spec, within_epoch
 
 

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from qcqueue.core.canonical import digest_of
 from qcqueue.core.states import State
 from qcqueue.errors import NameTaken, SpecInvalid, UnknownName
 from qcqueue.queue.blobs import needed_blobs
 from qcqueue.queue.enqueue import enqueue
-from qcqueue.storage.base import Blob
+from qcqueue.stores.base import Blob
+from qcqueue.text.canonical_json import digest_of
 from tests.queue.desk import IMAGES, Desk, spec
 
 

@@ -13,7 +13,7 @@ from qcqueue.queue import attempts
 from qcqueue.queue.attempts import check_live, end, fail, finish, hold, interrupt, record_seconds, stop
 from qcqueue.queue.claim import candidates, claim
 from qcqueue.queue.numbers import numbers_known, raise_numbers
-from qcqueue.queue.values import Claim, End
+from qcqueue.queue.values import AttemptEnd, Claim
 from tests.queue.desk import PREDICTIONS, Desk, epoch_done, result, spec
 
 WRITES: dict[str, Callable[[Desk, Claim], object]] = {
@@ -25,7 +25,7 @@ WRITES: dict[str, Callable[[Desk, Claim], object]] = {
     "hold": lambda desk, held: desk.do(hold, held, why="it needs more memory"),
     "fail": lambda desk, held: desk.do(fail, held, Cause.CODE_ERROR, "a fault"),
     "end": lambda desk, held: desk.do(
-        end, held, End(event=Event.INTERRUPTED, why="nobody knows", trouble=Trouble.UNEXPLAINED)
+        end, held, AttemptEnd(event=Event.INTERRUPTED, why="nobody knows", trouble=Trouble.UNEXPLAINED)
     ),
 }
 

@@ -16,27 +16,27 @@ from typing import Any
 import pytest
 
 from qcqueue.core.outcomes import Cause, Outcome, Trouble
-from qcqueue.core.rehearsal import Rehearsal
+from qcqueue.core.records import Rehearsal
 from qcqueue.core.states import State
 from qcqueue.database.base import Database
 from qcqueue.database.row_audit import audit_rows
-from qcqueue.queue.ahead import epochs_seen, jobs_ahead
-from qcqueue.queue.attempts import Progress, fail, finish, interrupt, record_seconds, stop
+from qcqueue.queue.attempts import CommitItem, fail, finish, interrupt, record_seconds, stop
 from qcqueue.queue.blobs import title_of
 from qcqueue.queue.claim import begin_session, claim
 from qcqueue.queue.controls import move
 from qcqueue.queue.datasets import list_datasets
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.forecasts import ForecastLine, forecast_lines, note_forecasts
+from qcqueue.queue.job_detail import job_detail
+from qcqueue.queue.job_lines import job_lines
 from qcqueue.queue.last_words import last_words_of
 from qcqueue.queue.numbers import numbers_known
-from qcqueue.queue.overview import job_lines
+from qcqueue.queue.pending import epochs_seen, jobs_ahead
 from qcqueue.queue.pretrained import keep_weights, kept_weights
-from qcqueue.queue.queries import job_detail
 from qcqueue.queue.sessions import session_lines
 from qcqueue.queue.values import Claim, JobDetail
-from qcqueue.queue.values import State as StoredState
-from qcqueue.storage.base import Blob
+from qcqueue.queue.values import StateBlobs as StoredState
+from qcqueue.stores.base import Blob
 from tests.database.golden import GOLDEN, golden_chain, golden_file
 from tests.queue.desk import (
     IMAGES,
@@ -97,7 +97,7 @@ def work_through(desk: Desk) -> Claim:
 def work_on_in_packs(desk: Desk, running: Claim) -> None:
     """Train on: an epoch whose state was not stored, one whose state is of packs, and what the time went into."""
     losses = (0.5, 0.4, 0.6)
-    in_packs = Progress(
+    in_packs = CommitItem(
         state=StoredState(head=state("study/running", 3), packs=(pack("model"), pack("optimizer", place="p1"))),
         best=(pack("model"), pack("better", place="p2")),
         record=record(losses),

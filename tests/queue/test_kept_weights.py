@@ -2,8 +2,7 @@
 
 import pytest
 
-from qcqueue.core.canonical import digest_of
-from qcqueue.core.models import imagenet_file
+from qcqueue.catalog.models import imagenet_file
 from qcqueue.core.outcomes import Cause
 from qcqueue.core.spec import JobSpec
 from qcqueue.queue.attempts import fail
@@ -12,7 +11,8 @@ from qcqueue.queue.claim import candidates
 from qcqueue.queue.controls import Control
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.pretrained import keep_weights, kept_weights
-from qcqueue.storage.base import Blob
+from qcqueue.stores.base import Blob
+from qcqueue.text.canonical_json import digest_of
 from tests.queue.desk import Desk, spec
 
 FILE = imagenet_file("VGG16", (32, 32)).name

@@ -2,12 +2,12 @@
 
 import pytest
 
-from qcqueue.core.canonical import digest_of
 from qcqueue.errors import NameTaken, UnknownName
 from qcqueue.queue.datasets import add_dataset, find_dataset, list_datasets
+from qcqueue.queue.job_detail import job_detail
 from qcqueue.queue.jobs import find_job
-from qcqueue.queue.queries import job_detail
-from qcqueue.storage.base import Blob
+from qcqueue.stores.base import Blob
+from qcqueue.text.canonical_json import digest_of
 from tests.queue.desk import IMAGES, SUMMARY, Desk, spec
 
 

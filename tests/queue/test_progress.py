@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from qcqueue.core.records import history_sha256
-from qcqueue.queue.attempts import Progress, stop
+from qcqueue.queue.attempts import CommitItem, stop
 from qcqueue.queue.blobs import live_packs, needed_blobs
-from qcqueue.queue.values import Claim, State
+from qcqueue.queue.values import Claim, StateBlobs
 from tests.queue.desk import IDENTITY, TIMING, Desk, epoch_done, epoch_passed, metrics, record, state, within_epoch
 
 
@@ -21,10 +21,10 @@ def kept(desk: Desk) -> list[tuple[int, int]]:
     return [(it.epochs_done, it.steps_done) for it in desk.detail("a").checkpoints if it.status == "kept"]
 
 
-def another_epoch_one() -> Progress:
+def another_epoch_one() -> CommitItem:
     """Return a first epoch that was trained once more, and differently."""
     head = state("another")
-    return Progress(state=State(head=head), best=(head,), record=record((0.6,)), timing=TIMING)
+    return CommitItem(state=StateBlobs(head=head), best=(head,), record=record((0.6,)), timing=TIMING)
 
 
 def test_an_epoch_is_recorded_to_the_bit(desk: Desk, held: Claim) -> None:
@@ -131,7 +131,7 @@ def test_a_retired_checkpoint_keeps_its_line_and_gives_back_its_record(desk: Des
 
 def test_a_state_that_is_saved_twice_at_once_keeps_the_record_it_is_taken_up_with(desk: Desk, held: Claim) -> None:
     finished = epoch_done("study/a", (0.5,))
-    desk.commit(held, Progress(state=finished.state, record=record((), steps_done=10)), finished)
+    desk.commit(held, CommitItem(state=finished.state, record=record((), steps_done=10)), finished)
     assert desk.sql("SELECT status, record <> '' FROM checkpoints") == [("kept", 0), ("kept", 1)]
     desk.do(stop, held, why="limit")
     (offered,) = desk.must_claim("s2").checkpoints
@@ -140,7 +140,7 @@ def test_a_state_that_is_saved_twice_at_once_keeps_the_record_it_is_taken_up_wit
 
 def test_a_state_that_another_checkpoint_still_names_is_not_deleted(desk: Desk, held: Claim) -> None:
     first = epoch_done("study/a", (0.5,))
-    trained = Progress(state=first.state, record=record((), steps_done=10))
+    trained = CommitItem(state=first.state, record=record((), steps_done=10))
     later = [epoch_done("study/a", (0.5, 0.4, 0.3)[:count]) for count in (2, 3)]
     assert [desk.commit(held, item).retired for item in (trained, first, later[0])] == [(), (), ()]
     assert desk.commit(held, later[1]).retired == (state("study/a", 1),)
@@ -159,7 +159,9 @@ def test_a_deleted_blob_is_counted_on_again_once_it_is_stored_again(desk: Desk, 
     first = state("study/a", 1)
     desk.delete(first)
     assert first.sha256 not in desk.ask(live_packs)
-    again = Progress(state=State(head=first), best=(state("study/a", 3),), record=record((0.5, 0.4, 0.3), steps_done=1))
+    again = CommitItem(
+        state=StateBlobs(head=first), best=(state("study/a", 3),), record=record((0.5, 0.4, 0.3), steps_done=1)
+    )
     desk.commit(held, again)
     assert desk.ask(live_packs)[first.sha256] == first
     assert first in [it.blob for it in desk.ask(needed_blobs)]
@@ -214,7 +216,7 @@ def test_a_run_with_no_whole_checkpoint_starts_again_from_the_first_epoch(desk: 
 
 def test_every_checkpoint_of_a_damaged_state_is_damaged(desk: Desk, held: Claim) -> None:
     finished = epoch_done("study/a", (0.5,))
-    desk.commit(held, Progress(state=finished.state, record=record((), steps_done=10)), finished)
+    desk.commit(held, CommitItem(state=finished.state, record=record((), steps_done=10)), finished)
     desk.do(stop, held, why="limit")
     again = desk.must_claim("s2")
     desk.resume(again, None, damaged=[(again.checkpoints[0], "rot")])
@@ -226,7 +228,7 @@ def test_every_checkpoint_of_a_damaged_state_is_damaged(desk: Desk, held: Claim)
 def test_a_new_lineage_is_recorded_with_its_epochs(desk: Desk, held: Claim) -> None:
     desk.train(held, 0.5)
     head = state("study/a", "other")
-    other = Progress(state=State(head=head), best=(head,), record=record((0.5, 0.4), lineage=2), timing=TIMING)
+    other = CommitItem(state=StateBlobs(head=head), best=(head,), record=record((0.5, 0.4), lineage=2), timing=TIMING)
     desk.commit(held, other)
     assert [line.lineage for line in desk.detail("a").epochs] == [1, 2]
     assert [it.lineage for it in desk.detail("a").checkpoints] == [1, 2]

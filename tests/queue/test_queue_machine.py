@@ -29,7 +29,7 @@ from qcqueue.core.states import Event, State, next_state
 from qcqueue.errors import IllegalTransition, LeaseLost
 from qcqueue.queue.attempts import fail, finish, interrupt, stop
 from qcqueue.queue.controls import EVENTS, Control, move
-from qcqueue.queue.overview import job_lines
+from qcqueue.queue.job_lines import job_lines
 from qcqueue.queue.values import Checkpoint, Claim
 from tests.queue.desk import PREDICTIONS, Desk, epoch_done, result, within_epoch
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from qcqueue.queue.attempts import Committed, Progress, commit_progress, stop
+from qcqueue.queue.attempts import CommitItem, Committed, commit_progress, stop
 from qcqueue.queue.blobs import live_owners, live_packs, needed_blobs
-from qcqueue.queue.values import Claim, State
-from qcqueue.storage.base import Blob
+from qcqueue.queue.values import Claim, StateBlobs
+from qcqueue.stores.base import Blob
 from tests.queue.desk import (
     IMAGES,
     TIMING,
@@ -32,11 +32,11 @@ def other(desk: Desk, held: Claim) -> Claim:
     return desk.must_claim("s2", job="b")
 
 
-def packed(job: str, epochs: int, *packs: Blob, best: tuple[Blob, ...] = ()) -> Progress:
+def packed(job: str, epochs: int, *packs: Blob, best: tuple[Blob, ...] = ()) -> CommitItem:
     """Return what is committed for the state after so many epochs, of which the last is the best."""
     losses = [1 / epoch for epoch in range(1, epochs + 1)]
-    saved = State(head=state(job, epochs), packs=packs)
-    return Progress(state=saved, best=best or packs, record=record(losses), timing=TIMING)
+    saved = StateBlobs(head=state(job, epochs), packs=packs)
+    return CommitItem(state=saved, best=best or packs, record=record(losses), timing=TIMING)
 
 
 def digests(*blobs: Blob) -> set[str]:
@@ -57,7 +57,7 @@ def test_a_claim_names_every_pack_of_a_state_in_order(desk: Desk, held: Claim) -
     desk.commit(held, packed("a", 1, *packs, best=(packs[2], packs[0])))
     desk.do(stop, held, why="limit")
     (found,) = desk.must_claim("s2", job="a").checkpoints
-    assert found.state == State(head=state("a", 1), packs=packs)
+    assert found.state == StateBlobs(head=state("a", 1), packs=packs)
     assert found.best == (packs[2], packs[0])
     assert found.state.size_bytes == 100 + 3 * 32
 
@@ -189,7 +189,9 @@ def test_what_a_lost_answer_already_named_is_not_vouched_for_a_second_time(desk:
     desk.commit(held, *written, number=1)
     desk.delete(state("a", 1))  # by another session, which was told of it by `resume`
     desk.commit(held, *written, number=1)
-    again = Progress(state=State(head=state("a", 1)), best=(state("a", 3),), record=record(losses[:3], steps_done=1))
+    again = CommitItem(
+        state=StateBlobs(head=state("a", 1)), best=(state("a", 3),), record=record(losses[:3], steps_done=1)
+    )
     assert desk.commit(held, again, stored=set(), number=2).missing == digests(state("a", 1))
 
 

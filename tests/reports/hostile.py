@@ -8,10 +8,9 @@ import numpy as np
 from qcqueue.core.records import Identity
 from qcqueue.core.states import State
 from qcqueue.datasets.format import Dataset, Split, arrange
-from qcqueue.queue.accounts import accounts_of
-from qcqueue.queue.sessions import SessionLine
+from qcqueue.queue.sessions import SessionLine, accounts_of
 from qcqueue.queue.values import EpochLine, HistoryLine, JobDetail
-from qcqueue.reports.study import Study
+from qcqueue.reports.study import ReportInput
 from tests.reports.studies import START_S, T4, a_dataset, a_job, a_proof, a_spec, epochs_of, some_sessions, the_study
 
 MARKUP = (
@@ -80,7 +79,7 @@ NAMES = (
 )
 
 
-def a_hostile_study(name: str) -> Study:
+def a_hostile_study(name: str) -> ReportInput:
     """A study of a finished, a failed and a running job in which every text that can come from outside is `name`."""
     classes = tuple(f"{name}{place or ''}" for place in range(3))
     details = tuple(_renamed(detail, name, classes, place) for place, detail in enumerate(_jobs(classes)))

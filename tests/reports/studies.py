@@ -11,11 +11,11 @@ from qcqueue.core.outcomes import Cause, Outcome
 from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, best_epoch
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
-from qcqueue.queue.overview import JobLine
+from qcqueue.queue.job_lines import JobLine
 from qcqueue.queue.sessions import SessionAttempt, SessionLine
 from qcqueue.queue.values import AttemptLine, DatasetLine, EpochLine, HistoryLine, JobDetail
-from qcqueue.reports.study import Proof, Study
-from qcqueue.storage.base import Blob
+from qcqueue.reports.study import Proof, ReportInput
+from qcqueue.stores.base import Blob
 
 START_S = 1_763_700_000.0
 AS_OF_S = START_S + 3 * 86_400
@@ -187,9 +187,9 @@ def a_study() -> list[JobDetail]:
     return [done, single, running, failed, queued, early]
 
 
-def the_study(details: Sequence[JobDetail] | None = None, **changes: Any) -> Study:
+def the_study(details: Sequence[JobDetail] | None = None, **changes: Any) -> ReportInput:
     """Return what a report is made of; without details those of `a_study`."""
-    return Study(details=tuple(a_study() if details is None else details), as_of_s=AS_OF_S, **changes)
+    return ReportInput(details=tuple(a_study() if details is None else details), as_of_s=AS_OF_S, **changes)
 
 
 def some_sessions() -> list[SessionLine]:

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from qcqueue.reports.charts.standalone import standalone
-from qcqueue.reports.gallery.catalogue import pictures_of
+from qcqueue.reports.figures.registry import pictures_of
 from qcqueue.reports.quantities.findings import Findings, findings_of
 from qcqueue.reports.tables.catalogue import tables_of
 from qcqueue.reports.tables.paper import to_latex, to_markdown

@@ -12,7 +12,7 @@ import pytest
 
 from qcqueue.errors import UserError
 from qcqueue.reports.files import files_of
-from qcqueue.reports.study import Study
+from qcqueue.reports.study import ReportInput
 from qcqueue.reports.write import write_report
 from tests.reports.quantities.answers import an_answered_study
 from tests.reports.studies import a_dataset, a_job, a_proof, a_spec, epochs_of, the_study
@@ -20,7 +20,7 @@ from tests.reports.studies import a_dataset, a_job, a_proof, a_spec, epochs_of, 
 DISK_FULL = OSError(28, "No space left on device")
 
 
-def a_small_study() -> Study:
+def a_small_study() -> ReportInput:
     """One job, so that there is little to draw."""
     return the_study([a_job(a_spec(epochs=2), epochs_of(2))])
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from qcqueue.clock import seeded
-from qcqueue.core.lease import LeaseRules
+from qcqueue.providers.base import Profile
 from qcqueue.queue.enqueue import enqueue
-from qcqueue.queue.overview import JobLine, job_lines
-from qcqueue.queue.queries import job_detail
+from qcqueue.queue.job_detail import job_detail
+from qcqueue.queue.job_lines import JobLine, job_lines
 from qcqueue.queue.values import JobDetail
-from qcqueue.scheduling.profiles.base import Profile
+from qcqueue.stores.base import LeaseRules
 from qcqueue.testing.chance import Fault, Faults
 from qcqueue.testing.clocks import WorldTime
 from qcqueue.testing.ledger import Ledger

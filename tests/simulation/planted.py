@@ -21,12 +21,9 @@ from sqlalchemy import Connection, select
 
 from qcqueue.checkpoints import packs as packing
 from qcqueue.checkpoints.format import SUFFIX, files_of, holds_model
-from qcqueue.checkpoints.handover import Handover
-from qcqueue.checkpoints.retention import Kept
-from qcqueue.checkpoints.spool import Entry, Failure, Held, Spool, link_files
+from qcqueue.core.failure_policy import Fault
 from qcqueue.core.outcomes import Cause, Outcome
-from qcqueue.core.remedies import Fault
-from qcqueue.core.snapshot import Tensors
+from qcqueue.core.records import Tensors
 from qcqueue.core.states import State
 from qcqueue.database.schema import attempts, blobs, jobs, packs
 from qcqueue.errors import BlobMissing, StoreError
@@ -35,13 +32,16 @@ from qcqueue.queue import checkpoints
 from qcqueue.queue import claim as claims
 from qcqueue.queue.attempts import Committed, Live
 from qcqueue.queue.blobs import BLOB, blob_of
-from qcqueue.queue.values import Checkpoint, Claim, End, LiveAttempt
-from qcqueue.storage.base import Blob
-from qcqueue.storage.folder import FolderStore, file_name
+from qcqueue.queue.checkpoints import KeptCheckpoint
+from qcqueue.queue.values import AttemptEnd, Checkpoint, Claim, LiveAttempt
+from qcqueue.spool.reader import Failure, Spool, SpoolEntry, TakenState, link_files
+from qcqueue.spool.writer import SpoolWriter
+from qcqueue.stores.base import Blob
+from qcqueue.stores.folder import FolderStore, file_name
 from qcqueue.testing import trainer
 from qcqueue.testing.runs import tensors_of
 from qcqueue.worker import attempt as attempt_module
-from qcqueue.worker import restore, session, survey
+from qcqueue.worker import download, queue_scan, session
 
 FIRST_SEED = 10_000
 """Not among the worlds of the everyday run, so that both mean something."""
@@ -112,7 +112,7 @@ def write_blobs_in_place(patch: pytest.MonkeyPatch) -> None:
 def keep_only_the_newest(patch: pytest.MonkeyPatch) -> None:
     """Retention saves space at the cost of the second chance."""
 
-    def newest(kept: Sequence[Kept]) -> set[int]:
+    def newest(kept: Sequence[KeptCheckpoint]) -> set[int]:
         return {row.id for row in kept if row.state_sha256 == kept[0].state_sha256}
 
     patch.setattr(attempt_module, "keep_last_two", newest)
@@ -133,20 +133,20 @@ def free_what_is_needed_only_as_the_best(patch: pytest.MonkeyPatch) -> None:
 
 def bury_without_evidence(patch: pytest.MonkeyPatch) -> None:
     """Whoever holds a job is taken for dead."""
-    patch.setattr(survey.Survey, "_why_gone", lambda *_: "nobody asked")
+    patch.setattr(queue_scan.QueueScan, "_why_gone", lambda *_: "nobody asked")
 
 
 def trust_ones_own_clock(patch: pytest.MonkeyPatch) -> None:
     """The age of a heartbeat is judged by the clock of the session that asks."""
 
-    def why_gone(self: survey.Survey, live: LiveAttempt, dead: frozenset[str]) -> str | None:
+    def why_gone(self: queue_scan.QueueScan, live: LiveAttempt, dead: frozenset[str]) -> str | None:
         heartbeat = Path(self._tools.store.url.removeprefix("folder:")) / "heartbeats" / live.session_id
         with contextlib.suppress(FileNotFoundError):
             age_s = self._tools.clock.now_s() - heartbeat.stat().st_mtime
             return f"no heartbeat for {age_s:.0f} s" if age_s > self._tools.lease.ttl_s else None
         return "it left no heartbeat"
 
-    patch.setattr(survey.Survey, "_why_gone", why_gone)
+    patch.setattr(queue_scan.QueueScan, "_why_gone", why_gone)
 
 
 def resume_without_looking(patch: pytest.MonkeyPatch) -> None:
@@ -196,7 +196,9 @@ def clear_the_spool_first(patch: pytest.MonkeyPatch) -> None:
     """What the trainer handed over is removed before it is committed, and a busy database loses it."""
     commit = attempt_module.Attempt._commit
 
-    def forgetful(self: attempt_module.Attempt, held: Held | None, entries: list[Entry], *, is_over: bool) -> None:
+    def forgetful(
+        self: attempt_module.Attempt, held: TakenState | None, entries: list[SpoolEntry], *, is_over: bool
+    ) -> None:
         try:
             commit(self, held, entries, is_over=is_over)
         except StoreError:
@@ -211,15 +213,15 @@ def clear_the_spool_first(patch: pytest.MonkeyPatch) -> None:
 
 def forget_the_best(patch: pytest.MonkeyPatch) -> None:
     """A resumed run does not get back the model of its best epoch, and calls its last epoch the best."""
-    bring = restore._bring
+    bring = download._bring
 
-    def without_best(checkpoint: Checkpoint, spool: Spool, fetch: restore.Fetch) -> None:
+    def without_best(checkpoint: Checkpoint, spool: Spool, fetch: download.Fetch) -> None:
         bring(checkpoint, spool, fetch)
         if (best := checkpoint.record.best_epoch) is not None:
             model = [path for path in files_of(spool.resumed_folder) if holds_model(path)]
             link_files(model, spool.best_folder(best))
 
-    patch.setattr(restore, "_bring", without_best)
+    patch.setattr(download, "_bring", without_best)
 
 
 def say_done_too_soon(patch: pytest.MonkeyPatch) -> None:
@@ -249,15 +251,15 @@ def ignore_ctrl_c(patch: pytest.MonkeyPatch) -> None:
 
 def take_back_what_is_taken(patch: pytest.MonkeyPatch) -> None:
     """The trainer removes every older state when a newer one is whole, also the one its session is bringing away."""
-    write = Handover._write_state
+    write = SpoolWriter._write_state
 
-    def greedy(self: Handover, number: int, *others: Any) -> None:
+    def greedy(self: SpoolWriter, number: int, *others: Any) -> None:
         write(self, number, *others)
         for entry in self._spool.waiting():
             if entry.kind == "state" and entry.number < number:
                 self._spool.remove(entry)
 
-    patch.setattr(Handover, "_write_state", greedy)
+    patch.setattr(SpoolWriter, "_write_state", greedy)
 
 
 def ignore_that_a_shared_pack_is_gone(patch: pytest.MonkeyPatch) -> None:
@@ -324,7 +326,7 @@ def say_the_end_in_other_words_each_time(patch: pytest.MonkeyPatch) -> None:
     """The end of an attempt is told anew after a lost answer, so nobody knows it again."""
     really, tries = attempt_writes.end, itertools.count()
 
-    def end(tx: Connection, held: Claim, how: End, *, now_s: float) -> Outcome:
+    def end(tx: Connection, held: Claim, how: AttemptEnd, *, now_s: float) -> Outcome:
         return really(tx, held, replace(how, why=f"{how.why}, at {next(tries)}"), now_s=now_s)
 
     patch.setattr(attempt_writes, "end", end)

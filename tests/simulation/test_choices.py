@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.core.outcomes import Outcome, Trouble
+from qcqueue.core.outcomes import Outcome, SessionEnd, Trouble
+from qcqueue.core.quantiles import Basis, Quantiles
+from qcqueue.providers.base import Profile
 from qcqueue.queue.controls import move
 from qcqueue.queue.forecasts import forecast_lines
 from qcqueue.queue.sessions import session_lines
-from qcqueue.scheduling.profiles.base import Profile
-from qcqueue.scheduling.spread import Basis, Spread
 from qcqueue.testing.chance import Fault
 from qcqueue.testing.clocks import DAY_ZERO_S
 from qcqueue.testing.options import JobPlan
-from qcqueue.worker.choice import NO_ROOM
-from qcqueue.worker.view import Ending, Limits
+from qcqueue.worker.job_choice import NO_ROOM
+from qcqueue.worker.view import Limits
 from tests.simulation.colab import Colab
 
 
@@ -24,7 +24,7 @@ def a_job(epochs: int, *, step_count: int = 2, needs_gpu: bool = False) -> JobPl
 
 def lent(*, likely_s: float, high_s: float | None = None) -> Profile:
     """A provider whose sessions live about so long, and that gives no GPU for a while afterwards."""
-    known = Spread(low_s=likely_s, likely_s=likely_s, high_s=high_s or likely_s, basis=Basis.PROFILE)
+    known = Quantiles(low_s=likely_s, likely_s=likely_s, high_s=high_s or likely_s, basis=Basis.PROFILE)
     return Profile(name="lent", title="lends GPUs", session=known, cool_off=known)
 
 
@@ -67,7 +67,7 @@ def test_near_its_likely_end_a_session_lets_its_job_go_and_begins_none_that_woul
     colab = Colab(root, [a_job(4, step_count=200), a_job(1)])
     colab.database.transact(lambda tx: move(tx, "job-1", "first", None, who="person", now_s=0.0))
     life = colab.session(profile=lent(likely_s=400.0))
-    assert life.session.ending is Ending.NEAR_END
+    assert life.session.ending is SessionEnd.NEAR_END
     assert taken(colab) == ["job-1"]
     assert life.session.obstacles["world/job-2"] == NO_ROOM  # its epochs are believed to take as long
     assert {line.state for line in colab.lines().values()} == {"queued"}
@@ -82,7 +82,7 @@ def test_one_job_a_session_leaves_and_gives_the_machine_back(root: Path) -> None
     colab = Colab(root, [a_job(4, step_count=200), a_job(1)])
     colab.database.transact(lambda tx: move(tx, "job-1", "first", None, who="person", now_s=0.0))
     life = colab.session(profile=lent(likely_s=400.0), limits=Limits())
-    assert life.session.ending is Ending.NEAR_END
+    assert life.session.ending is SessionEnd.NEAR_END
     assert taken(colab) == ["job-1"]
 
 
@@ -97,7 +97,7 @@ def test_a_promise_is_a_deadline_and_is_written_down(root: Path) -> None:
     colab = Colab(root, [a_job(40, step_count=20)])
     began_s = colab.time.now_s
     life = colab.session(limits=Limits(promised_minutes=2.0, jobs=None))
-    assert life.session.ending is Ending.LIMIT
+    assert life.session.ending is SessionEnd.LIMIT
     assert colab.time.now_s <= began_s + 125.0
     with colab.database.read() as tx:
         (line,) = session_lines(tx)
@@ -123,12 +123,12 @@ def test_a_session_foresees_its_own_end_where_its_provider_takes_machines_away(r
 def test_a_job_that_wants_more_memory_twice_is_held_and_the_lent_gpu_goes_on_with_the_next(root: Path) -> None:
     colab = Colab(root, [a_job(1), a_job(2)])
     life = colab.session(profile=lent(likely_s=9000.0), rates={Fault.TRAINER_OUT_OF_MEMORY: 1.0})
-    assert life.session.ending is Ending.CANNOT_START
+    assert life.session.ending is SessionEnd.CANNOT_START
     assert {line.state for line in colab.lines().values()} == {"queued"}
     assert [attempt.trouble for attempt in colab.detail.attempts] == [Trouble.MEMORY]
 
     life = colab.session(profile=lent(likely_s=9000.0), rates={Fault.TRAINER_OUT_OF_MEMORY: 1.0})
-    assert life.session.ending is Ending.JOB_HELD
+    assert life.session.ending is SessionEnd.JOB_HELD
     assert taken(colab) == ["job-1", "job-2", "job-1", "job-2"]
     assert {line.state for line in colab.lines().values()} == {"held"}
     held = colab.detail.history[-1]
@@ -141,7 +141,7 @@ def test_a_job_that_wants_more_memory_twice_is_held_and_the_lent_gpu_goes_on_wit
 def test_a_session_without_a_gpu_says_that_there_is_nothing_for_it(root: Path) -> None:
     colab = Colab(root, [a_job(1, needs_gpu=True)])
     life = colab.session("a CPU", has_gpu=False)
-    assert life.session.ending is Ending.NOTHING_TO_DO
+    assert life.session.ending is SessionEnd.NOTHING_TO_DO
     assert life.session.obstacles == {"world/job-1": 'its spec says device = "gpu" and this machine has none'}
     assert life.trainer.lives == 0
 

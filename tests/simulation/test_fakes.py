@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.checkpoints.spool import Spool, WorkOrder, link_files
 from qcqueue.clock import seeded
+from qcqueue.spool.reader import Spool, WorkOrder, link_files
 from qcqueue.testing.chance import Fault, Faults
 from qcqueue.testing.clocks import MachineClock, WorldTime
 from qcqueue.testing.options import JobPlan
@@ -14,7 +14,7 @@ from qcqueue.testing.places import make_spec
 from qcqueue.testing.presence import MortalPresence
 from qcqueue.testing.runs import identity_of, uninterrupted
 from qcqueue.testing.trainer import FakeTrainer
-from qcqueue.worker.presence import Presence
+from qcqueue.worker.session_locks import SessionLocks
 
 SPEC = make_spec(1, JobPlan(epochs=3, step_count=2, early_stopping=0, needs_gpu=False))
 
@@ -148,7 +148,7 @@ def test_a_suspended_machine_loses_monotonic_time_only() -> None:
 
 
 def test_a_dead_process_leaves_its_lock_file_and_not_its_lock(tmp_path: Path) -> None:
-    dying, neighbour = MortalPresence(tmp_path), Presence(tmp_path)
+    dying, neighbour = MortalPresence(tmp_path), SessionLocks(tmp_path)
     dying.announce("s1")
     alive = neighbour.inherit()
 

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from qcqueue.core.outcomes import SessionEnd
 from qcqueue.core.spec import Device, Lineage
 from qcqueue.queue.enqueue import enqueue
-from qcqueue.queue.overview import job_lines
+from qcqueue.queue.job_lines import job_lines
 from qcqueue.testing.options import JobPlan
 from qcqueue.testing.places import make_spec
 from qcqueue.worker.machine import Machine
-from qcqueue.worker.view import Ending, Limits
+from qcqueue.worker.view import Limits
 from tests.simulation.colab import JOB, Colab
 
 ONE_EPOCH = Limits(max_epochs=1, jobs=None)
@@ -30,7 +31,7 @@ def test_under_same_another_gpu_leaves_the_job_alone_and_says_what_it_waits_for(
     colab.session("Tesla T4", limits=ONE_EPOCH)
 
     other = colab.session("Tesla P100")
-    assert other.session.ending is Ending.NOTHING_TO_DO
+    assert other.session.ending is SessionEnd.NOTHING_TO_DO
     assert other.session.obstacles == {JOB: "it goes on only on a Tesla T4, and this machine has a Tesla P100"}
     assert other.trainer.lives == 0
     assert colab.outcomes == ["stopped"]
@@ -65,7 +66,7 @@ def test_under_refuse_a_changed_machine_gives_the_job_back_once(
 
     other = colab.session(processor, tensorflow=tensorflow)
     why = f'its spec says lineage = "refuse", and this machine has {what}'
-    assert other.session.ending is Ending.NOTHING_TO_DO
+    assert other.session.ending is SessionEnd.NOTHING_TO_DO
     assert other.session.obstacles == {JOB: why}
     assert other.trainer.lives == 1
     assert f"{JOB} waits for another machine: {why}" in colab.said
@@ -95,7 +96,7 @@ def test_a_job_that_is_refused_does_not_keep_a_session_from_the_next(root: Path)
     colab.database.transact(lambda tx: enqueue(tx, [make_spec(2, plan)], weights={}, who="person", now_s=0.0))
 
     other = colab.session("Tesla P100")
-    assert other.session.ending is Ending.FINISHED
+    assert other.session.ending is SessionEnd.FINISHED
     with colab.database.read() as tx:
         assert [str(line.state) for line in job_lines(tx)] == ["queued", "done"]
 

@@ -10,16 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.checkpoints.spool import Spool, record_in
-from qcqueue.core.lease import LeaseRules
-from qcqueue.core.outcomes import Outcome
+from qcqueue.core.outcomes import Outcome, SessionEnd
 from qcqueue.database.schema import FORMAT
 from qcqueue.errors import NewerQueue
+from qcqueue.spool.reader import Spool, record_in
+from qcqueue.stores.base import LeaseRules
 from qcqueue.testing.clocks import DAY_ZERO_S
 from qcqueue.testing.lives import Life
 from qcqueue.testing.options import JobPlan
 from qcqueue.testing.simulate import MEMORY
-from qcqueue.worker.view import Ending
 from tests.simulation.colab import Colab
 
 HERE = 1
@@ -69,14 +68,14 @@ def steps_that_differ(folder: Path) -> list[int]:
 
 
 def test_before_whatever_step_it_leaves_with_one_sentence_and_the_next_session_here_goes_on(root: Path) -> None:
-    steps, kept, endings = steps_that_differ(root / "whole"), 0, set[Ending | None]()
+    steps, kept, endings = steps_that_differ(root / "whole"), 0, set[SessionEnd | None]()
     assert len(steps) > 15
     for step in steps:
         colab = Colab(root / f"raised-{step}", TWO)
         life = colab.session(machine=HERE, before_step=raised_at(colab, step))
         endings.add(life.session.ending)
         said = [line for line in colab.said if SENTENCE.fullmatch(line)]
-        assert len(said) == (life.session.ending is Ending.NEWER_QUEUE), (step, colab.said)
+        assert len(said) == (life.session.ending is SessionEnd.NEWER_QUEUE), (step, colab.said)
         assert life.trainer.exit_code() is not None
         assert life.session.has_unsaved == ("waits on this machine" in "".join(said)), step
         left = left_behind(root / f"raised-{step}")
@@ -88,7 +87,10 @@ def test_before_whatever_step_it_leaves_with_one_sentence_and_the_next_session_h
             job, point = left
             saved = {(it.epochs_done, it.steps_done) for it in colab.of(job).checkpoints if it.attempt == 1}
             assert max(saved) >= point, "in the name of the session that left it, so that nobody trains it again"
-    assert endings == {Ending.NEWER_QUEUE, Ending.FINISHED}  # what was raised after the last save is not even noticed
+    assert endings == {
+        SessionEnd.NEWER_QUEUE,
+        SessionEnd.FINISHED,
+    }  # what was raised after the last save is not even noticed
     assert kept > 10
 
 
@@ -120,7 +122,7 @@ def test_a_person_who_interrupts_meanwhile_does_not_change_how_it_ends(root: Pat
             life.ask_to_stop()
 
     life = colab.session(machine=HERE, before_step=meddle)
-    assert life.session.ending is Ending.NEWER_QUEUE
+    assert life.session.ending is SessionEnd.NEWER_QUEUE
     assert any(map(SENTENCE.fullmatch, colab.said))
 
 

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.core.outcomes import Outcome
+from qcqueue.core.outcomes import Outcome, SessionEnd
 from qcqueue.database.local import LocalDatabase
 from qcqueue.errors import StorePutBack
 from qcqueue.testing.lives import Life
 from qcqueue.testing.options import JobPlan
 from qcqueue.testing.simulate import MEMORY
-from qcqueue.worker.view import Ending
 from tests.simulation.colab import Colab
 
 HERE = 1
@@ -47,7 +46,7 @@ def test_a_session_leaves_what_it_cannot_save_for_whoever_puts_the_newer_one_bac
     colab = Colab(root / "colab", TWO)
     with monkeypatch.context() as patch:
         life = session_until(colab, patch, step)
-        assert life.session.ending is Ending.PUT_BACK
+        assert life.session.ending is SessionEnd.PUT_BACK
         assert life.trainer.exit_code() is not None
         said = [line for line in colab.said if line.startswith(SAID)]
         kept = (

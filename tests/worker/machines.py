@@ -6,23 +6,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from qcqueue.app.workplace import Workplace, workplace_in
-from qcqueue.checkpoints.handover import Handover
-from qcqueue.checkpoints.spool import FAILED, EpochEntry, Failure, Progress, Spool
+from qcqueue.app.context import QueueContext, workplace_in
 from qcqueue.core.outcomes import Cause, Trouble
-from qcqueue.core.snapshot import Snapshot
+from qcqueue.core.quantiles import Basis, Quantiles
+from qcqueue.core.records import Snapshot
 from qcqueue.database.local import LocalDatabase
 from qcqueue.errors import OutcomeUnknown
-from qcqueue.queue.overview import job_lines
-from qcqueue.queue.queries import job_detail
+from qcqueue.providers.base import Profile
+from qcqueue.queue.job_detail import job_detail
+from qcqueue.queue.job_lines import job_lines
 from qcqueue.queue.values import AttemptLine, JobDetail
-from qcqueue.scheduling.profiles.base import Profile
-from qcqueue.scheduling.spread import Basis, Spread
+from qcqueue.spool.reader import FAILED, EpochEntry, Failure, Spool, TrainerProgress
+from qcqueue.spool.writer import SpoolWriter
 from qcqueue.testing.clocks import MachineClock, WorldTime
 from qcqueue.testing.paper import PaperTrainer, a_session
 from qcqueue.testing.runs import first_state, identity_of, predictions_of, result_of, tensors_of, trained, validated
 from qcqueue.worker.session import Session
-from qcqueue.worker.tools import Tools
+from qcqueue.worker.session_deps import SessionDeps
 from qcqueue.worker.view import Limits
 from tests.cli.queues import EPOCHS, TIMING, House, a_job, put
 from tests.engines.worlds import a_record
@@ -31,7 +31,7 @@ T = TypeVar("T")
 Script = Callable[[Spool], Iterator[int | None]]
 """What a trainer does: it is asked on at every look, and may return its exit status."""
 
-ONE_S = Spread(low_s=1e6, likely_s=1e6, high_s=1e6, basis=Basis.PROFILE)
+ONE_S = Quantiles(low_s=1e6, likely_s=1e6, high_s=1e6, basis=Basis.PROFILE)
 LENT = Profile(name="lent", title="lends GPUs", session=ONE_S, cool_off=ONE_S)
 OWN = Profile(name="own", title="no limits")
 
@@ -41,7 +41,7 @@ def fails(cause: Cause | Trouble, message: str = "it is broken", *, phase: Any =
 
     def script(spool: Spool) -> Iterator[int | None]:
         yield from _waits_to_begin(spool)
-        spool.report(Progress(phase=phase))
+        spool.report(TrainerProgress(phase=phase))
         spool.fail(Failure(cause=cause, message=message))
         yield FAILED
 
@@ -55,7 +55,7 @@ def exits(code: int, *, phase: Any = "starting", after_epochs: int = 0) -> Scrip
         yield from _waits_to_begin(spool)
         spool.log_path.write_text("Traceback\nKeyError: 'kernel'\n")
         if phase:
-            spool.report(Progress(phase=phase))
+            spool.report(TrainerProgress(phase=phase))
         if after_epochs:
             yield from _epochs(spool, after_epochs)
         yield code
@@ -90,7 +90,7 @@ def finishes() -> Script:
 
 def _epochs(spool: Spool, epochs: int | None, *, evaluates: bool = False) -> Iterator[None]:
     yield from _waits_to_begin(spool)
-    order, handover = spool.order(), Handover(spool)
+    order, handover = spool.order(), SpoolWriter(spool)
     assert order is not None
     resumed = spool.resumed()
     identity = identity_of("paper", order.threads, "none")
@@ -100,7 +100,7 @@ def _epochs(spool: Spool, epochs: int | None, *, evaluates: bool = False) -> Ite
         if spool.should_stop():
             return
         epoch = record.epochs_done + 1
-        spool.report(Progress(phase="training", epoch=epoch, epochs=order.spec.epochs, step=1, steps=1))
+        spool.report(TrainerProgress(phase="training", epoch=epoch, epochs=order.spec.epochs, step=1, steps=1))
         state, partial = trained(state, record.partial, epoch, identity)
         record = replace(record, partial=partial)
         number = handover.state(Snapshot(tensors=tensors_of(state), record=record, paths={}))
@@ -187,7 +187,7 @@ class Machine:
     step_s: float = 0.0
 
     @property
-    def place(self) -> Workplace:
+    def place(self) -> QueueContext:
         return workplace_in(self.house.store, cache=self.house.folder / f"cache-{self.name}")
 
     def session(self, *scripts: Script, limits: Limits | None = None, profile: Profile = OWN) -> Session:
@@ -195,7 +195,7 @@ class Machine:
         clock = MachineClock(self.time)
         limits = limits or Limits(jobs=None)
         session = a_session(f"{self.name}s{self.sessions}", self.place, ScriptedTrainer(*scripts), limits, clock)
-        tools: Tools = session._tools
+        tools: SessionDeps = session._tools
         changed = replace(
             tools,
             store=Moody(tools.store),

@@ -8,18 +8,18 @@ from typing import Any, TypeVar
 import pytest
 from sqlalchemy import text
 
-from qcqueue.checkpoints.handover import Handover
-from qcqueue.checkpoints.spool import Spool
 from qcqueue.database.base import Database
 from qcqueue.errors import OutcomeUnknown, StoreBusy
 from qcqueue.queue.blobs import needed_blobs
 from qcqueue.queue.claim import claim_held_by
 from qcqueue.queue.values import Claim
-from qcqueue.storage.base import Blob
-from qcqueue.storage.folder import FolderStore, file_name
+from qcqueue.spool.reader import Spool
+from qcqueue.spool.writer import SpoolWriter
+from qcqueue.stores.base import Blob
+from qcqueue.stores.folder import FolderStore, file_name
 from qcqueue.testing.clocks import CountedIds, MachineClock, WorldTime
 from qcqueue.worker.attempt import Attempt
-from qcqueue.worker.timeline import Timeline
+from qcqueue.worker.time_ledger import TimeLedger
 from tests.checkpoints.runs import a_record, a_state, an_epoch, an_order
 from tests.queue.desk import Desk
 
@@ -38,7 +38,7 @@ class Scene:
     desk: Desk
     store: FolderStore
 
-    def attempt(self, held: Claim, database: Database | None = None, timeline: Timeline | None = None) -> Attempt:
+    def attempt(self, held: Claim, database: Database | None = None, timeline: TimeLedger | None = None) -> Attempt:
         """Return the attempt of a claim; another of the same claim takes the place of a session that died."""
         return Attempt(
             held,
@@ -127,7 +127,7 @@ def dies_at(attempt: Attempt, patch: pytest.MonkeyPatch, where: object, name: st
             attempt.collect()
 
 
-def hand_over(handover: Handover, epoch: int) -> None:
+def hand_over(handover: SpoolWriter, epoch: int) -> None:
     """Hand over a whole epoch, the best one, as a trainer does."""
     number = handover.state(a_state(epoch, epoch - 1 or None))
     handover.epoch(an_epoch(epoch, epoch, state_entry=number), is_best=True)
@@ -143,7 +143,7 @@ def frozen_pack(attempt: Attempt) -> Blob:
 
 def test_a_pack_found_damaged_is_mended_although_the_answer_to_its_commit_is_lost(scene: Scene) -> None:
     first = scene.begun("s1", "a")
-    Handover(first.spool).state(a_state(1, None))
+    SpoolWriter(first.spool).state(a_state(1, None))
     first.collect()
 
     database = LosesAnAnswer(scene.desk.database)
@@ -152,7 +152,7 @@ def test_a_pack_found_damaged_is_mended_although_the_answer_to_its_commit_is_los
     second = scene.attempt(claiming, database)
     second.spool.open(an_order(second.spool))
     assert second.restore().chosen is None
-    handover = Handover(second.spool)
+    handover = SpoolWriter(second.spool)
     number = handover.state(a_state(1, None))
     database.loses_one = True
     with pytest.raises(OutcomeUnknown):
@@ -167,7 +167,7 @@ def test_a_pack_found_damaged_is_mended_although_the_answer_to_its_commit_is_los
 def test_who_takes_a_dead_sessions_place_knows_what_was_damaged(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     for session, job in (("s1", "a"), ("s3", "b")):  # both share the frozen base
         attempt = scene.begun(session, job)
-        Handover(attempt.spool).state(a_state(1, None))
+        SpoolWriter(attempt.spool).state(a_state(1, None))
         attempt.collect()
     claiming = scene.desk.must_claim("s2", job="a", gone={("study/a", 1): "gone"})
     rotten = claiming.checkpoints[0].state.packs[0]
@@ -175,7 +175,7 @@ def test_who_takes_a_dead_sessions_place_knows_what_was_damaged(scene: Scene, mo
     second = scene.attempt(claiming)
     second.spool.open(an_order(second.spool))
     second.restore()
-    Handover(second.spool).state(a_state(1, None))
+    SpoolWriter(second.spool).state(a_state(1, None))
     dies_before_its_commit(second, monkeypatch)
 
     scene.successor(second).collect_all()
@@ -192,10 +192,10 @@ def test_what_was_shared_and_is_retired_meanwhile_is_stored_again_for_a_dead_ses
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = scene.begun("s1", "a")
-    Handover(first.spool).state(a_state(1, None))
+    SpoolWriter(first.spool).state(a_state(1, None))
     first.collect()
     second = scene.begun("s2", "b")
-    Handover(second.spool).state(a_state(1, None))
+    SpoolWriter(second.spool).state(a_state(1, None))
     dies_before_its_commit(second, monkeypatch)
     scene.desk.database.transact(lambda tx: tx.execute(text("UPDATE checkpoints SET status = 'retired', record = ''")))
     scene.desk.database.transact(lambda tx: tx.execute(text("DELETE FROM packs")))
@@ -210,7 +210,7 @@ def test_what_was_shared_and_is_retired_meanwhile_is_stored_again_for_a_dead_ses
 
 def test_a_state_whose_best_model_was_forgotten_holds_nobody_up(scene: Scene) -> None:
     attempt = scene.begun("s1", "a")
-    handover = Handover(attempt.spool)
+    handover = SpoolWriter(attempt.spool)
     first = handover.state(a_state(1, None))
     attempt.collect()
     handover.epoch(an_epoch(1, 1, state_entry=first), is_best=True)
@@ -230,7 +230,7 @@ def test_a_state_whose_best_model_was_forgotten_holds_nobody_up(scene: Scene) ->
 def test_how_long_the_store_was_away_says_nothing_of_how_long_it_takes(scene: Scene) -> None:
     database = LosesAnAnswer(scene.desk.database)
     attempt = scene.begun("s1", "a", database=database)
-    Handover(attempt.spool).state(a_state(1, None))
+    SpoolWriter(attempt.spool).state(a_state(1, None))
     database.loses_one = True
     with pytest.raises(OutcomeUnknown):
         attempt.collect()
@@ -241,7 +241,7 @@ def test_how_long_the_store_was_away_says_nothing_of_how_long_it_takes(scene: Sc
 def test_what_came_after_a_lost_answer_goes_into_the_next_commit(scene: Scene) -> None:
     database = LosesAnAnswer(scene.desk.database)
     attempt = scene.begun("s1", "a", database=database)
-    handover = Handover(attempt.spool)
+    handover = SpoolWriter(attempt.spool)
     hand_over(handover, 1)
     database.loses_one = True
     with pytest.raises(OutcomeUnknown):
@@ -277,7 +277,7 @@ class TakesNothing:
 def test_what_was_refused_is_tried_again_as_it_was(scene: Scene) -> None:
     database = TakesNothing(scene.desk.database)
     attempt = scene.begun("s1", "a", database=database)
-    handover = Handover(attempt.spool)
+    handover = SpoolWriter(attempt.spool)
     hand_over(handover, 1)
     database.refuses_one = True
     with pytest.raises(StoreBusy):
@@ -292,7 +292,7 @@ def test_what_was_refused_is_tried_again_as_it_was(scene: Scene) -> None:
 
 def test_where_a_run_is_taken_up_is_recorded_once_though_the_answer_is_lost(scene: Scene) -> None:
     first = scene.begun("s1", "a")
-    handover = Handover(first.spool)
+    handover = SpoolWriter(first.spool)
     hand_over(handover, 1)
     hand_over(handover, 2)
     first.collect_all()
@@ -324,7 +324,7 @@ def test_who_takes_a_dead_sessions_place_counts_nothing_twice_and_loses_nothing(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, death: str
 ) -> None:
     dead = scene.begun("s1", "a")
-    handover = Handover(dead.spool)
+    handover = SpoolWriter(dead.spool)
     hand_over(handover, 1)
     dead.collect_all()
     hand_over(handover, 2)
@@ -348,7 +348,7 @@ def test_what_a_session_of_an_older_qcqueue_left_is_saved_once(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, death: str
 ) -> None:
     dead = scene.begun("s1", "a")
-    handover = Handover(dead.spool)
+    handover = SpoolWriter(dead.spool)
     hand_over(handover, 1)
     of, name, call = DEATHS[death]
     dies_at(dead, monkeypatch, getattr(dead, of) if of else dead, name, call=call)

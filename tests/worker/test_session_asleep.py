@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.queue.overview import JobLine, job_lines
+from qcqueue.core.outcomes import SessionEnd
+from qcqueue.queue.job_lines import JobLine, job_lines
 from qcqueue.testing.paper import PaperTrainer, a_session
 from qcqueue.worker.session import Session
-from qcqueue.worker.view import Ending, Limits
+from qcqueue.worker.view import Limits
 from tests.cli.queues import House, a_job, an_empty_house, put, take
 
 TABLES = ("last_words", "packs", "checkpoints", "epochs", "results", "history", "attempts", "jobs")
@@ -59,13 +60,13 @@ def give_away(house: House) -> None:
 @pytest.mark.parametrize(
     ("meanwhile", "says", "ending"),
     [
-        (remove, "tiny/a is not in the queue any more", Ending.WITHDRAWN),
-        (replace_it, "attempt 1 of tiny/a is not this session's any more", Ending.LEASE_LOST),
-        (give_away, "attempt 1 of tiny/a is not this session's any more", Ending.LEASE_LOST),
+        (remove, "tiny/a is not in the queue any more", SessionEnd.WITHDRAWN),
+        (replace_it, "attempt 1 of tiny/a is not this session's any more", SessionEnd.LEASE_LOST),
+        (give_away, "attempt 1 of tiny/a is not this session's any more", SessionEnd.LEASE_LOST),
     ],
 )
 def test_a_session_that_wakes_to_another_queue_leaves_in_words(
-    house: House, meanwhile: Callable[[House], None], says: str, ending: Ending
+    house: House, meanwhile: Callable[[House], None], says: str, ending: SessionEnd
 ) -> None:
     said: list[str] = []
     session = asleep(house, said)

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from qcqueue.checkpoints.spool import Spool
-from qcqueue.core.outcomes import Cause, Outcome, Trouble
+from qcqueue.core.outcomes import Cause, Outcome, SessionEnd, Trouble
 from qcqueue.errors import (
     DigestMismatch,
     DiskFailed,
@@ -21,9 +20,10 @@ from qcqueue.errors import (
     StoreMissing,
 )
 from qcqueue.queue.controls import control
+from qcqueue.spool.reader import Spool
 from qcqueue.worker.patience import ASKED_S, CANNOT_PASS_S, HOPELESS_S, LENT_S, LIMIT_S, Patience, longest_s
 from qcqueue.worker.session import Session
-from qcqueue.worker.view import Ending, Limits
+from qcqueue.worker.view import Limits
 from tests.cli.queues import House, an_empty_house
 from tests.worker.machines import LENT, Machine, detail, enqueue, exits, fails, finishes, last, moods, states, trains
 
@@ -62,7 +62,7 @@ def answers_are_lost_at_the_end(session: Session, number: int) -> None:
     if attempt and attempt.ending and not session.said_so:  # type: ignore[attr-defined]
         session.said_so = True  # type: ignore[attr-defined]
         session.ask_to_stop()
-    if session._stop_reason is Ending.LIMIT and session.said_so is False:  # type: ignore[attr-defined]
+    if session._stop_reason is SessionEnd.LIMIT and session.said_so is False:  # type: ignore[attr-defined]
         database.loses_answers = 1
 
 
@@ -71,9 +71,9 @@ def test_a_limit_followed_by_an_interrupt_after_a_lost_answer_is_no_lost_job(hou
     session.said_so = False
     machine.run(session, meddle=answers_are_lost_at_the_end)
     assert session.said_so
-    assert session.ending is Ending.ASKED  # so that a person's machine is not given back
+    assert session.ending is SessionEnd.ASKED  # so that a person's machine is not given back
     assert [attempt.outcome for attempt in detail(house, "a").attempts] == [Outcome.STOPPED]
-    assert last(house, "a").reason == str(Ending.LIMIT)
+    assert last(house, "a").reason == str(SessionEnd.LIMIT)
     assert not session.has_unsaved
     assert "has ended" not in "".join(machine.said)
 
@@ -82,15 +82,15 @@ def test_a_limit_followed_by_an_interrupt_after_a_lost_answer_is_no_lost_job(hou
 @pytest.mark.parametrize(
     ("scripts", "limits", "ending", "outcome"),
     [
-        ((fails(Cause.NOT_FINITE),), Limits(), Ending.JOB_FAILED, Outcome.FAILED),
-        ((fails(Trouble.DISK),), Limits(), Ending.CANNOT_START, Outcome.INTERRUPTED),
-        ((exits(1),), Limits(), Ending.CANNOT_START, Outcome.INTERRUPTED),
-        ((fails(Cause.OUT_OF_MEMORY),), Limits(), Ending.JOB_HELD, Outcome.STOPPED),
-        ((trains(1),), Limits(max_epochs=1), Ending.LIMIT, Outcome.STOPPED),
+        ((fails(Cause.NOT_FINITE),), Limits(), SessionEnd.JOB_FAILED, Outcome.FAILED),
+        ((fails(Trouble.DISK),), Limits(), SessionEnd.CANNOT_START, Outcome.INTERRUPTED),
+        ((exits(1),), Limits(), SessionEnd.CANNOT_START, Outcome.INTERRUPTED),
+        ((fails(Cause.OUT_OF_MEMORY),), Limits(), SessionEnd.JOB_HELD, Outcome.STOPPED),
+        ((trains(1),), Limits(max_epochs=1), SessionEnd.LIMIT, Outcome.STOPPED),
     ],
 )
 def test_whatever_ends_it_is_known_again_after_a_lost_answer(
-    house: House, machine: Machine, scripts: Any, limits: Limits, ending: Ending, outcome: Outcome, lost: int
+    house: House, machine: Machine, scripts: Any, limits: Limits, ending: SessionEnd, outcome: Outcome, lost: int
 ) -> None:
     session = machine.session(*scripts, limits=limits)
     _, database = moods(session)
@@ -116,7 +116,7 @@ def test_a_fault_that_failed_the_job_is_known_again_after_a_lost_answer(house: H
             database.loses_answers = 1
 
     machine.run(session, meddle=lose)
-    assert session.ending is Ending.JOB_FAILED
+    assert session.ending is SessionEnd.JOB_FAILED
     assert states(house) == {"a": "failed"}
 
 
@@ -140,7 +140,7 @@ def test_after_a_quarter_of_an_hour_of_what_cannot_pass_it_saves_leaves_and_says
 ) -> None:
     session = machine.session(trains())
     machine.run(session, meddle=refuses(session, error("no"), after_s=100.0, machine=machine))
-    assert session.ending is Ending.NOTHING_SAVED
+    assert session.ending is SessionEnd.NOTHING_SAVED
     assert CANNOT_PASS_S <= machine.time.now_s - 100.0 <= CANNOT_PASS_S + 120.0
     assert session.has_unsaved
     known = saved(house)
@@ -163,7 +163,7 @@ def test_what_can_pass_is_waited_for_and_saved(house: House, machine: Machine, e
         store.mood = database.mood = error("away") if is_away and session._attempt else None
 
     machine.run(session, meddle=away)
-    assert session.ending is Ending.LIMIT
+    assert session.ending is SessionEnd.LIMIT
     assert saved(house) == 3
 
 
@@ -182,7 +182,7 @@ def test_what_can_pass_in_between_does_not_end_the_count_and_a_real_save_does(ho
         store.mood = StoreDenied("no") if machine.time.now_s % 600 > 300 else None
 
     machine.run(session, meddle=now_and_then)
-    assert session.ending in (Ending.LIMIT, Ending.NOTHING_SAVED)
+    assert session.ending in (SessionEnd.LIMIT, SessionEnd.NOTHING_SAVED)
     assert machine.time.now_s > 40 * 60.0  # the limit ended it
 
 
@@ -194,7 +194,7 @@ def test_a_limit_wins_over_a_store_that_takes_nothing(
 ) -> None:
     session = machine.session(trains(), limits=Limits(max_minutes=3))
     machine.run(session, meddle=refuses(session, error("no"), after_s=60.0, machine=machine))
-    assert session.ending is Ending.NOTHING_SAVED
+    assert session.ending is SessionEnd.NOTHING_SAVED
     assert 180.0 <= machine.time.now_s <= 180.0 + within_s + 60.0
     assert session.has_unsaved
 
@@ -208,7 +208,7 @@ def test_a_store_whose_folder_was_moved_away_cannot_pass(house: House, machine: 
             house.store.rename(moved)
 
     machine.run(session, meddle=move)
-    assert session.ending is Ending.NOTHING_SAVED
+    assert session.ending is SessionEnd.NOTHING_SAVED
     left_s = machine.time.now_s - (180.0 if minutes else 60.0 + CANNOT_PASS_S)
     assert 0 <= left_s <= HOPELESS_S + 120.0
     assert "is not there any more" in str(session.gave_up_on)
@@ -228,7 +228,7 @@ def test_a_person_who_asks_is_kept_a_minute_and_keeps_the_machine(house: House, 
             session.ask_to_stop()
 
     machine.run(session, meddle=ask)
-    assert session.ending is Ending.UNSAVED
+    assert session.ending is SessionEnd.UNSAVED
     assert machine.time.now_s <= 400.0 + ASKED_S + 60.0
 
 
@@ -238,7 +238,7 @@ def test_a_lent_machine_is_kept_an_hour_for_its_person_and_says_which_epochs_go_
     session = machine.session(trains(), profile=LENT)
     error = StoreDenied("Drive refused the sign-in", hint="qcqueue login")
     machine.run(session, meddle=refuses(session, error, after_s=100.0, machine=machine))
-    assert session.ending is Ending.NOTHING_SAVED
+    assert session.ending is SessionEnd.NOTHING_SAVED
     assert CANNOT_PASS_S + LENT_S <= machine.time.now_s - 100.0 <= CANNOT_PASS_S + LENT_S + 120.0
     assert f"{session.left_behind} go with this machine" in machine.said
     assert any("kept 1 h 00 min for you to mend it: qcqueue login" in line for line in machine.said)
@@ -253,7 +253,7 @@ def test_who_mends_it_within_that_hour_loses_nothing_and_training_goes_on(house:
         store.mood = database.mood = StoreDenied("no") if is_denied else None
 
     machine.run(session, meddle=mended)
-    assert session.ending is Ending.LIMIT
+    assert session.ending is SessionEnd.LIMIT
     assert not session.has_unsaved
     assert len(detail(house, "a").attempts) == 2
     assert "saving had failed for long" in str(detail(house, "a").attempts[0].reason)
@@ -264,7 +264,7 @@ def test_before_a_step_there_is_nothing_to_save_and_nobody_to_wait_for(house: Ho
     store, _ = moods(session)
     store.mood, store.for_what = StoreDenied("no"), ("fetch",)
     machine.run(session)
-    assert session.ending is Ending.NOTHING_SAVED
+    assert session.ending is SessionEnd.NOTHING_SAVED
     assert not session.has_unsaved
     assert session.left_behind is None
     assert isinstance(session.gave_up_on, StoreDenied)
@@ -283,16 +283,16 @@ def test_before_any_job_is_held_it_leaves_at_once(house: House, machine: Machine
 @pytest.mark.parametrize(
     ("reason", "error", "is_lent", "seconds"),
     [
-        (Ending.ASKED, StoreDenied(), False, ASKED_S),
-        (Ending.ASKED, StoreDenied(), True, ASKED_S),
-        (Ending.LIMIT, StoreDenied(), False, HOPELESS_S),
-        (Ending.LIMIT, StoreBusy(), False, LIMIT_S),
-        (Ending.LIMIT, StoreDenied(), True, LENT_S),
+        (SessionEnd.ASKED, StoreDenied(), False, ASKED_S),
+        (SessionEnd.ASKED, StoreDenied(), True, ASKED_S),
+        (SessionEnd.LIMIT, StoreDenied(), False, HOPELESS_S),
+        (SessionEnd.LIMIT, StoreBusy(), False, LIMIT_S),
+        (SessionEnd.LIMIT, StoreDenied(), True, LENT_S),
         (None, StoreDenied(), True, LENT_S),
         (None, StoreDenied(), False, 0.0),
     ],
 )
-def test_how_long_who_leaves_waits(reason: Ending | None, error: Any, is_lent: bool, seconds: float) -> None:
+def test_how_long_who_leaves_waits(reason: SessionEnd | None, error: Any, is_lent: bool, seconds: float) -> None:
     assert longest_s(reason, error, is_lent=is_lent) == seconds
 
 
@@ -308,12 +308,12 @@ def test_a_disk_that_does_not_take_the_dataset_puts_the_job_back_and_no_job_fail
     store, _ = moods(session)
     store.mood, store.for_what = error("no room is left"), ("fetch",)
     machine.run(session)
-    assert session.ending is Ending.CANNOT_START
+    assert session.ending is SessionEnd.CANNOT_START
     assert {*states(house).values()} == {"queued"}
     assert sum(len(detail(house, name).attempts) for name in ("a", "b", "c")) == 2
     assert session.trouble is Trouble.DISK
 
-    assert machine.works(finishes(), limits=Limits(jobs=1)).ending is Ending.FINISHED  # with room again
+    assert machine.works(finishes(), limits=Limits(jobs=1)).ending is SessionEnd.FINISHED  # with room again
 
 
 def test_a_trainer_that_a_full_disk_keeps_from_ending_keeps_no_session(house: House, machine: Machine) -> None:
@@ -324,7 +324,7 @@ def test_a_trainer_that_a_full_disk_keeps_from_ending_keeps_no_session(house: Ho
 
     session = machine.session(never_ends)
     machine.run(session, meddle=refuses(session, DiskFull("no room"), after_s=100.0, machine=machine))
-    assert session.ending is Ending.NOTHING_SAVED
+    assert session.ending is SessionEnd.NOTHING_SAVED
     assert machine.time.now_s <= 100.0 + CANNOT_PASS_S + HOPELESS_S + 120.0
     assert states(house) == {"a": "running"}  # until its lease has ended, or the next session here
 
@@ -348,7 +348,7 @@ def test_who_holds_or_cancels_the_running_job_sends_the_session_to_the_next(
 
     machine.run(session, meddle=decide)
     assert sorted(states(house).values()) == sorted(["done", "done", {"hold": "held", "cancel": "cancelled"}[action]])
-    assert session.ending is Ending.WITHDRAWN
+    assert session.ending is SessionEnd.WITHDRAWN
     assert any("has ended: " in line and "by ada@laptop" in line for line in machine.said)
 
 
@@ -363,7 +363,7 @@ def test_where_it_was_the_only_one_the_session_says_that_a_person_decided(
             house.queue.transact(lambda tx: control(tx, "tiny/a", "hold", who="ada@laptop", now_s=1.0))
 
     machine.run(session, meddle=hold)
-    assert session.ending is Ending.WITHDRAWN
+    assert session.ending is SessionEnd.WITHDRAWN
     assert last(house, "a").outcome is Outcome.STOPPED
 
 
@@ -378,4 +378,4 @@ def test_a_held_job_is_none_of_those_that_were_asked_for(house: House, machine: 
 
     machine.run(session, meddle=hold)
     assert "done" in states(house).values()
-    assert session.ending is Ending.FINISHED
+    assert session.ending is SessionEnd.FINISHED

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.core.outcomes import Cause, Outcome, Trouble
+from qcqueue.core.outcomes import Cause, Outcome, SessionEnd, Trouble
 from qcqueue.queue.controls import control
-from qcqueue.worker.fate import MOST_DEATHS
-from qcqueue.worker.view import Ending, Limits
+from qcqueue.worker.trainer_exit import MOST_DEATHS
+from qcqueue.worker.view import Limits
 from tests.cli.queues import House, an_empty_house
 from tests.worker.machines import (
     Machine,
@@ -52,7 +52,7 @@ def test_six_jobs_on_a_broken_machine_are_no_failure_and_it_stops_after_two(
 ) -> None:
     enqueue(house, *SIX)
     session = machine.works(fails(trouble))
-    assert session.ending is Ending.CANNOT_START
+    assert session.ending is SessionEnd.CANNOT_START
     assert session.trouble is trouble
     assert {*states(house).values()} == {"queued"}
     assert [last(house, name).trouble for name in ("a", "b")] == [trouble, trouble]
@@ -74,7 +74,7 @@ def test_a_trainer_that_ends_without_a_word_before_its_first_step_stops_the_sess
     house: House, machine: Machine, code: int, phase: str | None, trouble: Trouble
 ) -> None:
     enqueue(house, *SIX)
-    assert machine.works(exits(code, phase=phase)).ending is Ending.CANNOT_START
+    assert machine.works(exits(code, phase=phase)).ending is SessionEnd.CANNOT_START
     assert {*states(house).values()} == {"queued"}
     assert last(house, "a").trouble is trouble
     assert "KeyError: 'kernel'" in str(last(house, "a").reason)
@@ -84,7 +84,7 @@ def test_one_job_that_cannot_start_here_is_passed_over_and_the_next_is_trained(h
     enqueue(house, "a", "b")
     session = machine.works(fails(Trouble.DRIVER), finishes(), limits=Limits(jobs=None))
     assert states(house) == {"a": "queued", "b": "done"}
-    assert session.ending is Ending.SET_ASIDE
+    assert session.ending is SessionEnd.SET_ASIDE
     assert session.obstacles == {"tiny/a": "it is broken"}
 
 
@@ -92,18 +92,18 @@ def test_a_job_that_was_passed_over_is_none_of_those_that_were_asked_for(house: 
     enqueue(house, "a", "b", "c")
     session = machine.works(fails(Trouble.DISK), finishes(), limits=Limits(jobs=1))
     assert states(house) == {"a": "queued", "b": "done", "c": "queued"}
-    assert session.ending is Ending.FINISHED
+    assert session.ending is SessionEnd.FINISHED
 
 
 def test_where_it_is_the_only_job_no_job_can_start_here(house: House, machine: Machine) -> None:
     enqueue(house, "a")
-    assert machine.works(fails(Trouble.LIBRARIES), limits=Limits()).ending is Ending.CANNOT_START
+    assert machine.works(fails(Trouble.LIBRARIES), limits=Limits()).ending is SessionEnd.CANNOT_START
 
 
 def test_after_a_step_a_trouble_says_nothing_of_whether_jobs_can_start(house: House, machine: Machine) -> None:
     enqueue(house, *SIX)
     session = machine.works(fails(Trouble.DRIVER, phase="training"))
-    assert session.ending is Ending.SET_ASIDE
+    assert session.ending is SessionEnd.SET_ASIDE
     assert {*states(house).values()} == {"queued"}
     assert {last(house, name).trouble for name in SIX} == {Trouble.DRIVER}
 
@@ -112,12 +112,12 @@ def test_a_job_that_trained_between_them_shows_that_the_machine_can(house: House
     enqueue(house, "a", "b", "c", "d")
     session = machine.works(fails(Trouble.DISK), finishes(), fails(Trouble.DISK), finishes())
     assert sorted(states(house).values()) == ["done", "done", "queued", "queued"]
-    assert session.ending is Ending.SET_ASIDE
+    assert session.ending is SessionEnd.SET_ASIDE
 
 
 def test_what_is_the_jobs_fails_it_as_ever_and_counts(house: House, machine: Machine) -> None:
     enqueue(house, "a", "b")
-    assert machine.works(fails(Cause.NOT_FINITE), limits=Limits(jobs=1)).ending is Ending.JOB_FAILED
+    assert machine.works(fails(Cause.NOT_FINITE), limits=Limits(jobs=1)).ending is SessionEnd.JOB_FAILED
     assert states(house) == {"a": "failed", "b": "queued"}
     assert (last(house, "a").outcome, last(house, "a").trouble) == (Outcome.FAILED, None)
 
@@ -130,7 +130,7 @@ def test_an_unexplained_fault_fails_a_job_where_it_came_on_two_machines(house: H
     machine.works(exits(1, phase="training"))
     assert states(house) == {"a": "queued"}
     session = another(house).works(exits(1, phase="training"))
-    assert session.ending is Ending.JOB_FAILED
+    assert session.ending is SessionEnd.JOB_FAILED
     line = detail(house, "a").line
     assert line.failure_cause is Cause.CODE_ERROR
     assert str(line.failure_message).endswith("it ended so in 2 sessions")
@@ -139,7 +139,7 @@ def test_an_unexplained_fault_fails_a_job_where_it_came_on_two_machines(house: H
 def test_or_in_two_sessions_of_one_machine(house: House, machine: Machine) -> None:
     enqueue(house, "a")
     machine.works(exits(1, phase="training"))
-    assert machine.works(exits(1, phase="training")).ending is Ending.JOB_FAILED
+    assert machine.works(exits(1, phase="training")).ending is SessionEnd.JOB_FAILED
     assert states(house) == {"a": "failed"}
 
 
@@ -149,7 +149,7 @@ def test_one_machine_cannot_fail_two_jobs(house: House, machine: Machine, phase:
     for _ in range(10):
         machine.works(exits(1, phase=phase))
     assert sorted(states(house).values()) == ["failed", *["queued"] * 5]
-    assert another(house).works(finishes()).ending is Ending.FINISHED
+    assert another(house).works(finishes()).ending is SessionEnd.FINISHED
     assert sorted(states(house).values()) == [*["done"] * 5, "failed"]
 
 
@@ -257,7 +257,7 @@ def test_a_want_of_memory_is_the_machines_first_and_the_jobs_the_second_time(hou
     assert states(house) == {"a": "queued"}
     assert last(house, "a").trouble is Trouble.MEMORY
     session = machine.run(machine.session(exits(-9, phase="compiling")), meddle=killed)
-    assert session.ending is Ending.JOB_HELD
+    assert session.ending is SessionEnd.JOB_HELD
     assert states(house) == {"a": "held"}
     assert "a smaller batch_size" in detail(house, "a").history[-1].why
 
@@ -280,9 +280,9 @@ def test_a_dataset_that_the_store_has_lost_fails_no_job_and_the_next_is_trained(
         else:
             path.write_bytes(b"rot")
     session = machine.works(finishes())
-    assert session.ending is Ending.SET_ASIDE
+    assert session.ending is SessionEnd.SET_ASIDE
     assert states(house) == {"a": "queued"}
     assert (last(house, "a").outcome, last(house, "a").trouble) == (Outcome.STOPPED, Trouble.STORE)
     assert "the dataset qc-tiny cannot be had" in str(last(house, "a").reason)
-    assert machine.works(finishes()).ending is Ending.SET_ASIDE  # and so it is as often as it is tried
+    assert machine.works(finishes()).ending is SessionEnd.SET_ASIDE  # and so it is as often as it is tried
     assert states(house) == {"a": "queued"}

@@ -6,21 +6,22 @@ from typing import Any
 
 import pytest
 
-from qcqueue.app.upkeep import usage
+from qcqueue.app.context import QueueContext, workplace_in
+from qcqueue.app.gc import usage
 from qcqueue.app.verify import verify
-from qcqueue.app.workplace import Workplace, workplace_in
-from qcqueue.core.models import imagenet_file
+from qcqueue.catalog.models import imagenet_file
+from qcqueue.core.outcomes import SessionEnd
 from qcqueue.errors import StoreBusy
 from qcqueue.queue.claim import candidates
 from qcqueue.queue.enqueue import enqueue
-from qcqueue.queue.overview import job_lines
+from qcqueue.queue.job_lines import job_lines
 from qcqueue.queue.pretrained import kept_weights
-from qcqueue.storage.base import Blob
+from qcqueue.spool.weights import FoundWeights, WantedWeights
+from qcqueue.stores.base import Blob
 from qcqueue.testing.paper import PaperTrainer, a_session
 from qcqueue.worker.session import Session
-from qcqueue.worker.tools import Tools
-from qcqueue.worker.view import Ending, Limits
-from qcqueue.worker.weights import FoundWeights, WantedWeights
+from qcqueue.worker.session_deps import SessionDeps
+from qcqueue.worker.view import Limits
 from tests.cli.queues import House, a_job, an_empty_house, apply, interrupt, take, train
 
 FILE = imagenet_file("MobileNetV2", (75, 75))
@@ -31,7 +32,7 @@ BYTES = b"the weights of MobileNetV2" * 100
 class Machine:
     """A machine with a cache of its own, and what its trainer answers. has: the file lies where Keras looks."""
 
-    place: Workplace
+    place: QueueContext
     folder: Path
     answers: list[FoundWeights | None] = field(default_factory=list)
     asked: list[WantedWeights] = field(default_factory=list)
@@ -61,7 +62,7 @@ class Machine:
     def session(self, session_id: str, **changes: Any) -> Session:
         trainer = PaperTrainer(epochs=1, state_bytes=4000, together=True)
         session = a_session(session_id, self.place, trainer, Limits(max_epochs=1))
-        tools: Tools = session._tools
+        tools: SessionDeps = session._tools
         session = Session(
             session_id,
             replace(tools, check_weights=self.check, narrate=self.said.append, **changes),
@@ -70,7 +71,7 @@ class Machine:
         return session
 
 
-def run(session: Session) -> Ending:
+def run(session: Session) -> SessionEnd:
     for _ in range(10_000):
         if session.step() is None:
             assert session.ending is not None
@@ -119,7 +120,7 @@ def test_a_fresh_job_is_asked_about_once_and_begins_once_the_answer_is_there(hou
 
 def test_a_begun_job_needs_no_weights(house: House, machine: Machine, tmp_path: Path) -> None:
     put(house, "one")
-    assert run(machine.session("first")) is Ending.LIMIT
+    assert run(machine.session("first")) is SessionEnd.LIMIT
     other = a_machine(house, tmp_path / "other")
     other.is_online = False
     session = other.session("second")
@@ -136,7 +137,7 @@ def test_a_job_whose_saves_are_all_lost_begins_again_without_a_check(house: Hous
     held = take(house.queue, "tiny/one")
     train(house.queue, held, 1)  # what it commits was never stored
     interrupt(house.queue, held)
-    assert run(machine.session("next")) is Ending.LIMIT
+    assert run(machine.session("next")) is SessionEnd.LIMIT
     assert machine.asked == []
     assert any("is damaged" in line for line in machine.said)
 
@@ -145,7 +146,7 @@ def test_what_cannot_be_had_is_an_obstacle_for_this_session_and_no_failure(house
     put(house, "one", "three")
     machine.is_online = False
     session = machine.session("first")
-    assert run(session) is Ending.NOTHING_TO_DO
+    assert run(session) is SessionEnd.NOTHING_TO_DO
     assert session.obstacles == {"tiny/one": "the network is away", "tiny/three": "the network is away"}
     assert len(machine.asked) == 1
     with house.queue.read() as tx:
@@ -154,13 +155,13 @@ def test_what_cannot_be_had_is_an_obstacle_for_this_session_and_no_failure(house
 
 def test_a_check_that_succeeded_is_remembered_for_as_long_as_the_file_is_there(house: House, machine: Machine) -> None:
     put(house, "one", "three", "seven")
-    assert run(machine.session("first")) is Ending.LIMIT
+    assert run(machine.session("first")) is SessionEnd.LIMIT
     hold(house, "tiny/one")
-    assert run(machine.session("second")) is Ending.LIMIT
+    assert run(machine.session("second")) is SessionEnd.LIMIT
     hold(house, "tiny/three")
     assert len(machine.asked) == 1
     machine.keras.write_bytes(BYTES[:-1])
-    assert run(machine.session("third")) is Ending.LIMIT
+    assert run(machine.session("third")) is SessionEnd.LIMIT
     assert len(machine.asked) == 2
 
 
@@ -188,7 +189,7 @@ def test_a_session_beats_and_can_leave_while_weights_are_downloaded(house: House
     beaten_s = house.queue.store.heartbeat_age_s("first")
     assert beaten_s is not None
     session.ask_to_stop()
-    assert run(session) is Ending.ASKED
+    assert run(session) is SessionEnd.ASKED
     assert len(machine.asked) < 25
 
 
@@ -205,7 +206,7 @@ def test_weights_that_are_wanted_in_the_store_are_kept_and_a_further_machine_ask
     other = a_machine(house, tmp_path / "other")
     other.is_online = False
     hold(house, "tiny/one")
-    assert run(other.session("second")) is Ending.LIMIT
+    assert run(other.session("second")) is SessionEnd.LIMIT
     assert [(it.may_download, it.given is not None) for it in other.asked] == [(False, False), (True, True)]
     assert other.keras.read_bytes() == BYTES
     assert sum("keeping" in line for line in other.said) == 0
@@ -228,7 +229,7 @@ def test_a_damaged_copy_in_the_store_is_downloaded_and_kept_anew(
     (house.store / "blobs" / f"{blob.sha256}.{blob.place}").write_bytes(b"rot")
     hold(house, "tiny/one")
     other = a_machine(house, tmp_path / "other")
-    assert run(other.session("second")) is Ending.LIMIT
+    assert run(other.session("second")) is SessionEnd.LIMIT
     assert any("cannot be used" in line for line in other.said)
     assert other.keras.read_bytes() == BYTES
     mended = kept(house)
@@ -256,7 +257,7 @@ class Refuses:
 
 def test_what_cannot_be_kept_costs_a_sentence_and_not_the_job(house: House, machine: Machine) -> None:
     put(house, "one", keep_weights=True)
-    assert run(machine.session("first", store=Refuses(machine.place.store))) is Ending.LIMIT
+    assert run(machine.session("first", store=Refuses(machine.place.store))) is SessionEnd.LIMIT
     assert any("cannot be kept, and training goes on: the store is busy" in line for line in machine.said)
     assert kept(house) is None
     with house.queue.read() as tx:
@@ -274,7 +275,7 @@ def test_of_two_that_keep_the_same_file_one_copy_stays(house: House, machine: Ma
             blob: Blob = self._store.put(source, title=title, **about)
             return blob
 
-    assert run(machine.session("first", store=Slow(machine.place.store))) is Ending.LIMIT
+    assert run(machine.session("first", store=Slow(machine.place.store))) is SessionEnd.LIMIT
     blob = kept(house)
     assert blob is not None
     assert [path.name for path in (house.store / "blobs").glob(f"{blob.sha256}*")] == [f"{blob.sha256}.{blob.place}"]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from qcqueue.clock import SystemClock
+from qcqueue.spool.weights import FoundWeights, WantedWeights
 from qcqueue.worker.process import TrainerProcess
-from qcqueue.worker.weights import FoundWeights, WantedWeights
 from tests.engines.publisher import Publisher, hdf5, publishing
 
 WANTED = WantedWeights(model="MobileNetV2", image_size=(96, 96))

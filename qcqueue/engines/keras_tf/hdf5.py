@@ -15,8 +15,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from qcqueue.core.spelling import clipped
-from qcqueue.core.words import count
+from qcqueue.text.humanize import count
+from qcqueue.text.suggest import clipped
 
 _LAYERS = ("layers", "_layer_checkpoint_dependencies")  # the second is what Keras 2.13 called them
 _MOST_LAYERS = 20_000

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from qcqueue.core.models import MODELS
+from qcqueue.catalog.models import MODELS
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.keras_tf.weights import load_weights, with_imagenet
 

@@ -19,11 +19,11 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+from qcqueue.catalog.models import ImageNetFile
 from qcqueue.clock import Clock
-from qcqueue.core.models import ImageNetFile
-from qcqueue.core.spelling import clipped, printable
 from qcqueue.engines.keras_tf.weights_file import flaw_of
 from qcqueue.errors import WeightsUnavailable
+from qcqueue.text.suggest import clipped, printable
 
 ADDRESS = "https://storage.googleapis.com/tensorflow/keras-applications/"
 """Where Keras downloads from."""

@@ -22,8 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from qcqueue.core.records import Identity
-from qcqueue.core.snapshot import MODEL, Tensors
+from qcqueue.core.records import MODEL, Identity, Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.base import Assignment, PendingStep
 from qcqueue.engines.batches import Batch
@@ -33,7 +32,7 @@ from qcqueue.engines.metrics import Predictions
 from qcqueue.errors import CheckpointDamaged
 
 
-def build_program(assignment: Assignment, *, classes: int) -> "Program":
+def build_program(assignment: Assignment, *, classes: int) -> "KerasProgram":
     """Settle this process for a job and return its program; where a state is to come, with values that do not matter.
 
     Raises: ExtraMissing: the job wants a GPU that TensorFlow does not see. WeightsUnavailable: its weights cannot be
@@ -47,10 +46,10 @@ def build_program(assignment: Assignment, *, classes: int) -> "Program":
         weights_title=assignment.weights_title,
         fresh=assignment.resume_from is None,
     )
-    return Program(model, assignment.spec, threads=assignment.threads)
+    return KerasProgram(model, assignment.spec, threads=assignment.threads)
 
 
-class Program:
+class KerasProgram:
     """A model with its optimizer and the functions that run them. Implements `base.Program`; outputs are still on the
     device."""
 

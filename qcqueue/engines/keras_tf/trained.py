@@ -17,8 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from qcqueue.core.canonical import canonical_json
-from qcqueue.core.snapshot import Tensors
+from qcqueue.core.records import Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.decode import read_picture
 from qcqueue.datasets.deep import DEEPEST_BITS, white_of
@@ -26,7 +25,8 @@ from qcqueue.datasets.limits import FILE_SIZE_BYTES_MAX
 from qcqueue.datasets.picture import check_white_is_known, pixels_of
 from qcqueue.engines.keras_tf.models import build_model
 from qcqueue.errors import CheckpointDamaged, UserError
-from qcqueue.storage.regular import NotRegularError, read_regular
+from qcqueue.stores.regular import NotRegularError, read_regular
+from qcqueue.text.canonical_json import canonical_json
 
 SUFFIX = ".weights.h5"
 """What Keras asks the name of such a file to end with."""

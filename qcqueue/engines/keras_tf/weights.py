@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 from safetensors import safe_open
 
+from qcqueue.catalog.models import imagenet_file
 from qcqueue.clock import SystemClock
-from qcqueue.core.models import imagenet_file
-from qcqueue.core.spelling import clipped, printable
-from qcqueue.core.words import count
 from qcqueue.engines.keras_tf.hdf5 import Unfit, check_hdf5
 from qcqueue.engines.keras_tf.pretrained import STALLED_S, WAYS_OUT, have
 from qcqueue.engines.keras_tf.weights_file import HDF5, flaw_throughout
 from qcqueue.errors import WeightsUnavailable
+from qcqueue.text.humanize import count
+from qcqueue.text.suggest import clipped, printable
 
 _LONGEST = 160
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from qcqueue.core.spelling import clipped
 from qcqueue.engines.keras_tf.hdf5_walk import flaw_inside
+from qcqueue.text.suggest import clipped
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 

@@ -2,8 +2,8 @@
 
 from datetime import UTC
 
-from qcqueue.core.words import DAY_S, HOUR_S, MINUTE_S, date
 from qcqueue.reports.charts.scales import Scale, Tick
+from qcqueue.text.humanize import DAY_S, HOUR_S, MINUTE_S, date
 
 MOST_TICKS = 6
 _STEPS_S = (

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qcqueue.core.goodput import Goodput, Part
-from qcqueue.core.words import duration, listed, percent
 from qcqueue.reports.charts.bars import Bar, Bars, Kind, draw
 from qcqueue.reports.charts.picture import Picture
 from qcqueue.reports.charts.scales import parts
 from qcqueue.reports.palette import paint, tint
-from qcqueue.reports.quantities.spending import PURPOSES, Purpose
+from qcqueue.reports.quantities.cost import PURPOSES, Purpose
+from qcqueue.text.humanize import duration, listed, percent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from qcqueue.core.words import DAY_S, HOUR_S, MINUTE_S
+from qcqueue.text.humanize import DAY_S, HOUR_S, MINUTE_S
 
 SPIKE = 10.0
 MOST_TICKS_OF_A_LOG = 10

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from qcqueue.core.words import duration
 from qcqueue.reports.charts.calendar import days_said, moments
 from qcqueue.reports.charts.lettering import SMALL_SIZE, width_of
 from qcqueue.reports.charts.picture import Picture, picture
 from qcqueue.reports.charts.scales import Scale
 from qcqueue.reports.charts.shapes import Entry, cross, key, number, row_head, rule, swatch, tick_label, words
 from qcqueue.reports.markup import Content, Markup, tag
+from qcqueue.text.humanize import duration
 
 WIDTH = 400
 LEFT, RIGHT = 12, 384

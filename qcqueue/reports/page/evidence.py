@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from qcqueue.core.words import count
 from qcqueue.queue.values import DatasetLine
 from qcqueue.reports.markup import Content, Markup, join, tag
 from qcqueue.reports.page.tables import scrolling
-from qcqueue.reports.quantities.figures import ModelFigures
+from qcqueue.reports.quantities.models import ModelFigures
 from qcqueue.reports.study import Proof
+from qcqueue.text.humanize import count
 
 MOST_SHOWN = 20
 """Of more kills than these, each is folded away."""

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from qcqueue.core.goodput import MEANINGS, Goodput
-from qcqueue.core.words import UNKNOWN, duration, percent
 from qcqueue.reports.charts.goodput import GROUPS, share_said
 from qcqueue.reports.markup import Content, Markup, tag
 from qcqueue.reports.page.tables import scrolling, swatch
+from qcqueue.text.humanize import UNKNOWN, duration, percent
 
 
 def goodput_table(rows: Sequence[tuple[str, Goodput]]) -> Markup:

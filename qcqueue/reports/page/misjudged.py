@@ -2,13 +2,13 @@
 
 import base64
 
-from qcqueue.core.words import count, percent
-from qcqueue.datasets.thumbnails import thumbnail
+from qcqueue.datasets.decode import thumbnail
 from qcqueue.reports.markup import Content, Markup, tag
 from qcqueue.reports.page.shown import Shown
 from qcqueue.reports.page.tables import swatch
 from qcqueue.reports.palette import paint
 from qcqueue.reports.quantities.misjudged import Guess, MisjudgedImage
+from qcqueue.text.humanize import count, percent
 
 LONGEST_SIDE_PX = 96
 

@@ -4,15 +4,15 @@ from datetime import UTC
 
 from qcqueue.core.evaluation import Appraisal, Evaluation
 from qcqueue.core.outcomes import Outcome
-from qcqueue.core.words import UNKNOWN, count, date, duration, percent
 from qcqueue.reports.markup import Content, Markup, tag
 from qcqueue.reports.page.misjudged import surest_mistakes
 from qcqueue.reports.page.shown import Shown
 from qcqueue.reports.page.tables import marks, scrolling, swatch
 from qcqueue.reports.palette import paint
-from qcqueue.reports.quantities.figures import AttemptFigures, ModelFigures
-from qcqueue.reports.quantities.honesty import Quantity, ranges
+from qcqueue.reports.quantities.caveats import Quantity, ranges
+from qcqueue.reports.quantities.models import AttemptFigures, ModelFigures
 from qcqueue.reports.quantities.timeline import AttemptSpan
+from qcqueue.text.humanize import UNKNOWN, count, date, duration, percent
 
 # Claims, ends and interruptions stand in the table of attempts; where a job stood in the queue changes no number.
 _TOLD_ELSEWHERE = frozenset({"enqueued", "moved", "claimed", "interrupted", "stopped", "finished", "failed"})

@@ -5,13 +5,13 @@ from datetime import UTC
 
 from qcqueue.core.outcomes import remedy_for
 from qcqueue.core.states import State
-from qcqueue.core.words import UNKNOWN, count, date, duration, listed, percent
 from qcqueue.queue.values import DatasetLine, JobDetail
 from qcqueue.reports.markup import Content, Markup, tag
 from qcqueue.reports.quantities.comparison import CHANCE, LEVEL, Accuracy, Comparison
-from qcqueue.reports.quantities.figures import ModelFigures
 from qcqueue.reports.quantities.findings import Findings
-from qcqueue.reports.quantities.timeline import Timeline
+from qcqueue.reports.quantities.models import ModelFigures
+from qcqueue.reports.quantities.timeline import StudyTimeline
+from qcqueue.text.humanize import UNKNOWN, count, date, duration, listed, percent
 
 
 def heading_of(findings: Findings) -> str:
@@ -135,7 +135,7 @@ def _tiles(findings: Findings) -> Content:
     return tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts], class_="tiles")
 
 
-def _sessions(line: Timeline) -> str:
+def _sessions(line: StudyTimeline) -> str:
     if not line.sessions:
         return UNKNOWN
     return f"{len(line.sessions):,}" + (f", {line.killed:,} killed" if line.killed else "")

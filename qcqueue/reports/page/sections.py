@@ -1,12 +1,12 @@
 """The sections that compare models: each says what it shows, shows it as a picture, and holds the table beside it."""
 
-from qcqueue.reports.gallery.time import held_time_of
+from qcqueue.reports.figures.time import held_time_of
 from qcqueue.reports.markup import Content, Markup, tag
 from qcqueue.reports.page.goodput import goodput_table
 from qcqueue.reports.page.misjudged import misjudged_images
 from qcqueue.reports.page.shown import Shown
 from qcqueue.reports.page.tables import html_table, marks
-from qcqueue.reports.quantities.honesty import Note, Quantity
+from qcqueue.reports.quantities.caveats import Note, Quantity
 from qcqueue.reports.tables.judgements import shown_pair_table
 from qcqueue.reports.tables.table import Table
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from qcqueue.reports.charts.picture import Picture
-from qcqueue.reports.gallery.noted import notes_beside
+from qcqueue.reports.figures.registry import notes_beside
 from qcqueue.reports.markup import Content, Markup, tag
 from qcqueue.reports.page.tables import html_table, linked
 from qcqueue.reports.quantities.findings import Findings

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from qcqueue.reports.markup import Content, Markup, tag
 from qcqueue.reports.palette import paint
-from qcqueue.reports.quantities.honesty import Note, Quantity
+from qcqueue.reports.quantities.caveats import Note, Quantity
 from qcqueue.reports.tables.table import Column, Marked, Table, Value, notes_at
 
 

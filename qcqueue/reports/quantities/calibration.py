@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qcqueue.reports.quantities.judged import Judged
+from qcqueue.reports.quantities.predictions import Judged
 
 BINS = 10
 

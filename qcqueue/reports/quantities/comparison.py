@@ -11,14 +11,14 @@ from itertools import combinations
 
 import numpy as np
 
-from qcqueue.reports.quantities.chances import (
+from qcqueue.reports.quantities.predictions import Judged, Mask
+from qcqueue.reports.quantities.stats import (
     binomial_quantiles,
     difference_quantiles,
     holm,
     lower_bound,
     sign_test,
 )
-from qcqueue.reports.quantities.judged import Judged, Mask
 
 CONFIDENCE = 0.95
 MOST_COMPARED = 50

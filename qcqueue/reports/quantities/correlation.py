@@ -10,7 +10,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from qcqueue.reports.quantities.figures import ModelFigures
+from qcqueue.reports.quantities.models import ModelFigures
 
 FEWEST_MODELS = 3
 """Two points always lie on a line."""

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from qcqueue.reports.quantities.calibration import Calibration, calibration_of
+from qcqueue.reports.quantities.caveats import Note, notes_on
 from qcqueue.reports.quantities.comparison import MOST_COMPARED, Comparison, comparison_of
 from qcqueue.reports.quantities.correlation import CorrelationMatrix, correlation_of
-from qcqueue.reports.quantities.figures import ModelFigures, figures_of
-from qcqueue.reports.quantities.honesty import Note, notes_on
-from qcqueue.reports.quantities.judged import SPLITS, WEIGHTS, Judged, judged_of
+from qcqueue.reports.quantities.cost import Spending, spending_of
 from qcqueue.reports.quantities.misjudged import MisjudgedImage, most_misjudged, surest_mistakes
+from qcqueue.reports.quantities.models import ModelFigures, figures_of
+from qcqueue.reports.quantities.predictions import SPLITS, WEIGHTS, Judged, judged_of
 from qcqueue.reports.quantities.segments import Segment, segments_of
 from qcqueue.reports.quantities.severity import BySeverity, by_severity
-from qcqueue.reports.quantities.spending import Spending, spending_of
-from qcqueue.reports.quantities.timeline import Timeline, timeline_of
-from qcqueue.reports.study import Study
+from qcqueue.reports.quantities.timeline import StudyTimeline, timeline_of
+from qcqueue.reports.study import ReportInput
 
 Series: TypeAlias = tuple[str, str]
 """A split ("validation" or "test") and a set of weights ("best" or "last")."""
@@ -35,7 +35,7 @@ class Findings:
     answers. misjudged and mistakes are of the test images and the best weights; mistakes are by full name of the job.
     """
 
-    study: Study
+    study: ReportInput
     models: tuple[ModelFigures, ...]
     notes: tuple[Note, ...]
     judged: Mapping[Series, tuple[Judged, ...]]
@@ -47,11 +47,11 @@ class Findings:
     correlation: CorrelationMatrix
     segments: tuple[Segment, ...]
     spending: tuple[Spending, ...]
-    timeline: Timeline
+    timeline: StudyTimeline
     unread: tuple[str, ...]
 
 
-def findings_of(study: Study) -> Findings:
+def findings_of(study: ReportInput) -> Findings:
     """Compute every number of the report on a study."""
     models = figures_of(study.details)
     reading = judged_of(study, models)
@@ -86,6 +86,6 @@ def _of(series: Series, judged: Sequence[Judged]) -> tuple[Judged, ...]:
     return tuple(one for one in judged if (one.split, one.weights) == series)
 
 
-def _by_severity(judged: Sequence[Judged], study: Study) -> tuple[BySeverity, ...]:
+def _by_severity(judged: Sequence[Judged], study: ReportInput) -> tuple[BySeverity, ...]:
     found = (by_severity(one, study.images[one.dataset_sha256]) for one in judged)
     return tuple(it for it in found if it is not None)

@@ -10,7 +10,7 @@ from itertools import groupby
 import numpy as np
 
 from qcqueue.datasets.format import Dataset
-from qcqueue.reports.quantities.judged import Judged
+from qcqueue.reports.quantities.predictions import Judged
 
 MOST_MISJUDGED = 12
 SUREST_MISTAKES = 6

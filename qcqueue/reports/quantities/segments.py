@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from qcqueue.core.outcomes import Outcome
 from qcqueue.core.records import Identity
 from qcqueue.queue.values import AttemptLine, EpochLine
-from qcqueue.reports.quantities.figures import ModelFigures
-from qcqueue.reports.quantities.percentiles import Percentiles, percentiles_of
+from qcqueue.reports.quantities.models import ModelFigures
+from qcqueue.reports.quantities.stats import Percentiles, percentiles_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

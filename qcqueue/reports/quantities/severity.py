@@ -6,7 +6,7 @@ import numpy as np
 
 from qcqueue.datasets.format import Dataset
 from qcqueue.reports.quantities.comparison import Interval, accuracy_interval
-from qcqueue.reports.quantities.judged import Judged
+from qcqueue.reports.quantities.predictions import Judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from qcqueue.core.outcomes import Outcome
-from qcqueue.core.words import DAY_S
 from qcqueue.queue.sessions import SessionAttempt, SessionLine
 from qcqueue.queue.values import AttemptLine
-from qcqueue.reports.study import Study
+from qcqueue.reports.study import ReportInput
+from qcqueue.text.humanize import DAY_S
 
 # Between two jobs a session looks for the next one and commits nothing. Seen so recently, it is taken to do that.
 BETWEEN_JOBS_S = 600.0
 
 
-class End(StrEnum):
+class HowEnded(StrEnum):
     """How a session ended.
 
     left     it said that it went, and why: its work was done, a limit was reached, somebody asked.
@@ -57,7 +57,7 @@ class SessionSpan:
     began_s: float
     ended_s: float
     held_s: float
-    end: End
+    end: HowEnded
     said: str | None
     attempts: tuple[AttemptSpan, ...]
 
@@ -72,7 +72,7 @@ class Gap:
 
     began_s: float
     ended_s: float
-    follows: End
+    follows: HowEnded
 
     @property
     def seconds(self) -> float:
@@ -80,7 +80,7 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timeline:
+class StudyTimeline:
     """All sessions in the order of coming, and the gaps between them."""
 
     sessions: tuple[SessionSpan, ...]
@@ -93,7 +93,7 @@ class Timeline:
     @property
     def killed(self) -> int:
         """Return how many sessions were killed."""
-        return sum(session.end is End.KILLED for session in self.sessions)
+        return sum(session.end is HowEnded.KILLED for session in self.sessions)
 
     @property
     def days(self) -> float | None:
@@ -103,12 +103,12 @@ class Timeline:
         return (max(it.ended_s for it in self.sessions) - min(it.began_s for it in self.sessions)) / DAY_S
 
 
-def timeline_of(study: Study) -> Timeline:
+def timeline_of(study: ReportInput) -> StudyTimeline:
     """Return what is known of the sessions of a study."""
     lines = {(detail.line.name, line.number): line for detail in study.details for line in detail.attempts}
     spans = [_session(line, lines, as_of_s=study.as_of_s) for line in study.sessions]
     spans.sort(key=lambda span: (span.began_s, span.id))
-    return Timeline(sessions=tuple(spans), gaps=tuple(_gaps(spans)))
+    return StudyTimeline(sessions=tuple(spans), gaps=tuple(_gaps(spans)))
 
 
 def _session(line: SessionLine, lines: Mapping[tuple[str, int], AttemptLine], *, as_of_s: float) -> SessionSpan:
@@ -144,13 +144,13 @@ def _last_sign_of_life_s(line: SessionLine, outcomes: Sequence[Outcome | None]) 
     return max(signs)
 
 
-def _end(line: SessionLine, outcomes: Sequence[Outcome | None], *, quiet_s: float) -> End:
+def _end(line: SessionLine, outcomes: Sequence[Outcome | None], *, quiet_s: float) -> HowEnded:
     if line.ended_at_s is not None:
-        return End.LEFT
+        return HowEnded.LEFT
     if any(attempt.ended_at_s is None for attempt in line.attempts):
-        return End.AT_WORK
+        return HowEnded.AT_WORK
     was_found_gone = outcomes[-1:] == [Outcome.INTERRUPTED]
-    return End.KILLED if was_found_gone or quiet_s > BETWEEN_JOBS_S else End.AT_WORK
+    return HowEnded.KILLED if was_found_gone or quiet_s > BETWEEN_JOBS_S else HowEnded.AT_WORK
 
 
 def _attempt(attempt: SessionAttempt, line: AttemptLine | None, *, session_ended_s: float) -> AttemptSpan:

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from qcqueue.core.evaluation import Appraisal, Evaluation
-from qcqueue.core.words import duration, listed, percent
-from qcqueue.reports.quantities.figures import ModelFigures
-from qcqueue.reports.quantities.honesty import Quantity
+from qcqueue.reports.quantities.caveats import Quantity
+from qcqueue.reports.quantities.models import ModelFigures
 from qcqueue.reports.tables.table import JOB, Column, Table, Value, of_models
+from qcqueue.text.humanize import duration, listed, percent
 
 MODEL = Column(key=JOB, head="Model", is_text=True)
 

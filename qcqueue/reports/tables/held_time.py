@@ -1,14 +1,14 @@
 """The tables of time: segments, purposes, parts of held time, sessions, correlations."""
 
 from qcqueue.core.goodput import Part
-from qcqueue.core.words import duration, iso, listed, percent
+from qcqueue.reports.quantities.caveats import Quantity, ranges
 from qcqueue.reports.quantities.correlation import Cost
+from qcqueue.reports.quantities.cost import Purpose
 from qcqueue.reports.quantities.findings import Findings
-from qcqueue.reports.quantities.honesty import Quantity, ranges
 from qcqueue.reports.quantities.segments import Segment
-from qcqueue.reports.quantities.spending import Purpose
 from qcqueue.reports.tables.by_model import MODEL, to_four
 from qcqueue.reports.tables.table import Column, Table, Value, of_models
+from qcqueue.text.humanize import duration, iso, listed, percent
 
 _IDENTITY = ("tensorflow", "keras", "cuda", "cudnn", "python", "numpy")
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from qcqueue.core.words import percent
+from qcqueue.reports.quantities.caveats import Quantity
 from qcqueue.reports.quantities.comparison import LEVEL, Interval
 from qcqueue.reports.quantities.findings import SERIES, Findings, Series
-from qcqueue.reports.quantities.honesty import Quantity
 from qcqueue.reports.tables.by_model import MODEL, to_three
 from qcqueue.reports.tables.table import Column, Table, Value, of_models
+from qcqueue.text.humanize import percent
 
 SEVERITIES = ("none or unknown", "mild", "moderate", "severe")
 """What a severity is called, by its number."""

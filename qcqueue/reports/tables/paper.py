@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
 from qcqueue.reports.markup import visible
-from qcqueue.reports.quantities.honesty import Note
+from qcqueue.reports.quantities.caveats import Note
 from qcqueue.reports.tables.table import Marked, Table, Value
 
 MOST_ROWS = 200

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from qcqueue.reports.markup import visible
-from qcqueue.reports.quantities.honesty import Note
+from qcqueue.reports.quantities.caveats import Note
 from qcqueue.reports.tables.table import Marked, Table, Value
 
 # What a spreadsheet takes for the beginning of a formula. Some separate cells by a semicolon, whatever the file says.

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from qcqueue.core.words import UNKNOWN
-from qcqueue.reports.quantities.figures import ModelFigures
-from qcqueue.reports.quantities.honesty import Note, Quantity
+from qcqueue.reports.quantities.caveats import Note, Quantity
+from qcqueue.reports.quantities.models import ModelFigures
+from qcqueue.text.humanize import UNKNOWN
 
 JOB = "job"
 """The key of the column that names the job a row is about."""

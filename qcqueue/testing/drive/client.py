@@ -1,6 +1,6 @@
 """How a test connects the real PyDrive2 and googleapiclient to the emulator, without patching either.
 
-It is the connection of `storage.drive`, with PyDrive2's own face beside it and any scope a test wants. Every connection
+It is the connection of `stores.drive`, with PyDrive2's own face beside it and any scope a test wants. Every connection
 it opens is closed with it. These libraries are the extra `drive`; nothing else in this package needs them.
 """
 
@@ -10,8 +10,8 @@ from typing import Any
 
 from pydrive2.drive import GoogleDrive
 
-from qcqueue.storage.drive import connection
-from qcqueue.storage.drive.token import Token
+from qcqueue.stores.drive import connection
+from qcqueue.stores.drive.token import Token
 from qcqueue.testing.drive.accounts import Grant
 
 TIMEOUT_S = 10.0

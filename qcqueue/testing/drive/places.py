@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qcqueue.clock import Clock, SystemClock, seeded
-from qcqueue.storage.base import Blob, Slots, Store
-from qcqueue.storage.drive.token import parse_token
+from qcqueue.stores.base import Blob, Slots, Store
+from qcqueue.stores.drive.token import parse_token
 from qcqueue.testing.drive.accounts import App, Grant, User
 from qcqueue.testing.drive.emulator import DriveEmulator
 
 if TYPE_CHECKING:
-    from qcqueue.storage.drive.caller import Patience
-    from qcqueue.storage.drive.files import DriveFiles
+    from qcqueue.stores.drive.caller import RetryLimits
+    from qcqueue.stores.drive.files import DriveFiles
 
 ADA = "ada@example.com"
 QUOTA_BYTES = 1 << 30
@@ -29,20 +29,20 @@ QUOTA_BYTES = 1 << 30
 _RUNNING: dict[str, tuple[DriveEmulator, User]] = {}
 
 
-def files_on(url: str, signed_in: str, *, clock: Clock, patience: "Patience | None" = None) -> "DriveFiles":
+def files_on(url: str, signed_in: str, *, clock: Clock, patience: "RetryLimits | None" = None) -> "DriveFiles":
     """Connect to the emulator at `url`. signed_in: a grant as JSON. patience: by default, for a sound network."""
-    from qcqueue.storage.drive.caller import Caller, Patience
-    from qcqueue.storage.drive.files import DriveFiles
+    from qcqueue.stores.drive.caller import Caller, RetryLimits
+    from qcqueue.stores.drive.files import DriveFiles
 
     token = parse_token(signed_in, source="the test", endpoint=url)
-    patience = patience or Patience(tries=8, tries_away=1, timeout_s=20.0, lag_s=0.0)
+    patience = patience or RetryLimits(tries=8, tries_away=1, timeout_s=20.0, lag_s=0.0)
     return DriveFiles(Caller(lambda: token, endpoint=url, patience=patience, clock=clock, rng=seeded(os.getpid())))
 
 
 @contextlib.contextmanager
 def a_queue(clock: Clock) -> Iterator[tuple[DriveEmulator, Grant, str]]:
     """Yield a running emulator, a sign-in, and the folder of a queue that has no version yet."""
-    from qcqueue.storage.drive.home import furnish, make_home
+    from qcqueue.stores.drive.layout import furnish, make_home
 
     with DriveEmulator(clock) as emulator:
         ada = emulator.user(ADA, quota_bytes=QUOTA_BYTES)
@@ -71,8 +71,8 @@ class OnDrive:
             yield OnDrive(emulator.url, json.dumps(grant.stored(emulator.url)), folder)
 
     def open(self, root: Path, clock: Clock) -> Store:
-        from qcqueue.storage.drive.home import RememberedHome
-        from qcqueue.storage.drive.store import DriveStore
+        from qcqueue.stores.drive.layout import RememberedHome
+        from qcqueue.stores.drive.store import DriveStore
 
         files = files_on(self.url, self.signed_in, clock=SystemClock())
         home = RememberedHome(files, self.folder, root / "home.json")
@@ -97,8 +97,8 @@ class SlotsOnDrive:
             yield SlotsOnDrive(emulator.url, json.dumps(grant.stored(emulator.url)), folder)
 
     def open(self, root: Path) -> Slots:
-        from qcqueue.storage.drive.home import RememberedHome
-        from qcqueue.storage.drive.slots import DriveSlots
+        from qcqueue.stores.drive.layout import RememberedHome
+        from qcqueue.stores.drive.slots import DriveSlots
 
         files = files_on(self.url, self.signed_in, clock=SystemClock())
         return DriveSlots(files, RememberedHome(files, self.folder, root / "home.json"), folder=self.folder)

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from PIL import Image
 
+from qcqueue.app.context import open_workplace
 from qcqueue.app.session_log import FOLDER as LOGS
 from qcqueue.app.settings import load_settings
-from qcqueue.app.workplace import open_workplace
 from qcqueue.clock import seeded
 from qcqueue.queue.datasets import list_datasets
-from qcqueue.queue.overview import job_lines
-from qcqueue.queue.queries import job_detail
+from qcqueue.queue.job_detail import job_detail
+from qcqueue.queue.job_lines import job_lines
 from qcqueue.testing.faults.commands import Commands, Ran
 
 STUDY = """

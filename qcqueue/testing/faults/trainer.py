@@ -15,14 +15,13 @@ import numpy.typing as npt
 
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
-from qcqueue.core.records import EpochTiming, TrainingRecord, history_sha256
-from qcqueue.core.snapshot import Snapshot, Tensors
+from qcqueue.core.records import EpochTiming, Snapshot, Tensors, TrainingRecord, history_sha256
 from qcqueue.datasets.format import Dataset, Split, load_mapped
 from qcqueue.engines.base import Assignment, Sink
 from qcqueue.engines.loop import starting_record
 from qcqueue.engines.metrics import predictions_sha256, weights_sha256
 from qcqueue.testing.runs import State, first_state, identity_of, state_of, tensors_of, trained, validated
-from qcqueue.worker.trainer import spools_from_input, work
+from qcqueue.trainer.main import spools_from_input, work
 
 STEPS = 3
 PATHS = {"m/00000": "state/value", "o/00000": "count/value"}

@@ -13,7 +13,6 @@ from itertools import pairwise
 from pathlib import Path
 
 from qcqueue.core.goodput import goodput_of
-from qcqueue.core.words import DAY_S, HOUR_S, MINUTE_S, count, duration, percent
 from qcqueue.reports.charts import bars, heatmap, intervals, lines, profiles, reliability, timeline
 from qcqueue.reports.charts.goodput import goodput_figure
 from qcqueue.reports.charts.picture import Picture
@@ -23,6 +22,7 @@ from qcqueue.reports.charts.standalone import standalone
 from qcqueue.reports.markup import tag
 from qcqueue.reports.page.style import style
 from qcqueue.reports.palette import DARK, LIGHT, dash, paint, tint
+from qcqueue.text.humanize import DAY_S, HOUR_S, MINUTE_S, count, duration, percent
 from tests.reports.studies import START_S
 
 SIX = ("DenseNet121", "VGG16", "ResNet50V2", "InceptionV3", "Xception", "InceptionResNetV2")

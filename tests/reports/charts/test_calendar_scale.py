@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qcqueue.core.words import DAY_S, HOUR_S
 from qcqueue.reports.charts.calendar import MOST_TICKS, days_said, moments
+from qcqueue.text.humanize import DAY_S, HOUR_S
 from tests.reports.studies import START_S
 
 

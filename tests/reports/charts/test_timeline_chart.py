@@ -4,8 +4,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from qcqueue.core.words import DAY_S, HOUR_S, MINUTE_S
 from qcqueue.reports.charts.timeline import LEAST_WIDTH, LEFT, RIGHT, Block, Ending, Gap, JobRow, Timeline, draw
+from qcqueue.text.humanize import DAY_S, HOUR_S, MINUTE_S
 from tests.reports.charts.parsed import number_of, parse, plotted, words_of
 from tests.reports.studies import START_S
 

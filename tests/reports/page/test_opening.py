@@ -8,18 +8,18 @@ import pytest
 from qcqueue.core.states import State
 from qcqueue.reports.page.opening import verdicts
 from qcqueue.reports.quantities.findings import findings_of
-from qcqueue.reports.study import Study
+from qcqueue.reports.study import ReportInput
 from tests.reports.quantities.answers import an_answered_study, some_images
 from tests.reports.studies import a_dataset, a_job, a_spec, epochs_of, the_study
 
 IMAGES = some_images(validation=500, test=500)
 
 
-def said(study: Study) -> str:
+def said(study: ReportInput) -> str:
     return "\n".join(verdicts(findings_of(study)))
 
 
-def answering(*shares: float) -> Study:
+def answering(*shares: float) -> ReportInput:
     """Models that judge these shares of the test images rightly, each image either surely right or surely wrong."""
     names = [f"Model{place}" for place, _ in enumerate(shares)]
     study = an_answered_study(names, dataset=IMAGES)

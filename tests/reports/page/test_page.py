@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 import pytest
 
 from qcqueue.core.states import State
-from qcqueue.queue.accounts import Accounts, accounts_of
+from qcqueue.queue.sessions import Accounts, accounts_of
 from qcqueue.queue.values import DatasetLine, JobDetail
-from qcqueue.reports.gallery.noted import notes_beside
+from qcqueue.reports.figures.registry import notes_beside
 from qcqueue.reports.page.evidence import MOST_SHOWN
 from qcqueue.reports.page.page import CONTENT_POLICY
 from qcqueue.reports.quantities.findings import findings_of

@@ -11,9 +11,9 @@ from qcqueue.core.evaluation import Appraisal, Evaluation
 from qcqueue.datasets.format import Dataset, Split, arrange
 from qcqueue.engines.metrics import Predictions, evaluation
 from qcqueue.queue.values import JobDetail
-from qcqueue.reports.quantities.figures import figures_of
-from qcqueue.reports.quantities.judged import Judged, judged_of
-from qcqueue.reports.study import Probabilities, Study
+from qcqueue.reports.quantities.models import figures_of
+from qcqueue.reports.quantities.predictions import Judged, judged_of
+from qcqueue.reports.study import Probabilities, ReportInput
 from tests.reports.studies import CLASSES, a_job, a_spec, epochs_of, the_study
 
 SHA256 = "d" * 64
@@ -72,7 +72,7 @@ def an_answered_job(
 
 def an_answered_study(
     models: Sequence[str] = ("VGG16", "Xception", "ResNet50V2"), *, dataset: Dataset | None = None, epochs: int = 5
-) -> Study:
+) -> ReportInput:
     """A study whose jobs are all done and have all answered, each a little better than the one before."""
     images = some_images() if dataset is None else dataset
     answers = {
@@ -83,7 +83,7 @@ def an_answered_study(
     return the_study(details, answers=answers, images={SHA256: images})
 
 
-def judged_in(study: Study, *, split: str = "test", weights: str = "best") -> tuple[Judged, ...]:
+def judged_in(study: ReportInput, *, split: str = "test", weights: str = "best") -> tuple[Judged, ...]:
     """Everything judged on one split with one set of weights; the study holds no contradiction."""
     reading = judged_of(study, figures_of(study.details))
     assert reading.unread == ()

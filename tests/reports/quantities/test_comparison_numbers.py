@@ -8,8 +8,8 @@ import scipy.stats  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qcqueue.reports.quantities.chances import holm
 from qcqueue.reports.quantities.comparison import accuracy_interval, comparison_of, difference_interval
+from qcqueue.reports.quantities.stats import holm
 from tests.reports.quantities.answers import an_answered_study, judged_in, right_where
 
 

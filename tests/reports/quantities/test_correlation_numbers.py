@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from qcqueue.core.states import State
 from qcqueue.reports.quantities.correlation import CorrelationMatrix, Cost, correlation_of
-from qcqueue.reports.quantities.figures import ModelFigures, figures_of
+from qcqueue.reports.quantities.models import ModelFigures, figures_of
 from tests.reports.studies import a_job, a_spec, epochs_of
 
 

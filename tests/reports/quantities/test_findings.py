@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from qcqueue.core.states import State
-from qcqueue.queue.accounts import accounts_of
+from qcqueue.queue.sessions import accounts_of
 from qcqueue.reports.quantities.findings import SERIES, Findings, findings_of
-from qcqueue.reports.study import Study
+from qcqueue.reports.study import ReportInput
 from tests.reports.quantities.answers import SHA256, an_answered_study, some_images
 from tests.reports.studies import CLASSES, a_dataset, a_job, a_spec, a_study, epochs_of, some_sessions, the_study
 
@@ -33,13 +33,13 @@ def everything(value: object) -> Iterator[float]:
             yield from everything(getattr(value, field.name))
 
 
-def a_full_study() -> Study:
+def a_full_study() -> ReportInput:
     sessions = tuple(some_sessions())
     study = an_answered_study()
     return replace(study, sessions=sessions, accounts=accounts_of(sessions), datasets=(a_dataset(),))
 
 
-def the_same(label: int, *, classes: int = 3) -> Study:
+def the_same(label: int, *, classes: int = 3) -> ReportInput:
     """One model that is certain that every image is of the first class; all of them are of the one given."""
     dataset = some_images(validation=4, test=4, classes=CLASSES[:classes])
     dataset = replace(dataset, labels=np.full_like(dataset.labels, label))
@@ -65,7 +65,7 @@ STUDIES = {
 
 
 @pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES.keys())
-def test_every_study_has_findings_and_none_of_them_is_not_a_number(study: Study) -> None:
+def test_every_study_has_findings_and_none_of_them_is_not_a_number(study: ReportInput) -> None:
     found = findings_of(study)
     assert all(map(math.isfinite, everything(found)))
     assert [model.name for model in found.models] == [detail.line.name for detail in study.details]

@@ -7,7 +7,7 @@ import pytest
 
 from qcqueue.core.outcomes import Outcome
 from qcqueue.core.states import State
-from qcqueue.reports.quantities.figures import figures_of
+from qcqueue.reports.quantities.models import figures_of
 from qcqueue.reports.quantities.segments import segments_of
 from tests.reports.studies import T4, a_job, a_spec, a_study, an_epoch, epochs_of
 

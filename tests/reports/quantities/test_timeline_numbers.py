@@ -9,7 +9,7 @@ from qcqueue.core.outcomes import Outcome
 from qcqueue.core.states import State
 from qcqueue.queue.sessions import SessionAttempt, SessionLine
 from qcqueue.queue.values import JobDetail
-from qcqueue.reports.quantities.timeline import End, Gap, Timeline, timeline_of
+from qcqueue.reports.quantities.timeline import Gap, HowEnded, StudyTimeline, timeline_of
 from tests.reports.studies import AS_OF_S, START_S, a_job, a_spec, epochs_of, some_sessions, the_study
 
 HOUR_S = 3600.0
@@ -52,7 +52,7 @@ def the_job(*outcomes: Outcome | None) -> JobDetail:
     )
 
 
-def told(*sessions: SessionLine, outcomes: tuple[Outcome | None, ...] = (), as_of_s: float = AS_OF_S) -> Timeline:
+def told(*sessions: SessionLine, outcomes: tuple[Outcome | None, ...] = (), as_of_s: float = AS_OF_S) -> StudyTimeline:
     details = [the_job(*outcomes)] if outcomes else []
     return timeline_of(replace(the_study(details, sessions=sessions), as_of_s=as_of_s))
 
@@ -60,7 +60,7 @@ def told(*sessions: SessionLine, outcomes: tuple[Outcome | None, ...] = (), as_o
 def test_a_session_that_left_says_when_and_why() -> None:
     timeline = told(a_session("one", 0, 2, attempts=(an_attempt(1, 0.5, 1.5),)), outcomes=(Outcome.STOPPED,))
     [session] = timeline.sessions
-    assert (session.end, session.said) == (End.LEFT, "reached its limit")
+    assert (session.end, session.said) == (HowEnded.LEFT, "reached its limit")
     assert (session.began_s, session.ended_s, session.held_s) == (START_S, START_S + 2 * HOUR_S, 2 * HOUR_S)
     [attempt] = session.attempts
     assert (attempt.job, attempt.number, attempt.outcome, attempt.reason) == (JOB, 1, Outcome.STOPPED, "so it was")
@@ -72,7 +72,7 @@ def test_a_killed_session_ends_at_its_last_sign_of_life_and_its_attempt_with_it(
     killed = a_session("one", 0, None, seen_at_s=START_S + HOUR_S, attempts=(an_attempt(1, 0.1, 25),))
     timeline = told(killed, outcomes=(Outcome.INTERRUPTED,))
     [session] = timeline.sessions
-    assert (session.end, session.said, session.ended_s) == (End.KILLED, None, START_S + HOUR_S)
+    assert (session.end, session.said, session.ended_s) == (HowEnded.KILLED, None, START_S + HOUR_S)
     assert session.attempts[0].ended_s == session.ended_s
     assert timeline.killed == 1
 
@@ -80,7 +80,7 @@ def test_a_killed_session_ends_at_its_last_sign_of_life_and_its_attempt_with_it(
 def test_a_killed_session_whose_last_sign_nobody_wrote_down_is_not_longer_than_what_is_known() -> None:
     killed = a_session("one", 0, None, attempts=(an_attempt(1, 0.1, 1), an_attempt(2, 1, 30)))
     [session] = told(killed, outcomes=(Outcome.FINISHED, Outcome.INTERRUPTED)).sessions
-    assert (session.end, session.ended_s) == (End.KILLED, START_S + HOUR_S)
+    assert (session.end, session.ended_s) == (HowEnded.KILLED, START_S + HOUR_S)
     assert session.attempts[1].ended_s == session.attempts[1].began_s == START_S + HOUR_S
 
 
@@ -88,12 +88,12 @@ def test_a_session_with_a_live_attempt_is_at_work() -> None:
     seen_at_s = START_S + 2 * HOUR_S
     working = a_session("one", 0, None, seen_at_s=seen_at_s, attempts=(an_attempt(1, 0, None),))
     [session] = told(working, outcomes=(None,), as_of_s=seen_at_s).sessions
-    assert (session.end, session.ended_s) == (End.AT_WORK, seen_at_s)
+    assert (session.end, session.ended_s) == (HowEnded.AT_WORK, seen_at_s)
     assert (session.attempts[0].outcome, session.attempts[0].ended_s) == (None, seen_at_s)
 
 
-@pytest.mark.parametrize(("quiet_s", "end"), [(60, End.AT_WORK), (3600, End.KILLED)])
-def test_a_session_between_two_jobs_is_at_work_while_it_was_seen_lately(quiet_s: float, end: End) -> None:
+@pytest.mark.parametrize(("quiet_s", "end"), [(60, HowEnded.AT_WORK), (3600, HowEnded.KILLED)])
+def test_a_session_between_two_jobs_is_at_work_while_it_was_seen_lately(quiet_s: float, end: HowEnded) -> None:
     between = a_session("one", 0, None, seen_at_s=START_S + HOUR_S, attempts=(an_attempt(1, 0, 1),))
     [session] = told(between, outcomes=(Outcome.FINISHED,), as_of_s=START_S + HOUR_S + quiet_s).sessions
     assert session.end is end
@@ -114,8 +114,8 @@ def test_gaps_lie_where_no_session_lived_and_say_what_they_follow() -> None:
     )
     timeline = told(*sessions)
     assert timeline.gaps == (
-        Gap(began_s=START_S + 2 * HOUR_S, ended_s=START_S + 26 * HOUR_S, follows=End.KILLED),
-        Gap(began_s=START_S + 30 * HOUR_S, ended_s=START_S + 54 * HOUR_S, follows=End.LEFT),
+        Gap(began_s=START_S + 2 * HOUR_S, ended_s=START_S + 26 * HOUR_S, follows=HowEnded.KILLED),
+        Gap(began_s=START_S + 30 * HOUR_S, ended_s=START_S + 54 * HOUR_S, follows=HowEnded.LEFT),
     )
     assert [gap.seconds for gap in timeline.gaps] == [24 * HOUR_S] * 2
     assert timeline.days == pytest.approx(55 / 24)
@@ -130,7 +130,7 @@ def test_sessions_come_in_the_order_of_their_beginnings_whatever_order_they_are_
 def test_held_time_counts_what_the_machine_did_before_its_session_began() -> None:
     timeline = timeline_of(the_study(sessions=tuple(some_sessions())))
     assert timeline.held_s == sum(session.held_s for session in some_sessions())
-    assert [session.end for session in timeline.sessions] == [End.KILLED, End.LEFT]
+    assert [session.end for session in timeline.sessions] == [HowEnded.KILLED, HowEnded.LEFT]
 
 
 def test_clocks_that_disagree_make_no_span_that_ends_before_it_began() -> None:

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from qcqueue.reports.quantities.figures import figures_of
+from qcqueue.reports.quantities.caveats import Note, Quantity, notes_on
 from qcqueue.reports.quantities.findings import findings_of
-from qcqueue.reports.quantities.honesty import Note, Quantity, notes_on
+from qcqueue.reports.quantities.models import figures_of
 from qcqueue.reports.tables.by_model import confusion_table, cost_table, quality_table
 from qcqueue.reports.tables.held_time import correlation_table
 from qcqueue.reports.tables.judgements import pair_table

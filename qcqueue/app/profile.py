@@ -1,0 +1,67 @@
+"""Which provider's limits count: those of this machine for a session, those of the queue's sessions for whoever asks.
+
+A name given in settings wins. A person's own figures, and profiles of their own, lie in `profiles.toml` in their
+configuration folder.
+"""
+
+import getpass
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+
+from qcqueue.app.settings import Settings, kind_of
+from qcqueue.errors import SettingInvalid, UnknownName
+from qcqueue.providers.base import Profile
+from qcqueue.providers.registry import OWN_FILE, detect, profile
+from qcqueue.queue.sessions import SessionLine
+from qcqueue.stores.regular import NotRegularError, read_regular
+
+# A queue on Google Drive is made for it; what works on it elsewhere has left its name there.
+ON_DRIVE = "colab-free"
+
+MOST_BYTES = 64 << 10
+
+
+def profile_here(settings: Settings, environment: Mapping[str, str] | None = None) -> Profile:
+    """Return the profile of this machine. Raises: UnknownName, SpecInvalid, SettingInvalid."""
+    return _profile(settings, settings.profile or _detected(environment))
+
+
+def profile_of_queue(settings: Settings, sessions: Iterable[SessionLine]) -> Profile:
+    """Return the profile of the machines that work on a queue: of its newest session that said so.
+
+    Where none has, or none that this machine knows, it is Colab for a queue on Drive, and this machine's for one on a
+    disk. Raises: as `profile_here`.
+    """
+    return profile_and_why(settings, sessions)[0]
+
+
+def profile_and_why(settings: Settings, sessions: Iterable[SessionLine]) -> tuple[Profile, str]:
+    """Return the profile of the machines that work on a queue, and in a few words why it is this one."""
+    if settings.profile:
+        return _profile(settings, settings.profile), "named in your settings"
+    for name in dict.fromkeys(line.profile for line in reversed([*sessions]) if line.profile):
+        with suppress(UnknownName):  # another machine's own, or one of a later qcqueue
+            return _profile(settings, name), "that of the newest session of this queue"
+    if settings.store and kind_of(settings.store) == "gdrive":
+        return _profile(settings, ON_DRIVE), "because the queue is on Google Drive and no session has come yet"
+    return _profile(settings, _detected(None)), "as this machine is, because no session has come yet"
+
+
+def _profile(settings: Settings, name: str) -> Profile:
+    path = settings.config / OWN_FILE
+    try:
+        own = read_regular(path, bytes_max=MOST_BYTES).decode() if path.exists() else None
+    except NotRegularError as exc:
+        raise SettingInvalid(f"{path} {exc}", hint=f"mend or move {path}") from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingInvalid(f"{path} cannot be read: {exc}", hint=f"mend or move {path}") from exc
+    return profile(name, own, file_name=str(path))
+
+
+def _detected(environment: Mapping[str, str] | None) -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = ""
+    return detect(os.environ if environment is None else environment, user)

@@ -1,0 +1,183 @@
+"""What can be said today of the days to come: one look at a queue, and when all will be done or a GPU come back.
+
+The queue is read once and nothing is changed. Always true: whoever asks about the same queue gets the same luck, so two
+answers agree, and every date says whom it comes from.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from qcqueue.app.context import QueueContext
+from qcqueue.app.profile import profile_and_why
+from qcqueue.app.settings import Settings
+from qcqueue.app.vanished import as_it_is, vanished
+from qcqueue.clock import Rng, seeded
+from qcqueue.core.quantiles import Basis, Quantiles
+from qcqueue.errors import StoreError
+from qcqueue.planning.campaigns.coming import LONGEST_S
+from qcqueue.planning.campaigns.forecast import Finish, Forecast
+from qcqueue.planning.policies import Choice, Moment, ours
+from qcqueue.planning.queue_stats import QueueStats, look
+from qcqueue.providers.base import Profile
+from qcqueue.queue.claim import live_attempts
+from qcqueue.queue.forecasts import ForecastLine, forecast_lines
+from qcqueue.queue.job_lines import JobLine, job_lines
+from qcqueue.queue.sessions import SessionLine
+from qcqueue.stores.base import has_ended
+from qcqueue.text.humanize import listed
+
+# A glance tells its middle and its range to a few per cent; a long queue takes longer to play, and varies less.
+MOST_WORLDS, FEWEST_WORLDS = 60, 10
+JOBS_IN_ALL = 500
+
+NOT_KNOWN_YET = Profile(name="", title="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueView:
+    """What one look at the queue has shown. because: in a few words why its profile is this one.
+
+    gone: the sessions that hold a job and do not live any more, each with the moment it was heard of last; in the
+    outlook they are over, and in the lines their jobs are free. The queue itself learns that from the next session.
+    dead_here: those of them whose process was on this machine.
+    """
+
+    outlook: QueueStats
+    because: str
+    lines: tuple[JobLine, ...]
+    past: tuple[ForecastLine, ...]
+    gone: Mapping[str, float]
+    dead_here: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueSummary:
+    """What the day's one screen says of what is ahead. next: what a session would take that came now.
+
+    adrift: the jobs that are held by sessions that do not live any more. finish: when all is done, in seconds from now,
+    None where that is not known; label: whom that comes from. lends_gpus: the provider gives them for a time. next_gpu:
+    when one can be had that nobody holds yet, in seconds since the epoch, None for now. held_by: the session that holds
+    one.
+    """
+
+    next: Choice | None
+    adrift: frozenset[str]
+    finish: Finish | None
+    label: str
+    lends_gpus: bool
+    next_gpu: Quantiles | None
+    held_by: str | None
+
+
+def see(place: QueueContext, settings: Settings) -> QueueView:
+    """Look at the queue once, and ask the store whether the sessions that hold jobs still live.
+
+    Raises: as `profile_and_why`.
+    """
+    now_s = place.clock.now_s()
+    with place.read() as tx:
+        outlook = look(tx, NOT_KNOWN_YET, now_s=now_s)
+        lines, past = tuple(job_lines(tx)), tuple(forecast_lines(tx, outlook.sessions))
+        live = live_attempts(tx)
+    profile, because = profile_and_why(settings, outlook.sessions)
+    heartbeats = {attempt.session_id: attempt.heartbeat for attempt in live}
+    dead_here = vanished(place, heartbeats)
+    gone = {
+        line.id: heard_s
+        for line in outlook.sessions
+        if line.id in heartbeats
+        and (heard_s := _gone_since(line, heartbeats[line.id], place, now_s, is_dead=line.id in dead_here)) is not None
+    }
+    sessions = tuple(_ended(line, gone[line.id]) if line.id in gone else line for line in outlook.sessions)
+    outlook = replace(outlook, profile=profile, sessions=sessions)
+    lines = as_it_is(lines, gone)
+    return QueueView(
+        outlook=outlook, because=because, lines=lines, past=past, gone=gone, dead_here=dead_here & gone.keys()
+    )
+
+
+def summary_of(seen: QueueView) -> QueueSummary:
+    """Say what comes next, when all will be done and a GPU be had, in a moment: `plan` takes its time for more."""
+    outlook = seen.outlook
+    return QueueSummary(
+        next=next(iter(ranked(seen)), None),
+        adrift=frozenset(line.name for line in seen.lines if line.left_by),
+        finish=forecast_at_a_glance(outlook).all,
+        label=label_of_dates(outlook),
+        lends_gpus=outlook.lends_gpus,
+        next_gpu=next_gpu(outlook),
+        held_by=outlook.at_work.id if outlook.at_work else None,
+    )
+
+
+def ranked(seen: QueueView) -> tuple[Choice, ...]:
+    """Return what a session could take that came now, the best first: also what is adrift."""
+    outlook, processor = seen.outlook, seen.outlook.processor
+    held = {line.name for line in seen.lines if line.session}
+    jobs = [outlook.job(job, outlook.on(job, processor)) for job in outlook.ahead if job.name not in held]
+    return ours(jobs, Moment(now_s=outlook.now_s, share=outlook.share))
+
+
+def forecast_at_a_glance(outlook: QueueStats) -> Forecast:
+    """Return a forecast for sessions as they are by default, from as few worlds as will do."""
+    worlds = max(FEWEST_WORLDS, min(MOST_WORLDS, JOBS_IN_ALL // max(len(outlook.ahead), 1)))
+    return outlook.forecast(outlook.processor, jobs=1, rng=luck(outlook), worlds=worlds)
+
+
+def next_gpu(outlook: QueueStats) -> Quantiles | None:
+    """Return when a GPU can be had that nobody holds yet, in seconds since the epoch; None for now.
+
+    While one is held it is the next one: after the likely end of the session, and the cool-off that follows.
+    """
+    if outlook.at_work is None or outlook.left is None:
+        return outlook.quota.returns_at_s
+    now_s, away = outlook.now_s, outlook.quota.cool_off
+    left = outlook.left.spread(now_s - outlook.at_work.started_at_s)
+    if left.high_s >= LONGEST_S or away is None:
+        return None
+    return Quantiles(
+        low_s=now_s + left.low_s + away.low_s,
+        likely_s=now_s + left.likely_s + away.likely_s,
+        high_s=now_s + left.high_s + away.high_s,
+        basis=away.basis,
+    )
+
+
+def label_of_dates(outlook: QueueStats) -> str:
+    """Return whom dates come from: whatever was taken from a profile, seen in this queue or said by a person."""
+    account = outlook.account()
+    spreads = (account.cool_off, account.next_in_s, account.allowance)
+    return label(account.life.basis, *(spread.basis for spread in spreads if spread))
+
+
+def label(*bases: Basis) -> str:
+    """Return the names of these bases, each once: "profile and your history"."""
+    return listed([basis for basis in Basis if basis in bases])
+
+
+def luck(outlook: QueueStats) -> Rng:
+    """Return the chance of all forecasts of this queue: the same until something in it changes."""
+    standing = [(job.name, job.epochs_done, str(job.state)) for job in outlook.ahead]
+    return seeded(f"{outlook.profile.name} {len(outlook.sessions)} {standing}")
+
+
+def _gone_since(line: SessionLine, heartbeat: str, place: QueueContext, now_s: float, *, is_dead: bool) -> float | None:
+    """Return when a session was heard of last that does not live any more; None as long as it may live.
+
+    is_dead: its process was on this machine and is gone.
+    """
+    last_s = max(line.seen_at_s or 0.0, *(attempt.started_at_s for attempt in line.attempts))
+    if is_dead:
+        return last_s
+    if not has_ended(now_s - last_s, place.lease):
+        return None
+    try:
+        age_s = place.store.heartbeat_age_s(heartbeat)
+    except StoreError:  # a store that does not answer has not said that anybody is gone
+        return None
+    return max(last_s, now_s - age_s if age_s is not None else 0.0) if has_ended(age_s, place.lease) else None
+
+
+def _ended(line: SessionLine, heard_s: float) -> SessionLine:
+    attempts = tuple(replace(it, ended_at_s=it.ended_at_s or heard_s) for it in line.attempts)
+    return replace(line, seen_at_s=heard_s, attempts=attempts)

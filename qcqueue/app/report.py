@@ -1,0 +1,215 @@
+"""Everything the queue knows, brought together: written as one folder, or as the tables of the report for a program.
+
+The only home of pandas: a table is a DataFrame where that is installed, else records. A number is the same as in the
+report, to the last digit; one that is not known is None, which pandas shows as missing. What the report says of a
+number stands beside it, in the column `notes`.
+"""
+
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from qcqueue.app.context import QueueContext
+from qcqueue.checkpoints.format import read_tensors
+from qcqueue.datasets.format import Dataset, load_mapped
+from qcqueue.errors import (
+    BlobMissing,
+    CorruptionError,
+    MachineError,
+    QcqueueError,
+    SignInFailed,
+    StoreAway,
+    StoreBusy,
+    StoreError,
+    UnknownFormat,
+)
+from qcqueue.queue.blobs import find_blobs
+from qcqueue.queue.datasets import list_datasets
+from qcqueue.queue.job_detail import job_detail
+from qcqueue.queue.job_lines import job_lines
+from qcqueue.queue.sessions import SessionLine, accounts_of, session_lines
+from qcqueue.queue.values import DatasetLine, JobDetail
+from qcqueue.reports.quantities.caveats import Note
+from qcqueue.reports.quantities.findings import findings_of
+from qcqueue.reports.study import Probabilities, Proof, ReportInput
+from qcqueue.reports.tables.catalogue import tables_of
+from qcqueue.reports.tables.table import Marked, Table, Value
+from qcqueue.reports.write import WrittenReport, check_folder, write_report
+from qcqueue.stores.base import Blob
+from qcqueue.stores.names import is_digest
+from qcqueue.text.humanize import size
+from qcqueue.worker.download import fetch_once
+
+T = TypeVar("T")
+NOTES = "notes"
+Records = list[dict[str, Value]]
+
+
+class Evidence(Protocol):
+    """The certificate of a drill, as far as a report shows it."""
+
+    def proof_among(self, jobs: Sequence[JobDetail]) -> Proof: ...
+    def to_json(self) -> dict[str, Any]: ...
+
+
+def report_on(
+    workplace: QueueContext, *, folder: Path, certificates: Sequence[Evidence], narrate: Callable[[str], None]
+) -> WrittenReport:
+    """Write the report of the whole queue as `folder`. Raises: UserError."""
+    check_folder(folder)
+    return write_report(read_study(workplace, certificates=certificates, narrate=narrate), folder=folder)
+
+
+def read_study(
+    workplace: QueueContext,
+    *,
+    certificates: Sequence[Evidence] = (),
+    narrate: Callable[[str], None] = lambda text: None,
+) -> ReportInput:
+    """Return everything that is stored. What the store cannot give is left out and named; the queue itself must answer.
+
+    narrate is told what has to be fetched from the store.
+    """
+    with workplace.read() as tx:
+        details = tuple(job_detail(tx, line.name) for line in job_lines(tx))
+        datasets, sessions = tuple(list_datasets(tx)), session_lines(tx)
+        digests = {detail.predictions_sha256 for detail in details} | {detail.dataset_sha256 for detail in details}
+        blobs = {blob.sha256: blob for blob in find_blobs(tx, sorted(digest for digest in digests if digest))}
+    reading = _Reading(workplace, narrate)
+    answers: dict[str, Mapping[str, Probabilities]] = {}
+    images: dict[str, Dataset] = {}
+    judged = [detail for detail in details if detail.predictions_sha256]
+    for detail in judged:
+        name = detail.line.name
+        if found := reading(blobs.get(str(detail.predictions_sha256)), f"the predictions of {name}", read_tensors):
+            answers[name] = found[0]
+    for digest in dict.fromkeys(detail.dataset_sha256 for detail in judged):
+        called = next((line.name for line in datasets if line.blob.sha256 == digest), digest[:12])
+        if data := reading(blobs.get(digest), f"the images of the dataset {called}", load_mapped):
+            images[digest] = data
+    return ReportInput(
+        details=details,
+        as_of_s=newest_s(details, datasets, sessions),
+        datasets=datasets,
+        sessions=sessions,
+        accounts=accounts_of(sessions),
+        proofs=tuple(certificate.proof_among(details) for certificate in certificates),
+        certificates=tuple(certificate.to_json() for certificate in certificates),
+        answers=answers,
+        images=images,
+        unread=tuple(reading.unread),
+    )
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Reads blobs of the store; what cannot be had becomes a sentence, because a report goes on without it.
+
+    away: why the store did not answer once. It is not asked again then: each question may take a minute.
+    """
+
+    workplace: QueueContext
+    narrate: Callable[[str], None]
+    unread: list[str] = field(default_factory=list)
+    away: StoreError | None = None
+
+    def __call__(self, blob: Blob | None, what: str, read: Callable[[Path], T]) -> T | None:
+        if blob is None:
+            self.unread.append(f"The queue does not say where {what} lie.")
+            return None
+        folder = self.workplace.cache / "blobs"
+        try:
+            if not (is_digest(blob.sha256) and (folder / blob.sha256).exists()):
+                if self.away:
+                    raise self.away
+                self.narrate(f"fetching {what}, {size(blob.size_bytes)}")
+            return read(fetch_once(self.workplace.store, blob, folder))
+        except (StoreError, CorruptionError) as exc:
+            if isinstance(exc, StoreAway | StoreBusy | SignInFailed):
+                self.away = exc
+            self.unread.append(f"Nothing can be said of {what}: {_why(exc)}.")
+        except (OSError, MachineError) as exc:
+            why = (exc if isinstance(exc, OSError) else exc.__cause__) or exc
+            self.unread.append(f"Nothing can be said of {what}: this machine cannot keep them: {_bare(why)}.")
+        return None
+
+
+def _bare(error: BaseException) -> str:
+    """Say what a disk answered, without naming a place on it."""
+    return (error.strerror if isinstance(error, OSError) else None) or "its disk does not do its work"
+
+
+def _why(error: QcqueueError) -> str:
+    """Say why bytes cannot be had without naming the place where they lie: a report may be published."""
+    match error:
+        case BlobMissing():
+            return "the store does not have them"
+        case UnknownFormat():
+            return "a newer qcqueue wrote them"
+        case CorruptionError():
+            return "they are damaged"
+        case StoreAway() | StoreBusy():
+            return "the store does not answer"
+        case SignInFailed():
+            return "the sign-in to the store has failed"
+    return "the store does not hand them out"
+
+
+def newest_s(details: Sequence[JobDetail], datasets: Sequence[DatasetLine], sessions: Sequence[SessionLine]) -> float:
+    """Return when the newest of what a report shows was recorded, 0 where nothing was.
+
+    The report is as of then, not as of when somebody asks for it, so that asking twice gives the same bytes.
+    """
+    moments = [line.added_at_s for line in datasets]
+    moments += [at_s for line in sessions for at_s in (line.started_at_s, line.ended_at_s, line.seen_at_s) if at_s]
+    for detail in details:
+        moments += [line.at_s for line in detail.history]
+        moments += [epoch.recorded_at_s for epoch in detail.epochs]
+        moments += [checkpoint.recorded_at_s for checkpoint in detail.checkpoints]
+    return max(moments, default=0.0)
+
+
+def results_of(workplace: QueueContext) -> dict[str, Any]:
+    """Return the tables of the whole queue by their keys. Raises: StoreError: the queue itself does not answer."""
+    findings = findings_of(read_study(workplace))
+    records = records_of(tables_of(findings), findings.notes, findings.unread)
+    return {key: _framed(columns, rows) for key, (columns, rows) in records.items()}
+
+
+def records_of(
+    tables: Sequence[Table], notes: Sequence[Note], unread: Sequence[str]
+) -> Mapping[str, tuple[list[str], Records]]:
+    """Return the columns and rows of each table, and last the notes on them; what could not be read is a note without
+    a number."""
+    found: dict[str, tuple[list[str], Records]] = {}
+    for table in tables:
+        marked = Marked(table, notes)
+        rows: Records = [
+            record | {NOTES: _numbers(marked.row(row))} for record, row in zip(table.records(), table.rows, strict=True)
+        ]
+        found[table.key] = ([*(column.key for column in table.columns), NOTES], rows)
+    said: Records = [
+        {
+            "number": note.number,
+            "text": note.text,
+            "touches": " ".join(sorted(quantity.name.lower() for quantity in note.touches)),
+            "jobs": " ".join(sorted(note.jobs)),
+        }
+        for note in notes
+    ]
+    said += [{"number": None, "text": text, "touches": "", "jobs": ""} for text in unread]
+    return {**found, NOTES: (["number", "text", "touches", "jobs"], said)}
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    return " ".join(map(str, numbers))
+
+
+def _framed(columns: list[str], rows: Records) -> Any:
+    if importlib.util.find_spec("pandas") is None:
+        return rows
+    import pandas
+
+    return pandas.DataFrame(rows, columns=columns)

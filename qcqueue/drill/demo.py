@@ -1,0 +1,167 @@
+"""`demo`: the whole story in ten minutes, without an account.
+
+It makes sample images, enqueues the six models at toy size, pulls the plug on every one of them at another
+moment, lets the queue finish, proves on one model that the cut run equals an undisturbed one, and writes the
+report. Everything happens in one folder, which a second run replaces.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from qcqueue.app.context import QueueContext, create_store, workplace_in
+from qcqueue.app.datasets import add_sample
+from qcqueue.app.report import report_on
+from qcqueue.catalog.models import STUDIED_MODELS
+from qcqueue.clock import seeded
+from qcqueue.core.spec import JobSpec
+from qcqueue.core.states import State
+from qcqueue.core.study import parse_study
+from qcqueue.drill.certificate import Certificate, certify
+from qcqueue.drill.drill import SAMPLES
+from qcqueue.drill.kill_points import Kill, KillPoint, SessionSetup, run_and_kill, run_session
+from qcqueue.drill.scratch_queue import finish, make_ring, room_for
+from qcqueue.errors import DrillFailed, UserError
+from qcqueue.queue.enqueue import enqueue
+from qcqueue.queue.job_detail import job_detail
+from qcqueue.queue.job_lines import JobLine, job_lines
+from qcqueue.queue.sessions import accounts_of, session_lines
+from qcqueue.queue.values import DatasetLine
+from qcqueue.text.humanize import iso
+
+MARKER = "this folder was made by qcqueue demo"
+DATASET = "qc-tiny"
+SEED = 1
+
+# When the power goes while the queue's first job is at work, its second, and so on; costly start-ups are cut early.
+# The first is the one that is proven.
+PLAN: tuple[tuple[KillPoint, ...], ...] = (
+    ("inside a checkpoint", "between steps"),
+    ("inside a commit",),
+    ("in validation",),
+    ("between steps",),
+    ("while compiling",),
+    ("at the start",),
+)
+NOBODY = "no job yet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tour:
+    """What the demo has to show at its end."""
+
+    lines: tuple[JobLine, ...]
+    kills: tuple[tuple[str, Kill], ...]
+    certificate: Certificate
+    report: Path
+
+
+def tiny_study() -> str:
+    """Return the six models at toy size as a study file; `jobs/tiny.toml` says the same with comments."""
+    head = f'study = "tiny"\ndataset = "{DATASET}"\n\n[defaults]\nepochs = 3\nbatch_size = 8\nweights = "none"\n'
+    return head + "".join(f'\n[[job]]\nmodel = "{model}"\n' for model in STUDIED_MODELS)
+
+
+def tour(folder: Path, *, narrate: Callable[[str], None], progress: Callable[[int, int], None]) -> Tour:
+    """Carry out the demo in `folder`. Raises: UserError: the folder is somebody else's. DrillFailed."""
+    _clear(folder)
+    store, cache = folder / "queue", folder / "cache"
+    create_store(store)
+    place, queue = SessionSetup(url=f"folder:{store}", cache=cache), workplace_in(store, cache=cache)
+
+    narrate("1. sample images: photographs, degraded in known ways")
+    dataset, _ = add_sample(queue, DATASET, images=SAMPLES[DATASET], seed=SEED, progress=progress)
+    narrate(f"   {dataset.summary.images} images in {len(dataset.summary.classes)} classes ({dataset.summary.note})")
+
+    narrate("2. six models are enqueued")
+    specs = {spec.full_name: spec for spec in parse_study(tiny_study(), file="tiny.toml").jobs}
+    queue.transact(lambda tx: enqueue(tx, list(specs.values()), weights={}, who=queue.who, now_s=queue.clock.now_s()))
+
+    narrate("3. sessions work on the queue, and lose their power without warning")
+    kills = _work_and_kill(queue, place, narrate)
+
+    proven = next(name for name, _ in kills if name in specs)
+    narrate(f"4. the proof: {proven} once more, this time undisturbed")
+    certificate = _prove(queue, specs[proven], dataset, folder, kills, narrate)
+
+    narrate("5. the report")
+    report = report_on(queue, folder=folder / "report", certificates=[certificate], narrate=narrate).page
+    return Tour(lines=_lines(queue), kills=tuple(kills), certificate=certificate, report=report)
+
+
+def _work_and_kill(queue: QueueContext, place: SessionSetup, narrate: Callable[[str], None]) -> list[tuple[str, Kill]]:
+    """Let sessions work until every job is done, and kill those that PLAN names. Raises: DrillFailed."""
+    rng = seeded(SEED)
+    kills: list[tuple[str, Kill]] = []
+    for moments in PLAN:
+        for moment in moments:
+            kill = run_and_kill(place, moment, rng=rng, clock=queue.clock)
+            if kill is not None:
+                name = _at_work(queue)
+                kills.append((name, kill))
+                narrate(f"   SIGKILL to {name}, {kill.moment}, after {kill.after_s:.1f} s")
+        run_session(place)
+    unfinished = [line for line in _lines(queue) if line.state is not State.DONE]
+    if unfinished or not kills:
+        raise DrillFailed(f"{unfinished[0].name} is {unfinished[0].state}" if unfinished else "no session was killed")
+    return kills
+
+
+def _at_work(queue: QueueContext) -> str:
+    """Return the job whose session was just killed: nobody has taken it back yet."""
+    return next((line.name for line in _lines(queue) if line.state is State.RUNNING), NOBODY)
+
+
+def _lines(queue: QueueContext) -> tuple[JobLine, ...]:
+    with queue.read() as tx:
+        return tuple(job_lines(tx))
+
+
+def _prove(
+    queue: QueueContext,
+    spec: JobSpec,
+    dataset: DatasetLine,
+    folder: Path,
+    kills: list[tuple[str, Kill]],
+    narrate: Callable[[str], None],
+) -> Certificate:
+    with room_for("folder:", cache=folder / "undisturbed", narrate=narrate) as place:
+        ring = make_ring(queue, spec, dataset, place)
+        finish(ring)
+        undisturbed = ring.detail()
+    with queue.read() as tx:
+        cut = job_detail(tx, spec.full_name)
+        goodput = accounts_of(session_lines(tx)).jobs.get(spec.full_name)
+    certificate = certify(
+        undisturbed,
+        cut,
+        kills=tuple(kill for name, kill in kills if name == spec.full_name),
+        kills_in_attempts=cut.line.attempts - 1,
+        seed=SEED,
+        store="folder",
+        goodput=goodput,
+        version=version("qcqueue"),
+        made_at=iso(queue.clock.now_s()),
+    )
+    if not certificate.is_equal:
+        raise DrillFailed(f"{spec.full_name} ended with other bits than its undisturbed run")
+    shutil.rmtree(folder / "undisturbed")
+    narrate("   the same bits: weights, history and predictions")
+    return certificate
+
+
+def _clear(folder: Path) -> None:
+    """Make the folder anew; refuse to touch one that this demo has not made."""
+    marker = folder / "README.txt"
+    if folder.exists() and not (marker.is_file() and marker.read_text().startswith(MARKER)):
+        raise UserError(f"{folder} exists and was not made by the demo", hint="qcqueue demo --out another-folder")
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.mkdir(parents=True)
+        marker.write_text(f"{MARKER}; the next demo replaces it\n")
+    except OSError as exc:
+        raise UserError(
+            f"the demo cannot play in {folder}: {exc.strerror}", hint="qcqueue demo --out another-folder"
+        ) from exc

@@ -1,0 +1,181 @@
+"""`drill`: prove that a run cut by SIGKILLs ends with the bits of one that was never cut.
+
+Each job is run twice in queues of its own: once undisturbed in a folder of this machine, once with its plug pulled
+again and again in the store that is asked for. The digests of the contract are compared, and more; what came of it is a
+certificate.
+"""
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from qcqueue.app.context import QueueContext, create_store, open_workplace, workplace_in
+from qcqueue.app.datasets import add_sample
+from qcqueue.app.settings import kind_of, load_settings
+from qcqueue.app.studies import read_specs
+from qcqueue.clock import Rng, seeded
+from qcqueue.core.spec import JobSpec
+from qcqueue.drill.certificate import Certificate, certify
+from qcqueue.drill.kill_points import MOMENTS, Kill, KillPoint, draw_aim, run_and_kill
+from qcqueue.drill.scratch_queue import ScratchQueue, copy_dataset, finish, make_ring, room_for
+from qcqueue.errors import DrillFailed, UnknownName
+from qcqueue.queue.datasets import find_dataset, list_datasets
+from qcqueue.queue.sessions import accounts_of, session_lines
+from qcqueue.queue.values import DatasetLine, JobDetail
+from qcqueue.stores.base import Blob
+from qcqueue.text.humanize import iso
+
+# Practice sets a drill can make by itself, and how many images each has.
+SAMPLES: Mapping[str, int] = {"qc-tiny": 96, "qc-images": 3236}
+
+IN_A_FOLDER = "folder:"
+
+# In how many lives the trainer is told to save within epochs, and how often: in the middle, or after every step.
+SHARE_WITHIN = 0.7
+EVERY_STEP = 100_000
+SAVES_WITHIN = (2, EVERY_STEP, EVERY_STEP)
+
+
+def drill_file(
+    file: Path,
+    *,
+    overrides: Sequence[str],
+    only: str | None,
+    store: str | None,
+    kills: int,
+    seed: int,
+    folder: Path,
+    narrate: Callable[[str], None],
+) -> Iterator[Certificate]:
+    """Drill the jobs of a study file one after the other; yield each certificate as soon as it is there.
+
+    store: where the run that is killed keeps its queue, None for a folder below `folder`. Datasets come from the queue
+    the settings name; a practice set that is missing there is made. What is made elsewhere is removed.
+    Raises: SpecInvalid, SettingInvalid, UnknownName, StoreError, DrillFailed.
+    """
+    source = workplace_in(folder / "source", cache=folder / "cache")
+    create_store(folder / "source")
+    specs, stored = read_specs(source, [file], overrides=overrides)
+    chosen = [spec for spec in specs if only is None or only.lower() in (spec.name, spec.full_name)]
+    if not chosen:
+        names = " or ".join(spec.name for spec in specs)
+        raise UnknownName(f"{file} has no job {only!r}; it can be {names}", hint=f"qcqueue drill {file}")
+    for spec in chosen:
+        dataset = _bring_dataset(source, spec.dataset, narrate=narrate)
+        home = folder / spec.name
+        weights = {blob: title for blob, title in stored.items() if blob.sha256 == spec.weights_sha256}
+        yield drill_job(
+            source, spec, dataset, weights, store=store, kills=kills, seed=seed, folder=home, narrate=narrate
+        )
+        shutil.rmtree(home)
+
+
+def _bring_dataset(source: QueueContext, name: str, *, narrate: Callable[[str], None]) -> DatasetLine:
+    """Return the dataset in `source`, copied from the user's queue or made, if it was not there yet."""
+    with source.read() as tx:
+        if name in {line.name for line in list_datasets(tx)}:
+            return find_dataset(tx, name)
+    settings = load_settings()
+    if settings.store is not None:
+        users = open_workplace(settings)
+        with users.read() as tx:
+            known = {line.name: line for line in list_datasets(tx)}
+        if name in known:
+            return copy_dataset(users, source, known[name])
+    if name not in SAMPLES:
+        raise UnknownName(f"there is no dataset {name!r}", hint=f"qcqueue data add PATH --name {name}")
+    narrate(f"making the practice images {name}")
+    return add_sample(source, name, images=SAMPLES[name], seed=1, progress=lambda done, total: None)[0]
+
+
+def drill_job(
+    source: QueueContext,
+    spec: JobSpec,
+    dataset: DatasetLine,
+    weights: Mapping[Blob, str] = {},
+    *,
+    store: str | None = None,
+    kills: int,
+    seed: int,
+    folder: Path,
+    narrate: Callable[[str], None],
+) -> Certificate:
+    """Run one job undisturbed and once with `kills` SIGKILLs, and compare.
+
+    Raises: DrillFailed: a run did not finish for another reason than the kills. SettingInvalid, StoreError.
+    """
+    store = store or IN_A_FOLDER
+    with (
+        room_for(store, cache=folder / "cut", narrate=narrate) as place,
+        room_for(IN_A_FOLDER, cache=folder / "undisturbed", narrate=narrate) as quiet,
+    ):
+        victim = make_ring(source, spec, dataset, place, weights)
+        reference = make_ring(source, spec, dataset, quiet, weights)
+        narrate(f"{spec.full_name}: undisturbed run")
+        finish(reference)
+        expected = reference.detail()
+        done = pull_plugs(victim, kills=kills, seed=seed, epochs=expected.line.epochs_done, narrate=narrate)
+        in_attempts = victim.detail().line.attempts
+        narrate(f"{spec.full_name}: last life, to the end")
+        finish(victim)
+        with victim.queue.read() as tx:
+            goodput = accounts_of(session_lines(tx)).jobs.get(victim.job)
+        return certify(
+            expected,
+            victim.detail(),
+            kills=done,
+            kills_in_attempts=in_attempts,
+            seed=seed,
+            store=kind_of(store),
+            goodput=goodput,
+            version=version("qcqueue"),
+            made_at=iso(victim.queue.clock.now_s()),
+        )
+
+
+def pull_plugs(
+    ring: ScratchQueue, *, kills: int, seed: int, epochs: int, narrate: Callable[[str], None]
+) -> tuple[Kill, ...]:
+    """Run sessions on the job and SIGKILL each, `kills` times. epochs: how many the job has until its end.
+
+    They are spread over the whole run: a life that comes when it is ahead of them is cut before it trains an epoch.
+    """
+    rng = seeded(seed)
+    done: list[Kill] = []
+    while len(done) < kills:
+        aim = _next_aim(rng, ring, done, kills=kills, epochs=epochs)
+        saves = _saves_per_epoch(rng, aim)
+        kill = run_and_kill(ring.place, aim, rng=rng, clock=ring.queue.clock, saves_per_epoch=saves)
+        if kill is None:
+            raise DrillFailed(f"{ring.job} ended before its {len(done) + 1}. kill: {ring.detail().line.state}")
+        done.append(kill)
+        narrate(f"{ring.job}: kill {len(done)} of {kills}, {kill.moment}, after {kill.after_s:.1f} s")
+    return tuple(done)
+
+
+def _next_aim(rng: Rng, ring: ScratchQueue, done: Sequence[Kill], *, kills: int, epochs: int) -> KillPoint:
+    trained = _epochs_trained(ring.detail())
+    return draw_aim(
+        rng,
+        Counter(kill.moment for kill in done),
+        Counter(kill.aimed for kill in done),
+        is_ahead=trained * kills > (epochs - 1) * len(done),
+        is_trained=trained >= epochs,
+        is_last=len(done) == kills - 1 and kills >= len(MOMENTS),  # of a few, none is kept for the very end
+    )
+
+
+def _epochs_trained(detail: JobDetail) -> float:
+    """Return how far the newest save is, in epochs."""
+    if not detail.checkpoints:
+        return 0.0
+    newest, steps = detail.checkpoints[-1], max((epoch.timing.step_count for epoch in detail.epochs), default=0)
+    return newest.epochs_done + (newest.steps_done / steps if steps else 0.0)
+
+
+def _saves_per_epoch(rng: Rng, aim: KillPoint) -> int | None:
+    """Return how often the trainer of a life is to save within an epoch, None where the session decides."""
+    is_within, saves = rng.random() < SHARE_WITHIN and aim != "between steps", rng.choice(SAVES_WITHIN)
+    return saves if is_within or aim == "after a save within an epoch" else None

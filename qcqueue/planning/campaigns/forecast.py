@@ -1,0 +1,116 @@
+"""When a study will be done: the same campaign, played in many possible worlds. Decides only.
+
+The policy, the cadence and the survival of sessions are those of real sessions; what is drawn is how long machines live
+and when the next can be had. A date is a share of the worlds: by it, in so many of them, the work is done.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from qcqueue.clock import Rng, seeded
+from qcqueue.planning.campaigns.coming import LONGEST_S, Account
+from qcqueue.planning.campaigns.play import Campaign, Costs, Prepared, Work
+from qcqueue.planning.campaigns.strategies import Strategy
+
+N = TypeVar("N", int, float)
+
+# Enough for a date to move by a few per cent of its range between two seeds; a long queue takes longer to play, and
+# its dates vary less.
+WORLDS = 200
+FEWEST_WORLDS = 20
+JOBS_IN_ALL = 1000
+# Where jobs have deadlines, each choice of each session weighs all of these against each other.
+FEWEST_WITH_DEADLINES = 4
+DEADLINES_IN_ALL = 4000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """When something is done, in seconds from now: in 5, 10, 50, 90 and 95 of 100 worlds by then.
+
+    From earliest_s to latest_s lie nine worlds of ten, from low_s to high_s four of five.
+    """
+
+    earliest_s: float
+    low_s: float
+    likely_s: float
+    high_s: float
+    latest_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """all: of the whole, None where some world did not finish it; jobs and studies: of each that every world finished,
+    the likely earliest first.
+
+    sessions: how many it takes, in the middle world; held_s: how long they are held in all, there.
+    """
+
+    all: Finish | None
+    jobs: dict[str, Finish]
+    studies: dict[str, Finish]
+    sessions: int
+    held_s: float
+    worlds: int
+
+
+def forecast(
+    works: Sequence[Work],
+    account: Account,
+    strategy: Strategy,
+    costs: Costs,
+    *,
+    share: float,
+    rng: Rng,
+    worlds: int = WORLDS,
+) -> Forecast:
+    """Play what is left of some jobs in many worlds; their names begin with those of their studies.
+
+    share: which part of the calendar becomes training, for deadlines. worlds: how many at most; a long queue gets
+    fewer, and one of many deadlines fewer still, so that nobody waits for its dates.
+    """
+    deadlines = sum(work.deadline_s is not None for work in works)
+    worlds = min(
+        worlds,
+        max(FEWEST_WORLDS, JOBS_IN_ALL // max(len(works), 1)),
+        max(FEWEST_WITH_DEADLINES, DEADLINES_IN_ALL // max(deadlines, 1)),
+    )
+    mean_s = min(account.life.mean_s, LONGEST_S)
+    prepared = Prepared(works, strategy, costs, mean_session_s=mean_s, life=account.life, share=share)
+    # Each world has a luck of its own, so that two ways through the same worlds can be compared.
+    lucks = [seeded(rng.getrandbits(64)) for _ in range(worlds)]
+    played = [prepared.play(account.windows(luck), comes_back=True) for luck in lucks]
+    names = [work.name for work in works if all(work.name in campaign.done_s for campaign in played)]
+    done = set(names)
+    studies: dict[str, list[str]] = {}
+    for work in works:
+        studies.setdefault(work.name.partition("/")[0], []).append(work.name)
+    whole = {study: jobs for study, jobs in studies.items() if done.issuperset(jobs)}
+    return Forecast(
+        all=_of(played, names) if len(names) == len(works) else None,
+        jobs=_earliest_first({name: _of(played, [name]) for name in names}),
+        studies=_earliest_first({study: _of(played, jobs) for study, jobs in whole.items()}),
+        sessions=_middle([campaign.sessions for campaign in played]),
+        held_s=_middle([campaign.held_s for campaign in played]),
+        worlds=worlds,
+    )
+
+
+def _of(played: Sequence[Campaign], names: Sequence[str]) -> Finish:
+    """Return when the last of these jobs is done."""
+    ends_s = sorted(max((campaign.done_s[name] for name in names), default=0.0) for campaign in played)
+    earliest_s, low_s, likely_s, high_s, latest_s = (_quantile(ends_s, share) for share in (0.05, 0.1, 0.5, 0.9, 0.95))
+    return Finish(earliest_s=earliest_s, low_s=low_s, likely_s=likely_s, high_s=high_s, latest_s=latest_s)
+
+
+def _earliest_first(found: dict[str, Finish]) -> dict[str, Finish]:
+    return dict(sorted(found.items(), key=lambda it: it[1].likely_s))
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def _middle(values: Sequence[N]) -> N:
+    return sorted(values)[len(values) // 2]

@@ -1,0 +1,326 @@
+"""What is known when a job is chosen or a date is asked for: the queue and its past, weighed by `planning`.
+
+One look at the database gives everything; what it says about sessions, epochs and jobs is the same for a session that
+chooses, for `plan` and for `status`, because all of them ask here.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from qcqueue.clock import Rng
+from qcqueue.core.goodput import add
+from qcqueue.core.lineage import is_same_kind
+from qcqueue.core.outcomes import SessionEnd
+from qcqueue.core.states import State
+from qcqueue.planning.campaigns.coming import Account
+from qcqueue.planning.campaigns.forecast import WORLDS, Forecast, forecast
+from qcqueue.planning.campaigns.play import Costs, Work
+from qcqueue.planning.campaigns.strategies import STRATEGIES
+from qcqueue.planning.estimates import (
+    ESTIMATED_ON,
+    EpochCost,
+    EpochSeen,
+    Measurements,
+    Overhead,
+    Processor,
+    Task,
+    lag_cost,
+    start_cost,
+)
+from qcqueue.planning.gpu_usage import GpuUse
+from qcqueue.planning.policies import Job
+from qcqueue.planning.quota import Quota, reckon_quota
+from qcqueue.planning.survival import Life, Lifetime, learnt_life
+from qcqueue.providers.base import Profile
+from qcqueue.queue.pending import EpochsSeen, PendingJob, epochs_seen, jobs_ahead
+from qcqueue.queue.sessions import SessionLine, session_lines
+from qcqueue.text.humanize import DAY_S
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+# A session that was seen so lately may only be between two jobs.
+BETWEEN_JOBS_S = 600.0
+
+# What a save stops training for, until one was measured: a copy of the largest state in memory.
+ASSUMED_STALL_S = 0.3
+
+A_CPU = Processor(name="a CPU", is_gpu=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueStats:
+    """The queue and its past, as of one moment, under one profile."""
+
+    profile: Profile
+    ahead: tuple[PendingJob, ...]
+    epochs: tuple[EpochsSeen, ...]
+    sessions: tuple[SessionLine, ...]
+    now_s: float
+
+    # Sessions.
+
+    def life(self, *, has_gpu: bool) -> Life:
+        """Return how long a session of this provider lives, by those of its kind that are over."""
+        if has_gpu not in self._known_lives:
+            lives = [
+                Lifetime(held_s=line.held_s, was_taken=self._was_taken(line))
+                for line in self._of_this_kind(has_gpu=has_gpu)
+                if self._is_over(line)
+            ]
+            profile = self.profile
+            self._known_lives[has_gpu] = learnt_life(lives, profile=profile.session, ceiling_s=profile.ceiling_s)
+        return self._known_lives[has_gpu]
+
+    @cached_property
+    def quota(self) -> Quota:
+        """What was used of the GPU time of this account, what is left, and when more comes."""
+        over = [
+            GpuUse(
+                started_at_s=line.started_at_s,
+                ended_at_s=line.started_at_s + line.held_s,
+                processor_is_gpu=bool(line.has_gpu),
+                # Who came for its CPU has trained on it.
+                gpu_refused=line.has_gpu is False and self.lends_gpus and not line.attempts,
+                was_taken=self._was_taken(line),
+            )
+            for line in self._of_this_profile()
+            if self._is_over(line)
+        ]
+        return reckon_quota(self.profile, over, now_s=self.now_s, running_since_s=self.running_since_s)
+
+    @property
+    def lends_gpus(self) -> bool:
+        """Whether the provider gives GPUs for a time, so that a session may come that is refused one."""
+        return self.profile.cool_off is not None or self.profile.window is not None
+
+    @cached_property
+    def at_work(self) -> SessionLine | None:
+        """The session with a GPU that is at work now, of several the one that came first."""
+        found = (line for line in self._of_this_profile() if line.has_gpu and _is_at_work(line))
+        return next(found, None)
+
+    @property
+    def running_since_s(self) -> float | None:
+        """When the session with a GPU began that is at work now, None where there is none."""
+        return self.at_work.started_at_s if self.at_work else None
+
+    @property
+    def left(self) -> Life | None:
+        """How long the session at work lives, by what was seen, its provider allows and somebody has promised."""
+        if self.at_work is None:
+            return None
+        life, until_s = self.life(has_gpu=True), self.at_work.promised_until_s
+        return life if until_s is None else life.promised(max(0.0, until_s - self.at_work.started_at_s))
+
+    def account(self) -> Account:
+        """Return what is known of the windows to come, for forecasts."""
+        window, returns = self.profile.window, self.quota.returns_at_s
+        since_s = self.now_s - (window.period_s if window else 0.0)
+        return Account(
+            life=self.life(has_gpu=True),
+            age_s=None if self.running_since_s is None else self.now_s - self.running_since_s,
+            next_in_s=None if returns is None else returns.since(self.now_s),
+            cool_off=self.quota.cool_off,
+            allowance=window,
+            used=tuple(
+                (line.started_at_s - self.now_s, line.started_at_s + line.held_s - self.now_s)
+                for line in self._of_this_profile()
+                if line.has_gpu and line.started_at_s + line.held_s > since_s
+            ),
+        )
+
+    @cached_property
+    def processor(self) -> Processor:
+        """What the next session is likely to compute on: the newest GPU where the provider lends some, else as it was.
+
+        Where no session has been seen yet, it is the GPU that estimates are made for, or a CPU where none is lent.
+        """
+        ours = self._of_this_profile()
+        if self.lends_gpus:
+            gpus = [line.processor for line in ours if line.has_gpu]
+            return Processor(name=gpus[-1] if gpus else ESTIMATED_ON, is_gpu=True)
+        return Processor(name=ours[-1].processor, is_gpu=bool(ours[-1].has_gpu)) if ours else A_CPU
+
+    @cached_property
+    def cpu(self) -> Processor:
+        """What a session without a GPU is likely to compute on: the CPU on which an epoch was measured last, if any."""
+        seen = [it.processor for it in self._seen if not it.processor.is_gpu]
+        return seen[-1] if seen else A_CPU
+
+    # Jobs.
+
+    def cost(self, job: PendingJob, processor: Processor) -> EpochCost | None:
+        """Return what an epoch of a job takes on a processor, None where nothing at all is known of it."""
+        return self._measured.epoch_cost(_task(job), processor)
+
+    def job(self, job: PendingJob, processor: Processor) -> Job:
+        """Return a job as a policy sees it on a processor."""
+        cost = self.cost(job, processor)
+        first_s = self.start.seconds + self.lag.seconds
+        return Job(
+            name=job.name,
+            left_s=cost.seconds * job.epochs_left if cost else None,
+            first_save_s=first_s + (cost.seconds if cost else 0.0),
+            begun=job.has_begun,
+            epochs_done=job.epochs_done,
+            same_bits=job.processor is None or is_same_kind(job.processor, processor.name),
+            pinned=job.was_moved,
+            waits=job.sessions_waited,
+            deadline_s=job.spec.deadline_s,
+        )
+
+    def on(self, job: PendingJob, processor: Processor) -> Processor:
+        """Return what a job is computed on in a session on a processor."""
+        return self.cpu if job.spec.device == "cpu" and processor.is_gpu else processor
+
+    def works(self, processor: Processor) -> list[Work]:
+        """Return all that is ahead as campaigns play it. A job of unknown length is left out."""
+        found = []
+        for job in self.ahead:
+            if cost := self.cost(job, self.on(job, processor)):
+                deadline_s = job.spec.deadline_s
+                found.append(
+                    Work(
+                        name=job.name,
+                        # Where every epoch is trained the final evaluation is left, and it takes no longer than one.
+                        epochs=max(1, job.epochs_left),
+                        epoch_s=cost.seconds,
+                        begun=job.has_begun or job.state is State.RUNNING,
+                        pinned=job.was_moved,
+                        deadline_s=None if deadline_s is None else deadline_s - self.now_s,
+                    )
+                )
+        return found
+
+    def forecast(
+        self,
+        processor: Processor,
+        *,
+        jobs: int | None,
+        rng: Rng,
+        worlds: int = WORLDS,
+        account: Account | None = None,
+    ) -> Forecast:
+        """Say when all that is ahead will be done, by sessions on a processor that each end after so many jobs.
+
+        jobs: None for as many as a session lives for. account: what is known of the windows to come, where somebody
+        knows more than the queue. Nothing is said of a study, or of all, where a job of it is of unknown length.
+        """
+        works, strategy = self.works(processor), replace(STRATEGIES["qcqueue"], jobs=jobs)
+        known = account or self.account()
+        found = forecast(works, known, strategy, self.costs(), share=self.share, rng=rng, worlds=worlds)
+        left_out = {job.name for job in self.ahead} - {work.name for work in works}
+        if not left_out:
+            return found
+        told = set(found.studies) - {name.partition("/")[0] for name in left_out}
+        return replace(found, all=None, studies={study: it for study, it in found.studies.items() if study in told})
+
+    def costs(self) -> Costs:
+        """Return what is not training, as far as it was measured."""
+        stalls = sorted(stall_s for pace in self._paces if (stall_s := pace.get("stall_s")))
+        stall_s = stalls[len(stalls) // 2] if stalls else ASSUMED_STALL_S
+        return Costs(start_s=self.start.seconds, switch_s=self.start.seconds, stall_s=stall_s, lag_s=self.lag.seconds)
+
+    @cached_property
+    def start(self) -> Overhead:
+        """What lies before the first step of a session."""
+        return start_cost([add(line.seconds, line.attempts[0].seconds) for line in self.sessions if line.attempts])
+
+    @cached_property
+    def lag(self) -> Overhead:
+        """What lies between a save and its safety in the store."""
+        return lag_cost([lag_s for pace in self._paces if (lag_s := pace.get("lag_s")) is not None])
+
+    @cached_property
+    def share(self) -> float:
+        """Which part of the calendar becomes training, on average."""
+        window, session, cool_off = self.profile.window, self.profile.session, self.profile.cool_off
+        if window:
+            return window.allowed_s / window.period_s
+        if session and cool_off:
+            return session.likely_s / max(DAY_S, session.likely_s + cool_off.likely_s)
+        return 1.0
+
+    @cached_property
+    def _measured(self) -> Measurements:
+        return Measurements(self._seen)
+
+    @cached_property
+    def _seen(self) -> tuple[EpochSeen, ...]:
+        gpus = {line.processor for line in self.sessions if line.has_gpu}
+        return tuple(
+            EpochSeen(
+                task=Task(
+                    job=it.job_name,
+                    model=it.model,
+                    train_samples=it.train_images,
+                    image_pixels=it.pixels,
+                    trainable=it.trainable,
+                ),
+                processor=Processor(
+                    name=it.processor, is_gpu=it.on_gpu or any(is_same_kind(it.processor, gpu) for gpu in gpus)
+                ),
+                seconds=it.mean_s,
+            )
+            for it in self.epochs
+            if it.mean_s > 0
+        )
+
+    @cached_property
+    def _paces(self) -> list[dict[str, float]]:
+        return [dict(attempt.pace) for line in self.sessions for attempt in line.attempts if attempt.pace]
+
+    def _of_this_profile(self) -> list[SessionLine]:
+        return [line for line in self.sessions if line.profile in ("", self.profile.name)]
+
+    def _is_over(self, line: SessionLine) -> bool:
+        """Say whether a session has ended; of one between two jobs that is not written, but it was seen just now."""
+        was_seen_s = line.seen_at_s or line.started_at_s
+        return line.is_over and (line.ended_at_s is not None or was_seen_s < self.now_s - BETWEEN_JOBS_S)
+
+    def _was_taken(self, line: SessionLine) -> bool:
+        """Say whether the provider took the machine away: it was not seen again, or its promised time was up."""
+        if line.ended_at_s is not None:
+            return line.promised_until_s is not None and line.ended_how == SessionEnd.LIMIT
+        return not line.machine or self._last_on[line.machine] == line.id
+
+    @cached_property
+    def _known_lives(self) -> dict[bool, Life]:
+        """How long sessions with and without a GPU live, once that was asked: hundreds of them take a while."""
+        return {}
+
+    @cached_property
+    def _last_on(self) -> dict[str, str]:
+        """The last session of each machine: it had outlived whatever ended those before."""
+        return {line.machine: line.id for line in self.sessions}
+
+    def _of_this_kind(self, *, has_gpu: bool) -> list[SessionLine]:
+        return [line for line in self._of_this_profile() if line.has_gpu in (None, has_gpu)]
+
+
+def look(tx: "Connection", profile: Profile, *, now_s: float) -> QueueStats:
+    """Read everything that forecasts and policies rest on."""
+    return QueueStats(
+        profile=profile,
+        ahead=tuple(jobs_ahead(tx)),
+        epochs=tuple(epochs_seen(tx)),
+        sessions=session_lines(tx),
+        now_s=now_s,
+    )
+
+
+def _task(job: PendingJob) -> Task:
+    height, width = job.spec.image_size
+    return Task(
+        job=job.name,
+        model=job.spec.model,
+        train_samples=job.train_images,
+        image_pixels=height * width,
+        trainable=job.spec.trainable,
+    )
+
+
+def _is_at_work(line: SessionLine) -> bool:
+    return line.ended_at_s is None and any(attempt.ended_at_s is None for attempt in line.attempts)

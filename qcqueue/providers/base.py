@@ -1,0 +1,88 @@
+"""A provider's limits as values: what a session may take, how sure that is, and by what its machines are known.
+
+Always true: a session's spread never exceeds its ceiling, and what is None is not known to limit anything.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from qcqueue.core.quantiles import Basis, Quantiles
+
+
+class Confidence(StrEnum):
+    """How much a figure is worth: the provider says so, its users do, or we had to guess."""
+
+    PUBLISHED = "published"
+    REPORTED = "reported"
+    ASSUMED = "assumed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """GPU time of which no more than allowed_s may be used in any period_s."""
+
+    allowed_s: float
+    period_s: float
+    basis: Basis
+
+    def __post_init__(self) -> None:
+        assert 0 < self.allowed_s <= self.period_s, f"no allowance: {self}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One figure as it is shown to a person: its value in words, and where that comes from.
+
+    checked is None, and confidence too, where a person's own file does not say.
+    """
+
+    name: str
+    said: str
+    source: str
+    checked: date | None
+    confidence: Confidence | None
+    basis: Basis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What a provider allows. session is how long one lives, cool_off how long no GPU is to be had once one was taken.
+
+    note is a sentence on what no figure can hold; figures has a line for each limit that is set.
+    """
+
+    name: str
+    title: str
+    note: str = ""
+    session: Quantiles | None = None
+    ceiling_s: float | None = None
+    window: Allowance | None = None
+    cool_off: Quantiles | None = None
+    figures: tuple[Figure, ...] = ()
+
+    def __post_init__(self) -> None:
+        longest_s = self.session.high_s if self.session else 0.0
+        assert self.ceiling_s is None or longest_s <= self.ceiling_s, f"a session beyond its ceiling: {self}"
+
+    def figure(self, name: str) -> Figure | None:
+        """Return where a figure comes from, None where the profile does not have it."""
+        return next((it for it in self.figures if it.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """By what a provider's machines are known: all that is given must hold."""
+
+    environment: tuple[str, ...] = ()
+    environment_unset: tuple[str, ...] = ()
+    user: str | None = None
+
+    def fits(self, environ: Mapping[str, str], user: str) -> bool:
+        """Say whether a machine with these variables, and of this user, is one of the provider's."""
+        return (
+            all(name in environ for name in self.environment)
+            and not any(name in environ for name in self.environment_unset)
+            and self.user in (None, user)
+        )

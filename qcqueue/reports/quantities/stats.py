@@ -1,0 +1,119 @@
+"""What chance does to counts: the few distributions and tests that intervals and comparisons rest on. Pure.
+
+Everything is computed from its definition, to rounding; nothing is drawn and nothing is approximated by a normal curve.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import median
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+# Sums of thousands of rounded terms: what misses a limit by less has reached it, on every machine alike.
+ROUNDING = 1e-9
+
+
+def binomial_quantiles(tails: Sequence[float], trials: int, chance: float) -> list[int]:
+    """Return for each tail the smallest number of successes with at least that share of the distribution up to it.
+
+    trials > 0 of which each succeeds with `chance`, which lies within 0..1 and at neither end.
+    """
+    successes = np.arange(trials + 1)
+    logs = _log_choices(trials) + successes * math.log(chance) + (trials - successes) * math.log1p(-chance)
+    return _first_at(tails, np.exp(logs))
+
+
+def difference_quantiles(tails: Sequence[float], ups: int, downs: int, draws: int) -> list[int]:
+    """Return for each tail the smallest sum of `draws` draws with at least that share of the distribution up to it.
+
+    Each draw is one of `draws` cards, put back afterwards, of which `ups` count +1, `downs` -1 and the rest 0. The
+    distribution of a sum of independent draws is found by the power of the transform of one.
+    """
+    size = 1 << (2 * draws).bit_length()
+    turns = np.exp(2j * np.pi * np.arange(size // 2 + 1) / size)
+    one = (draws - ups - downs + ups * turns.conj() + downs * turns) / draws
+    around = np.fft.irfft(_power(one, draws), size)
+    # A transform is a circle: what is below 0 stands at its end.
+    sums = np.concatenate([around[-draws:], around[: draws + 1]])
+    return [place - draws for place in _first_at(tails, sums)]
+
+
+def sign_test(ups: int, downs: int) -> float:
+    """Return how likely a split at least as uneven is where both sides are equally likely: two-sided, exact.
+
+    Of pairs that disagree this is McNemar's exact test. 1 where there are none. Below about 1e-308 it is 0.
+    """
+    trials, fewer = ups + downs, min(ups, downs)
+    logs = _log_choices(trials)[: fewer + 1] - trials * math.log(2)
+    return min(1.0, 2 * math.fsum(np.exp(logs)))
+
+
+def lower_bound(trials: int, confidence: float) -> float:
+    """Return the least chance of success that trials > 0 successes without a failure leave plausible.
+
+    The one-sided bound of Clopper and Pearson: with a lower chance, so many in a row come up in less than
+    1 - confidence of all cases.
+    """
+    return float((1 - confidence) ** (1 / trials))
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Return the p values adjusted for how many they are, in the same order (Holm 1979)."""
+    adjusted, least = [1.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda place: p_values[place])):
+        least = max(least, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = least
+    return tuple(adjusted)
+
+
+def _first_at(tails: Sequence[float], chances: Floats) -> list[int]:
+    """Return for each tail the first place up to which the chances add up to it."""
+    found: list[int] = np.searchsorted(np.cumsum(chances), np.array(tails) - ROUNDING).tolist()
+    return found
+
+
+def _power(values: npt.NDArray[np.complex128], exponent: int) -> npt.NDArray[np.complex128]:
+    """Return a power by squaring, which is many times as fast as by logarithms and no less exact."""
+    found = np.ones_like(values)
+    while exponent:
+        if exponent % 2:
+            found = found * values
+        values, exponent = values * values, exponent // 2
+    return found
+
+
+def _log_choices(trials: int) -> Floats:
+    """Return the logarithm of trials choose k for every k [trials + 1]."""
+    factorials = _log_factorials(1 << trials.bit_length())[: trials + 1]
+    return np.asarray(factorials[-1] - factorials - factorials[::-1])
+
+
+@lru_cache(maxsize=32)
+def _log_factorials(size: int) -> Floats:
+    """Return the logarithm of k! for every k < size [size]; sizes are powers of two, so that few are kept."""
+    found = np.array([math.lgamma(number + 1) for number in range(size)])
+    found.flags.writeable = False
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Percentiles:
+    """In the unit of what was measured; between two measurements they are interpolated linearly, as numpy does."""
+
+    p5: float
+    p50: float
+    p95: float
+
+
+def percentiles_of(values: Iterable[float | None]) -> Percentiles | None:
+    """Return the percentiles of the values that are known, or None where none is."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    low, high = np.percentile(known, (5, 95))
+    return Percentiles(p5=float(low), p50=median(known), p95=float(high))

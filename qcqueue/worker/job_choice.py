@@ -1,0 +1,137 @@
+"""Which job this session takes, how long it will likely live, and whether the next save is worth waiting for.
+
+What is known is the `QueueStats`'s and what follows from it is `planning`'s; this holds the two against the age of one
+session on one machine.
+"""
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from qcqueue.clock import Rng, seeded
+from qcqueue.core.spec import Device
+from qcqueue.planning.campaigns.coming import LONGEST_S
+from qcqueue.planning.campaigns.forecast import Forecast
+from qcqueue.planning.estimates import Processor
+from qcqueue.planning.policies import Choice, Moment, ours
+from qcqueue.planning.queue_stats import QueueStats, look
+from qcqueue.planning.stopping_rule import StopAdvice, Unit, judge
+from qcqueue.planning.survival import Life
+from qcqueue.queue.forecasts import ForecastLine
+from qcqueue.spool.reader import TrainerProgress
+from qcqueue.worker.checkpoint_tuner import CheckpointTuner
+from qcqueue.worker.session_deps import SessionDeps
+from qcqueue.worker.view import Limits
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+# A longer queue is not played out when a job is taken: nobody waits for its dates then.
+MOST_JOBS = 100
+
+NO_ROOM = "a save of it would not be safe before the likely end of this session"
+
+
+class Chooser:
+    """The choices of one session. outlook: what its last look at the queue has shown; None before."""
+
+    def __init__(self, tools: SessionDeps, limits: Limits, *, started_s: float) -> None:
+        self.outlook: QueueStats | None = None
+        self._life: Life | None = None
+        self._tools = tools
+        self._limits = limits
+        self._started_s = started_s
+        known_s = tools.machine_age_s
+        self._age_before_s = sum(tools.before.values()) if known_s is None else known_s
+
+    @property
+    def age_s(self) -> float:
+        """How old the machine is: a provider counts what lay before this session too."""
+        return self._age_before_s + self._tools.clock.monotonic_s() - self._started_s
+
+    def rank(self, tx: "Connection", names: Collection[str], *, is_first: bool) -> tuple[Choice, ...]:
+        """Return those of these jobs that may be taken now, the best first; look at the queue for it."""
+        self.outlook = outlook = look(tx, self._tools.profile, now_s=self._tools.clock.now_s())
+        self._life = outlook.life(has_gpu=self._tools.machine.has_gpu)
+        jobs = [outlook.job(job, self.processor(job.spec.device)) for job in outlook.ahead if job.name in names]
+        likely_s = self._likely_life.quantile(0.5, self.age_s)
+        moment = Moment(now_s=outlook.now_s, left_s=likely_s, is_first=is_first, share=outlook.share)
+        return ours(jobs, moment)
+
+    def processor(self, device: Device) -> Processor:
+        """Return what a job of this device is computed on here."""
+        machine = self._tools.machine
+        return Processor(name=machine.processors(device)[0], is_gpu=machine.has_gpu and device != "cpu")
+
+    def basis(self, name: str) -> str | None:
+        """Return in words how it is known what is left of a job here; None: it is not known."""
+        job = next((job for job in self.outlook.ahead if job.name == name), None) if self.outlook else None
+        if job is None or self.outlook is None:
+            return None
+        processor = self.processor(job.spec.device)
+        cost = self.outlook.cost(job, processor)
+        if cost is None:
+            return None
+        return cost.said if processor.is_gpu else f"{cost.said}, and this is {processor.name}"
+
+    def foresee(self, session_id: str) -> list[ForecastLine]:
+        """Return what is to be expected from now on: when this session is taken away, and when each study is done.
+
+        It rests on the last look, which is that of the claim.
+        """
+        assert self.outlook is not None, "a session looks before it foresees"
+        now_s, own = self.outlook.now_s, self._likely_life.spread(self.age_s)
+        ranges: list[tuple[str | None, float, float, float]] = []
+        if own.high_s < LONGEST_S:
+            ranges.append((None, own.low_s, own.likely_s, own.high_s))
+        if self._tools.worlds and len(self.outlook.ahead) <= MOST_JOBS:
+            played = self._played(self.outlook, seeded(session_id))
+            ranges += [(study, it.low_s, it.likely_s, it.high_s) for study, it in played.studies.items()]
+        return [
+            ForecastLine(
+                session_id=session_id,
+                study=study,
+                made_at_s=now_s,
+                low_s=now_s + low_s,
+                likely_s=now_s + likely_s,
+                high_s=now_s + high_s,
+            )
+            for study, low_s, likely_s, high_s in ranges
+        ]
+
+    def _played(self, outlook: QueueStats, rng: Rng) -> Forecast:
+        """Play out what is ahead, with what the queue does not know yet: that this session holds its machine."""
+        account, processor = outlook.account(), self.processor("any")
+        if self._tools.machine.has_gpu:
+            account = replace(account, age_s=self.age_s, next_in_s=None)
+        elif outlook.lends_gpus:  # the days to come are not those of a CPU
+            processor = outlook.processor
+        return outlook.forecast(processor, jobs=self._limits.jobs, rng=rng, worlds=self._tools.worlds, account=account)
+
+    def verdict(self, pace: CheckpointTuner, progress: TrainerProgress) -> StopAdvice | None:
+        """Judge whether to train up to the next save; None where steps are not trained or not measured.
+
+        What is trained already does not count for going on: whoever leaves now saves it too. Neither does an end that
+        is promised: before that there is a last save in time, wherever in an epoch it falls.
+        """
+        if not self._ends_some_time or progress.phase != "training":
+            return None
+        train_s = pace.until_save_s(progress)
+        if train_s is None or self.outlook is None or self._life is None:
+            return None
+        lag_s, stall_s = pace.measured.lag_s, pace.measured.stall_s or 0.0
+        unit = Unit(train_s=train_s, stall_s=stall_s, lag_s=self.outlook.lag.seconds if lag_s is None else lag_s)
+        return judge(unit, self._life, age_s=self.age_s, has_saved=True)
+
+    @property
+    def _ends_some_time(self) -> bool:
+        """Whether the provider takes machines away: on one's own, to leave keeps nothing."""
+        profile = self._tools.profile
+        return any(it is not None for it in (profile.session, profile.ceiling_s, profile.window, profile.cool_off))
+
+    @property
+    def _likely_life(self) -> Life:
+        """How long this session lives, by what was seen, what its provider allows and what was promised."""
+        assert self._life is not None, "a session looks before it asks"
+        minutes = self._limits.promised_minutes
+        return self._life if minutes is None else self._life.promised(self._age_before_s + minutes * 60)

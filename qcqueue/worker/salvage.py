@@ -1,0 +1,180 @@
+"""What dead sessions of this machine left behind: work in their spools, heartbeats, locks.
+
+A session inherits every dead one by its lock, saves in its name what its trainer had handed over, and clears the rest
+away once its attempt is buried. Always true: what another queue may still want is left alone, and what cannot be read
+costs what was unsaved and never the next session.
+"""
+
+import contextlib
+import re
+import shutil
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+from qcqueue.errors import CorruptionError, LeaseLost, NewerQueue, StoreError, StorePutBack
+from qcqueue.queue.blobs import live_owners, needed_blobs
+from qcqueue.queue.claim import claim_held_by
+from qcqueue.queue.values import Claim, LiveAttempt
+from qcqueue.spool.reader import SPOOLS, Spool, session_of, spool_folder
+from qcqueue.stores.base import Blob, Listed
+from qcqueue.stores.files import on_this_machine
+from qcqueue.text.humanize import count, size
+from qcqueue.worker.attempt import Attempt
+from qcqueue.worker.queue_scan import ScanResult
+from qcqueue.worker.session_deps import SessionDeps
+
+# What a dead session left is cleared after so many leases: some minutes on a local disk, an hour on Drive.
+GRACE_LEASES = 6
+
+
+class Estate:
+    """The spools of one machine, as one session may deal with them. attempt_on makes the `Attempt` of a claim."""
+
+    def __init__(self, tools: SessionDeps, *, attempt_on: Callable[[Claim], Attempt]) -> None:
+        self._tools = tools
+        self._attempt_on = attempt_on
+        self._foreign: set[str] = set()  # sessions of other queues
+        self._saving: LiveAttempt | None = None
+        self.is_tidy = False
+        """Whether the store was looked through for what dead attempts left there."""
+
+    @property
+    def has_unsaved(self) -> bool:
+        """Whether a spool of this queue holds work that is not committed: it would go with the machine."""
+        mine = (folder for folder in self._spools() if session_of(folder) not in self._foreign)
+        return any(Spool(folder).holds_unsaved() for folder in mine)
+
+    def spool(self, session_id: str, attempt: int) -> Spool:
+        return Spool(spool_folder(self._tools.cache, session_id, attempt))
+
+    def salvage(self, seen: ScanResult) -> None:
+        """Save what dead sessions of this machine had been handed and could not save any more.
+
+        Raises: StoreError: the store does not take it now; it stays where it is.
+        """
+        for left in seen.left_here:
+            if self.spool(left.session_id, left.number).holds_unsaved():
+                self._save(left)
+
+    def beat(self) -> None:
+        """Keep the attempt that is being saved alive, whose session cannot any more: saving it can take long."""
+        if self._saving:
+            self._tools.store.beat(self._saving.heartbeat)
+
+    def clear(self, seen: ScanResult) -> None:
+        """Remove what the dead left; their attempts are buried by now."""
+        for session_id in sorted(seen.dead):
+            spools = self._spools_of(session_id)
+            if spools and session_id not in seen.heartbeats:  # it worked on another queue, which will want them
+                self._foreign.add(session_id)
+                self._tools.presence.disown(session_id)
+                continue
+            for folder in spools:
+                shutil.rmtree(folder, ignore_errors=True)
+            self._tools.presence.leave(session_id)
+        for folder in self._spools():  # those that nobody announces any more are nobody's
+            if not self._tools.presence.knows(session_of(folder)):
+                shutil.rmtree(folder, ignore_errors=True)
+        dead = frozenset(seen.heartbeats.values())
+        for heartbeat in {*seen.silent, *dead}:
+            with contextlib.suppress(StoreError):  # a heartbeat nobody needs is litter, and a job may be held by now
+                if heartbeat in dead or self._is_still_silent(heartbeat):
+                    self._tools.store.forget_heartbeat(heartbeat)
+
+    def _is_still_silent(self, heartbeat: str) -> bool:
+        """Return whether nobody has let it beat meanwhile: whoever woke up holds a job perhaps, and lives by it."""
+        age_s = self._tools.store.heartbeat_age_s(heartbeat)
+        return age_s is not None and age_s > self._tools.lease.ttl_s
+
+    def clear_store(self, beat: Callable[[], None]) -> None:
+        """Delete what attempts that have ended stored and never committed; beat is called after each.
+
+        Raises: StoreError: some may be left.
+        """
+        self.is_tidy = True
+        tools = self._tools
+        listed = list(tools.store.list_blobs())
+        # Asked after the listing, and at the head: whoever stored what was listed had claimed its job by then.
+        needed, live = tools.database.transact(lambda tx: (needed_blobs(tx), live_owners(tx)))
+        lost = orphans(listed, {it.blob.place for it in needed}, live, grace_s=GRACE_LEASES * tools.lease.ttl_s)
+        for blob in lost:
+            tools.store.delete(blob)
+            beat()
+        if lost:
+            total = size(sum(blob.size_bytes for blob in lost))
+            tools.narrate(f"deleted {count(len(lost), 'file')}, {total}, that dead sessions left in the store")
+
+    def _save(self, left: LiveAttempt) -> None:
+        narrate, what = self._tools.narrate, f"attempt {left.number} on {left.job_name} left on this machine"
+        with self._tools.database.read() as tx:
+            held = claim_held_by(tx, left.session_id)
+        if held is None:
+            return
+        narrate(f"saving what {what}")
+        self._saving = left
+        try:
+            self.beat()
+            self._attempt_on(held).collect_all()
+        except (NewerQueue, StorePutBack):
+            raise
+        except LeaseLost:  # somebody has taken the job over, and with it what was to be saved
+            narrate(f"somebody else has taken {left.job_name} over meanwhile")
+        except CorruptionError as exc:
+            narrate(f"what {what} cannot be read, and is trained again: {exc}")
+        finally:
+            self._saving = None
+
+    def _spools_of(self, session_id: str) -> list[Path]:
+        return [folder for folder in self._spools() if session_of(folder) == session_id]
+
+    def _spools(self) -> list[Path]:
+        """Return every spool of this machine. Raises: MachineError."""
+        with on_this_machine(self._folder), contextlib.suppress(FileNotFoundError):
+            return sorted(self._folder.iterdir())
+        return []
+
+    @property
+    def _folder(self) -> Path:
+        return self._tools.cache / SPOOLS
+
+
+# By the store's own clock. A listing may be late, and nobody is in a hurry.
+GRACE_S = 3600.0
+
+# How an attempt signs what it stores: its session and its number.
+AN_ATTEMPT = re.compile(r"[0-9a-z-]{1,60}-[1-9][0-9]{0,17}")
+
+
+def orphans(
+    listed: Iterable[Listed],
+    needed_places: AbstractSet[str],
+    live_owners: AbstractSet[str],
+    *,
+    grace_s: float = GRACE_S,
+) -> tuple[Blob, ...]:
+    """Return what may be deleted of a listing, each once.
+
+    needed_places: the places of every blob that the database needs. live_owners: of attempts that have not ended.
+    Both are asked at the head of the database, and after the listing: whoever stored a blob had claimed by then. What
+    nobody in particular stored, a dataset for example, is never among them.
+    """
+    found = (it.blob for it in listed if is_orphan(it, needed_places, live_owners, grace_s=grace_s))
+    return tuple(dict.fromkeys(found))
+
+
+def is_orphan(
+    it: Listed, needed_places: AbstractSet[str], live_owners: AbstractSet[str], *, grace_s: float = GRACE_S
+) -> bool:
+    return (
+        is_an_attempts(it)
+        and it.owner not in live_owners
+        and it.age_s >= grace_s
+        and bool(it.blob.place)
+        and it.blob.place not in needed_places
+    )
+
+
+def is_an_attempts(it: Listed) -> bool:
+    """Whether an attempt stored it, rather than a person, or whoever signs in another way."""
+    return AN_ATTEMPT.fullmatch(it.owner) is not None

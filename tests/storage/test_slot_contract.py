@@ -1,7 +1,0 @@
-"""Everything that has create-once slots keeps the promises of `storage.base`."""
-
-from qcqueue.testing.conformance import SlotContract
-
-
-class TestAllSlots(SlotContract):
-    pass
