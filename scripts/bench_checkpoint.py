@@ -46,6 +46,7 @@ from qcqueue.app.drive import create_on_drive
 from qcqueue.app.settings import load_settings
 from qcqueue.checkpoints.format import write_state
 from qcqueue.clock import SystemClock, seeded
+from qcqueue.conformance.sinks import DeafSink
 from qcqueue.core.phases import TrainingPhase
 from qcqueue.core.records import EpochMetrics, PartialEpoch, Snapshot, TrainingRecord
 from qcqueue.core.spec import JobSpec
@@ -55,13 +56,12 @@ from qcqueue.queue.enqueue import enqueue
 from qcqueue.spool.reader import EpochEntry, Spool, WorkOrder
 from qcqueue.spool.writer import SpoolWriter
 from qcqueue.stores.base import Shelf
-from qcqueue.testing.drive.accounts import App
-from qcqueue.testing.drive.emulator import DriveEmulator
-from qcqueue.testing.drive.owner import Owner
-from qcqueue.testing.paper import IDENTITY, TIMING, a_session
-from qcqueue.testing.sink import DeafSink
-from qcqueue.testing.specs import a_spec
 from qcqueue.worker.view import Limits
+from tests.support.drive.accounts import App
+from tests.support.drive.emulator import DriveEmulator
+from tests.support.drive.owner import Owner
+from tests.support.null_trainer import IDENTITY, TIMING, a_session
+from tests.support.specs import a_spec
 
 CLOCK = SystemClock()
 LINE = 25e6

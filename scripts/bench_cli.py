@@ -21,8 +21,8 @@ from qcqueue.clock import SystemClock
 from qcqueue.core.spec import JobSpec
 from qcqueue.database.local import LocalDatabase
 from qcqueue.database.schema import attempts, blobs, epochs, jobs, sessions
-from qcqueue.testing.specs import a_spec
 from qcqueue.text.canonical_json import canonical_json
+from tests.support.specs import a_spec
 
 JOBS = 200
 EPOCHS = 100

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from qcqueue.testing.paper import Saving, run_on_drive
+from tests.support.null_trainer import Saving, run_on_drive
 
 EPOCHS = 100
 STATE_BYTES = 60_000_000

@@ -32,8 +32,8 @@ from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.values import Claim, StateBlobs
 from qcqueue.stores.base import Blob
-from qcqueue.testing.specs import a_spec
 from qcqueue.text.canonical_json import digest_of
+from tests.support.specs import a_spec
 
 T = TypeVar("T")
 

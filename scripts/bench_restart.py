@@ -53,6 +53,7 @@ from sqlalchemy import select
 
 from qcqueue.catalog.models import MODELS
 from qcqueue.checkpoints.format import files_of, read_state, write_state
+from qcqueue.conformance.sinks import DeafSink
 from qcqueue.core.phases import TrainingPhase
 from qcqueue.core.records import Snapshot
 from qcqueue.core.spec import JobSpec
@@ -60,7 +61,6 @@ from qcqueue.database.schema import jobs
 from qcqueue.queue.blobs import live_packs
 from qcqueue.queue.checkpoints import resumable
 from qcqueue.spool.reader import Spool, WorkOrder
-from qcqueue.testing.sink import DeafSink
 from qcqueue.worker.download import restore_newest
 
 FASTER_LEAST = 1.35

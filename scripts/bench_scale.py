@@ -21,7 +21,7 @@ from unittest.mock import patch
 from qcqueue.app.context import DATABASE_FILE, create_store
 from qcqueue.clock import SystemClock
 from qcqueue.database.local import LocalDatabase
-from qcqueue.testing.large import fill, specs
+from tests.support.large import fill, specs
 
 SIZES = (10, 100, 1000)
 ROUNDS = 3

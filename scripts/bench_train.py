@@ -31,12 +31,12 @@ import numpy as np
 import numpy.typing as npt
 
 from qcqueue.clock import SystemClock
+from qcqueue.conformance.sinks import DeafSink
 from qcqueue.core.phases import TrainingPhase
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Split, arrange, to_bytes
 from qcqueue.engines.base import Assignment
-from qcqueue.testing.sink import DeafSink
-from qcqueue.testing.specs import a_spec
+from tests.support.specs import a_spec
 
 Times = npt.NDArray[np.float64]
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from qcqueue.testing.drive.accounts import CANARY
+from tests.support.drive.accounts import CANARY
 
 KEPT_BY_A_PERSON = ("drive-token.json", "client.json", "tv.json")
 JOURNAL = ".upload"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.testing.drive.accounts import CANARY
 from tests.canary import PIECE_BYTES, leaks
+from tests.support.drive.accounts import CANARY
 
 ROOT = Path(__file__).parents[1]
 LIMIT_S = 60

@@ -19,12 +19,12 @@ from qcqueue.queue.numbers import numbers_known
 from qcqueue.queue.takeover import WHY
 from qcqueue.spool.reader import Spool
 from qcqueue.stores.folder_slots import FolderSlots
-from qcqueue.testing.rivals import chain_of
 from qcqueue.worker.session_locks import SessionLocks
 from tests.app.test_shared_store import Machine
 from tests.cli import queues
 from tests.cli.queues import House, a_job, put, take, train
 from tests.engines.worlds import a_dataset
+from tests.support.contenders import chain_of
 
 JOB = "tiny/a"
 

@@ -13,8 +13,8 @@ import pytest
 from qcqueue.app.checks import CheckStatus, Finding
 from qcqueue.app.doctor import examine
 from qcqueue.clock import SystemClock
-from qcqueue.testing.drive.accounts import CANARY, App
 from tests.cli.on_drive import ADA, DAY_S, Laptop, a_laptop
+from tests.support.drive.accounts import CANARY, App
 
 DRIVE = "https://www.googleapis.com/auth/drive"
 Usage = namedtuple("Usage", "total used free")

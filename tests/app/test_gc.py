@@ -23,6 +23,7 @@ from qcqueue.app.context import (
 from qcqueue.app.datasets import keep
 from qcqueue.app.gc import GRACE_S, LEFTOVER_GRACE_S, BlobStatus, clean_up, plan_clean_up, usage
 from qcqueue.app.verify import HISTORY, QUEUE, verify
+from qcqueue.conformance.clocks import CountedIds, MachineClock, WorldTime
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.database.local import LocalDatabase
 from qcqueue.datasets.format import Dataset, Split
@@ -31,7 +32,6 @@ from qcqueue.queue.checkpoints import unwanted
 from qcqueue.queue.datasets import add_dataset, find_dataset
 from qcqueue.stores.base import Blob, Listed
 from qcqueue.stores.folder import FolderStore, file_name
-from qcqueue.testing.clocks import CountedIds, MachineClock, WorldTime
 from qcqueue.text.humanize import HOUR_S
 from tests.app.saved import Worker, age, file_of, has, stored
 from tests.cli import queues

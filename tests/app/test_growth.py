@@ -24,7 +24,7 @@ from qcqueue.queue.job_lines import job_lines
 from qcqueue.queue.pending import epochs_seen, jobs_ahead
 from qcqueue.queue.sessions import accounts_of, session_lines
 from qcqueue.queue.stored import spec_of
-from qcqueue.testing.large import fill, specs
+from tests.support.large import fill, specs
 
 FEW, TIMES = 15, 4
 # What sorts and searches in trees grows a little faster than its number.

@@ -12,9 +12,9 @@ from qcqueue.app import sweep as module
 from qcqueue.app.sweep import UNUSED_S, YOUNG_S, size_of_cache, sweep_cache
 from qcqueue.spool.reader import Spool, WorkOrder, spool_folder
 from qcqueue.stores.scratch import OLD_S
-from qcqueue.testing.specs import a_spec
 from qcqueue.worker.process import TrainerProcess
 from qcqueue.worker.session_locks import SESSIONS, SessionLocks
+from tests.support.specs import a_spec
 
 NOW_S = 2_000_000_000.0
 

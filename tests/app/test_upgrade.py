@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from qcqueue.app.upgrade import SEEN_WITHIN_S, Consent, NoOlderSession
+from qcqueue.conformance.clocks import DAY_ZERO_S, MachineClock, WorldTime
 from qcqueue.database.schema import FORMAT
 from qcqueue.errors import OlderSession, StoreAway
 from qcqueue.queue.claim import begin_session, end_session, note_seen
 from qcqueue.stores.base import LeaseRules
-from qcqueue.testing.clocks import DAY_ZERO_S, MachineClock, WorldTime
 from qcqueue.worker.session_locks import SessionLocks
 from tests.queue.desk import Desk
 

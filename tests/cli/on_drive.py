@@ -16,8 +16,8 @@ from qcqueue.app.sign_in import token_path
 from qcqueue.cli.main import run
 from qcqueue.clock import SystemClock
 from qcqueue.stores.drive.token import FILE_SCOPE, Token, parse_token, write_token
-from qcqueue.testing.drive.accounts import App, User
-from qcqueue.testing.drive.emulator import DriveEmulator
+from tests.support.drive.accounts import App, User
+from tests.support.drive.emulator import DriveEmulator
 
 ADA = "ada@example.com"
 DAY_S = 24 * 3600.0

@@ -10,8 +10,8 @@ import pytest
 
 from qcqueue.cli.main import run
 from qcqueue.stores.drive.token import FILE_SCOPE, SIGN_IN_AGAIN, TOKEN_FILE, parse_token, read_token
-from qcqueue.testing.drive.accounts import CANARY
 from tests.stores_drive.people import Browser, Desk, agree, client_file, desk, refuse
+from tests.support.drive.accounts import CANARY
 
 Type = Callable[..., tuple[int, str, str]]
 

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from qcqueue.app.sign_in import token_path
-from qcqueue.testing.drive.accounts import CANARY
-from qcqueue.testing.drive.faults import DriveFault
 from tests.cli.on_drive import ADA, Laptop, a_laptop
 from tests.cli.queues import JOB, STUDY
+from tests.support.drive.accounts import CANARY
+from tests.support.drive.faults import DriveFault
 
 IMAGES = 60
 

@@ -11,7 +11,7 @@ from qcqueue.core.failure_policy import Fail, Fault, Hold, SetAside, Tried, UseT
 from qcqueue.core.outcomes import Cause, Trouble
 from qcqueue.core.records import Identity, Rehearsal
 from qcqueue.core.spec import Device, Lineage
-from qcqueue.testing.specs import a_spec
+from tests.support.specs import a_spec
 
 NO_KERNEL = "DepthwiseConv2dNativeBackpropFilter has no deterministic implementation on Tesla T4"
 NO_MEMORY = "Tesla T4 ran out of memory: Conv2D needs a tensor of shape [32,64,75,75]"

@@ -7,7 +7,7 @@ import pytest
 
 from qcqueue.core.lineage import bound_to, is_same_kind, obstacle, refusal
 from qcqueue.core.records import Identity
-from qcqueue.testing.specs import a_spec
+from tests.support.specs import a_spec
 
 T4 = Identity(
     processor="Tesla T4",

@@ -12,8 +12,8 @@ import pytest
 from qcqueue.clock import RandomIds, seeded
 from qcqueue.stores.base import Slots
 from qcqueue.stores.folder_slots import FolderSlots
-from qcqueue.testing.contention import ONLOOKER, contend
-from qcqueue.testing.slots import FaultySlots
+from tests.support.contention import ONLOOKER, contend
+from tests.support.slots import FaultySlots
 
 COMMITS = int(os.environ.get("QCQUEUE_COMMITS", "25"))
 

@@ -13,11 +13,11 @@ import pytest
 
 from qcqueue.clock import SystemClock
 from qcqueue.stores.base import Slots
-from qcqueue.testing.contention import ONLOOKER, contend
-from qcqueue.testing.drive.accounts import App
-from qcqueue.testing.drive.emulator import DriveEmulator
-from qcqueue.testing.drive.faults import DriveFault
-from qcqueue.testing.drive.places import files_on
+from tests.support.contention import ONLOOKER, contend
+from tests.support.drive.accounts import App
+from tests.support.drive.emulator import DriveEmulator
+from tests.support.drive.faults import DriveFault
+from tests.support.drive.places import files_on
 
 COMMITS = int(os.environ.get("QCQUEUE_COMMITS", "10"))
 MACHINES = 8

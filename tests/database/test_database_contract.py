@@ -1,7 +1,15 @@
 """Every home of the database keeps the promises of `database.base`."""
 
-from qcqueue.testing.conformance import DatabaseContract
+from collections.abc import Iterator
+
+import pytest
+
+from qcqueue.conformance.databases import DatabaseContract, DatabasePlace
+from tests.support.members import DATABASES
 
 
 class TestEveryDatabase(DatabaseContract):
-    pass
+    @pytest.fixture(params=list(DATABASES))
+    def place(self, request: pytest.FixtureRequest) -> Iterator[DatabasePlace]:
+        with DATABASES[request.param].running() as place:
+            yield place

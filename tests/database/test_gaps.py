@@ -11,7 +11,7 @@ from qcqueue.database.sqlite import RESCUE
 from qcqueue.database.versioned import TRAIL_MAX, VersionedDatabase
 from qcqueue.errors import CorruptionError, StorePutBack
 from qcqueue.stores.folder_slots import FolderSlots
-from qcqueue.testing.rivals import WAYS_TO_SEE, chain_of, commit, lines_of
+from tests.support.contenders import WAYS_TO_SEE, chain_of, commit, lines_of
 
 VERSIONS = TRAIL_MAX + 9
 LINES = [f"line {number}" for number in range(VERSIONS - 1)]

@@ -21,9 +21,9 @@ from qcqueue.errors import OlderSession
 from qcqueue.queue.claim import begin_session
 from qcqueue.stores.base import Creation
 from qcqueue.stores.folder_slots import FolderSlots
-from qcqueue.testing.rivals import chain_of
 from tests.database.golden import GOLDEN
 from tests.database.test_versioned import watched
+from tests.support.contenders import chain_of
 
 # The golden chain and the golden files of format 1 have these, by the same work.
 AT_WORK = 3

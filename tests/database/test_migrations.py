@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from qcqueue.clock import RandomIds
+from qcqueue.conformance.processes import kill_now, race, running
 from qcqueue.database import migrations
 from qcqueue.database.base import Database
 from qcqueue.database.local import LocalDatabase
@@ -21,9 +22,8 @@ from qcqueue.database.schema import FORMAT, history, meta, metadata
 from qcqueue.database.versioned import VersionedDatabase
 from qcqueue.errors import NewerQueue, QcqueueError
 from qcqueue.stores.folder_slots import FolderSlots
-from qcqueue.testing.conformance import kill_now, race, running
-from qcqueue.testing.rivals import Told, chain_of, commit, lines_of
 from tests.database.golden import GOLDEN, golden_chain, golden_file
+from tests.support.contenders import Told, chain_of, commit, lines_of
 
 OLDER = range(1, FORMAT)
 

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Connection
 
 from qcqueue.clock import RandomIds, SystemClock
+from qcqueue.conformance.processes import kill_now, running
 from qcqueue.database.audit import audit_versions
 from qcqueue.database.known import WHOLE_EVERY, PutBack
 from qcqueue.database.schema import history
@@ -21,8 +22,7 @@ from qcqueue.database.versioned import TRAIL_MAX, VersionedDatabase
 from qcqueue.errors import CorruptionError, DiskFailed, QcqueueError, StoreMissing, StorePutBack
 from qcqueue.stores.base import FACT_BYTES_MAX, Slots
 from qcqueue.stores.folder_slots import FolderSlots
-from qcqueue.testing.conformance import kill_now, running
-from qcqueue.testing.rivals import WAYS_TO_SEE, Told, chain_of, commit, lines_of
+from tests.support.contenders import WAYS_TO_SEE, Told, chain_of, commit, lines_of
 
 
 @pytest.fixture

@@ -10,15 +10,15 @@ import pytest
 from sqlalchemy import Connection
 
 from qcqueue.clock import seeded
+from qcqueue.conformance.clocks import CountedIds
 from qcqueue.database import chain, versioned
 from qcqueue.database.chain import Chain
 from qcqueue.database.version import Version
 from qcqueue.database.versioned import VersionedDatabase
 from qcqueue.errors import QcqueueError
 from qcqueue.stores.folder_slots import FolderSlots
-from qcqueue.testing.clocks import CountedIds
-from qcqueue.testing.rivals import Rivals
-from qcqueue.testing.slots import SlotFault
+from tests.support.contenders import Rivals
+from tests.support.slots import SlotFault
 
 SEEDS = range(8)
 

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Connection, select
 
 from qcqueue.clock import RandomIds
+from qcqueue.conformance.clocks import MachineClock, WorldTime
 from qcqueue.database.chain import BODIES_KEPT, Chain
 from qcqueue.database.schema import FORMAT, history, meta
 from qcqueue.database.sqlite import RESCUE
@@ -20,9 +21,8 @@ from qcqueue.errors import CorruptionError, LeaseLost, OutcomeUnknown, StoreBusy
 from qcqueue.stores.base import Creation, Slots
 from qcqueue.stores.files import INCOMING
 from qcqueue.stores.folder_slots import FolderSlots
-from qcqueue.testing.chance import Crash
-from qcqueue.testing.clocks import MachineClock, WorldTime
-from qcqueue.testing.rivals import Told, chain_of, check, commit, lines_by_refusal, lines_by_result, lines_of
+from tests.support.chance import Crash
+from tests.support.contenders import Told, chain_of, check, commit, lines_by_refusal, lines_by_result, lines_of
 
 TIME = WorldTime()
 

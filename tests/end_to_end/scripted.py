@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from qcqueue.clock import SystemClock, seeded
-from qcqueue.testing.chance import Faults
-from qcqueue.testing.trainer import FakeTrainer
 from tests.cli.queues import House
 from tests.end_to_end.machines import LIMIT_S, STUDY, VGG16, Worker, _environment, a_house, at_work, wait_until
+from tests.support.chance import Faults
+from tests.support.trainer import FakeTrainer
 
 PRINTS, ENDS = "SCRIPTED_PRINTS", "SCRIPTED_ENDS"
 STEP_S = 0.05

@@ -10,10 +10,10 @@ from qcqueue.clock import SystemClock
 from qcqueue.drill.certificate import read_certificates
 from qcqueue.drill.kill_points import OF_SESSION
 from qcqueue.engines.toy import VARIABLE
-from qcqueue.testing.drive.accounts import App
-from qcqueue.testing.drive.emulator import DriveEmulator
-from qcqueue.testing.study import Machine
 from tests.end_to_end.machines import STUDY, TOY, VGG16, a_house, command
+from tests.support.drive.accounts import App
+from tests.support.drive.emulator import DriveEmulator
+from tests.support.study import Machine
 
 KILLS = 4
 KILLS_ON_DRIVE = 2

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from qcqueue.testing.drive.faults import DriveFault
-from qcqueue.testing.study import Turn, live, undisturbed
+from tests.support.drive.faults import DriveFault
+from tests.support.study import Turn, live, undisturbed
 
 pytestmark = pytest.mark.tensorflow
 

@@ -15,9 +15,9 @@ from qcqueue.clock import RandomIds, SystemClock
 from qcqueue.database.chain import Chain
 from qcqueue.database.version import Contents
 from qcqueue.queue.job_lines import job_lines
-from qcqueue.testing.drive.accounts import App, User
-from qcqueue.testing.drive.emulator import DriveEmulator
-from qcqueue.testing.paper import Saving, run_on_drive
+from tests.support.drive.accounts import App, User
+from tests.support.drive.emulator import DriveEmulator
+from tests.support.null_trainer import Saving, run_on_drive
 
 # More versions than keep their bodies: from then on every commit gives one back.
 EPOCHS_SHORT, EPOCHS_LONG = 22, 34

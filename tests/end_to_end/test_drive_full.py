@@ -8,16 +8,16 @@ import pytest
 
 from qcqueue.app.context import QueueContext
 from qcqueue.clock import SystemClock
+from qcqueue.conformance.clocks import MachineClock, WorldTime
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.errors import StoreFull
 from qcqueue.queue.job_detail import job_detail
-from qcqueue.testing.clocks import MachineClock, WorldTime
-from qcqueue.testing.drive.emulator import DriveEmulator
-from qcqueue.testing.drive.owner import Owner
-from qcqueue.testing.paper import PaperTrainer, a_queue, a_session
 from qcqueue.worker.patience import ASKED_S
 from qcqueue.worker.session import Session
 from qcqueue.worker.view import Limits
+from tests.support.drive.emulator import DriveEmulator
+from tests.support.drive.owner import Owner
+from tests.support.null_trainer import PaperTrainer, a_queue, a_session
 
 EPOCHS = 4
 STATE_BYTES = 6_000_000

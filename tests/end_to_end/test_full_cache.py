@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from qcqueue.clock import SystemClock
-from qcqueue.testing.faults.commands import Commands, Ran
-from qcqueue.testing.faults.preload import NoCompilerError, Preload, Trouble, build
-from qcqueue.testing.faults.scenes import Place, history
+from tests.support.faults.commands import Commands, Ran
+from tests.support.faults.preload import NoCompilerError, Preload, Trouble, build
+from tests.support.faults.scenes import Place, history
 
 LIMIT_S = 120.0
 SIZE = "45m"
@@ -106,7 +106,7 @@ def test_saving_waits_for_a_full_cache_and_goes_on_once_there_is_room(place: Pla
 def _begin(place: Place, environment: dict[str, str], said: int) -> "subprocess.Popen[bytes]":
     bare = {name: value for name, value in os.environ.items() if not name.startswith("QCQUEUE_")}
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "qcqueue.testing.faults.program", "work"],
+        [sys.executable, "-P", "-m", "tests.support.faults.program", "work"],
         cwd=place.here,
         env=bare | environment | {"QCQUEUE_CACHE": str(place.cache)},
         stdin=subprocess.DEVNULL,

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from qcqueue.catalog.models import KNOWN_MODELS, MODELS, engine_name
+from qcqueue.conformance.engines import EngineContract, lived, undisturbed
+from qcqueue.conformance.sinks import RecordingSink
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.registry import ENGINES, engine_named
 from qcqueue.engines.toy import VARIABLE, Demands, demands_of
 from qcqueue.errors import DriverFailed, NotFinite, OutOfMemory, QcqueueError, SettingInvalid
-from qcqueue.testing.engine_conformance import EngineContract, lived, undisturbed
-from qcqueue.testing.sink import RecordingSink
 from tests.engines.worlds import a_spec
 
 TRIED_WITH = {"keras_tf": "VGG16", "toy": "Toy"}

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from qcqueue.conformance.engines import Late
 from qcqueue.core.records import MODEL, Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.base import Arriving
-from qcqueue.testing.engine_conformance import Late
 from tests.engines.worlds import Memory, a_spec, an_assignment, run
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("small_models")]

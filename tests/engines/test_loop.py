@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from qcqueue.conformance.engines import Late
 from qcqueue.core.records import MODEL
 from qcqueue.core.spec import JobSpec, Lineage
 from qcqueue.errors import CheckpointDamaged, LineageRefused
-from qcqueue.testing.engine_conformance import Late
 from tests.engines import worlds
 from tests.engines.test_exact_resume import assert_same_end, assert_same_tensors
 from tests.engines.worlds import Memory, run

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from qcqueue.conformance.sinks import RecordingSink
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.records import EpochTiming, Identity, PartialEpoch, Rehearsal, Snapshot, Tensors, TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Dataset, Split, to_bytes
 from qcqueue.engines.base import Arriving, Assignment, Here
 from qcqueue.engines.batches import splitmix64
-from qcqueue.testing.sink import RecordingSink
 
 SIDE_PX = 32
 COUNTS = {Split.TRAIN: 22, Split.VALIDATION: 10, Split.TEST: 8}

@@ -13,12 +13,12 @@ from qcqueue.app.settings import load_settings
 from qcqueue.app.studies import enqueue_files
 from qcqueue.clock import SystemClock
 from qcqueue.datasets.format import Split
-from qcqueue.testing.drive.accounts import App
-from qcqueue.testing.drive.emulator import DriveEmulator
-from qcqueue.testing.drive.owner import Owner
 from tests.end_to_end.machines import STUDY, TOY_JOB, VGG16
 from tests.engines.worlds import a_dataset
 from tests.notebook.kernels import Colab
+from tests.support.drive.accounts import App
+from tests.support.drive.emulator import DriveEmulator
+from tests.support.drive.owner import Owner
 
 COUNTS = {Split.TRAIN: 40, Split.VALIDATION: 9, Split.TEST: 9}
 

@@ -11,9 +11,9 @@ from qcqueue.app.settings import Settings
 from qcqueue.errors import SignInFailed
 from qcqueue.notebook import sign_in
 from qcqueue.notebook.sign_in import signed_in
-from qcqueue.testing.drive.accounts import CANARY
 from tests.notebook.paper import Paper
 from tests.stores_drive.people import Desk, desk
+from tests.support.drive.accounts import CANARY
 
 COLAB = {"COLAB_RELEASE_TAG": "release-colab-stub"}
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from qcqueue.testing.drive.accounts import CANARY
 from tests.notebook.conftest import Desk
 from tests.notebook.kernels import Colab, running
+from tests.support.drive.accounts import CANARY
 
 TWO = '[[job]]\nmodel = "Toy"\nepochs = 1\n[[job]]\nname = "second"\nmodel = "Toy"\nepochs = 1\nseed = 2\n'
 LONG = '[[job]]\nmodel = "Toy"\nepochs = 12\n'

@@ -11,7 +11,7 @@ from qcqueue.planning.queue_stats import A_CPU, QueueStats
 from qcqueue.providers.registry import profile
 from qcqueue.queue.pending import EpochsSeen, PendingJob
 from qcqueue.queue.sessions import SessionAttempt, SessionLine
-from qcqueue.testing.specs import a_spec
+from tests.support.specs import a_spec
 
 T4 = Processor(name="Tesla T4", is_gpu=True)
 

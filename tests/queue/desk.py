@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from qcqueue.conformance.databases import contents_digest
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
 from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, PartialEpoch, TrainingRecord
@@ -29,7 +30,6 @@ from qcqueue.queue.job_detail import job_detail
 from qcqueue.queue.job_lines import JobLine, job_lines
 from qcqueue.queue.values import Candidate, Checkpoint, Claim, JobDetail, StateBlobs
 from qcqueue.stores.base import Blob
-from qcqueue.testing.conformance import contents_digest
 from qcqueue.text.canonical_json import digest_of
 
 T = TypeVar("T")

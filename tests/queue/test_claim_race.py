@@ -6,10 +6,10 @@ from multiprocessing.connection import Connection as Pipe
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
+from qcqueue.conformance.processes import kill_now, race, running
 from qcqueue.database.local import LocalDatabase
 from qcqueue.queue.attempts import stop
 from qcqueue.queue.claim import claim
-from qcqueue.testing.conformance import kill_now, race, running
 from tests.queue.desk import Desk
 
 ROUNDS = 15

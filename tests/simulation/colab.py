@@ -6,19 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from qcqueue.clock import seeded
+from qcqueue.conformance.clocks import WorldTime
 from qcqueue.providers.base import Profile
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.job_detail import job_detail
 from qcqueue.queue.job_lines import JobLine, job_lines
 from qcqueue.queue.values import JobDetail
 from qcqueue.stores.base import LeaseRules
-from qcqueue.testing.chance import Fault, Faults
-from qcqueue.testing.clocks import WorldTime
-from qcqueue.testing.ledger import Ledger
-from qcqueue.testing.lives import Life, Surroundings
-from qcqueue.testing.options import JobPlan, MachinePlan
-from qcqueue.testing.places import make_place, make_queue, make_spec
 from qcqueue.worker.view import Limits
+from tests.support.chance import Fault, Faults
+from tests.support.ledger import Ledger
+from tests.support.options import JobPlan, MachinePlan
+from tests.support.sim_machines import make_place, make_queue, make_spec
+from tests.support.sim_session import Life, Surroundings
 
 JOB = "world/job-1"
 NO_LIMITS = Profile(name="local", title="no limits")

@@ -38,10 +38,10 @@ from qcqueue.spool.reader import Failure, Spool, SpoolEntry, TakenState, link_fi
 from qcqueue.spool.writer import SpoolWriter
 from qcqueue.stores.base import Blob
 from qcqueue.stores.folder import FolderStore, file_name
-from qcqueue.testing import trainer
-from qcqueue.testing.runs import tensors_of
 from qcqueue.worker import attempt as attempt_module
 from qcqueue.worker import download, queue_scan, session
+from tests.support import trainer
+from tests.support.runs import tensors_of
 
 FIRST_SEED = 10_000
 """Not among the worlds of the everyday run, so that both mean something."""

@@ -4,18 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from qcqueue.conformance.clocks import DAY_ZERO_S
 from qcqueue.core.outcomes import Outcome, SessionEnd, Trouble
 from qcqueue.core.quantiles import Basis, Quantiles
 from qcqueue.providers.base import Profile
 from qcqueue.queue.controls import move
 from qcqueue.queue.forecasts import forecast_lines
 from qcqueue.queue.sessions import session_lines
-from qcqueue.testing.chance import Fault
-from qcqueue.testing.clocks import DAY_ZERO_S
-from qcqueue.testing.options import JobPlan
 from qcqueue.worker.job_choice import NO_ROOM
 from qcqueue.worker.view import Limits
 from tests.simulation.colab import Colab
+from tests.support.chance import Fault
+from tests.support.options import JobPlan
 
 
 def a_job(epochs: int, *, step_count: int = 2, needs_gpu: bool = False) -> JobPlan:

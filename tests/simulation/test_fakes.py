@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from qcqueue.clock import seeded
+from qcqueue.conformance.clocks import MachineClock, WorldTime
 from qcqueue.spool.reader import Spool, WorkOrder, link_files
-from qcqueue.testing.chance import Fault, Faults
-from qcqueue.testing.clocks import MachineClock, WorldTime
-from qcqueue.testing.options import JobPlan
-from qcqueue.testing.places import make_spec
-from qcqueue.testing.presence import MortalPresence
-from qcqueue.testing.runs import identity_of, uninterrupted
-from qcqueue.testing.trainer import FakeTrainer
 from qcqueue.worker.session_locks import SessionLocks
+from tests.support.chance import Fault, Faults
+from tests.support.options import JobPlan
+from tests.support.runs import identity_of, uninterrupted
+from tests.support.sim_machines import make_spec
+from tests.support.sim_session import MortalPresence
+from tests.support.trainer import FakeTrainer
 
 SPEC = make_spec(1, JobPlan(epochs=3, step_count=2, early_stopping=0, needs_gpu=False))
 

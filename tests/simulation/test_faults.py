@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.testing.faults.campaign import Play, Stage
-from qcqueue.testing.faults.commands import Ran
-from qcqueue.testing.faults.preload import Call, NoCompilerError, Trouble, build
-from qcqueue.testing.faults.scenes import Place, Seen, scenes
+from tests.support.faults.campaign import Play, Stage
+from tests.support.faults.commands import Ran
+from tests.support.faults.preload import Call, NoCompilerError, Trouble, build
+from tests.support.faults.scenes import Place, Seen, scenes
 
 # By what is called and on what, because numbers of calls change with every version. The n-th of such calls.
 SAMPLE = (
@@ -93,7 +93,7 @@ def test_an_answer_that_may_be_lost_is_no_refusal() -> None:
 
 CHILDREN = """
 import os, sys
-from qcqueue.testing.faults.children import Children
+from tests.support.faults.children import Children
 
 def main():
     os.write(1, os.read(0, 20) + os.environ["WHOSE"].encode())

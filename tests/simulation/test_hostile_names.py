@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.testing.options import JobPlan
-from qcqueue.testing.simulate import MEMORY
 from tests.simulation.colab import Colab
+from tests.support.options import JobPlan
+from tests.support.simulate import MEMORY
 
 ONE = [JobPlan(epochs=2, step_count=2, early_stopping=0, needs_gpu=False)]
 NAMES = ("../../x", "../x", "..", ".", "a/../../x", "x\n", "x" * 300, "incoming-x")

@@ -8,11 +8,11 @@ from qcqueue.core.outcomes import SessionEnd
 from qcqueue.core.spec import Device, Lineage
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.job_lines import job_lines
-from qcqueue.testing.options import JobPlan
-from qcqueue.testing.places import make_spec
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.view import Limits
 from tests.simulation.colab import JOB, Colab
+from tests.support.options import JobPlan
+from tests.support.sim_machines import make_spec
 
 ONE_EPOCH = Limits(max_epochs=1, jobs=None)
 

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from qcqueue.conformance.clocks import DAY_ZERO_S
 from qcqueue.core.outcomes import Outcome, SessionEnd
 from qcqueue.database.schema import FORMAT
 from qcqueue.errors import NewerQueue
 from qcqueue.spool.reader import Spool, record_in
 from qcqueue.stores.base import LeaseRules
-from qcqueue.testing.clocks import DAY_ZERO_S
-from qcqueue.testing.lives import Life
-from qcqueue.testing.options import JobPlan
-from qcqueue.testing.simulate import MEMORY
 from tests.simulation.colab import Colab
+from tests.support.options import JobPlan
+from tests.support.sim_session import Life
+from tests.support.simulate import MEMORY
 
 HERE = 1
 TWO = [JobPlan(epochs=epochs, step_count=2, early_stopping=0, needs_gpu=False) for epochs in (2, 1)]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from qcqueue.queue import attempts
-from qcqueue.testing.simulate import WorldFailed, live
 from tests.simulation.planted import BUGS, FIRST_SEED, Bug, share_packs
+from tests.support.simulate import WorldFailed, live
 
 A_PACK_IS_REFUSED = 10_012
 """The first world, from `FIRST_SEED` on, in which a pack is retired while another job wants to share it."""

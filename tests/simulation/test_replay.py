@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from qcqueue.testing.options import draw_options
-from qcqueue.testing.simulate import live, main
+from tests.support.options import draw_options
+from tests.support.simulate import live, main
 
 SEEDS = (3, 17)
 

@@ -3,7 +3,7 @@
 `scripts/simulate rot` flips 3,000.
 """
 
-from qcqueue.testing.rot import campaign
+from tests.support.rot import campaign
 
 FLIPS, SEED = 300, 14
 

@@ -9,10 +9,10 @@ import pytest
 from qcqueue.core.outcomes import Outcome, SessionEnd
 from qcqueue.database.local import LocalDatabase
 from qcqueue.errors import StorePutBack
-from qcqueue.testing.lives import Life
-from qcqueue.testing.options import JobPlan
-from qcqueue.testing.simulate import MEMORY
 from tests.simulation.colab import Colab
+from tests.support.options import JobPlan
+from tests.support.sim_session import Life
+from tests.support.simulate import MEMORY
 
 HERE = 1
 TWO = [JobPlan(epochs=epochs, step_count=2, early_stopping=0, needs_gpu=False) for epochs in (2, 1)]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.testing.chance import Fault
-from qcqueue.testing.invariants import INVARIANTS
-from qcqueue.testing.simulate import live
+from tests.support.chance import Fault
+from tests.support.invariants import INVARIANTS
+from tests.support.simulate import live
 
 CHUNKS, CHUNKS_OF_A_LONG_RUN = 3, 12
 WORLDS_A_CHUNK = 25

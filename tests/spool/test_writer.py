@@ -18,12 +18,12 @@ from qcqueue.checkpoints import packs
 from qcqueue.checkpoints.format import files_of, read_model, read_state, write_pack, write_state
 from qcqueue.checkpoints.packs import Buffer, Pack
 from qcqueue.clock import SystemClock
+from qcqueue.conformance.processes import kill_now, running
 from qcqueue.core.records import Snapshot
 from qcqueue.errors import DiskFailed, DiskFull
 from qcqueue.spool import writer as handover_module
 from qcqueue.spool.reader import RESUMED, Spool, TakenState
 from qcqueue.spool.writer import SpoolWriter
-from qcqueue.testing.conformance import kill_now, running
 from tests.checkpoints.runs import (
     a_state,
     an_epoch,

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from qcqueue.clock import RandomIds, SystemClock
+from qcqueue.conformance.clocks import CountedIds
+from qcqueue.conformance.processes import kill_now, running
 from qcqueue.errors import BlobMissing, DigestMismatch, DiskFailed, MachineError, StoreDenied, StoreError, StoreMissing
 from qcqueue.stores.base import Blob
 from qcqueue.stores.folder import FolderStore
 from qcqueue.stores.shared import DiskClock, SharedStore
-from qcqueue.testing.clocks import CountedIds
-from qcqueue.testing.conformance import kill_now, running
 
 BYTES = hashlib.sha256(b"bytes").hexdigest()
 

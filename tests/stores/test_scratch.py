@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from qcqueue.conformance.processes import kill_now, running
 from qcqueue.stores.files import INCOMING, unfinished
 from qcqueue.stores.scratch import LOCKED, OLD_S, scratch_folder, sweep
-from qcqueue.testing.conformance import kill_now, running
 
 NOW_S = 2_000_000_000.0
 PREFIX = ".fetching-"

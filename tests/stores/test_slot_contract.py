@@ -1,7 +1,15 @@
 """Everything that has create-once slots keeps the promises of `stores.base`."""
 
-from qcqueue.testing.conformance import SlotContract
+from collections.abc import Iterator
+
+import pytest
+
+from qcqueue.conformance.slots import SlotContract, SlotPlace
+from tests.support.members import SLOTS
 
 
 class TestAllSlots(SlotContract):
-    pass
+    @pytest.fixture(params=list(SLOTS))
+    def place(self, request: pytest.FixtureRequest) -> Iterator[SlotPlace]:
+        with SLOTS[request.param].running() as place:
+            yield place

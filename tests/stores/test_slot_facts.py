@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from qcqueue.clock import RandomIds
+from qcqueue.conformance.slots import SlotPlace
 from qcqueue.database.chain import Chain
 from qcqueue.stores.base import FACT_BYTES_MAX, Creation
-from qcqueue.testing.conformance import SLOTS, SlotPlace
+from tests.support.members import SLOTS
 
 
 @pytest.fixture(params=list(SLOTS))

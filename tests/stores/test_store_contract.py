@@ -1,7 +1,16 @@
 """Every store keeps the promises of `stores.base`."""
 
-from qcqueue.testing.conformance import StoreContract
+from collections.abc import Iterator
+
+import pytest
+
+from qcqueue.conformance.clocks import MachineClock, WorldTime
+from qcqueue.conformance.stores import StoreContract, StorePlace
+from tests.support.members import STORES
 
 
 class TestEveryStore(StoreContract):
-    pass
+    @pytest.fixture(params=list(STORES))
+    def place(self, request: pytest.FixtureRequest, time: WorldTime) -> Iterator[StorePlace]:
+        with STORES[request.param].running(MachineClock(time)) as place:
+            yield place

@@ -16,8 +16,8 @@ import httplib2
 
 from qcqueue.stores.drive.browser import PATIENCE_S
 from qcqueue.stores.drive.oauth import OAuthClient
-from qcqueue.testing.drive.accounts import App, User
-from qcqueue.testing.drive.emulator import DriveEmulator
+from tests.support.drive.accounts import App, User
+from tests.support.drive.emulator import DriveEmulator
 
 
 class PatientClock:

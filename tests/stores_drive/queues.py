@@ -19,12 +19,12 @@ from qcqueue.stores.drive.files import DriveFiles
 from qcqueue.stores.drive.layout import DriveLayout, RememberedHome, furnish, make_home
 from qcqueue.stores.drive.slots import DriveSlots
 from qcqueue.stores.drive.store import DriveStore
-from qcqueue.testing.drive.accounts import App, User
-from qcqueue.testing.drive.choices import Choices
-from qcqueue.testing.drive.emulator import DriveEmulator
-from qcqueue.testing.drive.owner import Owner
-from qcqueue.testing.drive.places import files_on
 from tests.stores_drive.people import PatientClock
+from tests.support.drive.accounts import App, User
+from tests.support.drive.choices import Choices
+from tests.support.drive.emulator import DriveEmulator
+from tests.support.drive.owner import Owner
+from tests.support.drive.places import files_on
 
 MB = 1 << 20
 PATIENT = RetryLimits(tries=8, tries_away=4, timeout_s=20.0, lag_s=40.0)

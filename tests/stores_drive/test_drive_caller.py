@@ -13,9 +13,9 @@ import pytest
 from qcqueue.errors import OutcomeUnknown, SignInFailed, StoreAway, StoreBusy, StoreDenied, StoreError, StoreFull
 from qcqueue.stores.drive.caller import LONGEST_PAUSE_S, QUICK, STEADY, RetryLimits
 from qcqueue.stores.drive.files import DriveFiles, NewFile
-from qcqueue.testing.drive.accounts import CANARY
-from qcqueue.testing.drive.faults import DriveFault
 from tests.stores_drive.queues import MB, PATIENT, Queue, failed, file_of
+from tests.support.drive.accounts import CANARY
+from tests.support.drive.faults import DriveFault
 
 ONCE = RetryLimits(tries=1, tries_away=1, timeout_s=5.0, lag_s=0.0)
 LOST = (DriveFault.DROP_BEFORE, DriveFault.SERVER_ERROR, DriveFault.SERVER_ERROR_HTML, DriveFault.RATE_LIMITED)

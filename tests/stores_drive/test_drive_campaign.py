@@ -17,9 +17,9 @@ from qcqueue.errors import OutcomeUnknown, QcqueueError, StoreBusy
 from qcqueue.stores.base import Blob, Creation
 from qcqueue.stores.drive import store as store_module
 from qcqueue.stores.drive import uploads
-from qcqueue.testing.drive.choices import Choices
-from qcqueue.testing.drive.faults import TRANSIENT, DriveFault
 from tests.stores_drive.queues import Machine, Queue, queue
+from tests.support.drive.choices import Choices
+from tests.support.drive.faults import TRANSIENT, DriveFault
 
 T = TypeVar("T")
 

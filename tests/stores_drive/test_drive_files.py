@@ -7,8 +7,8 @@ import pytest
 from qcqueue.errors import StoreMissing
 from qcqueue.stores.drive import files as module
 from qcqueue.stores.drive.files import RESERVED_AT_ONCE, DriveFile, NewFile
-from qcqueue.testing.drive.accounts import App
 from tests.stores_drive.queues import PATIENT, Queue, failed
+from tests.support.drive.accounts import App
 
 
 def new_file(drive: Queue, file_id: str, title: str = "a file", data: bytes = b"bytes") -> NewFile:

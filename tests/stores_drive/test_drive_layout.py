@@ -20,9 +20,9 @@ from qcqueue.stores.drive.layout import (
     version_folder,
 )
 from qcqueue.stores.drive.token import RENEW
-from qcqueue.testing.drive.accounts import App
-from qcqueue.testing.drive.faults import DriveFault
 from tests.stores_drive.queues import PATIENT, Queue, failed
+from tests.support.drive.accounts import App
+from tests.support.drive.faults import DriveFault
 
 
 def test_a_queue_is_found_by_its_id_and_by_nothing_else(drive: Queue) -> None:

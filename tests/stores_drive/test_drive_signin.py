@@ -17,10 +17,10 @@ from qcqueue.stores.drive.browser import sign_in_by_browser
 from qcqueue.stores.drive.device import DevicePrompt, DeviceSignIn
 from qcqueue.stores.drive.oauth import OAuthClient, google_at, parse_client, post, read_client
 from qcqueue.stores.drive.token import FILE_SCOPE, GOOGLE_TOKEN_URI, Token
-from qcqueue.testing.drive.accounts import CANARY, Grant
-from qcqueue.testing.drive.client import Connection
-from qcqueue.testing.drive.faults import DriveFault
 from tests.stores_drive.people import Browser, Desk, agree, answer, asked_by, client_file, desk, refuse
+from tests.support.drive.accounts import CANARY, Grant
+from tests.support.drive.client import Connection
+from tests.support.drive.faults import DriveFault
 
 APPDATA = "https://www.googleapis.com/auth/drive.appdata"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from qcqueue.clock import RandomIds
+from qcqueue.conformance.processes import race
 from qcqueue.database.chain import AUTHOR_BYTES_MAX, Chain
 from qcqueue.database.version import Contents
 from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreBusy, StoreError, StoreMissing
@@ -15,11 +16,10 @@ from qcqueue.stores.base import FACT_BYTES_MAX, Creation
 from qcqueue.stores.drive.caller import QUICK
 from qcqueue.stores.drive.files import NewFile
 from qcqueue.stores.drive.layout import VERSIONS_A_FOLDER
-from qcqueue.testing.conformance import race
-from qcqueue.testing.drive.choices import WEEK_S, Choices
-from qcqueue.testing.drive.faults import DriveFault
-from qcqueue.testing.drive.places import SlotsOnDrive
 from tests.stores_drive.queues import MB, Machine, Queue, failed, queue
+from tests.support.drive.choices import WEEK_S, Choices
+from tests.support.drive.faults import DriveFault
+from tests.support.drive.places import SlotsOnDrive
 
 LARGE = 6 * MB
 LOST = (DriveFault.DROP_AFTER, DriveFault.SERVER_ERROR_AFTER, DriveFault.RATE_LIMITED_AFTER, DriveFault.CUT_ANSWER)

@@ -9,10 +9,10 @@ from qcqueue.errors import BlobMissing, DigestMismatch, StoreError, StoreMissing
 from qcqueue.stores.base import Blob, Shelf
 from qcqueue.stores.drive import store as module
 from qcqueue.stores.drive.space import ASKED_AGAIN_AFTER, KEPT_FREE_BYTES
-from qcqueue.testing.drive.choices import Choices
-from qcqueue.testing.drive.drives import is_trashed
-from qcqueue.testing.drive.faults import DriveFault
 from tests.stores_drive.queues import MB, PATIENT, Queue, failed, file_of, queue
+from tests.support.drive.choices import Choices
+from tests.support.drive.drives import is_trashed
+from tests.support.drive.faults import DriveFault
 
 NO_IDS = ["", "..", "../../etc/passwd", "a/b", "a?alt=media", "a b", "ä", "a" * 121, "x\n"]
 

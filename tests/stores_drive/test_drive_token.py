@@ -19,7 +19,7 @@ from qcqueue.stores.drive.token import (
     without_secrets,
     write_token,
 )
-from qcqueue.testing.drive.accounts import CANARY
+from tests.support.drive.accounts import CANARY
 
 EMULATOR = "http://127.0.0.1:8000"
 TOKEN = Token(

@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 
 from qcqueue.clock import SystemClock
+from qcqueue.conformance.processes import PROCESSES, kill_now, race, running
 from qcqueue.errors import DigestMismatch, OutcomeUnknown, StoreBusy, StoreFull, StoreMissing
 from qcqueue.stores.base import Blob
 from qcqueue.stores.drive import uploads
 from qcqueue.stores.drive.caller import QUICK, Raw
 from qcqueue.stores.drive.uploads import Journal, JournalEntry
-from qcqueue.testing.conformance import PROCESSES, kill_now, race, running
-from qcqueue.testing.drive.accounts import CANARY
-from qcqueue.testing.drive.choices import Choices
-from qcqueue.testing.drive.emulator import DriveEmulator
-from qcqueue.testing.drive.faults import DriveFault
-from qcqueue.testing.drive.places import _RUNNING, OnDrive
 from tests.canary import leaks
 from tests.stores_drive.queues import MB, Queue, failed, file_of, queue
+from tests.support.drive.accounts import CANARY
+from tests.support.drive.choices import Choices
+from tests.support.drive.emulator import DriveEmulator
+from tests.support.drive.faults import DriveFault
+from tests.support.drive.places import _RUNNING, OnDrive
 
 CHUNK = 1 << 20  # of most of these tests, which have no need for 32 MB
 SIZE = 5 * CHUNK + 7  # more than goes in one request

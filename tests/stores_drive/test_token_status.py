@@ -8,9 +8,9 @@ import pytest
 from qcqueue.errors import StoreBusy
 from qcqueue.stores.drive.token import FILE_SCOPE, Token, parse_token
 from qcqueue.stores.drive.token_status import TokenStatus, standing_of
-from qcqueue.testing.drive.accounts import CANARY
-from qcqueue.testing.drive.faults import DriveFault
 from tests.stores_drive.people import Desk, desk
+from tests.support.drive.accounts import CANARY
+from tests.support.drive.faults import DriveFault
 
 WEEK_S = 7 * 24 * 3600
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from qcqueue.app.context import QueueContext, workplace_in
+from qcqueue.conformance.clocks import MachineClock, WorldTime
 from qcqueue.core.outcomes import Cause, Trouble
 from qcqueue.core.quantiles import Basis, Quantiles
 from qcqueue.core.records import Snapshot
@@ -18,14 +19,13 @@ from qcqueue.queue.job_lines import job_lines
 from qcqueue.queue.values import AttemptLine, JobDetail
 from qcqueue.spool.reader import FAILED, EpochEntry, Failure, Spool, TrainerProgress
 from qcqueue.spool.writer import SpoolWriter
-from qcqueue.testing.clocks import MachineClock, WorldTime
-from qcqueue.testing.paper import PaperTrainer, a_session
-from qcqueue.testing.runs import first_state, identity_of, predictions_of, result_of, tensors_of, trained, validated
 from qcqueue.worker.session import Session
 from qcqueue.worker.session_deps import SessionDeps
 from qcqueue.worker.view import Limits
 from tests.cli.queues import EPOCHS, TIMING, House, a_job, put
 from tests.engines.worlds import a_record
+from tests.support.null_trainer import PaperTrainer, a_session
+from tests.support.runs import first_state, identity_of, predictions_of, result_of, tensors_of, trained, validated
 
 T = TypeVar("T")
 Script = Callable[[Spool], Iterator[int | None]]

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import pytest
 from sqlalchemy import text
 
+from qcqueue.conformance.clocks import CountedIds, MachineClock, WorldTime
 from qcqueue.database.base import Database
 from qcqueue.errors import OutcomeUnknown, StoreBusy
 from qcqueue.queue.blobs import needed_blobs
@@ -17,7 +18,6 @@ from qcqueue.spool.reader import Spool
 from qcqueue.spool.writer import SpoolWriter
 from qcqueue.stores.base import Blob
 from qcqueue.stores.folder import FolderStore, file_name
-from qcqueue.testing.clocks import CountedIds, MachineClock, WorldTime
 from qcqueue.worker.attempt import Attempt
 from qcqueue.worker.time_ledger import TimeLedger
 from tests.checkpoints.runs import a_record, a_state, an_epoch, an_order

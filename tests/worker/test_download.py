@@ -18,13 +18,13 @@ from qcqueue.checkpoints.format import (
     write_tensors,
 )
 from qcqueue.clock import RandomIds, SystemClock
+from qcqueue.conformance.stores import HOSTILE_NAMES
 from qcqueue.core.records import MODEL
 from qcqueue.errors import BlobMissing, StoreBusy, StoreError, UnknownFormat
 from qcqueue.queue.values import Checkpoint, StateBlobs
 from qcqueue.spool.reader import Spool
 from qcqueue.stores.base import Blob
 from qcqueue.stores.folder import FolderStore, file_name
-from qcqueue.testing.conformance import HOSTILE_NAMES
 from qcqueue.text.canonical_json import canonical_json
 from qcqueue.worker.download import Restored, fetch_once, restore_newest
 from tests.checkpoints.states import SMALL_PACK_BYTES, assert_same, frozen_snapshot, snapshot

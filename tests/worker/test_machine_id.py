@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from qcqueue.clock import RandomIds
-from qcqueue.testing.clocks import CountedIds
+from qcqueue.conformance.clocks import CountedIds
 from qcqueue.worker.machine import this_machine
 
 

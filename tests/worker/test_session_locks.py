@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.testing.conformance import HOSTILE_NAMES, kill_now, running
+from qcqueue.conformance.processes import kill_now, running
+from qcqueue.conformance.stores import HOSTILE_NAMES
 from qcqueue.worker.session_locks import NOT_YET, SessionLocks
 
 

@@ -18,11 +18,11 @@ from qcqueue.queue.job_lines import job_lines
 from qcqueue.queue.pretrained import kept_weights
 from qcqueue.spool.weights import FoundWeights, WantedWeights
 from qcqueue.stores.base import Blob
-from qcqueue.testing.paper import PaperTrainer, a_session
 from qcqueue.worker.session import Session
 from qcqueue.worker.session_deps import SessionDeps
 from qcqueue.worker.view import Limits
 from tests.cli.queues import House, a_job, an_empty_house, apply, interrupt, take, train
+from tests.support.null_trainer import PaperTrainer, a_session
 
 FILE = imagenet_file("MobileNetV2", (75, 75))
 BYTES = b"the weights of MobileNetV2" * 100

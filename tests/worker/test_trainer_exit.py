@@ -10,12 +10,12 @@ import pytest
 from qcqueue.core.outcomes import SessionEnd, Trouble, worse_of
 from qcqueue.queue.forecasts import ForecastLine
 from qcqueue.spool.reader import FAILED
-from qcqueue.testing.specs import a_spec
 from qcqueue.text.humanize import DAY_S
 from qcqueue.worker.attempt import Saved
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.progress_text import left_unsaved, studies_foreseen
 from qcqueue.worker.trainer_exit import MOST_DEATHS, tried, why_not_again
+from tests.support.specs import a_spec
 
 MACHINE = Machine(id="m", host="h", processor="Tesla T4", has_gpu=True, threads=2, cpu="Xeon")
 
