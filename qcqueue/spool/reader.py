@@ -39,7 +39,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
-from qcqueue.checkpoints.format import files_of, head_in, read_about, read_model, read_state
+from qcqueue.checkpoints.format import SUFFIX, files_of, head_in, read_about, read_model, read_state
 from qcqueue.core.evaluation import Result
 from qcqueue.core.outcomes import Cause, Trouble
 from qcqueue.core.phases import Phase
@@ -47,7 +47,7 @@ from qcqueue.core.records import EpochTiming, Rehearsal, Snapshot, Tensors, Trai
 from qcqueue.core.spec import JobSpec
 from qcqueue.errors import CheckpointDamaged, DiskFailed, MachineError, QcqueueError
 from qcqueue.spool.trainer_output import in_a_sentence, last_line_in, words_in
-from qcqueue.stores.files import on_this_machine
+from qcqueue.stores.files import files_in, on_this_machine
 from qcqueue.text.canonical_json import canonical_json, parse_json
 from qcqueue.text.humanize import size
 
@@ -337,7 +337,7 @@ class Spool:
     @_on_its_disk
     def is_writing(self) -> bool:
         """Return whether a state is being written this instant."""
-        return unfinished(self.latest_folder).exists() or any(self.entries_folder.glob("*.tmp"))
+        return unfinished(self.latest_folder).exists() or bool(files_in(self.entries_folder, ending=".tmp"))
 
     def last_line(self) -> str:
         """Return the last line the trainer printed, for a person."""
@@ -425,7 +425,7 @@ class Spool:
 
     @_on_its_disk
     def best_files(self, epoch: int) -> tuple[Path, ...]:
-        return tuple(sorted(self.best_folder(epoch).glob("*.safetensors")))
+        return tuple(files_in(self.best_folder(epoch), ending=SUFFIX))
 
     @_on_its_disk
     def forget_bests_but(self, epoch: int | None) -> None:
@@ -516,7 +516,7 @@ class Spool:
         if record.best_epoch is not None and not best.exists():
             with contextlib.suppress(FileNotFoundError):  # forgotten this instant: a newer state is whole
                 link_files(self.best_files(record.best_epoch), best)
-        files = tuple(sorted(best.glob("*.safetensors")))
+        files = tuple(files_in(best, ending=SUFFIX))
         return TakenState(number=int(folder.name), folder=folder, record=record, files=files_of(folder), best=files)
 
 

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from qcqueue.checkpoints.format import holds_model
+from qcqueue.checkpoints.format import SUFFIX, holds_model
 from qcqueue.clock import Clock
 from qcqueue.core.outcomes import Outcome, Trouble, advice_on
 from qcqueue.core.records import EpochMetrics, EpochTiming, TrainingRecord
@@ -30,7 +30,7 @@ from qcqueue.queue.troubles import earlier_faults
 from qcqueue.queue.values import AttemptEnd, Checkpoint, Claim, StateBlobs
 from qcqueue.spool.reader import RESUMED, EpochEntry, Spool, SpoolEntry, TakenState, WorkOrder, record_in
 from qcqueue.stores.base import Blob, Moved, Store, silently
-from qcqueue.stores.files import on_this_machine
+from qcqueue.stores.files import files_in, on_this_machine
 from qcqueue.text.suggest import clipped
 from qcqueue.worker.download import Restored, fetch_once, restore_newest
 from qcqueue.worker.time_ledger import Saving, TimeLedger, trained_s
@@ -256,7 +256,7 @@ class Attempt:
     def _resume_from(self, chosen: Checkpoint) -> None:
         record, state = chosen.record, chosen.state
         blobs = (*state.packs, state.head)
-        files = sorted(self.spool.resumed_folder.glob("*.safetensors"))  # the packs by number, then the head
+        files = files_in(self.spool.resumed_folder, ending=SUFFIX)  # the packs by number, then the head
         model = tuple(blob for blob, path in zip(blobs, files, strict=True) if holds_model(path))
         self._states[RESUMED] = Stored(state=state, model=model)
         if record.best_epoch is not None:

@@ -15,7 +15,7 @@ from qcqueue.errors import BlobMissing, CheckpointDamaged, DigestMismatch
 from qcqueue.queue.values import Checkpoint
 from qcqueue.spool.reader import Spool, remove_folder
 from qcqueue.stores.base import Blob, Moved, Store, silently
-from qcqueue.stores.files import holds, on_this_machine
+from qcqueue.stores.files import files_in, holds, on_this_machine
 from qcqueue.stores.names import is_digest, shown
 
 Fetch = Callable[[Blob, Path], None]
@@ -101,7 +101,7 @@ def _bring_all(checkpoint: Checkpoint, spool: Spool, fetch: Fetch) -> None:
 def _clear_of_others(folder: Path, packs: int) -> None:
     """Remove what a try that was cut has brought of a checkpoint with more files."""
     wanted = {HEAD_NAME, *(f"{position:03d}{SUFFIX}" for position in range(packs))}
-    for path in folder.glob(f"*{SUFFIX}"):
+    for path in files_in(folder, ending=SUFFIX):
         if path.name not in wanted:
             path.unlink()
 

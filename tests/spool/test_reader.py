@@ -1,9 +1,11 @@
 """The folder between a session and its trainer: whole entries, in order, whatever the other side is doing."""
 
+import errno
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from qcqueue.checkpoints import packs
 from qcqueue.checkpoints.format import files_of, read_model, read_state, read_tensors, write_state
 from qcqueue.core.outcomes import Cause
-from qcqueue.errors import CheckpointDamaged
+from qcqueue.errors import CheckpointDamaged, MachineError
 from qcqueue.spool import reader as spool_module
 from qcqueue.spool.reader import RESUMED, Doing, Failure, Spool, TrainerProgress, WorkOrder
 from qcqueue.spool.writer import SpoolWriter
@@ -424,3 +426,25 @@ def test_a_closed_spool_is_gone_and_may_be_closed_again(spool: Spool, trainer: S
     spool.close()
     spool.close()
     assert not spool.folder.exists()
+
+
+def test_files_that_cannot_be_listed_are_not_told_as_none(
+    spool: Spool, trainer: SpoolWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A state without its packs would be stored as one, and a best model that is "not there" waited for."""
+    trainer.state(a_state(1, best=1))
+    (entry,) = spool.waiting()
+    whole = files_of(entry.path)
+
+    def refuse(folder: Path | str = ".") -> NoReturn:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+    with monkeypatch.context() as closed:
+        closed.setattr(os, "listdir", refuse)
+        closed.setattr(os, "scandir", refuse)
+        with pytest.raises(PermissionError):
+            files_of(entry.path)
+        for ask in (spool.is_writing, lambda: spool.best_files(1), spool.take):
+            with pytest.raises(MachineError):
+                ask()
+    assert files_of(entry.path) == whole
