@@ -131,14 +131,14 @@ def coverages(costs: Costs, *, seeds: int) -> list[Row]:
     rows = []
     for name, windows in weeks.items():
         ends_s = [ended_s(windows(seeded(f"week/{number}")), costs, life) for number in range(seeds)]
-        inside = sum(expected.earliest_s <= end_s <= expected.latest_s for end_s in ends_s)
+        inside = sum(expected.p5_s <= end_s <= expected.p95_s for end_s in ends_s)
         rows.append(
             {
                 "weeks": name,
                 "inside": inside / seeds,
-                "later": sum(end_s > expected.latest_s for end_s in ends_s) / seeds,
+                "later": sum(end_s > expected.p95_s for end_s in ends_s) / seeds,
                 "median, days": sorted(ends_s)[seeds // 2] / DAY_S,
-                "plan, days": f"{expected.earliest_s / DAY_S:.2f} to {expected.latest_s / DAY_S:.2f}",
+                "plan, days": f"{expected.p5_s / DAY_S:.2f} to {expected.p95_s / DAY_S:.2f}",
             }
         )
     return rows

@@ -75,7 +75,7 @@ def _what_it_waits_for(detail: JobDetail, outlook: QueueStats, only_on: str | No
             away = next_gpu(outlook)
             if outlook.at_work or away is None:
                 return what
-            return f"{what}, and a GPU is likely to be had again {by(away.likely_s, outlook.now_s)} ({away.basis})"
+            return f"{what}, and a GPU is likely to be had again {by(away.p50_s, outlook.now_s)} ({away.basis})"
 
 
 def _sessions_without_gpu(outlook: QueueStats) -> int:
@@ -105,9 +105,9 @@ def _lateness(detail: JobDetail, outlook: QueueStats) -> str:
     if deadline_s <= now_s:
         return f", and its deadline has passed, {date(deadline_s)} (you said)"
     finish = forecast_at_a_glance(outlook).jobs.get(detail.line.name)
-    if finish is None or now_s + finish.likely_s <= deadline_s:
+    if finish is None or now_s + finish.p50_s <= deadline_s:
         return ""
-    likely = by(now_s + finish.likely_s, now_s)
+    likely = by(now_s + finish.p50_s, now_s)
     return f", and it will likely miss its deadline, {date(deadline_s)} (you said): it is likely done by {likely}"
 
 

@@ -97,9 +97,9 @@ class Plan:
             deadline_s = row.job.spec.deadline_s
             if deadline_s is None or row.finish is None:
                 continue
-            if self.now_s + row.finish.likely_s > deadline_s:
+            if self.now_s + row.finish.p50_s > deadline_s:
                 likely.append(row)
-            elif self.now_s + row.finish.high_s > deadline_s:
+            elif self.now_s + row.finish.p90_s > deadline_s:
                 perhaps.append(row)
         return tuple(likely), tuple(perhaps)
 
@@ -165,19 +165,19 @@ def _beside(outlook: QueueStats, now: Forecast, *, jobs: int | None) -> Saving |
             gpu_s[job.name] = on_gpu.seconds * job.epochs_left
             cpu_s[job.name] = start_s + on_cpu.seconds * job.epochs_left
             said[job.name] = on_cpu.said
-    name = for_a_cpu(gpu_s, cpu_s, within_s=now.all.likely_s)
+    name = for_a_cpu(gpu_s, cpu_s, within_s=now.all.p50_s)
     work_s = sum(work.left_s for work in outlook.works(outlook.processor))
     # Dates are shared out as GPU time is: one job of many cannot save much.
     if name is None or gpu_s[name] < LEAST_SHARE * work_s:
         return None
     others = replace(outlook, ahead=tuple(job for job in outlook.ahead if job.name != name))
     then = others.forecast(outlook.processor, jobs=jobs, rng=luck(outlook), worlds=now.worlds)
-    likely_s = max(then.all.likely_s if then.all else now.all.likely_s, cpu_s[name])
+    likely_s = max(then.all.p50_s if then.all else now.all.p50_s, cpu_s[name])
     if not _is_worth_it(likely_s, now.all):
         return None
-    saved_s = now.all.likely_s - likely_s
+    saved_s = now.all.p50_s - likely_s
     return Saving(saved_s=saved_s, likely_s=likely_s, job=name, cpu_s=cpu_s[name], said=said[name])
 
 
 def _is_worth_it(likely_s: float, now: Finish) -> bool:
-    return now.likely_s - likely_s >= max(LEAST_SAVED_S, LEAST_SHARE * now.likely_s)
+    return now.p50_s - likely_s >= max(LEAST_SAVED_S, LEAST_SHARE * now.p50_s)

@@ -133,12 +133,12 @@ def next_gpu(outlook: QueueStats) -> Quantiles | None:
         return outlook.quota.returns_at_s
     now_s, away = outlook.now_s, outlook.quota.cool_off
     left = outlook.left.spread(now_s - outlook.at_work.started_at_s)
-    if left.high_s >= LONGEST_S or away is None:
+    if left.p90_s >= LONGEST_S or away is None:
         return None
     return Quantiles(
-        low_s=now_s + left.low_s + away.low_s,
-        likely_s=now_s + left.likely_s + away.likely_s,
-        high_s=now_s + left.high_s + away.high_s,
+        p10_s=now_s + left.p10_s + away.p10_s,
+        p50_s=now_s + left.p50_s + away.p50_s,
+        p90_s=now_s + left.p90_s + away.p90_s,
         basis=away.basis,
     )
 

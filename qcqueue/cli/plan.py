@@ -185,25 +185,25 @@ def quota_document(seen: "QueueView") -> dict[str, Any]:
 
 def window_said(window: "Quantiles", now_s: float) -> str:
     """Return when something is likely: "likely tomorrow 14:05, between today 22:00 and 30 Nov"."""
-    return f"likely {by(window.likely_s, now_s)}, between {by(window.low_s, now_s)} and {by(window.high_s, now_s)}"
+    return f"likely {by(window.p50_s, now_s)}, between {by(window.p10_s, now_s)} and {by(window.p90_s, now_s)}"
 
 
 def spread_said(spread: "Quantiles") -> str:
     """Return some seconds of which nobody is sure: "1 h 00 min to 5 h 00 min, likely 2 h 00 min"."""
-    if spread.low_s == spread.high_s:
-        return duration(spread.likely_s)
-    return f"{duration(spread.low_s)} to {duration(spread.high_s)}, likely {duration(spread.likely_s)}"
+    if spread.p10_s == spread.p90_s:
+        return duration(spread.p50_s)
+    return f"{duration(spread.p10_s)} to {duration(spread.p90_s)}, likely {duration(spread.p50_s)}"
 
 
 def window_document(window: "Quantiles") -> dict[str, str]:
     """Return moments for `--json`."""
-    low, likely, high = (iso(at_s) for at_s in (window.low_s, window.likely_s, window.high_s))
+    low, likely, high = (iso(at_s) for at_s in (window.p10_s, window.p50_s, window.p90_s))
     return {"low": low, "likely": likely, "high": high, "basis": window.basis}
 
 
 def spread_document(spread: "Quantiles") -> dict[str, Any]:
     """Return some seconds for `--json`."""
-    return {"low_s": spread.low_s, "likely_s": spread.likely_s, "high_s": spread.high_s, "basis": spread.basis}
+    return {"low_s": spread.p10_s, "likely_s": spread.p50_s, "high_s": spread.p90_s, "basis": spread.basis}
 
 
 _HEAD = ("JOB", "LEFT", "EPOCHS", "SESSIONS", "50 % BY", "90 % BY", "KNOWN")
@@ -245,7 +245,7 @@ def _rows(plan: "Plan") -> Iterator[tuple[str, ...]]:
 def _dates(plan: "Plan", finish: "Finish | None") -> tuple[str, str]:
     if finish is None:
         return NOT_FORESEEN, NOT_FORESEEN
-    return by(plan.now_s + finish.likely_s, plan.now_s), by(plan.now_s + finish.high_s, plan.now_s)
+    return by(plan.now_s + finish.p50_s, plan.now_s), by(plan.now_s + finish.p90_s, plan.now_s)
 
 
 def _sentences(plan: "Plan") -> Iterator[str]:
@@ -364,7 +364,7 @@ def _job_document(plan: "Plan", row: "JobPlan") -> dict[str, Any]:
 def _finish_document(plan: "Plan", finish: "Finish | None") -> dict[str, str] | None:
     if finish is None:
         return None
-    shares = {"p10": finish.low_s, "p50": finish.likely_s, "p90": finish.high_s}
+    shares = {"p10": finish.p10_s, "p50": finish.p50_s, "p90": finish.p90_s}
     return {name: iso(plan.now_s + in_s) for name, in_s in shares.items()}
 
 

@@ -240,7 +240,7 @@ class QueueStats:
         if window:
             return window.allowed_s / window.period_s
         if session and cool_off:
-            return session.likely_s / max(DAY_S, session.likely_s + cool_off.likely_s)
+            return session.p50_s / max(DAY_S, session.p50_s + cool_off.p50_s)
         return 1.0
 
     @cached_property

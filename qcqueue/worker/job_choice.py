@@ -82,11 +82,11 @@ class Chooser:
         assert self.outlook is not None, "a session looks before it foresees"
         now_s, own = self.outlook.now_s, self._likely_life.spread(self.age_s)
         ranges: list[tuple[str | None, float, float, float]] = []
-        if own.high_s < LONGEST_S:
-            ranges.append((None, own.low_s, own.likely_s, own.high_s))
+        if own.p90_s < LONGEST_S:
+            ranges.append((None, own.p10_s, own.p50_s, own.p90_s))
         if self._tools.worlds and len(self.outlook.ahead) <= MOST_JOBS:
             played = self._played(self.outlook, seeded(session_id))
-            ranges += [(study, it.low_s, it.likely_s, it.high_s) for study, it in played.studies.items()]
+            ranges += [(study, it.p10_s, it.p50_s, it.p90_s) for study, it in played.studies.items()]
         return [
             ForecastLine(
                 session_id=session_id,

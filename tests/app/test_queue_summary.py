@@ -69,7 +69,7 @@ def test_the_next_gpu_comes_after_the_likely_end_of_the_session_that_holds_one(p
     assert left
     assert window
     assert away
-    assert window.likely_s - outlook.now_s == pytest.approx(left.quantile(0.5, HOUR_S) + away.likely_s, rel=0.01)
+    assert window.p50_s - outlook.now_s == pytest.approx(left.quantile(0.5, HOUR_S) + away.p50_s, rel=0.01)
     assert looked_at(place, "local").outlook.quota.cool_off is None
     assert next_gpu(looked_at(place, "local").outlook) is None
 

@@ -13,7 +13,7 @@ from qcqueue.planning.survival import learnt_life
 from qcqueue.providers.base import Allowance
 
 HOUR_S = 3600.0
-TWO_HOURS = Quantiles(low_s=2 * HOUR_S, likely_s=2 * HOUR_S, high_s=2 * HOUR_S, basis=Basis.PROFILE)
+TWO_HOURS = Quantiles(p10_s=2 * HOUR_S, p50_s=2 * HOUR_S, p90_s=2 * HOUR_S, basis=Basis.PROFILE)
 CERTAIN = Account(life=learnt_life([], profile=TWO_HOURS))
 
 

@@ -11,12 +11,8 @@ from qcqueue.planning.campaigns.strategies import STRATEGIES
 from qcqueue.planning.survival import learnt_life
 from qcqueue.text.humanize import DAY_S, HOUR_S
 
-TWO_HOURS = learnt_life(
-    [], profile=Quantiles(low_s=HOUR_S, likely_s=2 * HOUR_S, high_s=3 * HOUR_S, basis=Basis.PROFILE)
-)
-FREE = Account(
-    life=TWO_HOURS, cool_off=Quantiles(low_s=DAY_S / 2, likely_s=DAY_S, high_s=2 * DAY_S, basis=Basis.PROFILE)
-)
+TWO_HOURS = learnt_life([], profile=Quantiles(p10_s=HOUR_S, p50_s=2 * HOUR_S, p90_s=3 * HOUR_S, basis=Basis.PROFILE))
+FREE = Account(life=TWO_HOURS, cool_off=Quantiles(p10_s=DAY_S / 2, p50_s=DAY_S, p90_s=2 * DAY_S, basis=Basis.PROFILE))
 
 
 def foreseen(jobs: int, *, due: int = 0, worlds: int = WORLDS) -> Forecast:
@@ -49,5 +45,5 @@ def test_in_a_queue_of_a_thousand_jobs_the_first_are_foreseen() -> None:
     found = foreseen(1000)
     assert found.all is None
     assert 0 < len(found.jobs) < 1000
-    ends_s = [finish.likely_s for finish in found.jobs.values()]
+    ends_s = [finish.p50_s for finish in found.jobs.values()]
     assert ends_s == sorted(ends_s)

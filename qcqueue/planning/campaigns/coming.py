@@ -62,8 +62,8 @@ class Account:
 def drawn(spread: Quantiles, rng: Rng) -> float:
     """Draw one length, straight between the figures of a spread and beyond them."""
     share = rng.random()
-    side_s = spread.likely_s - spread.low_s if share < 0.5 else spread.high_s - spread.likely_s
-    return max(0.0, spread.likely_s + side_s * (share - 0.5) / 0.4)
+    side_s = spread.p50_s - spread.p10_s if share < 0.5 else spread.p90_s - spread.p50_s
+    return max(0.0, spread.p50_s + side_s * (share - 0.5) / 0.4)
 
 
 class _Spent:

@@ -29,14 +29,14 @@ DEADLINES_IN_ALL = 4000
 class Finish:
     """When something is done, in seconds from now: in 5, 10, 50, 90 and 95 of 100 worlds by then.
 
-    From earliest_s to latest_s lie nine worlds of ten, from low_s to high_s four of five.
+    Nine worlds of ten lie from p5_s to p95_s, four of five from p10_s to p90_s.
     """
 
-    earliest_s: float
-    low_s: float
-    likely_s: float
-    high_s: float
-    latest_s: float
+    p5_s: float
+    p10_s: float
+    p50_s: float
+    p90_s: float
+    p95_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +100,12 @@ def forecast(
 def _of(played: Sequence[Campaign], names: Sequence[str]) -> Finish:
     """Return when the last of these jobs is done."""
     ends_s = sorted(max((campaign.done_s[name] for name in names), default=0.0) for campaign in played)
-    earliest_s, low_s, likely_s, high_s, latest_s = (_quantile(ends_s, share) for share in (0.05, 0.1, 0.5, 0.9, 0.95))
-    return Finish(earliest_s=earliest_s, low_s=low_s, likely_s=likely_s, high_s=high_s, latest_s=latest_s)
+    p5_s, p10_s, p50_s, p90_s, p95_s = (_quantile(ends_s, share) for share in (0.05, 0.1, 0.5, 0.9, 0.95))
+    return Finish(p5_s=p5_s, p10_s=p10_s, p50_s=p50_s, p90_s=p90_s, p95_s=p95_s)
 
 
 def _earliest_first(found: dict[str, Finish]) -> dict[str, Finish]:
-    return dict(sorted(found.items(), key=lambda it: it[1].likely_s))
+    return dict(sorted(found.items(), key=lambda it: it[1].p50_s))
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:
