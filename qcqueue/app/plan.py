@@ -9,9 +9,8 @@ from qcqueue.app.queue_summary import FEWEST_WORLDS, QueueView, label_of_dates, 
 from qcqueue.core.quantiles import Quantiles
 from qcqueue.core.states import State
 from qcqueue.planning.calibration import HitRate, calibration
-from qcqueue.planning.campaigns.aside import for_a_cpu, sessions_alone
-from qcqueue.planning.campaigns.forecast import Finish, Forecast
 from qcqueue.planning.estimates import EpochCost, Known, Processor
+from qcqueue.planning.forecast import Finish, Forecast, for_a_cpu, sessions_alone
 from qcqueue.planning.queue_stats import QueueStats
 from qcqueue.planning.survival import Life
 from qcqueue.queue.pending import PendingJob

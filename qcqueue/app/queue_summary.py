@@ -14,10 +14,10 @@ from qcqueue.app.vanished import as_it_is, vanished
 from qcqueue.clock import Rng, seeded
 from qcqueue.core.quantiles import Basis, Quantiles
 from qcqueue.errors import StoreError
-from qcqueue.planning.campaigns.coming import LONGEST_S
-from qcqueue.planning.campaigns.forecast import Finish, Forecast
+from qcqueue.planning.forecast import Finish, Forecast
 from qcqueue.planning.policies import Choice, Moment, ours
 from qcqueue.planning.queue_stats import QueueStats, look
+from qcqueue.planning.windows import LONGEST_S
 from qcqueue.providers.base import Profile
 from qcqueue.queue.claim import live_attempts
 from qcqueue.queue.forecasts import ForecastLine, forecast_lines

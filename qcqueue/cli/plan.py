@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from qcqueue.app.plan import JobPlan, Plan
     from qcqueue.app.queue_summary import QueueView
     from qcqueue.core.quantiles import Quantiles
-    from qcqueue.planning.campaigns.forecast import Finish
+    from qcqueue.planning.forecast import Finish
     from qcqueue.planning.quota import Reason
 
 NOT_FORESEEN = "not foreseen"
@@ -266,7 +266,7 @@ def _sentences(plan: "Plan") -> Iterator[str]:
 
 def _few(plan: "Plan") -> str:
     """Say on how little the dates of a long queue rest: it is played out less often, so that nobody waits for them."""
-    from qcqueue.planning.campaigns.forecast import FEWEST_WORLDS
+    from qcqueue.planning.forecast import FEWEST_WORLDS
 
     worlds = plan.forecast.worlds
     return f" from no more than {count(worlds, 'possible course')}" if worlds <= FEWEST_WORLDS else ""
@@ -334,7 +334,7 @@ def _roughly(seconds: float) -> str:
 
 
 def _is_endless(plan: "Plan") -> bool:
-    from qcqueue.planning.campaigns.coming import LONGEST_S
+    from qcqueue.planning.windows import LONGEST_S
 
     return plan.life.quantile(0.9) >= LONGEST_S
 

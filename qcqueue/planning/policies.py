@@ -8,14 +8,13 @@ either side of it.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from heapq import heapify, heappush, heappushpop
 from itertools import accumulate, compress, islice
 from math import inf
 from operator import gt, le
-from typing import TypeAlias
 
 from qcqueue.text.humanize import count, date, duration
 
@@ -78,9 +77,6 @@ class Ground(StrEnum):
     BEGUN = "begun"
     SHORTEST = "shortest"
     ELSEWHERE = "elsewhere"
-    QUEUE = "queue"
-    LONGEST = "longest"
-    FEWEST_EPOCHS = "fewest epochs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +103,6 @@ class Choice:
                 return f"the shortest, {left}" if left else "the next in the queue"
             case Ground.ELSEWHERE:
                 return "begun on another kind of machine, and nothing else is left"
-            case Ground.QUEUE:
-                return "the next in the queue"
-            case Ground.LONGEST:
-                return f"the longest, {left}" if left else "the next in the queue"
-            case Ground.FEWEST_EPOCHS:
-                return f"the fewest epochs, {job.epochs_done}"
-
-
-Policy: TypeAlias = Callable[[Sequence[Job], Moment], tuple[Choice, ...]]
 
 
 def ours(jobs: Sequence[Job], moment: Moment) -> tuple[Choice, ...]:
@@ -135,23 +122,6 @@ def ours(jobs: Sequence[Job], moment: Moment) -> tuple[Choice, ...]:
             ranked += _with_deadlines(_in_turn(group), begins_s, moment.share)
         begins_s += sum(_calendar_s(job, moment.share) for job in group)
     return tuple(choice for choice in ranked if moment.has_room_for(choice.job))
-
-
-def first_in_first_out(jobs: Sequence[Job], moment: Moment) -> tuple[Choice, ...]:
-    """Rank by the queue alone."""
-    return tuple(Choice(job, Ground.QUEUE) for job in jobs if moment.has_room_for(job))
-
-
-def longest_first(jobs: Sequence[Job], moment: Moment) -> tuple[Choice, ...]:
-    """Rank what is begun first, then the longest."""
-    order = sorted(jobs, key=lambda job: (not job.begun, -(job.left_s or 0.0)))
-    return tuple(Choice(job, Ground.LONGEST) for job in order if moment.has_room_for(job))
-
-
-def round_robin(jobs: Sequence[Job], moment: Moment) -> tuple[Choice, ...]:
-    """Rank by epochs done, the fewest first: asked again after each epoch, all jobs take turns."""
-    order = sorted(jobs, key=lambda job: job.epochs_done)
-    return tuple(Choice(job, Ground.FEWEST_EPOCHS) for job in order if moment.has_room_for(job))
 
 
 def first_clear(ranked: Sequence[Choice], obstacles: Mapping[str, str | None]) -> Choice | None:

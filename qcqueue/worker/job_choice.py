@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from qcqueue.clock import Rng, seeded
 from qcqueue.core.spec import Device
-from qcqueue.planning.campaigns.coming import LONGEST_S
-from qcqueue.planning.campaigns.forecast import Forecast
 from qcqueue.planning.estimates import Processor
+from qcqueue.planning.forecast import Forecast
 from qcqueue.planning.policies import Choice, Moment, ours
 from qcqueue.planning.queue_stats import QueueStats, look
 from qcqueue.planning.stopping_rule import StopAdvice, Unit, judge
 from qcqueue.planning.survival import Life
+from qcqueue.planning.windows import LONGEST_S
 from qcqueue.queue.forecasts import ForecastLine
 from qcqueue.spool.reader import TrainerProgress
 from qcqueue.worker.checkpoint_tuner import CheckpointTuner

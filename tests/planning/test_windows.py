@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from qcqueue.clock import seeded
 from qcqueue.core.quantiles import Basis, Quantiles
-from qcqueue.planning.campaigns.coming import LONGEST_S, SHORTEST_S, Account, drawn
-from qcqueue.planning.campaigns.laws import Window
 from qcqueue.planning.survival import Life, learnt_life
+from qcqueue.planning.windows import LONGEST_S, SHORTEST_S, Account, Window, drawn
 from qcqueue.providers.base import Allowance
 from qcqueue.providers.registry import names, profile
 from qcqueue.text.humanize import DAY_S, HOUR_S

@@ -1,25 +1,24 @@
 """Who is next in a campaign: the first of a policy's ranking, found without ranking all jobs again each time.
 
 A campaign of a thousand jobs asks hundreds of times, and between two questions hardly anything has changed. So `Line`
-keeps the jobs in the order of the default policy, and `Ranked` asks any other policy about all of them. Always true:
-both name whom the policy would rank first, had it been given all jobs as they are now.
+keeps the jobs in the order of the default policy. Always true: it names whom the policy would rank first, had it been
+given all jobs as they are now.
 """
 
 from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import chain
 from math import inf
 from operator import itemgetter
 from typing import Protocol
 
-from qcqueue.planning.policies import MOST_WAITS, Job, Moment, Policy, ours, to_be_hurried
+from qcqueue.planning.policies import MOST_WAITS, Job, Moment, to_be_hurried
 
 Place = tuple[float, int]
 """What is left of a job in seconds, and its place in the queue: of two as long as each other the first comes first."""
 
 
-class Next(Protocol):
+class WaitingLine(Protocol):
     """The jobs of a campaign that are not done. How long each has waited, in sessions, is counted here."""
 
     def __len__(self) -> int: ...
@@ -45,44 +44,12 @@ class Next(Protocol):
         ...
 
 
-def line_of(policy: Policy, jobs: Sequence[Job]) -> Next:
-    """Return the line of some jobs in the order of the queue, each of a known length and to be gone on with anywhere.
-
-    They begin with the waits they have.
-    """
-    return Line(jobs) if policy is ours else Ranked(policy, jobs)
-
-
-class Ranked:
-    """A line for any policy."""
-
-    def __init__(self, policy: Policy, jobs: Sequence[Job]) -> None:
-        self._policy = policy
-        self._jobs = {job.name: job for job in jobs}
-
-    def __len__(self) -> int:
-        return len(self._jobs)
-
-    def first(self, moment: Moment) -> str | None:
-        ranked = self._policy([*self._jobs.values()], moment)
-        return ranked[0].job.name if ranked else None
-
-    def waits(self, name: str) -> int:
-        return self._jobs[name].waits
-
-    def put(self, job: Job) -> None:
-        self._jobs[job.name] = job
-
-    def remove(self, name: str) -> None:
-        del self._jobs[name]
-
-    def session_over(self, worked_on: Collection[str]) -> None:
-        for name, job in self._jobs.items():
-            self._jobs[name] = replace(job, waits=0 if name in worked_on else job.waits + 1)
-
-
 class Line:
-    """A line for the default policy, `policies.ours`."""
+    """A line for the default policy, `policies.ours`.
+
+    It begins with jobs in the order of the queue and the waits they have, each of a known length and to be gone on with
+    anywhere.
+    """
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._jobs = list(jobs)
