@@ -15,7 +15,7 @@ from qcqueue.clock import Rng, seeded
 from qcqueue.core.quantiles import Basis, Quantiles
 from qcqueue.errors import StoreError
 from qcqueue.planning.forecast import Finish, Forecast
-from qcqueue.planning.policies import Choice, Moment, ours
+from qcqueue.planning.policies import Choice, ChoiceContext, ours
 from qcqueue.planning.queue_stats import QueueStats, look
 from qcqueue.planning.windows import LONGEST_S
 from qcqueue.providers.base import Profile
@@ -115,7 +115,7 @@ def ranked(seen: QueueView) -> tuple[Choice, ...]:
     outlook, processor = seen.outlook, seen.outlook.processor
     held = {line.name for line in seen.lines if line.session}
     jobs = [outlook.job(job, outlook.on(job, processor)) for job in outlook.ahead if job.name not in held]
-    return ours(jobs, Moment(now_s=outlook.now_s, share=outlook.share))
+    return ours(jobs, ChoiceContext(now_s=outlook.now_s, share=outlook.share))
 
 
 def forecast_at_a_glance(outlook: QueueStats) -> Forecast:

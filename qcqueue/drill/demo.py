@@ -22,7 +22,7 @@ from qcqueue.core.study import parse_study
 from qcqueue.drill.certificate import Certificate, certify
 from qcqueue.drill.drill import SAMPLES
 from qcqueue.drill.kill_points import Kill, KillPoint, SessionSetup, run_and_kill, run_session
-from qcqueue.drill.scratch_queue import finish, make_ring, room_for
+from qcqueue.drill.scratch_queue import finish, make_scratch_queue, room_for
 from qcqueue.errors import DrillFailed, UserError
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.job_detail import job_detail
@@ -128,9 +128,9 @@ def _prove(
     narrate: Callable[[str], None],
 ) -> Certificate:
     with room_for("folder:", cache=folder / "undisturbed", narrate=narrate) as place:
-        ring = make_ring(queue, spec, dataset, place)
-        finish(ring)
-        undisturbed = ring.detail()
+        scratch = make_scratch_queue(queue, spec, dataset, place)
+        finish(scratch)
+        undisturbed = scratch.detail()
     with queue.read() as tx:
         cut = job_detail(tx, spec.full_name)
         goodput = accounts_of(session_lines(tx)).jobs.get(spec.full_name)

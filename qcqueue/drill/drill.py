@@ -19,7 +19,7 @@ from qcqueue.clock import Rng, seeded
 from qcqueue.core.spec import JobSpec
 from qcqueue.drill.certificate import Certificate, certify
 from qcqueue.drill.kill_points import MOMENTS, Kill, KillPoint, draw_aim, run_and_kill
-from qcqueue.drill.scratch_queue import ScratchQueue, copy_dataset, finish, make_ring, room_for
+from qcqueue.drill.scratch_queue import ScratchQueue, copy_dataset, finish, make_scratch_queue, room_for
 from qcqueue.errors import DrillFailed, UnknownName
 from qcqueue.queue.datasets import find_dataset, list_datasets
 from qcqueue.queue.sessions import accounts_of, session_lines
@@ -111,12 +111,12 @@ def drill_job(
         room_for(store, cache=folder / "cut", narrate=narrate) as place,
         room_for(IN_A_FOLDER, cache=folder / "undisturbed", narrate=narrate) as quiet,
     ):
-        victim = make_ring(source, spec, dataset, place, weights)
-        reference = make_ring(source, spec, dataset, quiet, weights)
+        victim = make_scratch_queue(source, spec, dataset, place, weights)
+        reference = make_scratch_queue(source, spec, dataset, quiet, weights)
         narrate(f"{spec.full_name}: undisturbed run")
         finish(reference)
         expected = reference.detail()
-        done = pull_plugs(victim, kills=kills, seed=seed, epochs=expected.line.epochs_done, narrate=narrate)
+        done = kill_sessions(victim, kills=kills, seed=seed, epochs=expected.line.epochs_done, narrate=narrate)
         in_attempts = victim.detail().line.attempts
         narrate(f"{spec.full_name}: last life, to the end")
         finish(victim)
@@ -135,8 +135,8 @@ def drill_job(
         )
 
 
-def pull_plugs(
-    ring: ScratchQueue, *, kills: int, seed: int, epochs: int, narrate: Callable[[str], None]
+def kill_sessions(
+    scratch: ScratchQueue, *, kills: int, seed: int, epochs: int, narrate: Callable[[str], None]
 ) -> tuple[Kill, ...]:
     """Run sessions on the job and SIGKILL each, `kills` times. epochs: how many the job has until its end.
 
@@ -145,18 +145,18 @@ def pull_plugs(
     rng = seeded(seed)
     done: list[Kill] = []
     while len(done) < kills:
-        aim = _next_aim(rng, ring, done, kills=kills, epochs=epochs)
+        aim = _next_aim(rng, scratch, done, kills=kills, epochs=epochs)
         saves = _saves_per_epoch(rng, aim)
-        kill = run_and_kill(ring.place, aim, rng=rng, clock=ring.queue.clock, saves_per_epoch=saves)
+        kill = run_and_kill(scratch.place, aim, rng=rng, clock=scratch.queue.clock, saves_per_epoch=saves)
         if kill is None:
-            raise DrillFailed(f"{ring.job} ended before its {len(done) + 1}. kill: {ring.detail().line.state}")
+            raise DrillFailed(f"{scratch.job} ended before its {len(done) + 1}. kill: {scratch.detail().line.state}")
         done.append(kill)
-        narrate(f"{ring.job}: kill {len(done)} of {kills}, {kill.moment}, after {kill.after_s:.1f} s")
+        narrate(f"{scratch.job}: kill {len(done)} of {kills}, {kill.moment}, after {kill.after_s:.1f} s")
     return tuple(done)
 
 
-def _next_aim(rng: Rng, ring: ScratchQueue, done: Sequence[Kill], *, kills: int, epochs: int) -> KillPoint:
-    trained = _epochs_trained(ring.detail())
+def _next_aim(rng: Rng, scratch: ScratchQueue, done: Sequence[Kill], *, kills: int, epochs: int) -> KillPoint:
+    trained = _epochs_trained(scratch.detail())
     return draw_aim(
         rng,
         Counter(kill.moment for kill in done),

@@ -12,7 +12,7 @@ from math import inf
 from operator import itemgetter
 from typing import Protocol
 
-from qcqueue.planning.policies import MOST_WAITS, Job, Moment, to_be_hurried
+from qcqueue.planning.policies import MOST_WAITS, ChoiceContext, Job, to_be_hurried
 
 Place = tuple[float, int]
 """What is left of a job in seconds, and its place in the queue: of two as long as each other the first comes first."""
@@ -23,7 +23,7 @@ class WaitingLine(Protocol):
 
     def __len__(self) -> int: ...
 
-    def first(self, moment: Moment) -> str | None:
+    def first(self, context: ChoiceContext) -> str | None:
         """Return the job to take now, None where none has room."""
         ...
 
@@ -73,13 +73,13 @@ class Line:
     def __len__(self) -> int:
         return len(self._places)
 
-    def first(self, moment: Moment) -> str | None:
-        begins_s = moment.now_s
+    def first(self, context: ChoiceContext) -> str | None:
+        begins_s = context.now_s
         for number, stretch in enumerate(self._stretches):
             if number:
-                begins_s += self._calendar_s(self._stretches[number - 1], moment.share)
-            for _, place in self._order(stretch, begins_s, moment.share):
-                if moment.has_room_for(self._jobs[place]):
+                begins_s += self._calendar_s(self._stretches[number - 1], context.share)
+            for _, place in self._order(stretch, begins_s, context.share):
+                if context.has_room_for(self._jobs[place]):
                     return self._jobs[place].name
         return None
 

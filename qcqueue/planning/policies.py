@@ -36,7 +36,7 @@ class Job:
     until something of it is safe in the store: start, training up to a save, the save itself. begun: something of it
     is saved, and epochs_done says how many whole epochs. same_bits: this machine goes on with a begun run as if it had
     never been cut. pinned: a person moved it to where it stands. waits: sessions, since it was enqueued or worked on
-    last, that worked on other jobs. deadline_s: by when it should be done, on the clock of `Moment.now_s`.
+    last, that worked on other jobs. deadline_s: by when it should be done, on the clock of `ChoiceContext.now_s`.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class ChoiceContext:
     """When a job is chosen. left_s: how long the session will likely still live, None where nobody knows.
 
     is_first: the session has worked on no job yet, so it has nothing to lose. share: which part of the calendar
@@ -105,7 +105,7 @@ class Choice:
                 return "begun on another kind of machine, and nothing else is left"
 
 
-def ours(jobs: Sequence[Job], moment: Moment) -> tuple[Choice, ...]:
+def ours(jobs: Sequence[Job], context: ChoiceContext) -> tuple[Choice, ...]:
     """Rank by the default policy.
 
     First what is begun and goes on here with the same bits, then the shortest: every k-th result comes as early as it
@@ -114,14 +114,14 @@ def ours(jobs: Sequence[Job], moment: Moment) -> tuple[Choice, ...]:
     that can be met, the deadlines that can be met go first, the earliest before the others.
     """
     ranked: list[Choice] = []
-    begins_s = moment.now_s
+    begins_s = context.now_s
     for group in _between_pins(jobs):
         if group[0].pinned:
             ranked.append(Choice(group[0], Ground.MOVED))
         else:
-            ranked += _with_deadlines(_in_turn(group), begins_s, moment.share)
-        begins_s += sum(_calendar_s(job, moment.share) for job in group)
-    return tuple(choice for choice in ranked if moment.has_room_for(choice.job))
+            ranked += _with_deadlines(_in_turn(group), begins_s, context.share)
+        begins_s += sum(_calendar_s(job, context.share) for job in group)
+    return tuple(choice for choice in ranked if context.has_room_for(choice.job))
 
 
 def first_clear(ranked: Sequence[Choice], obstacles: Mapping[str, str | None]) -> Choice | None:

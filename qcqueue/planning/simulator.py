@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
-from qcqueue.planning.policies import ASSUMED_SHARE, Job, Moment
+from qcqueue.planning.policies import ASSUMED_SHARE, ChoiceContext, Job
 from qcqueue.planning.sim_run import CLOSE, Costs, Habit, Saves, SimRun, Strategy, Work
 from qcqueue.planning.stopping_rule import Unit, judge
 from qcqueue.planning.survival import Life
@@ -135,7 +135,7 @@ class _Session:
     def has_died(self) -> bool:
         return self.now_s >= self.window.held_s
 
-    def moment(self, share: float) -> Moment:
+    def context(self, share: float) -> ChoiceContext:
         """Return the present as a policy sees it; without a promise, half of all sessions of this age live as long."""
         left_s = None
         if self.promised_s is not None:
@@ -143,7 +143,7 @@ class _Session:
         elif self.life and self.jobs:
             left_s = self.life.quantile(0.5, self.age_s)
         now_s = self.window.begins_s + self.now_s
-        return Moment(now_s=now_s, left_s=left_s, is_first=not self.jobs, share=share)
+        return ChoiceContext(now_s=now_s, left_s=left_s, is_first=not self.jobs, share=share)
 
     def next_save(self, run: SimRun, stop_at_s: float) -> _Save | None:
         """Return the next save of a run that stops at stop_at_s at the latest; None for leaving without one."""
@@ -249,7 +249,7 @@ class _Simulator:
         worked_on: list[SimRun] = []
         ending = _Ending.DONE
         while ending in (_Ending.DONE, _Ending.TURN) and self._may_take_more(session, ending):
-            name = self._line.first(session.moment(self._share))
+            name = self._line.first(session.context(self._share))
             if name is None:
                 break
             run = self._run(name)

@@ -12,7 +12,7 @@ from qcqueue.clock import Rng, seeded
 from qcqueue.core.spec import Device
 from qcqueue.planning.estimates import Processor
 from qcqueue.planning.forecast import Forecast
-from qcqueue.planning.policies import Choice, Moment, ours
+from qcqueue.planning.policies import Choice, ChoiceContext, ours
 from qcqueue.planning.queue_stats import QueueStats, look
 from qcqueue.planning.stopping_rule import StopAdvice, Unit, judge
 from qcqueue.planning.survival import Life
@@ -55,8 +55,8 @@ class Chooser:
         self._life = outlook.life(has_gpu=self._tools.machine.has_gpu)
         jobs = [outlook.job(job, self.processor(job.spec.device)) for job in outlook.ahead if job.name in names]
         likely_s = self._likely_life.quantile(0.5, self.age_s)
-        moment = Moment(now_s=outlook.now_s, left_s=likely_s, is_first=is_first, share=outlook.share)
-        return ours(jobs, moment)
+        context = ChoiceContext(now_s=outlook.now_s, left_s=likely_s, is_first=is_first, share=outlook.share)
+        return ours(jobs, context)
 
     def processor(self, device: Device) -> Processor:
         """Return what a job of this device is computed on here."""

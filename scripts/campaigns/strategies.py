@@ -10,7 +10,7 @@ from functools import partial
 from typing import TypeAlias
 
 from qcqueue.errors import UnknownName
-from qcqueue.planning.policies import Job, Moment
+from qcqueue.planning.policies import ChoiceContext, Job
 from qcqueue.planning.sim_run import ONE_JOB, OURS, Saves, Strategy
 from qcqueue.text.humanize import count
 from qcqueue.text.suggest import clipped, nearest
@@ -32,9 +32,9 @@ class Ranked:
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def first(self, moment: Moment) -> str | None:
+    def first(self, context: ChoiceContext) -> str | None:
         ordered = self._order([*self._jobs.values()])
-        return next((job.name for job in ordered if moment.has_room_for(job)), None)
+        return next((job.name for job in ordered if context.has_room_for(job)), None)
 
     def waits(self, name: str) -> int:
         return self._jobs[name].waits

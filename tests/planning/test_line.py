@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from qcqueue.clock import seeded
 from qcqueue.planning.laws import LAWS
 from qcqueue.planning.line import Line
-from qcqueue.planning.policies import MOST_WAITS, Job, Moment, ours, to_be_hurried
+from qcqueue.planning.policies import MOST_WAITS, ChoiceContext, Job, ours, to_be_hurried
 from qcqueue.planning.sim_run import OURS, Costs, Work
 from qcqueue.planning.simulator import play
 from qcqueue.text.humanize import DAY_S
@@ -32,14 +32,14 @@ a_queue = st.lists(
     min_size=1,
     max_size=12,
 ).map(lambda jobs: [replace(job, name=f"job-{number}") for number, job in enumerate(jobs)])
-a_moment = st.builds(
-    Moment,
+a_context = st.builds(
+    ChoiceContext,
     now_s=st.integers(0, 20).map(lambda days: days * DAY_S / 2),
     left_s=st.one_of(st.none(), st.integers(0, 1000).map(float)),
     is_first=st.booleans(),
     share=st.sampled_from([1.0, 0.5, 2 / 24]),
 )
-turns = st.lists(st.tuples(a_moment, st.sampled_from(["done", "further", "nothing"]), st.booleans()), max_size=40)
+turns = st.lists(st.tuples(a_context, st.sampled_from(["done", "further", "nothing"]), st.booleans()), max_size=40)
 
 
 class Asked:
@@ -51,8 +51,8 @@ class Asked:
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def first(self, moment: Moment) -> str | None:
-        return next((choice.job.name for choice in ours([*self._jobs.values()], moment)), None)
+    def first(self, context: ChoiceContext) -> str | None:
+        return next((choice.job.name for choice in ours([*self._jobs.values()], context)), None)
 
     def waits(self, name: str) -> int:
         return self._jobs[name].waits
@@ -69,12 +69,14 @@ class Asked:
 
 
 @given(a_queue, turns)
-def test_a_line_names_whom_the_policy_would_rank_first(jobs: list[Job], turns: list[tuple[Moment, str, bool]]) -> None:
+def test_a_line_names_whom_the_policy_would_rank_first(
+    jobs: list[Job], turns: list[tuple[ChoiceContext, str, bool]]
+) -> None:
     line, asked = Line(jobs), Asked(jobs)
     waiting, worked_on = {job.name: job for job in jobs}, set[str]()
-    for moment, what, session_ends in turns:
-        name = line.first(moment)
-        assert name == asked.first(moment)
+    for context, what, session_ends in turns:
+        name = line.first(context)
+        assert name == asked.first(context)
         if name is not None:
             worked_on.add(name)
         if name is not None and what == "done":
@@ -132,10 +134,10 @@ def test_where_a_moved_job_is_done_those_before_and_after_it_are_one_queue() -> 
         Job(name="after", left_s=2.0, first_save_s=5.0),
     ]
     line = Line(jobs)
-    assert line.first(Moment(now_s=0.0)) == "before"
-    assert line.first(Moment(now_s=0.0, left_s=3.0, is_first=False)) == "moved"
+    assert line.first(ChoiceContext(now_s=0.0)) == "before"
+    assert line.first(ChoiceContext(now_s=0.0, left_s=3.0, is_first=False)) == "moved"
     line.remove("moved")
-    assert line.first(Moment(now_s=0.0)) == "after"
+    assert line.first(ChoiceContext(now_s=0.0)) == "after"
 
 
 # Who goes first where the order would miss a deadline.

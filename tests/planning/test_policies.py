@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from qcqueue.planning.policies import (
     MOST_WAITS,
     Choice,
+    ChoiceContext,
     Ground,
     Job,
-    Moment,
     first_clear,
     ours,
 )
 from qcqueue.text.humanize import DAY_S, HOUR_S, date
 
-NOW = Moment(now_s=0.0)
-ALL_DAY = Moment(now_s=0.0, share=1.0)
+NOW = ChoiceContext(now_s=0.0)
+ALL_DAY = ChoiceContext(now_s=0.0, share=1.0)
 
 lengths_s = st.one_of(st.none(), st.integers(1, 500_000).map(float))
 a_queue = st.lists(
@@ -190,7 +190,7 @@ def test_where_some_order_meets_all_deadlines_ours_does(drawn: list[tuple[int, i
         done_s = accumulate((one.left_s or 0.0) / share for one in order)
         return sum(starmap(_is_late, zip(done_s, order, strict=True)))
 
-    found = missed([choice.job for choice in ours(jobs, Moment(now_s=0.0, share=share))])
+    found = missed([choice.job for choice in ours(jobs, ChoiceContext(now_s=0.0, share=share))])
     if any(missed(order) == 0 for order in permutations(jobs)):
         assert found == 0
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qcqueue.errors import UnknownName
-from qcqueue.planning.policies import Job, Moment
+from qcqueue.planning.policies import ChoiceContext, Job
 from qcqueue.planning.sim_run import Costs, Strategy, Work
 from qcqueue.planning.simulator import MOST_SESSIONS
 from qcqueue.text.humanize import DAY_S
@@ -25,14 +25,14 @@ QUEUE = (
 def test_a_rival_takes_the_jobs_in_its_own_order(name: str, order: str) -> None:
     line = STRATEGIES[name].line(QUEUE)
     for job in order:
-        assert line.first(Moment(now_s=0.0)) == job
+        assert line.first(ChoiceContext(now_s=0.0)) == job
         line.remove(job)
-    assert line.first(Moment(now_s=0.0)) is None
+    assert line.first(ChoiceContext(now_s=0.0)) is None
 
 
 def test_whoever_has_no_room_is_passed_over_and_waits() -> None:
     line = Ranked(first_in_first_out, [Job(name="long", left_s=9.0, first_save_s=5.0), Job(name="short", left_s=1.0)])
-    assert line.first(Moment(now_s=0.0, left_s=3.0, is_first=False)) == "short"
+    assert line.first(ChoiceContext(now_s=0.0, left_s=3.0, is_first=False)) == "short"
     line.session_over({"short"})
     assert (line.waits("long"), line.waits("short")) == (1, 0)
 
