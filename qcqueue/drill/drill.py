@@ -1,8 +1,7 @@
 """`drill`: prove that a run cut by SIGKILLs ends with the bits of one that was never cut.
 
-Each job is run twice in queues of its own: once undisturbed in a folder of this machine, once with its plug pulled
-again and again in the store that is asked for. The digests of the contract are compared, and more; what came of it is a
-certificate.
+Each job is run twice in queues of its own: once undisturbed in a folder of this machine, once killed again and again
+in the store that is asked for. The digests of the contract are compared, and more; what came of it is a certificate.
 """
 
 import shutil
