@@ -36,10 +36,10 @@ class CalendarEvent:
 
 def come_back(plan: Plan, *, queue: str) -> CalendarEvent:
     """Return the entry for the next window of a plan. Raises: UserError: there is nothing to wait for."""
-    outlook, likely = plan.seen.outlook, plan.next_gpu
-    if not outlook.lends_gpus:
+    stats, likely = plan.seen.stats, plan.next_gpu
+    if not stats.lends_gpus:
         raise UserError(
-            f"nothing is known to keep a GPU away ({outlook.profile.title}), so there is no window to wait for",
+            f"nothing is known to keep a GPU away ({stats.profile.title}), so there is no window to wait for",
             hint="qcqueue work",
         )
     begins_s = likely.p50_s if likely else plan.now_s
@@ -104,7 +104,7 @@ def _says(plan: Plan) -> Iterator[str]:
         span = f"between {date(likely.p10_s)} and {date(likely.p90_s)}"
         yield f"Likely from {date(likely.p50_s)} on, {span} ({likely.basis})."
     else:
-        yield f"A GPU can be had now, as far as is known ({plan.seen.outlook.quota.returns_because.basis})."
+        yield f"A GPU can be had now, as far as is known ({plan.seen.stats.quota.returns_because.basis})."
     yield "Open the notebook and run its cell, or type: qcqueue work"
     left = f"{count(len(plan.rows), 'job')}, about {duration(plan.left_s)} of training ({plan.known})"
     done = plan.forecast.all

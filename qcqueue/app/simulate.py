@@ -69,13 +69,13 @@ def scene_of_files(files: Sequence[Path], *, overrides: Sequence[str], place: Qu
         with place.read() as tx:
             images = {line.name: line.summary.train for line in list_datasets(tx)}
     jobs = [_fresh(spec, images.get(spec.dataset, ESTIMATED_SAMPLES)) for spec in specs]
-    return _scene(jobs, _outlook(place))
+    return _scene(jobs, _stats(place))
 
 
 def scene_of_queue(place: QueueContext) -> Scene:
     """Return what is left of the queue: its queued and running jobs with the epochs they still have."""
-    outlook = _outlook(place)
-    return _scene([job for job in outlook.ahead if job.epochs_left], outlook)
+    stats = _stats(place)
+    return _scene([job for job in stats.ahead if job.epochs_left], stats)
 
 
 def law_for(name: str, place: QueueContext | None) -> Law:
@@ -104,7 +104,7 @@ def law_of_profile(name: str, settings: Settings) -> Law:
         raise UnknownName(str(exc), hint="qcqueue simulate --profile colab-free") from exc
 
 
-def _outlook(place: QueueContext | None) -> QueueStats:
+def _stats(place: QueueContext | None) -> QueueStats:
     """Return what a queue knows, which without one is nothing."""
     if place is None:
         return QueueStats(profile=ANY_PROFILE, ahead=(), epochs=(), sessions=(), now_s=SystemClock().now_s())
@@ -126,23 +126,23 @@ def _fresh(spec: JobSpec, images: int) -> PendingJob:
     )
 
 
-def _scene(jobs: Sequence[PendingJob], outlook: QueueStats) -> Scene:
+def _scene(jobs: Sequence[PendingJob], stats: QueueStats) -> Scene:
     """Return the scene of a campaign that begins now, as deadlines count."""
-    gpus = [line.processor for line in outlook.sessions if line.has_gpu]
+    gpus = [line.processor for line in stats.sessions if line.has_gpu]
     gpu = Processor(name=gpus[-1] if gpus else ESTIMATED_ON, is_gpu=True)
-    found = tuple(_ahead(job, outlook, gpu) for job in jobs)
+    found = tuple(_ahead(job, stats, gpu) for job in jobs)
     costs = Costs()
-    if outlook.start.basis is Known.MEASURED:
-        costs = replace(costs, start_s=outlook.start.seconds)
-    if outlook.lag.basis is Known.MEASURED:
-        costs = replace(costs, lag_s=outlook.lag.seconds)
-    says = (_epochs_said(found, gpu), *_costs_said(costs, outlook.start, outlook.lag))
+    if stats.start.basis is Known.MEASURED:
+        costs = replace(costs, start_s=stats.start.seconds)
+    if stats.lag.basis is Known.MEASURED:
+        costs = replace(costs, lag_s=stats.lag.seconds)
+    says = (_epochs_said(found, gpu), *_costs_said(costs, stats.start, stats.lag))
     return Scene(jobs=found, costs=costs, says=says)
 
 
-def _ahead(job: PendingJob, outlook: QueueStats, gpu: Processor) -> Ahead:
+def _ahead(job: PendingJob, stats: QueueStats, gpu: Processor) -> Ahead:
     processor = gpu if job.spec.device != "cpu" else Processor(name="a CPU", is_gpu=False)
-    cost = outlook.cost(job, processor)
+    cost = stats.cost(job, processor)
     if cost is None:
         raise UnknownName(f"{job.name}: nothing is known of how long an epoch of {job.spec.model} takes")
     deadline_s = job.spec.deadline_s
@@ -152,7 +152,7 @@ def _ahead(job: PendingJob, outlook: QueueStats, gpu: Processor) -> Ahead:
         epoch_s=cost.seconds,
         begun=job.epochs_done > 0,
         pinned=job.was_moved,
-        deadline_s=None if deadline_s is None else deadline_s - outlook.now_s,
+        deadline_s=None if deadline_s is None else deadline_s - stats.now_s,
     )
     return Ahead(work=work, cost=cost)
 

@@ -48,7 +48,7 @@ def plan(
     place = workplace(store)
     seen = see(place, load_settings(store=store))
     tell_age(place)
-    if not seen.outlook.ahead:
+    if not seen.stats.ahead:
         if as_json:
             print_json({"store": place.store.url, "as_of": iso(place.as_of_s()), "jobs": []})
         narrate("nothing is left to train")
@@ -88,15 +88,15 @@ def quota_screen(seen: "QueueView") -> str:
     """Return whose limits count, what was used, is left and comes back, and the figures this rests on."""
     from qcqueue.cli.table import colour, columns
 
-    outlook, found = seen.outlook, seen.outlook.quota
-    profile, now_s = outlook.profile, outlook.now_s
+    stats, found = seen.stats, seen.stats.quota
+    profile, now_s = stats.profile, stats.now_s
     nothing = "no limit is known"
-    if outlook.at_work:
-        returns = f"held by session {outlook.at_work.id}"
+    if stats.at_work:
+        returns = f"held by session {stats.at_work.id}"
     elif found.returns_at_s:
         returns = f"comes back {window_said(found.returns_at_s, now_s)}"
     else:
-        returns = "can be had now, as far as is known" if outlook.lends_gpus else nothing
+        returns = "can be had now, as far as is known" if stats.lends_gpus else nothing
     rows = [
         ("used", f"{duration(found.used_s)} in {duration(found.period_s)}", found.used_because),
         ("left", spread_said(found.left_s) if found.left_s else nothing, found.left_because),
@@ -118,7 +118,7 @@ def plan_document(plan: "Plan") -> dict[str, Any]:
     """Return all of it for `--json`; p10, p50 and p90 are when it is done with so many per cent."""
     likely, perhaps = plan.late()
     return {
-        "profile": plan.seen.outlook.profile.name,
+        "profile": plan.seen.stats.profile.name,
         "processor": {"name": plan.processor.name, "is_gpu": plan.processor.is_gpu},
         "jobs_per_session": plan.jobs,
         "jobs": [_job_document(plan, row) for row in plan.rows],
@@ -157,7 +157,7 @@ def plan_document(plan: "Plan") -> dict[str, Any]:
 
 def quota_document(seen: "QueueView") -> dict[str, Any]:
     """Return all of it for `--json`; what is null is not known to be limited, or can be had now."""
-    found, profile = seen.outlook.quota, seen.outlook.profile
+    found, profile = seen.stats.quota, seen.stats.profile
     returns = found.returns_at_s
     return {
         "profile": {"name": profile.name, "title": profile.title, "because": seen.because, "note": profile.note},
@@ -168,7 +168,7 @@ def quota_document(seen: "QueueView") -> dict[str, Any]:
             "seconds": spread_document(found.cool_off) if found.cool_off else None,
             **_because(found.cool_off_because),
         },
-        "held_by": seen.outlook.at_work.id if seen.outlook.at_work else None,
+        "held_by": seen.stats.at_work.id if seen.stats.at_work else None,
         "figures": [
             {
                 "name": it.name,
@@ -252,7 +252,7 @@ def _sentences(plan: "Plan") -> Iterator[str]:
     from qcqueue.app.plan import without_a_plan
 
     yield _life(plan)
-    if plan.seen.outlook.lends_gpus:
+    if plan.seen.stats.lends_gpus:
         yield _gpu(plan)
     yield from _savings(plan)
     yield from _deadlines(plan)
@@ -260,7 +260,7 @@ def _sentences(plan: "Plan") -> Iterator[str]:
         yield f"Not part of this: {listed(others)}."
     past = str(plan.past)
     yield f"{past[:1].upper()}{past[1:]} (your history)."
-    when = "the notebook is opened whenever a GPU is to be had" if plan.seen.outlook.lends_gpus else "somebody works on"
+    when = "the notebook is opened whenever a GPU is to be had" if plan.seen.stats.lends_gpus else "somebody works on"
     yield f"All dates are forecasts ({plan.label}){_few(plan)} and assume that {when}."
 
 
@@ -280,15 +280,15 @@ def _life(plan: "Plan") -> str:
 
 
 def _gpu(plan: "Plan") -> str:
-    outlook, now_s = plan.seen.outlook, plan.now_s
-    if outlook.at_work and plan.next_gpu:
-        held = f"A GPU is held by session {outlook.at_work.id} (your history)"
+    stats, now_s = plan.seen.stats, plan.now_s
+    if stats.at_work and plan.next_gpu:
+        held = f"A GPU is held by session {stats.at_work.id} (your history)"
         return f"{held}, and the next one comes {window_said(plan.next_gpu, now_s)} ({plan.next_gpu.basis})."
     if plan.next_gpu:
         return f"A GPU comes back {window_said(plan.next_gpu, now_s)} ({plan.next_gpu.basis})."
-    if outlook.at_work:
-        return f"A GPU is held by session {outlook.at_work.id} (your history)."
-    because = outlook.quota.returns_because
+    if stats.at_work:
+        return f"A GPU is held by session {stats.at_work.id} (your history)."
+    because = stats.quota.returns_because
     return f"A GPU can be had now: {because.said[:1].lower()}{because.said[1:].removesuffix('.')} ({because.basis})."
 
 
@@ -317,8 +317,8 @@ def _deadlines(plan: "Plan") -> Iterator[str]:
 
 
 def _next(plan: "Plan") -> str:
-    outlook = plan.seen.outlook
-    if outlook.at_work:
+    stats = plan.seen.stats
+    if stats.at_work:
         return "qcqueue status --watch"
     return "qcqueue plan --ics come-back.ics" if plan.next_gpu else "qcqueue work"
 
@@ -340,7 +340,7 @@ def _is_endless(plan: "Plan") -> bool:
 
 
 def _figures(seen: "QueueView") -> Iterator[tuple[str, ...]]:
-    for it in seen.outlook.profile.figures:
+    for it in seen.stats.profile.figures:
         checked = it.checked.isoformat() if it.checked else ""
         yield (it.name.replace("_", "-"), it.said, it.basis, checked, it.confidence or "", it.source)
 

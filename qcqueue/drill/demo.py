@@ -23,8 +23,8 @@ from qcqueue.datasets.patterns import build_patterns
 from qcqueue.drill.certificate import Certificate, certify
 from qcqueue.drill.drill import SAMPLES
 from qcqueue.drill.kill_points import Kill, KillPoint, SessionSetup, run_and_kill, run_session
-from qcqueue.drill.scratch_queue import finish, make_scratch_queue, room_for
-from qcqueue.engines.toy import OPTIMIZERS, VARIABLE
+from qcqueue.drill.scratch_queue import finish, make_ring, room_for
+from qcqueue.engines.toy import VARIABLE
 from qcqueue.errors import DrillFailed, UserError
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.job_detail import job_detail
@@ -38,6 +38,7 @@ DATASET = "qc-tiny"
 PATTERNS = "qc-patterns"
 SEED = 1
 SIDE_PX = 32
+TOYS = ("adam", "rmsprop", "sgd")
 
 Progress = Callable[[int, int], None]
 
@@ -88,11 +89,11 @@ def tiny_study() -> str:
 
 
 def toy_study() -> str:
-    """Return the toy under each optimizer it knows as a study file."""
+    """Return the toy under several optimizers as a study file."""
     head = f'study = "toys"\ndataset = "{PATTERNS}"\n\n[defaults]\nepochs = 3\nbatch_size = 8\nweights = "none"\n'
     head += f"image_size = [{SIDE_PX}, {SIDE_PX}]\ndropout = 0.2\nlearning_rate = 0.01\n"
     return head + "".join(
-        f'\n[[job]]\nname = "toy-{optimizer}"\nmodel = "Toy"\noptimizer = "{optimizer}"\n' for optimizer in OPTIMIZERS
+        f'\n[[job]]\nname = "toy-{optimizer}"\nmodel = "Toy"\noptimizer = "{optimizer}"\n' for optimizer in TOYS
     )
 
 
@@ -192,7 +193,7 @@ def _prove(
     narrate: Callable[[str], None],
 ) -> Certificate:
     with room_for("folder:", cache=folder / "undisturbed", narrate=narrate) as place:
-        scratch = make_scratch_queue(queue, spec, dataset, place)
+        scratch = make_ring(queue, spec, dataset, place)
         finish(scratch)
         undisturbed = scratch.detail()
     with queue.read() as tx:

@@ -18,7 +18,7 @@ from qcqueue.clock import Rng, seeded
 from qcqueue.core.spec import JobSpec
 from qcqueue.drill.certificate import Certificate, certify
 from qcqueue.drill.kill_points import MOMENTS, Kill, KillPoint, draw_aim, run_and_kill
-from qcqueue.drill.scratch_queue import ScratchQueue, copy_dataset, finish, make_scratch_queue, room_for
+from qcqueue.drill.scratch_queue import ScratchQueue, copy_dataset, finish, make_ring, room_for
 from qcqueue.errors import DrillFailed, UnknownName
 from qcqueue.queue.datasets import find_dataset, list_datasets
 from qcqueue.queue.sessions import accounts_of, session_lines
@@ -110,8 +110,8 @@ def drill_job(
         room_for(store, cache=folder / "cut", narrate=narrate) as place,
         room_for(IN_A_FOLDER, cache=folder / "undisturbed", narrate=narrate) as quiet,
     ):
-        victim = make_scratch_queue(source, spec, dataset, place, weights)
-        reference = make_scratch_queue(source, spec, dataset, quiet, weights)
+        victim = make_ring(source, spec, dataset, place, weights)
+        reference = make_ring(source, spec, dataset, quiet, weights)
         narrate(f"{spec.full_name}: undisturbed run")
         finish(reference)
         expected = reference.detail()

@@ -63,7 +63,7 @@ def room_for(url: str, *, cache: Path, narrate: Narrate) -> Iterator[SessionSetu
         yield SessionSetup(url=f"{kind_of(url)}:{home}", cache=cache)
 
 
-def make_scratch_queue(
+def make_ring(
     source: QueueContext, spec: JobSpec, dataset: DatasetLine, place: SessionSetup, weights: Mapping[Blob, str] = {}
 ) -> ScratchQueue:
     """Put this one job into the empty queue of `place`, with its dataset and weights file from `source`."""
@@ -75,12 +75,12 @@ def make_scratch_queue(
     return ScratchQueue(place=place, queue=queue, job=spec.full_name)
 
 
-def finish(scratch: ScratchQueue) -> None:
+def finish(ring: ScratchQueue) -> None:
     """Run sessions, undisturbed, until the job is done. Raises: DrillFailed."""
-    code = run_session(scratch.place)
-    line = scratch.detail().line
+    code = run_session(ring.place)
+    line = ring.detail().line
     if line.state is not State.DONE:
-        raise DrillFailed(f"{scratch.job} did not finish (exit {code}): {line.failure_message or line.state}")
+        raise DrillFailed(f"{ring.job} did not finish (exit {code}): {line.failure_message or line.state}")
 
 
 def copy_dataset(source: QueueContext, target: QueueContext, dataset: DatasetLine) -> DatasetLine:

@@ -42,8 +42,6 @@ _STATISTICS = "moving_mean"
 _DRAWS = "draws"
 _SLOTS = {"adam": ("momentum", "velocity"), "rmsprop": ("velocity",), "sgd": ()}
 
-OPTIMIZERS = tuple(_SLOTS)
-
 Array = npt.NDArray[Any]
 
 

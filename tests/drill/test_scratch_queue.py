@@ -8,7 +8,7 @@ import pytest
 from qcqueue.app.context import QueueContext
 from qcqueue.app.settings import kind_of
 from qcqueue.core.states import State
-from qcqueue.drill.scratch_queue import make_scratch_queue, room_for
+from qcqueue.drill.scratch_queue import make_ring, room_for
 from qcqueue.errors import QcqueueError, SettingInvalid, StoreMissing
 from qcqueue.queue.datasets import find_dataset
 from tests.cli.on_drive import Laptop, a_laptop
@@ -27,12 +27,12 @@ def ada(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
 
 
 def put_a_job(source: QueueContext, url: str, cache: Path) -> str:
-    """Make a scratch for a job in the store; return the URL of the queue it was in."""
+    """Make a ring for a job in the store; return the URL of the queue it was in."""
     with source.read() as tx:
         dataset = find_dataset(tx, DATASET)
     with room_for(url, cache=cache, narrate=quiet) as place:
-        scratch = make_scratch_queue(source, a_job("vgg16"), dataset, place)
-        assert scratch.detail().line.state is State.QUEUED
+        ring = make_ring(source, a_job("vgg16"), dataset, place)
+        assert ring.detail().line.state is State.QUEUED
         assert kind_of(place.url) == kind_of(url)
         return place.url
 
