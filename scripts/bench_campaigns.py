@@ -19,17 +19,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from campaigns.compare import ComparedResult, Comparison, compare
+from campaigns.strategies import STRATEGIES
+
 from qcqueue.clock import seeded
 from qcqueue.core.study import parse_study
-from qcqueue.planning.campaigns.coming import Account
-from qcqueue.planning.campaigns.compare import Comparison, Outcome, compare
-from qcqueue.planning.campaigns.forecast import forecast
-from qcqueue.planning.campaigns.laws import LAWS, Window, Windows
-from qcqueue.planning.campaigns.play import Costs, Work, play
-from qcqueue.planning.campaigns.strategies import STRATEGIES, Strategy
 from qcqueue.planning.estimates import ESTIMATED_EPOCH_S
+from qcqueue.planning.forecast import forecast
+from qcqueue.planning.laws import LAWS, Windows
 from qcqueue.planning.policies import ASSUMED_SHARE
+from qcqueue.planning.sim_run import OURS, Costs, Strategy, Work
+from qcqueue.planning.simulator import play
 from qcqueue.planning.survival import Life, learnt_life
+from qcqueue.planning.windows import Account, Window
 from qcqueue.providers.registry import profile
 from qcqueue.text.humanize import DAY_S
 
@@ -41,7 +43,6 @@ EARLIER_LEAST = 3.0
 SPEED_LEAST = 100.0
 INSIDE_LEAST = 0.88
 
-OURS = STRATEGIES["qcqueue"]
 # The laws of two hours a day. What the others hold, days without a GPU and sessions that mostly die young, no profile
 # knows on day 0: how far a plan is off then is shown and not judged.
 KNOWN_A_DAY = ("fixed", "exponential")
@@ -69,16 +70,14 @@ def main() -> int:
             )
             print(*told(comparisons[name]), "", sep="\n", flush=True)
         longer = {
-            name: compare(
-                study(LONGER), law, [STRATEGIES["qcqueue"]], costs=costs, seed=arguments.seed, seeds=SEEDS_OF_LONGER
-            )
+            name: compare(study(LONGER), law, [OURS], costs=costs, seed=arguments.seed, seeds=SEEDS_OF_LONGER)
             for name, law in LAWS.items()
         }
         found["forecast"] = coverages(costs, seeds=arguments.seeds)
         print(*table(found["forecast"]), "", sep="\n", flush=True)
         targets += [*targets_of(comparisons), *targets_of_longer(longer), *targets_of_forecast(found["forecast"])]
         found["laws"] = {
-            name: [row(comparison, it) for it in comparison.outcomes] for name, comparison in comparisons.items()
+            name: [row(comparison, it) for it in comparison.results] for name, comparison in comparisons.items()
         }
     print(*map(verdict, targets), sep="\n")
     if arguments.json:
@@ -131,14 +130,14 @@ def coverages(costs: Costs, *, seeds: int) -> list[Row]:
     rows = []
     for name, windows in weeks.items():
         ends_s = [ended_s(windows(seeded(f"week/{number}")), costs, life) for number in range(seeds)]
-        inside = sum(expected.earliest_s <= end_s <= expected.latest_s for end_s in ends_s)
+        inside = sum(expected.p5_s <= end_s <= expected.p95_s for end_s in ends_s)
         rows.append(
             {
                 "weeks": name,
                 "inside": inside / seeds,
-                "later": sum(end_s > expected.latest_s for end_s in ends_s) / seeds,
+                "later": sum(end_s > expected.p95_s for end_s in ends_s) / seeds,
                 "median, days": sorted(ends_s)[seeds // 2] / DAY_S,
-                "plan, days": f"{expected.earliest_s / DAY_S:.2f} to {expected.latest_s / DAY_S:.2f}",
+                "plan, days": f"{expected.p5_s / DAY_S:.2f} to {expected.p95_s / DAY_S:.2f}",
             }
         )
     return rows
@@ -154,23 +153,24 @@ def processor_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def row(comparison: Comparison, outcome: Outcome) -> Row:
+def row(comparison: Comparison, compared: ComparedResult) -> Row:
+    result = compared.result
     return {
-        "policy": outcome.strategy.name,
-        "goodput": outcome.goodput.mean,
-        "± goodput": outcome.goodput.margin,
-        "of closed form": outcome.goodput.mean / comparison.best_goodput,
-        "of that for work that ends": outcome.goodput.mean / outcome.best_of_campaign,
-        "sessions": outcome.sessions.mean,
-        "extra": outcome.extra_sessions.mean,
-        "± extra": outcome.extra_sessions.margin,
-        "worst": outcome.worst_extra,
-        "first, days": outcome.days.first_s.mean / DAY_S,
-        "mean, days": outcome.days.mean_s.mean / DAY_S,
-        "all, days": outcome.days.all_s.mean / DAY_S,
-        "lost epochs": outcome.lost_epochs.mean,
-        "switches": outcome.switches.mean,
-        "not done": outcome.unfinished,
+        "policy": result.strategy.name,
+        "goodput": result.goodput.mean,
+        "± goodput": result.goodput.margin,
+        "of closed form": result.goodput.mean / comparison.best_goodput,
+        "of that for work that ends": result.goodput.mean / compared.best_of_campaign,
+        "sessions": result.sessions.mean,
+        "extra": compared.extra_sessions.mean,
+        "± extra": compared.extra_sessions.margin,
+        "worst": compared.worst_extra,
+        "first, days": result.days.first_s.mean / DAY_S,
+        "mean, days": result.days.mean_s.mean / DAY_S,
+        "all, days": result.days.all_s.mean / DAY_S,
+        "lost epochs": result.lost_epochs.mean,
+        "switches": result.switches.mean,
+        "not done": result.unfinished,
     }
 
 
@@ -178,7 +178,7 @@ def told(comparison: Comparison) -> list[str]:
     earliest = comparison.earliest
     return [
         f"== {comparison.law.name}: {comparison.law.says}",
-        *table([row(comparison, outcome) for outcome in comparison.outcomes]),
+        *table([row(comparison, compared) for compared in comparison.results]),
         f"clairvoyant: {comparison.fewest_sessions.mean:.2f} sessions, first {earliest.first_s.mean / DAY_S:.2f}, "
         f"mean {earliest.mean_s.mean / DAY_S:.2f}, all {earliest.all_s.mean / DAY_S:.2f} days; "
         f"closed form {comparison.best_goodput:.2%}, of which work that ends leaves our policy "
@@ -186,13 +186,13 @@ def told(comparison: Comparison) -> list[str]:
     ]
 
 
-def ours(comparison: Comparison) -> Outcome:
-    return next(outcome for outcome in comparison.outcomes if outcome.strategy.name == "qcqueue")
+def ours(comparison: Comparison) -> ComparedResult:
+    return next(compared for compared in comparison.results if compared.strategy is OURS)
 
 
 def targets_of(comparisons: Mapping[str, Comparison]) -> Iterator[Row]:
     for name, comparison in comparisons.items():
-        share = ours(comparison).goodput.mean / ours(comparison).best_of_campaign
+        share = ours(comparison).result.goodput.mean / ours(comparison).best_of_campaign
         yield target(f"{name}: goodput over the closed form for work that ends", share, least=SHARE_LEAST)
     for name, comparison in comparisons.items():
         extra = ours(comparison).extra_sessions.mean
@@ -201,17 +201,17 @@ def targets_of(comparisons: Mapping[str, Comparison]) -> Iterator[Row]:
         worst = ours(comparison).worst_extra
         yield target(f"{name}: sessions beyond the clairvoyant's, worst", worst, most=WORST_MOST)
     exponential = comparisons["exponential"]
-    taking_turns = next(it for it in exponential.outcomes if it.strategy.name == "round-robin")
-    earlier = taking_turns.days.mean_s.mean / ours(exponential).days.mean_s.mean
+    taking_turns = next(it for it in exponential.results if it.strategy.name == "round-robin")
+    earlier = taking_turns.result.days.mean_s.mean / ours(exponential).result.days.mean_s.mean
     yield target("exponential: mean result earlier than by round robin, times", earlier, least=EARLIER_LEAST)
     fixed = comparisons["fixed"]
-    beyond = ours(fixed).sessions.mean - fixed.fewest_sessions.mean
+    beyond = ours(fixed).result.sessions.mean - fixed.fewest_sessions.mean
     yield target("fixed: sessions beyond the fewest there can be", beyond, most=0)
 
 
 def targets_of_longer(comparisons: Mapping[str, Comparison]) -> Iterator[Row]:
     for name, comparison in comparisons.items():
-        share = ours(comparison).goodput.mean / comparison.best_goodput
+        share = ours(comparison).result.goodput.mean / comparison.best_goodput
         yield target(f"{name}, {LONGER} times the work: goodput over the closed form", share, least=SHARE_LEAST)
 
 

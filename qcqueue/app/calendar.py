@@ -36,13 +36,13 @@ class CalendarEvent:
 
 def come_back(plan: Plan, *, queue: str) -> CalendarEvent:
     """Return the entry for the next window of a plan. Raises: UserError: there is nothing to wait for."""
-    outlook, likely = plan.seen.outlook, plan.next_gpu
-    if not outlook.lends_gpus:
+    stats, likely = plan.seen.stats, plan.next_gpu
+    if not stats.lends_gpus:
         raise UserError(
-            f"nothing is known to keep a GPU away ({outlook.profile.title}), so there is no window to wait for",
+            f"nothing is known to keep a GPU away ({stats.profile.title}), so there is no window to wait for",
             hint="qcqueue work",
         )
-    begins_s = likely.likely_s if likely else plan.now_s
+    begins_s = likely.p50_s if likely else plan.now_s
     held_s = min(plan.life.quantile(0.5), DAY_S)
     return CalendarEvent(
         queue=queue,
@@ -101,14 +101,14 @@ def write_calendar(path: Path, entry: CalendarEvent) -> None:
 
 def _says(plan: Plan) -> Iterator[str]:
     if likely := plan.next_gpu:
-        span = f"between {date(likely.low_s)} and {date(likely.high_s)}"
-        yield f"Likely from {date(likely.likely_s)} on, {span} ({likely.basis})."
+        span = f"between {date(likely.p10_s)} and {date(likely.p90_s)}"
+        yield f"Likely from {date(likely.p50_s)} on, {span} ({likely.basis})."
     else:
-        yield f"A GPU can be had now, as far as is known ({plan.seen.outlook.quota.returns_because.basis})."
+        yield f"A GPU can be had now, as far as is known ({plan.seen.stats.quota.returns_because.basis})."
     yield "Open the notebook and run its cell, or type: qcqueue work"
     left = f"{count(len(plan.rows), 'job')}, about {duration(plan.left_s)} of training ({plan.known})"
     done = plan.forecast.all
-    by = f"; likely done by {date(plan.now_s + done.likely_s)} ({plan.label})" if done else ""
+    by = f"; likely done by {date(plan.now_s + done.p50_s)} ({plan.label})" if done else ""
     yield f"Left: {left}{by}."
     if first := next(iter(plan.forecast.jobs), None):
         yield f"Likely the first to be done: {first}."

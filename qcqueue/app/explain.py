@@ -49,7 +49,7 @@ def explain(detail: JobDetail, seen: QueueView) -> Answer:
 
 
 def _queued(detail: JobDetail, seen: QueueView) -> Answer:
-    name, outlook = detail.line.name, seen.outlook
+    name, outlook = detail.line.name, seen.stats
     only_on = bound_to(detail.spec.lineage, detail.begun_on) if detail.begun_on else None
     before = [_how_it_ended(detail.attempts[-1])] if detail.attempts else []
     late = _lateness(detail, outlook)
@@ -75,7 +75,7 @@ def _what_it_waits_for(detail: JobDetail, outlook: QueueStats, only_on: str | No
             away = next_gpu(outlook)
             if outlook.at_work or away is None:
                 return what
-            return f"{what}, and a GPU is likely to be had again {by(away.likely_s, outlook.now_s)} ({away.basis})"
+            return f"{what}, and a GPU is likely to be had again {by(away.p50_s, outlook.now_s)} ({away.basis})"
 
 
 def _sessions_without_gpu(outlook: QueueStats) -> int:
@@ -105,9 +105,9 @@ def _lateness(detail: JobDetail, outlook: QueueStats) -> str:
     if deadline_s <= now_s:
         return f", and its deadline has passed, {date(deadline_s)} (you said)"
     finish = forecast_at_a_glance(outlook).jobs.get(detail.line.name)
-    if finish is None or now_s + finish.likely_s <= deadline_s:
+    if finish is None or now_s + finish.p50_s <= deadline_s:
         return ""
-    likely = by(now_s + finish.likely_s, now_s)
+    likely = by(now_s + finish.p50_s, now_s)
     return f", and it will likely miss its deadline, {date(deadline_s)} (you said): it is likely done by {likely}"
 
 
@@ -126,7 +126,7 @@ def _what_helps(detail: JobDetail, outlook: QueueStats, only_on: str | None, *, 
 
 
 def _running(detail: JobDetail, seen: QueueView) -> Answer:
-    name, now_s, live = detail.line.name, seen.outlook.now_s, detail.attempts[-1]
+    name, now_s, live = detail.line.name, seen.stats.now_s, detail.attempts[-1]
     who = f"{name} is held by session {live.session_id} on {live.host}, attempt {live.number}"
     if live.session_id in seen.dead_here:
         who = f"{name} was left by session {live.session_id} on {live.host}, attempt {live.number}"
@@ -141,7 +141,7 @@ def _running(detail: JobDetail, seen: QueueView) -> Answer:
         hint = f"qcqueue status, or qcqueue log {name}"
     begun = f"{who}, begun {ago(live.started_at_s, now_s)}."
     if detail.line.epochs_done or any(row.status == "kept" for row in detail.checkpoints):
-        return Answer(why=f"{begun} {after} {_progress_and_more(detail, seen.outlook)}", hint=hint)
+        return Answer(why=f"{begun} {after} {_progress_and_more(detail, seen.stats)}", hint=hint)
     unsaved = "Nothing of it is saved yet: an interruption now starts it from the beginning."
     return Answer(why=f"{begun} {after} {unsaved}", hint=hint)
 

@@ -9,9 +9,8 @@ from qcqueue.app.queue_summary import FEWEST_WORLDS, QueueView, label_of_dates, 
 from qcqueue.core.quantiles import Quantiles
 from qcqueue.core.states import State
 from qcqueue.planning.calibration import HitRate, calibration
-from qcqueue.planning.campaigns.aside import for_a_cpu, sessions_alone
-from qcqueue.planning.campaigns.forecast import Finish, Forecast
 from qcqueue.planning.estimates import EpochCost, Known, Processor
+from qcqueue.planning.forecast import Finish, Forecast, for_a_cpu, sessions_alone
 from qcqueue.planning.queue_stats import QueueStats
 from qcqueue.planning.survival import Life
 from qcqueue.queue.pending import PendingJob
@@ -77,7 +76,7 @@ class Plan:
 
     @property
     def now_s(self) -> float:
-        return self.seen.outlook.now_s
+        return self.seen.stats.now_s
 
     @property
     def left_s(self) -> float:
@@ -97,37 +96,37 @@ class Plan:
             deadline_s = row.job.spec.deadline_s
             if deadline_s is None or row.finish is None:
                 continue
-            if self.now_s + row.finish.likely_s > deadline_s:
+            if self.now_s + row.finish.p50_s > deadline_s:
                 likely.append(row)
-            elif self.now_s + row.finish.high_s > deadline_s:
+            elif self.now_s + row.finish.p90_s > deadline_s:
                 perhaps.append(row)
         return tuple(likely), tuple(perhaps)
 
 
 def make_plan(seen: QueueView, *, jobs: int | None) -> Plan:
     """Plan what is left; jobs: how many a session works on, None for as many as it lives for."""
-    outlook = seen.outlook
-    processor, account = outlook.processor, outlook.account()
-    costs = {job.name: outlook.cost(job, outlook.on(job, processor)) for job in outlook.ahead}
-    left_s = {job.name: it.seconds * job.epochs_left for job in outlook.ahead if (it := costs[job.name])}
-    overhead_s = outlook.start.seconds + outlook.lag.seconds
-    sessions = sessions_alone(left_s, account, overhead_s=overhead_s, rng=luck(outlook))
-    found = outlook.forecast(processor, jobs=jobs, rng=luck(outlook))
+    stats = seen.stats
+    processor, account = stats.processor, stats.account()
+    costs = {job.name: stats.cost(job, stats.on(job, processor)) for job in stats.ahead}
+    left_s = {job.name: it.seconds * job.epochs_left for job in stats.ahead if (it := costs[job.name])}
+    overhead_s = stats.start.seconds + stats.lag.seconds
+    sessions = sessions_alone(left_s, account, overhead_s=overhead_s, rng=luck(stats))
+    found = stats.forecast(processor, jobs=jobs, rng=luck(stats))
     return Plan(
         seen=seen,
         processor=processor,
         jobs=jobs,
         rows=tuple(
             JobPlan(job=job, cost=costs[job.name], sessions=sessions.get(job.name), finish=found.jobs.get(job.name))
-            for job in outlook.ahead
+            for job in stats.ahead
         ),
         forecast=found,
         life=account.life,
-        next_gpu=next_gpu(outlook),
+        next_gpu=next_gpu(stats),
         past=calibration(seen.past),
-        sessions_of_two=_sessions_of_two(outlook, found) if jobs == 1 and not account.is_endless else None,
-        beside=_beside(outlook, found, jobs=jobs) if processor.is_gpu else None,
-        label=label_of_dates(outlook),
+        sessions_of_two=_sessions_of_two(stats, found) if jobs == 1 and not account.is_endless else None,
+        beside=_beside(stats, found, jobs=jobs) if processor.is_gpu else None,
+        label=label_of_dates(stats),
     )
 
 
@@ -137,7 +136,7 @@ def without_a_plan(seen: QueueView) -> dict[State, int]:
     return {state: number for state in (State.HELD, State.FAILED) if (number := states.count(state))}
 
 
-def _sessions_of_two(outlook: QueueStats, now: Forecast) -> int | None:
+def _sessions_of_two(stats: QueueStats, now: Forecast) -> int | None:
     """Return how many sessions it would take if each worked on two jobs, None where that is no fewer.
 
     It takes about as long: whoever gives a GPU back after one job is assumed to come again at once.
@@ -145,39 +144,39 @@ def _sessions_of_two(outlook: QueueStats, now: Forecast) -> int | None:
     if now.all is None or len(now.jobs) < 2:
         return None
     worlds = max(FEWEST_WORLDS, now.worlds // 3)
-    then = outlook.forecast(outlook.processor, jobs=2, rng=luck(outlook), worlds=worlds)
+    then = stats.forecast(stats.processor, jobs=2, rng=luck(stats), worlds=worlds)
     return then.sessions if then.all and then.sessions < now.sessions else None
 
 
-def _beside(outlook: QueueStats, now: Forecast, *, jobs: int | None) -> Saving | None:
+def _beside(stats: QueueStats, now: Forecast, *, jobs: int | None) -> Saving | None:
     """Return what a CPU would save with one job. A run that has begun would begin a new lineage there.
 
     Both ways go through the same worlds, so what differs is not chance.
     """
     if now.all is None or len(now.jobs) < 2:
         return None
-    start_s = outlook.start.seconds + outlook.lag.seconds
+    start_s = stats.start.seconds + stats.lag.seconds
     gpu_s, cpu_s, said = dict[str, float](), dict[str, float](), dict[str, str]()
-    for job in outlook.ahead:
-        on_gpu, on_cpu = outlook.cost(job, outlook.processor), outlook.cost(job, outlook.cpu)
+    for job in stats.ahead:
+        on_gpu, on_cpu = stats.cost(job, stats.processor), stats.cost(job, stats.cpu)
         is_fresh = job.state is State.QUEUED and not job.has_begun
         if is_fresh and job.spec.device == "any" and on_gpu and on_cpu:
             gpu_s[job.name] = on_gpu.seconds * job.epochs_left
             cpu_s[job.name] = start_s + on_cpu.seconds * job.epochs_left
             said[job.name] = on_cpu.said
-    name = for_a_cpu(gpu_s, cpu_s, within_s=now.all.likely_s)
-    work_s = sum(work.left_s for work in outlook.works(outlook.processor))
+    name = for_a_cpu(gpu_s, cpu_s, within_s=now.all.p50_s)
+    work_s = sum(work.left_s for work in stats.works(stats.processor))
     # Dates are shared out as GPU time is: one job of many cannot save much.
     if name is None or gpu_s[name] < LEAST_SHARE * work_s:
         return None
-    others = replace(outlook, ahead=tuple(job for job in outlook.ahead if job.name != name))
-    then = others.forecast(outlook.processor, jobs=jobs, rng=luck(outlook), worlds=now.worlds)
-    likely_s = max(then.all.likely_s if then.all else now.all.likely_s, cpu_s[name])
+    others = replace(stats, ahead=tuple(job for job in stats.ahead if job.name != name))
+    then = others.forecast(stats.processor, jobs=jobs, rng=luck(stats), worlds=now.worlds)
+    likely_s = max(then.all.p50_s if then.all else now.all.p50_s, cpu_s[name])
     if not _is_worth_it(likely_s, now.all):
         return None
-    saved_s = now.all.likely_s - likely_s
+    saved_s = now.all.p50_s - likely_s
     return Saving(saved_s=saved_s, likely_s=likely_s, job=name, cpu_s=cpu_s[name], said=said[name])
 
 
 def _is_worth_it(likely_s: float, now: Finish) -> bool:
-    return now.likely_s - likely_s >= max(LEAST_SAVED_S, LEAST_SHARE * now.likely_s)
+    return now.p50_s - likely_s >= max(LEAST_SAVED_S, LEAST_SHARE * now.p50_s)

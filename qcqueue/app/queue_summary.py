@@ -14,10 +14,10 @@ from qcqueue.app.vanished import as_it_is, vanished
 from qcqueue.clock import Rng, seeded
 from qcqueue.core.quantiles import Basis, Quantiles
 from qcqueue.errors import StoreError
-from qcqueue.planning.campaigns.coming import LONGEST_S
-from qcqueue.planning.campaigns.forecast import Finish, Forecast
-from qcqueue.planning.policies import Choice, Moment, ours
+from qcqueue.planning.forecast import Finish, Forecast
+from qcqueue.planning.policies import Choice, ChoiceContext, ours
 from qcqueue.planning.queue_stats import QueueStats, look
+from qcqueue.planning.windows import LONGEST_S
 from qcqueue.providers.base import Profile
 from qcqueue.queue.claim import live_attempts
 from qcqueue.queue.forecasts import ForecastLine, forecast_lines
@@ -38,11 +38,11 @@ class QueueView:
     """What one look at the queue has shown. because: in a few words why its profile is this one.
 
     gone: the sessions that hold a job and do not live any more, each with the moment it was heard of last; in the
-    outlook they are over, and in the lines their jobs are free. The queue itself learns that from the next session.
+    stats they are over, and in the lines their jobs are free. The queue itself learns that from the next session.
     dead_here: those of them whose process was on this machine.
     """
 
-    outlook: QueueStats
+    stats: QueueStats
     because: str
     lines: tuple[JobLine, ...]
     past: tuple[ForecastLine, ...]
@@ -76,76 +76,74 @@ def see(place: QueueContext, settings: Settings) -> QueueView:
     """
     now_s = place.clock.now_s()
     with place.read() as tx:
-        outlook = look(tx, NOT_KNOWN_YET, now_s=now_s)
-        lines, past = tuple(job_lines(tx)), tuple(forecast_lines(tx, outlook.sessions))
+        stats = look(tx, NOT_KNOWN_YET, now_s=now_s)
+        lines, past = tuple(job_lines(tx)), tuple(forecast_lines(tx, stats.sessions))
         live = live_attempts(tx)
-    profile, because = profile_and_why(settings, outlook.sessions)
+    profile, because = profile_and_why(settings, stats.sessions)
     heartbeats = {attempt.session_id: attempt.heartbeat for attempt in live}
     dead_here = vanished(place, heartbeats)
     gone = {
         line.id: heard_s
-        for line in outlook.sessions
+        for line in stats.sessions
         if line.id in heartbeats
         and (heard_s := _gone_since(line, heartbeats[line.id], place, now_s, is_dead=line.id in dead_here)) is not None
     }
-    sessions = tuple(_ended(line, gone[line.id]) if line.id in gone else line for line in outlook.sessions)
-    outlook = replace(outlook, profile=profile, sessions=sessions)
+    sessions = tuple(_ended(line, gone[line.id]) if line.id in gone else line for line in stats.sessions)
+    stats = replace(stats, profile=profile, sessions=sessions)
     lines = as_it_is(lines, gone)
-    return QueueView(
-        outlook=outlook, because=because, lines=lines, past=past, gone=gone, dead_here=dead_here & gone.keys()
-    )
+    return QueueView(stats=stats, because=because, lines=lines, past=past, gone=gone, dead_here=dead_here & gone.keys())
 
 
 def summary_of(seen: QueueView) -> QueueSummary:
     """Say what comes next, when all will be done and a GPU be had, in a moment: `plan` takes its time for more."""
-    outlook = seen.outlook
+    stats = seen.stats
     return QueueSummary(
         next=next(iter(ranked(seen)), None),
         adrift=frozenset(line.name for line in seen.lines if line.left_by),
-        finish=forecast_at_a_glance(outlook).all,
-        label=label_of_dates(outlook),
-        lends_gpus=outlook.lends_gpus,
-        next_gpu=next_gpu(outlook),
-        held_by=outlook.at_work.id if outlook.at_work else None,
+        finish=forecast_at_a_glance(stats).all,
+        label=label_of_dates(stats),
+        lends_gpus=stats.lends_gpus,
+        next_gpu=next_gpu(stats),
+        held_by=stats.at_work.id if stats.at_work else None,
     )
 
 
 def ranked(seen: QueueView) -> tuple[Choice, ...]:
     """Return what a session could take that came now, the best first: also what is adrift."""
-    outlook, processor = seen.outlook, seen.outlook.processor
+    stats, processor = seen.stats, seen.stats.processor
     held = {line.name for line in seen.lines if line.session}
-    jobs = [outlook.job(job, outlook.on(job, processor)) for job in outlook.ahead if job.name not in held]
-    return ours(jobs, Moment(now_s=outlook.now_s, share=outlook.share))
+    jobs = [stats.job(job, stats.on(job, processor)) for job in stats.ahead if job.name not in held]
+    return ours(jobs, ChoiceContext(now_s=stats.now_s, share=stats.share))
 
 
-def forecast_at_a_glance(outlook: QueueStats) -> Forecast:
+def forecast_at_a_glance(stats: QueueStats) -> Forecast:
     """Return a forecast for sessions as they are by default, from as few worlds as will do."""
-    worlds = max(FEWEST_WORLDS, min(MOST_WORLDS, JOBS_IN_ALL // max(len(outlook.ahead), 1)))
-    return outlook.forecast(outlook.processor, jobs=1, rng=luck(outlook), worlds=worlds)
+    worlds = max(FEWEST_WORLDS, min(MOST_WORLDS, JOBS_IN_ALL // max(len(stats.ahead), 1)))
+    return stats.forecast(stats.processor, jobs=1, rng=luck(stats), worlds=worlds)
 
 
-def next_gpu(outlook: QueueStats) -> Quantiles | None:
+def next_gpu(stats: QueueStats) -> Quantiles | None:
     """Return when a GPU can be had that nobody holds yet, in seconds since the epoch; None for now.
 
     While one is held it is the next one: after the likely end of the session, and the cool-off that follows.
     """
-    if outlook.at_work is None or outlook.left is None:
-        return outlook.quota.returns_at_s
-    now_s, away = outlook.now_s, outlook.quota.cool_off
-    left = outlook.left.spread(now_s - outlook.at_work.started_at_s)
-    if left.high_s >= LONGEST_S or away is None:
+    if stats.at_work is None or stats.left is None:
+        return stats.quota.returns_at_s
+    now_s, away = stats.now_s, stats.quota.cool_off
+    left = stats.left.spread(now_s - stats.at_work.started_at_s)
+    if left.p90_s >= LONGEST_S or away is None:
         return None
     return Quantiles(
-        low_s=now_s + left.low_s + away.low_s,
-        likely_s=now_s + left.likely_s + away.likely_s,
-        high_s=now_s + left.high_s + away.high_s,
+        p10_s=now_s + left.p10_s + away.p10_s,
+        p50_s=now_s + left.p50_s + away.p50_s,
+        p90_s=now_s + left.p90_s + away.p90_s,
         basis=away.basis,
     )
 
 
-def label_of_dates(outlook: QueueStats) -> str:
+def label_of_dates(stats: QueueStats) -> str:
     """Return whom dates come from: whatever was taken from a profile, seen in this queue or said by a person."""
-    account = outlook.account()
+    account = stats.account()
     spreads = (account.cool_off, account.next_in_s, account.allowance)
     return label(account.life.basis, *(spread.basis for spread in spreads if spread))
 
@@ -155,10 +153,10 @@ def label(*bases: Basis) -> str:
     return listed([basis for basis in Basis if basis in bases])
 
 
-def luck(outlook: QueueStats) -> Rng:
+def luck(stats: QueueStats) -> Rng:
     """Return the chance of all forecasts of this queue: the same until something in it changes."""
-    standing = [(job.name, job.epochs_done, str(job.state)) for job in outlook.ahead]
-    return seeded(f"{outlook.profile.name} {len(outlook.sessions)} {standing}")
+    standing = [(job.name, job.epochs_done, str(job.state)) for job in stats.ahead]
+    return seeded(f"{stats.profile.name} {len(stats.sessions)} {standing}")
 
 
 def _gone_since(line: SessionLine, heartbeat: str, place: QueueContext, now_s: float, *, is_dead: bool) -> float | None:

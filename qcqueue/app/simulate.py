@@ -1,7 +1,7 @@
 """`simulate`: what would become of a study, or of what is left of the queue, under a law of sessions. Changes nothing.
 
-Jobs, costs and laws are put together here from files, from the queue and from estimates; what is played with them is
-`planning.campaigns`'. Always true: every figure that was not measured by this queue's own sessions is said to be an
+Jobs, costs and laws are put together here from files, from the queue and from estimates; what becomes of them is for
+`planning.monte_carlo`. Always true: every figure that was not measured by this queue's own sessions is said to be an
 estimate, and without a queue all of them are.
 """
 
@@ -11,30 +11,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qcqueue.app.context import QueueContext, workplace_in
+from qcqueue.app.profile import profile_here
+from qcqueue.app.settings import Settings
 from qcqueue.app.studies import read_specs
 from qcqueue.clock import SystemClock
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
 from qcqueue.errors import UnknownName, UserError
-from qcqueue.planning.campaigns.laws import LAWS, Law, of_life
-from qcqueue.planning.campaigns.play import Costs, Work
-from qcqueue.planning.campaigns.strategies import STRATEGIES, Strategy, script
-from qcqueue.planning.campaigns.trace import law_of_trace
 from qcqueue.planning.estimates import ESTIMATED_ON, ESTIMATED_SAMPLES, EpochCost, Known, Overhead, Processor
+from qcqueue.planning.laws import LAWS, Law, of_life, of_profile
 from qcqueue.planning.queue_stats import QueueStats, look
+from qcqueue.planning.sim_run import Costs, Work
 from qcqueue.planning.survival import Lifetime, learnt_life
 from qcqueue.providers.base import Profile
 from qcqueue.queue.datasets import list_datasets
 from qcqueue.queue.pending import PendingJob
 from qcqueue.queue.sessions import session_lines
-from qcqueue.stores.regular import NotRegularError, read_regular
 from qcqueue.text.humanize import count, duration
 from qcqueue.text.suggest import clipped, nearest
 
 HISTORY = "history"
-SCRIPT = "script-"
-MOST_TRACE_BYTES = 8 << 20
-TRACE_HINT = "qcqueue simulate --trace FILE.csv, with begins_s,held_s in each line"
 
 # The limits of a provider are a law's business here.
 ANY_PROFILE = Profile(name="simulated", title="Simulated")
@@ -73,22 +69,20 @@ def scene_of_files(files: Sequence[Path], *, overrides: Sequence[str], place: Qu
         with place.read() as tx:
             images = {line.name: line.summary.train for line in list_datasets(tx)}
     jobs = [_fresh(spec, images.get(spec.dataset, ESTIMATED_SAMPLES)) for spec in specs]
-    return _scene(jobs, _outlook(place))
+    return _scene(jobs, _stats(place))
 
 
 def scene_of_queue(place: QueueContext) -> Scene:
     """Return what is left of the queue: its queued and running jobs with the epochs they still have."""
-    outlook = _outlook(place)
-    return _scene([job for job in outlook.ahead if job.epochs_left], outlook)
+    stats = _stats(place)
+    return _scene([job for job in stats.ahead if job.epochs_left], stats)
 
 
-def law_for(name: str, *, trace: Path | None, place: QueueContext | None) -> Law:
-    """Return the law of a trace if one is given, of one's own history, or one of those that have a name.
+def law_for(name: str, place: QueueContext | None) -> Law:
+    """Return the law of this name, or that of one's own history.
 
-    Raises: UnknownName: there is none of that name. UserError: the trace cannot be read, or there is no history.
+    Raises: UnknownName: there is none of that name. UserError: there is no history.
     """
-    if trace is not None:
-        return law_of_trace(_read_text(trace), file=str(trace))
     if name == HISTORY:
         return _law_of_history(place)
     if name in LAWS:
@@ -102,29 +96,15 @@ def law_for(name: str, *, trace: Path | None, place: QueueContext | None) -> Law
     )
 
 
-def strategies_for(names: Sequence[str]) -> tuple[Strategy, ...]:
-    """Return the strategies of these names, all where none is named; script-N is the script that saves every N epochs.
-
-    Raises: UnknownName.
-    """
-    return tuple(_strategy(name) for name in dict.fromkeys(names or STRATEGIES))
-
-
-def _strategy(name: str) -> Strategy:
-    if name in STRATEGIES:
-        return STRATEGIES[name]
-    epochs = name.removeprefix(SCRIPT)
-    if name.startswith(SCRIPT) and epochs.isascii() and epochs.isdigit() and 0 < len(epochs) < 6 and int(epochs):
-        return script(int(epochs))
-    close = nearest(name, STRATEGIES)
-    raise UnknownName(
-        f"there is no policy {clipped(name)!r}; it can be {', '.join(STRATEGIES)} or {SCRIPT}N"
-        + (f"; did you mean {close}?" if close else ""),
-        hint="qcqueue simulate --policy qcqueue --policy fifo",
-    )
+def law_of_profile(name: str, settings: Settings) -> Law:
+    """Return the law of a provider's sessions. Raises: as `profile_here`."""
+    try:
+        return of_profile(profile_here(replace(settings, profile=name)))
+    except UnknownName as exc:
+        raise UnknownName(str(exc), hint="qcqueue simulate --profile colab-free") from exc
 
 
-def _outlook(place: QueueContext | None) -> QueueStats:
+def _stats(place: QueueContext | None) -> QueueStats:
     """Return what a queue knows, which without one is nothing."""
     if place is None:
         return QueueStats(profile=ANY_PROFILE, ahead=(), epochs=(), sessions=(), now_s=SystemClock().now_s())
@@ -146,23 +126,23 @@ def _fresh(spec: JobSpec, images: int) -> PendingJob:
     )
 
 
-def _scene(jobs: Sequence[PendingJob], outlook: QueueStats) -> Scene:
+def _scene(jobs: Sequence[PendingJob], stats: QueueStats) -> Scene:
     """Return the scene of a campaign that begins now, as deadlines count."""
-    gpus = [line.processor for line in outlook.sessions if line.has_gpu]
+    gpus = [line.processor for line in stats.sessions if line.has_gpu]
     gpu = Processor(name=gpus[-1] if gpus else ESTIMATED_ON, is_gpu=True)
-    found = tuple(_ahead(job, outlook, gpu) for job in jobs)
+    found = tuple(_ahead(job, stats, gpu) for job in jobs)
     costs = Costs()
-    if outlook.start.basis is Known.MEASURED:
-        costs = replace(costs, start_s=outlook.start.seconds)
-    if outlook.lag.basis is Known.MEASURED:
-        costs = replace(costs, lag_s=outlook.lag.seconds)
-    says = (_epochs_said(found, gpu), *_costs_said(costs, outlook.start, outlook.lag))
+    if stats.start.basis is Known.MEASURED:
+        costs = replace(costs, start_s=stats.start.seconds)
+    if stats.lag.basis is Known.MEASURED:
+        costs = replace(costs, lag_s=stats.lag.seconds)
+    says = (_epochs_said(found, gpu), *_costs_said(costs, stats.start, stats.lag))
     return Scene(jobs=found, costs=costs, says=says)
 
 
-def _ahead(job: PendingJob, outlook: QueueStats, gpu: Processor) -> Ahead:
+def _ahead(job: PendingJob, stats: QueueStats, gpu: Processor) -> Ahead:
     processor = gpu if job.spec.device != "cpu" else Processor(name="a CPU", is_gpu=False)
-    cost = outlook.cost(job, processor)
+    cost = stats.cost(job, processor)
     if cost is None:
         raise UnknownName(f"{job.name}: nothing is known of how long an epoch of {job.spec.model} takes")
     deadline_s = job.spec.deadline_s
@@ -172,7 +152,7 @@ def _ahead(job: PendingJob, outlook: QueueStats, gpu: Processor) -> Ahead:
         epoch_s=cost.seconds,
         begun=job.epochs_done > 0,
         pinned=job.was_moved,
-        deadline_s=None if deadline_s is None else deadline_s - outlook.now_s,
+        deadline_s=None if deadline_s is None else deadline_s - stats.now_s,
     )
     return Ahead(work=work, cost=cost)
 
@@ -209,14 +189,3 @@ def _law_of_history(place: QueueContext | None) -> Law:
         )
     says = f"sessions as the {count(len(lives), 'session')} of this queue were, one a day"
     return of_life(learnt_life(lives, profile=None), name=HISTORY, says=says)
-
-
-def _read_text(file: Path) -> str:
-    try:
-        return read_regular(file, bytes_max=MOST_TRACE_BYTES).decode("utf-8-sig")
-    except NotRegularError as exc:
-        raise UserError(f"{file} {exc}, and no trace", hint=TRACE_HINT) from exc
-    except UnicodeDecodeError as exc:
-        raise UserError(f"{file} is not a text file in UTF-8 (byte {exc.start})", hint=TRACE_HINT) from exc
-    except OSError as exc:
-        raise UserError(f"{file} cannot be read: {exc.strerror}", hint=TRACE_HINT) from exc

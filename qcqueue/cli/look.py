@@ -48,8 +48,8 @@ def one_screen(
     place = workplace(None)
     seen = see(place, settings)
     tell_age(place)
-    ahead = summary_of(seen) if seen.outlook.ahead else None
-    say(today(seen.lines, ahead=ahead, url=place.store.url, now_s=seen.outlook.now_s))
+    ahead = summary_of(seen) if seen.stats.ahead else None
+    say(today(seen.lines, ahead=ahead, url=place.store.url, now_s=seen.stats.now_s))
 
 
 def status(

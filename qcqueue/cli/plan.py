@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from qcqueue.app.plan import JobPlan, Plan
     from qcqueue.app.queue_summary import QueueView
     from qcqueue.core.quantiles import Quantiles
-    from qcqueue.planning.campaigns.forecast import Finish
+    from qcqueue.planning.forecast import Finish
     from qcqueue.planning.quota import Reason
 
 NOT_FORESEEN = "not foreseen"
@@ -48,7 +48,7 @@ def plan(
     place = workplace(store)
     seen = see(place, load_settings(store=store))
     tell_age(place)
-    if not seen.outlook.ahead:
+    if not seen.stats.ahead:
         if as_json:
             print_json({"store": place.store.url, "as_of": iso(place.as_of_s()), "jobs": []})
         narrate("nothing is left to train")
@@ -88,15 +88,15 @@ def quota_screen(seen: "QueueView") -> str:
     """Return whose limits count, what was used, is left and comes back, and the figures this rests on."""
     from qcqueue.cli.table import colour, columns
 
-    outlook, found = seen.outlook, seen.outlook.quota
-    profile, now_s = outlook.profile, outlook.now_s
+    stats, found = seen.stats, seen.stats.quota
+    profile, now_s = stats.profile, stats.now_s
     nothing = "no limit is known"
-    if outlook.at_work:
-        returns = f"held by session {outlook.at_work.id}"
+    if stats.at_work:
+        returns = f"held by session {stats.at_work.id}"
     elif found.returns_at_s:
         returns = f"comes back {window_said(found.returns_at_s, now_s)}"
     else:
-        returns = "can be had now, as far as is known" if outlook.lends_gpus else nothing
+        returns = "can be had now, as far as is known" if stats.lends_gpus else nothing
     rows = [
         ("used", f"{duration(found.used_s)} in {duration(found.period_s)}", found.used_because),
         ("left", spread_said(found.left_s) if found.left_s else nothing, found.left_because),
@@ -118,7 +118,7 @@ def plan_document(plan: "Plan") -> dict[str, Any]:
     """Return all of it for `--json`; p10, p50 and p90 are when it is done with so many per cent."""
     likely, perhaps = plan.late()
     return {
-        "profile": plan.seen.outlook.profile.name,
+        "profile": plan.seen.stats.profile.name,
         "processor": {"name": plan.processor.name, "is_gpu": plan.processor.is_gpu},
         "jobs_per_session": plan.jobs,
         "jobs": [_job_document(plan, row) for row in plan.rows],
@@ -157,7 +157,7 @@ def plan_document(plan: "Plan") -> dict[str, Any]:
 
 def quota_document(seen: "QueueView") -> dict[str, Any]:
     """Return all of it for `--json`; what is null is not known to be limited, or can be had now."""
-    found, profile = seen.outlook.quota, seen.outlook.profile
+    found, profile = seen.stats.quota, seen.stats.profile
     returns = found.returns_at_s
     return {
         "profile": {"name": profile.name, "title": profile.title, "because": seen.because, "note": profile.note},
@@ -168,7 +168,7 @@ def quota_document(seen: "QueueView") -> dict[str, Any]:
             "seconds": spread_document(found.cool_off) if found.cool_off else None,
             **_because(found.cool_off_because),
         },
-        "held_by": seen.outlook.at_work.id if seen.outlook.at_work else None,
+        "held_by": seen.stats.at_work.id if seen.stats.at_work else None,
         "figures": [
             {
                 "name": it.name,
@@ -185,25 +185,25 @@ def quota_document(seen: "QueueView") -> dict[str, Any]:
 
 def window_said(window: "Quantiles", now_s: float) -> str:
     """Return when something is likely: "likely tomorrow 14:05, between today 22:00 and 30 Nov"."""
-    return f"likely {by(window.likely_s, now_s)}, between {by(window.low_s, now_s)} and {by(window.high_s, now_s)}"
+    return f"likely {by(window.p50_s, now_s)}, between {by(window.p10_s, now_s)} and {by(window.p90_s, now_s)}"
 
 
 def spread_said(spread: "Quantiles") -> str:
     """Return some seconds of which nobody is sure: "1 h 00 min to 5 h 00 min, likely 2 h 00 min"."""
-    if spread.low_s == spread.high_s:
-        return duration(spread.likely_s)
-    return f"{duration(spread.low_s)} to {duration(spread.high_s)}, likely {duration(spread.likely_s)}"
+    if spread.p10_s == spread.p90_s:
+        return duration(spread.p50_s)
+    return f"{duration(spread.p10_s)} to {duration(spread.p90_s)}, likely {duration(spread.p50_s)}"
 
 
 def window_document(window: "Quantiles") -> dict[str, str]:
     """Return moments for `--json`."""
-    low, likely, high = (iso(at_s) for at_s in (window.low_s, window.likely_s, window.high_s))
+    low, likely, high = (iso(at_s) for at_s in (window.p10_s, window.p50_s, window.p90_s))
     return {"low": low, "likely": likely, "high": high, "basis": window.basis}
 
 
 def spread_document(spread: "Quantiles") -> dict[str, Any]:
     """Return some seconds for `--json`."""
-    return {"low_s": spread.low_s, "likely_s": spread.likely_s, "high_s": spread.high_s, "basis": spread.basis}
+    return {"low_s": spread.p10_s, "likely_s": spread.p50_s, "high_s": spread.p90_s, "basis": spread.basis}
 
 
 _HEAD = ("JOB", "LEFT", "EPOCHS", "SESSIONS", "50 % BY", "90 % BY", "KNOWN")
@@ -245,14 +245,14 @@ def _rows(plan: "Plan") -> Iterator[tuple[str, ...]]:
 def _dates(plan: "Plan", finish: "Finish | None") -> tuple[str, str]:
     if finish is None:
         return NOT_FORESEEN, NOT_FORESEEN
-    return by(plan.now_s + finish.likely_s, plan.now_s), by(plan.now_s + finish.high_s, plan.now_s)
+    return by(plan.now_s + finish.p50_s, plan.now_s), by(plan.now_s + finish.p90_s, plan.now_s)
 
 
 def _sentences(plan: "Plan") -> Iterator[str]:
     from qcqueue.app.plan import without_a_plan
 
     yield _life(plan)
-    if plan.seen.outlook.lends_gpus:
+    if plan.seen.stats.lends_gpus:
         yield _gpu(plan)
     yield from _savings(plan)
     yield from _deadlines(plan)
@@ -260,13 +260,13 @@ def _sentences(plan: "Plan") -> Iterator[str]:
         yield f"Not part of this: {listed(others)}."
     past = str(plan.past)
     yield f"{past[:1].upper()}{past[1:]} (your history)."
-    when = "the notebook is opened whenever a GPU is to be had" if plan.seen.outlook.lends_gpus else "somebody works on"
+    when = "the notebook is opened whenever a GPU is to be had" if plan.seen.stats.lends_gpus else "somebody works on"
     yield f"All dates are forecasts ({plan.label}){_few(plan)} and assume that {when}."
 
 
 def _few(plan: "Plan") -> str:
     """Say on how little the dates of a long queue rest: it is played out less often, so that nobody waits for them."""
-    from qcqueue.planning.campaigns.forecast import FEWEST_WORLDS
+    from qcqueue.planning.forecast import FEWEST_WORLDS
 
     worlds = plan.forecast.worlds
     return f" from no more than {count(worlds, 'possible course')}" if worlds <= FEWEST_WORLDS else ""
@@ -280,15 +280,15 @@ def _life(plan: "Plan") -> str:
 
 
 def _gpu(plan: "Plan") -> str:
-    outlook, now_s = plan.seen.outlook, plan.now_s
-    if outlook.at_work and plan.next_gpu:
-        held = f"A GPU is held by session {outlook.at_work.id} (your history)"
+    stats, now_s = plan.seen.stats, plan.now_s
+    if stats.at_work and plan.next_gpu:
+        held = f"A GPU is held by session {stats.at_work.id} (your history)"
         return f"{held}, and the next one comes {window_said(plan.next_gpu, now_s)} ({plan.next_gpu.basis})."
     if plan.next_gpu:
         return f"A GPU comes back {window_said(plan.next_gpu, now_s)} ({plan.next_gpu.basis})."
-    if outlook.at_work:
-        return f"A GPU is held by session {outlook.at_work.id} (your history)."
-    because = outlook.quota.returns_because
+    if stats.at_work:
+        return f"A GPU is held by session {stats.at_work.id} (your history)."
+    because = stats.quota.returns_because
     return f"A GPU can be had now: {because.said[:1].lower()}{because.said[1:].removesuffix('.')} ({because.basis})."
 
 
@@ -317,8 +317,8 @@ def _deadlines(plan: "Plan") -> Iterator[str]:
 
 
 def _next(plan: "Plan") -> str:
-    outlook = plan.seen.outlook
-    if outlook.at_work:
+    stats = plan.seen.stats
+    if stats.at_work:
         return "qcqueue status --watch"
     return "qcqueue plan --ics come-back.ics" if plan.next_gpu else "qcqueue work"
 
@@ -334,13 +334,13 @@ def _roughly(seconds: float) -> str:
 
 
 def _is_endless(plan: "Plan") -> bool:
-    from qcqueue.planning.campaigns.coming import LONGEST_S
+    from qcqueue.planning.windows import LONGEST_S
 
     return plan.life.quantile(0.9) >= LONGEST_S
 
 
 def _figures(seen: "QueueView") -> Iterator[tuple[str, ...]]:
-    for it in seen.outlook.profile.figures:
+    for it in seen.stats.profile.figures:
         checked = it.checked.isoformat() if it.checked else ""
         yield (it.name.replace("_", "-"), it.said, it.basis, checked, it.confidence or "", it.source)
 
@@ -364,7 +364,7 @@ def _job_document(plan: "Plan", row: "JobPlan") -> dict[str, Any]:
 def _finish_document(plan: "Plan", finish: "Finish | None") -> dict[str, str] | None:
     if finish is None:
         return None
-    shares = {"p10": finish.low_s, "p50": finish.likely_s, "p90": finish.high_s}
+    shares = {"p10": finish.p10_s, "p50": finish.p50_s, "p90": finish.p90_s}
     return {name: iso(plan.now_s + in_s) for name, in_s in shares.items()}
 
 

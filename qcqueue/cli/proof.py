@@ -20,15 +20,18 @@ def demo(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to play; a second run replaces it.")] = Path(
         "qcqueue-demo"
     ),
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Train three toys instead, in seconds and without TensorFlow.")
+    ] = False,
 ) -> None:
     """See it work, without an account: six small models, sessions killed on purpose, the proof, the report."""
     from qcqueue.cli.data import progress_bar
     from qcqueue.cli.screens import certificate_screen, kill_list, status_screen
     from qcqueue.clock import SystemClock
-    from qcqueue.drill.demo import tour
+    from qcqueue.drill.demo import six_models, tour, toys
 
     with progress_bar("degrading photographs") as progress:
-        shown = tour(out.absolute(), narrate=narrate, progress=progress)
+        shown = tour(out.absolute(), toys() if fast else six_models(), narrate=narrate, progress=progress)
     say(status_screen(shown.lines, now_s=SystemClock().now_s()))
     say("\n" + kill_list(shown.kills))
     say("\n" + certificate_screen(shown.certificate))

@@ -123,11 +123,11 @@ def _ahead(ahead: "QueueSummary", now_s: float) -> list[str]:
     """Return when all is likely done, and when a GPU can be had where it comes and goes."""
     said = []
     if finish := ahead.finish:
-        likely, latest = by(now_s + finish.likely_s, now_s), by(now_s + finish.high_s, now_s)
+        likely, latest = by(now_s + finish.p50_s, now_s), by(now_s + finish.p90_s, now_s)
         said.append(f"All is likely done by {likely}, and with 90 % by {latest} ({ahead.label}).")
     if window := ahead.next_gpu:
         which = f"The next GPU after session {ahead.held_by}" if ahead.held_by else "A GPU"
-        said.append(f"{which} is likely to be had {by(window.likely_s, now_s)} ({window.basis}).")
+        said.append(f"{which} is likely to be had {by(window.p50_s, now_s)} ({window.basis}).")
     elif ahead.lends_gpus and not ahead.held_by:
         said.append("A GPU can be had now, as far as is known (your history).")
     return said

@@ -1,5 +1,6 @@
 """The command simulate: what would become of a study, a table and a chart."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,8 @@ from qcqueue.errors import UserError
 if TYPE_CHECKING:
     from qcqueue.app.context import QueueContext
     from qcqueue.app.simulate import Scene
-    from qcqueue.planning.campaigns.compare import Comparison, Days, Estimate, Outcome
+    from qcqueue.planning.laws import Law
+    from qcqueue.planning.monte_carlo import Days, Estimate, StrategyResult
 
 MOST_SEEDS = 100_000
 BAR = 40
@@ -36,20 +38,11 @@ def simulate(
             "kaggle, studio, or history for the sessions of this queue.",
         ),
     ] = None,
-    trace: Annotated[
-        Path | None,
-        typer.Option("--trace", metavar="FILE", help="Sessions that were, as CSV: begins_s,held_s in each line."),
+    profile: Annotated[
+        str | None,
+        typer.Option("--profile", metavar="NAME", help="Sessions as a profile has them, such as colab-free."),
     ] = None,
-    policies: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--policy",
-            metavar="NAME",
-            help="What to compare: qcqueue, one-job, fifo, longest, round-robin, day-restart or script-N, which saves "
-            "every N epochs; may be repeated. Default: all.",
-        ),
-    ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", metavar="N", help="How many campaigns to play with each.")] = 100,
+    seeds: Annotated[int, typer.Option("--seeds", metavar="N", help="How many campaigns to simulate.")] = 100,
     seed: Annotated[int, typer.Option("--seed", metavar="S", help="The luck of the first of them.")] = 1,
     settings: Annotated[
         list[str] | None,
@@ -58,17 +51,18 @@ def simulate(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Simulate a study under laws of session lengths: days, sessions and goodput, beside other ways to do it."""
-    from qcqueue.app.simulate import law_for, scene_of_files, scene_of_queue, strategies_for
-    from qcqueue.planning.campaigns.compare import compare
+    """Simulate a study under a law of session lengths: days, sessions and goodput, one job a session and several."""
+    from qcqueue.app.settings import load_settings
+    from qcqueue.app.simulate import law_for, law_of_profile, scene_of_files, scene_of_queue
+    from qcqueue.planning.monte_carlo import simulate as simulated
+    from qcqueue.planning.sim_run import ONE_JOB, OURS
 
-    if law and trace:
-        raise UserError("--law and --trace both say how long sessions live", hint="give one of them")
+    if law and profile:
+        raise UserError("--law and --profile both say how long sessions live", hint="give one of them")
     if not 1 <= seeds <= MOST_SEEDS:
         raise UserError(f"--seeds {seeds} is not a number of campaigns from 1 to {MOST_SEEDS}", hint="--seeds 100")
-    place = _queue(store, is_needed=not files)
-    chosen = law_for(law or DEFAULT_LAW, trace=trace, place=place)
-    strategies = strategies_for(policies or [])
+    place = queue_of(store, is_needed=not files)
+    chosen = law_of_profile(profile, load_settings(store=store)) if profile else law_for(law or DEFAULT_LAW, place)
     if files:
         scene = scene_of_files(files, overrides=settings or [], place=place)
     else:
@@ -81,42 +75,61 @@ def simulate(
             print_json({"jobs": []})
         narrate("nothing is left to train")
         raise typer.Exit(shared.NOTHING_TO_DO)
-    found = compare(scene.works, chosen, strategies, costs=scene.costs, seed=seed, seeds=seeds)
+    results = simulated(scene.works, chosen, (ONE_JOB, OURS), costs=scene.costs, seed=seed, seeds=seeds)
     if as_json:
-        print_json(comparison_document(scene, found))
+        policies = [result_document(result) for result in results]
+        print_json({**scene_document(scene, chosen, seed=seed, seeds=seeds), "policies": policies})
     else:
-        say(comparison_screen(scene, found))
+        say(results_screen(scene, chosen, results, seed=seed, seeds=seeds))
 
 
-def comparison_screen(scene: "Scene", found: "Comparison") -> str:
-    """Return what is simulated, a table with a line for each policy, and a chart of days."""
-    from qcqueue.text.humanize import count, duration
+def queue_of(store: str | None, *, is_needed: bool) -> "QueueContext | None":
+    """Return the queue of the settings; None where there is none and a study file is enough."""
+    from qcqueue.app.settings import load_settings
 
-    work_s = sum(work.left_s for work in scene.works)
-    played = "no chance in it" if found.law.is_certain else f"{count(found.seeds, 'campaign')} each, seed {found.seed}"
+    if not is_needed and load_settings(store=store).store is None:
+        return None
+    return workplace(store)
+
+
+def results_screen(scene: "Scene", law: "Law", results: "Sequence[StrategyResult]", *, seed: int, seeds: int) -> str:
+    """Return what is simulated, a table with a line for each way to go through it, and a chart of days."""
+    from qcqueue.cli.table import columns
+
+    head = ("POLICY", "GOODPUT", "SESSIONS", "FIRST RESULT", "MEAN RESULT", "ALL", "LOST EPOCHS")
+    rows: list[tuple[str, ...]] = [head, *map(_row, results)]
     lines = [
-        f"{count(len(scene.jobs), 'job')}, about {duration(work_s)} of training; this is played on paper.",
-        *scene.says,
-        f"sessions ({found.law.name}): {found.law.says}; {played}",
+        *scene_said(scene, law, seed=seed, seeds=seeds),
         "",
-        *_table(found),
+        *columns(rows, right=frozenset(range(1, len(head)))),
+        *unfinished_said(results, seeds=seeds),
         "",
-        *_chart(found),
+        *chart([(result.strategy.name, result.days) for result in results]),
         "",
-        *(f"{outcome.strategy.name}: {outcome.strategy.says}" for outcome in found.outcomes),
-        "clairvoyant: knows when every session ends; nobody needs fewer sessions or has results earlier",
-        f"goodput at best, for work without end: {found.best_goodput:.1%} (closed form, sessions of "
-        f"{duration(found.law.mean_s)} on average)",
+        *(f"{result.strategy.name}: {result.strategy.says}" for result in results),
     ]
     return "\n".join(lines)
 
 
-def comparison_document(scene: "Scene", found: "Comparison") -> dict[str, Any]:
-    """Return all of it for `--json`. Margins are halves of 95 % intervals, null where one campaign tells none."""
+def scene_said(scene: "Scene", law: "Law", *, seed: int, seeds: int) -> list[str]:
+    """Return in sentences what is simulated."""
+    from qcqueue.text.humanize import count, duration
+
+    work_s = sum(work.left_s for work in scene.works)
+    luck = "no chance in it" if law.is_certain else f"{count(seeds, 'campaign')} each, seed {seed}"
+    return [
+        f"{count(len(scene.jobs), 'job')}, about {duration(work_s)} of training; this is a simulation.",
+        *scene.says,
+        f"sessions ({law.name}): {law.says}; {luck}",
+    ]
+
+
+def scene_document(scene: "Scene", law: "Law", *, seed: int, seeds: int) -> dict[str, Any]:
+    """Return what is simulated for `--json`."""
     return {
-        "law": {"name": found.law.name, "says": found.law.says, "mean_s": found.law.mean_s},
-        "seed": found.seed,
-        "seeds": found.seeds,
+        "law": {"name": law.name, "says": law.says, "mean_s": law.mean_s},
+        "seed": seed,
+        "seeds": seeds,
         "jobs": [
             {
                 "name": job.work.name,
@@ -134,70 +147,45 @@ def comparison_document(scene: "Scene", found: "Comparison") -> dict[str, Any]:
             "lag_s": scene.costs.lag_s,
         },
         "says": list(scene.says),
-        "best_goodput": found.best_goodput,
-        "clairvoyant": {"sessions": _pair(found.fewest_sessions), **_days_document(found.earliest)},
-        "policies": [_outcome_document(outcome) for outcome in found.outcomes],
     }
 
 
-def _queue(store: str | None, *, is_needed: bool) -> "QueueContext | None":
-    """Return the queue of the settings; None where there is none and a study file is enough."""
-    from qcqueue.app.settings import load_settings
-
-    if not is_needed and load_settings(store=store).store is None:
-        return None
-    return workplace(store)
-
-
-def _table(found: "Comparison") -> list[str]:
-    from qcqueue.cli.table import columns
-
-    head = ("POLICY", "GOODPUT", "SESSIONS", "EXTRA", "WORST", "FIRST RESULT", "MEAN RESULT", "ALL", "LOST EPOCHS")
-    earliest = found.earliest
-    rows: list[tuple[str, ...]] = [head, *map(_row, found.outcomes)]
-    rows.append(
-        (
-            "clairvoyant",
-            "",
-            _number(found.fewest_sessions),
-            "",
-            "",
-            *map(_days, (earliest.first_s, earliest.mean_s, earliest.all_s)),
-            "",
-        )
-    )
-    return columns(rows, right=frozenset(range(1, len(head)))) + _unfinished(found)
+def result_document(result: "StrategyResult") -> dict[str, Any]:
+    """Return a result for `--json`. Margins are halves of 95 % intervals, null where one campaign tells none."""
+    return {
+        "name": result.strategy.name,
+        "says": result.strategy.says,
+        "goodput": pair(result.goodput),
+        "sessions": pair(result.sessions),
+        **days_document(result.days),
+        "lost_epochs": pair(result.lost_epochs),
+        "switches": pair(result.switches),
+        "unfinished": result.unfinished,
+    }
 
 
-def _row(outcome: "Outcome") -> tuple[str, ...]:
-    days = outcome.days
-    return (
-        outcome.strategy.name,
-        f"{outcome.goodput.mean:.1%}",
-        _number(outcome.sessions, outcome),
-        _number(outcome.extra_sessions, outcome),
-        f"+{outcome.worst_extra}",
-        *(_days(it, outcome) for it in (days.first_s, days.mean_s, days.all_s)),
-        f"{outcome.lost_epochs.mean:.1f}",
-    )
+def days_document(days: "Days") -> dict[str, Any]:
+    return {"first_s": pair(days.first_s), "mean_s": pair(days.mean_s), "all_s": pair(days.all_s)}
 
 
-def _unfinished(found: "Comparison") -> list[str]:
-    from qcqueue.planning.campaigns.play import MOST_SESSIONS
+def pair(estimate: "Estimate") -> dict[str, float | None]:
+    return {"mean": estimate.mean, "margin": estimate.margin if estimate.margin < float("inf") else None}
+
+
+def unfinished_said(results: "Sequence[StrategyResult]", *, seeds: int) -> list[str]:
+    from qcqueue.planning.simulator import MOST_SESSIONS
     from qcqueue.text.humanize import count
 
     return [
-        f"{outcome.strategy.name}: {count(outcome.unfinished, 'campaign')} of {found.seeds} not done after "
+        f"{result.strategy.name}: {count(result.unfinished, 'campaign')} of {seeds} not done after "
         f"{MOST_SESSIONS} sessions, so its days and sessions are at least what is shown (≥)"
-        for outcome in found.outcomes
-        if outcome.unfinished
+        for result in results
+        if result.unfinished
     ]
 
 
-def _chart(found: "Comparison") -> list[str]:
-    """Return a bar for each: dark until the mean result, light from there until all are done."""
-    rows = [(outcome.strategy.name, outcome.days) for outcome in found.outcomes]
-    rows.append(("clairvoyant", found.earliest))
+def chart(rows: "Sequence[tuple[str, Days]]") -> list[str]:
+    """Return a bar for each name: dark until the mean result, light from there until all are done."""
     longest_s = max(days.all_s.mean for _, days in rows) or 1.0
     width = max(len(name) for name, _ in rows)
     return [
@@ -206,22 +194,39 @@ def _chart(found: "Comparison") -> list[str]:
     ]
 
 
+def number_cell(estimate: "Estimate", result: "StrategyResult | None" = None) -> str:
+    """Return a mean and how sure it is, for a table; of a result with unfinished campaigns it is said to be a least."""
+    return f"{_at_least(result)}{estimate.mean:.2f}{_margin(estimate.margin)}"
+
+
+def days_cells(days: "Days", result: "StrategyResult | None" = None) -> tuple[str, str, str]:
+    """Return when the first, the mean and the last result come, for a table."""
+    first, mean, last = (_days(it, result) for it in (days.first_s, days.mean_s, days.all_s))
+    return first, mean, last
+
+
+def _row(result: "StrategyResult") -> tuple[str, ...]:
+    return (
+        result.strategy.name,
+        f"{result.goodput.mean:.1%}",
+        number_cell(result.sessions, result),
+        *days_cells(result.days, result),
+        f"{result.lost_epochs.mean:.1f}",
+    )
+
+
 def _bar(days: "Days", longest_s: float) -> str:
     dark = round(days.mean_s.mean / longest_s * BAR)
     whole = max(dark, round(days.all_s.mean / longest_s * BAR), 1)
     return "█" * dark + "░" * (whole - dark)
 
 
-def _number(it: "Estimate", outcome: "Outcome | None" = None) -> str:
-    return f"{_at_least(outcome)}{it.mean:.2f}{_margin(it.margin)}"
+def _days(estimate: "Estimate", result: "StrategyResult | None") -> str:
+    return f"{_at_least(result)}{_in_days(estimate.mean):.2f}{_margin(_in_days(estimate.margin))} d"
 
 
-def _days(it: "Estimate", outcome: "Outcome | None" = None) -> str:
-    return f"{_at_least(outcome)}{_in_days(it.mean):.2f}{_margin(_in_days(it.margin))} d"
-
-
-def _at_least(outcome: "Outcome | None") -> str:
-    return "≥" if outcome and outcome.unfinished else ""
+def _at_least(result: "StrategyResult | None") -> str:
+    return "≥" if result and result.unfinished else ""
 
 
 def _margin(margin: float) -> str:
@@ -233,26 +238,3 @@ def _in_days(seconds: float) -> float:
     from qcqueue.text.humanize import DAY_S
 
     return seconds / DAY_S
-
-
-def _outcome_document(outcome: "Outcome") -> dict[str, Any]:
-    return {
-        "name": outcome.strategy.name,
-        "says": outcome.strategy.says,
-        "goodput": _pair(outcome.goodput),
-        "best_of_campaign": outcome.best_of_campaign,
-        "sessions": _pair(outcome.sessions),
-        "extra_sessions": {**_pair(outcome.extra_sessions), "worst": outcome.worst_extra},
-        **_days_document(outcome.days),
-        "lost_epochs": _pair(outcome.lost_epochs),
-        "switches": _pair(outcome.switches),
-        "unfinished": outcome.unfinished,
-    }
-
-
-def _days_document(days: "Days") -> dict[str, Any]:
-    return {"first_s": _pair(days.first_s), "mean_s": _pair(days.mean_s), "all_s": _pair(days.all_s)}
-
-
-def _pair(it: "Estimate") -> dict[str, float | None]:
-    return {"mean": it.mean, "margin": it.margin if it.margin < float("inf") else None}

@@ -1,4 +1,4 @@
-"""A figure nobody knows exactly: a low, a likely and a high guess of some seconds, and whom they come from."""
+"""A figure nobody knows exactly: what some seconds are in 10, 50 and 90 of 100 cases, and whom that comes from."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,17 +14,17 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantiles:
-    """Seconds between low_s and high_s in four of five cases, likely_s in the middle case."""
+    """Seconds: at most p10_s in one case of ten, p50_s in every second, p90_s in nine of ten."""
 
-    low_s: float
-    likely_s: float
-    high_s: float
+    p10_s: float
+    p50_s: float
+    p90_s: float
     basis: Basis
 
     def __post_init__(self) -> None:
-        assert 0 <= self.low_s <= self.likely_s <= self.high_s, f"no spread: {self}"
+        assert 0 <= self.p10_s <= self.p50_s <= self.p90_s, f"no quantiles: {self}"
 
     def since(self, at_s: float) -> "Quantiles":
         """Return the same moments counted from another; what lies before it is at it."""
-        low_s, likely_s, high_s = (max(0.0, it - at_s) for it in (self.low_s, self.likely_s, self.high_s))
-        return Quantiles(low_s=low_s, likely_s=likely_s, high_s=high_s, basis=self.basis)
+        p10_s, p50_s, p90_s = (max(0.0, it - at_s) for it in (self.p10_s, self.p50_s, self.p90_s))
+        return Quantiles(p10_s=p10_s, p50_s=p50_s, p90_s=p90_s, basis=self.basis)

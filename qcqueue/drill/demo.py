@@ -1,28 +1,30 @@
-"""`demo`: the whole story in ten minutes, without an account.
+"""`demo`: the whole story in ten minutes, or with toys in seconds, without an account.
 
-It makes sample images, enqueues the six models at toy size, pulls the plug on every one of them at another
-moment, lets the queue finish, proves on one model that the cut run equals an undisturbed one, and writes the
-report. Everything happens in one folder, which a second run replaces.
+It makes sample images, enqueues some models at toy size, kills sessions on every one of them at another moment, lets
+the queue finish, proves on one model that the killed run equals an undisturbed one, and writes the report. Everything
+happens in one folder, which a second run replaces.
 """
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
 from qcqueue.app.context import QueueContext, create_store, workplace_in
-from qcqueue.app.datasets import add_sample
+from qcqueue.app.datasets import add_sample, keep
 from qcqueue.app.report import report_on
 from qcqueue.catalog.models import STUDIED_MODELS
 from qcqueue.clock import seeded
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
 from qcqueue.core.study import parse_study
+from qcqueue.datasets.patterns import build_patterns
 from qcqueue.drill.certificate import Certificate, certify
 from qcqueue.drill.drill import SAMPLES
 from qcqueue.drill.kill_points import Kill, KillPoint, SessionSetup, run_and_kill, run_session
 from qcqueue.drill.scratch_queue import finish, make_ring, room_for
+from qcqueue.engines.toy import VARIABLE
 from qcqueue.errors import DrillFailed, UserError
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.job_detail import job_detail
@@ -33,10 +35,15 @@ from qcqueue.text.humanize import iso
 
 MARKER = "this folder was made by qcqueue demo"
 DATASET = "qc-tiny"
+PATTERNS = "qc-patterns"
 SEED = 1
+SIDE_PX = 32
+TOYS = ("adam", "rmsprop", "sgd")
 
-# When the power goes while the queue's first job is at work, its second, and so on; costly start-ups are cut early.
-# The first is the one that is proven.
+Progress = Callable[[int, int], None]
+
+# When sessions are killed that work on the first job of the queue, on its second, and so on; costly start-ups early.
+# The first job is the one that is proven.
 PLAN: tuple[tuple[KillPoint, ...], ...] = (
     ("inside a checkpoint", "between steps"),
     ("inside a commit",),
@@ -45,7 +52,24 @@ PLAN: tuple[tuple[KillPoint, ...], ...] = (
     ("while compiling",),
     ("at the start",),
 )
+# The toy is quick everywhere, so its kills are aimed at where it stays for a while; its last job is left alone.
+PLAN_OF_TOYS: tuple[tuple[KillPoint, ...], ...] = (("between steps", "in validation"), ("between steps",), ())
+A_STEP = {VARIABLE: "step_s=0.05"}
+"""How long a step lasts: long enough to be killed in the middle of an epoch."""
+
 NOBODY = "no job yet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """What a demo plays with. images, models: what is made and enqueued, in words. environment: of its sessions."""
+
+    images: str
+    models: str
+    study: str
+    plan: tuple[tuple[KillPoint, ...], ...]
+    make: Callable[[QueueContext, Progress], DatasetLine]
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,23 +88,59 @@ def tiny_study() -> str:
     return head + "".join(f'\n[[job]]\nmodel = "{model}"\n' for model in STUDIED_MODELS)
 
 
-def tour(folder: Path, *, narrate: Callable[[str], None], progress: Callable[[int, int], None]) -> Tour:
+def toy_study() -> str:
+    """Return the toy under several optimizers as a study file."""
+    head = f'study = "toys"\ndataset = "{PATTERNS}"\n\n[defaults]\nepochs = 3\nbatch_size = 8\nweights = "none"\n'
+    head += f"image_size = [{SIDE_PX}, {SIDE_PX}]\ndropout = 0.2\nlearning_rate = 0.01\n"
+    return head + "".join(
+        f'\n[[job]]\nname = "toy-{optimizer}"\nmodel = "Toy"\noptimizer = "{optimizer}"\n' for optimizer in TOYS
+    )
+
+
+def six_models() -> Scenario:
+    return Scenario(
+        images="photographs, degraded in known ways",
+        models="six models",
+        study=tiny_study(),
+        plan=PLAN,
+        make=lambda queue, progress: add_sample(queue, DATASET, images=SAMPLES[DATASET], seed=SEED, progress=progress)[
+            0
+        ],
+    )
+
+
+def toys() -> Scenario:
+    """Return what needs neither TensorFlow nor photographs."""
+    return Scenario(
+        images="noise in three colours",
+        models="three toys in numpy",
+        study=toy_study(),
+        plan=PLAN_OF_TOYS,
+        make=lambda queue, progress: keep(
+            queue, PATTERNS, build_patterns(images=SAMPLES[DATASET], side_px=SIDE_PX, seed=SEED), dry_run=False
+        )[0],
+        environment=A_STEP,
+    )
+
+
+def tour(folder: Path, scenario: Scenario, *, narrate: Callable[[str], None], progress: Progress) -> Tour:
     """Carry out the demo in `folder`. Raises: UserError: the folder is somebody else's. DrillFailed."""
     _clear(folder)
     store, cache = folder / "queue", folder / "cache"
     create_store(store)
-    place, queue = SessionSetup(url=f"folder:{store}", cache=cache), workplace_in(store, cache=cache)
+    queue = workplace_in(store, cache=cache)
+    place = SessionSetup(url=f"folder:{store}", cache=cache, environment=scenario.environment)
 
-    narrate("1. sample images: photographs, degraded in known ways")
-    dataset, _ = add_sample(queue, DATASET, images=SAMPLES[DATASET], seed=SEED, progress=progress)
+    narrate(f"1. sample images: {scenario.images}")
+    dataset = scenario.make(queue, progress)
     narrate(f"   {dataset.summary.images} images in {len(dataset.summary.classes)} classes ({dataset.summary.note})")
 
-    narrate("2. six models are enqueued")
-    specs = {spec.full_name: spec for spec in parse_study(tiny_study(), file="tiny.toml").jobs}
+    narrate(f"2. {scenario.models} are enqueued")
+    specs = {spec.full_name: spec for spec in parse_study(scenario.study, file="study.toml").jobs}
     queue.transact(lambda tx: enqueue(tx, list(specs.values()), weights={}, who=queue.who, now_s=queue.clock.now_s()))
 
-    narrate("3. sessions work on the queue, and lose their power without warning")
-    kills = _work_and_kill(queue, place, narrate)
+    narrate("3. sessions work on the queue, and are killed without warning")
+    kills = _work_and_kill(queue, place, scenario.plan, narrate)
 
     proven = next(name for name, _ in kills if name in specs)
     narrate(f"4. the proof: {proven} once more, this time undisturbed")
@@ -91,11 +151,16 @@ def tour(folder: Path, *, narrate: Callable[[str], None], progress: Callable[[in
     return Tour(lines=_lines(queue), kills=tuple(kills), certificate=certificate, report=report)
 
 
-def _work_and_kill(queue: QueueContext, place: SessionSetup, narrate: Callable[[str], None]) -> list[tuple[str, Kill]]:
-    """Let sessions work until every job is done, and kill those that PLAN names. Raises: DrillFailed."""
+def _work_and_kill(
+    queue: QueueContext,
+    place: SessionSetup,
+    plan: tuple[tuple[KillPoint, ...], ...],
+    narrate: Callable[[str], None],
+) -> list[tuple[str, Kill]]:
+    """Let sessions work until every job is done, and kill those that the plan names. Raises: DrillFailed."""
     rng = seeded(SEED)
     kills: list[tuple[str, Kill]] = []
-    for moments in PLAN:
+    for moments in plan:
         for moment in moments:
             kill = run_and_kill(place, moment, rng=rng, clock=queue.clock)
             if kill is not None:
@@ -128,9 +193,9 @@ def _prove(
     narrate: Callable[[str], None],
 ) -> Certificate:
     with room_for("folder:", cache=folder / "undisturbed", narrate=narrate) as place:
-        ring = make_ring(queue, spec, dataset, place)
-        finish(ring)
-        undisturbed = ring.detail()
+        scratch = make_ring(queue, spec, dataset, place)
+        finish(scratch)
+        undisturbed = scratch.detail()
     with queue.read() as tx:
         cut = job_detail(tx, spec.full_name)
         goodput = accounts_of(session_lines(tx)).jobs.get(spec.full_name)

@@ -1,8 +1,7 @@
 """`drill`: prove that a run cut by SIGKILLs ends with the bits of one that was never cut.
 
-Each job is run twice in queues of its own: once undisturbed in a folder of this machine, once with its plug pulled
-again and again in the store that is asked for. The digests of the contract are compared, and more; what came of it is a
-certificate.
+Each job is run twice in queues of its own: once undisturbed in a folder of this machine, once killed again and again
+in the store that is asked for. The digests of the contract are compared, and more; what came of it is a certificate.
 """
 
 import shutil
@@ -116,7 +115,7 @@ def drill_job(
         narrate(f"{spec.full_name}: undisturbed run")
         finish(reference)
         expected = reference.detail()
-        done = pull_plugs(victim, kills=kills, seed=seed, epochs=expected.line.epochs_done, narrate=narrate)
+        done = kill_sessions(victim, kills=kills, seed=seed, epochs=expected.line.epochs_done, narrate=narrate)
         in_attempts = victim.detail().line.attempts
         narrate(f"{spec.full_name}: last life, to the end")
         finish(victim)
@@ -135,8 +134,8 @@ def drill_job(
         )
 
 
-def pull_plugs(
-    ring: ScratchQueue, *, kills: int, seed: int, epochs: int, narrate: Callable[[str], None]
+def kill_sessions(
+    scratch: ScratchQueue, *, kills: int, seed: int, epochs: int, narrate: Callable[[str], None]
 ) -> tuple[Kill, ...]:
     """Run sessions on the job and SIGKILL each, `kills` times. epochs: how many the job has until its end.
 
@@ -145,18 +144,18 @@ def pull_plugs(
     rng = seeded(seed)
     done: list[Kill] = []
     while len(done) < kills:
-        aim = _next_aim(rng, ring, done, kills=kills, epochs=epochs)
+        aim = _next_aim(rng, scratch, done, kills=kills, epochs=epochs)
         saves = _saves_per_epoch(rng, aim)
-        kill = run_and_kill(ring.place, aim, rng=rng, clock=ring.queue.clock, saves_per_epoch=saves)
+        kill = run_and_kill(scratch.place, aim, rng=rng, clock=scratch.queue.clock, saves_per_epoch=saves)
         if kill is None:
-            raise DrillFailed(f"{ring.job} ended before its {len(done) + 1}. kill: {ring.detail().line.state}")
+            raise DrillFailed(f"{scratch.job} ended before its {len(done) + 1}. kill: {scratch.detail().line.state}")
         done.append(kill)
-        narrate(f"{ring.job}: kill {len(done)} of {kills}, {kill.moment}, after {kill.after_s:.1f} s")
+        narrate(f"{scratch.job}: kill {len(done)} of {kills}, {kill.moment}, after {kill.after_s:.1f} s")
     return tuple(done)
 
 
-def _next_aim(rng: Rng, ring: ScratchQueue, done: Sequence[Kill], *, kills: int, epochs: int) -> KillPoint:
-    trained = _epochs_trained(ring.detail())
+def _next_aim(rng: Rng, scratch: ScratchQueue, done: Sequence[Kill], *, kills: int, epochs: int) -> KillPoint:
+    trained = _epochs_trained(scratch.detail())
     return draw_aim(
         rng,
         Counter(kill.moment for kill in done),

@@ -1,4 +1,4 @@
-"""Pulling the plug: run `qcqueue work` in a process group of its own and end it with SIGKILL at a chosen moment.
+"""Run `qcqueue work` in a process group of its own and end it with SIGKILL at a chosen moment.
 
 A moment is what session and trainer are doing, seen from outside through the spool, so that kills also fall into the
 short ones: a state half written, a commit under way. Nothing in the worker knows that it is watched. A kill is counted
@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -105,10 +105,11 @@ class Kill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSetup:
-    """Where a watched session works: a store by its URL, and a cache of its own."""
+    """Where a watched session works: a store by its URL, a cache of its own, and what is said in its environment."""
 
     url: str
     cache: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,7 +301,7 @@ def _session(place: SessionSetup, arguments: tuple[str, ...]) -> Iterator[subpro
     environment = dict(os.environ) if kind_of(place.url) == "gdrive" else without_secrets(os.environ)
     process = subprocess.Popen(
         [sys.executable, "-m", "qcqueue", "work", "--store", place.url, *arguments],
-        env=environment | {"QCQUEUE_CACHE": str(place.cache)},
+        env={**environment, **place.environment, "QCQUEUE_CACHE": str(place.cache)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         start_new_session=True,

@@ -62,16 +62,16 @@ def learn(expected: Quantiles, waits: Iterable[Wait], *, refused_after_s: float 
     left = [(length_s, weight) for length_s, weight in mixed if length_s >= refused_after_s]
     if _weight(left) < (1 - HIGH) * _weight(mixed):
         left = _weighed(_evenly(refused_after_s, 2 * refused_after_s), 1)
-    low_s, likely_s, high_s = _quantiles_s(left, (LOW, LIKELY, HIGH))
+    p10_s, p50_s, p90_s = _quantiles_s(left, (LOW, LIKELY, HIGH))
     basis = expected.basis if missing else Basis.HISTORY
-    return Learnt(spread=Quantiles(low_s=low_s, likely_s=likely_s, high_s=high_s, basis=basis), waits=len(telling))
+    return Learnt(spread=Quantiles(p10_s=p10_s, p50_s=p50_s, p90_s=p90_s, basis=basis), waits=len(telling))
 
 
 def _lengths_s(spread: Quantiles) -> list[float]:
     """Return equally likely lengths whose quantiles are the figures of a spread, straight in between and beyond."""
-    below_s, above_s = spread.likely_s - spread.low_s, spread.high_s - spread.likely_s
+    below_s, above_s = spread.p50_s - spread.p10_s, spread.p90_s - spread.p50_s
     offsets = [share - LIKELY for share in _evenly(0.0, 1.0)]
-    lengths_s = [spread.likely_s + it * (below_s if it < 0 else above_s) / (HIGH - LIKELY) for it in offsets]
+    lengths_s = [spread.p50_s + it * (below_s if it < 0 else above_s) / (HIGH - LIKELY) for it in offsets]
     return [max(0.0, length_s) for length_s in lengths_s]
 
 

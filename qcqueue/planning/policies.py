@@ -8,14 +8,13 @@ either side of it.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from heapq import heapify, heappush, heappushpop
 from itertools import accumulate, compress, islice
 from math import inf
 from operator import gt, le
-from typing import TypeAlias
 
 from qcqueue.text.humanize import count, date, duration
 
@@ -37,7 +36,7 @@ class Job:
     until something of it is safe in the store: start, training up to a save, the save itself. begun: something of it
     is saved, and epochs_done says how many whole epochs. same_bits: this machine goes on with a begun run as if it had
     never been cut. pinned: a person moved it to where it stands. waits: sessions, since it was enqueued or worked on
-    last, that worked on other jobs. deadline_s: by when it should be done, on the clock of `Moment.now_s`.
+    last, that worked on other jobs. deadline_s: by when it should be done, on the clock of `ChoiceContext.now_s`.
     """
 
     name: str
@@ -52,7 +51,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class ChoiceContext:
     """When a job is chosen. left_s: how long the session will likely still live, None where nobody knows.
 
     is_first: the session has worked on no job yet, so it has nothing to lose. share: which part of the calendar
@@ -78,9 +77,6 @@ class Ground(StrEnum):
     BEGUN = "begun"
     SHORTEST = "shortest"
     ELSEWHERE = "elsewhere"
-    QUEUE = "queue"
-    LONGEST = "longest"
-    FEWEST_EPOCHS = "fewest epochs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +103,9 @@ class Choice:
                 return f"the shortest, {left}" if left else "the next in the queue"
             case Ground.ELSEWHERE:
                 return "begun on another kind of machine, and nothing else is left"
-            case Ground.QUEUE:
-                return "the next in the queue"
-            case Ground.LONGEST:
-                return f"the longest, {left}" if left else "the next in the queue"
-            case Ground.FEWEST_EPOCHS:
-                return f"the fewest epochs, {job.epochs_done}"
 
 
-Policy: TypeAlias = Callable[[Sequence[Job], Moment], tuple[Choice, ...]]
-
-
-def ours(jobs: Sequence[Job], moment: Moment) -> tuple[Choice, ...]:
+def ours(jobs: Sequence[Job], context: ChoiceContext) -> tuple[Choice, ...]:
     """Rank by the default policy.
 
     First what is begun and goes on here with the same bits, then the shortest: every k-th result comes as early as it
@@ -127,31 +114,14 @@ def ours(jobs: Sequence[Job], moment: Moment) -> tuple[Choice, ...]:
     that can be met, the deadlines that can be met go first, the earliest before the others.
     """
     ranked: list[Choice] = []
-    begins_s = moment.now_s
+    begins_s = context.now_s
     for group in _between_pins(jobs):
         if group[0].pinned:
             ranked.append(Choice(group[0], Ground.MOVED))
         else:
-            ranked += _with_deadlines(_in_turn(group), begins_s, moment.share)
-        begins_s += sum(_calendar_s(job, moment.share) for job in group)
-    return tuple(choice for choice in ranked if moment.has_room_for(choice.job))
-
-
-def first_in_first_out(jobs: Sequence[Job], moment: Moment) -> tuple[Choice, ...]:
-    """Rank by the queue alone."""
-    return tuple(Choice(job, Ground.QUEUE) for job in jobs if moment.has_room_for(job))
-
-
-def longest_first(jobs: Sequence[Job], moment: Moment) -> tuple[Choice, ...]:
-    """Rank what is begun first, then the longest."""
-    order = sorted(jobs, key=lambda job: (not job.begun, -(job.left_s or 0.0)))
-    return tuple(Choice(job, Ground.LONGEST) for job in order if moment.has_room_for(job))
-
-
-def round_robin(jobs: Sequence[Job], moment: Moment) -> tuple[Choice, ...]:
-    """Rank by epochs done, the fewest first: asked again after each epoch, all jobs take turns."""
-    order = sorted(jobs, key=lambda job: job.epochs_done)
-    return tuple(Choice(job, Ground.FEWEST_EPOCHS) for job in order if moment.has_room_for(job))
+            ranked += _with_deadlines(_in_turn(group), begins_s, context.share)
+        begins_s += sum(_calendar_s(job, context.share) for job in group)
+    return tuple(choice for choice in ranked if context.has_room_for(choice.job))
 
 
 def first_clear(ranked: Sequence[Choice], obstacles: Mapping[str, str | None]) -> Choice | None:

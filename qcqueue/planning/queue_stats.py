@@ -13,10 +13,6 @@ from qcqueue.core.goodput import add
 from qcqueue.core.lineage import is_same_kind
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.core.states import State
-from qcqueue.planning.campaigns.coming import Account
-from qcqueue.planning.campaigns.forecast import WORLDS, Forecast, forecast
-from qcqueue.planning.campaigns.play import Costs, Work
-from qcqueue.planning.campaigns.strategies import STRATEGIES
 from qcqueue.planning.estimates import (
     ESTIMATED_ON,
     EpochCost,
@@ -28,14 +24,16 @@ from qcqueue.planning.estimates import (
     lag_cost,
     start_cost,
 )
+from qcqueue.planning.forecast import WORLDS, Forecast, forecast
 from qcqueue.planning.gpu_usage import GpuUse
 from qcqueue.planning.policies import Job
 from qcqueue.planning.quota import Quota, reckon_quota
+from qcqueue.planning.sim_run import OURS, Costs, Work
 from qcqueue.planning.survival import Life, Lifetime, learnt_life
+from qcqueue.planning.windows import Account, share_of
 from qcqueue.providers.base import Profile
 from qcqueue.queue.pending import EpochsSeen, PendingJob, epochs_seen, jobs_ahead
 from qcqueue.queue.sessions import SessionLine, session_lines
-from qcqueue.text.humanize import DAY_S
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -176,7 +174,7 @@ class QueueStats:
         return self.cpu if job.spec.device == "cpu" and processor.is_gpu else processor
 
     def works(self, processor: Processor) -> list[Work]:
-        """Return all that is ahead as campaigns play it. A job of unknown length is left out."""
+        """Return all that is ahead as campaigns take it. A job of unknown length is left out."""
         found = []
         for job in self.ahead:
             if cost := self.cost(job, self.on(job, processor)):
@@ -208,7 +206,7 @@ class QueueStats:
         jobs: None for as many as a session lives for. account: what is known of the windows to come, where somebody
         knows more than the queue. Nothing is said of a study, or of all, where a job of it is of unknown length.
         """
-        works, strategy = self.works(processor), replace(STRATEGIES["qcqueue"], jobs=jobs)
+        works, strategy = self.works(processor), replace(OURS, jobs=jobs)
         known = account or self.account()
         found = forecast(works, known, strategy, self.costs(), share=self.share, rng=rng, worlds=worlds)
         left_out = {job.name for job in self.ahead} - {work.name for work in works}
@@ -236,12 +234,7 @@ class QueueStats:
     @cached_property
     def share(self) -> float:
         """Which part of the calendar becomes training, on average."""
-        window, session, cool_off = self.profile.window, self.profile.session, self.profile.cool_off
-        if window:
-            return window.allowed_s / window.period_s
-        if session and cool_off:
-            return session.likely_s / max(DAY_S, session.likely_s + cool_off.likely_s)
-        return 1.0
+        return share_of(self.profile)
 
     @cached_property
     def _measured(self) -> Measurements:

@@ -110,7 +110,7 @@ def _left(profile: Profile, past: Past, away: _Away | None, used_s: float) -> tu
         # Where one session may follow upon another, the end of one is no limit.
         return None, Reason(basis=Basis.PROFILE, said=f"The profile {profile.name} knows of no limit of GPU time.")
     returns_at_s = away.returns_at_s if away else None
-    is_likely_back = returns_at_s is not None and returns_at_s.likely_s <= past.now_s
+    is_likely_back = returns_at_s is not None and returns_at_s.p50_s <= past.now_s
     if away and away.absence.refused_at_s and not is_likely_back:
         return _exactly(0.0, Basis.HISTORY), Reason(basis=Basis.HISTORY, said=f"{_absence_said(away.absence, past)}.")
     back_at_s = past.now_s if is_likely_back else past.back_at_s
@@ -136,13 +136,13 @@ def _returns(profile: Profile, past: Past, away: _Away | None, used_s: float) ->
         found.append((away.returns_at_s, said))
     if not found:
         return None, Reason(basis=Basis.HISTORY, said=f"{_not_away_said(away, past)}.")
-    latest, said = max(found, key=lambda it: it[0].likely_s)
-    if all(returns.high_s <= past.now_s for returns, _ in found):
+    latest, said = max(found, key=lambda it: it[0].p50_s)
+    if all(returns.p90_s <= past.now_s for returns, _ in found):
         return None, Reason(basis=latest.basis, said=f"{said}; that is over by now.")
     returns = Quantiles(
-        low_s=max(past.now_s, *(it.low_s for it, _ in found)),
-        likely_s=max(past.now_s, latest.likely_s),
-        high_s=max(it.high_s for it, _ in found),
+        p10_s=max(past.now_s, *(it.p10_s for it, _ in found)),
+        p50_s=max(past.now_s, latest.p50_s),
+        p90_s=max(it.p90_s for it, _ in found),
         basis=latest.basis,
     )
     return returns, Reason(basis=latest.basis, said=f"{said}.")
@@ -157,7 +157,7 @@ def _cool_off(profile: Profile, past: Past) -> tuple[Quantiles | None, Reason]:
 
 
 def _exactly(value_s: float, basis: Basis) -> Quantiles:
-    return Quantiles(low_s=value_s, likely_s=value_s, high_s=value_s, basis=basis)
+    return Quantiles(p10_s=value_s, p50_s=value_s, p90_s=value_s, basis=basis)
 
 
 def _used_because(profile: Profile, used_s: float, period_s: float) -> Reason:
@@ -199,9 +199,9 @@ def _source(profile: Profile, name: str) -> str:
 
 
 def _spread_said(spread: Quantiles) -> str:
-    if spread.low_s == spread.high_s:
-        return duration(spread.likely_s)
-    return f"{duration(spread.low_s)} to {duration(spread.high_s)}, likely {duration(spread.likely_s)}"
+    if spread.p10_s == spread.p90_s:
+        return duration(spread.p50_s)
+    return f"{duration(spread.p10_s)} to {duration(spread.p90_s)}, likely {duration(spread.p50_s)}"
 
 
 def _allowance_said(window: Allowance) -> str:

@@ -101,8 +101,8 @@ class Life:
 
     def spread(self, age_s: float = 0.0) -> Quantiles:
         """Return what is left of a session alive at age_s."""
-        low_s, likely_s, high_s = (self.quantile(p, age_s) for p in (0.1, 0.5, 0.9))
-        return Quantiles(low_s=low_s, likely_s=likely_s, high_s=high_s, basis=self.basis)
+        p10_s, p50_s, p90_s = (self.quantile(p, age_s) for p in (0.1, 0.5, 0.9))
+        return Quantiles(p10_s=p10_s, p50_s=p50_s, p90_s=p90_s, basis=self.basis)
 
     def draw(self, rng: Rng, age_s: float = 0.0) -> float:
         """Return how much longer a session alive at age_s lives in one possible world."""
@@ -200,7 +200,7 @@ def learnt_life(
     profile S0 has ends at random at the rate of those seen, and where none was taken, sessions do not end.
     """
     seen = tuple(lives)
-    mean_s = mean_life_s(seen) if profile is None else profile.likely_s
+    mean_s = mean_life_s(seen) if profile is None else profile.p50_s
     if mean_s is None:
         curve = _through([(0.0, 0.0)], then_rate=0.0)
     else:
@@ -225,13 +225,13 @@ def _profile_life(profile: Quantiles) -> Life:
     last tenth goes on at the rate before the high one. So the spread of ends at random gives exactly these back, and
     one without any width is a certain end.
     """
-    low_s, likely_s, high_s = profile.low_s, profile.likely_s, profile.high_s
-    assert 0 < likely_s <= high_s < math.inf, f"no profile of sessions that end: {profile}"
-    first_s = max(0.0, 2 * low_s - likely_s)
-    points = [(first_s, 0.0), (low_s, math.log(10 / 9)), (likely_s, math.log(2)), (high_s, math.log(10))]
-    if likely_s == high_s:
-        return _through([*points, (high_s, math.inf)], then_rate=0.0)
-    return _through(points, then_rate=math.log(5) / (high_s - likely_s))
+    p10_s, p50_s, p90_s = profile.p10_s, profile.p50_s, profile.p90_s
+    assert 0 < p50_s <= p90_s < math.inf, f"no profile of sessions that end: {profile}"
+    first_s = max(0.0, 2 * p10_s - p50_s)
+    points = [(first_s, 0.0), (p10_s, math.log(10 / 9)), (p50_s, math.log(2)), (p90_s, math.log(10))]
+    if p50_s == p90_s:
+        return _through([*points, (p90_s, math.inf)], then_rate=0.0)
+    return _through(points, then_rate=math.log(5) / (p90_s - p50_s))
 
 
 class _Blend:

@@ -63,7 +63,7 @@ class Profile:
     figures: tuple[Figure, ...] = ()
 
     def __post_init__(self) -> None:
-        longest_s = self.session.high_s if self.session else 0.0
+        longest_s = self.session.p90_s if self.session else 0.0
         assert self.ceiling_s is None or longest_s <= self.ceiling_s, f"a session beyond its ceiling: {self}"
 
     def figure(self, name: str) -> Figure | None:

@@ -123,12 +123,12 @@ def _keep_below_ceiling(
     """Refuse a session beyond the ceiling; one that was shipped gives way to a ceiling that somebody lowered."""
     session: Quantiles | None = changes.get("session", profile.session)
     ceiling_s: float | None = changes.get("ceiling_s", profile.ceiling_s)
-    if session is None or ceiling_s is None or session.high_s <= ceiling_s:
+    if session is None or ceiling_s is None or session.p90_s <= ceiling_s:
         return
     if "session" in changes:
-        found = f"found {session.high_s / HOUR_S:g}, allowed is up to the ceiling, which is {ceiling_s / HOUR_S:g}"
+        found = f"found {session.p90_s / HOUR_S:g}, allowed is up to the ceiling, which is {ceiling_s / HOUR_S:g}"
         problems.add((*path, "session", "high_hours"), found)
-    lengths_s = [min(length_s, ceiling_s) for length_s in (session.low_s, session.likely_s, session.high_s)]
+    lengths_s = [min(length_s, ceiling_s) for length_s in (session.p10_s, session.p50_s, session.p90_s)]
     hours = [length_s / HOUR_S for length_s in lengths_s]
     changes["session"] = value_of("session", hours, session.basis)
     figures["session"] = replace(figures["session"], said=said_of("session", hours))
@@ -238,8 +238,8 @@ def value_of(figure: str, hours: Sequence[float], basis: Basis) -> Quantiles | A
             return Allowance(allowed_s=allowed_s, period_s=period_s, basis=basis)
         case "ceiling", [ceiling_s]:
             return ceiling_s
-        case _, [low_s, likely_s, high_s]:
-            return Quantiles(low_s=low_s, likely_s=likely_s, high_s=high_s, basis=basis)
+        case _, [p10_s, p50_s, p90_s]:
+            return Quantiles(p10_s=p10_s, p50_s=p50_s, p90_s=p90_s, basis=basis)
     raise AssertionError(f"{figure} is not made of {len(hours)} numbers")
 
 

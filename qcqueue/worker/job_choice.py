@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from qcqueue.clock import Rng, seeded
 from qcqueue.core.spec import Device
-from qcqueue.planning.campaigns.coming import LONGEST_S
-from qcqueue.planning.campaigns.forecast import Forecast
 from qcqueue.planning.estimates import Processor
-from qcqueue.planning.policies import Choice, Moment, ours
+from qcqueue.planning.forecast import Forecast
+from qcqueue.planning.policies import Choice, ChoiceContext, ours
 from qcqueue.planning.queue_stats import QueueStats, look
 from qcqueue.planning.stopping_rule import StopAdvice, Unit, judge
 from qcqueue.planning.survival import Life
+from qcqueue.planning.windows import LONGEST_S
 from qcqueue.queue.forecasts import ForecastLine
 from qcqueue.spool.reader import TrainerProgress
 from qcqueue.worker.checkpoint_tuner import CheckpointTuner
@@ -55,8 +55,8 @@ class Chooser:
         self._life = outlook.life(has_gpu=self._tools.machine.has_gpu)
         jobs = [outlook.job(job, self.processor(job.spec.device)) for job in outlook.ahead if job.name in names]
         likely_s = self._likely_life.quantile(0.5, self.age_s)
-        moment = Moment(now_s=outlook.now_s, left_s=likely_s, is_first=is_first, share=outlook.share)
-        return ours(jobs, moment)
+        context = ChoiceContext(now_s=outlook.now_s, left_s=likely_s, is_first=is_first, share=outlook.share)
+        return ours(jobs, context)
 
     def processor(self, device: Device) -> Processor:
         """Return what a job of this device is computed on here."""
@@ -82,11 +82,11 @@ class Chooser:
         assert self.outlook is not None, "a session looks before it foresees"
         now_s, own = self.outlook.now_s, self._likely_life.spread(self.age_s)
         ranges: list[tuple[str | None, float, float, float]] = []
-        if own.high_s < LONGEST_S:
-            ranges.append((None, own.low_s, own.likely_s, own.high_s))
+        if own.p90_s < LONGEST_S:
+            ranges.append((None, own.p10_s, own.p50_s, own.p90_s))
         if self._tools.worlds and len(self.outlook.ahead) <= MOST_JOBS:
             played = self._played(self.outlook, seeded(session_id))
-            ranges += [(study, it.low_s, it.likely_s, it.high_s) for study, it in played.studies.items()]
+            ranges += [(study, it.p10_s, it.p50_s, it.p90_s) for study, it in played.studies.items()]
         return [
             ForecastLine(
                 session_id=session_id,

@@ -42,7 +42,7 @@ HOUR_S, DAY_S = 3600.0, 86_400.0
 def looked_at(place: QueueContext, *, later_s: float = 300.0, profile: str = "local") -> QueueView:
     settings = Settings(store=None, cache=place.cache, source="a test", config=place.cache, profile=profile)
     seen = see(place, settings)
-    return replace(seen, outlook=replace(seen.outlook, now_s=seen.outlook.now_s + later_s))
+    return replace(seen, stats=replace(seen.stats, now_s=seen.stats.now_s + later_s))
 
 
 def asked(place: QueueContext, name: str = NAME, *, later_s: float = 300.0, profile: str = "local") -> Answer:

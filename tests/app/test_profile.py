@@ -57,7 +57,7 @@ def test_a_file_of_ones_own_corrects_a_figure_and_is_refused_as_a_whole(settings
     own.write_text("[colab-free.session]\nlow_hours = 2\nlikely_hours = 3\nhigh_hours = 4\n")
     session = profile_here(settings, {"COLAB_RELEASE_TAG": "r1"}).session
     assert session is not None
-    assert (session.likely_s, str(session.basis)) == (3 * 3600, "you said")
+    assert (session.p50_s, str(session.basis)) == (3 * 3600, "you said")
     own.write_text("[colab-free.session]\nlikely_hours = -3\nlick = 4\n")
     with pytest.raises(SpecInvalid) as refused:
         profile_here(settings, {"COLAB_RELEASE_TAG": "r1"})

@@ -29,9 +29,9 @@ def test_a_session_that_is_silent_and_has_no_heartbeat_is_over_since_it_was_hear
     held = attend(place, "tiny/vgg16", 1, ago_s=5 * HOUR_S, heard_s=2 * HOUR_S)
     seen = looked_at(place)
     assert seen.gone == {held.session_id: pytest.approx(place.clock.now_s() - 3 * HOUR_S, abs=60)}
-    assert seen.outlook.at_work is None
-    assert seen.outlook.quota.used_s == pytest.approx(2 * HOUR_S, abs=60)
-    assert next_gpu(seen.outlook) is not None
+    assert seen.stats.at_work is None
+    assert seen.stats.quota.used_s == pytest.approx(2 * HOUR_S, abs=60)
+    assert next_gpu(seen.stats) is not None
     assert summary_of(seen).adrift == {"tiny/vgg16"}
 
 
@@ -40,7 +40,7 @@ def test_a_session_whose_heart_beats_is_at_work_however_long_it_has_saved_nothin
     place.store.beat(held.session_id)
     seen = looked_at(place)
     assert seen.gone == {}
-    assert seen.outlook.at_work
+    assert seen.stats.at_work
     assert summary_of(seen).held_by == held.session_id
 
 
@@ -64,35 +64,35 @@ def test_what_is_held_is_not_what_comes_next(place: QueueContext) -> None:
 
 def test_the_next_gpu_comes_after_the_likely_end_of_the_session_that_holds_one(place: QueueContext) -> None:
     attend(place, "tiny/vgg16", 1, ago_s=HOUR_S)
-    outlook = looked_at(place).outlook
-    left, window, away = outlook.left, next_gpu(outlook), outlook.quota.cool_off
+    stats = looked_at(place).stats
+    left, window, away = stats.left, next_gpu(stats), stats.quota.cool_off
     assert left
     assert window
     assert away
-    assert window.likely_s - outlook.now_s == pytest.approx(left.quantile(0.5, HOUR_S) + away.likely_s, rel=0.01)
-    assert looked_at(place, "local").outlook.quota.cool_off is None
-    assert next_gpu(looked_at(place, "local").outlook) is None
+    assert window.p50_s - stats.now_s == pytest.approx(left.quantile(0.5, HOUR_S) + away.p50_s, rel=0.01)
+    assert looked_at(place, "local").stats.quota.cool_off is None
+    assert next_gpu(looked_at(place, "local").stats) is None
 
 
 def test_a_promise_ends_the_session_at_work_and_no_other(place: QueueContext) -> None:
     now_s = place.clock.now_s()
     attend(place, "tiny/vgg16", 1, ago_s=HOUR_S, promised_until_s=now_s + 600)
-    outlook = looked_at(place).outlook
-    assert outlook.left
-    assert outlook.left.basis is Basis.SAID
-    assert outlook.left.quantile(1, HOUR_S) <= 700
-    assert outlook.life(has_gpu=True).quantile(0.9) > 2 * HOUR_S
+    stats = looked_at(place).stats
+    assert stats.left
+    assert stats.left.basis is Basis.SAID
+    assert stats.left.quantile(1, HOUR_S) <= 700
+    assert stats.life(has_gpu=True).quantile(0.9) > 2 * HOUR_S
 
 
 def test_the_luck_of_a_queue_is_the_same_until_something_in_it_changes(place: QueueContext) -> None:
     seen = looked_at(place)
-    later = replace(seen.outlook, now_s=seen.outlook.now_s + 60)
-    assert luck(seen.outlook).random() == luck(later).random()
+    later = replace(seen.stats, now_s=seen.stats.now_s + 60)
+    assert luck(seen.stats).random() == luck(later).random()
     held = attend(place, "tiny/vgg16", ago_s=60.0)
-    assert luck(looked_at(place).outlook).random() != luck(seen.outlook).random()
-    before = luck(looked_at(place).outlook).random()
+    assert luck(looked_at(place).stats).random() != luck(seen.stats).random()
+    before = luck(looked_at(place).stats).random()
     train(place, held, 1)
-    assert luck(looked_at(place).outlook).random() != before
+    assert luck(looked_at(place).stats).random() != before
 
 
 def test_labels_name_each_basis_once_and_in_one_order() -> None:

@@ -8,12 +8,12 @@ from qcqueue.core.quantiles import Basis, Quantiles
 from qcqueue.planning.cool_off import ENOUGH, Wait, learn
 
 HOUR_S = 3600.0
-EXPECTED = Quantiles(low_s=12 * HOUR_S, likely_s=22 * HOUR_S, high_s=48 * HOUR_S, basis=Basis.PROFILE)
+EXPECTED = Quantiles(p10_s=12 * HOUR_S, p50_s=22 * HOUR_S, p90_s=48 * HOUR_S, basis=Basis.PROFILE)
 
 hours = st.floats(0, 400)
 waits = st.tuples(hours, hours).map(lambda pair: wait(min(pair), max(pair)))
 spreads = st.tuples(hours, hours, hours).map(
-    lambda three: Quantiles(**dict(zip(("low_s", "likely_s", "high_s"), sorted(three), strict=True)), basis=Basis.SAID)
+    lambda three: Quantiles(**dict(zip(("p10_s", "p50_s", "p90_s"), sorted(three), strict=True)), basis=Basis.SAID)
 )
 
 
@@ -22,7 +22,7 @@ def wait(at_least_h: float, at_most_h: float) -> Wait:
 
 
 def in_hours(spread: Quantiles) -> tuple[float, float, float]:
-    return tuple(round(it / HOUR_S, 2) for it in (spread.low_s, spread.likely_s, spread.high_s))  # type: ignore[return-value]
+    return tuple(round(it / HOUR_S, 2) for it in (spread.p10_s, spread.p50_s, spread.p90_s))  # type: ignore[return-value]
 
 
 def test_without_waits_of_ones_own_it_is_what_the_profile_expects() -> None:
@@ -35,9 +35,9 @@ def test_without_waits_of_ones_own_it_is_what_the_profile_expects() -> None:
 @given(spreads)
 def test_whatever_is_expected_comes_back_where_nothing_was_seen(expected: Quantiles) -> None:
     spread = learn(expected, []).spread
-    assert spread.low_s == pytest.approx(expected.low_s)
-    assert spread.likely_s == pytest.approx(expected.likely_s)
-    assert spread.high_s == pytest.approx(expected.high_s)
+    assert spread.p10_s == pytest.approx(expected.p10_s)
+    assert spread.p50_s == pytest.approx(expected.p50_s)
+    assert spread.p90_s == pytest.approx(expected.p90_s)
     assert spread.basis is Basis.SAID
 
 
@@ -46,16 +46,16 @@ def test_few_waits_move_the_expectation_and_leave_it_the_profiles(number: int) -
     learnt = learn(EXPECTED, [wait(14, 16)] * number)
     assert learnt.waits == number
     assert learnt.spread.basis is Basis.PROFILE
-    assert learnt.spread.likely_s < EXPECTED.likely_s
-    assert learnt.spread.high_s < learn(EXPECTED, [wait(14, 16)] * (number - 1)).spread.high_s
+    assert learnt.spread.p50_s < EXPECTED.p50_s
+    assert learnt.spread.p90_s < learn(EXPECTED, [wait(14, 16)] * (number - 1)).spread.p90_s
 
 
 @pytest.mark.parametrize("number", [ENOUGH, ENOUGH + 1, 40])
 def test_enough_waits_speak_alone(number: int) -> None:
     learnt = learn(EXPECTED, [wait(14, 16)] * number)
     assert learnt.spread.basis is Basis.HISTORY
-    assert learnt.spread.low_s >= 14 * HOUR_S
-    assert learnt.spread.high_s <= 16 * HOUR_S
+    assert learnt.spread.p10_s >= 14 * HOUR_S
+    assert learnt.spread.p90_s <= 16 * HOUR_S
 
 
 def test_waits_that_the_profile_holds_impossible_are_believed() -> None:
@@ -75,11 +75,11 @@ def test_who_comes_back_long_after_learns_nothing() -> None:
 
 
 def test_who_comes_back_early_and_gets_a_gpu_learns_that_it_was_short() -> None:
-    assert learn(EXPECTED, [wait(0, 16)]).spread.likely_s < EXPECTED.likely_s
+    assert learn(EXPECTED, [wait(0, 16)]).spread.p50_s < EXPECTED.p50_s
 
 
 def test_who_is_refused_late_learns_that_it_was_long() -> None:
-    assert learn(EXPECTED, [wait(36, 24 * 7)]).spread.likely_s > EXPECTED.likely_s
+    assert learn(EXPECTED, [wait(36, 24 * 7)]).spread.p50_s > EXPECTED.p50_s
 
 
 def test_a_refusal_rules_out_what_is_shorter() -> None:
@@ -98,9 +98,9 @@ def test_the_later_a_refusal_the_later_the_return(expected: Quantiles, one_h: fl
         learn(expected, [], refused_after_s=it * HOUR_S).spread for it in (min(one_h, other_h), max(one_h, other_h))
     )
     # What is no more than rounding does not count.
-    assert later.low_s >= sooner.low_s - 1e-6
-    assert later.likely_s >= sooner.likely_s - 1e-6
-    assert later.high_s >= sooner.high_s - 1e-6
+    assert later.p10_s >= sooner.p10_s - 1e-6
+    assert later.p50_s >= sooner.p50_s - 1e-6
+    assert later.p90_s >= sooner.p90_s - 1e-6
 
 
 @given(spreads, st.lists(waits, max_size=12), hours)
@@ -108,7 +108,7 @@ def test_a_gpu_is_never_expected_before_it_was_refused_the_last_time(
     expected: Quantiles, seen: list[Wait], refused_h: float
 ) -> None:
     learnt = learn(expected, seen, refused_after_s=refused_h * HOUR_S)
-    assert learnt.spread.low_s >= refused_h * HOUR_S
+    assert learnt.spread.p10_s >= refused_h * HOUR_S
     assert learnt.waits <= len(seen)
     assert (learnt.spread.basis is Basis.HISTORY) == (learnt.waits >= ENOUGH)
 
@@ -117,7 +117,7 @@ def test_a_gpu_is_never_expected_before_it_was_refused_the_last_time(
 def test_the_order_of_the_waits_is_nothing(expected: Quantiles, seen: list[Wait]) -> None:
     shuffled = list(reversed(seen))
     one, other = learn(expected, seen).spread, learn(expected, shuffled).spread
-    assert one.likely_s == pytest.approx(other.likely_s)
+    assert one.p50_s == pytest.approx(other.p50_s)
 
 
 @pytest.mark.parametrize(("at_least_s", "at_most_s"), [(2, 1), (-1, 1)])

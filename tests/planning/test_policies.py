@@ -11,21 +11,16 @@ from hypothesis import strategies as st
 from qcqueue.planning.policies import (
     MOST_WAITS,
     Choice,
+    ChoiceContext,
     Ground,
     Job,
-    Moment,
-    Policy,
     first_clear,
-    first_in_first_out,
-    longest_first,
     ours,
-    round_robin,
 )
 from qcqueue.text.humanize import DAY_S, HOUR_S, date
 
-NOW = Moment(now_s=0.0)
-ALL_DAY = Moment(now_s=0.0, share=1.0)
-POLICIES: tuple[Policy, ...] = (ours, first_in_first_out, longest_first, round_robin)
+NOW = ChoiceContext(now_s=0.0)
+ALL_DAY = ChoiceContext(now_s=0.0, share=1.0)
 
 lengths_s = st.one_of(st.none(), st.integers(1, 500_000).map(float))
 a_queue = st.lists(
@@ -57,21 +52,17 @@ def grounds(ranked: Sequence[Choice]) -> dict[str, Ground]:
     return {choice.job.name: choice.ground for choice in ranked}
 
 
-@pytest.mark.parametrize("policy", POLICIES)
 @given(a_queue)
-def test_every_job_is_ranked_once_and_the_same_way_each_time(policy: Policy, jobs: list[Job]) -> None:
-    ranked = policy(jobs, NOW)
+def test_every_job_is_ranked_once_and_the_same_way_each_time(jobs: list[Job]) -> None:
+    ranked = ours(jobs, NOW)
     assert sorted(names(ranked)) == sorted(job.name for job in jobs)
-    assert policy(jobs, NOW) == ranked
+    assert ours(jobs, NOW) == ranked
     assert all(choice.why for choice in ranked)
 
 
-@pytest.mark.parametrize("policy", POLICIES)
 @given(a_queue, st.integers(0, 1000))
-def test_the_rest_of_a_session_is_offered_exactly_what_can_be_saved_in_it(
-    policy: Policy, jobs: list[Job], left_s: int
-) -> None:
-    ranked = policy(jobs, replace(NOW, left_s=float(left_s), is_first=False))
+def test_the_rest_of_a_session_is_offered_exactly_what_can_be_saved_in_it(jobs: list[Job], left_s: int) -> None:
+    ranked = ours(jobs, replace(NOW, left_s=float(left_s), is_first=False))
     assert sorted(names(ranked)) == sorted(job.name for job in jobs if job.first_save_s <= left_s)
 
 
@@ -199,7 +190,7 @@ def test_where_some_order_meets_all_deadlines_ours_does(drawn: list[tuple[int, i
         done_s = accumulate((one.left_s or 0.0) / share for one in order)
         return sum(starmap(_is_late, zip(done_s, order, strict=True)))
 
-    found = missed([choice.job for choice in ours(jobs, Moment(now_s=0.0, share=share))])
+    found = missed([choice.job for choice in ours(jobs, ChoiceContext(now_s=0.0, share=share))])
     if any(missed(order) == 0 for order in permutations(jobs)):
         assert found == 0
 
@@ -209,13 +200,6 @@ def _is_late(done_s: float, one: Job) -> bool:
 
 
 # The others, and what a session does with a ranking.
-
-
-def test_the_others_go_by_the_queue_the_longest_and_the_fewest_epochs() -> None:
-    queue = [job("a", 2, epochs_done=3), job("b", 9, epochs_done=1), job("c", 5, epochs_done=2, begun=True)]
-    assert names(first_in_first_out(queue, NOW)) == ["a", "b", "c"]
-    assert names(longest_first(queue, NOW)) == ["c", "b", "a"]
-    assert names(round_robin(queue, NOW)) == ["b", "c", "a"]
 
 
 def test_the_best_with_nothing_in_its_way_is_taken() -> None:

@@ -73,10 +73,10 @@ def test_the_next_session_computes_on_what_the_last_of_its_kind_did(
 
 
 def test_a_job_for_a_cpu_takes_as_long_as_on_a_cpu_in_a_session_with_a_gpu_too() -> None:
-    outlook = an_outlook(a_job("s/any"), a_job("s/cpu", device="cpu"), name="colab-free")
-    any_s, cpu_s = (work.epoch_s for work in outlook.works(T4))
+    stats = an_outlook(a_job("s/any"), a_job("s/cpu", device="cpu"), name="colab-free")
+    any_s, cpu_s = (work.epoch_s for work in stats.works(T4))
     assert cpu_s == pytest.approx(14 * any_s)
-    assert [work.epoch_s for work in outlook.works(A_CPU)] == pytest.approx([cpu_s, cpu_s])
+    assert [work.epoch_s for work in stats.works(A_CPU)] == pytest.approx([cpu_s, cpu_s])
 
 
 def test_the_cpu_that_was_measured_on_is_the_one_to_expect() -> None:
@@ -91,9 +91,9 @@ def test_the_cpu_that_was_measured_on_is_the_one_to_expect() -> None:
         count=3,
         mean_s=77.0,
     )
-    outlook = an_outlook(a_job("s/cpu", device="cpu"), epochs=(seen,), name="colab-free")
-    assert outlook.cpu == Processor(name="Xeon", is_gpu=False)
-    assert [work.epoch_s for work in outlook.works(T4)] == [77.0]
+    stats = an_outlook(a_job("s/cpu", device="cpu"), epochs=(seen,), name="colab-free")
+    assert stats.cpu == Processor(name="Xeon", is_gpu=False)
+    assert [work.epoch_s for work in stats.works(T4)] == [77.0]
 
 
 def test_a_campaign_knows_what_is_begun_moved_running_or_all_but_done() -> None:
@@ -109,8 +109,8 @@ def test_a_campaign_knows_what_is_begun_moved_running_or_all_but_done() -> None:
 
 
 def test_nothing_is_said_of_a_study_with_a_job_of_unknown_length() -> None:
-    outlook = an_outlook(a_job("one/a"), a_job("one/b", model="Unheard"), a_job("two/a", seed=2), name="colab-free")
-    found = outlook.forecast(T4, jobs=1, rng=seeded(1), worlds=5)
+    stats = an_outlook(a_job("one/a"), a_job("one/b", model="Unheard"), a_job("two/a", seed=2), name="colab-free")
+    found = stats.forecast(T4, jobs=1, rng=seeded(1), worlds=5)
     assert found.all is None
     assert set(found.studies) == {"two"}
     assert set(found.jobs) == {"one/a", "two/a"}
@@ -126,10 +126,10 @@ def vanished(machine: str, began_s: float, *, held_s: float = 50.0) -> SessionLi
 def test_a_machine_that_was_seen_again_was_not_taken_away() -> None:
     crashed, taken = vanished("a", 0.0), vanished("b", 100.0)
     again = replace(a_session("Tesla T4", has_gpu=True, profile="colab-free", began_s=60.0), machine="a")
-    outlook = an_outlook(sessions=(crashed, again, taken), name="colab-free")
+    stats = an_outlook(sessions=(crashed, again, taken), name="colab-free")
     once = an_outlook(sessions=(taken,), name="colab-free")
-    assert outlook.quota.cool_off == once.quota.cool_off
-    assert outlook.life(has_gpu=True).seen == 3
+    assert stats.quota.cool_off == once.quota.cool_off
+    assert stats.life(has_gpu=True).seen == 3
 
 
 def test_a_session_that_left_when_its_promised_time_was_up_was_taken_away() -> None:
@@ -151,5 +151,5 @@ def test_epochs_of_before_sessions_told_of_gpus_count_as_what_computed_them() ->
         count=3,
         mean_s=15.0,
     )
-    outlook = an_outlook(a_job("s/a"), epochs=(seen,), sessions=(a_session("Tesla T4", has_gpu=None),))
-    assert [work.epoch_s for work in outlook.works(T4)] == [15.0]
+    stats = an_outlook(a_job("s/a"), epochs=(seen,), sessions=(a_session("Tesla T4", has_gpu=None),))
+    assert [work.epoch_s for work in stats.works(T4)] == [15.0]

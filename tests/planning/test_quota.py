@@ -50,9 +50,7 @@ def returns_h(found: Quota) -> tuple[float, float, float] | None:
 
 
 def in_hours(spread: Quantiles, from_s: float = 0.0) -> tuple[float, float, float]:
-    low_h, likely_h, high_h = (
-        round((it - from_s) / HOUR_S, 2) for it in (spread.low_s, spread.likely_s, spread.high_s)
-    )
+    low_h, likely_h, high_h = (round((it - from_s) / HOUR_S, 2) for it in (spread.p10_s, spread.p50_s, spread.p90_s))
     return low_h, likely_h, high_h
 
 
@@ -227,7 +225,7 @@ def test_a_late_refusal_moves_the_return_on() -> None:
     late = quota(FREE, *sessions, cpu(29, refused=True), cpu(1, refused=True))
     assert early.returns_at_s is not None
     assert late.returns_at_s is not None
-    assert late.returns_at_s.likely_s > early.returns_at_s.likely_s
+    assert late.returns_at_s.p50_s > early.returns_at_s.p50_s
     assert "taken away 1 day 6 h ago and was still refused 1 day 5 h later;" in late.returns_because.said
 
 
@@ -291,7 +289,7 @@ def days(*waits_h: tuple[float, float]) -> list[GpuUse]:
 def test_few_returns_of_ones_own_move_what_the_profile_says() -> None:
     found = quota(FREE, *days((14, 16), (14, 16)))
     assert found.cool_off is not None
-    assert 12 * HOUR_S < found.cool_off.low_s < found.cool_off.likely_s < 22 * HOUR_S
+    assert 12 * HOUR_S < found.cool_off.p10_s < found.cool_off.p50_s < 22 * HOUR_S
     assert found.cool_off_because.basis is Basis.PROFILE
     assert found.cool_off_because.said.endswith(
         "going by the profile colab-free (reported, checked 2026-11-23) and 2 waits of your own."
@@ -368,10 +366,10 @@ def test_no_past_leads_to_a_return_before_now_or_to_less_than_nothing(
     assert found.used_s >= 0
     if found.returns_at_s:
         assert since_s is None
-        assert found.returns_at_s.low_s >= NOW_S
-        assert found.returns_at_s.high_s > NOW_S
+        assert found.returns_at_s.p10_s >= NOW_S
+        assert found.returns_at_s.p90_s > NOW_S
     if one.window and found.left_s:
-        assert found.left_s.likely_s == max(0.0, one.window.allowed_s - found.used_s)
+        assert found.left_s.p50_s == max(0.0, one.window.allowed_s - found.used_s)
     reasons = (found.used_because, found.left_because, found.returns_because, found.cool_off_because)
     assert all(reason.said.endswith(".") and reason.said.isprintable() for reason in reasons)
 
@@ -400,6 +398,6 @@ def test_a_window_is_used_up_until_the_moment_it_is_said_to_open(sessions: list[
     now_s = NOW_S + HOUR_S + 1
     found = reckon_quota(small, sessions, now_s=now_s)
     if found.returns_at_s and found.used_s >= HOUR_S:
-        at_s = found.returns_at_s.likely_s
+        at_s = found.returns_at_s.p50_s
         assert reckon_quota(small, sessions, now_s=at_s - 1e-3).used_s >= HOUR_S - 1e-3
         assert reckon_quota(small, sessions, now_s=at_s + 1).used_s < HOUR_S

@@ -90,14 +90,12 @@ def test_blended_it_is_the_estimate_of_susarla_and_van_ryzin_wherever_a_session_
 def test_without_a_history_the_profile_is_given_back(profile: Quantiles) -> None:
     life = learnt_life([], profile=profile)
     found = life.spread()
-    assert (found.low_s, found.likely_s, found.high_s) == pytest.approx(
-        (profile.low_s, profile.likely_s, profile.high_s)
-    )
+    assert (found.p10_s, found.p50_s, found.p90_s) == pytest.approx((profile.p10_s, profile.p50_s, profile.p90_s))
     assert (life.basis, found.basis, life.seen) == (Basis.PROFILE, Basis.PROFILE, 0)
 
 
 def test_what_a_person_said_of_their_sessions_stays_what_they_said() -> None:
-    said = Quantiles(low_s=60, likely_s=120, high_s=180, basis=Basis.SAID)
+    said = Quantiles(p10_s=60, p50_s=120, p90_s=180, basis=Basis.SAID)
     assert learnt_life([], profile=said).basis is Basis.SAID
 
 
@@ -134,10 +132,10 @@ def test_half_of_a_profile_may_end_at_one_age() -> None:
 
 def test_the_profile_gives_way_to_the_history_session_by_session() -> None:
     # The profile says two hours, and the sessions that come live four.
-    likely_s = [learnt_life(taken(*[4 * HOUR_S] * seen), profile=USUAL).spread().likely_s for seen in range(21)]
-    assert likely_s[0] == pytest.approx(TWO_HOURS_S)
-    assert all(before <= after for before, after in pairwise(likely_s))
-    assert likely_s[-1] == pytest.approx(4 * HOUR_S)
+    p50_s = [learnt_life(taken(*[4 * HOUR_S] * seen), profile=USUAL).spread().p50_s for seen in range(21)]
+    assert p50_s[0] == pytest.approx(TWO_HOURS_S)
+    assert all(before <= after for before, after in pairwise(p50_s))
+    assert p50_s[-1] == pytest.approx(4 * HOUR_S)
 
 
 def test_a_history_is_one_once_as_many_sessions_were_taken_as_the_profile_counts_for() -> None:
@@ -278,10 +276,10 @@ def test_a_machine_without_limits_lives_for_ever_until_a_promise_says_otherwise(
     assert life.chance(1e6, 1e9) == 1
     assert life.chance(0, math.inf) == 1
     assert life.quantile(0.5, 100) == life.draw(seeded(1)) == life.mean_s == math.inf
-    assert life.spread().low_s == math.inf
+    assert life.spread().p10_s == math.inf
     assert (life.basis, life.seen) == (Basis.PROFILE, 2)
     batch = life.promised(HOUR_S)
-    assert batch.spread(600).likely_s == batch.lived_s(600, math.inf) == HOUR_S - 600
+    assert batch.spread(600).p50_s == batch.lived_s(600, math.inf) == HOUR_S - 600
 
 
 def test_a_machine_without_limits_that_was_taken_away_is_so_at_the_rate_that_was_seen() -> None:
@@ -301,7 +299,7 @@ def test_one_that_outlived_the_last_end_may_end_at_any_instant() -> None:
     assert life.chance(late_s, 0) == 1
     assert life.chance(late_s, 1e-3) == 0
     assert life.quantile(0.5, late_s) == life.draw(seeded(1), late_s) == life.lived_s(late_s, 60) == 0
-    assert life.spread(late_s).high_s == 0
+    assert life.spread(late_s).p90_s == 0
 
 
 def test_a_promise_beyond_the_last_end_changes_no_more_than_whose_it_is() -> None:

@@ -35,7 +35,7 @@ def text_of(name: str) -> str:
 
 
 def spread(low_h: float, likely_h: float, high_h: float, basis: Basis = Basis.PROFILE) -> Quantiles:
-    return Quantiles(low_s=low_h * HOUR_S, likely_s=likely_h * HOUR_S, high_s=high_h * HOUR_S, basis=basis)
+    return Quantiles(p10_s=low_h * HOUR_S, p50_s=likely_h * HOUR_S, p90_s=high_h * HOUR_S, basis=basis)
 
 
 def told_of(text: str) -> Mapping[str, Profile] | tuple[str, ...]:

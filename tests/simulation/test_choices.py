@@ -24,7 +24,7 @@ def a_job(epochs: int, *, step_count: int = 2, needs_gpu: bool = False) -> JobPl
 
 def lent(*, likely_s: float, high_s: float | None = None) -> Profile:
     """A provider whose sessions live about so long, and that gives no GPU for a while afterwards."""
-    known = Quantiles(low_s=likely_s, likely_s=likely_s, high_s=high_s or likely_s, basis=Basis.PROFILE)
+    known = Quantiles(p10_s=likely_s, p50_s=likely_s, p90_s=high_s or likely_s, basis=Basis.PROFILE)
     return Profile(name="lent", title="lends GPUs", session=known, cool_off=known)
 
 

@@ -50,7 +50,7 @@ PROFILES = (
     Profile(
         name="harsh",
         title="most sessions end within some epochs",
-        session=Quantiles(low_s=4.0, likely_s=30.0, high_s=200.0, basis=Basis.PROFILE),
+        session=Quantiles(p10_s=4.0, p50_s=30.0, p90_s=200.0, basis=Basis.PROFILE),
         ceiling_s=600.0,
     ),
 )

@@ -31,7 +31,7 @@ T = TypeVar("T")
 Script = Callable[[Spool], Iterator[int | None]]
 """What a trainer does: it is asked on at every look, and may return its exit status."""
 
-ONE_S = Quantiles(low_s=1e6, likely_s=1e6, high_s=1e6, basis=Basis.PROFILE)
+ONE_S = Quantiles(p10_s=1e6, p50_s=1e6, p90_s=1e6, basis=Basis.PROFILE)
 LENT = Profile(name="lent", title="lends GPUs", session=ONE_S, cool_off=ONE_S)
 OWN = Profile(name="own", title="no limits")
 

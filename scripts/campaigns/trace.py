@@ -16,21 +16,39 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from qcqueue.clock import Rng
 from qcqueue.errors import UserError
-from qcqueue.planning.campaigns.laws import Law, Window, seen_as
+from qcqueue.planning.laws import Law, seen_as
+from qcqueue.planning.windows import Window
+from qcqueue.stores.regular import NotRegularError, read_regular
 from qcqueue.text.humanize import DAY_S, count
 from qcqueue.text.suggest import clipped
 
 COLUMNS = ("begins_s", "held_s")
 MOST_ROWS = 100_000
+MOST_BYTES = 8 << 20
 # From so many sessions, evenly chosen, it is learnt how long one lives.
 MOST_LEARNT = 500
 LONGEST_TRACE_S = 20 * 365.0 * DAY_S
 # Beyond it, floats of seconds become too coarse; as a date, the year 33658.
 LATEST_S = 1e12
+FILE_HINT = "scripts/research FILE --trace FILE.csv, with begins_s,held_s in each line"
 HINT = "write two columns, begins_s,held_s, such as 0,7200"
+
+
+def read_trace(file: Path) -> Law:
+    """Return the law of a trace. Raises: UserError: the file cannot be read, or its first line that is wrong."""
+    try:
+        text = read_regular(file, bytes_max=MOST_BYTES).decode("utf-8-sig")
+    except NotRegularError as exc:
+        raise UserError(f"{file} {exc}, and no trace", hint=FILE_HINT) from exc
+    except UnicodeDecodeError as exc:
+        raise UserError(f"{file} is not a text file in UTF-8 (byte {exc.start})", hint=FILE_HINT) from exc
+    except OSError as exc:
+        raise UserError(f"{file} cannot be read: {exc.strerror}", hint=FILE_HINT) from exc
+    return law_of_trace(text, file=str(file))
 
 
 def law_of_trace(text: str, *, file: str) -> Law:

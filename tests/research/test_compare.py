@@ -6,18 +6,18 @@ The same functions, with more seeds, judge it in scripts/bench_campaigns.py.
 import math
 
 import pytest
+from campaigns.bounds import best_goodput, best_of_campaign, clairvoyant
+from campaigns.compare import ComparedResult, Comparison, compare
+from campaigns.strategies import STRATEGIES
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qcqueue.clock import seeded
 from qcqueue.core.goodput import expected_goodput
-from qcqueue.planning.campaigns.bounds import best_goodput, best_of_campaign, clairvoyant
-from qcqueue.planning.campaigns.compare import Comparison, Outcome, compare, estimate, ratio
-from qcqueue.planning.campaigns.laws import LAWS, Law
-from qcqueue.planning.campaigns.play import Costs, Work
-from qcqueue.planning.campaigns.strategies import STRATEGIES, Strategy
+from qcqueue.planning.laws import LAWS, Law
+from qcqueue.planning.sim_run import ONE_JOB, OURS, Costs, Strategy, Work
 from qcqueue.text.humanize import DAY_S
-from tests.planning.plays import COSTS, QCQUEUE, TWO_HOURS_S, always, daily, played, six_models
+from tests.planning.plays import COSTS, TWO_HOURS_S, always, daily, played, six_models
 
 SEEDS = 60
 EVERY_LAW = pytest.mark.parametrize("law", LAWS.values(), ids=list(LAWS))
@@ -27,8 +27,8 @@ def compared(law: Law, *strategies: Strategy, seeds: int = SEEDS, epochs: int = 
     return compare(six_models(epochs), law, strategies, costs=COSTS, seed=1, seeds=seeds)
 
 
-def ours(comparison: Comparison) -> Outcome:
-    return next(outcome for outcome in comparison.outcomes if outcome.strategy is QCQUEUE)
+def ours(comparison: Comparison) -> ComparedResult:
+    return next(compared for compared in comparison.results if compared.strategy is OURS)
 
 
 # The targets, with fewer seeds.
@@ -36,27 +36,27 @@ def ours(comparison: Comparison) -> Outcome:
 
 @EVERY_LAW
 def test_ours_reaches_the_closed_form_for_work_that_ends_in_hardly_more_sessions_than_the_clairvoyant(law: Law) -> None:
-    found = ours(compared(law, QCQUEUE))
-    assert found.goodput.mean >= 0.99 * found.best_of_campaign
+    found = ours(compared(law, OURS))
+    assert found.result.goodput.mean >= 0.99 * found.best_of_campaign
     # So few seeds cannot tell 0.06 from twice as much; that it is more they would show.
     assert found.extra_sessions.mean - found.extra_sessions.margin <= 0.06
-    assert found.unfinished == 0
+    assert found.result.unfinished == 0
 
 
 @EVERY_LAW
 def test_the_closed_form_itself_is_reached_where_there_is_more_work(law: Law) -> None:
-    found = compared(law, QCQUEUE, seeds=10, epochs=1000)
-    assert ours(found).goodput.mean >= 0.99 * found.best_goodput
+    found = compared(law, OURS, seeds=10, epochs=1000)
+    assert ours(found).result.goodput.mean >= 0.99 * found.best_goodput
 
 
 def test_results_come_three_times_earlier_than_by_taking_turns() -> None:
-    found = compared(LAWS["exponential"], QCQUEUE, STRATEGIES["round-robin"], seeds=20)
-    assert found.outcomes[1].days.mean_s.mean >= 3 * ours(found).days.mean_s.mean
+    found = compared(LAWS["exponential"], OURS, STRATEGIES["round-robin"], seeds=20)
+    assert found.results[1].result.days.mean_s.mean >= 3 * ours(found).result.days.mean_s.mean
 
 
 def test_six_models_in_two_hours_a_day_take_the_fewest_sessions_there_can_be() -> None:
-    found = compared(LAWS["fixed"], QCQUEUE)
-    assert ours(found).sessions.mean == found.fewest_sessions.mean == 3
+    found = compared(LAWS["fixed"], OURS)
+    assert ours(found).result.sessions.mean == found.fewest_sessions.mean == 3
 
 
 # Bounds.
@@ -110,13 +110,13 @@ def test_where_saves_cost_nothing_the_optimum_is_what_start_and_lag_leave() -> N
 def test_work_that_ends_pays_for_each_model_it_loads_once() -> None:
     best = best_goodput(COSTS, mean_session_s=TWO_HOURS_S)
     work_s = 16_300.0
-    assert best_of_campaign(six_models(), QCQUEUE, COSTS, mean_session_s=TWO_HOURS_S) == pytest.approx(
+    assert best_of_campaign(six_models(), OURS, COSTS, mean_session_s=TWO_HOURS_S) == pytest.approx(
         work_s / (work_s / best + 98 + 5 * 28)
     )
-    assert best_of_campaign(six_models(), STRATEGIES["one-job"], COSTS, mean_session_s=TWO_HOURS_S) == pytest.approx(
+    assert best_of_campaign(six_models(), ONE_JOB, COSTS, mean_session_s=TWO_HOURS_S) == pytest.approx(
         work_s / (work_s / best + 6 * 98)
     )
-    assert best_of_campaign([], QCQUEUE, COSTS, mean_session_s=TWO_HOURS_S) == best
+    assert best_of_campaign([], OURS, COSTS, mean_session_s=TWO_HOURS_S) == best
 
 
 @pytest.mark.parametrize("epochs", [1000, 4000])
@@ -137,53 +137,29 @@ def test_played_and_closed_form_agree_where_sessions_end_at_random(epochs: int) 
 
 def test_a_comparison_is_the_same_for_the_same_seed_and_everybody_has_the_same_luck() -> None:
     law = LAWS["exponential"]
-    assert compared(law, QCQUEUE, seeds=5) == compared(law, QCQUEUE, seeds=5)
-    twins = compared(law, QCQUEUE, QCQUEUE, seeds=5).outcomes
+    assert compared(law, OURS, seeds=5) == compared(law, OURS, seeds=5)
+    twins = compared(law, OURS, OURS, seeds=5).results
     assert twins[0] == twins[1]
-    beside = compared(law, STRATEGIES["fifo"], QCQUEUE, seeds=5).outcomes
+    beside = compared(law, STRATEGIES["fifo"], OURS, seeds=5).results
     assert beside[1] == twins[0]
 
 
 def test_seeds_go_on_from_the_first() -> None:
     def extra(seed: int, seeds: int) -> float:
         law = LAWS["weibull"]
-        return compare(six_models(), law, [QCQUEUE], costs=COSTS, seed=seed, seeds=seeds).outcomes[0].sessions.mean
+        return compare(six_models(), law, [OURS], costs=COSTS, seed=seed, seeds=seeds).results[0].result.sessions.mean
 
     assert extra(1, 4) * 4 == pytest.approx(extra(1, 1) + extra(2, 1) + extra(3, 2) * 2)
 
 
 def test_where_there_is_no_chance_nothing_is_uncertain() -> None:
-    found = ours(compared(LAWS["fixed"], QCQUEUE, seeds=7))
-    assert found.sessions.margin == found.extra_sessions.margin == 0
+    found = ours(compared(LAWS["fixed"], OURS, seeds=7))
+    assert found.result.sessions.margin == found.extra_sessions.margin == 0
 
 
 def test_a_campaign_that_is_never_done_counts_with_the_time_it_was_given_up() -> None:
     long = [Work(name="long", epochs=100, epoch_s=100.0)]
-    found = compare(long, LAWS["fixed"], [STRATEGIES["day-restart"]], costs=COSTS, seed=1, seeds=3).outcomes[0]
-    assert found.unfinished == 3
-    assert found.days.all_s.mean > 300 * DAY_S
-    assert found.goodput.mean == 0
-
-
-def test_nineteen_of_twenty_margins_hold_the_mean() -> None:
-    holds = 0
-    for seed in range(400):
-        rng = seeded(f"margins/{seed}")
-        found = estimate([rng.expovariate(1 / 10) for _ in range(100)])
-        holds += abs(found.mean - 10) <= found.margin
-    assert 0.91 <= holds / 400 <= 0.98
-
-
-def test_one_value_alone_says_nothing_of_how_sure_it_is() -> None:
-    assert estimate([3.0]).margin == math.inf
-
-
-def test_the_margin_of_a_ratio_is_that_of_the_ratio_over_many_samples() -> None:
-    def drawn(seed: int) -> tuple[list[float], list[float]]:
-        rng = seeded(f"ratio/{seed}")
-        wholes = [rng.uniform(50, 150) for _ in range(100)]
-        return [whole * rng.uniform(0.8, 1.0) for whole in wholes], wholes
-
-    found = [ratio(*drawn(seed)) for seed in range(300)]
-    holds = sum(abs(it.mean - 0.9) <= it.margin for it in found)
-    assert 0.91 <= holds / 300 <= 0.98
+    found = compare(long, LAWS["fixed"], [STRATEGIES["day-restart"]], costs=COSTS, seed=1, seeds=3).results[0]
+    assert found.result.unfinished == 3
+    assert found.result.days.all_s.mean > 300 * DAY_S
+    assert found.result.goodput.mean == 0

@@ -1,20 +1,17 @@
-"""A law is the same luck for the same seed, its mean is what it says, and a stranger's trace is a law or an error."""
+"""A stranger's trace is a law, or one sentence that names what is wrong with it."""
 
 from itertools import islice, pairwise
+from pathlib import Path
 
 import pytest
+from campaigns.trace import MOST_ROWS, law_of_trace, read_trace
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qcqueue.clock import seeded
 from qcqueue.errors import UserError
-from qcqueue.planning.campaigns.laws import LAWS, SHARE_OFF, Law, Window, of_life, seen_as
-from qcqueue.planning.campaigns.trace import MOST_ROWS, law_of_trace
-from qcqueue.planning.survival import Lifetime, learnt_life
-from qcqueue.text.humanize import DAY_S, HOUR_S
-
-WEEK_S = 7 * DAY_S
-SHARES_OFF = {"days-off": SHARE_OFF, "spells-off": SHARE_OFF}
+from qcqueue.planning.laws import Law
+from qcqueue.planning.windows import Window
 
 cells = st.one_of(
     st.text(max_size=12),
@@ -26,69 +23,6 @@ cells = st.one_of(
 
 def windows(law: Law, number: int, seed: int = 1) -> list[Window]:
     return list(islice(law.windows(seeded(f"{law.name}/{seed}")), number))
-
-
-@pytest.mark.parametrize("law", LAWS.values(), ids=list(LAWS))
-@given(seed=st.integers(0, 10**6))
-def test_windows_come_in_their_order_never_overlap_and_are_the_same_for_the_same_seed(law: Law, seed: int) -> None:
-    drawn = windows(law, 50, seed)
-    assert drawn == windows(law, 50, seed)
-    assert all(this.begins_s + this.held_s <= after.begins_s for this, after in pairwise(drawn))
-    assert all(window.held_s >= 0 and window.promised_s in (None, window.held_s) for window in drawn)
-
-
-@pytest.mark.parametrize("law", LAWS.values(), ids=list(LAWS))
-def test_sessions_live_as_long_on_average_as_the_law_says(law: Law) -> None:
-    drawn = windows(law, 9000)
-    assert sum(window.held_s for window in drawn) / len(drawn) == pytest.approx(law.mean_s, rel=0.04)
-    assert drawn[-1].begins_s / (len(drawn) - 1) == pytest.approx(law.every_s, rel=0.03)
-    if law.life:  # what somebody knows who has seen a hundred
-        assert law.life.mean_s == pytest.approx(law.mean_s, rel=0.35)
-
-
-@pytest.mark.parametrize("law", LAWS.values(), ids=list(LAWS))
-def test_an_end_that_is_announced_is_all_that_is_known_beforehand(law: Law) -> None:
-    assert law.is_certain == all(window.promised_s is not None for window in windows(law, 20))
-    if law.is_certain:
-        assert windows(law, 20, seed=1) == windows(law, 20, seed=2)
-
-
-@pytest.mark.parametrize(("name", "share"), SHARES_OFF.items())
-def test_a_fifth_of_all_days_has_no_gpu(name: str, share: float) -> None:
-    last = windows(LAWS[name], 8000)[-1]
-    assert 8000 / (last.begins_s / DAY_S + 1) == pytest.approx(1 - share, rel=0.02)
-
-
-def test_days_off_come_in_spells_only_where_they_should() -> None:
-    def spells(name: str) -> float:
-        gaps = [after.begins_s - this.begins_s for this, after in pairwise(windows(LAWS[name], 8000))]
-        off = [round(gap_s / DAY_S) - 1 for gap_s in gaps if gap_s > DAY_S]
-        return sum(off) / len(off)
-
-    assert spells("days-off") == pytest.approx(1.25, rel=0.05)
-    assert spells("spells-off") == pytest.approx(2.5, rel=0.05)
-
-
-def test_kaggle_gives_thirty_hours_a_week() -> None:
-    weeks = windows(LAWS["kaggle"], 9)
-    for week in range(3):
-        these = [window for window in weeks if week * WEEK_S <= window.begins_s < (week + 1) * WEEK_S]
-        assert sum(window.held_s for window in these) == 30 * HOUR_S
-
-
-def test_ones_own_history_is_a_law_as_well() -> None:
-    lives = [Lifetime(held_s=hours * HOUR_S, was_taken=True) for hours in (1, 2, 2, 3, 5)]
-    law = of_life(learnt_life(lives, profile=None), name="history", says="as they were")
-    drawn = windows(law, 4000)
-    assert sum(window.held_s for window in drawn) / len(drawn) == pytest.approx(law.mean_s, rel=0.05)
-    assert law.mean_s == pytest.approx(2.6 * HOUR_S, rel=0.2)
-
-
-def test_whoever_has_seen_sessions_end_at_one_age_expects_the_next_to_end_there() -> None:
-    assert seen_as([3600.0] * 10).quantile(0.5) == pytest.approx(3600.0, rel=0.01)
-
-
-# Traces.
 
 
 @pytest.mark.parametrize(
@@ -168,3 +102,24 @@ def test_whatever_a_file_holds_it_is_a_law_or_one_printable_sentence(text: str) 
         said = law.says
         assert all(window.held_s >= 0 for window in windows(law, 5))
     assert said.isprintable()
+
+
+def test_a_trace_is_read_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("\ufeffbegins_s,held_s\n0,7200\n90000,3600\n", encoding="utf-8")
+    assert read_trace(file).says == f"the 2 sessions of {file}, from any of them on, again and again"
+
+
+def test_a_file_that_is_no_trace_is_named(tmp_path: Path) -> None:
+    (tmp_path / "latin.csv").write_bytes(b"\xe9,1\n")
+    with (tmp_path / "huge.csv").open("wb") as file:
+        file.truncate(9 << 20)
+    for name, said in (
+        ("none.csv", "cannot be read: No such file or directory"),
+        ("latin.csv", "is not a text file in UTF-8 (byte 0)"),
+        ("huge.csv", "is larger than it can be (8 MB), and no trace"),
+    ):
+        with pytest.raises(UserError) as caught:
+            read_trace(tmp_path / name)
+        assert str(caught.value) == f"{tmp_path / name} {said}"
+        assert caught.value.hint

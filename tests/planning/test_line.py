@@ -1,6 +1,6 @@
 """The line of a campaign names whom the policy would rank first, whatever has become of its jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from math import inf
@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qcqueue.clock import seeded
-from qcqueue.planning.campaigns.laws import LAWS
-from qcqueue.planning.campaigns.line import Line, Ranked, line_of
-from qcqueue.planning.campaigns.play import Costs, Work, play
-from qcqueue.planning.campaigns.strategies import STRATEGIES
-from qcqueue.planning.policies import MOST_WAITS, Choice, Job, Moment, first_in_first_out, ours, to_be_hurried
+from qcqueue.planning.laws import LAWS
+from qcqueue.planning.line import Line
+from qcqueue.planning.policies import MOST_WAITS, ChoiceContext, Job, ours, to_be_hurried
+from qcqueue.planning.sim_run import OURS, Costs, Work
+from qcqueue.planning.simulator import play
 from qcqueue.text.humanize import DAY_S
 
 # Few different lengths and dates, so that there are ties.
@@ -32,28 +32,51 @@ a_queue = st.lists(
     min_size=1,
     max_size=12,
 ).map(lambda jobs: [replace(job, name=f"job-{number}") for number, job in enumerate(jobs)])
-a_moment = st.builds(
-    Moment,
+a_context = st.builds(
+    ChoiceContext,
     now_s=st.integers(0, 20).map(lambda days: days * DAY_S / 2),
     left_s=st.one_of(st.none(), st.integers(0, 1000).map(float)),
     is_first=st.booleans(),
     share=st.sampled_from([1.0, 0.5, 2 / 24]),
 )
-turns = st.lists(st.tuples(a_moment, st.sampled_from(["done", "further", "nothing"]), st.booleans()), max_size=40)
+turns = st.lists(st.tuples(a_context, st.sampled_from(["done", "further", "nothing"]), st.booleans()), max_size=40)
 
 
-def plainly(jobs: Sequence[Job], moment: Moment) -> tuple[Choice, ...]:
-    """The default policy under another name, so that a campaign asks it about all jobs each time."""
-    return ours(jobs, moment)
+class Asked:
+    """A line that asks the default policy about all jobs each time."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._jobs = {job.name: job for job in jobs}
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def first(self, context: ChoiceContext) -> str | None:
+        return next((choice.job.name for choice in ours([*self._jobs.values()], context)), None)
+
+    def waits(self, name: str) -> int:
+        return self._jobs[name].waits
+
+    def put(self, job: Job) -> None:
+        self._jobs[job.name] = job
+
+    def remove(self, name: str) -> None:
+        del self._jobs[name]
+
+    def session_over(self, worked_on: Collection[str]) -> None:
+        for name, job in self._jobs.items():
+            self._jobs[name] = replace(job, waits=0 if name in worked_on else job.waits + 1)
 
 
 @given(a_queue, turns)
-def test_a_line_names_whom_the_policy_would_rank_first(jobs: list[Job], turns: list[tuple[Moment, str, bool]]) -> None:
-    line, asked = Line(jobs), Ranked(ours, jobs)
+def test_a_line_names_whom_the_policy_would_rank_first(
+    jobs: list[Job], turns: list[tuple[ChoiceContext, str, bool]]
+) -> None:
+    line, asked = Line(jobs), Asked(jobs)
     waiting, worked_on = {job.name: job for job in jobs}, set[str]()
-    for moment, what, session_ends in turns:
-        name = line.first(moment)
-        assert name == asked.first(moment)
+    for context, what, session_ends in turns:
+        name = line.first(context)
+        assert name == asked.first(context)
         if name is not None:
             worked_on.add(name)
         if name is not None and what == "done":
@@ -96,10 +119,10 @@ def test_a_campaign_is_the_same_as_if_the_policy_were_asked_about_all_jobs_each_
         )
         for number, (epochs, epoch_s, begun, pinned) in enumerate(drawn)
     ]
-    strategy = replace(STRATEGIES["qcqueue"], jobs=jobs)
+    strategy = replace(OURS, jobs=jobs)
     found = [
         play(works, law.windows(seeded(seed)), it, Costs(), mean_session_s=law.mean_s, life=law.life, comes_back=True)
-        for it in (strategy, replace(strategy, rank=plainly))
+        for it in (strategy, replace(strategy, line=Asked))
     ]
     assert found[0] == found[1]
 
@@ -110,17 +133,11 @@ def test_where_a_moved_job_is_done_those_before_and_after_it_are_one_queue() -> 
         Job(name="moved", left_s=5.0, first_save_s=1.0, pinned=True),
         Job(name="after", left_s=2.0, first_save_s=5.0),
     ]
-    line = line_of(ours, jobs)
-    assert line.first(Moment(now_s=0.0)) == "before"
-    assert line.first(Moment(now_s=0.0, left_s=3.0, is_first=False)) == "moved"
+    line = Line(jobs)
+    assert line.first(ChoiceContext(now_s=0.0)) == "before"
+    assert line.first(ChoiceContext(now_s=0.0, left_s=3.0, is_first=False)) == "moved"
     line.remove("moved")
-    assert line.first(Moment(now_s=0.0)) == "after"
-
-
-def test_any_other_policy_is_asked_about_all_jobs() -> None:
-    line = line_of(first_in_first_out, [Job(name="long", left_s=9.0), Job(name="short", left_s=1.0)])
-    assert isinstance(line, Ranked)
-    assert line.first(Moment(now_s=0.0)) == "long"
+    assert line.first(ChoiceContext(now_s=0.0)) == "after"
 
 
 # Who goes first where the order would miss a deadline.

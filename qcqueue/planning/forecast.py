@@ -1,17 +1,19 @@
-"""When a study will be done: the same campaign, played in many possible worlds. Decides only.
+"""When a study will be done: the same campaign, simulated in many possible worlds. Decides only.
 
 The policy, the cadence and the survival of sessions are those of real sessions; what is drawn is how long machines live
 and when the next can be had. A date is a share of the worlds: by it, in so many of them, the work is done.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median_low
 from typing import TypeVar
 
 from qcqueue.clock import Rng, seeded
-from qcqueue.planning.campaigns.coming import LONGEST_S, Account
-from qcqueue.planning.campaigns.play import Campaign, Costs, Prepared, Work
-from qcqueue.planning.campaigns.strategies import Strategy
+from qcqueue.planning.sim_run import Costs, Strategy, Work
+from qcqueue.planning.simulator import MOST_SESSIONS, Campaign, Prepared
+from qcqueue.planning.windows import LONGEST_S, Account
 
 N = TypeVar("N", int, float)
 
@@ -23,20 +25,22 @@ JOBS_IN_ALL = 1000
 # Where jobs have deadlines, each choice of each session weighs all of these against each other.
 FEWEST_WITH_DEADLINES = 4
 DEADLINES_IN_ALL = 4000
+# What one job takes by itself is drawn, and not simulated.
+WORLDS_ALONE = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
     """When something is done, in seconds from now: in 5, 10, 50, 90 and 95 of 100 worlds by then.
 
-    From earliest_s to latest_s lie nine worlds of ten, from low_s to high_s four of five.
+    Nine worlds of ten lie from p5_s to p95_s, four of five from p10_s to p90_s.
     """
 
-    earliest_s: float
-    low_s: float
-    likely_s: float
-    high_s: float
-    latest_s: float
+    p5_s: float
+    p10_s: float
+    p50_s: float
+    p90_s: float
+    p95_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,15 +101,38 @@ def forecast(
     )
 
 
+def sessions_alone(
+    left_s: Mapping[str, float], account: Account, *, overhead_s: float, rng: Rng, worlds: int = WORLDS_ALONE
+) -> dict[str, int]:
+    """Return how many sessions each job takes in the middle world, if it begins in a fresh one and has each to itself.
+
+    left_s: seconds of training by job. overhead_s: what of a session is no training that lasts. A job that takes more
+    than MOST_SESSIONS is put at that.
+    """
+    most_s = max(left_s.values(), default=0.0)
+    rows = [_trained_s(account, most_s, overhead_s=overhead_s, rng=rng) for _ in range(worlds)]
+    return {job: median_low(1 + bisect_left(row, it) for row in rows) for job, it in left_s.items()}
+
+
+def for_a_cpu(gpu_s: Mapping[str, float], cpu_s: Mapping[str, float], *, within_s: float) -> str | None:
+    """Return the job to give to one CPU while the GPUs train the others, None where none helps.
+
+    All is done by a date exactly where the GPUs have ended by then what the CPU has not. So of the jobs that a CPU
+    ends within_s, which is when all would be done without it, it takes the one that spares the GPUs most.
+    """
+    ended = [job for job, it in cpu_s.items() if it < within_s]
+    return max(ended, key=lambda job: gpu_s[job], default=None)
+
+
 def _of(played: Sequence[Campaign], names: Sequence[str]) -> Finish:
     """Return when the last of these jobs is done."""
     ends_s = sorted(max((campaign.done_s[name] for name in names), default=0.0) for campaign in played)
-    earliest_s, low_s, likely_s, high_s, latest_s = (_quantile(ends_s, share) for share in (0.05, 0.1, 0.5, 0.9, 0.95))
-    return Finish(earliest_s=earliest_s, low_s=low_s, likely_s=likely_s, high_s=high_s, latest_s=latest_s)
+    p5_s, p10_s, p50_s, p90_s, p95_s = (_quantile(ends_s, share) for share in (0.05, 0.1, 0.5, 0.9, 0.95))
+    return Finish(p5_s=p5_s, p10_s=p10_s, p50_s=p50_s, p90_s=p90_s, p95_s=p95_s)
 
 
 def _earliest_first(found: dict[str, Finish]) -> dict[str, Finish]:
-    return dict(sorted(found.items(), key=lambda it: it[1].likely_s))
+    return dict(sorted(found.items(), key=lambda it: it[1].p50_s))
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:
@@ -114,3 +141,16 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
 
 def _middle(values: Sequence[N]) -> N:
     return sorted(values)[len(values) // 2]
+
+
+def _trained_s(account: Account, most_s: float, *, overhead_s: float, rng: Rng) -> Sequence[float]:
+    """Return the training that lasts after each of a row of sessions that comes to most_s, or to the last but one."""
+    longest_s = account.allowance.allowed_s if account.allowance else LONGEST_S
+    row: list[float] = []
+    trained_s = 0.0
+    while len(row) < MOST_SESSIONS - 1:
+        trained_s += max(0.0, min(account.life.draw(rng), longest_s) - overhead_s)
+        if trained_s >= most_s:
+            break
+        row.append(trained_s)
+    return row

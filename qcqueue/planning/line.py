@@ -1,30 +1,29 @@
 """Who is next in a campaign: the first of a policy's ranking, found without ranking all jobs again each time.
 
 A campaign of a thousand jobs asks hundreds of times, and between two questions hardly anything has changed. So `Line`
-keeps the jobs in the order of the default policy, and `Ranked` asks any other policy about all of them. Always true:
-both name whom the policy would rank first, had it been given all jobs as they are now.
+keeps the jobs in the order of the default policy. Always true: it names whom the policy would rank first, had it been
+given all jobs as they are now.
 """
 
 from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import chain
 from math import inf
 from operator import itemgetter
 from typing import Protocol
 
-from qcqueue.planning.policies import MOST_WAITS, Job, Moment, Policy, ours, to_be_hurried
+from qcqueue.planning.policies import MOST_WAITS, ChoiceContext, Job, to_be_hurried
 
 Place = tuple[float, int]
 """What is left of a job in seconds, and its place in the queue: of two as long as each other the first comes first."""
 
 
-class Next(Protocol):
+class WaitingLine(Protocol):
     """The jobs of a campaign that are not done. How long each has waited, in sessions, is counted here."""
 
     def __len__(self) -> int: ...
 
-    def first(self, moment: Moment) -> str | None:
+    def first(self, context: ChoiceContext) -> str | None:
         """Return the job to take now, None where none has room."""
         ...
 
@@ -45,44 +44,12 @@ class Next(Protocol):
         ...
 
 
-def line_of(policy: Policy, jobs: Sequence[Job]) -> Next:
-    """Return the line of some jobs in the order of the queue, each of a known length and to be gone on with anywhere.
-
-    They begin with the waits they have.
-    """
-    return Line(jobs) if policy is ours else Ranked(policy, jobs)
-
-
-class Ranked:
-    """A line for any policy."""
-
-    def __init__(self, policy: Policy, jobs: Sequence[Job]) -> None:
-        self._policy = policy
-        self._jobs = {job.name: job for job in jobs}
-
-    def __len__(self) -> int:
-        return len(self._jobs)
-
-    def first(self, moment: Moment) -> str | None:
-        ranked = self._policy([*self._jobs.values()], moment)
-        return ranked[0].job.name if ranked else None
-
-    def waits(self, name: str) -> int:
-        return self._jobs[name].waits
-
-    def put(self, job: Job) -> None:
-        self._jobs[job.name] = job
-
-    def remove(self, name: str) -> None:
-        del self._jobs[name]
-
-    def session_over(self, worked_on: Collection[str]) -> None:
-        for name, job in self._jobs.items():
-            self._jobs[name] = replace(job, waits=0 if name in worked_on else job.waits + 1)
-
-
 class Line:
-    """A line for the default policy, `policies.ours`."""
+    """A line for the default policy, `policies.ours`.
+
+    It begins with jobs in the order of the queue and the waits they have, each of a known length and to be gone on with
+    anywhere.
+    """
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._jobs = list(jobs)
@@ -106,13 +73,13 @@ class Line:
     def __len__(self) -> int:
         return len(self._places)
 
-    def first(self, moment: Moment) -> str | None:
-        begins_s = moment.now_s
+    def first(self, context: ChoiceContext) -> str | None:
+        begins_s = context.now_s
         for number, stretch in enumerate(self._stretches):
             if number:
-                begins_s += self._calendar_s(self._stretches[number - 1], moment.share)
-            for _, place in self._order(stretch, begins_s, moment.share):
-                if moment.has_room_for(self._jobs[place]):
+                begins_s += self._calendar_s(self._stretches[number - 1], context.share)
+            for _, place in self._order(stretch, begins_s, context.share):
+                if context.has_room_for(self._jobs[place]):
                     return self._jobs[place].name
         return None
 

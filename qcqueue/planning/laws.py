@@ -1,9 +1,8 @@
-"""How long sessions live and when the next one can be had: laws of chance, written down as windows.
+"""How long sessions live and when the next one can be had: laws of chance, which draw windows.
 
-A window is one chance to work: it begins, and some time later the machine is taken away. A law draws an endless
-row of windows from a generator, the same for the same seed, whatever is done with them; so two strategies can be
-compared on the same luck. Windows come in their order and never overlap. Where a provider announces how long a
-session lives, the window says so; where it does not, nobody in a campaign knows.
+A law draws an endless row of windows from a generator, the same for the same seed, whatever is done with them; so two
+strategies can be compared on the same luck. Where a provider announces how long a session lives, the window says so;
+where it does not, nobody in a campaign knows.
 """
 
 import math
@@ -13,8 +12,10 @@ from itertools import count
 from typing import TypeAlias
 
 from qcqueue.clock import Rng, seeded
-from qcqueue.planning.campaigns.window import Window as Window
 from qcqueue.planning.survival import Life, Lifetime, learnt_life
+from qcqueue.planning.windows import LONGEST_S as A_YEAR_S
+from qcqueue.planning.windows import Account, Window, share_of
+from qcqueue.providers.base import Profile
 from qcqueue.text.humanize import DAY_S, HOUR_S
 
 LONGEST_S = 12.0 * HOUR_S
@@ -50,7 +51,8 @@ class Law:
     """A law of session lengths on a calendar, with what somebody knows of it who has worked under it for long.
 
     mean_s: what a session lives on average. every_s: from one beginning to the next, on average. life: what is expected
-    of a session whose end nobody announces, None where each is announced.
+    of a session whose end nobody announces, None where each is announced. comes_back: who has left a session is
+    assumed to open the next at once, on what is left of its window; otherwise that is given up.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Law:
     windows: Windows
     every_s: float = DAY_S
     life: Life | None = None
+    comes_back: bool = False
 
     @property
     def share(self) -> float:
@@ -74,6 +77,22 @@ class Law:
 def of_life(life: Life, *, name: str, says: str) -> Law:
     """Return the law of sessions that live as a forecast expects them to, such as one's own history: one a day."""
     return Law(name=name, says=says, mean_s=life.mean_s, windows=_drawn(life.draw, _daily), life=life)
+
+
+def of_profile(profile: Profile) -> Law:
+    """Return the law of an account of which a profile alone is known, as `plan` has it on the first day."""
+    life = learnt_life([], profile=profile.session, ceiling_s=profile.ceiling_s)
+    account = Account(life=life, cool_off=profile.cool_off, allowance=profile.window)
+    mean_s = min(life.mean_s, A_YEAR_S)
+    return Law(
+        name=profile.name,
+        says=f"by the profile {profile.name}, each opened as soon as one can be had",
+        mean_s=mean_s,
+        windows=account.windows,
+        every_s=mean_s / share_of(profile),
+        life=life,
+        comes_back=True,
+    )
 
 
 def seen_as(lengths_s: Iterable[float]) -> Life:

@@ -8,18 +8,17 @@ from hypothesis import strategies as st
 
 from qcqueue.clock import seeded
 from qcqueue.core.quantiles import Basis, Quantiles
-from qcqueue.planning.campaigns.coming import LONGEST_S, SHORTEST_S, Account, drawn
-from qcqueue.planning.campaigns.laws import Window
 from qcqueue.planning.survival import Life, learnt_life
+from qcqueue.planning.windows import LONGEST_S, SHORTEST_S, Account, Window, drawn
 from qcqueue.providers.base import Allowance
 from qcqueue.providers.registry import names, profile
 from qcqueue.text.humanize import DAY_S, HOUR_S
 
 TWO_HOURS = learnt_life(
-    [], profile=Quantiles(low_s=2 * HOUR_S, likely_s=2 * HOUR_S, high_s=2 * HOUR_S, basis=Basis.PROFILE)
+    [], profile=Quantiles(p10_s=2 * HOUR_S, p50_s=2 * HOUR_S, p90_s=2 * HOUR_S, basis=Basis.PROFILE)
 )
 ENDLESS = learnt_life([], profile=None)
-A_DAY = Quantiles(low_s=0.9 * DAY_S, likely_s=DAY_S, high_s=1.5 * DAY_S, basis=Basis.PROFILE)
+A_DAY = Quantiles(p10_s=0.9 * DAY_S, p50_s=DAY_S, p90_s=1.5 * DAY_S, basis=Basis.PROFILE)
 
 
 def first(account: Account, number: int = 20, *, seed: int = 1) -> list[Window]:
@@ -27,7 +26,7 @@ def first(account: Account, number: int = 20, *, seed: int = 1) -> list[Window]:
 
 
 def certain(seconds: float) -> Quantiles:
-    return Quantiles(low_s=seconds, likely_s=seconds, high_s=seconds, basis=Basis.SAID)
+    return Quantiles(p10_s=seconds, p50_s=seconds, p90_s=seconds, basis=Basis.SAID)
 
 
 def test_after_a_session_was_taken_the_next_comes_when_the_cool_off_is_over() -> None:
@@ -64,7 +63,7 @@ def test_what_was_used_before_counts() -> None:
 
 
 def test_sessions_of_seconds_use_up_an_allowance_and_it_returns_all_the_same() -> None:
-    life = learnt_life([], profile=Quantiles(low_s=5.0, likely_s=20.0, high_s=50.0, basis=Basis.PROFILE))
+    life = learnt_life([], profile=Quantiles(p10_s=5.0, p50_s=20.0, p90_s=50.0, basis=Basis.PROFILE))
     an_hour = Allowance(allowed_s=HOUR_S, period_s=DAY_S, basis=Basis.PROFILE)
     used = tuple((-DAY_S + 17.1 * number, -DAY_S + 17.1 * number + 17.0 + 1 / 3) for number in range(240))
     for seed in range(20):
@@ -98,5 +97,5 @@ def test_windows_of_every_profile_come_in_order_and_never_overlap(seed: int, nam
 def test_what_is_drawn_from_a_spread_has_its_figures() -> None:
     chance = seeded("drawn")
     lengths_s = sorted(drawn(A_DAY, chance) for _ in range(4000))
-    for share, figure_s in ((0.1, A_DAY.low_s), (0.5, A_DAY.likely_s), (0.9, A_DAY.high_s)):
+    for share, figure_s in ((0.1, A_DAY.p10_s), (0.5, A_DAY.p50_s), (0.9, A_DAY.p90_s)):
         assert lengths_s[int(share * 4000)] == pytest.approx(figure_s, rel=0.03)

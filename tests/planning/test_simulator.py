@@ -7,42 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qcqueue.planning.cadence import Measured, choose_cadence
-from qcqueue.planning.campaigns.laws import seen_as
-from qcqueue.planning.campaigns.play import MOST_SESSIONS, Costs, Work
-from qcqueue.planning.campaigns.strategies import STRATEGIES, Strategy, script
+from qcqueue.planning.laws import seen_as
+from qcqueue.planning.sim_run import ONE_JOB, OURS, Costs, Strategy, Work
+from qcqueue.planning.simulator import MOST_SESSIONS
 from qcqueue.text.humanize import DAY_S, HOUR_S
-from tests.planning.plays import COSTS, TWO_HOURS_S, always, daily, played, six_models
+from tests.planning.plays import (
+    COSTS,
+    TWO_HOURS_S,
+    always,
+    daily,
+    interval_s,
+    lives_s,
+    one,
+    played,
+    six_models,
+    some_costs,
+    some_works,
+)
 
 NO_COSTS = Costs(start_s=0, switch_s=0, stall_s=0, lag_s=0)
-PLAIN = STRATEGIES["day-restart"]
-
-some_costs = st.builds(
-    Costs,
-    start_s=st.integers(0, 300),
-    switch_s=st.integers(0, 60),
-    stall_s=st.sampled_from([0.0, 0.05, 0.2, 2.0]),
-    lag_s=st.sampled_from([0.0, 1.0, 8.0, 65.0]),
-)
-some_works = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 900)), min_size=1, max_size=5).map(
-    lambda drawn: [
-        Work(name=str(number), epochs=epochs, epoch_s=epoch_s) for number, (epochs, epoch_s) in enumerate(drawn)
-    ]
-)
-any_strategy = st.sampled_from([*STRATEGIES.values(), script(3)])
-lives_s = st.lists(st.integers(0, 20_000), min_size=1, max_size=30)
-
-
-def one(epochs: int, epoch_s: float) -> Work:
-    return Work(name="one", epochs=epochs, epoch_s=epoch_s)
-
-
-def interval_s(work: Work, costs: Costs) -> float:
-    """Return how much is trained between two saves."""
-    cadence = choose_cadence(
-        Measured(epoch_s=work.epoch_s, stall_s=costs.stall_s, lag_s=costs.lag_s, mean_session_s=TWO_HOURS_S)
-    )
-    return work.epoch_s * cadence.epochs_per_save / cadence.saves_per_epoch
 
 
 def test_a_session_without_costs_trains_all_the_time() -> None:
@@ -87,31 +70,10 @@ def test_six_models_in_sessions_of_two_hours_take_the_fewest_sessions_there_can_
 
 
 def test_with_one_job_a_session_each_is_given_back_as_soon_as_its_job_is_done() -> None:
-    found = played(always(TWO_HOURS_S), *six_models(), strategy=STRATEGIES["one-job"])
+    found = played(always(TWO_HOURS_S), *six_models(), strategy=ONE_JOB)
     assert (found.sessions, found.switches) == (6, 0)
     assert found.held_s < 1.05 * found.saved_s
     assert list(found.done_s) == sorted(found.done_s, key=lambda name: found.done_s[name])
-
-
-def test_taking_turns_loads_a_model_for_every_epoch() -> None:
-    found = played(always(1e6), *six_models(5), strategy=STRATEGIES["round-robin"])
-    assert found.switches == 6 * 5 - 1
-    last = played(always(1e6), one(5, 60.0), strategy=STRATEGIES["round-robin"])
-    assert last.switches == 0
-
-
-def test_a_plain_script_starts_a_model_over_and_keeps_those_it_has_finished() -> None:
-    works = [Work(name="a", epochs=10, epoch_s=100.0), Work(name="b", epochs=10, epoch_s=200.0)]
-    found = played(always(2500.0), *works, strategy=PLAIN)
-    assert found.sessions == 2
-    assert found.done_s["b"] == pytest.approx(DAY_S + 90 + 2000 + 8.2)
-    assert found.lost_s == pytest.approx(2500 - (90 + 1000 + 8.2 + 20))
-
-
-def test_a_plain_script_never_finishes_what_no_session_is_long_enough_for() -> None:
-    found = played(always(TWO_HOURS_S), one(100, 100.0), strategy=PLAIN)
-    assert (found.is_done, found.sessions, found.saved_s) == (False, MOST_SESSIONS, 0)
-    assert played(always(TWO_HOURS_S), one(100, 100.0), strategy=script(10)).is_done
 
 
 def test_what_is_expected_of_sessions_keeps_a_hopeless_job_from_being_taken_up() -> None:
@@ -127,7 +89,7 @@ def test_what_is_expected_of_sessions_keeps_a_hopeless_job_from_being_taken_up()
 # What must always be true.
 
 
-@given(some_works, lives_s, some_costs, any_strategy, st.booleans())
+@given(some_works, lives_s, some_costs, st.sampled_from([OURS, ONE_JOB]), st.booleans())
 def test_the_books_balance_whatever_happens(
     works: list[Work], lengths_s: list[int], costs: Costs, strategy: Strategy, promised: bool
 ) -> None:

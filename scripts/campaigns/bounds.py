@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from qcqueue.core.goodput import best_interval_s, expected_goodput
-from qcqueue.planning.campaigns.play import MOST_SESSIONS, Costs, Work
-from qcqueue.planning.campaigns.strategies import Strategy
-from qcqueue.planning.campaigns.window import Window
+from qcqueue.planning.sim_run import Costs, Strategy, Work
+from qcqueue.planning.simulator import MOST_SESSIONS
+from qcqueue.planning.windows import Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

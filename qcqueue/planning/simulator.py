@@ -11,52 +11,14 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
-from qcqueue.planning.cadence import Cadence, Measured, choose_cadence
-from qcqueue.planning.campaigns.line import line_of
-from qcqueue.planning.campaigns.strategies import Saves, Strategy
-from qcqueue.planning.campaigns.window import Window
-from qcqueue.planning.policies import ASSUMED_SHARE, Job, Moment
+from qcqueue.planning.policies import ASSUMED_SHARE, ChoiceContext, Job
+from qcqueue.planning.sim_run import CLOSE, Costs, Habit, Saves, SimRun, Strategy, Work
 from qcqueue.planning.stopping_rule import Unit, judge
 from qcqueue.planning.survival import Life
+from qcqueue.planning.windows import Window
 
 # Whoever is not done by then never will be, or not in time for anybody: a year of daily sessions and more.
 MOST_SESSIONS = 400
-
-# Sums of seconds are not exact: what is nearer than this, in seconds or epochs, is the same.
-AN_INSTANT_S = CLOSE = 1e-6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """A job of a campaign: what is left of it.
-
-    begun: something of it is saved already. pinned: a person gave it its place. deadline_s: since the campaign began.
-    """
-
-    name: str
-    epochs: int
-    epoch_s: float
-    begun: bool = False
-    pinned: bool = False
-    deadline_s: float | None = None
-
-    @property
-    def left_s(self) -> float:
-        return self.epochs * self.epoch_s
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Costs:
-    """What is not training, in seconds; assumed until a real session has measured it.
-
-    start_s: from the beginning of a session to the first step of its first job. switch_s: from the end of one job to
-    the first step of the next. stall_s: how long a save stops training. lag_s: from then until the store has it.
-    """
-
-    start_s: float = 90.0
-    switch_s: float = 20.0
-    stall_s: float = 0.2
-    lag_s: float = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,20 +76,20 @@ class Prepared:
         share: float = ASSUMED_SHARE,
     ) -> None:
         self._strategy, self._costs, self._life, self._share = strategy, costs, life, share
-        self._habits = {work.name: _Habit(work, strategy, costs, mean_session_s) for work in works if work.epochs}
-        self._jobs = tuple(_Run(habit).seen() for habit in self._habits.values())
+        self._habits = {work.name: Habit(work, strategy, costs, mean_session_s) for work in works if work.epochs}
+        self._jobs = tuple(SimRun(habit).seen() for habit in self._habits.values())
 
     def play(self, windows: Iterator[Window], *, comes_back: bool = False) -> Campaign:
         """Play it once, as `play` does."""
-        game = _Simulator(self._habits, self._jobs, self._strategy, self._costs, self._life, self._share)
+        simulator = _Simulator(self._habits, self._jobs, self._strategy, self._costs, self._life, self._share)
         for window in windows:
             rest: Window | None = window
-            while rest and game.waits_for_more:
-                used_s = game.live(rest)
+            while rest and simulator.waits_for_more:
+                used_s = simulator.live(rest)
                 rest = rest.after(used_s) if comes_back and 0 < used_s < rest.held_s else None
-            if not game.waits_for_more:
+            if not simulator.waits_for_more:
                 break
-        return game.result()
+        return simulator.result()
 
 
 class _Ending(Enum):
@@ -137,78 +99,6 @@ class _Ending(Enum):
     TURN = auto()
     LEFT = auto()
     TAKEN = auto()
-
-
-class _Habit:
-    """How a job of a campaign is saved, which is the same in each of its sessions."""
-
-    def __init__(self, work: Work, strategy: Strategy, costs: Costs, mean_session_s: float) -> None:
-        self.work = work
-        self.cadence = _cadence(work, strategy, costs, mean_session_s)
-        is_script = strategy.saves is not Saves.CADENCE
-        self.stall_s = costs.stall_s + (costs.lag_s if is_script else 0.0)
-        self.lag_s = 0.0 if is_script else costs.lag_s
-        self.until_save_s = costs.switch_s + self.stall_s + self.lag_s
-        # How much is trained from one save to the next, None where nothing is saved before the end.
-        self.every_s = None
-        if self.cadence is not None:
-            self.every_s = work.epoch_s * self.cadence.epochs_per_save / self.cadence.saves_per_epoch
-
-
-class _Run:
-    """One job of a campaign and how far it is. Only `safe_s` lasts: seconds of its training that are in the store."""
-
-    def __init__(self, habit: _Habit) -> None:
-        self.work, self.cadence = habit.work, habit.cadence
-        self.stall_s, self.lag_s, self.every_s = habit.stall_s, habit.lag_s, habit.every_s
-        self.safe_s = 0.0
-        self._until_save_s = habit.until_save_s
-
-    def seen(self, waits: int = 0) -> Job:
-        """Return the job as a policy sees it, after it has waited for so many sessions."""
-        left_s, epoch_s = self.work.left_s - self.safe_s, self.work.epoch_s
-        return Job(
-            name=self.work.name,
-            left_s=left_s,
-            first_save_s=self._until_save_s + self.next_save_s(self.safe_s) - self.safe_s,
-            begun=self.work.begun or self.safe_s > 0,
-            epochs_done=int(self.safe_s / epoch_s + CLOSE),
-            pinned=self.work.pinned,
-            waits=waits,
-            deadline_s=self.work.deadline_s,
-        )
-
-    def next_save_s(self, position_s: float) -> float:
-        """Return up to where to train before the next save; the last epoch is always saved."""
-        if self.cadence is None:
-            return self.work.left_s
-        saves, epoch_s = self.cadence.saves_per_epoch, self.work.epoch_s
-        if saves > 1:
-            at_s = (int(position_s / epoch_s * saves + CLOSE) + 1) * epoch_s / saves
-        else:
-            at_s = (int(position_s / epoch_s + CLOSE) + self.cadence.epochs_per_save) * epoch_s
-        return min(at_s, self.work.left_s)
-
-    def epoch_ends_s(self, position_s: float) -> float:
-        return (int(position_s / self.work.epoch_s + CLOSE) + 1) * self.work.epoch_s
-
-
-def _cadence(work: Work, strategy: Strategy, costs: Costs, mean_session_s: float) -> Cadence | None:
-    """Return how often a run is saved; None for at its end only."""
-    match strategy.saves:
-        case Saves.CADENCE:
-            return choose_cadence(
-                Measured(
-                    epoch_s=work.epoch_s,
-                    stall_s=costs.stall_s,
-                    lag_s=costs.lag_s,
-                    mean_session_s=mean_session_s,
-                )
-            )
-        case Saves.SCRIPT:
-            return Cadence(epochs_per_save=strategy.script_epochs)
-        case Saves.NEVER:
-            return None
 
 
 class _Save(NamedTuple):
@@ -245,7 +135,7 @@ class _Session:
     def has_died(self) -> bool:
         return self.now_s >= self.window.held_s
 
-    def moment(self, share: float) -> Moment:
+    def context(self, share: float) -> ChoiceContext:
         """Return the present as a policy sees it; without a promise, half of all sessions of this age live as long."""
         left_s = None
         if self.promised_s is not None:
@@ -253,9 +143,9 @@ class _Session:
         elif self.life and self.jobs:
             left_s = self.life.quantile(0.5, self.age_s)
         now_s = self.window.begins_s + self.now_s
-        return Moment(now_s=now_s, left_s=left_s, is_first=not self.jobs, share=share)
+        return ChoiceContext(now_s=now_s, left_s=left_s, is_first=not self.jobs, share=share)
 
-    def next_save(self, run: _Run, stop_at_s: float) -> _Save | None:
+    def next_save(self, run: SimRun, stop_at_s: float) -> _Save | None:
         """Return the next save of a run that stops at stop_at_s at the latest; None for leaving without one."""
         at_s, is_last = min(run.next_save_s(run.safe_s), stop_at_s), False
         if self.promised_s is not None:
@@ -266,11 +156,11 @@ class _Session:
         arrives_s = max(copied_s, self._wire_free_s) + run.lag_s
         save = _Save(at_s, copied_s, arrives_s, is_last)
         if is_last:
-            is_in_time = self.promised_s is not None and arrives_s <= self.promised_s + AN_INSTANT_S
+            is_in_time = self.promised_s is not None and arrives_s <= self.promised_s + CLOSE
             return save if is_in_time and at_s > run.safe_s else None
         return None if self.life and self._is_doomed(run, save, self.life) else save
 
-    def last_of_many(self, run: _Run, stop_at_s: float) -> _Save | None:
+    def last_of_many(self, run: SimRun, stop_at_s: float) -> _Save | None:
         """Return the last of several saves ahead that will all be made and arrive; None where there is no such row.
 
         It only saves the time to go from each to the next. Where a session of this age lives through all of them in
@@ -305,7 +195,7 @@ class _Session:
         self.now_s = self.window.held_s
         return since_s
 
-    def _is_doomed(self, run: _Run, save: _Save, life: Life) -> bool:
+    def _is_doomed(self, run: SimRun, save: _Save, life: Life) -> bool:
         safe_in_s = save.arrives_s - self.now_s
         if life.chance(self.age_s, safe_in_s) >= 0.5:  # then it is never doomed, and this is the usual case
             return False
@@ -318,16 +208,16 @@ class _Simulator:
 
     def __init__(
         self,
-        habits: Mapping[str, _Habit],
+        habits: Mapping[str, Habit],
         jobs: Sequence[Job],
         strategy: Strategy,
         costs: Costs,
         life: Life | None,
         share: float,
     ) -> None:
-        self._habits, self._line = habits, line_of(strategy.rank, jobs)
+        self._habits, self._line = habits, strategy.line(jobs)
         self._strategy, self._costs, self._life, self._share = strategy, costs, life, share
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, SimRun] = {}
         self._done_s: dict[str, float] = {}
         self._ended_s = self._held_s = self._saved_s = self._lost_s = self._lost_epochs = 0.0
         self._sessions = self._switches = 0
@@ -356,10 +246,10 @@ class _Simulator:
         Returns how long it was held.
         """
         session = _Session(window, self._strategy, self._life)
-        worked_on: list[_Run] = []
+        worked_on: list[SimRun] = []
         ending = _Ending.DONE
         while ending in (_Ending.DONE, _Ending.TURN) and self._may_take_more(session, ending):
-            name = self._line.first(session.moment(self._share))
+            name = self._line.first(session.context(self._share))
             if name is None:
                 break
             run = self._run(name)
@@ -375,15 +265,15 @@ class _Simulator:
         self._line.session_over({run.work.name for run in worked_on})
         return session.now_s
 
-    def _run(self, name: str) -> _Run:
+    def _run(self, name: str) -> SimRun:
         if name not in self._runs:
-            self._runs[name] = _Run(self._habits[name])
+            self._runs[name] = SimRun(self._habits[name])
         return self._runs[name]
 
     def _may_take_more(self, session: _Session, ending: _Ending) -> bool:
         return ending is _Ending.TURN or self._strategy.jobs is None or session.jobs < self._strategy.jobs
 
-    def _train(self, run: _Run, session: _Session) -> _Ending:
+    def _train(self, run: SimRun, session: _Session) -> _Ending:
         """Train one job from save to save until it is done, its turn is over, or the session."""
         stop_at_s = run.epoch_ends_s(run.safe_s) if self._strategy.each_epoch else run.work.left_s
         ending = _Ending.TAKEN if session.has_died else None
@@ -391,7 +281,7 @@ class _Simulator:
             save = session.last_of_many(run, stop_at_s) or session.next_save(run, stop_at_s)
             if save is None:
                 ending = _Ending.LEFT
-            elif save.arrives_s > session.window.held_s + AN_INSTANT_S:
+            elif save.arrives_s > session.window.held_s + CLOSE:
                 ending = _Ending.TAKEN
             else:
                 self._saved_s += save.at_s - run.safe_s
@@ -412,7 +302,7 @@ class _Simulator:
         return ending
 
 
-def _after(save: _Save, run: _Run, stop_at_s: float) -> _Ending | None:
+def _after(save: _Save, run: SimRun, stop_at_s: float) -> _Ending | None:
     if run.safe_s >= run.work.left_s:
         return _Ending.DONE
     if save.is_last:

@@ -1,8 +1,9 @@
-"""The windows that are likely to come to one account, drawn from what is known of it today.
+"""Windows, each one chance to work, and those that are likely to come to one account by what is known of it today.
 
 How long a session lives is a `Life`; when the next GPU can be had, and how long it stays away once a session was taken,
-are spreads; a provider's allowance cuts a session short and lets the next wait until enough of it has returned. Whoever
-reads a date made of this is assumed to open the notebook as soon as a GPU is to be had.
+are quantiles; a provider's allowance cuts a session short and lets the next wait until enough of it has returned.
+Always true: windows come in their order and never overlap. Whoever reads a date made of them is assumed to open the
+notebook as soon as a GPU is to be had.
 """
 
 from collections import deque
@@ -11,15 +12,38 @@ from dataclasses import dataclass
 
 from qcqueue.clock import Rng
 from qcqueue.core.quantiles import Quantiles
-from qcqueue.planning.campaigns.window import Window
 from qcqueue.planning.survival import Life
-from qcqueue.providers.base import Allowance
+from qcqueue.providers.base import Allowance, Profile
+from qcqueue.text.humanize import DAY_S
 
 # A session of less is not worth opening a notebook for, and a sum of seconds is not exact.
 SHORTEST_S = 60.0
 
 # Where nothing ends a session, a year is as good as for ever: nobody plans further.
 LONGEST_S = 366 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """One chance to work. begins_s: since the campaign began. held_s: until the machine is taken away.
+
+    promised_s: how long the session is known to live, None where its end comes without warning. age_s: how long the
+    machine has been held already.
+    """
+
+    begins_s: float
+    held_s: float
+    promised_s: float | None = None
+    age_s: float = 0.0
+
+    def after(self, used_s: float) -> "Window":
+        """Return what is left of it for another session, once one has left by itself."""
+        return Window(
+            begins_s=self.begins_s + used_s,
+            held_s=self.held_s - used_s,
+            promised_s=None if self.promised_s is None else self.promised_s - used_s,
+            age_s=self.age_s + used_s,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +83,21 @@ class Account:
             now_s += held_s + (drawn(self.cool_off, rng) if self.cool_off else 0.0)
 
 
+def share_of(profile: Profile) -> float:
+    """Return which part of the calendar becomes training under a profile, on average."""
+    window, session, cool_off = profile.window, profile.session, profile.cool_off
+    if window:
+        return window.allowed_s / window.period_s
+    if session and cool_off:
+        return session.p50_s / max(DAY_S, session.p50_s + cool_off.p50_s)
+    return 1.0
+
+
 def drawn(spread: Quantiles, rng: Rng) -> float:
     """Draw one length, straight between the figures of a spread and beyond them."""
     share = rng.random()
-    side_s = spread.likely_s - spread.low_s if share < 0.5 else spread.high_s - spread.likely_s
-    return max(0.0, spread.likely_s + side_s * (share - 0.5) / 0.4)
+    side_s = spread.p50_s - spread.p10_s if share < 0.5 else spread.p90_s - spread.p50_s
+    return max(0.0, spread.p50_s + side_s * (share - 0.5) / 0.4)
 
 
 class _Spent:

@@ -1,0 +1,59 @@
+"""The demo with toys, as a newcomer sees it who has installed the core alone."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from qcqueue.app.context import workplace_in
+from qcqueue.queue.job_detail import job_detail
+from qcqueue.queue.job_lines import job_lines
+
+NOT_INSTALLED = ("tensorflow", "keras", "sklearn", "skimage", "resvg_py")
+LIMIT_S = 300
+"""On a machine that has much else to do; alone it takes some fifteen seconds."""
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """The folder of a finished demo, and what it said."""
+    folder = tmp_path_factory.mktemp("demo")
+    for name in NOT_INSTALLED:
+        (folder / "site" / name).mkdir(parents=True)
+        (folder / "site" / name / "__init__.py").write_text(f"raise ImportError('no {name} here')\n")
+    path = os.pathsep.join([str(folder / "site"), os.environ.get("PYTHONPATH", ""), str(Path(__file__).parents[2])])
+    done = subprocess.run(
+        [sys.executable, "-m", "qcqueue", "demo", "--fast", "--out", "shown"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": path},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    return folder / "shown", done
+
+
+def test_without_tensorflow_sessions_are_killed_and_the_bits_are_proven(
+    shown: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, done = shown
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("SIGKILL to toys/toy-") >= 2
+    assert "the same bits: weights, history and predictions" in done.stderr
+    assert "3 jobs: 3 done" in done.stdout
+    assert "EQUAL" in done.stdout
+    assert (folder / "report" / "report.html").is_file()
+
+
+def test_the_toys_learn_what_there_is_to_learn(shown: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, _ = shown
+    queue = workplace_in(folder / "queue", cache=folder / "cache")
+    with queue.read() as tx:
+        lines = list(job_lines(tx))
+        accuracies = {line.name: job_detail(tx, line.name).epochs[-1].metrics.val_accuracy for line in lines}
+    assert len(lines) == 3
+    assert accuracies["toys/toy-adam"] == 1.0
