@@ -186,7 +186,7 @@ class JobSpec:
     @property
     def attachments(self) -> Mapping[str, str]:
         """The digests of the files that belong to the job, by their role."""
-        return {} if self.weights_sha256 is None else {WEIGHTS: self.weights_sha256}
+        return {WEIGHTS: self.weights_sha256} if self.weights_sha256 else {}
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON. What has its default is left out, so that a key which is new changes no job of before."""
