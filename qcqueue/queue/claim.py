@@ -25,7 +25,7 @@ from qcqueue.queue.jobs import begun_on, step
 from qcqueue.queue.last_words import keep_last_words
 from qcqueue.queue.numbers import give_number
 from qcqueue.queue.stored import spec_of
-from qcqueue.queue.values import Candidate, Claim, LiveAttempt
+from qcqueue.queue.values import Attachment, Candidate, Claim, LiveAttempt
 from qcqueue.text.canonical_json import canonical_json
 
 Choose = Callable[[Sequence[Candidate]], str | None]
@@ -212,8 +212,10 @@ def _claim_on(tx: Connection, job: Row[Any], number: int, session_id: str, commi
         commits=commits,
         spec=spec,
         dataset=blob_of(job),
-        weights=find_blob(tx, spec.weights_sha256) if spec.weights_sha256 else None,
-        weights_title=title_of(tx, spec.weights_sha256) if spec.weights_sha256 else "",
+        attachments=tuple(
+            Attachment(role=role, blob=find_blob(tx, sha256), title=title_of(tx, sha256))
+            for role, sha256 in spec.attachments.items()
+        ),
         keep_weights=job.keep_weights,
         checkpoints=resumable(tx, job.id, packs),
         packs=packs,

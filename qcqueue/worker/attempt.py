@@ -19,6 +19,7 @@ from qcqueue.checkpoints.format import SUFFIX, holds_model
 from qcqueue.clock import Clock
 from qcqueue.core.outcomes import Outcome, Trouble, advice_on
 from qcqueue.core.records import EpochMetrics, EpochTiming, TrainingRecord
+from qcqueue.core.spec import WEIGHTS
 from qcqueue.core.states import Event
 from qcqueue.database.base import Database
 from qcqueue.errors import BlobMissing, CheckpointDamaged, DigestMismatch, MachineError, StoreError
@@ -145,14 +146,14 @@ class Attempt:
         """
         spec = self.claim.spec
         dataset_path = self._required(self.claim.dataset, f"the dataset {spec.dataset}")
-        weights, title = self.claim.weights, self.claim.weights_title
-        called = f"the weights file {clipped(title)}" if title else "the weights file"
+        weights = self.claim.attachment(WEIGHTS)
+        called = f"the weights file {clipped(weights.title)}" if weights and weights.title else "the weights file"
         return WorkOrder(
             spec=spec,
             attempt=self.claim.attempt,
             dataset_path=dataset_path,
-            weights_path=self._required(weights, called) if weights else None,
-            weights_title=title,
+            weights_path=self._required(weights.blob, called) if weights else None,
+            weights_title=weights.title if weights else "",
             threads=threads,
             max_epochs=max_epochs,
             resumes=bool(self.claim.checkpoints),
