@@ -56,7 +56,7 @@ from qcqueue.queue.enqueue import enqueue
 from qcqueue.spool.reader import EpochEntry, Spool, WorkOrder
 from qcqueue.spool.writer import SpoolWriter
 from qcqueue.stores.base import Shelf
-from qcqueue.worker.view import Limits
+from qcqueue.worker.budget import Limits
 from tests.support.drive.accounts import App
 from tests.support.drive.emulator import DriveEmulator
 from tests.support.drive.owner import Owner

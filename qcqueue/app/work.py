@@ -22,12 +22,12 @@ from qcqueue.disk import NO_ROOM
 from qcqueue.errors import ExtraMissing, QcqueueError, SettingInvalid
 from qcqueue.providers.base import Profile
 from qcqueue.stores.files import of_this_machine
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.machine import can_train, out_of_memory_kills, process_age_s, this_machine
 from qcqueue.worker.process import TrainerProcess
 from qcqueue.worker.session import Session
 from qcqueue.worker.session_deps import SessionDeps
 from qcqueue.worker.session_locks import SESSIONS, SessionLocks
-from qcqueue.worker.view import Limits
 
 # The study is played out while the trainer loads its libraries, in less time than that takes.
 WORLDS = 100

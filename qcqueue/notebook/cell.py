@@ -27,10 +27,10 @@ from qcqueue.providers.base import Profile
 from qcqueue.providers.colab import in_colab, release_machine
 from qcqueue.stores.base import has_ended
 from qcqueue.text.humanize import duration
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.machine import process_age_s
 from qcqueue.worker.progress_text import ending_lines, left_behind, reasons
 from qcqueue.worker.session import Session
-from qcqueue.worker.view import Limits
 
 COUNTDOWN_S = 10
 

@@ -19,9 +19,9 @@ from qcqueue.planning.stopping_rule import StopAdvice, Unit, judge
 from qcqueue.planning.survival import Life
 from qcqueue.queue.forecasts import ForecastLine
 from qcqueue.spool.reader import TrainerProgress
+from qcqueue.worker.budget import Budget
 from qcqueue.worker.checkpoint_tuner import CheckpointTuner
 from qcqueue.worker.session_deps import SessionDeps
-from qcqueue.worker.view import Limits
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -35,19 +35,18 @@ NO_ROOM = "a save of it would not be safe before the likely end of this session"
 class Chooser:
     """The choices of one session. outlook: what its last look at the queue has shown; None before."""
 
-    def __init__(self, tools: SessionDeps, limits: Limits, *, started_s: float) -> None:
+    def __init__(self, tools: SessionDeps, budget: Budget) -> None:
         self.outlook: QueueStats | None = None
         self._life: Life | None = None
         self._tools = tools
-        self._limits = limits
-        self._started_s = started_s
+        self._budget = budget
         known_s = tools.machine_age_s
         self._age_before_s = sum(tools.before.values()) if known_s is None else known_s
 
     @property
     def age_s(self) -> float:
         """How old the machine is: a provider counts what lay before this session too."""
-        return self._age_before_s + self._tools.clock.monotonic_s() - self._started_s
+        return self._age_before_s + self._tools.clock.monotonic_s() - self._budget.started_s
 
     def rank(self, tx: "Connection", names: Collection[str], *, is_first: bool) -> tuple[Choice, ...]:
         """Return those of these jobs that may be taken now, the best first; look at the queue for it."""
@@ -106,7 +105,9 @@ class Chooser:
             account = replace(account, age_s=self.age_s, next_in_s=None)
         elif outlook.lends_gpus:  # the days to come are not those of a CPU
             processor = outlook.processor
-        return outlook.forecast(processor, jobs=self._limits.jobs, rng=rng, worlds=self._tools.worlds, account=account)
+        return outlook.forecast(
+            processor, jobs=self._budget.limits.jobs, rng=rng, worlds=self._tools.worlds, account=account
+        )
 
     def verdict(self, pace: CheckpointTuner, progress: TrainerProgress) -> StopAdvice | None:
         """Judge whether to train up to the next save; None where steps are not trained or not measured.
@@ -133,5 +134,5 @@ class Chooser:
     def _likely_life(self) -> Life:
         """How long this session lives, by what was seen, what its provider allows and what was promised."""
         assert self._life is not None, "a session looks before it asks"
-        minutes = self._limits.promised_minutes
+        minutes = self._budget.limits.promised_minutes
         return self._life if minutes is None else self._life.promised(self._age_before_s + minutes * 60)

@@ -21,6 +21,7 @@ from qcqueue.stores.base import Blob, Listed
 from qcqueue.stores.files import on_this_machine
 from qcqueue.text.humanize import count, size
 from qcqueue.worker.attempt import Attempt
+from qcqueue.worker.heartbeat import Heartbeat
 from qcqueue.worker.queue_scan import ScanResult
 from qcqueue.worker.session_deps import SessionDeps
 
@@ -28,14 +29,14 @@ from qcqueue.worker.session_deps import SessionDeps
 GRACE_LEASES = 6
 
 
-class Estate:
+class Salvage:
     """The spools of one machine, as one session may deal with them. attempt_on makes the `Attempt` of a claim."""
 
-    def __init__(self, tools: SessionDeps, *, attempt_on: Callable[[Claim], Attempt]) -> None:
+    def __init__(self, tools: SessionDeps, heartbeat: Heartbeat, *, attempt_on: Callable[[Claim], Attempt]) -> None:
         self._tools = tools
+        self._heartbeat = heartbeat
         self._attempt_on = attempt_on
         self._foreign: set[str] = set()  # sessions of other queues
-        self._saving: LiveAttempt | None = None
         self.is_tidy = False
         """Whether the store was looked through for what dead attempts left there."""
 
@@ -48,19 +49,14 @@ class Estate:
     def spool(self, session_id: str, attempt: int) -> Spool:
         return Spool(spool_folder(self._tools.cache, session_id, attempt))
 
-    def salvage(self, seen: ScanResult) -> None:
+    def save(self, seen: ScanResult) -> None:
         """Save what dead sessions of this machine had been handed and could not save any more.
 
         Raises: StoreError: the store does not take it now; it stays where it is.
         """
         for left in seen.left_here:
             if self.spool(left.session_id, left.number).holds_unsaved():
-                self._save(left)
-
-    def beat(self) -> None:
-        """Keep the attempt that is being saved alive, whose session cannot any more: saving it can take long."""
-        if self._saving:
-            self._tools.store.beat(self._saving.heartbeat)
+                self._save_attempt(left)
 
     def clear(self, seen: ScanResult) -> None:
         """Remove what the dead left; their attempts are buried by now."""
@@ -105,25 +101,22 @@ class Estate:
             total = size(sum(blob.size_bytes for blob in lost))
             tools.narrate(f"deleted {count(len(lost), 'file')}, {total}, that dead sessions left in the store")
 
-    def _save(self, left: LiveAttempt) -> None:
+    def _save_attempt(self, left: LiveAttempt) -> None:
         narrate, what = self._tools.narrate, f"attempt {left.number} on {left.job_name} left on this machine"
         with self._tools.database.read() as tx:
             held = claim_held_by(tx, left.session_id)
         if held is None:
             return
         narrate(f"saving what {what}")
-        self._saving = left
         try:
-            self.beat()
-            self._attempt_on(held).collect_all()
+            with self._heartbeat.also(left.heartbeat):  # its session cannot any more, and saving it can take long
+                self._attempt_on(held).collect_all()
         except (NewerQueue, StorePutBack):
             raise
         except LeaseLost:  # somebody has taken the job over, and with it what was to be saved
             narrate(f"somebody else has taken {left.job_name} over meanwhile")
         except CorruptionError as exc:
             narrate(f"what {what} cannot be read, and is trained again: {exc}")
-        finally:
-            self._saving = None
 
     def _spools_of(self, session_id: str) -> list[Path]:
         return [folder for folder in self._spools() if session_of(folder) == session_id]

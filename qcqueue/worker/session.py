@@ -38,18 +38,20 @@ from qcqueue.spool.reader import Failure, Spool, TrainerProgress
 from qcqueue.text.canonical_json import canonical_json
 from qcqueue.text.humanize import duration
 from qcqueue.worker.attempt import Attempt
+from qcqueue.worker.budget import Budget, Limits
 from qcqueue.worker.checkpoint_tuner import CheckpointTuner
+from qcqueue.worker.heartbeat import Heartbeat
 from qcqueue.worker.imagenet import ImageNet
 from qcqueue.worker.job_choice import Chooser
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.patience import CANNOT_PASS_S, HOPELESS_S, LENT_S, Patience, longest_s
 from qcqueue.worker.progress_text import epoch_line, left_behind, left_unsaved, studies_foreseen, where_from
 from qcqueue.worker.queue_scan import QueueScan, ScanResult
-from qcqueue.worker.salvage import Estate
+from qcqueue.worker.salvage import Salvage
 from qcqueue.worker.session_deps import SessionDeps
 from qcqueue.worker.time_ledger import TimeLedger
 from qcqueue.worker.trainer_exit import has_looked, has_stepped, how_it_ended, tried, why_not_again
-from qcqueue.worker.view import Limits, Transfer, View
+from qcqueue.worker.view import Transfer, View
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -87,15 +89,13 @@ class Session:
         self.on_transfer: Callable[[], None] = lambda: None
         """Called after every piece of a transfer, which can take minutes within one step."""
         self._tools = tools
-        self._limits = limits
         self._next: Callable[[], float | None] = self._arrive
         self._attempt: Attempt | None = None
         self._stop_reason: SessionEnd | None = None
         self._stop_asked_s = 0.0
-        self._started_s = tools.clock.monotonic_s()
-        self._beat_due_s = self._started_s
-        self._retry_due_s = self._started_s
-        self._pace_due_s = self._started_s
+        self._budget = Budget(limits, tools.clock.monotonic_s())
+        self._heartbeat = Heartbeat(tools.store, every_s=tools.lease.beat_every_s)
+        self._retry_due_s = self._pace_due_s = self._budget.started_s
         self._worst: SessionEnd | None = None
         self._undone: SessionEnd | None = None
         self._unstarted = set[str]()
@@ -107,16 +107,15 @@ class Session:
         self._patience = Patience()
         self._jobs = 0
         self._deaths = Counter[str]()
-        self._heartbeat = ""
         self._transfer: Transfer | None = None
         self._writes_seen = 0
         self._may_hold = False
         self._has_begun = False
         self._keeps_weights = False
-        self._chooser = Chooser(tools, limits, started_s=self._started_s)
+        self._chooser = Chooser(tools, self._budget)
         self._imagenet = ImageNet(tools, moved=self._moved, is_leaving=lambda: self.stopping)
         self._survey = QueueScan(session_id, tools, self._chooser, self._imagenet)
-        self._estate = Estate(tools, attempt_on=self._attempt_on)
+        self._salvage = Salvage(tools, self._heartbeat, attempt_on=self._attempt_on)
         self._choice: Choice | None = None
         self._hopeless: str | None = None
         self._on_cpu = set[str]()
@@ -129,7 +128,7 @@ class Session:
 
         Raises: StoreError, CorruptionError: before a job is held, or when its bytes cannot be trusted.
         """
-        if not self._heartbeat:
+        if not self._heartbeat.names:
             return self._next()  # it has not come to work yet
         try:
             return self._next()
@@ -191,15 +190,15 @@ class Session:
     @property
     def has_unsaved(self) -> bool:
         """Whether this machine's disk holds work of any session that is not committed: it would go with the machine."""
-        return self._estate.has_unsaved
+        return self._salvage.has_unsaved
 
     # The chain: arrive -> look -> prepare -> watch -> settle -> look ... -> leave.
 
     def _arrive(self) -> float:
         tools = self._tools
-        if not self._heartbeat:
+        if not self._heartbeat.names:
             tools.presence.announce(self.id)
-            self._heartbeat = tools.store.new_heartbeat(self.id)
+            self._heartbeat.names.append(tools.store.new_heartbeat(self.id))
         tools.database.transact(
             lambda tx: begin_session(
                 tx,
@@ -207,7 +206,7 @@ class Session:
                 machine=tools.machine.id,
                 host=tools.machine.host,
                 processor=tools.machine.processor,
-                heartbeat=self._heartbeat,
+                heartbeat=self._heartbeat.names[0],
                 profile=tools.profile.name,
                 has_gpu=tools.machine.has_gpu,
                 promised_until_s=self._promised_until_s(),
@@ -248,7 +247,7 @@ class Session:
         if seen.engine:  # its libraries load while the job is claimed
             self._tools.trainer.get_ready(seen.engine)
         self._timeline.go_on_with(Part.UPLOAD_TAIL)
-        self._estate.salvage(seen)
+        self._salvage.save(seen)
         if seen.awaits_weights and not self._may_hold:
             self._timeline.go_on_with(Part.DOWNLOAD)
             return self._go(self._await_weights)
@@ -257,7 +256,7 @@ class Session:
         held, sessions = self._tools.database.transact(lambda tx: self._take(tx, seen))
         self._pace.sessions_were(sessions)
         self._may_hold = False
-        self._estate.clear(seen)
+        self._salvage.clear(seen)
         self.obstacles = {name: why for name, why in seen.obstacles.items() if why}
         self.busy = seen.busy
         if held:
@@ -342,7 +341,7 @@ class Session:
         try:
             order = attempt.order(
                 threads=self._threads(held),
-                max_epochs=self._epochs_left(),
+                max_epochs=self._budget.epochs_left(self._epochs),
                 on_cpu=held.job_name in self._on_cpu,
             )
         except (BlobMissing, DigestMismatch) as exc:  # it will not come back while this session waits
@@ -365,7 +364,7 @@ class Session:
         self._resumed, self._waiting_for, self._has_begun = where_from(restored.chosen), None, True
         self._tools.narrate(f"{held.job_name}, attempt {held.attempt}: {self._resumed}")
         self._keeps_weights = held.keep_weights and held.spec.weights == "imagenet" and restored.chosen is None
-        return self._go(self._after_tidying() if self._estate.is_tidy else self._tidy)
+        return self._go(self._after_tidying() if self._salvage.is_tidy else self._tidy)
 
     def _start_trainer(self, spool: Spool) -> None:
         if self._tools.trainer.exit_code() is not None:
@@ -388,7 +387,7 @@ class Session:
         """Delete, once a session, what dead ones left in the store; the trainer is still busy with its libraries."""
         self._mind_the_limits(self._tools.clock.monotonic_s())
         try:
-            self._estate.clear_store(lambda: self._moved(0, 0))
+            self._salvage.clear_store(lambda: self._moved(0, 0))
         except LeaseLost as exc:
             return self._lost(exc)
         except (StoreError, MachineError):  # what is left is left for the next session
@@ -568,7 +567,7 @@ class Session:
         tools, attempt, now_s = self._tools, self._attempt, self._tools.clock.monotonic_s()
         if attempt and attempt.spool.folder.is_dir() and tools.trainer.exit_code() is None:
             with contextlib.suppress(StoreError, MachineError):  # until then the job should not seem to be free
-                self._beat_in_time(now_s)
+                self._heartbeat.beat_if_due(now_s)
             self._ask_trainer_to_leave(attempt.spool, now_s)
             return SOON_S
         tools.trainer.kill()
@@ -597,7 +596,7 @@ class Session:
             tools.database.transact(
                 lambda tx: end_session(tx, self.id, how=ending, seconds=seconds, now_s=tools.clock.now_s())
             )
-            tools.store.forget_heartbeat(self._heartbeat)
+            tools.store.forget_heartbeat(self._heartbeat.names[0])
         tools.presence.leave(self.id)
         self.ending = ending
 
@@ -614,7 +613,7 @@ class Session:
     def _attempt_on(self, held: Claim, timeline: TimeLedger | None = None) -> Attempt:
         return Attempt(
             held,
-            spool=self._estate.spool(held.session_id, held.attempt),
+            spool=self._salvage.spool(held.session_id, held.attempt),
             store=self._tools.store,
             database=self._tools.database,
             clock=self._tools.clock,
@@ -652,7 +651,7 @@ class Session:
         self._drop()
         self._jobs += 1
         self._worst = worse_of(self._worst, ending)
-        if self._limits.jobs is not None and self._jobs >= self._limits.jobs:
+        if self._budget.are_enough(self._jobs):
             return self._leave(self._worst or SessionEnd.FINISHED)
         return self._go(self._look)
 
@@ -747,26 +746,17 @@ class Session:
         if isinstance(lease_lost, JobWithdrawn):  # it counts as no job of this session: the next one gets the machine
             self._undone = worse_of(self._undone, SessionEnd.WITHDRAWN)
             return self._go(self._look)
-        if self._limits.jobs is None:  # whoever took this one away has left the others
+        if self._budget.limits.jobs is None:  # whoever took this one away has left the others
             self._worst = worse_of(self._worst, SessionEnd.LEASE_LOST)
             return self._go(self._look)
         return self._leave(SessionEnd.LEASE_LOST)
 
     def _beat(self, now_s: float) -> None:
-        if self._beat_in_time(now_s) and self._attempt and not self._attempt.ending:
+        if self._heartbeat.beat_if_due(now_s) and self._attempt and not self._attempt.ending:
             self._check_live(self._attempt)
 
-    def _beat_in_time(self, now_s: float) -> bool:
-        """Let the heart beat if it is time; return whether it was."""
-        if now_s < self._beat_due_s:
-            return False
-        self._beat_now()
-        return True
-
     def _beat_now(self) -> None:
-        self._beat_due_s = self._tools.clock.monotonic_s() + self._tools.lease.beat_every_s
-        self._tools.store.beat(self._heartbeat)
-        self._estate.beat()
+        self._heartbeat.beat(self._tools.clock.monotonic_s())
 
     def _check_live(self, attempt: Attempt) -> None:
         """Ask whether the job is still ours, unless the database has agreed to a write since the last time."""
@@ -832,28 +822,19 @@ class Session:
         return progress.phase in MAKES_NOTHING and not progress.unsaved
 
     def _mind_the_deadline(self) -> None:
-        deadline_s = self._deadline_s()
-        if deadline_s is not None and self._tools.clock.monotonic_s() >= deadline_s:
+        if self._budget.is_over(self._tools.clock.monotonic_s(), lag_s=self._lag_s):
             self.ask_to_stop(SessionEnd.LIMIT)
 
-    def _deadline_s(self) -> float | None:
-        """Return when to leave: early enough for the last save to reach the store."""
-        given = [it for it in (self._limits.max_minutes, self._limits.promised_minutes) if it is not None]
-        if not given:
-            return None
-        allowed_s, lag_s = min(given) * 60, (self._attempt.lag_s if self._attempt else None) or 0.0
-        return self._started_s + allowed_s - min(lag_s, allowed_s / 2)
+    @property
+    def _lag_s(self) -> float | None:
+        return self._attempt.lag_s if self._attempt else None
 
     def _promised_until_s(self) -> float | None:
-        minutes = self._limits.promised_minutes
+        minutes = self._budget.limits.promised_minutes
         return None if minutes is None else self._tools.clock.now_s() + minutes * 60
 
-    def _epochs_left(self) -> int | None:
-        return None if self._limits.max_epochs is None else self._limits.max_epochs - self._epochs
-
     def _out_of_limits(self) -> bool:
-        deadline_s = self._deadline_s()
-        return self._epochs_left() == 0 or (deadline_s is not None and self._tools.clock.monotonic_s() >= deadline_s)
+        return self._budget.is_spent(self._tools.clock.monotonic_s(), epochs_done=self._epochs, lag_s=self._lag_s)
 
     def _threads(self, held: Claim) -> int:
         """Return the thread count the run began with: another one would change its bits."""

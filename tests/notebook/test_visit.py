@@ -24,9 +24,9 @@ from qcqueue.notebook.cell import ATTENDED_S, COUNTDOWN_S, _outwait, visit
 from qcqueue.providers.registry import profile
 from qcqueue.queue.claim import begin_session, claim
 from qcqueue.spool.reader import Spool
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.session import Session
 from qcqueue.worker.session_locks import SessionLocks
-from qcqueue.worker.view import Limits
 from tests.cli.queues import House, a_job, an_empty_house, put, take
 from tests.database.golden import lower
 from tests.notebook.paper import Paper

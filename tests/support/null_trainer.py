@@ -26,11 +26,11 @@ from qcqueue.spool.reader import EpochEntry, Spool
 from qcqueue.spool.weights import FoundWeights
 from qcqueue.spool.writer import SpoolWriter
 from qcqueue.stores.base import Shelf
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.session import Session
 from qcqueue.worker.session_deps import SessionDeps
 from qcqueue.worker.session_locks import SessionLocks
-from qcqueue.worker.view import Limits
 from tests.support.drive.accounts import App, User
 from tests.support.drive.emulator import DriveEmulator
 from tests.support.specs import a_spec

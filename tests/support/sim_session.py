@@ -14,10 +14,10 @@ from qcqueue.providers.base import Profile
 from qcqueue.spool.reader import Spool
 from qcqueue.spool.weights import FoundWeights
 from qcqueue.stores.folder import FolderStore
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.session import Session
 from qcqueue.worker.session_deps import SessionDeps
 from qcqueue.worker.session_locks import SESSIONS, SessionLocks
-from qcqueue.worker.view import Limits
 from tests.support.chance import Chance, Faults
 from tests.support.databases import FaultyDatabase
 from tests.support.ledger import Ledger

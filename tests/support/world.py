@@ -18,7 +18,7 @@ from qcqueue.core.quantiles import Basis, Quantiles
 from qcqueue.errors import CorruptionError, StoreError
 from qcqueue.providers.base import Profile
 from qcqueue.spool.reader import Spool
-from qcqueue.worker.view import Limits
+from qcqueue.worker.budget import Limits
 from tests.support.chance import Crash, Fault, Faults
 from tests.support.databases import FaultyDatabase
 from tests.support.inspector import Inspector

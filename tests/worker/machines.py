@@ -19,9 +19,9 @@ from qcqueue.queue.job_lines import job_lines
 from qcqueue.queue.values import AttemptLine, JobDetail
 from qcqueue.spool.reader import FAILED, EpochEntry, Failure, Spool, TrainerProgress
 from qcqueue.spool.writer import SpoolWriter
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.session import Session
 from qcqueue.worker.session_deps import SessionDeps
-from qcqueue.worker.view import Limits
 from tests.cli.queues import EPOCHS, TIMING, House, a_job, put
 from tests.engines.worlds import a_record
 from tests.support.null_trainer import PaperTrainer, a_session

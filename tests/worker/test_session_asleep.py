@@ -10,8 +10,8 @@ import pytest
 
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.queue.job_lines import JobLine, job_lines
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.session import Session
-from qcqueue.worker.view import Limits
 from tests.cli.queues import House, a_job, an_empty_house, put, take
 from tests.support.null_trainer import PaperTrainer, a_session
 

@@ -21,9 +21,9 @@ from qcqueue.errors import (
 )
 from qcqueue.queue.controls import control
 from qcqueue.spool.reader import Spool
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.patience import ASKED_S, CANNOT_PASS_S, HOPELESS_S, LENT_S, LIMIT_S, Patience, longest_s
 from qcqueue.worker.session import Session
-from qcqueue.worker.view import Limits
 from tests.cli.queues import House, an_empty_house
 from tests.worker.machines import LENT, Machine, detail, enqueue, exits, fails, finishes, last, moods, states, trains
 

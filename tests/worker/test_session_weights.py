@@ -18,9 +18,9 @@ from qcqueue.queue.job_lines import job_lines
 from qcqueue.queue.pretrained import kept_weights
 from qcqueue.spool.weights import FoundWeights, WantedWeights
 from qcqueue.stores.base import Blob
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.session import Session
 from qcqueue.worker.session_deps import SessionDeps
-from qcqueue.worker.view import Limits
 from tests.cli.queues import House, a_job, an_empty_house, apply, interrupt, take, train
 from tests.support.null_trainer import PaperTrainer, a_session
 
