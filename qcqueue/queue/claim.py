@@ -25,11 +25,11 @@ from qcqueue.queue.jobs import begun_on, step
 from qcqueue.queue.last_words import keep_last_words
 from qcqueue.queue.numbers import give_number
 from qcqueue.queue.stored import spec_of
-from qcqueue.queue.values import Candidate, Claim, LiveAttempt
+from qcqueue.queue.values import Candidate, Claim, LiveAttempt, Pick
 from qcqueue.text.canonical_json import canonical_json
 
-Choose = Callable[[Sequence[Candidate]], str | None]
-"""A policy: from the queued jobs in order, the name of the one to take, or None for none of them."""
+Choose = Callable[[Sequence[Candidate]], Pick | None]
+"""A policy: from the queued jobs in order, the one to take, or None for none of them."""
 
 
 def begin_session(
@@ -103,10 +103,9 @@ def claim(
     seen: Mapping[str, float] = {},
     words: Mapping[tuple[str, int], str] = {},
     choose: Choose,
-    why: Callable[[], str] = lambda: "first in the queue",
     now_s: float,
 ) -> Claim | None:
-    """Return a new attempt on the job that `choose` names, or None if it names none. why: its reason, asked after it.
+    """Return a new attempt on the job that `choose` picks, or None if it picks none.
 
     gone maps (job name, attempt number) of vanished attempts to how that is known; each still live is recorded
     as interrupted, which spends nothing, and its job is queued again before the choice is made.
@@ -120,14 +119,14 @@ def claim(
         if buried is not None and buried in seen:
             note_seen(tx, buried, seen[buried])
     queued = {job.name: job for job in _queued(tx)}
-    chosen = choose(_offered(tx, queued.values()))
-    if chosen is None:
+    pick = choose(_offered(tx, queued.values()))
+    if pick is None:
         return None
-    job = queued[chosen] if chosen in queued else _job(tx, chosen)  # what is not queued is refused below
+    job = queued[pick.name] if pick.name in queued else _job(tx, pick.name)  # what is not queued is refused below
     number = give_number(tx, job.id, job.name)
     tx.execute(_TAKE, {"job_id": job.id, "number": number, "session_id": session_id, "started_at_s": now_s})
     step(tx, job, Event.CLAIMED, now_s=now_s)
-    record_event(tx, who=session_id, what="claimed", now_s=now_s, job_id=job.id, attempt=number, why=why())
+    record_event(tx, who=session_id, what="claimed", now_s=now_s, job_id=job.id, attempt=number, why=pick.why)
     return _claim_on(tx, job, number, session_id, commits=0)
 
 

@@ -102,6 +102,14 @@ class Claim:
     """Every head and pack that a kept checkpoint of any job names now, by digest: what need not be stored again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """The job that a policy takes, by its name, and why: it is recorded with the claim."""
+
+    name: str
+    why: str = "first in the queue"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnd:
     """How an attempt ends without a result: decided once, then written word for word until that is answered.

@@ -11,21 +11,17 @@ from qcqueue.spool.reader import Spool, TrainerProgress
 
 
 class CheckpointTuner:
-    """Minds the cadence of one session's jobs, one after the other."""
+    """Minds the cadence of one attempt. sessions: those of this queue, to learn from how long one lives."""
 
-    def __init__(self, *, narrate: Callable[[str], None]) -> None:
+    def __init__(self, *, narrate: Callable[[str], None], sessions: Iterable[SessionLine] = ()) -> None:
         self.measured = Measured()
         self._narrate = narrate
-        self._mean_session_s: float | None = None
+        self._mean_session_s = mean_life_s(
+            Lifetime(held_s=line.held_s, was_taken=line.ended_at_s is None) for line in sessions if line.is_over
+        )
         self._val_s = 0.0
         self._told = Cadence()
         self._has_told_start = False
-
-    def sessions_were(self, lines: Iterable[SessionLine]) -> None:
-        """Learn from the sessions of this queue how long one lives."""
-        self._mean_session_s = mean_life_s(
-            Lifetime(held_s=line.held_s, was_taken=line.ended_at_s is None) for line in lines if line.is_over
-        )
 
     def validated(self, seconds: float) -> None:
         self._val_s = seconds
@@ -50,10 +46,6 @@ class CheckpointTuner:
         ahead = range(progress.step + 1, progress.steps)
         saves_at = next((step for step in ahead if self._told.is_due_within(step, progress.steps)), progress.steps)
         return (saves_at - progress.step) * progress.step_s + (self._told.epochs_per_save - 1) * self.measured.epoch_s
-
-    def forget_the_job(self) -> None:
-        self.measured, self._told, self._val_s = Measured(), Cadence(), 0.0
-        self._has_told_start = False
 
     def numbers(self) -> dict[str, float]:
         """Return what is measured of the job, by name, without how long sessions live: that is not its own."""

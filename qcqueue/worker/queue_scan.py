@@ -75,7 +75,9 @@ class QueueScan:
         gone = {(it.job_name, it.number): why for it in live if (why := self._why_gone(it, dead))}
         with self._tools.database.read() as tx:
             waiting = {job.name: job for job in candidates(tx, also=[name for name, _ in gone])}
-            ranked = [choice.job.name for choice in self._chooser.rank(tx, waiting, is_first=is_first)]
+            ranking = self._chooser.rank(tx, waiting, is_first=is_first)
+        self._chooser.ranking = ranking
+        ranked = [choice.job.name for choice in ranking.choices]
         obstacles = dict[str, str | None](dict.fromkeys(waiting.keys() - set(ranked), NO_ROOM))
         obstacles |= self._check_until_clear([waiting[name] for name in ranked])
         return ScanResult(

@@ -39,7 +39,7 @@ from qcqueue.spool.writer import SpoolWriter
 from qcqueue.stores.base import Blob
 from qcqueue.stores.folder import FolderStore, file_name
 from qcqueue.worker import attempt as attempt_module
-from qcqueue.worker import download, queue_scan, session
+from qcqueue.worker import download, look_states, queue_scan, session
 from tests.support import trainer
 from tests.support.runs import tensors_of
 
@@ -189,7 +189,7 @@ def claim_what_is_running(patch: pytest.MonkeyPatch) -> None:
         everyone = {(row.name, row.number): "taken over" for row in tx.execute(held)}
         return take(tx, session_id, gone=everyone, **others)
 
-    patch.setattr(session, "claim", claim)
+    patch.setattr(look_states, "claim", claim)
 
 
 def clear_the_spool_first(patch: pytest.MonkeyPatch) -> None:
@@ -240,13 +240,13 @@ def say_done_too_soon(patch: pytest.MonkeyPatch) -> None:
 
 def ignore_ctrl_c(patch: pytest.MonkeyPatch) -> None:
     """The trainer is told to stop only if one runs at the very moment of asking."""
-    mind = session.Session._mind_the_limits
+    mind = session.Session.mind_the_limits
 
     def deaf(self: session.Session, now_s: float) -> None:
-        if self._stop_reason is None:
+        if self.stop_reason is None:
             mind(self, now_s)
 
-    patch.setattr(session.Session, "_mind_the_limits", deaf)
+    patch.setattr(session.Session, "mind_the_limits", deaf)
 
 
 def take_back_what_is_taken(patch: pytest.MonkeyPatch) -> None:

@@ -195,7 +195,7 @@ class Machine:
         clock = MachineClock(self.time)
         limits = limits or Limits(jobs=None)
         session = a_session(f"{self.name}s{self.sessions}", self.place, ScriptedTrainer(*scripts), limits, clock)
-        tools: SessionDeps = session._tools
+        tools: SessionDeps = session.deps
         changed = replace(
             tools,
             store=Moody(tools.store),
@@ -225,8 +225,8 @@ class Machine:
 
 def moods(session: Session) -> tuple[Moody, Moody]:
     """Return the store and the database of a session."""
-    store: Any = session._tools.store
-    database: Any = session._tools.database
+    store: Any = session.deps.store
+    database: Any = session.deps.database
     return store, database
 
 

@@ -29,7 +29,7 @@ def asleep(house: House, said: list[str]) -> Session:
     session = a_session(
         "asleep", house.queue, PaperTrainer(epochs=3, state_bytes=4000, together=True), Limits(max_epochs=3, jobs=1)
     )
-    session = Session("asleep", replace(session._tools, narrate=said.append), Limits(max_epochs=3, jobs=1))
+    session = Session("asleep", replace(session.deps, narrate=said.append), Limits(max_epochs=3, jobs=1))
     while not (line := the_job(house)) or not line.epochs_done:
         assert session.step() is not None
     return session
