@@ -86,6 +86,8 @@ class Claim:
     job_name: str
     attempt: int
     session_id: str
+    why: str
+    """On what ground it was chosen."""
     commits: int
     """How many numbered writes of this attempt were carried out so far."""
     spec: JobSpec

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from qcqueue.core.goodput import Part
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.errors import MachineError, OutcomeUnknown, QcqueueError, StoreBusy, StoreError
-from qcqueue.planning.policies import Choice, first_clear
+from qcqueue.planning.policies import first_clear
 from qcqueue.queue.claim import begin_session, claim, claim_held_by, note_seen
 from qcqueue.queue.values import Candidate, Claim, Pick
 from qcqueue.text.canonical_json import canonical_json
@@ -67,7 +67,6 @@ class Taken:
 
     claim: Claim | None
     ranking: Ranking | None = None
-    choice: Choice | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,10 +123,9 @@ class LookForJob:
         session.obstacles = {name: why for name, why in seen.obstacles.items() if why}
         session.busy = seen.busy
         if taken.claim:
-            if taken.choice:
-                basis = session.chooser.basis(taken.claim.job_name)
-                known = f" ({basis})" if basis else "; nothing is known of its length"
-                deps.narrate(f"takes {taken.claim.job_name}: {taken.choice.why}{known}")
+            basis = session.chooser.basis(taken.claim.job_name)
+            known = f" ({basis})" if basis else "; nothing is known of its length"
+            deps.narrate(f"takes {taken.claim.job_name}: {taken.claim.why}{known}")
             session.begin(taken.claim)
             return NextState(Prepare())
         if not seen.all_checked or seen.awaits_weights:  # a rival took the one that was clear
@@ -147,17 +145,16 @@ def take(tx: "Connection", session: "Session", seen: ScanResult) -> Taken:
 
 def _claimed(tx: "Connection", session: "Session", seen: ScanResult) -> Taken:
     ranking: Ranking | None = None
-    choice: Choice | None = None
 
     def choose(jobs: Sequence[Candidate]) -> Pick | None:
-        nonlocal ranking, choice
+        nonlocal ranking
         ranking = session.chooser.rank(tx, {job.name for job in jobs}, is_first=not session.jobs)
         choice = first_clear(ranking.choices, seen.obstacles)
         return Pick(choice.job.name, why=choice.why) if choice else None
 
     now_s = session.deps.clock.now_s()
     held = claim(tx, session.id, gone=seen.gone, seen=seen.seen, words=seen.words, choose=choose, now_s=now_s)
-    return Taken(claim=held, ranking=ranking, choice=choice)
+    return Taken(claim=held, ranking=ranking)
 
 
 @dataclass(frozen=True, slots=True)
