@@ -343,7 +343,7 @@ class Uploader:
 
 
 def upload_for_ever(asked: Row) -> Row:
-    """Do with a state what `worker.attempt` does: hash each file, then put it; what was put is deleted again."""
+    """Do with a state what `worker.uploader` does: hash each file, then put it; what was put is deleted again."""
     place = opened(Path(asked["files"]), asked["environment"])
     place.greet()
     print("connected", flush=True)

@@ -1,6 +1,6 @@
 """What a session knows of the job it holds: made with the claim, and dropped whole when it parts with the job.
 
-The job's commits are its `Attempt`'s, its trainer's words lie in the spool, and whether to go on is for the session.
+The job's commits are its `Committer`'s, its trainer's words lie in the spool, and whether to go on is for the session.
 Always true: nothing of one job outlives it into the next.
 """
 
@@ -11,8 +11,8 @@ from qcqueue.core.records import TrainingRecord
 from qcqueue.errors import MachineError, QcqueueError
 from qcqueue.queue.values import Claim
 from qcqueue.spool.reader import Spool, TrainerProgress
-from qcqueue.worker.attempt import Attempt
 from qcqueue.worker.checkpoint_tuner import CheckpointTuner
+from qcqueue.worker.committer import Committer
 from qcqueue.worker.trainer_exit import has_stepped
 from qcqueue.worker.view import Transfer, View
 
@@ -34,7 +34,7 @@ class JobRun:
     long. memory_kills: of this machine, before its trainer started.
     """
 
-    committer: Attempt
+    committer: Committer
     tuner: CheckpointTuner
     resumed: str | None = None
     has_begun: bool = False

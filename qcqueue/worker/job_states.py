@@ -17,6 +17,7 @@ from qcqueue.core.outcomes import Outcome, SessionEnd, Trouble, cause_of, worse_
 from qcqueue.errors import BlobMissing, DigestMismatch, JobWithdrawn, LeaseLost, MachineError, QcqueueError, StoreError
 from qcqueue.spool.reader import Failure
 from qcqueue.text.humanize import duration
+from qcqueue.worker.download import work_order
 from qcqueue.worker.job_end import (
     AfterEnd,
     JobEnd,
@@ -65,10 +66,14 @@ class Prepare:
     def _begin(self, session: "Session", job: JobRun) -> NextState:
         session.start_trainer(job)
         try:
-            order = job.committer.order(
+            order = work_order(
+                job.claim,
+                session.deps.store,
+                session.deps.cache,
                 threads=job.threads(session.deps.machine.threads),
                 max_epochs=session.budget.epochs_left(session.epochs),
                 on_cpu=job.name in session.on_cpu,
+                moved=session.moved,
             )
         except (BlobMissing, DigestMismatch) as exc:  # it will not come back while this session waits
             return failed(session, Failure(cause=cause_of(exc), message=str(exc)))

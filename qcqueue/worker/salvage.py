@@ -20,7 +20,7 @@ from qcqueue.spool.reader import SPOOLS, Spool, session_of, spool_folder
 from qcqueue.stores.base import Blob, Listed
 from qcqueue.stores.files import on_this_machine
 from qcqueue.text.humanize import count, size
-from qcqueue.worker.attempt import Attempt
+from qcqueue.worker.committer import Committer
 from qcqueue.worker.heartbeat import Heartbeat
 from qcqueue.worker.queue_scan import ScanResult
 from qcqueue.worker.session_deps import SessionDeps
@@ -30,12 +30,12 @@ GRACE_LEASES = 6
 
 
 class Salvage:
-    """The spools of one machine, as one session may deal with them. attempt_on makes the `Attempt` of a claim."""
+    """The spools of one machine, as one session may deal with them. committer_of makes the `Committer` of a claim."""
 
-    def __init__(self, tools: SessionDeps, heartbeat: Heartbeat, *, attempt_on: Callable[[Claim], Attempt]) -> None:
+    def __init__(self, tools: SessionDeps, heartbeat: Heartbeat, *, committer_of: Callable[[Claim], Committer]) -> None:
         self._tools = tools
         self._heartbeat = heartbeat
-        self._attempt_on = attempt_on
+        self._committer_of = committer_of
         self._foreign: set[str] = set()  # sessions of other queues
         self.is_tidy = False
         """Whether the store was looked through for what dead attempts left there."""
@@ -110,7 +110,7 @@ class Salvage:
         narrate(f"saving what {what}")
         try:
             with self._heartbeat.also(left.heartbeat):  # its session cannot any more, and saving it can take long
-                self._attempt_on(held).collect_all()
+                self._committer_of(held).collect_all()
         except (NewerQueue, StorePutBack):
             raise
         except LeaseLost:  # somebody has taken the job over, and with it what was to be saved

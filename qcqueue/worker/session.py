@@ -15,9 +15,9 @@ from qcqueue.core.goodput import Part
 from qcqueue.core.outcomes import SessionEnd, Trouble
 from qcqueue.errors import NewerQueue, QcqueueError, StoreError, StorePutBack
 from qcqueue.queue.values import Claim, LiveAttempt
-from qcqueue.worker.attempt import Attempt
 from qcqueue.worker.budget import Budget, Limits
 from qcqueue.worker.checkpoint_tuner import CheckpointTuner
+from qcqueue.worker.committer import Committer
 from qcqueue.worker.heartbeat import Heartbeat
 from qcqueue.worker.imagenet import ImageNet
 from qcqueue.worker.job_choice import Chooser
@@ -68,7 +68,7 @@ class Session:
         self.chooser = Chooser(deps, self.budget)
         self.imagenet = ImageNet(deps, moved=self.moved, is_leaving=lambda: self.stopping)
         self.scan = QueueScan(session_id, deps, self.chooser, self.imagenet)
-        self.salvage = Salvage(deps, self.heartbeat, attempt_on=self._attempt_on)
+        self.salvage = Salvage(deps, self.heartbeat, committer_of=self._committer_of)
         self.leaving_since_s = 0.0
         """Since when it is leaving its job, or altogether."""
         self.jobs = 0
@@ -171,7 +171,7 @@ class Session:
         # What the choice rested on, made a moment ago in the transaction of the claim, unless the job was held already.
         sessions = self.chooser.ranking.stats.sessions if self.chooser.ranking else ()
         tuner = CheckpointTuner(narrate=self.deps.narrate, sessions=sessions)
-        self.job = JobRun(committer=self._attempt_on(claim, self.ledger), tuner=tuner)
+        self.job = JobRun(committer=self._committer_of(claim, self.ledger), tuner=tuner)
 
     def drop(self, rest: Part = Part.RELEASE) -> None:
         """Part with the job. rest: what the time after its last write went into."""
@@ -240,16 +240,15 @@ class Session:
     def _lag_s(self) -> float | None:
         return self.job.committer.lag_s if self.job else None
 
-    def _attempt_on(self, held: Claim, timeline: TimeLedger | None = None) -> Attempt:
-        return Attempt(
+    def _committer_of(self, held: Claim, ledger: TimeLedger | None = None) -> Committer:
+        return Committer(
             held,
             spool=self.salvage.spool(held.session_id, held.attempt),
             store=self.deps.store,
             database=self.deps.database,
             clock=self.deps.clock,
-            cache=self.deps.cache,
             moved=self.moved,
-            timeline=timeline,
+            ledger=ledger,
         )
 
     def _withdraw_from(self, why: NewerQueue | StorePutBack) -> NextState:

@@ -38,8 +38,7 @@ from qcqueue.spool.reader import Failure, Spool, SpoolEntry, TakenState, link_fi
 from qcqueue.spool.writer import SpoolWriter
 from qcqueue.stores.base import Blob
 from qcqueue.stores.folder import FolderStore, file_name
-from qcqueue.worker import attempt as attempt_module
-from qcqueue.worker import download, look_states, queue_scan, session
+from qcqueue.worker import committer, download, look_states, queue_scan, session
 from tests.support import trainer
 from tests.support.runs import tensors_of
 
@@ -115,7 +114,7 @@ def keep_only_the_newest(patch: pytest.MonkeyPatch) -> None:
     def newest(kept: Sequence[KeptCheckpoint]) -> set[int]:
         return {row.id for row in kept if row.state_sha256 == kept[0].state_sha256}
 
-    patch.setattr(attempt_module, "keep_last_two", newest)
+    patch.setattr(committer, "keep_last_two", newest)
 
 
 def free_what_is_needed_only_as_the_best(patch: pytest.MonkeyPatch) -> None:
@@ -194,10 +193,10 @@ def claim_what_is_running(patch: pytest.MonkeyPatch) -> None:
 
 def clear_the_spool_first(patch: pytest.MonkeyPatch) -> None:
     """What the trainer handed over is removed before it is committed, and a busy database loses it."""
-    commit = attempt_module.Attempt._commit
+    commit = committer.Committer._commit
 
     def forgetful(
-        self: attempt_module.Attempt, held: TakenState | None, entries: list[SpoolEntry], *, is_over: bool
+        self: committer.Committer, held: TakenState | None, entries: list[SpoolEntry], *, is_over: bool
     ) -> None:
         try:
             commit(self, held, entries, is_over=is_over)
@@ -208,7 +207,7 @@ def clear_the_spool_first(patch: pytest.MonkeyPatch) -> None:
                 self.spool.release(held)
             raise
 
-    patch.setattr(attempt_module.Attempt, "_commit", forgetful)
+    patch.setattr(committer.Committer, "_commit", forgetful)
 
 
 def forget_the_best(patch: pytest.MonkeyPatch) -> None:

@@ -40,8 +40,8 @@ run: Callable[[list[str]], int] = command_line.run
 
 def main(arguments: list[str]) -> int:
     process.PROGRAM = "tests.support.faults.trainer"
-    for module in (job_states, look_states):
-        setattr(module, "RETRY_S", RETRY_S)  # noqa: B010 (what they import is none of their own names)
+    for states in (job_states, look_states):
+        setattr(states, "RETRY_S", RETRY_S)  # noqa: B010 (what they import is none of their own names)
     setattr(work, "can_train", lambda: True)  # noqa: B010 (what it imports is none of its own names)
     if arguments != ["--serve"]:
         return run(arguments)

@@ -1,39 +1,35 @@
-"""One attempt on one job, from the claim to its outcome: the only place where spool, store and database meet.
+"""The writes of one attempt on one job, from the claim to its outcome: where spool, store and database meet.
 
-It knows nothing of limits, heartbeats or other jobs; that is the session's. Every call may be repeated after a
-`StoreError`: what was stored is remembered, what was committed has left the spool. One state is in flight at a time,
-always the newest: where the store is slower than the trainer, one commit carries several epochs. Writes are numbered,
-and what a number carries is fixed before it is first tried, in the spool too: until an answer is known, this process or
-whoever takes its place tries just that again.
+It knows nothing of limits, heartbeats or other jobs; that is the session's, and bytes are the uploader's. Every call
+may be repeated after a `StoreError`: what was committed has left the spool. One state is in flight at a time, always
+the newest: where the store is slower than the trainer, one commit carries several epochs. Writes are numbered, and what
+a number carries is fixed before it is first tried, in the spool too: until an answer is known, this process or whoever
+takes its place tries just that again.
 """
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from qcqueue.checkpoints.format import holds_model
 from qcqueue.clock import Clock
-from qcqueue.core.outcomes import Outcome, Trouble, advice_on
+from qcqueue.core.outcomes import Outcome, Trouble
 from qcqueue.core.records import EpochMetrics, EpochTiming, TrainingRecord
 from qcqueue.core.states import Event
 from qcqueue.database.base import Database
-from qcqueue.errors import BlobMissing, CheckpointDamaged, DigestMismatch, MachineError, StoreError
+from qcqueue.errors import CheckpointDamaged, MachineError, StoreError
 from qcqueue.queue import attempts
 from qcqueue.queue.blobs import mark_deleted
 from qcqueue.queue.checkpoints import keep_last_two
 from qcqueue.queue.forecasts import ForecastLine, note_forecasts
 from qcqueue.queue.troubles import earlier_faults
-from qcqueue.queue.values import AttemptEnd, Checkpoint, Claim, StateBlobs
-from qcqueue.spool.reader import RESUMED, EpochEntry, Spool, SpoolEntry, TakenState, WorkOrder, record_in
-from qcqueue.stores.base import Blob, Moved, Store, silently
-from qcqueue.stores.files import on_this_machine
-from qcqueue.text.suggest import clipped
-from qcqueue.worker.download import Restored, fetch_once, restore_newest
+from qcqueue.queue.values import AttemptEnd, Claim
+from qcqueue.spool.reader import EpochEntry, Spool, SpoolEntry, TakenState, record_in
+from qcqueue.stores.base import Moved, Store, silently
+from qcqueue.worker.download import Restored, restore_newest
 from qcqueue.worker.time_ledger import Saving, TimeLedger, trained_s
+from qcqueue.worker.uploader import Uploader
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -59,14 +55,6 @@ class SavedEpoch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """A state that is in the store. model: those of its files that hold the model."""
-
-    state: StateBlobs
-    model: tuple[Blob, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CommitBatch:
     """What one commit carries, by the numbers of the entries: the state that is held, if any, and finished epochs."""
 
@@ -79,11 +67,11 @@ class CommitBatch:
         return {*self.epochs, *(() if self.held is None else (self.held,))}
 
 
-class Attempt:
+class Committer:
     """The work of one session on one job. `claim` is the right to it; every write names it.
 
-    moved is told of every transfer, however it is called for; what it raises ends the transfer. timeline accounts for
-    the session's time, and every write carries its account; None where the session is another one, which has died.
+    moved is told of every transfer, however it is called for; what it raises ends the transfer. ledger accounts for the
+    session's time, and every write carries its account; None where the session is another one, which has died.
     """
 
     def __init__(
@@ -94,9 +82,8 @@ class Attempt:
         store: Store,
         database: Database,
         clock: Clock,
-        cache: Path,
         moved: Moved = silently,
-        timeline: TimeLedger | None = None,
+        ledger: TimeLedger | None = None,
     ) -> None:
         self.claim = claim
         self.spool = spool
@@ -115,49 +102,19 @@ class Attempt:
         self.pace: Mapping[str, float] = {}
         """What was measured to decide how often to save; it is written down with every write."""
         self._taken_s: float | None = None
-        self._timeline = timeline
+        self._ledger = ledger
         self._moved = moved
         self._store = store
         self._database = database
         self._clock = clock
-        self._cache = cache
-        self._owner = f"{claim.session_id}-{claim.attempt}"
-        self._named = dict(claim.packs)  # what the database names, so that it need not be stored again
-        self._put_here: dict[str, Blob] = {}
-        self._states: dict[int, Stored] = {}
-        self._bests: dict[int, tuple[Blob, ...]] = {}
-        self._bad: set[str] = set()  # what the store was found not to have whole, and was not stored again yet
+        self._uploader = Uploader(claim, spool=spool, store=store, moved=moved, beside=self._noted)
         self._began_with_s = 0.0  # what an epoch that was taken up in its middle had been trained before
         self._commits = claim.commits  # how many writes are known to be carried out
         self._restored: Restored | None = None  # as it was tried to be recorded, until that is answered
         self._tried: CommitBatch | None = None  # as it was tried to be committed, until that is answered
-        self._recall(spool.stored())
         self._let_go: set[int] = set()  # numbers of entries that the spool may still hold
-        self._is_noted = True
-        self._unwanted: list[Blob] = []
-        self._deleted: list[Blob] = []
         self._news: list[SavedEpoch] = []
-
-    def order(self, *, threads: int, max_epochs: int | None, on_cpu: bool = False) -> WorkOrder:
-        """Bring dataset and weights to this machine; return what the trainer is to be told.
-
-        Raises: BlobMissing, DigestMismatch: the store does not have them whole. StoreError: try again.
-        """
-        spec = self.claim.spec
-        dataset_path = self._required(self.claim.dataset, f"the dataset {spec.dataset}")
-        weights, title = self.claim.weights, self.claim.weights_title
-        called = f"the weights file {clipped(title)}" if title else "the weights file"
-        return WorkOrder(
-            spec=spec,
-            attempt=self.claim.attempt,
-            dataset_path=dataset_path,
-            weights_path=self._required(weights, called) if weights else None,
-            weights_title=title,
-            threads=threads,
-            max_epochs=max_epochs,
-            resumes=bool(self.claim.checkpoints),
-            on_cpu=on_cpu,
-        )
+        self._recall(spool.stored())
 
     def restore(self) -> Restored:
         """Bring the state to resume from into the spool, and record where the run is taken up; return that.
@@ -172,14 +129,14 @@ class Attempt:
             )
         )
         self._restored, self._commits = None, number
-        self._delete(unwanted)
-        self._bad |= restored.bad
-        self._forget(restored.bad)
+        self._uploader.delete(unwanted)
+        self._uploader.take_up(restored.chosen, bad=restored.bad)
         if restored.chosen:
-            self._resume_from(restored.chosen)
-        self._note_stored()
-        if self._timeline:
-            self._timeline.resumed(restored.chosen.record if restored.chosen else None)
+            self._began_with_s = trained_s(restored.chosen.record)
+            self._note_saved(restored.chosen.record)
+        self._uploader.note()
+        if self._ledger:
+            self._ledger.resumed(restored.chosen.record if restored.chosen else None)
         return restored
 
     def collect(self, *, is_over: bool = False) -> bool:
@@ -201,10 +158,9 @@ class Attempt:
         if self._tried and self._try_again(self._tried):
             return True
         held = self.spool.take()
-        if held is not None and held.number not in self._states:
+        if held is not None and held.number not in self._uploader.states:
             self._taken_s = self._taken_s or self._clock.monotonic_s()
-            self._states[held.number] = self._brought(held)
-            self._note_stored()
+            self._uploader.bring(held)
         # Storing can take its time: what has come meanwhile and belongs to this state goes into the same commit.
         epochs = [entry for entry in self.spool.waiting() if entry.kind == "epoch"]
         if self._commit(held, epochs, is_over=is_over):
@@ -253,77 +209,18 @@ class Attempt:
         progress = self.spool.progress()
         return not (progress and progress.unsaved) and not self.spool.holds_unsaved()
 
-    def _resume_from(self, chosen: Checkpoint) -> None:
-        record, state = chosen.record, chosen.state
-        blobs = (*state.packs, state.head)
-        files = sorted(self.spool.resumed_folder.glob("*.safetensors"))  # the packs by number, then the head
-        model = tuple(blob for blob, path in zip(blobs, files, strict=True) if holds_model(path))
-        self._states[RESUMED] = Stored(state=state, model=model)
-        if record.best_epoch is not None:
-            self._bests[record.best_epoch] = chosen.best
-        self._began_with_s = trained_s(record)
-        self._note_saved(record)
+    # What is noted in the spool.
 
-    # A state on its way to the store.
-
-    def _brought(self, held: TakenState) -> Stored:
-        """Store what is new of a state, and the model of its best epoch where that is not stored yet."""
-        best = held.record.best_epoch
-        if best is not None and best not in self._bests and held.best:
-            self._bests[best] = tuple(self._kept(path, held) for path in held.best)
-        blobs = [self._kept(path, held) for path in held.files]
-        model = tuple(blob for blob, path in zip(blobs, held.files, strict=True) if holds_model(path))
-        return Stored(state=StateBlobs(head=blobs[-1], packs=tuple(blobs[:-1])), model=model)
-
-    def _kept(self, path: Path, held: TakenState) -> Blob:
-        """Return where the store has the bytes of a file, which are stored now unless they are known to be."""
-        self.spool.note_doing("hashing")
-        with on_this_machine(path), path.open("rb") as reading:
-            sha256 = hashlib.file_digest(reading, "sha256").hexdigest()
-        known = self._put_here.get(sha256) or self._named.get(sha256)
-        return known or self._put(path, f"{held.number} {path.stem}")
-
-    def _put(self, path: Path, what: str) -> Blob:
-        self.spool.note_doing("uploading")
-        title = f"{self.claim.job_name}, attempt {self.claim.attempt}, {what}"
-        blob = self._store.put(path, title=title, owner=self._owner, moved=self._moved)
-        self._put_here[blob.sha256] = blob
-        self._note_stored()
-        return blob
-
-    def _note_stored(self) -> None:
-        """Leave word for whoever takes this place after a sudden end: nothing need be stored twice.
-
-        A disk that does not take it hinders nothing but deletions, which wait until it does.
-        """
-        noted = {
-            "put": [asdict(blob) for blob in self._put_here.values()],
-            "bad": sorted(self._bad),
-            "began_with_s": self._began_with_s,
-            "commits": self._commits,
-            "tried": asdict(self._tried) if self._tried else None,
-            "states": {number: asdict(stored) for number, stored in self._states.items()},
-            "bests": {epoch: [asdict(blob) for blob in blobs] for epoch, blobs in self._bests.items()},
-        }
-        self._is_noted = False
-        with contextlib.suppress(MachineError):
-            self.spool.note_stored(noted)
-            self._is_noted = True
+    def _noted(self) -> dict[str, Any]:
+        tried = asdict(self._tried) if self._tried else None
+        return {"began_with_s": self._began_with_s, "commits": self._commits, "tried": tried}
 
     def _recall(self, noted: Mapping[str, Any]) -> None:
-        def blobs(values: Iterable[Mapping[str, Any]]) -> tuple[Blob, ...]:
-            return tuple(Blob(**value) for value in values)
-
-        self._put_here = {blob.sha256: blob for blob in blobs(noted.get("put", ()))}
-        self._bad = set(noted.get("bad", ()))
+        self._uploader.recall(noted)
         self._began_with_s = noted.get("began_with_s", 0.0)
         self._commits = max(self._commits, noted.get("commits", 0))
         if tried := noted.get("tried"):
             self._tried = CommitBatch(number=tried["number"], held=tried["held"], epochs=tuple(tried["epochs"]))
-        for number, stored in noted.get("states", {}).items():
-            state = StateBlobs(head=Blob(**stored["state"]["head"]), packs=blobs(stored["state"]["packs"]))
-            self._states[int(number)] = Stored(state=state, model=blobs(stored["model"]))
-        self._bests = {int(epoch): blobs(values) for epoch, values in noted.get("bests", {}).items()}
         if "tried" not in noted:
             self._drop_what_an_older_one_committed()
 
@@ -365,7 +262,7 @@ class Attempt:
             held=held.number if held is not None else None,
             epochs=tuple(entry.number for entry in epochs),
         )
-        self._note_stored()
+        self._uploader.note()
         return self._carry(self._tried, [item for item, _ in items], held, epochs)
 
     def _try_again(self, tried: CommitBatch) -> bool:
@@ -374,7 +271,7 @@ class Attempt:
         if not tried.entries <= there.keys():  # it was answered: only then anything of it is removed
             held = self.spool.take() if tried.held in there else None
             self._began_with_s = 0.0 if tried.epochs else self._began_with_s
-            self._put_here = {sha256: blob for sha256, blob in self._put_here.items() if sha256 not in self._named}
+            self._uploader.let_named_go()
             self._answered(tried, held, [there[number] for number in tried.epochs if number in there])
             return False
         held = self.spool.take() if tried.held is not None else None
@@ -406,11 +303,11 @@ class Attempt:
         committed = self._committed(batch.number, items)
         if committed.missing:
             self._tried = None
-            self._store_anew(committed.missing, items)
+            self._uploader.store_anew(committed.missing, (blob for item in items for blob in item.blobs))
             return True
         self._note_committed(items, held, committed.redone)
         self._answered(batch, held, epochs)
-        self._delete(committed.retired)
+        self._uploader.delete(committed.retired)
         return False
 
     def _answered(self, batch: CommitBatch, held: TakenState | None, epochs: Iterable[SpoolEntry]) -> None:
@@ -420,7 +317,7 @@ class Attempt:
         with contextlib.suppress(MachineError):  # it is committed, whatever the disk says now; removed with the next
             self._remove_committed()
             self._tried = None
-            self._note_stored()
+            self._uploader.note()
 
     def _remove_committed(self) -> None:
         """Remove what is committed from the spool, so that nothing is committed, and told, twice.
@@ -446,9 +343,9 @@ class Attempt:
             self.claim,
             items,
             number=number,
-            stored=self._put_here.keys(),
-            mended=self._bad & self._put_here.keys(),
-            trained_before_s=None if self._timeline else self._began_with_s,
+            stored=self._uploader.stored,
+            mended=self._uploader.mended,
+            trained_before_s=None if self._ledger else self._began_with_s,
             keep=keep_last_two,
             now_s=self._clock.now_s(),
         )
@@ -456,49 +353,40 @@ class Attempt:
             note_forecasts(tx, self.foreseen)
         return committed
 
-    def _store_anew(self, missing: AbstractSet[str], items: Iterable[attempts.CommitItem]) -> None:
-        """Let go of what somebody has retired meanwhile, so that the next try stores it again, in another place."""
-        for blob in {blob for item in items for blob in item.blobs if blob.sha256 in missing}:
-            self._store.delete(blob)  # or the store may hand out this very place, which they are about to delete
-        self._forget(missing)
-        self._states.clear()
-        self._bests.clear()
-        self._note_stored()
-
     def _complete(self, entries: list[SpoolEntry]) -> list[tuple[EpochEntry, SpoolEntry]]:
         """Return the epochs, up to the first whose state is still to come."""
         complete: list[tuple[EpochEntry, SpoolEntry]] = []
         for entry in entries:
             epoch = self.spool.read_epoch(entry)
-            if epoch.state_entry not in self._states:
+            if epoch.state_entry not in self._uploader.states:
                 break
             complete.append((epoch, entry))
         return complete
 
     def _epoch(self, epoch: EpochEntry) -> attempts.CommitItem:
         """Return a finished epoch, with the state it belongs to if that is stored: the newest state wins."""
-        stored = None if epoch.state_entry is None else self._states.get(epoch.state_entry)
+        stored = None if epoch.state_entry is None else self._uploader.states.get(epoch.state_entry)
         record = epoch.record
         if stored and record.best_epoch == record.epochs_done:
-            self._bests[record.epochs_done] = stored.model
-        best = self._best_of(record)
+            self._uploader.bests[record.epochs_done] = stored.model
+        best = self._uploader.best_of(record)
         state = stored.state if stored and best is not None else None
         return attempts.CommitItem(record=record, timing=epoch.timing, state=state, best=best if state and best else ())
 
     def _checkpoint(self, record: TrainingRecord, number: int) -> list[attempts.CommitItem]:
-        best = self._best_of(record)
-        return [] if best is None else [attempts.CommitItem(record=record, state=self._states[number].state, best=best)]
-
-    def _best_of(self, record: TrainingRecord) -> tuple[Blob, ...] | None:
-        """Return the stored model of the best epoch, None where it is not stored: nobody could finish from there."""
-        return () if record.best_epoch is None else self._bests.get(record.best_epoch)
+        best = self._uploader.best_of(record)
+        return (
+            []
+            if best is None
+            else [attempts.CommitItem(record=record, state=self._uploader.states[number].state, best=best)]
+        )
 
     def _is_overtaken(self, held: TakenState) -> bool:
         return any(entry.kind == "state" and entry.number > held.number for entry in self.spool.waiting())
 
     def _release(self, held: TakenState) -> None:
         self._taken_s = None
-        del self._states[held.number]
+        del self._uploader.states[held.number]
         self.spool.release(held)
 
     def _note_committed(
@@ -510,32 +398,17 @@ class Attempt:
         self._news += epochs
         if epochs:
             self._began_with_s = 0.0
-        if self._timeline:
+        if self._ledger:
             again = [epoch.timing for epoch in epochs if epoch.metrics.epoch in redone]
-            self._timeline.saved(items[-1].record, [epoch.timing for epoch in epochs], redone=again)
+            self._ledger.saved(items[-1].record, [epoch.timing for epoch in epochs], redone=again)
         if held is not None and self._taken_s is not None:
             self.lag_s, self._taken_s = self._clock.monotonic_s() - self._taken_s, None
-        for item in items:
-            if item.state:
-                self._named |= {blob.sha256: blob for blob in (*item.state.blobs, *item.best)}
-        self._bad -= self._put_here.keys()
-        # From now on a kept checkpoint vouches for them, or nobody does.
-        self._put_here = {sha256: blob for sha256, blob in self._put_here.items() if sha256 not in self._named}
-        if held is not None:  # and if its own checkpoint was not among the items, it is overtaken by one that was
-            self._states = {held.number: self._states[held.number]}  # an epoch still to come may belong to it
-        best = items[-1].record.best_epoch
-        self._bests = {epoch: blobs for epoch, blobs in self._bests.items() if epoch == best}
-
-    def _forget(self, sha256s: Iterable[str]) -> bool:
-        """Count on these bytes no more; return whether any of them were this attempt's own."""
-        own = False
-        for sha256 in sha256s:
-            self._named.pop(sha256, None)
-            own |= self._put_here.pop(sha256, None) is not None
-        return own
+        self._uploader.committed(
+            items, held=None if held is None else held.number, best_epoch=items[-1].record.best_epoch
+        )
 
     def _finish(self, entry: SpoolEntry) -> None:
-        result, predictions = self.spool.read_result(entry), self._put(entry.path, "predictions")
+        result, predictions = self.spool.read_result(entry), self._uploader.put(entry.path, "predictions")
         self.ending = True
         self.spool.note_doing("committing")
         self._write(
@@ -550,32 +423,15 @@ class Attempt:
             epochs_done=record.epochs_done, steps_done=record.partial.steps_done, at_s=self._clock.now_s()
         )
 
-    def _delete(self, blobs: Iterable[Blob]) -> None:
-        """Delete what nothing needs; what the store does not delete now is tried again with the next."""
-        unwanted = list(blobs)
-        # Forgotten first: whoever takes this place must not count on bytes that may be gone.
-        self._unwanted += unwanted
-        if self._forget(blob.sha256 for blob in unwanted) or not self._is_noted:
-            self._note_stored()
-        if not self._is_noted:
-            return
-        self.spool.note_doing("deleting" if self._unwanted else None)
-        for blob in list(self._unwanted):
-            with contextlib.suppress(StoreError):  # an orphan costs space, never safety
-                self._store.delete(blob)
-                self._unwanted.remove(blob)
-                self._deleted.append(blob)
-                self._moved(0, 0)  # many deletions take as long as a transfer
-        self.spool.note_doing(None)
-
     def _write(
         self, action: "Callable[[Connection], T]", *, all_saved: bool = False, saving: Saving | None = None
     ) -> T:
         """Run a transaction, and let it record what the time went into and what was deleted since the last one."""
-        deleted, now_s = tuple(self._deleted), self._clock.now_s()
+        deleted, now_s = tuple(self._uploader.deleted), self._clock.now_s()
         account = None
-        if self._timeline:
-            account = self._timeline.ledgers(_told(self.spool.progress), all_saved=all_saved, saving=saving)
+        if self._ledger:
+            account = self._ledger.ledgers(_told(self.spool.progress), all_saved=all_saved, saving=saving)
+        rehearsal = _told(self.spool.rehearsal) if account else None
 
         def both(tx: "Connection") -> T:
             if deleted:
@@ -588,24 +444,17 @@ class Attempt:
                     attempt=worked,
                     session=own,
                     pace=self.pace,
-                    rehearsal=_told(self.spool.rehearsal),
+                    rehearsal=rehearsal,
                     seen_at_s=now_s,
                 )
             return action(tx)
 
         outcome = self._database.transact(both)
         self.writes += 1
-        if self._timeline and account:
-            self._timeline.written(account[1])
-        del self._deleted[: len(deleted)]
+        if self._ledger and account:
+            self._ledger.written(account[1])
+        del self._uploader.deleted[: len(deleted)]
         return outcome
-
-    def _required(self, blob: Blob, what: str) -> Path:
-        try:
-            return fetch_once(self._store, blob, self._cache / "blobs", moved=self._moved)
-        except (BlobMissing, DigestMismatch) as exc:
-            hint = advice_on(Trouble.STORE, job=self.claim.job_name, machine="this machine")
-            raise type(exc)(f"{what} cannot be had: {exc}", hint=hint) from exc
 
 
 def _place(record: TrainingRecord) -> tuple[int, int]:

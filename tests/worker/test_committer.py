@@ -18,7 +18,7 @@ from qcqueue.spool.reader import Spool
 from qcqueue.spool.writer import SpoolWriter
 from qcqueue.stores.base import Blob
 from qcqueue.stores.folder import FolderStore, file_name
-from qcqueue.worker.attempt import Attempt
+from qcqueue.worker.committer import Committer
 from qcqueue.worker.time_ledger import TimeLedger
 from tests.checkpoints.runs import a_record, a_state, an_epoch, an_order
 from tests.queue.desk import Desk
@@ -38,25 +38,24 @@ class Scene:
     desk: Desk
     store: FolderStore
 
-    def attempt(self, held: Claim, database: Database | None = None, timeline: TimeLedger | None = None) -> Attempt:
+    def attempt(self, held: Claim, database: Database | None = None, ledger: TimeLedger | None = None) -> Committer:
         """Return the attempt of a claim; another of the same claim takes the place of a session that died."""
-        return Attempt(
+        return Committer(
             held,
             spool=Spool(self.folder / "spool" / f"{held.session_id}-{held.attempt}"),
             store=self.store,
             database=database or self.desk.database,
             clock=MachineClock(WorldTime()),
-            cache=self.folder,
-            timeline=timeline,
+            ledger=ledger,
         )
 
-    def begun(self, session: str, job: str, *, database: Database | None = None, **claiming: Any) -> Attempt:
+    def begun(self, session: str, job: str, *, database: Database | None = None, **claiming: Any) -> Committer:
         attempt = self.attempt(self.desk.must_claim(session, job=job, **claiming), database)
         attempt.spool.open(an_order(attempt.spool))
         attempt.restore()
         return attempt
 
-    def successor(self, attempt: Attempt) -> Attempt:
+    def successor(self, attempt: Committer) -> Committer:
         """Return who saves what a dead session left, as the next session on its machine does."""
         with self.desk.database.read() as tx:
             held = claim_held_by(tx, attempt.claim.session_id)
@@ -99,7 +98,7 @@ class LosesAnAnswer:
         return answer
 
 
-def dies_before_its_commit(attempt: Attempt, patch: pytest.MonkeyPatch) -> None:
+def dies_before_its_commit(attempt: Committer, patch: pytest.MonkeyPatch) -> None:
     def die(*_: object, **__: object) -> bool:
         raise Died
 
@@ -109,7 +108,7 @@ def dies_before_its_commit(attempt: Attempt, patch: pytest.MonkeyPatch) -> None:
             attempt.collect()
 
 
-def dies_at(attempt: Attempt, patch: pytest.MonkeyPatch, where: object, name: str, *, call: int = 1) -> None:
+def dies_at(attempt: Committer, patch: pytest.MonkeyPatch, where: object, name: str, *, call: int = 1) -> None:
     """Let its process die where something is called for the nth time, and collect until then."""
     calls = 0
     really = getattr(where, name)
@@ -137,7 +136,7 @@ def epochs_of(scene: Scene) -> list[tuple[int, bool]]:
     return [(line.metrics.epoch, line.official) for line in scene.desk.detail("a").epochs]
 
 
-def frozen_pack(attempt: Attempt) -> Blob:
+def frozen_pack(attempt: Committer) -> Blob:
     return attempt.claim.checkpoints[0].state.packs[0]
 
 
@@ -315,7 +314,7 @@ DEATHS: dict[str, tuple[str, str, int]] = {
     "before it lets go of the state": ("spool", "remove", 1),
     "before it lets go of the first epoch": ("spool", "remove", 2),
     "before it lets go of the second epoch": ("spool", "remove", 3),
-    "before it deletes what was retired": ("", "_delete", 1),
+    "before it deletes what was retired": ("_uploader", "delete", 1),
 }
 
 
