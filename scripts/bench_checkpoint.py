@@ -53,8 +53,9 @@ from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import load
 from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import enqueue
-from qcqueue.spool.reader import EpochEntry, Spool, WorkOrder
-from qcqueue.spool.writer import SpoolWriter
+from qcqueue.spool.files import EpochEntry, WorkOrder
+from qcqueue.spool.reader import Spool
+from qcqueue.spool.writer import SpoolWriter, TrainerSpool
 from qcqueue.stores.base import Shelf
 from qcqueue.worker.budget import Limits
 from tests.support.drive.accounts import App
@@ -448,7 +449,7 @@ def measure_blocked(asked: Row) -> Row:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        handover = SpoolWriter(a_spool(folder / "spool", spec), background=True)
+        handover = SpoolWriter(TrainerSpool(a_spool(folder / "spool", spec).folder), background=True)
 
         def ours() -> None:
             handover.state(snapshot_of(program, record))
@@ -597,7 +598,7 @@ def measure_slowdown(asked: Row) -> Row:
         (folder / "files").mkdir()
         write_state(folder / "files", snapshot_of(program, record))
         uploader = Uploader(folder / "files", asked)
-        handover = SpoolWriter(a_spool(folder / "spool", spec), background=True)
+        handover = SpoolWriter(TrainerSpool(a_spool(folder / "spool", spec).folder), background=True)
         handover.state(snapshot_of(program, record))
         handover.close()
         kinds: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
@@ -823,10 +824,10 @@ class ForkedTrainer:
 
 def train_on_paper(folder: Path, log: Path) -> None:
     """Take time for each step, and save after each epoch as a trainer does."""
-    spool, mother = Spool(folder), os.getppid()
+    spool, mother = TrainerSpool(folder), os.getppid()
     while not spool.is_ready():
         CLOCK.sleep(0.005)
-    order, resumed, handover = spool.order(), spool.resumed(), SpoolWriter(spool, background=True)
+    order, resumed, handover = spool.order.read(), spool.resumed(), SpoolWriter(spool, background=True)
     assert order is not None, "what is ready was ordered"
     record = resumed.record if resumed else a_record(order.spec)
     position, values = (

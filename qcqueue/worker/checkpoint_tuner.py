@@ -7,7 +7,8 @@ from qcqueue.core.goodput import start_said
 from qcqueue.planning.cadence import Cadence, Measured, choose_cadence, explain_cadence
 from qcqueue.planning.survival import Lifetime, mean_life_s
 from qcqueue.queue.sessions import SessionLine
-from qcqueue.spool.reader import Spool, TrainerProgress
+from qcqueue.spool.files import TrainerProgress
+from qcqueue.spool.reader import Spool
 
 
 class CheckpointTuner:
@@ -28,7 +29,7 @@ class CheckpointTuner:
 
     def mind(self, spool: Spool, *, lag_s: float | None) -> None:
         """Tell the trainer how often to save, if that is another cadence than it was told last."""
-        progress = spool.progress()
+        progress = spool.progress.read()
         if progress is None or not progress.steps:
             return
         self._tell_start(spool, progress)
@@ -36,7 +37,7 @@ class CheckpointTuner:
         cadence = choose_cadence(self.measured)
         if is_another(cadence, self._told):
             self._told = cadence
-            spool.note_cadence(asdict(cadence))
+            spool.cadence.write(asdict(cadence))
             self._narrate(explain_cadence(cadence, self.measured))
 
     def until_save_s(self, progress: TrainerProgress) -> float | None:
@@ -57,7 +58,7 @@ class CheckpointTuner:
         if self._has_told_start or progress.phase not in ("training", "saving", "validating"):
             return
         self._has_told_start = True
-        order = spool.order()
+        order = spool.order.read()
         if said := start_said(progress.seconds, resumes=bool(order and order.resumes)):
             self._narrate(said)
 

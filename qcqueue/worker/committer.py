@@ -25,7 +25,8 @@ from qcqueue.queue.checkpoints import keep_last_two
 from qcqueue.queue.forecasts import ForecastLine, note_forecasts
 from qcqueue.queue.troubles import earlier_faults
 from qcqueue.queue.values import AttemptEnd, Claim
-from qcqueue.spool.reader import EpochEntry, Spool, SpoolEntry, TakenState, record_in
+from qcqueue.spool.files import EpochEntry, SpoolEntry, record_in
+from qcqueue.spool.reader import Spool, TakenState
 from qcqueue.stores.base import Moved, Store, silently
 from qcqueue.worker.download import Restored, restore_newest
 from qcqueue.worker.time_ledger import Saving, TimeLedger, trained_s
@@ -206,7 +207,7 @@ class Committer:
     def _is_all_saved(self, how: AttemptEnd) -> bool:
         if how.event not in (Event.STOPPED, Event.HELD):
             return False
-        progress = self.spool.progress()
+        progress = self.spool.progress.read()
         return not (progress and progress.unsaved) and not self.spool.holds_unsaved()
 
     # What is noted in the spool.
@@ -430,8 +431,8 @@ class Committer:
         deleted, now_s = tuple(self._uploader.deleted), self._clock.now_s()
         account = None
         if self._ledger:
-            account = self._ledger.ledgers(_told(self.spool.progress), all_saved=all_saved, saving=saving)
-        rehearsal = _told(self.spool.rehearsal) if account else None
+            account = self._ledger.ledgers(_told(self.spool.progress.read), all_saved=all_saved, saving=saving)
+        rehearsal = _told(self.spool.rehearsal.read) if account else None
 
         def both(tx: "Connection") -> T:
             if deleted:

@@ -14,7 +14,9 @@ from qcqueue.checkpoints.format import HEAD_NAME, SUFFIX, read_about
 from qcqueue.core.outcomes import Trouble, advice_on
 from qcqueue.errors import BlobMissing, CheckpointDamaged, DigestMismatch
 from qcqueue.queue.values import Checkpoint, Claim
-from qcqueue.spool.reader import Spool, WorkOrder, remove_folder
+from qcqueue.spool.files import WorkOrder
+from qcqueue.spool.reader import Spool
+from qcqueue.spool.whole import remove_folder
 from qcqueue.stores.base import Blob, Moved, Store, silently
 from qcqueue.stores.files import holds, on_this_machine
 from qcqueue.stores.names import is_digest, shown

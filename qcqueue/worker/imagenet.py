@@ -15,8 +15,8 @@ from qcqueue.core.spec import JobSpec
 from qcqueue.engines.keras_tf.pretrained import folder
 from qcqueue.errors import BlobMissing, CorruptionError, DigestMismatch, MachineError, StoreError
 from qcqueue.queue.pretrained import keep_weights, kept_weights
-from qcqueue.spool.reader import write_json
 from qcqueue.spool.weights import FoundWeights, WantedWeights
+from qcqueue.spool.whole import write_json
 from qcqueue.stores.base import Blob
 from qcqueue.stores.regular import read_regular
 from qcqueue.text.canonical_json import parse_json

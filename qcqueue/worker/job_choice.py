@@ -18,7 +18,7 @@ from qcqueue.planning.queue_stats import QueueStats, look
 from qcqueue.planning.stopping_rule import StopAdvice, Unit, judge
 from qcqueue.planning.survival import Life
 from qcqueue.queue.forecasts import ForecastLine
-from qcqueue.spool.reader import TrainerProgress
+from qcqueue.spool.files import TrainerProgress
 from qcqueue.worker.budget import Budget
 from qcqueue.worker.checkpoint_tuner import CheckpointTuner
 from qcqueue.worker.session_deps import SessionDeps

@@ -11,7 +11,7 @@ from qcqueue.core.failure_policy import Fail, Hold, Remedy, SetAside, UseTheCpu
 from qcqueue.core.outcomes import SessionEnd, Trouble
 from qcqueue.core.states import Event
 from qcqueue.queue.values import AttemptEnd
-from qcqueue.spool.reader import Failure
+from qcqueue.spool.files import Failure
 from qcqueue.worker.trainer_exit import how_it_ended
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from qcqueue.core.records import TrainingRecord
 from qcqueue.errors import MachineError, QcqueueError
 from qcqueue.queue.values import Claim
-from qcqueue.spool.reader import Spool, TrainerProgress
+from qcqueue.spool.files import TrainerProgress
+from qcqueue.spool.reader import Spool
 from qcqueue.worker.checkpoint_tuner import CheckpointTuner
 from qcqueue.worker.committer import Committer
 from qcqueue.worker.trainer_exit import has_stepped
@@ -64,7 +65,7 @@ class JobRun:
     def progress(self) -> TrainerProgress | None:
         """Return where the trainer is, for accounts and screens: None also where the disk does not tell."""
         with contextlib.suppress(MachineError):
-            return self.spool.progress()
+            return self.spool.progress.read()
         return None
 
     @property
@@ -95,7 +96,7 @@ class JobRun:
     def has_nothing_to_lose(self) -> bool:
         """Return whether the trainer need not be waited for: all it trained is handed over, whole."""
         try:
-            progress = self.spool.progress()
+            progress = self.spool.progress.read()
         except MachineError:
             return False
         if progress is None:

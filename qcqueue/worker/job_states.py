@@ -15,7 +15,7 @@ from qcqueue.core.failure_policy import remedy
 from qcqueue.core.goodput import Part
 from qcqueue.core.outcomes import Outcome, SessionEnd, Trouble, cause_of, worse_of
 from qcqueue.errors import BlobMissing, DigestMismatch, JobWithdrawn, LeaseLost, MachineError, QcqueueError, StoreError
-from qcqueue.spool.reader import Failure
+from qcqueue.spool.files import Failure
 from qcqueue.text.humanize import duration
 from qcqueue.worker.download import work_order
 from qcqueue.worker.job_end import (
@@ -88,7 +88,7 @@ class Prepare:
             # It trains as soon as it is told to, so not before the attempt is known to be live.
             job.spool.open(replace(order, resumes=False))
             session.start_trainer(job)
-        job.spool.resume_with(restored.chosen.record if restored.chosen else None)
+        job.spool.record.write(restored.chosen.record if restored.chosen else None)
         job.committer.foreseen = session.chooser.foresee(session.id)  # it is written down with the first save
         for said in studies_foreseen(job.committer.foreseen):
             session.deps.narrate(said)
@@ -140,7 +140,7 @@ class WatchTrainer:
         exit_code = session.deps.trainer.exit_code()
         try:
             if exit_code is not None:
-                session.ledger.trainer_ended(job.spool.progress())
+                session.ledger.trainer_ended(job.spool.progress.read())
             session.beat(now_s)
             if now_s >= job.retry_due_s:
                 _collect(session, job, is_over=exit_code is not None)
@@ -171,14 +171,14 @@ class WatchTrainer:
             session.deps.narrate(f"{job.name} is done")
             session.drop()
             return _count(session, None)
-        if refusal := job.spool.refusal():
+        if refusal := job.spool.refusal.read():
             return end_with(session, refused(job.name, refusal))
-        failure = job.spool.failure()
+        failure = job.spool.failure.read()
         if failure is None and not session.is_leaving_the_job and exit_code != 0:
             failure = why_not_again(
                 exit_code,
                 job.spool.last_line(),
-                has_begun=has_looked(job.spool.progress()),
+                has_begun=has_looked(job.spool.progress.read()),
                 ran_out_of_memory=session.deps.memory_kills() > job.memory_kills,
                 deaths=session.deaths[job.name] + 1,
             )
@@ -218,7 +218,7 @@ def _tune(session: "Session", job: JobRun, now_s: float) -> None:
     job.tuning_due_s = now_s + TUNE_EVERY_S
     job.tuner.mind(job.spool, lag_s=job.committer.lag_s)
     job.committer.pace = job.tuner.numbers()
-    progress = job.spool.progress()
+    progress = job.spool.progress.read()
     if progress is None or not job.committer.has_saved or session.is_leaving_the_job:
         return
     advice = session.chooser.verdict(job.tuner, progress)

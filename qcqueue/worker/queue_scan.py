@@ -15,7 +15,8 @@ from qcqueue.core import lineage
 from qcqueue.errors import StoreError
 from qcqueue.queue.claim import candidates, heartbeats_of, live_attempts
 from qcqueue.queue.values import Candidate, LiveAttempt
-from qcqueue.spool.reader import Spool, spool_folder
+from qcqueue.spool.files import spool_folder
+from qcqueue.spool.reader import Spool
 from qcqueue.stores.base import has_ended
 from qcqueue.worker.imagenet import LOOKING, ImageNet
 from qcqueue.worker.job_choice import NO_ROOM, Chooser

@@ -16,7 +16,8 @@ from qcqueue.errors import CorruptionError, LeaseLost, NewerQueue, StoreError, S
 from qcqueue.queue.blobs import live_owners, needed_blobs
 from qcqueue.queue.claim import claim_held_by
 from qcqueue.queue.values import Claim, LiveAttempt
-from qcqueue.spool.reader import SPOOLS, Spool, session_of, spool_folder
+from qcqueue.spool.files import SPOOLS, session_of, spool_folder
+from qcqueue.spool.reader import Spool
 from qcqueue.stores.base import Blob, Listed
 from qcqueue.stores.files import on_this_machine
 from qcqueue.text.humanize import count, size

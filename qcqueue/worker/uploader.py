@@ -17,7 +17,8 @@ from qcqueue.core.records import TrainingRecord
 from qcqueue.errors import MachineError, StoreError
 from qcqueue.queue.attempts import CommitItem
 from qcqueue.queue.values import Checkpoint, Claim, StateBlobs
-from qcqueue.spool.reader import RESUMED, Spool, TakenState
+from qcqueue.spool.files import RESUMED
+from qcqueue.spool.reader import Spool, TakenState
 from qcqueue.stores.base import Blob, Moved, Store
 from qcqueue.stores.files import on_this_machine
 

@@ -8,7 +8,7 @@ from qcqueue.errors import QcqueueError
 
 if TYPE_CHECKING:
     # Whoever asks only how a session left does without the libraries that read and write states.
-    from qcqueue.spool.reader import TrainerProgress as TrainerProgress
+    from qcqueue.spool.files import TrainerProgress as TrainerProgress
     from qcqueue.worker.committer import Saved
 
 

@@ -34,7 +34,9 @@ from qcqueue.queue.attempts import Committed, Live
 from qcqueue.queue.blobs import BLOB, blob_of
 from qcqueue.queue.checkpoints import KeptCheckpoint
 from qcqueue.queue.values import AttemptEnd, Checkpoint, Claim, LiveAttempt
-from qcqueue.spool.reader import Failure, Spool, SpoolEntry, TakenState, link_files
+from qcqueue.spool.files import Failure, SpoolEntry
+from qcqueue.spool.reader import Spool, TakenState
+from qcqueue.spool.whole import link_files
 from qcqueue.spool.writer import SpoolWriter
 from qcqueue.stores.base import Blob
 from qcqueue.stores.folder import FolderStore, file_name
@@ -312,13 +314,12 @@ def believe_one_session_alone(patch: pytest.MonkeyPatch) -> None:
 
 def blame_the_job_for_its_machine(patch: pytest.MonkeyPatch) -> None:
     """A full disk and a broken library are told from a fault of the program by nobody."""
-    really = Spool.failure
+    really = Failure.from_json
 
-    def failure(self: Spool) -> Failure | None:
-        found = really(self)
-        return found and replace(found, cause=Cause.CODE_ERROR)
+    def from_json(value: dict[str, Any]) -> Failure:
+        return replace(really(value), cause=Cause.CODE_ERROR)
 
-    patch.setattr(Spool, "failure", failure)
+    patch.setattr(Failure, "from_json", from_json)
 
 
 def say_the_end_in_other_words_each_time(patch: pytest.MonkeyPatch) -> None:

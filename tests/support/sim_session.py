@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from qcqueue.core.outcomes import Cause
 from qcqueue.database.local import LocalDatabase
 from qcqueue.providers.base import Profile
-from qcqueue.spool.reader import Spool
 from qcqueue.spool.weights import FoundWeights
+from qcqueue.spool.writer import TrainerSpool
 from qcqueue.stores.folder import FolderStore
 from qcqueue.worker.budget import Limits
 from qcqueue.worker.session import Session
@@ -39,8 +39,8 @@ class Surroundings:
     chance: Chance
     step_s: float
     profile: Profile
-    on_trainer_start: Callable[["Life", Spool], None]
-    on_take_up: Callable[["Life", Spool], None]
+    on_trainer_start: Callable[["Life", TrainerSpool], None]
+    on_take_up: Callable[["Life", TrainerSpool], None]
     pause: Callable[["Life"], None]
     tell: Callable[[str, str], None]
 
@@ -52,7 +52,7 @@ class Life:
         self.id = session_id
         self.place = place
         self.over = False
-        self.spool: Spool | None = None
+        self.spool: TrainerSpool | None = None
         self._steps_since_asked: int | None = None
         self.frozen_until_s = 0.0
         self.trainer_frozen_until_s = 0.0

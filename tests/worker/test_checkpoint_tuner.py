@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from qcqueue.spool.reader import Spool, TrainerProgress
+from qcqueue.spool.files import TrainerProgress
+from qcqueue.spool.reader import Spool
 from qcqueue.worker.checkpoint_tuner import CheckpointTuner
 
 SECONDS = {"import": 3.0, "compile": 20.0, "train": 1.0}
@@ -21,7 +22,7 @@ class Watched:
         self.spool.folder.mkdir()
 
     def sees(self, **progress: Any) -> None:
-        self.spool.report(
+        self.spool.progress.write(
             TrainerProgress(**{"phase": "training", "steps": 69, "step": 4, "seconds": SECONDS, **progress})
         )
         self.tuner.mind(self.spool, lag_s=7.0)

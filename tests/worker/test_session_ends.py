@@ -20,7 +20,7 @@ from qcqueue.errors import (
     StoreMissing,
 )
 from qcqueue.queue.controls import control
-from qcqueue.spool.reader import Spool
+from qcqueue.spool.writer import TrainerSpool
 from qcqueue.worker.budget import Limits
 from qcqueue.worker.job_states import FinishJob
 from qcqueue.worker.patience import ASKED_S, CANNOT_PASS_S, HOPELESS_S, LENT_S, LIMIT_S, Patience, longest_s
@@ -316,7 +316,7 @@ def test_a_disk_that_does_not_take_the_dataset_puts_the_job_back_and_no_job_fail
 
 
 def test_a_trainer_that_a_full_disk_keeps_from_ending_keeps_no_session(house: House, machine: Machine) -> None:
-    def never_ends(spool: Spool) -> Iterator[int | None]:
+    def never_ends(spool: TrainerSpool) -> Iterator[int | None]:
         yield from (None for _ in trains(1)(spool))
         while True:
             yield None

@@ -9,7 +9,7 @@ import pytest
 
 from qcqueue.core.outcomes import SessionEnd, Trouble, worse_of
 from qcqueue.queue.forecasts import ForecastLine
-from qcqueue.spool.reader import FAILED
+from qcqueue.spool.files import FAILED
 from qcqueue.text.humanize import DAY_S
 from qcqueue.worker.committer import Saved
 from qcqueue.worker.machine import Machine
