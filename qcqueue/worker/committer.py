@@ -18,16 +18,17 @@ from qcqueue.core.outcomes import Outcome, Trouble
 from qcqueue.core.records import EpochMetrics, EpochTiming, TrainingRecord
 from qcqueue.core.states import Event
 from qcqueue.database.base import Database
-from qcqueue.errors import CheckpointDamaged, MachineError, StoreError
+from qcqueue.errors import MachineError, StoreError
 from qcqueue.queue import attempts
 from qcqueue.queue.blobs import mark_deleted
 from qcqueue.queue.checkpoints import keep_last_two
 from qcqueue.queue.forecasts import ForecastLine, note_forecasts
 from qcqueue.queue.troubles import earlier_faults
 from qcqueue.queue.values import AttemptEnd, Claim
-from qcqueue.spool.files import EpochEntry, SpoolEntry, record_in
+from qcqueue.spool.files import SpoolEntry
 from qcqueue.spool.reader import Spool, TakenState
 from qcqueue.stores.base import Moved, Store, silently
+from qcqueue.worker.commit_batch import CommitBatch, drop_what_an_older_one_committed, items_of
 from qcqueue.worker.download import Restored, restore_newest
 from qcqueue.worker.time_ledger import Saving, TimeLedger, trained_s
 from qcqueue.worker.uploader import Uploader
@@ -53,19 +54,6 @@ class SavedEpoch:
 
     metrics: EpochMetrics
     timing: EpochTiming
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitBatch:
-    """What one commit carries, by the numbers of the entries: the state that is held, if any, and finished epochs."""
-
-    number: int
-    held: int | None
-    epochs: tuple[int, ...]
-
-    @property
-    def entries(self) -> set[int]:
-        return {*self.epochs, *(() if self.held is None else (self.held,))}
 
 
 class Committer:
@@ -223,25 +211,7 @@ class Committer:
         if tried := noted.get("tried"):
             self._tried = CommitBatch(number=tried["number"], held=tried["held"], epochs=tuple(tried["epochs"]))
         if "tried" not in noted:
-            self._drop_what_an_older_one_committed()
-
-    def _drop_what_an_older_one_committed(self) -> None:
-        """Let go of what a session of an older qcqueue was killed with right after its commit: it numbered none.
-
-        Whatever it was handed over goes on from the newest checkpoint, or was committed up to there.
-        """
-        entries = self.spool.waiting()
-        if not entries or not self.claim.checkpoints:
-            return
-        newest = self.claim.checkpoints[0].record
-        for entry in entries:
-            with contextlib.suppress(CheckpointDamaged):
-                if entry.kind == "epoch":
-                    is_committed = self.spool.read_epoch(entry).record.epochs_done <= newest.epochs_done
-                else:
-                    is_committed = entry.kind == "state" and _place(record_in(entry.path)) <= _place(newest)
-                if is_committed:
-                    self.spool.remove(entry)
+            drop_what_an_older_one_committed(self.spool, self.claim.checkpoints)
 
     # A commit.
 
@@ -250,7 +220,7 @@ class Committer:
 
         Return whether to try again, because something has to be stored once more.
         """
-        items = self._items(held, entries)
+        items = items_of(self.spool, self._uploader, held, entries)
         while items and not items[-1][0].state:  # an epoch is committed with a state, its own or a later one
             items.pop()
         if not items:
@@ -277,22 +247,8 @@ class Committer:
             return False
         held = self.spool.take() if tried.held is not None else None
         epochs = [there[number] for number in tried.epochs]
-        return self._carry(tried, [item for item, _ in self._items(held, epochs)], held, epochs)
-
-    def _items(
-        self, held: TakenState | None, epochs: list[SpoolEntry]
-    ) -> list[tuple[attempts.CommitItem, SpoolEntry | None]]:
-        """Return what to commit in its order: the state that is held, and what epochs are complete, with their entries.
-
-        Of the epochs after the state only those whose own state is stored.
-        """
-        before = [entry for entry in epochs if held is not None and entry.number < held.number]
-        items: list[tuple[attempts.CommitItem, SpoolEntry | None]] = []
-        items += [(self._epoch(self.spool.read_epoch(entry)), entry) for entry in before]
-        if held is not None:
-            items += [(item, None) for item in self._checkpoint(held.record, held.number)]
-        items += [(self._epoch(epoch), entry) for epoch, entry in self._complete(epochs[len(before) :])]
-        return items
+        items = items_of(self.spool, self._uploader, held, epochs)
+        return self._carry(tried, [item for item, _ in items], held, epochs)
 
     def _carry(
         self,
@@ -353,34 +309,6 @@ class Committer:
         if not committed.missing:
             note_forecasts(tx, self.foreseen)
         return committed
-
-    def _complete(self, entries: list[SpoolEntry]) -> list[tuple[EpochEntry, SpoolEntry]]:
-        """Return the epochs, up to the first whose state is still to come."""
-        complete: list[tuple[EpochEntry, SpoolEntry]] = []
-        for entry in entries:
-            epoch = self.spool.read_epoch(entry)
-            if epoch.state_entry not in self._uploader.states:
-                break
-            complete.append((epoch, entry))
-        return complete
-
-    def _epoch(self, epoch: EpochEntry) -> attempts.CommitItem:
-        """Return a finished epoch, with the state it belongs to if that is stored: the newest state wins."""
-        stored = None if epoch.state_entry is None else self._uploader.states.get(epoch.state_entry)
-        record = epoch.record
-        if stored and record.best_epoch == record.epochs_done:
-            self._uploader.bests[record.epochs_done] = stored.model
-        best = self._uploader.best_of(record)
-        state = stored.state if stored and best is not None else None
-        return attempts.CommitItem(record=record, timing=epoch.timing, state=state, best=best if state and best else ())
-
-    def _checkpoint(self, record: TrainingRecord, number: int) -> list[attempts.CommitItem]:
-        best = self._uploader.best_of(record)
-        return (
-            []
-            if best is None
-            else [attempts.CommitItem(record=record, state=self._uploader.states[number].state, best=best)]
-        )
 
     def _is_overtaken(self, held: TakenState) -> bool:
         return any(entry.kind == "state" and entry.number > held.number for entry in self.spool.waiting())
@@ -456,10 +384,6 @@ class Committer:
             self._ledger.written(account[1])
         del self._uploader.deleted[: len(deleted)]
         return outcome
-
-
-def _place(record: TrainingRecord) -> tuple[int, int]:
-    return record.epochs_done, record.partial.steps_done
 
 
 def _told(ask: Callable[[], T | None]) -> T | None:
