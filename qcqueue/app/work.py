@@ -76,7 +76,7 @@ def new_session(
         with suppress(*NOBODY_READS):
             narrate(text)
 
-    tools = SessionDeps(
+    deps = SessionDeps(
         database=workplace.database,
         store=workplace.store,
         trainer=trainer,
@@ -93,7 +93,7 @@ def new_session(
         narrate=told,
         before={Part.BOOT: process_age_s() or 0.0} if before is None else before,
     )
-    return Session(workplace.ids.new(), tools, limits)
+    return Session(workplace.ids.new(), deps, limits)
 
 
 def checked_limits(

@@ -44,22 +44,22 @@ class Ranking:
 class Chooser:
     """The choices of one session. ranking: what it was told of the queue last; None before."""
 
-    def __init__(self, tools: SessionDeps, budget: Budget) -> None:
+    def __init__(self, deps: SessionDeps, budget: Budget) -> None:
         self.ranking: Ranking | None = None
-        self._tools = tools
+        self._deps = deps
         self._budget = budget
-        known_s = tools.machine_age_s
-        self._age_before_s = sum(tools.before.values()) if known_s is None else known_s
+        known_s = deps.machine_age_s
+        self._age_before_s = sum(deps.before.values()) if known_s is None else known_s
 
     @property
     def age_s(self) -> float:
         """How old the machine is: a provider counts what lay before this session too."""
-        return self._age_before_s + self._tools.clock.monotonic_s() - self._budget.started_s
+        return self._age_before_s + self._deps.clock.monotonic_s() - self._budget.started_s
 
     def rank(self, tx: "Connection", names: Collection[str], *, is_first: bool) -> Ranking:
         """Look at the queue and rank those of these jobs that may be taken now."""
-        stats = look(tx, self._tools.profile, now_s=self._tools.clock.now_s())
-        life = stats.life(has_gpu=self._tools.machine.has_gpu)
+        stats = look(tx, self._deps.profile, now_s=self._deps.clock.now_s())
+        life = stats.life(has_gpu=self._deps.machine.has_gpu)
         jobs = [stats.job(job, self.processor(job.spec.device)) for job in stats.ahead if job.name in names]
         likely_s = self._promised(life).quantile(0.5, self.age_s)
         moment = Moment(now_s=stats.now_s, left_s=likely_s, is_first=is_first, share=stats.share)
@@ -72,7 +72,7 @@ class Chooser:
 
     def processor(self, device: Device) -> Processor:
         """Return what a job of this device is computed on here."""
-        machine = self._tools.machine
+        machine = self._deps.machine
         return Processor(name=machine.processors(device)[0], is_gpu=machine.has_gpu and device != "cpu")
 
     def basis(self, name: str) -> str | None:
@@ -97,7 +97,7 @@ class Chooser:
         ranges: list[tuple[str | None, float, float, float]] = []
         if own.high_s < LONGEST_S:
             ranges.append((None, own.low_s, own.likely_s, own.high_s))
-        if self._tools.worlds and len(stats.ahead) <= MOST_JOBS:
+        if self._deps.worlds and len(stats.ahead) <= MOST_JOBS:
             played = self._played(stats, seeded(session_id))
             ranges += [(study, it.low_s, it.likely_s, it.high_s) for study, it in played.studies.items()]
         return [
@@ -115,12 +115,12 @@ class Chooser:
     def _played(self, stats: QueueStats, rng: Rng) -> Forecast:
         """Play out what is ahead, with what the queue does not know yet: that this session holds its machine."""
         account, processor = stats.account(), self.processor("any")
-        if self._tools.machine.has_gpu:
+        if self._deps.machine.has_gpu:
             account = replace(account, age_s=self.age_s, next_in_s=None)
         elif stats.lends_gpus:  # the days to come are not those of a CPU
             processor = stats.processor
         return stats.forecast(
-            processor, jobs=self._budget.limits.jobs, rng=rng, worlds=self._tools.worlds, account=account
+            processor, jobs=self._budget.limits.jobs, rng=rng, worlds=self._deps.worlds, account=account
         )
 
     def verdict(self, tuner: CheckpointTuner, progress: TrainerProgress) -> StopAdvice | None:
@@ -141,7 +141,7 @@ class Chooser:
     @property
     def _ends_some_time(self) -> bool:
         """Whether the provider takes machines away: on one's own, to leave keeps nothing."""
-        profile = self._tools.profile
+        profile = self._deps.profile
         return any(it is not None for it in (profile.session, profile.ceiling_s, profile.window, profile.cool_off))
 
     @property

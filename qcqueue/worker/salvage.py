@@ -33,8 +33,8 @@ GRACE_LEASES = 6
 class Salvage:
     """The spools of one machine, as one session may deal with them. committer_of makes the `Committer` of a claim."""
 
-    def __init__(self, tools: SessionDeps, heartbeat: Heartbeat, *, committer_of: Callable[[Claim], Committer]) -> None:
-        self._tools = tools
+    def __init__(self, deps: SessionDeps, heartbeat: Heartbeat, *, committer_of: Callable[[Claim], Committer]) -> None:
+        self._deps = deps
         self._heartbeat = heartbeat
         self._committer_of = committer_of
         self._foreign: set[str] = set()  # sessions of other queues
@@ -48,7 +48,7 @@ class Salvage:
         return any(Spool(folder).holds_unsaved() for folder in mine)
 
     def spool(self, session_id: str, attempt: int) -> Spool:
-        return Spool(spool_folder(self._tools.cache, session_id, attempt))
+        return Spool(spool_folder(self._deps.cache, session_id, attempt))
 
     def save(self, seen: ScanResult) -> None:
         """Save what dead sessions of this machine had been handed and could not save any more.
@@ -65,24 +65,24 @@ class Salvage:
             spools = self._spools_of(session_id)
             if spools and session_id not in seen.heartbeats:  # it worked on another queue, which will want them
                 self._foreign.add(session_id)
-                self._tools.presence.disown(session_id)
+                self._deps.presence.disown(session_id)
                 continue
             for folder in spools:
                 shutil.rmtree(folder, ignore_errors=True)
-            self._tools.presence.leave(session_id)
+            self._deps.presence.leave(session_id)
         for folder in self._spools():  # those that nobody announces any more are nobody's
-            if not self._tools.presence.knows(session_of(folder)):
+            if not self._deps.presence.knows(session_of(folder)):
                 shutil.rmtree(folder, ignore_errors=True)
         dead = frozenset(seen.heartbeats.values())
-        for heartbeat in {*seen.silent, *dead}:
+        for heartbeat in sorted({*seen.silent, *dead}):
             with contextlib.suppress(StoreError):  # a heartbeat nobody needs is litter, and a job may be held by now
                 if heartbeat in dead or self._is_still_silent(heartbeat):
-                    self._tools.store.forget_heartbeat(heartbeat)
+                    self._deps.store.forget_heartbeat(heartbeat)
 
     def _is_still_silent(self, heartbeat: str) -> bool:
         """Return whether nobody has let it beat meanwhile: whoever woke up holds a job perhaps, and lives by it."""
-        age_s = self._tools.store.heartbeat_age_s(heartbeat)
-        return age_s is not None and age_s > self._tools.lease.ttl_s
+        age_s = self._deps.store.heartbeat_age_s(heartbeat)
+        return age_s is not None and age_s > self._deps.lease.ttl_s
 
     def clear_store(self, beat: Callable[[], None]) -> None:
         """Delete what attempts that have ended stored and never committed; beat is called after each.
@@ -90,21 +90,21 @@ class Salvage:
         Raises: StoreError: some may be left.
         """
         self.is_tidy = True
-        tools = self._tools
-        listed = list(tools.store.list_blobs())
+        deps = self._deps
+        listed = list(deps.store.list_blobs())
         # Asked after the listing, and at the head: whoever stored what was listed had claimed its job by then.
-        needed, live = tools.database.transact(lambda tx: (needed_blobs(tx), live_owners(tx)))
-        lost = orphans(listed, {it.blob.place for it in needed}, live, grace_s=GRACE_LEASES * tools.lease.ttl_s)
+        needed, live = deps.database.transact(lambda tx: (needed_blobs(tx), live_owners(tx)))
+        lost = orphans(listed, {it.blob.place for it in needed}, live, grace_s=GRACE_LEASES * deps.lease.ttl_s)
         for blob in lost:
-            tools.store.delete(blob)
+            deps.store.delete(blob)
             beat()
         if lost:
             total = size(sum(blob.size_bytes for blob in lost))
-            tools.narrate(f"deleted {count(len(lost), 'file')}, {total}, that dead sessions left in the store")
+            deps.narrate(f"deleted {count(len(lost), 'file')}, {total}, that dead sessions left in the store")
 
     def _save_attempt(self, left: LiveAttempt) -> None:
-        narrate, what = self._tools.narrate, f"attempt {left.number} on {left.job_name} left on this machine"
-        with self._tools.database.read() as tx:
+        narrate, what = self._deps.narrate, f"attempt {left.number} on {left.job_name} left on this machine"
+        with self._deps.database.read() as tx:
             held = claim_held_by(tx, left.session_id)
         if held is None:
             return
@@ -130,7 +130,7 @@ class Salvage:
 
     @property
     def _folder(self) -> Path:
-        return self._tools.cache / SPOOLS
+        return self._deps.cache / SPOOLS
 
 
 # By the store's own clock. A listing may be late, and nobody is in a hurry.

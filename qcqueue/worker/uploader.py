@@ -120,7 +120,7 @@ class Uploader:
 
     def store_anew(self, missing: AbstractSet[str], blobs: Iterable[Blob]) -> None:
         """Let go of what somebody has retired meanwhile, so that the next try stores it again, in another place."""
-        for blob in {blob for blob in blobs if blob.sha256 in missing}:
+        for blob in dict.fromkeys(blob for blob in blobs if blob.sha256 in missing):
             self._store.delete(blob)  # or the store may hand out this very place, which they are about to delete
         self.forget(missing)
         self.states.clear()

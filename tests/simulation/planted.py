@@ -141,10 +141,10 @@ def trust_ones_own_clock(patch: pytest.MonkeyPatch) -> None:
     """The age of a heartbeat is judged by the clock of the session that asks."""
 
     def why_gone(self: queue_scan.QueueScan, live: LiveAttempt, dead: frozenset[str]) -> str | None:
-        heartbeat = Path(self._tools.store.url.removeprefix("folder:")) / "heartbeats" / live.session_id
+        heartbeat = Path(self._deps.store.url.removeprefix("folder:")) / "heartbeats" / live.session_id
         with contextlib.suppress(FileNotFoundError):
-            age_s = self._tools.clock.now_s() - heartbeat.stat().st_mtime
-            return f"no heartbeat for {age_s:.0f} s" if age_s > self._tools.lease.ttl_s else None
+            age_s = self._deps.clock.now_s() - heartbeat.stat().st_mtime
+            return f"no heartbeat for {age_s:.0f} s" if age_s > self._deps.lease.ttl_s else None
         return "it left no heartbeat"
 
     patch.setattr(queue_scan.QueueScan, "_why_gone", why_gone)

@@ -182,7 +182,7 @@ def a_session(
     session_id: str, place: QueueContext, trainer: PaperTrainer, limits: Limits, clock: Clock | None = None
 ) -> Session:
     """Wire a session on this machine; clock: for its waiting, where it is not the machine's."""
-    tools = SessionDeps(
+    deps = SessionDeps(
         database=place.database,
         store=place.store,
         trainer=trainer,
@@ -196,4 +196,4 @@ def a_session(
         memory_kills=lambda: 0,
         narrate=lambda text: None,
     )
-    return Session(session_id, tools, limits)
+    return Session(session_id, deps, limits)

@@ -69,11 +69,11 @@ class Life:
             on_start=lambda spool: around.on_trainer_start(self, spool),
             on_take_up=lambda spool: around.on_take_up(self, spool),
         )
-        tools = self._tools(place, around)
-        around.ledger.machine_of[session_id] = tools.machine.id
-        self.session = Session(session_id, tools, limits)
+        deps = self._deps(place, around)
+        around.ledger.machine_of[session_id] = deps.machine.id
+        self.session = Session(session_id, deps, limits)
 
-    def _tools(self, place: Place, around: Surroundings) -> SessionDeps:
+    def _deps(self, place: Place, around: Surroundings) -> SessionDeps:
         def pause() -> None:
             around.pause(self)
 

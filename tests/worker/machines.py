@@ -195,12 +195,12 @@ class Machine:
         clock = MachineClock(self.time)
         limits = limits or Limits(jobs=None)
         session = a_session(f"{self.name}s{self.sessions}", self.place, ScriptedTrainer(*scripts), limits, clock)
-        tools: SessionDeps = session.deps
+        deps: SessionDeps = session.deps
         changed = replace(
-            tools,
-            store=Moody(tools.store),
+            deps,
+            store=Moody(deps.store),
             database=Moody(LocalDatabase(self.house.database, durable=False)),
-            machine=replace(tools.machine, id=self.name, host=self.name),
+            machine=replace(deps.machine, id=self.name, host=self.name),
             profile=profile,
             memory_kills=lambda: self.memory_kills,
             narrate=self.said.append,

@@ -62,10 +62,10 @@ class Machine:
     def session(self, session_id: str, **changes: Any) -> Session:
         trainer = PaperTrainer(epochs=1, state_bytes=4000, together=True)
         session = a_session(session_id, self.place, trainer, Limits(max_epochs=1))
-        tools: SessionDeps = session.deps
+        deps: SessionDeps = session.deps
         session = Session(
             session_id,
-            replace(tools, check_weights=self.check, narrate=self.said.append, **changes),
+            replace(deps, check_weights=self.check, narrate=self.said.append, **changes),
             Limits(max_epochs=1),
         )
         return session
