@@ -24,12 +24,12 @@ from qcqueue.disk import NO_ROOM
 from qcqueue.errors import ExtraMissing, QcqueueError, SettingInvalid
 from qcqueue.providers.base import Profile
 from qcqueue.stores.files import of_this_machine
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.machine import can_train, out_of_memory_kills, process_age_s, this_machine
 from qcqueue.worker.process import TrainerProcess
 from qcqueue.worker.session import Session
 from qcqueue.worker.session_deps import SessionDeps
 from qcqueue.worker.session_locks import SESSIONS, SessionLocks
-from qcqueue.worker.view import Limits
 
 # The study is played out while the trainer loads its libraries, in less time than that takes.
 WORLDS = 100
@@ -79,7 +79,7 @@ def new_session(
         with suppress(*NOBODY_READS):
             narrate(text)
 
-    tools = SessionDeps(
+    deps = SessionDeps(
         database=workplace.database,
         store=workplace.store,
         trainer=trainer,
@@ -97,7 +97,7 @@ def new_session(
         before={Part.BOOT: process_age_s() or 0.0} if before is None else before,
     )
     ends_at_s = provider_here().deadline_s(os.environ)
-    return Session(workplace.ids.new(), tools, until_the_end(limits, ends_at_s, now_s=workplace.clock.now_s()))
+    return Session(workplace.ids.new(), deps, until_the_end(limits, ends_at_s, now_s=workplace.clock.now_s()))
 
 
 def until_the_end(limits: Limits, ends_at_s: float | None, *, now_s: float) -> Limits:

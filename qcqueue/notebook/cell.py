@@ -26,10 +26,10 @@ from qcqueue.notebook.sign_in import signed_in
 from qcqueue.providers.base import Profile, Provider
 from qcqueue.stores.base import has_ended
 from qcqueue.text.humanize import duration
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.machine import process_age_s
 from qcqueue.worker.progress_text import ending_lines, left_behind, reasons
 from qcqueue.worker.session import Session
-from qcqueue.worker.view import Limits
 
 COUNTDOWN_S = 10
 

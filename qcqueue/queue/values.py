@@ -98,6 +98,8 @@ class Claim:
     job_name: str
     attempt: int
     session_id: str
+    why: str
+    """On what ground it was chosen."""
     commits: int
     """How many numbered writes of this attempt were carried out so far."""
     spec: JobSpec
@@ -114,6 +116,14 @@ class Claim:
     def attachment(self, role: str) -> Attachment | None:
         """Return the file of a role, None where the spec names none."""
         return next((it for it in self.attachments if it.role == role), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """The job that a policy takes, by its name, and why: it is recorded with the claim."""
+
+    name: str
+    why: str = "first in the queue"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from qcqueue.worker.view import View
 
 if TYPE_CHECKING:
     # Whoever shows a session does without the libraries that read and write states.
-    from qcqueue.worker.attempt import Saved
+    from qcqueue.worker.committer import Saved
     from qcqueue.worker.session import Session
 
 PHASES: Mapping[Phase, str] = {

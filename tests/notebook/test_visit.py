@@ -24,10 +24,11 @@ from qcqueue.notebook.cell import ATTENDED_S, COUNTDOWN_S, _outwait, visit
 from qcqueue.providers.base import Provider
 from qcqueue.providers.registry import profile
 from qcqueue.queue.claim import begin_session, claim
+from qcqueue.queue.values import Pick
 from qcqueue.spool.reader import Spool
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.session import Session
 from qcqueue.worker.session_locks import SessionLocks
-from qcqueue.worker.view import Limits
 from tests.cli.queues import House, a_job, an_empty_house, put, take
 from tests.database.golden import lower
 from tests.notebook.paper import Paper
@@ -137,7 +138,7 @@ def test_before_a_fresh_machine_is_given_back_it_waits_for_the_heartbeat_of_who_
             tx, "5e55", machine="m1", host="colab-7", processor="Tesla T4", heartbeat=heartbeat, now_s=now_s
         )
     )
-    place.transact(lambda tx: claim(tx, "5e55", gone={}, choose=lambda jobs: "tiny/only", now_s=now_s))
+    place.transact(lambda tx: claim(tx, "5e55", gone={}, choose=lambda jobs: Pick("tiny/only"), now_s=now_s))
     owner = Owner()
     ending, said = visited(place, owner)
     assert clock.slept == [place.lease.beat_every_s] + [1] * COUNTDOWN_S
@@ -365,10 +366,10 @@ def test_an_error_leaves_no_trainer_and_no_lock_behind(place: QueueContext) -> N
             raise StoreBusy
 
     session = new_session(place, Limits(), profile=profile("local"), narrate=lambda line: None)
-    session._tools = replace(session._tools, database=Away())  # type: ignore[arg-type]
+    session.deps = replace(session.deps, database=Away())  # type: ignore[arg-type]
     with pytest.raises(StoreBusy):
         drive(place, session, show=lambda it: None)
-    assert session.id in session._tools.presence.inherit()
+    assert session.id in session.deps.presence.inherit()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from qcqueue.core.outcomes import SessionEnd
 from qcqueue.notebook.cell import visit
 from qcqueue.notebook.sign_in import signed_in
 from qcqueue.providers import registry
-from qcqueue.worker.view import Limits
+from qcqueue.worker.budget import Limits
 from tests.cli.queues import an_empty_house
 from tests.notebook.paper import Paper
 from tests.notebook.test_visit import QuickClock
@@ -101,9 +101,9 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
 def test_its_machine_is_detected_and_planned_for_by_its_limits(lab: Lab) -> None:
     profile = profile_here(lab.settings, lab.environment)
     assert (profile.name, profile.title) == ("lab", "The GPUs of a lab")
-    left_s = see(lab.queue, lab.settings).outlook.quota.left_s
+    left_s = see(lab.queue, lab.settings).stats.quota.left_s
     assert left_s is not None
-    assert left_s.likely_s == 6 * HOUR_S
+    assert left_s.p50_s == 6 * HOUR_S
 
 
 def test_a_session_plans_for_the_end_that_it_names_unless_a_person_has_named_one(lab: Lab) -> None:
