@@ -41,8 +41,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from bench_train import a_dataset, pictures
 
-from qcqueue.app.context import QueueContext, open_workplace
-from qcqueue.app.drive import create_on_drive
+from qcqueue.app.context import QueueContext, create_queue, open_workplace
 from qcqueue.app.settings import load_settings
 from qcqueue.checkpoints.format import write_state
 from qcqueue.clock import SystemClock, seeded
@@ -223,9 +222,7 @@ def drive(folder: Path, *, line: float | None = None) -> Iterator[Queue]:
         grant = emulator.sign_in("the machine", ada, App(name="qcqueue")).stored(emulator.url)
         settings = {"QCQUEUE_TOKEN": json.dumps(grant), "QCQUEUE_DRIVE_ENDPOINT": emulator.url}
         here = settings | {"QCQUEUE_CACHE": str(folder / "cache")}
-        url, _ = create_on_drive(
-            load_settings(store="gdrive:new", folder=folder, environment=here), "gdrive:new", dry_run=False
-        )
+        url = create_queue(load_settings(store="gdrive:new", folder=folder, environment=here)).url
         place = opened(folder, here | {"QCQUEUE_STORE": url})
         yield Queue(emulator=emulator, owner=emulator.owner(ada), place=place, folder=folder, settings=settings)
 

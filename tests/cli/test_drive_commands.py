@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from qcqueue.app.sign_in import token_path
+from qcqueue.stores.drive.sign_in import token_path
 from tests.cli.on_drive import ADA, Laptop, a_laptop
 from tests.cli.queues import JOB, STUDY
 from tests.support.drive.accounts import CANARY
@@ -205,7 +205,7 @@ def test_a_machine_that_never_saw_the_queue_has_nothing_to_show_offline(
 
 
 def nobody(ada: Laptop) -> None:
-    token_path(ada.settings).unlink()
+    token_path(ada.settings.access()).unlink()
 
 
 def garbage(ada: Laptop) -> None:

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qcqueue.app.context import QueueContext, open_workplace
-from qcqueue.app.drive import create_on_drive
+from qcqueue.app.context import QueueContext, create_queue, open_workplace
 from qcqueue.app.settings import load_settings
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.dataset import DatasetSummary
@@ -162,7 +161,7 @@ def a_queue(emulator: DriveEmulator, user: User, folder: Path, *, epochs: int) -
         "QCQUEUE_CACHE": str(folder / "cache"),
     }
     asked = load_settings(store="gdrive:new", folder=folder, environment=environment)
-    url, _ = create_on_drive(asked, "gdrive:new", dry_run=False)
+    url = create_queue(asked).url
     place = open_workplace(load_settings(store=url, folder=folder, environment=environment), persistent=True)
     (folder / "images").write_bytes(b"paper")
     images = place.store.put(folder / "images", title="paper", shelf=Shelf.DATASETS)
