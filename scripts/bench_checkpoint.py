@@ -54,7 +54,7 @@ from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.spool.reader import EpochEntry, Spool, WorkOrder
 from qcqueue.spool.writer import SpoolWriter
-from qcqueue.stores.base import Shelf
+from qcqueue.stores.base import BlobKind
 from qcqueue.worker.view import Limits
 from tests.support.drive.accounts import App
 from tests.support.drive.emulator import DriveEmulator
@@ -235,7 +235,7 @@ def bring(queue: Queue, *specs: JobSpec, steps: int) -> None:
     """Put pictures for so many steps and the jobs into a queue."""
     path = queue.folder / "noise"
     path.write_bytes(a_dataset(*pictures(steps * specs[0].batch_size)))
-    images = queue.place.store.put(path, title="noise", shelf=Shelf.DATASETS)
+    images = queue.place.store.put(path, title="noise", kind=BlobKind.DATASET)
     summary, now_s = load(path).summary, CLOCK.now_s()
     queue.place.transact(lambda tx: add_dataset(tx, "noise", images, summary, who="bench", now_s=now_s))
     queue.place.transact(lambda tx: enqueue(tx, specs, weights={}, who="bench", now_s=now_s))

@@ -12,8 +12,9 @@ What every store owes, and every caller may rely on:
 - `fetch` verifies: it leaves the whole right bytes at the target or raises, never something in between.
 - `delete` is final, may be repeated, and is of one place.
 - A heartbeat is judged by the store's own clock, never by a session's. The store names it, once a session.
-- Titles and shelves are for a person who looks into the store; nothing is ever found by them. Owners are for clean-up:
-  by them, what a dead attempt stored and never committed is told from what a live one is about to commit.
+- Titles and kinds of blobs are for a person who looks into the store, which may drop them; nothing is ever found by
+  them. Owners are for clean-up: by them, what a dead attempt stored and never committed is told from what a live one is
+  about to commit.
 - `list_blobs` is a hint: it may be late. No decision about safety may rest on it.
 
 Slots: names in a store that can be created exactly once. What every place that has them owes:
@@ -65,11 +66,11 @@ class Listed:
     age_s: float
 
 
-class Shelf(StrEnum):
-    """Which part of a store a person will find a blob in."""
+class BlobKind(StrEnum):
+    """What a blob is to a person who looks into a store."""
 
-    BLOBS = "blobs"
-    DATASETS = "datasets"
+    DATASET = "dataset"
+    OTHER = "other"
 
 
 Moved = Callable[[int, int], None]
@@ -92,7 +93,13 @@ class Store(Protocol):
         ...
 
     def put(
-        self, source: Path, *, title: str = "", owner: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently
+        self,
+        source: Path,
+        *,
+        title: str = "",
+        owner: str = "",
+        kind: BlobKind = BlobKind.OTHER,
+        moved: Moved = silently,
     ) -> Blob:
         """Store the bytes of `source`; return what to remember of them.
 
@@ -162,8 +169,11 @@ class Slots(Protocol):
         """Whether a question costs next to nothing, so that nobody need save on them."""
         ...
 
-    def reserve(self) -> str:
-        """Return a slot nobody else will be given. It stays free until it is created, for ever if need be."""
+    def reserve(self, number: int) -> str:
+        """Return a slot nobody else will be given. It stays free until it is created, for ever if need be.
+
+        number: of the version that is to fill it, by which a store may name it so that a listing begins with the last.
+        """
         ...
 
     def create(self, slot: str, body: bytes, facts: Mapping[str, str]) -> Creation:

@@ -16,7 +16,7 @@ from typing import IO
 
 from qcqueue.clock import Ids, WallTime
 from qcqueue.errors import BlobMissing, DigestMismatch
-from qcqueue.stores.base import Blob, Listed, Moved, Shelf, silently
+from qcqueue.stores.base import Blob, BlobKind, Listed, Moved, silently
 from qcqueue.stores.files import (
     is_folder,
     make_folder,
@@ -58,7 +58,13 @@ class FolderStore:
                 make_folder(folder)
 
     def put(
-        self, source: Path, *, title: str = "", owner: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently
+        self,
+        source: Path,
+        *,
+        title: str = "",
+        owner: str = "",
+        kind: BlobKind = BlobKind.OTHER,
+        moved: Moved = silently,
     ) -> Blob:
         assert is_owner(owner), f"{owner!r} is no owner"
         with translated(self._blobs), to_be_stored(source) as reading, unfinished(self._blobs) as writing:

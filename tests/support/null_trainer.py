@@ -24,7 +24,7 @@ from qcqueue.queue.enqueue import enqueue
 from qcqueue.spool.reader import EpochEntry, Spool
 from qcqueue.spool.weights import FoundWeights
 from qcqueue.spool.writer import SpoolWriter
-from qcqueue.stores.base import Shelf
+from qcqueue.stores.base import BlobKind
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.session import Session
 from qcqueue.worker.session_deps import SessionDeps
@@ -164,7 +164,7 @@ def a_queue(emulator: DriveEmulator, user: User, folder: Path, *, epochs: int) -
     url = create_queue(asked).url
     place = open_workplace(load_settings(store=url, folder=folder, environment=environment), persistent=True)
     (folder / "images").write_bytes(b"paper")
-    images = place.store.put(folder / "images", title="paper", shelf=Shelf.DATASETS)
+    images = place.store.put(folder / "images", title="paper", kind=BlobKind.DATASET)
     summary = DatasetSummary(
         classes=("good", "reject"), image_size=(75, 75), train=2200, validation=550, test=486, source="paper"
     )
