@@ -118,6 +118,16 @@ def test_another_machine_joins_by_the_id_of_the_folder(ada: Laptop, queue: str, 
     assert ada.types("status")[0].startswith("The queue is empty.")
 
 
+def test_who_joins_where_commands_go_on_with_another_queue_is_told_so(ada: Laptop, queue: str, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    ada.patch.chdir(other)
+    ada.types("init")
+    said = ada.types(f"init --store gdrive:{queue}")[0].splitlines()
+    assert said[-2] == f"not remembered: {other / 'qcqueue.toml'} names folder:{other / 'queue'}"
+    assert said[-1] == f"next: qcqueue data sample --store gdrive:{queue}"
+
+
 # Work of every day
 
 
