@@ -41,8 +41,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from bench_train import a_dataset, pictures
 
-from qcqueue.app.context import QueueContext, open_workplace
-from qcqueue.app.drive import create_on_drive
+from qcqueue.app.context import QueueContext, create_queue, open_workplace
 from qcqueue.app.settings import load_settings
 from qcqueue.checkpoints.format import write_state
 from qcqueue.clock import SystemClock, seeded
@@ -56,7 +55,7 @@ from qcqueue.queue.enqueue import enqueue
 from qcqueue.spool.files import EpochEntry, WorkOrder
 from qcqueue.spool.reader import Spool
 from qcqueue.spool.writer import SpoolWriter, TrainerSpool
-from qcqueue.stores.base import Shelf
+from qcqueue.stores.base import BlobKind
 from qcqueue.worker.budget import Limits
 from tests.support.drive.accounts import App
 from tests.support.drive.emulator import DriveEmulator
@@ -224,9 +223,7 @@ def drive(folder: Path, *, line: float | None = None) -> Iterator[Queue]:
         grant = emulator.sign_in("the machine", ada, App(name="qcqueue")).stored(emulator.url)
         settings = {"QCQUEUE_TOKEN": json.dumps(grant), "QCQUEUE_DRIVE_ENDPOINT": emulator.url}
         here = settings | {"QCQUEUE_CACHE": str(folder / "cache")}
-        url, _ = create_on_drive(
-            load_settings(store="gdrive:new", folder=folder, environment=here), "gdrive:new", dry_run=False
-        )
+        url = create_queue(load_settings(store="gdrive:new", folder=folder, environment=here)).url
         place = opened(folder, here | {"QCQUEUE_STORE": url})
         yield Queue(emulator=emulator, owner=emulator.owner(ada), place=place, folder=folder, settings=settings)
 
@@ -239,7 +236,7 @@ def bring(queue: Queue, *specs: JobSpec, steps: int) -> None:
     """Put pictures for so many steps and the jobs into a queue."""
     path = queue.folder / "noise"
     path.write_bytes(a_dataset(*pictures(steps * specs[0].batch_size)))
-    images = queue.place.store.put(path, title="noise", shelf=Shelf.DATASETS)
+    images = queue.place.store.put(path, title="noise", kind=BlobKind.DATASET)
     summary, now_s = load(path).summary, CLOCK.now_s()
     queue.place.transact(lambda tx: add_dataset(tx, "noise", images, summary, who="bench", now_s=now_s))
     queue.place.transact(lambda tx: enqueue(tx, specs, weights={}, who="bench", now_s=now_s))

@@ -16,11 +16,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert
 
-from qcqueue.app.context import DATABASE_FILE, create_store
+from qcqueue.app.context import create_store
 from qcqueue.clock import SystemClock
 from qcqueue.core.spec import JobSpec
 from qcqueue.database.local import LocalDatabase
 from qcqueue.database.schema import attempts, blobs, epochs, jobs, sessions
+from qcqueue.stores.folder import DATABASE_FILE
 from qcqueue.text.canonical_json import canonical_json
 from tests.support.specs import a_spec
 

@@ -18,9 +18,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from unittest.mock import patch
 
-from qcqueue.app.context import DATABASE_FILE, create_store
+from qcqueue.app.context import create_store
 from qcqueue.clock import SystemClock
 from qcqueue.database.local import LocalDatabase
+from qcqueue.stores.folder import DATABASE_FILE
 from tests.support.large import fill, specs
 
 SIZES = (10, 100, 1000)

@@ -1,51 +1,51 @@
 """A queue on this machine, as a value: database, store, clock and names; how one is opened from settings, or made.
 
 Everything a command does goes through a `QueueContext`. Opening one is cheap: no file is touched before it is used.
-Drive's part of it is in `drive`.
+What differs between kinds of stores is their backends' (`stores.registry`); here a database is put into what they open.
 """
 
 import contextlib
 import getpass
-import hashlib
 import os
-import shutil
 import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from qcqueue.app.settings import (
     FILE_NAME,
-    FOLDER_KINDS,
-    NEXT_STEP,
     Settings,
-    folder_of,
-    kind_of,
+    as_written,
     load_settings,
+    named_store,
     names_nothing,
-    refuse_synced,
     settle_settings,
     write_settings,
 )
 from qcqueue.app.upgrade import ASKED, Consent, NoOlderSession
-from qcqueue.clock import Clock, Ids, RandomIds, SystemClock
+from qcqueue.clock import Clock, Ids
 from qcqueue.database.base import Database, Guard, StoredDatabase, Unguarded
 from qcqueue.database.local import LocalDatabase
-from qcqueue.errors import QcqueueError, SettingInvalid, StoreMissing
-from qcqueue.stores.base import LeaseRules, Slots, Store
-from qcqueue.stores.files import translated
-from qcqueue.stores.folder import FolderStore
+from qcqueue.errors import QcqueueError, SettingInvalid
+from qcqueue.stores.base import Access, LeaseRules, Opened, Slots, Store
+from qcqueue.stores.folder import DATABASE_FILE
+from qcqueue.stores.registry import StoreAddress, parse_url, scheme_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from qcqueue.database.versioned import Behind, VersionedDatabase
-    from qcqueue.stores.folder_slots import FolderSlots
 
-DATABASE_FILE = "queue.sqlite"
 T = TypeVar("T")
+
+Remember = Callable[[StoreAddress], None]
+"""Told where a queue is as soon as its making begins."""
+
+
+def _silently(made: StoreAddress) -> None:
+    """Nobody needs to know before it is made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,22 +133,16 @@ def person() -> str:
         return socket.gethostname()
 
 
-def kept_of_queue(cache: Path, name: bytes) -> Path:
-    """Return where this machine keeps what it knows of a queue. Raises: SettingInvalid: the cache is synced."""
-    refuse_synced(cache.absolute())
-    return cache / "queues" / hashlib.sha256(name).hexdigest()[:16]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created:
-    """What `create_store` found and made. settings_file is None where the store was named in another way.
+    """What was found and made. settings_file is None where the store was named in another way.
 
     page: where a person can look at it in a browser. instead: which other queue commands here go on with, and why.
     """
 
     url: str
     is_new: bool
-    settings_file: Path | None
+    settings_file: Path | None = None
     page: str | None = None
     instead: str | None = None
 
@@ -158,138 +152,130 @@ def open_workplace(settings: Settings, *, persistent: bool = False, consent: Con
 
     consent: what a person has said about sessions of an older qcqueue.
 
-    Raises: SettingInvalid: they name none, or one this version cannot open.
+    Raises: SettingInvalid: they name none, or one this version cannot open. ExtraMissing.
     """
-    if settings.store is None:
-        raise SettingInvalid(
-            f"no store is named: there is no {FILE_NAME} here or above, and QCQUEUE_STORE is not set", hint=NEXT_STEP
-        )
-    if kind_of(settings.store) == "gdrive":
-        from qcqueue.app.drive import workplace_on_drive
-
-        return workplace_on_drive(settings, persistent=persistent, consent=consent)
-    folder = folder_of(settings.store, source=settings.source)
-    if kind_of(settings.store) == "shared":
-        return workplace_shared(folder, cache=settings.cache, consent=consent)
-    return workplace_in(folder, cache=settings.cache, consent=consent)
+    return _wired(named_store(settings), settings.access(), persistent=persistent, consent=consent)
 
 
 def workplace_in(folder: Path, *, cache: Path, consent: Consent = ASKED) -> QueueContext:
     """Wire the queue of one local folder."""
-    clock, ids = SystemClock(), RandomIds()
-    store = FolderStore(folder, clock, ids)
-    guard = NoOlderSession(store, clock=clock, cache=cache, consent=consent, lease=LeaseRules())
-    return QueueContext(
-        database=LocalDatabase(folder / DATABASE_FILE, guard=guard),
-        store=store,
-        clock=clock,
-        ids=ids,
-        cache=cache,
-        who=person(),
-        folder=folder,
-        free_bytes=lambda: _free_bytes(folder),
-    )
+    return _wired(_in_folder(folder), Access(cache=cache, config=cache), consent=consent)
 
 
-def workplace_shared(folder: Path, *, cache: Path, consent: Consent = ASKED) -> QueueContext:
-    """Wire the queue of a folder on a disk that several machines share; this one keeps a copy in its cache."""
-    from qcqueue.stores.shared import DiskClock, SharedStore
+def create_queue(settings: Settings, *, remember: Remember = _silently, dry_run: bool = False) -> Created:
+    """Make the queue the settings name, or finish one whose making was cut.
 
-    clock, ids = SystemClock(), RandomIds()
-    store = SharedStore(folder, DiskClock(folder), ids)
-    guard = NoOlderSession(store, clock=clock, cache=cache, consent=consent, lease=LeaseRules())
-    database = _versions_in(folder, cache=cache, guard=guard)
-    return QueueContext(
-        database=database,
-        store=store,
-        clock=clock,
-        ids=ids,
-        cache=cache,
-        who=person(),
-        behind=lambda: database.behind,
-        slots=_slots_in(folder),
-        versions=database,
-        folder=folder,
-        free_bytes=lambda: _free_bytes(folder),
-    )
-
-
-def create_shared_store(folder: Path, *, cache: Path) -> bool:
-    """Make the shared store and the first version of its database where they are missing."""
-    from qcqueue.stores.shared import DiskClock, SharedStore
-
-    _refuse_another(folder, "shared")
-    SharedStore(folder, DiskClock(folder), RandomIds()).create()
-    _slots_in(folder).make()
-    return _versions_in(folder, cache=cache, guard=Unguarded()).create()
-
-
-def _versions_in(folder: Path, *, cache: Path, guard: Guard) -> "VersionedDatabase":
-    # Imported here: whoever works on one machine need not wait for it.
-    from qcqueue.database.versioned import VersionedDatabase
-
-    # What this machine knows of a store it knows by whichever of its names it is opened.
-    copy, *also = (kept_of_queue(cache, name) for name in _names_of(folder))
-    return VersionedDatabase(
-        _slots_in(folder),
-        copy=copy,
-        also=tuple(also),
-        clock=SystemClock(),
-        ids=RandomIds(),
-        author=person(),
-        guard=guard,
-    )
-
-
-def _names_of(folder: Path) -> tuple[bytes, ...]:
-    """Return the name a person has given a folder and, where that is another one, the one without links and dots."""
-    return tuple(dict.fromkeys((os.fsencode(folder), os.fsencode(os.path.realpath(folder)))))
-
-
-def _slots_in(folder: Path) -> "FolderSlots":
-    from qcqueue.stores.folder_slots import FolderSlots
-
-    return FolderSlots(folder, RandomIds())
+    remember is told where it is as soon as its making begins.
+    Raises: SettingInvalid, ExtraMissing, SignInFailed, StoreError.
+    """
+    return _created(named_store(settings), settings.access(), remember=remember, dry_run=dry_run)
 
 
 def create_store(folder: Path) -> bool:
-    """Make the store and its database where they are missing; return whether the database is new."""
-    _refuse_another(folder, "folder")
-    FolderStore(folder, SystemClock(), RandomIds()).create()
-    return LocalDatabase(folder / DATABASE_FILE).create()
+    """Make the queue of one local folder where it is missing; return whether the database is new."""
+    return _created(_in_folder(folder), Access(cache=folder, config=folder)).is_new
 
 
 def initialise(*, store: str | None, here: Path, dry_run: bool) -> Created:
     """Create the store a person asked for, or `./queue`, and remember it in `qcqueue.toml` here."""
     settings = load_settings(store=store or _begun(here), folder=here)
-    url = settings.store or "folder:queue"
-    if kind_of(url) == "gdrive":
-        return _initialise_on_drive(settings, url, here=here, dry_run=dry_run)
-    folder, kind = folder_of(url, source=settings.source), kind_of(url)
-    is_new = not _is_there(kind, folder)
     target = _settings_file(settings, here)
-    _refuse_another(folder, kind)
+    wanted = parse_url(settings.store or "folder:queue", source=settings.source)
+    if wanted.is_new:
+        wanted = _asked_anew(wanted, settings, here)
+    remembered: list[StoreAddress] = []
+
+    def remember(made: StoreAddress) -> None:
+        if target:
+            write_settings(target, as_written(made, here))
+            remembered.append(made)
+
+    try:
+        created = _created(wanted, settings.access(), remember=remember, dry_run=dry_run)
+    except QcqueueError:
+        # Whoever named the store can name it again; the name that it was given now stands nowhere else.
+        if target and remembered == [wanted]:
+            with contextlib.suppress(OSError):  # what stays names the queue that the next init makes
+                target.unlink()
+        raise
     if not dry_run:
-        if target:  # first, so that whoever types init again after a cut has this very queue completed
-            write_settings(target, f"{kind}:{folder.relative_to(here) if folder.is_relative_to(here) else folder}")
-        try:
-            is_new = create_shared_store(folder, cache=settings.cache) if kind == "shared" else create_store(folder)
-        except QcqueueError:
-            if target:
-                with contextlib.suppress(OSError):  # what stays names the queue that the next init makes
-                    target.unlink()
-            raise
         settle_settings(here / FILE_NAME)
-    url = f"{kind}:{folder}"
-    return Created(url=url, is_new=is_new, settings_file=target, instead=_another(here, url))
+    return replace(created, settings_file=target, instead=_another(here, created.url))
+
+
+def _wired(store: StoreAddress, access: Access, *, persistent: bool = False, consent: Consent = ASKED) -> QueueContext:
+    opened = store.backend.open(store.address, access, patient=persistent)
+    guard = NoOlderSession(opened.origin, clock=access.clock, cache=access.cache, consent=consent, lease=opened.lease)
+    versions = _versions_in(opened, access, guard) if opened.slots else None
+    return QueueContext(
+        database=versions or _file_in(opened, guard),
+        store=opened.store,
+        clock=access.clock,
+        ids=access.ids,
+        cache=access.cache,
+        who=person(),
+        lease=opened.lease,
+        behind=(lambda: versions.behind) if versions else lambda: None,
+        greet=opened.greet,
+        warning=opened.warning,
+        origin=opened.origin,
+        slots=opened.slots,
+        versions=versions,
+        folder=opened.folder,
+        free_bytes=opened.free_bytes,
+    )
+
+
+def _created(store: StoreAddress, access: Access, *, remember: Remember = _silently, dry_run: bool = False) -> Created:
+    def begin(opened: Opened) -> bool:
+        database = _versions_in(opened, access, Unguarded()) if opened.slots else _file_in(opened, Unguarded())
+        return database.create()
+
+    made = store.backend.create(
+        store.address,
+        access,
+        begin=begin,
+        remember=lambda address: remember(replace(store, address=address)),
+        dry_run=dry_run,
+    )
+    url = replace(store, address=made.address).url
+    return Created(url=url, is_new=made.is_new, page=store.backend.link(made.address))
+
+
+def _file_in(opened: Opened, guard: Guard) -> LocalDatabase:
+    assert opened.folder, "without slots the database is a file in the folder of the store"
+    return LocalDatabase(opened.folder / DATABASE_FILE, guard=guard)
+
+
+def _versions_in(opened: Opened, access: Access, guard: Guard) -> "VersionedDatabase":
+    # Imported here: whoever works on one machine need not wait for it.
+    from qcqueue.database.versioned import VersionedDatabase
+
+    assert opened.slots, "versions are kept in slots"
+    copy, *also = opened.copies
+    return VersionedDatabase(
+        opened.slots,
+        copy=copy,
+        also=tuple(also),
+        clock=access.clock,
+        ids=access.ids,
+        author=person(),
+        guard=guard,
+    )
+
+
+def _in_folder(folder: Path) -> StoreAddress:
+    return StoreAddress(scheme="folder", address=str(folder))
 
 
 def _another(here: Path, url: str) -> str | None:
     """Return which queue other than this one commands in a folder work on, in words; None where they find this one."""
     usual = load_settings(folder=here)
-    if not usual.store or kind_of(usual.store) not in FOLDER_KINDS:
-        return f"{usual.source} names {usual.store}" if usual.store else None
-    named = f"{kind_of(usual.store)}:{folder_of(usual.store, source=usual.source)}"
+    if not usual.store:
+        return None
+    named = usual.store
+    with contextlib.suppress(SettingInvalid):  # which no command that reads it will keep to itself
+        named = named_store(usual).url
     return None if named == url else f"{usual.source} names {named}"
 
 
@@ -300,42 +286,31 @@ def _begun(here: Path) -> str | None:
     """
     if (here / FILE_NAME).exists() and not names_nothing(here / FILE_NAME):
         return None
-    kinds = [kind for kind in FOLDER_KINDS if _is_begun(kind, here / "queue")]
-    return f"{kinds[0]}:queue" if kinds and not os.environ.get("QCQUEUE_STORE") else None
+    from qcqueue.stores.folder_backend import begun_in
+
+    scheme = begun_in(here / "queue")
+    return f"{scheme}:queue" if scheme and not os.environ.get("QCQUEUE_STORE") else None
 
 
-def _initialise_on_drive(settings: Settings, url: str, *, here: Path, dry_run: bool) -> Created:
-    from qcqueue.app.drive import NEW, create_on_drive, page_of
+def _asked_anew(new: StoreAddress, settings: Settings, here: Path) -> StoreAddress:
+    """Return what to make for who asks for a new queue: the one that a folder has already, so that no second is made.
 
-    new, target = f"gdrive:{NEW}", _settings_file(settings, here)
-    if url == new and settings.source != "--store":
-        raise SettingInvalid(
-            f"{settings.source} names {new}, which would be another folder each time",
-            hint=f"take it out there, then: qcqueue init --store {new}",
-        )
-    if url == new and (here / FILE_NAME).exists():
-        url = _remembered_on_drive(here, new)
-
-    def remember(made: str) -> None:
-        if target:
-            write_settings(target, made)
-
-    made, is_new = create_on_drive(settings, url, remember=remember, dry_run=dry_run)
-    return Created(url=made, is_new=is_new, settings_file=target, page=page_of(made))
-
-
-def _remembered_on_drive(here: Path, new: str) -> str:
-    """Return the queue on Drive that a folder has: who asks for a new one again gets no second one.
-
-    Raises: SettingInvalid: it has another kind of queue, or the name of none.
+    Raises: SettingInvalid: its name could not be kept, or the folder has another kind of queue, or the name of none.
     """
-    remembered = load_settings(folder=here, environment={}).store or ""
-    if kind_of(remembered) != "gdrive" or remembered == new:
+    if settings.source != "--store":
         raise SettingInvalid(
-            f"{here / FILE_NAME} names the queue {remembered}",
-            hint="make the new one in another folder, or move this file",
+            f"{settings.source} names {new.url}, which would be another folder each time",
+            hint=f"take it out there, then: qcqueue init --store {new.url}",
         )
-    return remembered
+    if not (here / FILE_NAME).exists():
+        return new
+    remembered = load_settings(folder=here, environment={})
+    url = remembered.store or ""
+    if scheme_of(url) != new.scheme or url == new.url:
+        raise SettingInvalid(
+            f"{here / FILE_NAME} names the queue {url}", hint="make the new one in another folder, or move this file"
+        )
+    return parse_url(url, source=settings.source)
 
 
 def _settings_file(settings: Settings, here: Path) -> Path | None:
@@ -343,44 +318,3 @@ def _settings_file(settings: Settings, here: Path) -> Path | None:
     target = here / FILE_NAME
     is_wanted = not target.exists() or names_nothing(target)
     return target if is_wanted and settings.source in ("--store", "nowhere") else None
-
-
-def _free_bytes(folder: Path) -> int | None:
-    try:
-        return shutil.disk_usage(folder).free
-    except OSError:  # it is not there, which whoever wants more than a number will be told
-        return None
-
-
-def _refuse_another(folder: Path, kind: str) -> None:
-    """Raises: SettingInvalid: the place is no folder, or holds a queue of the other kind."""
-    with translated(folder):
-        if folder.exists() and not folder.is_dir():
-            raise SettingInvalid(
-                f"{folder} is a file; a store needs a folder", hint="qcqueue init --store folder:queue"
-            )
-    if kind == "shared" and _is_there("folder", folder):
-        raise SettingInvalid(
-            f"{folder} holds a queue of one machine already", hint=f"qcqueue init --store folder:{folder}"
-        )
-    if kind == "folder" and _is_there("shared", folder):
-        raise SettingInvalid(
-            f"{folder} holds a queue of several machines already", hint=f"qcqueue init --store shared:{folder}"
-        )
-
-
-def _is_begun(kind: str, folder: Path) -> bool:
-    """Return whether somebody has begun to make a queue of this kind there."""
-    with translated(folder):
-        return (folder / (DATABASE_FILE if kind == "folder" else "slots")).exists()
-
-
-def _is_there(kind: str, folder: Path) -> bool:
-    if kind == "folder":
-        with translated(folder):
-            return (folder / DATABASE_FILE).exists()
-    slots = _slots_in(folder)
-    try:
-        return slots.facts(slots.root) is not None
-    except StoreMissing:
-        return False

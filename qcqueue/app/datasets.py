@@ -13,7 +13,7 @@ from qcqueue.errors import BlobMissing, DigestMismatch, UserError
 from qcqueue.queue.blobs import mark_deleted
 from qcqueue.queue.datasets import add_dataset, find_dataset, forget_dataset, list_datasets
 from qcqueue.queue.values import DatasetLine
-from qcqueue.stores.base import Blob, Shelf
+from qcqueue.stores.base import Blob, BlobKind
 from qcqueue.stores.files import on_this_machine, scratch
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def keep(
             workplace.ask_to_write()
             with on_this_machine(path):
                 path.write_bytes(content)
-            blob = workplace.store.put(path, title=name, shelf=Shelf.DATASETS)
+            blob = workplace.store.put(path, title=name, kind=BlobKind.DATASET)
     return workplace.transact(name_it)
 
 

@@ -1,35 +1,30 @@
 """`doctor`: everything a queue needs, looked at one by one, from the settings to the last byte of room.
 
-It decides what is wrong and what to do; nothing is repaired, and nothing changes but this machine's cache. What one
-problem would only repeat is not looked at any more. Google Drive is looked at by `doctor_drive`.
+It looks at this machine and at the queue; at the store its backend does. It decides what is wrong and what to do;
+nothing is repaired, and nothing changes but this machine's cache. What one problem would only repeat is not looked at.
 """
 
 import shutil
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
-from qcqueue.app.checks import Finding, clock_against, database_of, fine, forecast_of, problem, room, warning
 from qcqueue.app.context import QueueContext, open_workplace
 from qcqueue.app.session_log import newest_log
-from qcqueue.app.settings import Settings, folder_of, kind_of, load_settings
+from qcqueue.app.settings import Settings, load_settings, named_store
+from qcqueue.app.space_check import ADVICE, whose
 from qcqueue.app.sweep import size_of_cache
 from qcqueue.clock import Clock, RandomIds
-from qcqueue.errors import ExtraMissing, QcqueueError, SettingInvalid, StoreMissing
-from qcqueue.stores.files import translated
-from qcqueue.text.humanize import count, size
+from qcqueue.errors import ExtraMissing, QcqueueError, SettingInvalid
+from qcqueue.stores.checks import LEAST_BYTES, TIDY_DISK, Check, fine, problem, room, warning
+from qcqueue.text.humanize import ago, count, size
 from qcqueue.worker.machine import can_train, this_machine
 
-# What the database itself and one small state take.
-LEAST_BYTES = 50_000_000
-TIDY_DISK = "delete what you do not need from this disk"
 
-
-def examine(store: str | None, *, clock: Clock) -> Iterator[Finding]:
+def examine(store: str | None, *, clock: Clock) -> Iterator[Check]:
     """Yield what is found, each as soon as it is known."""
     try:
         settings = load_settings(store=store)
-        place = open_workplace(settings)
+        place, named = open_workplace(settings), named_store(settings)
     except ExtraMissing as exc:
         yield problem("libraries", exc)
         return
@@ -37,16 +32,14 @@ def examine(store: str | None, *, clock: Clock) -> Iterator[Finding]:
         yield problem("settings", exc)
         return
     yield fine("settings", f"the store is {settings.store}, from {settings.source}")
-    yield from _machine(settings)
-    if kind_of(place.store.url) == "gdrive":
-        from qcqueue.app.doctor_drive import examine_drive
-
-        yield from examine_drive(settings, place, clock)
-    else:
-        yield from _folder(settings, place, clock)
+    yield from _machine(settings, is_shared=named.kind.is_shared)
+    reached = yield from named.backend.check(named.address, settings.access(clock=clock))
+    if reached:
+        yield _database(place)
+        yield from _forecast(place, reached.free_bytes)
 
 
-def _machine(settings: Settings) -> Iterator[Finding]:
+def _machine(settings: Settings, *, is_shared: bool) -> Iterator[Check]:
     try:
         settings.cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=settings.cache):
@@ -70,34 +63,44 @@ def _machine(settings: Settings) -> Iterator[Finding]:
     if can_train():
         gpu = "" if machine.has_gpu else ", no GPU"
         yield fine("machine", f"trains on {machine.processor}, {count(machine.threads, 'thread')}{gpu}")
-    elif kind_of(settings.store or "") == "folder":  # no other machine will
+    elif not is_shared:  # no other machine will
         yield warning("machine", "TensorFlow is not installed, so nothing can train", 'pip install "qcqueue[train]"')
     else:
         yield fine("machine", "enqueues and looks; it does not train, as TensorFlow is not installed")
 
 
-def _folder(settings: Settings, place: QueueContext, clock: Clock) -> Iterator[Finding]:
-    assert settings.store is not None, "open_workplace has asked for it"
-    folder, is_shared = folder_of(settings.store, source=settings.source), kind_of(settings.store) == "shared"
+def _forecast(place: QueueContext, free_bytes: int | None) -> Iterator[Check]:
+    """Judge whether what is still to run fits; nothing where nothing is, or where the queue cannot be read."""
+    from qcqueue.core.space_forecast import forecast
+    from qcqueue.queue.pending import unfinished
+
     try:
-        _check_written(folder, is_shared=is_shared)
-    except QcqueueError as exc:
-        yield problem("store", exc)
+        with place.read() as tx:
+            needs = forecast(unfinished(tx))
+    except QcqueueError:  # which `_database` says
         return
-    free_bytes = shutil.disk_usage(folder).free
-    yield room("store", place.store.url, free_bytes, needed_bytes=LEAST_BYTES, hint=TIDY_DISK)
-    if is_shared:
-        from qcqueue.stores.shared import DiskClock
+    if not needs.jobs:
+        return
+    free = "there is no limit" if free_bytes is None else f"{size(free_bytes)} are free"
+    says = f"{whose(needs)} will take about {size(needs.more_bytes)} more, and {free}"
+    if free_bytes is None or needs.more_bytes <= free_bytes:
+        yield fine("forecast", says)
+    else:
+        yield warning("forecast", f"{says}: work stops when it is full", ADVICE)
 
-        yield clock_against(DiskClock(folder).now_s(), clock.now_s(), "the disk's")
-    yield database_of(place)
-    yield from forecast_of(place, free_bytes)
 
+def _database(place: QueueContext) -> Check:
+    """Read the queue, as `status` would."""
+    from qcqueue.queue.job_lines import job_lines
 
-def _check_written(folder: Path, *, is_shared: bool) -> None:
-    """Raises: StoreMissing. StoreError: nothing can be written there."""
-    if not folder.is_dir():
-        hint = "mount the disk it is on, or make a queue: qcqueue init" if is_shared else "qcqueue init"
-        raise StoreMissing(f"there is no folder {folder}", hint=hint)
-    with translated(folder), tempfile.TemporaryFile(dir=folder):
-        pass
+    try:
+        with place.read() as tx:
+            lines = job_lines(tx)
+    except QcqueueError as exc:
+        return problem("database", exc)
+    jobs, now_s = count(len(lines), "job"), place.clock.now_s()
+    if behind := place.behind():
+        says = f"{jobs}, as this machine last saw them, {ago(behind.since_s, now_s)}: {behind.why}"
+        return warning("database", says, "try again when the store answers")
+    changed = f", changed {ago(max(line.updated_at_s for line in lines), now_s)}" if lines else ""
+    return fine("database", f"{jobs}{changed}")

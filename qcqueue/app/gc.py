@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from qcqueue.app.context import DATABASE_FILE, QueueContext
+from qcqueue.app.context import QueueContext
 from qcqueue.errors import StoreError
 from qcqueue.queue.blobs import NeededBlob, live_owners, mark_deleted, needed_blobs
 from qcqueue.stores.base import Blob, Listed
 from qcqueue.stores.files import Leftover, leftovers, remove
+from qcqueue.stores.folder import DATABASE_FILE
 from qcqueue.text.humanize import DAY_S
 from qcqueue.worker.salvage import is_an_attempts, is_orphan
 

@@ -10,9 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from qcqueue.app.settings import FILE_NAME, NEXT_STEP, Settings, drive_folder_of, folder_of, kind_of
-from qcqueue.app.sign_in import drive_libraries
+from qcqueue.app.settings import FILE_NAME, NEXT_STEP, Settings
 from qcqueue.errors import NameTaken, SettingInvalid
+from qcqueue.stores.registry import parse_url
 from qcqueue.stores.regular import NotRegularError, read_regular
 
 MARK = {"format": 1}
@@ -95,15 +95,6 @@ def notebook_text(store: str, client: str | None = None) -> str:
     return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
 
 
-def client_text(path: Path) -> str:
-    """Return what a notebook needs of an OAuth client. Raises: SettingInvalid, ExtraMissing."""
-    with drive_libraries():
-        from qcqueue.stores.drive.oauth import read_client
-
-    client = read_client(path)
-    return json.dumps({"installed": {"client_id": client.client_id, "client_secret": client.client_secret}})
-
-
 def write_notebook(path: Path, settings: Settings, *, client: Path | None) -> bool:
     """Write the notebook for the store of the settings; return whether the file changed.
 
@@ -113,7 +104,7 @@ def write_notebook(path: Path, settings: Settings, *, client: Path | None) -> bo
     if settings.store is None:
         raise SettingInvalid(f"no store is named: there is no {FILE_NAME} here or above", hint=NEXT_STEP)
     store = _within_reach(settings.store, settings.source)
-    text = notebook_text(store, client_text(client) if client else None)
+    text = notebook_text(store, _client_text(client) if client else None)
     try:
         there = read_regular(path, bytes_max=MOST_BYTES) if path.exists() else None
         if there is not None and not _is_ours(there):
@@ -132,12 +123,16 @@ def _not_ours(path: Path) -> NameTaken:
 
 def _within_reach(store: str, source: str) -> str:
     """Return a store as a notebook elsewhere can name it. Raises: SettingInvalid: it names none that is there."""
-    kind = kind_of(store)
-    if kind != "gdrive":
-        return f"{kind}:{folder_of(store, source=source)}"
-    if drive_folder_of(store, source=source) == "new":
-        raise SettingInvalid("a notebook needs a queue that is there", hint="qcqueue init --store gdrive:new")
-    return store
+    named = parse_url(store, source=source)
+    if named.is_new:
+        raise SettingInvalid("a notebook needs a queue that is there", hint=f"qcqueue init --store {named.url}")
+    return named.url
+
+
+def _client_text(path: Path) -> str:
+    from qcqueue.stores.drive.sign_in import client_text
+
+    return client_text(path)
 
 
 def _is_ours(content: bytes) -> bool:

@@ -9,15 +9,13 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from qcqueue.app.settings import Settings, kind_of
+from qcqueue.app.settings import Settings
 from qcqueue.errors import SettingInvalid, UnknownName
 from qcqueue.providers.base import Profile, Provider
 from qcqueue.providers.registry import OWN_FILE, detect, profile, provider
 from qcqueue.queue.sessions import SessionLine
+from qcqueue.stores.registry import kind_of
 from qcqueue.stores.regular import NotRegularError, read_regular
-
-# A queue on Google Drive is made for it; what works on it elsewhere has left its name there.
-ON_DRIVE = "colab-free"
 
 MOST_BYTES = 64 << 10
 
@@ -35,8 +33,8 @@ def provider_here(environment: Mapping[str, str] | None = None) -> Provider:
 def profile_of_queue(settings: Settings, sessions: Iterable[SessionLine]) -> Profile:
     """Return the profile of the machines that work on a queue: of its newest session that said so.
 
-    Where none has, or none that this machine knows, it is Colab for a queue on Drive, and this machine's for one on a
-    disk. Raises: as `profile_here`.
+    Where none has, or none that this machine knows, it is what most likely works on such a store (Colab on Drive), or
+    else this machine's. Raises: as `profile_here`.
     """
     return profile_and_why(settings, sessions)[0]
 
@@ -48,8 +46,8 @@ def profile_and_why(settings: Settings, sessions: Iterable[SessionLine]) -> tupl
     for name in dict.fromkeys(line.profile for line in reversed([*sessions]) if line.profile):
         with suppress(UnknownName):  # another machine's own, or one of a later qcqueue
             return _profile(settings, name), "that of the newest session of this queue"
-    if settings.store and kind_of(settings.store) == "gdrive":
-        return _profile(settings, ON_DRIVE), "because the queue is on Google Drive and no session has come yet"
+    if (kind := kind_of(settings.store)) and kind.profile:  # what works on it elsewhere has left its name there
+        return _profile(settings, kind.profile), f"because the queue is on {kind.name} and no session has come yet"
     return _profile(settings, _detected(None)), "as this machine is, because no session has come yet"
 
 

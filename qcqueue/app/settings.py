@@ -1,6 +1,6 @@
 """Where the queue and this machine's files are: defaults < `qcqueue.toml` found upward < environment < flags.
 
-One frozen `Settings` is built here and taken apart in `workplace`; nothing below reads the environment.
+One frozen `Settings` is built here and taken apart in `context`; nothing below reads the environment.
 """
 
 import contextlib
@@ -13,8 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from qcqueue.clock import Clock, SystemClock
 from qcqueue.errors import MachineError, SettingInvalid, SpecInvalid
+from qcqueue.stores.base import Access
 from qcqueue.stores.files import of_this_machine, on_this_machine, sync
+from qcqueue.stores.paths import expanded
+from qcqueue.stores.registry import StoreAddress, kind_of, parse_url
 from qcqueue.stores.regular import NotRegularError, read_regular
 from qcqueue.text.suggest import did_you_mean, shown
 from qcqueue.text.toml import read_page
@@ -22,12 +26,7 @@ from qcqueue.text.toml import read_page
 FILE_NAME = "qcqueue.toml"
 KNOWN_KEYS = ("store", "cache", "profile")
 MOST_BYTES = 64 << 10
-FOLDER_KINDS = ("folder", "shared")
-DRIVE_FOLDER = re.compile(r"new|[0-9A-Za-z_-]{10,120}")
 NEXT_STEP = "qcqueue init"
-
-# A synced folder answers before the bytes are safe, and two machines can both believe they wrote last.
-SYNCED_FOLDERS = ("Google Drive", "GoogleDrive", "My Drive", "MyDrive", "Dropbox", "OneDrive", "iCloud Drive")
 
 LOOPBACK = re.compile(r"(?P<root>http://(?:127\.0\.0\.1|localhost):(?P<port>[1-9][0-9]{0,4}))/?", re.ASCII)
 
@@ -49,6 +48,17 @@ class Settings:
     drive_endpoint: str | None = None
     profile: str | None = None
 
+    def access(self, *, environ: Mapping[str, str] | None = None, clock: Clock | None = None) -> Access:
+        """Return with what this machine reaches the store."""
+        return Access(
+            cache=self.cache,
+            config=self.config,
+            token=self.token,
+            endpoint=self.drive_endpoint,
+            environ=os.environ if environ is None else environ,
+            clock=clock or SystemClock(),
+        )
+
 
 def load_settings(
     *, store: str | None = None, folder: Path | None = None, environment: Mapping[str, str] | None = None
@@ -66,7 +76,7 @@ def load_settings(
     ]
     chosen, source = next(((value, name) for value, name in choices if value), (None, "nowhere"))
     choices = [(environment.get("QCQUEUE_CACHE"), "QCQUEUE_CACHE"), (written.get("cache"), str(found))]
-    cache = next((_expanded(value, name) for value, name in choices if value), None)
+    cache = next((expanded(value, name) for value, name in choices if value), None)
     return Settings(
         store=chosen,
         cache=cache or _user_cache(environment),
@@ -78,47 +88,13 @@ def load_settings(
     )
 
 
-def kind_of(url: str) -> str:
-    """Return the kind of store a URL names: `folder`, `shared` or `gdrive`, if it is a good one."""
-    return url.partition(":")[0]
-
-
-def folder_of(url: str, *, source: str) -> Path:
-    """Return the path of a store URL, `folder:PATH` or `shared:PATH`.
-
-    Raises: SettingInvalid: another scheme, no path, or a place that is synced behind our back.
-    """
-    scheme, _, rest = url.partition(":")
-    if scheme not in FOLDER_KINDS or not rest:
-        raise _unknown_kind(url, source)
-    path = _expanded(rest, source).absolute()
-    refuse_synced(path)
-    return path
-
-
-def drive_folder_of(url: str, *, source: str) -> str:
-    """Return the id of the folder that `gdrive:FOLDER_ID` names, or "new". Raises: SettingInvalid."""
-    scheme, _, rest = url.partition(":")
-    if scheme != "gdrive" or not DRIVE_FOLDER.fullmatch(rest):
-        raise _unknown_kind(url, source)
-    return rest
-
-
-def _unknown_kind(url: str, source: str) -> SettingInvalid:
-    return SettingInvalid(
-        f"the store {url!r} (from {source}) is none of folder:PATH, shared:PATH and gdrive:FOLDER_ID",
-        hint="qcqueue init --store folder:queue, or --store gdrive:new for a new folder on Google Drive",
-    )
-
-
-def refuse_synced(path: Path) -> None:
-    """Raises: SettingInvalid: the path lies where writes are undone or doubled behind our back."""
-    synced = next((part for part in path.parts if part in SYNCED_FOLDERS), None)
-    if synced or path.parts[:3] == ("/", "content", "drive"):
+def named_store(settings: Settings) -> StoreAddress:
+    """Return the store that the settings name. Raises: SettingInvalid: they name none, or none that can be used."""
+    if settings.store is None:
         raise SettingInvalid(
-            f"{path} lies in {synced or 'a mounted Drive'}, which is synced behind qcqueue's back and loses writes",
-            hint="qcqueue init --store folder:queue, in a folder that is only on this machine",
+            f"no store is named: there is no {FILE_NAME} here or above, and QCQUEUE_STORE is not set", hint=NEXT_STEP
         )
+    return parse_url(settings.store, source=settings.source)
 
 
 def write_settings(path: Path, store: str) -> None:
@@ -257,25 +233,19 @@ def _read(path: Path) -> dict[str, str]:
     return _with_relative_store(page.data, path.parent)
 
 
+def as_written(store: StoreAddress, folder: Path) -> str:
+    """Return the URL of a store as a settings file in `folder` names it: by a relative path where it lies below."""
+    if store.kind.is_path and (path := Path(store.address)).is_relative_to(folder):
+        return f"{store.scheme}:{path.relative_to(folder)}"
+    return store.url
+
+
 def _with_relative_store(written: Mapping[str, str], folder: Path) -> dict[str, str]:
     scheme, _, rest = written.get("store", "").partition(":")
-    if scheme in FOLDER_KINDS and rest and not Path(rest).expanduser().is_absolute():
+    kind = kind_of(scheme)
+    if kind and kind.is_path and rest and not Path(rest).expanduser().is_absolute():
         return {**written, "store": f"{scheme}:{folder / rest}"}
     return dict(written)
-
-
-def _expanded(text: str, source: str) -> Path:
-    """Return a path as it was written, `~` included, if a file system can have it. Raises: SettingInvalid."""
-    try:
-        if not text.isprintable():
-            raise SettingInvalid(f"the path {text!r} (from {source}) holds an invisible character")
-        path = Path(text).expanduser()
-        path.exists()
-    except RuntimeError as exc:
-        raise SettingInvalid(f"the path {text!r} (from {source}) begins with the home of an unknown user") from exc
-    except OSError as exc:
-        raise SettingInvalid(f"the path {text!r} (from {source}) cannot be used: {exc.strerror}") from exc
-    return path
 
 
 def _user_cache(environment: Mapping[str, str]) -> Path:

@@ -23,13 +23,13 @@ def login(
 ) -> None:
     """Sign in to your Google Drive in the browser of this machine. A second time replaces the first."""
     from qcqueue.app.settings import load_settings
-    from qcqueue.app.sign_in import sign_in_here, token_path
     from qcqueue.clock import SystemClock
+    from qcqueue.stores.drive.sign_in import sign_in_here, token_path
 
-    settings = load_settings()
-    token = sign_in_here(settings, client, clock=SystemClock(), narrate=narrate)
+    access = load_settings().access(clock=SystemClock())
+    token = sign_in_here(access, client, narrate=narrate)
     say(f"signed in{f' as {token.account}' if token.account else ''}, for the files that qcqueue makes and no others")
-    say(f"written: {token_path(settings)}")
+    say(f"written: {token_path(access)}")
     _tell_end(token)
     say("next: qcqueue init --store gdrive:new")
 
@@ -39,10 +39,10 @@ def colab_token(
 ) -> None:
     """Make a sign-in of its own for Colab, and print it: one line to paste into Colab's secrets, kept nowhere else."""
     from qcqueue.app.settings import load_settings
-    from qcqueue.app.sign_in import sign_in_by_code
     from qcqueue.clock import SystemClock
+    from qcqueue.stores.drive.sign_in import sign_in_by_code
 
-    token = sign_in_by_code(load_settings(), client, clock=SystemClock(), narrate=narrate)
+    token = sign_in_by_code(load_settings().access(clock=SystemClock()), client, narrate=narrate)
     _tell_end(token)
     narrate(
         "whoever has the next line can use qcqueue's files in your Drive, so show it to nobody; in Colab: the key at "
@@ -53,7 +53,7 @@ def colab_token(
 
 def _tell_end(token: "Token") -> None:
     """Warn at once of a sign-in that will die in the middle of a study."""
-    from qcqueue.app.sign_in import PUBLISH, end_told
+    from qcqueue.stores.drive.sign_in import PUBLISH, end_told
 
     if token.granted_at_s is not None and (said := end_told(token.expires_at_s, token.granted_at_s)):
         narrate(f"this sign-in is not for long: {said}")

@@ -7,7 +7,7 @@ import typer
 from qcqueue.cli.shared import JsonOption, StoreOption, print_json, say
 
 if TYPE_CHECKING:
-    from qcqueue.app.checks import Finding
+    from qcqueue.stores.checks import Check
 
 # Of the longest verdict and the longest thing that is looked at: a row is said before the next is known.
 WIDTHS = len("problem"), len("Google Drive")
@@ -23,24 +23,24 @@ def doctor(store: StoreOption = None, as_json: JsonOption = False) -> None:
     from qcqueue.app.doctor import examine
     from qcqueue.clock import SystemClock
 
-    findings = []
-    for finding in examine(store, clock=SystemClock()):
-        findings.append(finding)
+    checks = []
+    for check in examine(store, clock=SystemClock()):
+        checks.append(check)
         if not as_json:
-            say(_rows(finding))
+            say(_rows(check))
     if as_json:
-        print_json({"findings": [_document(finding) for finding in findings]})
-    raise typer.Exit(next((finding.exit_code for finding in findings if finding.exit_code), 0))
+        print_json({"findings": [_document(check) for check in checks]})
+    raise typer.Exit(next((check.exit_code for check in checks if check.exit_code), 0))
 
 
-def _rows(finding: "Finding") -> str:
+def _rows(check: "Check") -> str:
     from qcqueue.cli.table import colour
 
-    verdict, (verdict_width, what_width) = finding.verdict, WIDTHS
+    verdict, (verdict_width, what_width) = check.verdict, WIDTHS
     padding = " " * (verdict_width - len(verdict))
-    row = f"{colour(verdict, COLOURS[verdict])}{padding}  {finding.what:{what_width}}  {finding.says}"
-    return f"{row}\nnext: {finding.hint}" if finding.hint else row
+    row = f"{colour(verdict, COLOURS[verdict])}{padding}  {check.what:{what_width}}  {check.says}"
+    return f"{row}\nnext: {check.hint}" if check.hint else row
 
 
-def _document(finding: "Finding") -> dict[str, str | None]:
-    return {"what": finding.what, "verdict": finding.verdict, "says": finding.says, "hint": finding.hint}
+def _document(check: "Check") -> dict[str, str | None]:
+    return {"what": check.what, "verdict": check.verdict, "says": check.says, "hint": check.hint}

@@ -29,16 +29,10 @@ def notebook(
 ) -> None:
     """Write the notebook that works on this queue in Colab: one cell, to be run once a session."""
     from qcqueue.app.notebook_file import write_notebook
-    from qcqueue.app.settings import load_settings
+    from qcqueue.app.settings import load_settings, named_store
 
     settings = load_settings(store=store)
     changed = write_notebook(out, settings, client=client)
     say(f"{'written' if changed else 'there already'}: {out}, for {settings.store}")
-    if not str(settings.store).startswith("gdrive:"):
-        say(f"next: open {out.name} in Jupyter on a machine that reaches this store, and run its cell")
-    elif client:
-        say(f"next: open {out.name} in Colab (File > Upload notebook), run its cell, and sign in as it says;")
-        say("      the notebook holds your client's secret, so share it with nobody")
-    else:
-        say("next: qcqueue colab-token --client tv.json; what it prints is for Colab's secret QCQUEUE_TOKEN")
-        say(f"      (key at the left); then open {out.name} there (File > Upload notebook), run its cell")
+    for line in named_store(settings).backend.notebook_steps(out.name, has_client=client is not None):
+        say(line)

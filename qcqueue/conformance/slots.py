@@ -48,7 +48,7 @@ class SlotContract:
     @pytest.mark.parametrize("body", [b"", b"bytes", b"two\nlines\n", bytes(range(256)) * 5000])
     def test_a_slot_comes_back_as_it_was_created(self, slots: Slots, body: bytes) -> None:
         facts = {"number": "1", "next": "ab12", "author": "Zoë “z” \\ \n @laptop", "empty": ""}
-        slot = slots.reserve()
+        slot = slots.reserve(1)
         assert slots.create(slot, body, facts) is Creation.CREATED
         assert (slots.body(slot), slots.facts(slot)) == (body, facts)
 
@@ -82,21 +82,21 @@ class SlotContract:
         assert _files_around(root) == around
 
     def test_a_slot_that_was_seen_is_found_again_and_a_free_one_is_not(self, slots: Slots) -> None:
-        taken = slots.reserve()
+        taken = slots.reserve(1)
         slots.create(taken, b"bytes", {"number": "1"})
         assert slots.look_again(taken) == slots.facts(taken) == {"number": "1"}
         slots.truncate(taken)
         assert slots.look_again(taken) == {"number": "1"}
-        assert slots.look_again(slots.reserve()) is None
+        assert slots.look_again(slots.reserve(1)) is None
 
     def test_a_free_slot_has_no_facts_and_no_bytes(self, slots: Slots) -> None:
-        free = slots.reserve()
+        free = slots.reserve(1)
         assert slots.facts(free) is None
         with pytest.raises(StoreError):
             slots.body(free)
 
     def test_reserved_slots_are_all_different_and_free(self, slots: Slots) -> None:
-        reserved = {slots.reserve() for _ in range(50)}
+        reserved = {slots.reserve(1) for _ in range(50)}
         assert len(reserved) == 50
         assert slots.root not in reserved
         assert {slots.facts(slot) for slot in reserved} == {None}
@@ -113,8 +113,8 @@ class SlotContract:
         assert slots.create(slots.root, b"bytes", {}) is Creation.CREATED
 
     def test_a_listing_shows_nothing_that_was_never_created(self, slots: Slots) -> None:
-        created = {slots.reserve(): {"number": str(number)} for number in range(5)}
-        slots.reserve()
+        created = {slots.reserve(1): {"number": str(number)} for number in range(5)}
+        slots.reserve(1)
         for slot, facts in created.items():
             slots.create(slot, b"bytes", facts)
         assert all(created[slot] == facts for slot, facts in slots.list_slots())
@@ -128,7 +128,7 @@ class SlotContract:
     def test_of_processes_that_create_one_slot_exactly_one_is_told_so(
         self, place: SlotPlace, slots: Slots, root: Path, tmp_path: Path
     ) -> None:
-        wanted = [slots.reserve() for _ in range(30)]
+        wanted = [slots.reserve(1) for _ in range(30)]
         told = [tmp_path / f"told-{racer}" for racer in range(8)]
         race(_create_all, [(place, root, wanted, path) for path in told])
         winners = {path.name: path.read_text().split() for path in told}
@@ -139,7 +139,7 @@ class SlotContract:
     def test_a_killed_create_leaves_all_of_the_slot_or_nothing(
         self, place: SlotPlace, slots: Slots, root: Path
     ) -> None:
-        wanted = [slots.reserve() for _ in range(40)]
+        wanted = [slots.reserve(1) for _ in range(40)]
         for last in wanted[3::9]:
             with running(_create_when_told, place, root, wanted) as (process, pipe):
                 while pipe.recv() != ("creating", last):

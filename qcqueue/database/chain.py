@@ -221,7 +221,7 @@ class Chain:
         version = Version(
             slot=slot,
             number=number,
-            next=self._slots.reserve(),
+            next=self._slots.reserve(number + 1),
             sha256=hashlib.sha256(body).hexdigest(),
             before=before,
             author=self._author,

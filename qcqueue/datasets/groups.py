@@ -19,7 +19,7 @@ from qcqueue.datasets.layout import Member
 from qcqueue.datasets.limits import shown
 from qcqueue.datasets.outline import composed, listed
 from qcqueue.errors import DatasetInvalid
-from qcqueue.stores.drive.token import without_secrets
+from qcqueue.stores.registry import without_secrets
 
 FOLDER = "folder"
 PATTERN_LENGTH_MAX = 200

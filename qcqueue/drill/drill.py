@@ -12,7 +12,7 @@ from pathlib import Path
 
 from qcqueue.app.context import QueueContext, create_store, open_workplace, workplace_in
 from qcqueue.app.datasets import add_sample
-from qcqueue.app.settings import kind_of, load_settings
+from qcqueue.app.settings import load_settings
 from qcqueue.app.studies import read_specs
 from qcqueue.clock import Rng, seeded
 from qcqueue.core.spec import JobSpec
@@ -24,6 +24,7 @@ from qcqueue.queue.datasets import find_dataset, list_datasets
 from qcqueue.queue.sessions import accounts_of, session_lines
 from qcqueue.queue.values import DatasetLine, JobDetail
 from qcqueue.stores.base import Blob
+from qcqueue.stores.registry import scheme_of
 from qcqueue.text.humanize import iso
 
 # Practice sets a drill can make by itself, and how many images each has.
@@ -127,7 +128,7 @@ def drill_job(
             kills=done,
             kills_in_attempts=in_attempts,
             seed=seed,
-            store=kind_of(store),
+            store=scheme_of(store),
             goodput=goodput,
             version=version("qcqueue"),
             made_at=iso(victim.queue.clock.now_s()),

@@ -16,13 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from qcqueue.app.settings import kind_of
 from qcqueue.clock import Clock, Rng
 from qcqueue.core.phases import Phase
 from qcqueue.errors import CheckpointDamaged
 from qcqueue.spool.files import SPOOLS, Doing, TrainerProgress, record_in
 from qcqueue.spool.reader import Spool
-from qcqueue.stores.drive.token import without_secrets
+from qcqueue.stores.registry import without_secrets
 
 KillPoint = Literal[
     "at the start",
@@ -299,7 +298,7 @@ def _folders(folder: Path) -> list[Path]:
 @contextlib.contextmanager
 def _session(place: SessionSetup, arguments: tuple[str, ...]) -> Iterator[subprocess.Popen[bytes]]:
     """A `work` process in a group of its own; whatever is left of the group at the end is killed."""
-    environment = dict(os.environ) if kind_of(place.url) == "gdrive" else without_secrets(os.environ)
+    environment = without_secrets(os.environ, but_for=place.url)
     process = subprocess.Popen(
         [sys.executable, "-m", "qcqueue", "work", "--store", place.url, *arguments],
         env={**environment, **place.environment, "QCQUEUE_CACHE": str(place.cache)},

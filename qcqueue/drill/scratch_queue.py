@@ -1,4 +1,4 @@
-"""Queues of their own, for one run of one job each: in a temporary folder, on a shared disk, or on Google Drive.
+"""Queues of their own, for one run of one job each: in a temporary folder, or beside a queue in any kind of store.
 
 A drill lets two runs of one spec meet, which no queue would hold twice. What is made here is removed again: whoever
 opens `room_for` gets a place that is gone afterwards, whatever happens in it.
@@ -10,17 +10,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qcqueue.app.context import QueueContext, create_shared_store, create_store, open_workplace
-from qcqueue.app.settings import Settings, drive_folder_of, folder_of, kind_of, load_settings
+from qcqueue.app.context import QueueContext, create_queue, open_workplace
+from qcqueue.app.settings import Settings, load_settings
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
 from qcqueue.drill.kill_points import SessionSetup, run_session
-from qcqueue.errors import DrillFailed, SettingInvalid, StoreError
+from qcqueue.errors import DrillFailed, StoreError
 from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.job_detail import job_detail
 from qcqueue.queue.values import DatasetLine, JobDetail
 from qcqueue.stores.base import Blob
+from qcqueue.stores.registry import StoreAddress, parse_url
 
 Narrate = Callable[[str], None]
 
@@ -42,25 +43,25 @@ class ScratchQueue:
 def room_for(url: str, *, cache: Path, narrate: Narrate) -> Iterator[SessionSetup]:
     """Make an empty queue in the store that `url` names, beside all that is there; remove it at the end.
 
-    `folder:` alone is a folder that lasts as long as the drill, below `cache`. On Drive it is a folder of its own.
-    Raises: SettingInvalid, StoreError.
+    `folder:` alone is a folder that lasts as long as the drill, below `cache`.
+    Raises: SettingInvalid, ExtraMissing, StoreError.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    if url == "folder:":
-        url = f"folder:{cache}"
-    if kind_of(url) == "gdrive":
-        with _on_drive(url, cache=cache, narrate=narrate) as place:
-            yield place
-        return
-    folder = folder_of(url, source="--store")
-    if not folder.is_dir():
-        raise SettingInvalid(f"{folder} is no folder; a drill makes one of its own in it", hint=f"mkdir {folder}")
-    with _folder_in(folder) as home:
-        if kind_of(url) == "shared":
-            create_shared_store(home, cache=cache)
-        else:
-            create_store(home)
-        yield SessionSetup(url=f"{kind_of(url)}:{home}", cache=cache)
+    named = parse_url(f"folder:{cache}" if url == "folder:" else url, source="--store")
+    access = _settings(url, cache).access()
+    home = replace(named, address=named.backend.beside(named.address, access))
+    made: set[StoreAddress] = set() if home.is_new else {home}
+    try:
+        own = create_queue(_settings(home.url, cache), remember=made.add).url
+        if not home.kind.is_path:  # who is killed here leaves it there
+            narrate(f"the run that is killed keeps its queue in {own}, which is deleted at the end")
+        yield SessionSetup(url=own, cache=cache)
+    finally:
+        for left in made:
+            try:
+                left.backend.delete(left.address, access)
+            except StoreError as exc:
+                narrate(f"{left.url} could not be deleted, which you can do yourself: {exc}")
 
 
 def make_ring(
@@ -96,42 +97,6 @@ def _copy(source: QueueContext, target: QueueContext, blob: Blob) -> Blob:
         path = Path(folder) / "blob"
         source.store.fetch(blob, path)
         return target.store.put(path)
-
-
-@contextlib.contextmanager
-def _folder_in(folder: Path) -> Iterator[Path]:
-    try:
-        made = tempfile.TemporaryDirectory(prefix="qcqueue-drill-", dir=folder, ignore_cleanup_errors=True)
-    except OSError as exc:
-        raise SettingInvalid(f"{folder} cannot be written: {exc.strerror}", hint="--store folder:ANOTHER") from exc
-    with made as home:
-        yield Path(home)
-
-
-@contextlib.contextmanager
-def _on_drive(url: str, *, cache: Path, narrate: Narrate) -> Iterator[SessionSetup]:
-    """A new folder at the top of the Drive of whoever is signed in, and of the folder that `url` names, if any.
-
-    It is not made inside that one: what lies in the folder of a queue belongs to that queue.
-    """
-    from qcqueue.app.drive import NEW, create_on_drive, files_on_drive
-    from qcqueue.stores.drive.layout import find_folder
-
-    settings = _settings(url, cache)
-    named = drive_folder_of(url, source="--store")
-    if named != NEW:
-        find_folder(files_on_drive(settings, persistent=False), named)
-    made: list[str] = []
-    try:
-        home, _ = create_on_drive(settings, f"gdrive:{NEW}", dry_run=False, remember=made.append)
-        narrate(f"the run that is killed keeps its queue in {home}, which is deleted at the end")
-        yield SessionSetup(url=home, cache=cache)
-    finally:
-        for left in made:
-            try:
-                files_on_drive(settings, persistent=True).delete(drive_folder_of(left, source="--store"))
-            except StoreError as exc:
-                narrate(f"{left} could not be deleted, which you can do yourself: {exc}")
 
 
 def _settings(url: str, cache: Path) -> Settings:

@@ -10,6 +10,7 @@ from html import escape
 
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.core.states import State
+from qcqueue.stores.registry import label_of
 from qcqueue.text.humanize import count, duration, moment, percent, size
 from qcqueue.text.suggest import printable
 from qcqueue.worker.machine import Machine
@@ -82,7 +83,7 @@ def rows_of(picture: BlockContent) -> Iterator[Row]:
 def _at_work(view: View, picture: BlockContent) -> Iterator[Row]:
     yield Row("job", f"{view.job_name}, attempt {view.attempt}{f', {view.resumed}' if view.resumed else ''}")
     yield _doing(view)
-    yield from _saved(view, "Drive" if picture.store.startswith("gdrive:") else "the store", picture.now_s)
+    yield from _saved(view, label_of(picture.store), picture.now_s)
     if view.transfer:
         moved, all_bytes = view.transfer.moved_bytes, view.transfer.size_bytes
         yield Row("moving", f"{size(moved)} of {size(all_bytes)}", moved / all_bytes)

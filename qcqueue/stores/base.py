@@ -12,8 +12,9 @@ What every store owes, and every caller may rely on:
 - `fetch` verifies: it leaves the whole right bytes at the target or raises, never something in between.
 - `delete` is final, may be repeated, and is of one place.
 - A heartbeat is judged by the store's own clock, never by a session's. The store names it, once a session.
-- Titles and shelves are for a person who looks into the store; nothing is ever found by them. Owners are for clean-up:
-  by them, what a dead attempt stored and never committed is told from what a live one is about to commit.
+- Titles and kinds of blobs are for a person who looks into the store, which may drop them; nothing is ever found by
+  them. Owners are for clean-up: by them, what a dead attempt stored and never committed is told from what a live one is
+  about to commit.
 - `list_blobs` is a hint: it may be late. No decision about safety may rest on it.
 
 Slots: names in a store that can be created exactly once. What every place that has them owes:
@@ -23,18 +24,25 @@ Slots: names in a store that can be created exactly once. What every place that 
 - An answer that was lost, or that may be, is `OutcomeUnknown`; a refusal that surely changed nothing is another
   `StoreBusy`. Both may be asked again with the same bytes. Whoever is told `TAKEN` may still be the creator: the
   answer to an earlier request may have been lost below. So what is created carries something only its creator knows.
-- Facts are short text: a key and its value hold at most `FACT_BYTES_MAX` bytes of UTF-8 together, as Drive wants it.
+- Facts are short text: a key and its value hold at most `FACT_BYTES_MAX` bytes of UTF-8 together.
 - Presence is true, absence is not: `facts` may say None of a slot that was just taken, and `list_slots` may be late.
   A slot that was seen and that `look_again` does not find is gone: somebody has put older files in their place.
 - A name that can be no slot's is a `CorruptionError`; `names` alone judges that.
 - Waiting is the store's business: `StoreBusy` comes only after its own patience has ended.
+
+Backends: what is said and done of one kind of store before there is a store. What every kind owes stands at `Backend`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from qcqueue.clock import Clock, Ids, RandomIds, SystemClock
+
+if TYPE_CHECKING:
+    from qcqueue.stores.checks import Check, Reached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +66,11 @@ class Listed:
     age_s: float
 
 
-class Shelf(StrEnum):
-    """Which part of a store a person will find a blob in."""
+class BlobKind(StrEnum):
+    """What a blob is to a person who looks into a store."""
 
-    BLOBS = "blobs"
-    DATASETS = "datasets"
+    DATASET = "dataset"
+    OTHER = "other"
 
 
 Moved = Callable[[int, int], None]
@@ -76,7 +84,7 @@ def silently(moved_bytes: int, size_bytes: int) -> None:
 class Store(Protocol):
     """Shared bytes: `folder.FolderStore`, `shared.SharedStore`, `drive.store.DriveStore`, each tested as a store.
 
-    `nearby.NearbyStore` wraps one and keeps on this machine what was moved last; wrappers of tests add faults.
+    `cached.CachedStore` wraps one and keeps on this machine what was moved last; wrappers of tests add faults.
     """
 
     @property
@@ -85,7 +93,13 @@ class Store(Protocol):
         ...
 
     def put(
-        self, source: Path, *, title: str = "", owner: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently
+        self,
+        source: Path,
+        *,
+        title: str = "",
+        owner: str = "",
+        kind: BlobKind = BlobKind.OTHER,
+        moved: Moved = silently,
     ) -> Blob:
         """Store the bytes of `source`; return what to remember of them.
 
@@ -138,7 +152,7 @@ class Creation(StrEnum):
 
 
 class Slots(Protocol):
-    """Names that can be created exactly once: `slots.FolderSlots`, `drive.slots.DriveSlots`; wrappers add faults."""
+    """Names that can be created exactly once: `FolderSlots`, `drive.slots.DriveSlots`; wrappers add faults."""
 
     @property
     def url(self) -> str:
@@ -155,8 +169,11 @@ class Slots(Protocol):
         """Whether a question costs next to nothing, so that nobody need save on them."""
         ...
 
-    def reserve(self) -> str:
-        """Return a slot nobody else will be given. It stays free until it is created, for ever if need be."""
+    def reserve(self, number: int) -> str:
+        """Return a slot nobody else will be given. It stays free until it is created, for ever if need be.
+
+        number: of the version that is to fill it, by which a store may name it so that a listing begins with the last.
+        """
         ...
 
     def create(self, slot: str, body: bytes, facts: Mapping[str, str]) -> Creation:
@@ -200,3 +217,141 @@ class LeaseRules:
 def has_ended(age_s: float | None, rules: LeaseRules) -> bool:
     """Return whether a heartbeat of this age, or one never seen (None), ends the lease."""
     return age_s is None or age_s > rules.ttl_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """With what this machine reaches a store.
+
+    cache, config: folders of this machine. token: a sign-in that was given directly, which is never written. endpoint:
+    the root URL of an emulator that stands in for the real service. environ: the variables of this process.
+    """
+
+    cache: Path
+    config: Path
+    token: str | None = field(default=None, repr=False)
+    endpoint: str | None = None
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    clock: Clock = field(default_factory=SystemClock)
+    ids: Ids = field(default_factory=RandomIds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A store that can be used, and what there is to say of it. To open one touches nothing.
+
+    store: as commands use it; origin: the store itself, without what this machine keeps beside it. slots: where the
+    database keeps its versions; None where it is one file in `folder`. folder: where the store lies on a disk of this
+    machine. copies: the folders for this machine's copy of the database, that of the name in use first.
+    free_bytes: how much more it takes, None where it does not tell or has no limit; asking costs one request at most.
+    greet asks it, before long work begins, what would hinder that later; it returns a sentence on whose it is.
+    warning: what will hinder it in the days to come, as far as this machine knows without asking anybody.
+    """
+
+    store: Store
+    origin: Store
+    slots: Slots | None = None
+    folder: Path | None = None
+    copies: tuple[Path, ...] = ()
+    lease: LeaseRules = LeaseRules()
+    free_bytes: Callable[[], int | None] = lambda: None
+    greet: Callable[[], str | None] = lambda: None
+    warning: Callable[[], str | None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """The address of a queue that was made, or found, and whether it is new."""
+
+    address: str
+    is_new: bool
+
+
+Begin = Callable[[Opened], bool]
+"""Makes the database in a store where it is missing; returns whether it is new."""
+
+Remember = Callable[[str], None]
+"""Told the address of a queue whose making begins, so that who comes again after a cut finishes it."""
+
+
+class Ask(Protocol):
+    """A person, and what the provider of this machine keeps for them, asked for a sign-in."""
+
+    @property
+    def has_reader(self) -> bool:
+        """Whether there is a person to be asked."""
+        ...
+
+    @property
+    def secret_help(self) -> str:
+        """Where its provider keeps the secret {name}, in words; "" where it keeps none."""
+        ...
+
+    def secret(self, name: str) -> str | None:
+        """Return what the provider of this machine keeps under this name. It is shown nowhere."""
+        ...
+
+    def show(self, *lines: str) -> None:
+        """Show a person what to do now; without lines it is done."""
+
+
+class Backend(Protocol):
+    """One kind of store: a row of `registry.STORES` names it. It knows no jobs and no database.
+
+    An address is what stands behind the scheme in a URL, as `parse` returned it. Whatever asks a store that is far away
+    may raise StoreError; ExtraMissing where a library is not installed.
+    """
+
+    def parse(self, rest: str, *, source: str) -> str | None:
+        """Return the address that the rest of a URL means, None where it is none of this kind.
+
+        source: where the URL was found, for messages. Raises: SettingInvalid: no queue can be kept there.
+        """
+        ...
+
+    def open(self, address: str, access: Access, *, patient: bool) -> Opened:
+        """Wire the store, asking nobody. patient: wait for minutes where it does not answer.
+
+        Raises: SettingInvalid: this machine's cache lies where it loses writes.
+        """
+        ...
+
+    def create(self, address: str, access: Access, *, begin: Begin, remember: Remember, dry_run: bool = False) -> Made:
+        """Make a queue, or finish one whose making was cut; with dry_run, say what that would do.
+
+        Raises: SettingInvalid: there is something else. StoreError.
+        """
+        ...
+
+    def beside(self, address: str, access: Access) -> str:
+        """Return the address of a queue of its own, still to be made, near the one that `address` names.
+
+        Raises: SettingInvalid, StoreError: nothing can be made there.
+        """
+        ...
+
+    def delete(self, address: str, access: Access) -> None:
+        """Remove what `create` made, whole. It may be repeated. Raises: StoreError."""
+
+    def check(self, address: str, access: Access) -> "Generator[Check, None, Reached | None]":
+        """Yield what is found, up to the first thing that keeps the rest from being looked at.
+
+        Returns what was reached, None where the queue cannot be looked at. It changes nothing, and it raises nothing:
+        what goes wrong is what it finds.
+        """
+        ...
+
+    def sign_in(self, access: Access, ask: Ask) -> Access:
+        """Return the access with a sign-in, where this kind wants one and has none. Raises: SignInFailed."""
+        ...
+
+    def link(self, address: str) -> str | None:
+        """Return where a person can look at a queue in a browser."""
+        ...
+
+    def notebook_steps(self, file: str, *, has_client: bool) -> tuple[str, ...]:
+        """Return the lines on what to do next with a notebook that was written for such a store.
+
+        has_client: whether the notebook brings an OAuth client to sign in with.
+        """
+        ...

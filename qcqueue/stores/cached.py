@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from qcqueue.stores.base import Blob, Listed, Moved, Shelf, Store, silently
+from qcqueue.stores.base import Blob, BlobKind, Listed, Moved, Store, silently
 from qcqueue.stores.files import holds, unfinished
 from qcqueue.stores.names import is_digest
 
@@ -30,9 +30,15 @@ class CachedStore:
         return self._store.url
 
     def put(
-        self, source: Path, *, title: str = "", owner: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently
+        self,
+        source: Path,
+        *,
+        title: str = "",
+        owner: str = "",
+        kind: BlobKind = BlobKind.OTHER,
+        moved: Moved = silently,
     ) -> Blob:
-        blob = self._store.put(source, title=title, owner=owner, shelf=shelf, moved=moved)
+        blob = self._store.put(source, title=title, owner=owner, kind=kind, moved=moved)
         self._keep(source, blob)
         return blob
 

@@ -1,6 +1,6 @@
 """A store in a local folder: blobs as files named by digest and place, heartbeats as modification times.
 
-It owns `blobs/` and `heartbeats/` below its root and leaves the database file beside them to `database.local`.
+It owns `blobs/` and `heartbeats/` below its root and leaves `DATABASE_FILE` beside them to `database.local`.
 A blob is written under a temporary name, synced, renamed, and its folder synced, so after a power cut a name
 either has all its bytes or does not exist. A name is `<digest>.<owner>.<id>`, or `<digest>.<id>` of nobody's, so
 `sha256sum` checks a file against the first 64 letters. The id is new each time: what is damaged stays as it is, and
@@ -16,7 +16,7 @@ from typing import IO
 
 from qcqueue.clock import Ids, WallTime
 from qcqueue.errors import BlobMissing, DigestMismatch
-from qcqueue.stores.base import Blob, Listed, Moved, Shelf, silently
+from qcqueue.stores.base import Blob, BlobKind, Listed, Moved, silently
 from qcqueue.stores.files import (
     is_folder,
     make_folder,
@@ -32,6 +32,9 @@ from qcqueue.stores.names import checked, is_digest, is_owner, is_place_in_folde
 from qcqueue.stores.regular import NotRegularError, kind_of, opened
 
 CHUNK_BYTES = 1 << 20
+
+# Where the database of a queue lies whose folder no other machine uses.
+DATABASE_FILE = "queue.sqlite"
 
 
 class FolderStore:
@@ -55,7 +58,13 @@ class FolderStore:
                 make_folder(folder)
 
     def put(
-        self, source: Path, *, title: str = "", owner: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently
+        self,
+        source: Path,
+        *,
+        title: str = "",
+        owner: str = "",
+        kind: BlobKind = BlobKind.OTHER,
+        moved: Moved = silently,
     ) -> Blob:
         assert is_owner(owner), f"{owner!r} is no owner"
         with translated(self._blobs), to_be_stored(source) as reading, unfinished(self._blobs) as writing:

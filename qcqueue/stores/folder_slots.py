@@ -51,7 +51,7 @@ class FolderSlots:
         with translated(self._folder):
             make_folder(self._folder)
 
-    def reserve(self) -> str:
+    def reserve(self, number: int) -> str:
         return self._ids.new()
 
     def create(self, slot: str, body: bytes, facts: Mapping[str, str]) -> Creation:

@@ -23,8 +23,8 @@ from qcqueue.catalog.models import KERAS_TF
 from qcqueue.core.signals import FOR_THE_SESSION
 from qcqueue.spool.trainer_output import last_line_in, words_in
 from qcqueue.spool.weights import FoundWeights, WantedWeights
-from qcqueue.stores.drive.token import without_secrets
 from qcqueue.stores.files import on_this_machine
+from qcqueue.stores.registry import without_secrets
 from qcqueue.stores.scratch import hold
 from qcqueue.text.canonical_json import parse_json
 from qcqueue.worker.trainer_exit import how_it_ended

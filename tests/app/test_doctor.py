@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.checks import CheckStatus, Finding
 from qcqueue.app.doctor import examine
 from qcqueue.clock import SystemClock
+from qcqueue.stores.checks import Check, CheckStatus
 from tests.cli.on_drive import ADA, DAY_S, Laptop, a_laptop
 from tests.support.drive.accounts import CANARY, App
 
@@ -33,7 +33,7 @@ def queue(ada: Laptop) -> str:
     return ada.make_queue()
 
 
-def findings(ada: Laptop, store: str | None = None) -> dict[str, Finding]:
+def findings(ada: Laptop, store: str | None = None) -> dict[str, Check]:
     """Return what is found, by what was looked at; nothing is looked at twice, and no secret is told."""
     found = list(examine(store, clock=SystemClock()))
     for finding in found:
@@ -45,7 +45,7 @@ def findings(ada: Laptop, store: str | None = None) -> dict[str, Finding]:
     return {finding.what: finding for finding in found}
 
 
-def the_problem(ada: Laptop, store: str | None = None) -> Finding:
+def the_problem(ada: Laptop, store: str | None = None) -> Check:
     """Return the one problem: it ends the visit, since the rest would fail for the same reason."""
     *before, last = findings(ada, store).values()
     assert all(finding.verdict is not CheckStatus.PROBLEM for finding in before)

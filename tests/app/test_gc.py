@@ -12,16 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
-from qcqueue.app.context import (
-    QueueContext,
-    create_shared_store,
-    create_store,
-    open_workplace,
-    workplace_in,
-    workplace_shared,
-)
+from qcqueue.app.context import QueueContext, create_queue, create_store, open_workplace, workplace_in
 from qcqueue.app.datasets import keep
 from qcqueue.app.gc import GRACE_S, LEFTOVER_GRACE_S, BlobStatus, clean_up, plan_clean_up, usage
+from qcqueue.app.settings import load_settings
 from qcqueue.app.verify import HISTORY, QUEUE, verify
 from qcqueue.clock import SystemClock
 from qcqueue.conformance.clocks import CountedIds, MachineClock, WorldTime
@@ -54,8 +48,10 @@ def place(house: House) -> QueueContext:
 @pytest.fixture
 def shared(tmp_path: Path) -> QueueContext:
     """The same on a shared disk, where the queue is a chain of versions."""
-    create_shared_store(tmp_path / "disk", cache=tmp_path / "cache")
-    place = workplace_shared(tmp_path / "disk", cache=tmp_path / "cache")
+    cache = {"QCQUEUE_CACHE": str(tmp_path / "cache")}
+    named = load_settings(store=f"shared:{tmp_path / 'disk'}", environment=cache)
+    create_queue(named)
+    place = open_workplace(named)
     keep(place, queues.DATASET, a_dataset(side_px=queues.SIDE_PX), dry_run=False)
     put(place, a_job("a", epochs=99), a_job("b", epochs=99))
     return place

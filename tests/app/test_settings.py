@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.settings import folder_of, load_settings, write_settings
+from qcqueue.app.settings import load_settings, named_store, write_settings
 from qcqueue.errors import SettingInvalid
 
 FILE = "qcqueue.toml"
@@ -58,12 +58,12 @@ def test_a_relative_store_in_the_file_is_beside_the_file(tmp_path: Path) -> None
 
 def test_a_relative_store_in_a_flag_is_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert folder_of("folder:queue", source="--store") == tmp_path / "queue"
+    assert named_store(load_settings(store="folder:queue")).address == f"{tmp_path / 'queue'}"
 
 
 def test_the_home_folder_can_be_written_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert folder_of("folder:~/queue", source="--store") == tmp_path / "queue"
+    assert named_store(load_settings(store="folder:~/queue")).address == f"{tmp_path / 'queue'}"
     assert load_settings(folder=tmp_path, environment={"QCQUEUE_CACHE": "~/cache"}).cache == tmp_path / "cache"
 
 
@@ -79,35 +79,6 @@ def test_settings_are_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(SettingInvalid, match="meanwhile"):
         write_settings(tmp_path / FILE, "folder:yours")
     assert "mine" in (tmp_path / FILE).read_text()
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/content/drive/MyDrive/queue",
-        "/content/drive",
-        "/home/ada/Dropbox/queue",
-        "/home/ada/OneDrive/a/b",
-        "/Volumes/GoogleDrive/My Drive/queue",
-        "/home/ada/Google Drive/queue",
-        "/Users/ada/Library/Mobile Documents/iCloud Drive/queue",
-    ],
-)
-def test_a_store_that_is_synced_behind_our_back_is_refused(path: str) -> None:
-    with pytest.raises(SettingInvalid, match="synced"):
-        folder_of(f"folder:{path}", source="--store")
-
-
-@pytest.mark.parametrize("path", ["/content/queue", "/home/ada/drive/queue", "/home/ada/my-dropbox/queue"])
-def test_a_store_that_only_sounds_so_is_not(path: str) -> None:
-    assert str(folder_of(f"folder:{path}", source="--store")) == path
-
-
-@pytest.mark.parametrize("url", ["queue", "folder:", "s3://bucket", "gdrive:1x2y", "FOLDER:queue", ":queue", ""])
-def test_any_other_url_is_refused_and_named(url: str) -> None:
-    with pytest.raises(SettingInvalid, match=f"the store '{url}' \\(from QCQUEUE_STORE\\)") as refused:
-        folder_of(url, source="QCQUEUE_STORE")
-    assert refused.value.hint
 
 
 @pytest.mark.parametrize(

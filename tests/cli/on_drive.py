@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from qcqueue.app.settings import Settings, load_settings
-from qcqueue.app.sign_in import token_path
 from qcqueue.cli.main import run
 from qcqueue.clock import SystemClock
+from qcqueue.stores.drive.sign_in import token_path
 from qcqueue.stores.drive.token import FILE_SCOPE, Token, parse_token, write_token
 from tests.support.drive.accounts import App, User
 from tests.support.drive.emulator import DriveEmulator
@@ -59,7 +59,7 @@ class Laptop:
     def sign_in(self, *scopes: str, user: User | None = None, app: App | None = None) -> Token:
         """Sign in as `login` does, and keep it in place of what was there."""
         token = self.token(*scopes, user=user, app=app)
-        write_token(token_path(self.settings), token)
+        write_token(token_path(self.settings.access()), token)
         return token
 
     def token(self, *scopes: str, user: User | None = None, app: App | None = None) -> Token:
@@ -81,7 +81,7 @@ class Laptop:
     def lose_network(self) -> None:
         """Nobody listens at that address any more."""
         self.patch.setenv("QCQUEUE_DRIVE_ENDPOINT", "http://127.0.0.1:9/")
-        path = token_path(self.settings)
+        path = token_path(self.settings.access())
         if path.exists():
             path.write_text(path.read_text().replace(self.emulator.url, "http://127.0.0.1:9"))
 

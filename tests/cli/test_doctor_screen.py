@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.checks import Finding, fine
 from qcqueue.clock import Clock, SystemClock
+from qcqueue.stores.checks import Check, fine
 from tests.cli.on_drive import ADA, DAY_S, Laptop, a_laptop
 
 
@@ -31,7 +31,7 @@ def test_a_sound_queue_is_a_column_of_ok(ada: Laptop) -> None:
 def test_each_thing_is_said_before_the_next_is_looked_at(ada: Laptop) -> None:
     heard = []
 
-    def examine(store: str | None, *, clock: Clock) -> Iterator[Finding]:
+    def examine(store: str | None, *, clock: Clock) -> Iterator[Check]:
         for number in range(3):
             yield fine("settings", f"finding {number}")
             heard.append(ada.said.readouterr().out)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from qcqueue.app.sign_in import token_path
+from qcqueue.stores.drive.sign_in import token_path
 from tests.cli.on_drive import ADA, Laptop, a_laptop
 from tests.cli.queues import JOB, STUDY
 from tests.support.drive.accounts import CANARY
@@ -118,6 +118,16 @@ def test_another_machine_joins_by_the_id_of_the_folder(ada: Laptop, queue: str, 
     assert ada.types("status")[0].startswith("The queue is empty.")
 
 
+def test_who_joins_where_commands_go_on_with_another_queue_is_told_so(ada: Laptop, queue: str, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    ada.patch.chdir(other)
+    ada.types("init")
+    said = ada.types(f"init --store gdrive:{queue}")[0].splitlines()
+    assert said[-2] == f"not remembered: {other / 'qcqueue.toml'} names folder:{other / 'queue'}"
+    assert said[-1] == f"next: qcqueue data sample --store gdrive:{queue}"
+
+
 # Work of every day
 
 
@@ -205,7 +215,7 @@ def test_a_machine_that_never_saw_the_queue_has_nothing_to_show_offline(
 
 
 def nobody(ada: Laptop) -> None:
-    token_path(ada.settings).unlink()
+    token_path(ada.settings.access()).unlink()
 
 
 def garbage(ada: Laptop) -> None:

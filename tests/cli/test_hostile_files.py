@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.context import create_shared_store
+from qcqueue.app.context import create_queue
+from qcqueue.app.settings import load_settings
 from qcqueue.cli.main import run
 from qcqueue.clock import RandomIds
 from qcqueue.stores.folder_slots import FolderSlots
@@ -21,6 +22,10 @@ from tests.cli.queues import House
 
 SPARSE_BYTES = 5 << 30
 CPU_S_MAX = 2.0
+
+
+def a_shared_queue(folder: Path, *, cache: Path) -> None:
+    create_queue(load_settings(store=f"shared:{folder}", environment={"QCQUEUE_CACHE": str(cache)}))
 
 
 def a_pipe(path: Path) -> None:
@@ -150,7 +155,7 @@ def test_a_slot_that_is_no_file_is_damage(
     store = tmp_path / "store"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("QCQUEUE_CACHE", str(tmp_path / "cache"))
-    create_shared_store(store, cache=tmp_path / "another")
+    a_shared_queue(store, cache=tmp_path / "another")
     slot = "first"
     if which == "first":
         (store / "slots" / slot).unlink()
@@ -169,7 +174,7 @@ def test_a_copy_that_is_no_file_is_told_and_not_taken_for_none(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("QCQUEUE_CACHE", str(tmp_path / "cache"))
-    create_shared_store(tmp_path / "store", cache=tmp_path / "cache")
+    a_shared_queue(tmp_path / "store", cache=tmp_path / "cache")
     (kept,) = (tmp_path / "cache").rglob(name)
     kept.unlink()
     put(kept)

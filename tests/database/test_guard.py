@@ -231,7 +231,7 @@ def commit_as_before(slots: FolderSlots, change: Callable[[sqlite3.Connection], 
     version = Version(
         slot=head.next,
         number=head.number + 1,
-        next=slots.reserve(),
+        next=slots.reserve(1),
         sha256=hashlib.sha256(body).hexdigest(),
         before=head.digest,
         author="before",

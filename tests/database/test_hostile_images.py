@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.context import create_shared_store, create_store
+from qcqueue.app.context import create_queue, create_store
+from qcqueue.app.settings import load_settings
 from qcqueue.cli.main import run
 from qcqueue.clock import RandomIds
 from qcqueue.database.chain import Chain
@@ -207,7 +208,8 @@ def test_a_body_that_cannot_be_unpacked_is_refused(said: str, tmp_path: Path) ->
 
 def put_as_head(folder: Path, body: bytes) -> None:
     """Let a shared store have a second version with this body, and everything else as it should be."""
-    create_shared_store(folder, cache=folder.parent / "another cache")
+    cache = folder.parent / "another cache"
+    create_queue(load_settings(store=f"shared:{folder}", environment={"QCQUEUE_CACHE": str(cache)}))
     slots = FolderSlots(folder, RandomIds())
     first = Chain(slots, RandomIds(), author="").head(None)
     version = Version(

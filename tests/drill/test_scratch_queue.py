@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from qcqueue.app.context import QueueContext
-from qcqueue.app.settings import kind_of
 from qcqueue.core.states import State
 from qcqueue.drill.scratch_queue import make_ring, room_for
 from qcqueue.errors import QcqueueError, SettingInvalid, StoreMissing
 from qcqueue.queue.datasets import find_dataset
+from qcqueue.stores.registry import scheme_of
 from tests.cli.on_drive import Laptop, a_laptop
 from tests.cli.queues import DATASET, House, a_job
 
@@ -33,7 +33,7 @@ def put_a_job(source: QueueContext, url: str, cache: Path) -> str:
     with room_for(url, cache=cache, narrate=quiet) as place:
         ring = make_ring(source, a_job("vgg16"), dataset, place)
         assert ring.detail().line.state is State.QUEUED
-        assert kind_of(place.url) == kind_of(url)
+        assert scheme_of(place.url) == scheme_of(url)
         return place.url
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.context import QueueContext, open_workplace
-from qcqueue.app.drive import create_on_drive
+from qcqueue.app.context import QueueContext, create_queue, open_workplace
 from qcqueue.app.settings import Settings, load_settings
 from qcqueue.clock import RandomIds, SystemClock
 from qcqueue.database.chain import Chain
@@ -66,7 +65,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     with DriveEmulator(SystemClock()) as emulator:
         user, app = emulator.user("ada@example.com"), App(name="qcqueue")
         settings = _settings(emulator, user, app, tmp_path, "laptop", "gdrive:new")
-        url, _ = create_on_drive(settings, "gdrive:new", dry_run=False)
+        url = create_queue(settings).url
         yield Scene(emulator=emulator, user=user, app=app, url=url, folder=tmp_path)
 
 

@@ -22,7 +22,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[SlotPlace]:
 def test_a_fact_of_the_greatest_length_is_kept(place: SlotPlace, tmp_path: Path, letter: str) -> None:
     slots = place.open(tmp_path)
     facts = {"key": letter * ((FACT_BYTES_MAX - len("key")) // len(letter.encode())), "": "", "empty": ""}
-    slot = slots.reserve()
+    slot = slots.reserve(1)
     assert slots.create(slot, b"body", facts) is Creation.CREATED
     assert place.attach(tmp_path).facts(slot) == facts
 

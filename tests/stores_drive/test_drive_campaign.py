@@ -53,7 +53,7 @@ class Campaign:
         self._folder = folder
         self._truth = Truth()
         self._machines = [self._machine(number) for number in range(2)]
-        self._wanted = [self._machines[0].slots.reserve() for _ in range(12)]
+        self._wanted = [self._machines[0].slots.reserve(1) for _ in range(12)]
         self._heartbeat = self._machines[0].store.new_heartbeat("session")
         self._beaten_s: float | None = None
         self.refused = 0

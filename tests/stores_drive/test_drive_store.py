@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from qcqueue.errors import BlobMissing, DigestMismatch, StoreError, StoreMissing
-from qcqueue.stores.base import Blob, Shelf
+from qcqueue.stores.base import Blob, BlobKind
 from qcqueue.stores.drive import store as module
 from qcqueue.stores.drive.space import ASKED_AGAIN_AFTER, KEPT_FREE_BYTES
 from tests.stores_drive.queues import MB, PATIENT, Queue, failed, file_of, queue
@@ -21,12 +21,12 @@ def used_bytes(drive: Queue) -> int:
     return sum(file.size for file in drive.owner.files())
 
 
-def test_a_blob_lies_on_its_shelf_under_its_title(drive: Queue, tmp_path: Path) -> None:
+def test_a_blob_lies_where_its_kind_does_under_its_title(drive: Queue, tmp_path: Path) -> None:
     store = drive.machine(tmp_path).store
-    for shelf, folder in ((Shelf.BLOBS, drive.home.blobs), (Shelf.DATASETS, drive.home.datasets)):
-        blob = store.put(file_of(tmp_path, 10, shelf), title=f"for {shelf}", shelf=shelf)
+    for kind, folder in ((BlobKind.OTHER, drive.home.blobs), (BlobKind.DATASET, drive.home.datasets)):
+        blob = store.put(file_of(tmp_path, 10, kind), title=f"for {kind}", kind=kind)
         file = drive.owner.file(blob.place)
-        assert (file.title, file.parent) == (f"for {shelf}", folder)
+        assert (file.title, file.parent) == (f"for {kind}", folder)
 
 
 def test_what_was_put_before_is_asked_for_and_not_sent_again(drive: Queue, tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from qcqueue.stores.drive.token import (
     Token,
     parse_token,
     read_token,
-    without_secrets,
     write_token,
 )
 from tests.support.drive.accounts import CANARY
@@ -169,8 +168,3 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         with pytest.raises(SettingInvalid) as caught:
             read_token(path, endpoint=None)
         assert str(path) in str(caught.value)
-
-
-def test_a_child_that_has_no_business_with_drive_is_given_none_of_its_secrets() -> None:
-    given = {"PATH": "/bin", "QCQUEUE_TOKEN": "secret", "QCQUEUE_CLIENT": "secret"}
-    assert without_secrets(given) == {"PATH": "/bin"}

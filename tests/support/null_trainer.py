@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qcqueue.app.context import QueueContext, open_workplace
-from qcqueue.app.drive import create_on_drive
+from qcqueue.app.context import QueueContext, create_queue, open_workplace
 from qcqueue.app.settings import load_settings
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.dataset import DatasetSummary
@@ -25,7 +24,7 @@ from qcqueue.queue.enqueue import enqueue
 from qcqueue.spool.files import EpochEntry
 from qcqueue.spool.weights import FoundWeights
 from qcqueue.spool.writer import SpoolWriter, TrainerSpool
-from qcqueue.stores.base import Shelf
+from qcqueue.stores.base import BlobKind
 from qcqueue.worker.budget import Limits
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.session import Session
@@ -162,10 +161,10 @@ def a_queue(emulator: DriveEmulator, user: User, folder: Path, *, epochs: int) -
         "QCQUEUE_CACHE": str(folder / "cache"),
     }
     asked = load_settings(store="gdrive:new", folder=folder, environment=environment)
-    url, _ = create_on_drive(asked, "gdrive:new", dry_run=False)
+    url = create_queue(asked).url
     place = open_workplace(load_settings(store=url, folder=folder, environment=environment), persistent=True)
     (folder / "images").write_bytes(b"paper")
-    images = place.store.put(folder / "images", title="paper", shelf=Shelf.DATASETS)
+    images = place.store.put(folder / "images", title="paper", kind=BlobKind.DATASET)
     summary = DatasetSummary(
         classes=("good", "reject"), image_size=(75, 75), train=2200, validation=550, test=486, source="paper"
     )

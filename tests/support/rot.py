@@ -17,13 +17,14 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from qcqueue.app.context import DATABASE_FILE, workplace_in
+from qcqueue.app.context import workplace_in
 from qcqueue.app.verify import verify
 from qcqueue.clock import seeded
 from qcqueue.database.local import LocalDatabase
 from qcqueue.database.rows import COVERED, covered_columns, vouched
 from qcqueue.database.schema import last_words
 from qcqueue.errors import CorruptionError, QcqueueError
+from qcqueue.stores.folder import DATABASE_FILE
 from tests.support.options import draw_options
 from tests.support.simulate import scratch
 from tests.support.world import World

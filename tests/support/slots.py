@@ -49,9 +49,9 @@ class FaultySlots:
     def is_near(self) -> bool:
         return False
 
-    def reserve(self) -> str:
+    def reserve(self, number: int) -> str:
         self._reach()
-        return self._slots.reserve()
+        return self._slots.reserve(number)
 
     def create(self, slot: str, body: bytes, facts: Mapping[str, str]) -> Creation:
         self._reach()

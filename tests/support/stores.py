@@ -11,7 +11,7 @@ from pathlib import Path, PosixPath
 from typing import IO, Any
 
 from qcqueue.errors import DiskFull, StoreBusy
-from qcqueue.stores.base import Blob, Listed, Moved, Shelf, silently
+from qcqueue.stores.base import Blob, BlobKind, Listed, Moved, silently
 from qcqueue.stores.files import INCOMING
 from qcqueue.stores.folder import FolderStore
 from tests.support.chance import Crash, Fault, Faults
@@ -42,12 +42,18 @@ class FaultyStore:
         return self._store.url
 
     def put(
-        self, source: Path, *, title: str = "", owner: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently
+        self,
+        source: Path,
+        *,
+        title: str = "",
+        owner: str = "",
+        kind: BlobKind = BlobKind.OTHER,
+        moved: Moved = silently,
     ) -> Blob:
         self._reach(Fault.KILL_BEFORE_PUT)
         if self._faults.hit(Fault.CUT_PUT):
             self._cut_put(source, owner)
-        blob = self._store.put(source, title=title, owner=owner, shelf=shelf, moved=moved)
+        blob = self._store.put(source, title=title, owner=owner, kind=kind, moved=moved)
         self._faults.crash_on(Fault.KILL_AFTER_PUT)
         self._pause()
         return blob

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from qcqueue.stores.drive.token import without_secrets
+from qcqueue.stores.registry import without_secrets
 
 _CPU_S = 4
 _WAIT_S = 60

@@ -12,7 +12,7 @@ from functools import cache
 
 from qcqueue.errors import ExtraMissing
 from qcqueue.reports.charts.look import FILE_FONT
-from qcqueue.stores.drive.token import without_secrets
+from qcqueue.stores.registry import without_secrets
 
 FEWEST_A_HAND = 8
 """For fewer pictures another process would take longer to begin than to draw them."""

@@ -141,13 +141,16 @@ def in_the_bin(what: str = "a folder of the queue, or the queue itself,") -> Sto
 
 
 class RememberedHome:
-    """The ids of a queue, asked of Drive once and then kept in a file of this machine: they never change."""
+    """The ids of a queue, asked of Drive once and then kept in a file of this machine: they never change.
 
-    def __init__(self, files: DriveFiles, folder: str, path: Path) -> None:
+    home: what is known of them already.
+    """
+
+    def __init__(self, files: DriveFiles, folder: str, path: Path, *, home: DriveLayout | None = None) -> None:
         self._files = files
         self._folder = folder
         self._path = path
-        self._home: DriveLayout | None = None
+        self._home = home
 
     def __call__(self) -> DriveLayout:
         """Return the ids. Raises: as `find_home` does, where Drive has to be asked."""

@@ -47,7 +47,7 @@ class DriveSlots:
     def is_near(self) -> bool:
         return False
 
-    def reserve(self) -> str:
+    def reserve(self, number: int) -> str:
         return self._files.reserve()
 
     def create(self, slot: str, body: bytes, facts: Mapping[str, str]) -> Creation:

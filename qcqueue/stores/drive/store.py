@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from qcqueue.errors import BlobMissing, DigestMismatch
-from qcqueue.stores.base import Blob, Listed, Moved, Shelf, silently
+from qcqueue.stores.base import Blob, BlobKind, Listed, Moved, silently
 from qcqueue.stores.drive.files import DriveFile, DriveFiles, NewFile
 from qcqueue.stores.drive.layout import DriveLayout, find_folder
 from qcqueue.stores.drive.space import Space
@@ -43,13 +43,19 @@ class DriveStore:
         return f"gdrive:{self._folder}"
 
     def put(
-        self, source: Path, *, title: str = "", owner: str = "", shelf: Shelf = Shelf.BLOBS, moved: Moved = silently
+        self,
+        source: Path,
+        *,
+        title: str = "",
+        owner: str = "",
+        kind: BlobKind = BlobKind.OTHER,
+        moved: Moved = silently,
     ) -> Blob:
         assert is_owner(owner), f"{owner!r} is no owner"
         with on_this_machine(source), to_be_stored(source) as reading:
             wanted = Source.of(reading, owner=owner)
             with self._journal.held(wanted.key):
-                place = self._place_of(wanted, title, shelf, moved)
+                place = self._place_of(wanted, title, kind, moved)
         return Blob(sha256=wanted.sha256, size_bytes=wanted.size_bytes, place=place)
 
     def fetch(self, blob: Blob, target: Path, *, moved: Moved = silently) -> None:
@@ -109,13 +115,13 @@ class DriveStore:
         self._born.add(name)
         return made is not None
 
-    def _place_of(self, wanted: Source, title: str, shelf: Shelf, moved: Moved) -> str:
+    def _place_of(self, wanted: Source, title: str, kind: BlobKind, moved: Moved) -> str:
         """Return the id of a file with these bytes, made now unless this machine made it for the same owner before."""
         file = self._uploads.whole(wanted)
         if file is None:
             self._space.check(wanted.size_bytes)
             home = self._home()
-            parent = home.datasets if shelf is Shelf.DATASETS else home.blobs
+            parent = home.datasets if kind is BlobKind.DATASET else home.blobs
             file = self._uploads.upload(wanted, title=title or wanted.sha256[:12], parent=parent, moved=moved)
             self._space.taken(wanted.size_bytes)
         return file.id

@@ -5,7 +5,6 @@ forged file cannot send the secret elsewhere; only beside an emulator on loopbac
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,11 +95,6 @@ def write_token(path: Path, token: Token) -> None:
             move_whole(file, path)
     except OSError as exc:
         raise SettingInvalid(f"{path} cannot be written: {exc.strerror}") from exc
-
-
-def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for a child process that has no business with Drive."""
-    return {name: value for name, value in environment.items() if name not in (TOKEN_VARIABLE, CLIENT_VARIABLE)}
 
 
 def _token_uri(found: dict[str, Any], source: str, endpoint: str | None) -> str:

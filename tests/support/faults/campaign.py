@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from qcqueue.app.context import DATABASE_FILE
 from qcqueue.errors import CorruptionError, StoreMissing
+from qcqueue.stores.folder import DATABASE_FILE
 from tests.support.faults.commands import Commands, Ran
 from tests.support.faults.preload import Call, Preload, Trouble
 from tests.support.faults.scenes import Place, Scene, Seen, history, scenes

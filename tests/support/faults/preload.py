@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from qcqueue.stores.drive.token import without_secrets
+from qcqueue.stores.registry import without_secrets
 
 SOURCE = Path(__file__).with_name("calls.c")
 CONTROL = struct.Struct("=4Q")

@@ -9,9 +9,10 @@ import pytest
 
 import qcqueue
 from qcqueue.app.settings import Settings, load_settings
-from qcqueue.app.sign_in import drive_token, token_path
 from qcqueue.errors import SettingInvalid, SignInFailed
 from qcqueue.spool.weights import WantedWeights
+from qcqueue.stores.base import Access
+from qcqueue.stores.drive.sign_in import drive_token, token_path
 from qcqueue.stores.drive.token import FILE_SCOPE, GOOGLE_TOKEN_URI, Token, write_token
 from qcqueue.worker.process import TrainerProcess
 
@@ -32,14 +33,18 @@ def settings(tmp_path: Path, **environment: str) -> Settings:
     return load_settings(folder=tmp_path, environment={"XDG_CONFIG_HOME": str(tmp_path / "config"), **environment})
 
 
+def access(tmp_path: Path, **environment: str) -> Access:
+    return settings(tmp_path, **environment).access()
+
+
 def test_a_machine_that_signed_in_uses_what_it_kept(tmp_path: Path) -> None:
-    here = settings(tmp_path)
+    here = access(tmp_path)
     write_token(token_path(here), TOKEN)
     assert drive_token(here) == TOKEN
 
 
 def test_a_token_given_directly_goes_first_and_is_never_written(tmp_path: Path) -> None:
-    here = settings(tmp_path, QCQUEUE_TOKEN=f" {OF_COLAB.to_json()}\n")
+    here = access(tmp_path, QCQUEUE_TOKEN=f" {OF_COLAB.to_json()}\n")
     assert drive_token(here) == OF_COLAB
     assert list(tmp_path.iterdir()) == []
     write_token(token_path(here), TOKEN)
@@ -49,11 +54,11 @@ def test_a_token_given_directly_goes_first_and_is_never_written(tmp_path: Path) 
 def test_settings_show_no_token(tmp_path: Path) -> None:
     here = settings(tmp_path, QCQUEUE_TOKEN=TOKEN.to_json())
     assert here.token
-    assert SECRET not in repr(here)
+    assert SECRET not in f"{here!r} {here.access()!r}"
 
 
 def test_who_is_not_signed_in_is_told_how(tmp_path: Path) -> None:
-    for here in (settings(tmp_path), settings(tmp_path, QCQUEUE_TOKEN="  ")):
+    for here in (access(tmp_path), access(tmp_path, QCQUEUE_TOKEN="  ")):
         with pytest.raises(SignInFailed, match="nobody is signed in") as caught:
             drive_token(here)
         assert caught.value.hint == "qcqueue login --client client.json"
@@ -62,14 +67,16 @@ def test_who_is_not_signed_in_is_told_how(tmp_path: Path) -> None:
 def test_a_command_to_sign_in_is_always_told_with_what_it_needs() -> None:
     said = re.compile(r"qcqueue (login|colab-token)(?! --client \w+\.json)")
     package = Path(str(qcqueue.__file__)).parent
-    sources = [path for folder in ("app", "storage") for path in sorted((package / folder).rglob("*.py"))]
+    sources = [
+        path for folder in ("app", "cli", "notebook", "stores") for path in sorted((package / folder).rglob("*.py"))
+    ]
     assert sources
     assert [path.name for path in sources if said.search(path.read_text())] == []
 
 
 def test_a_token_that_is_none_is_refused_by_where_it_came_from(tmp_path: Path) -> None:
     with pytest.raises(SignInFailed, match=r"^QCQUEUE_TOKEN does not hold") as caught:
-        drive_token(settings(tmp_path, QCQUEUE_TOKEN=SECRET))
+        drive_token(access(tmp_path, QCQUEUE_TOKEN=SECRET))
     assert SECRET not in str(caught.value)
     assert caught.value.__cause__ is None
 

@@ -1,0 +1,158 @@
+"""Who is signed in to Google Drive, and how a person signs in: on this machine, for Colab, or in a notebook.
+
+A token given in QCQUEUE_TOKEN goes before the one in the user's config folder, and is held in memory only. Always true:
+of a sign-in only the address and the code that a person must see are ever shown.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qcqueue.errors import ExtraMissing, SettingInvalid, SignInFailed
+from qcqueue.stores.base import Access, Ask
+from qcqueue.stores.drive.token import (
+    CLIENT_VARIABLE,
+    RENEW_FOR_COLAB,
+    RENEW_HERE,
+    TOKEN_FILE,
+    TOKEN_VARIABLE,
+    Token,
+    parse_token,
+    read_token,
+    write_token,
+)
+from qcqueue.text.humanize import DAY_S, HOUR_S, count, duration
+
+if TYPE_CHECKING:
+    from qcqueue.stores.drive.oauth import OAuthClient
+
+PUBLISH = "publish the app in the Google Cloud console (Google Auth Platform > Audience > Publish app)"
+MAKE_SECRET = "on your laptop: qcqueue colab-token --client tv.json; paste its line into {} and run this cell again"
+OPEN_NOTEBOOK = "open the notebook that qcqueue notebook --client tv.json writes, which asks you to sign in"
+
+
+def drive_token(access: Access) -> Token:
+    """Return the sign-in of this machine. Raises: SignInFailed: there is none, or what is there is none."""
+    endpoint, path = access.endpoint, token_path(access)
+    try:
+        if access.token:
+            return parse_token(access.token, source=TOKEN_VARIABLE, endpoint=endpoint)
+        if path.exists():
+            return read_token(path, endpoint=endpoint)
+    except SettingInvalid as exc:
+        raise SignInFailed(str(exc), hint=exc.hint) from None
+    raise SignInFailed("nobody is signed in to Google Drive on this machine", hint=renewal(access))
+
+
+def token_path(access: Access) -> Path:
+    return access.config / TOKEN_FILE
+
+
+def sign_in_here(access: Access, client: Path, *, narrate: Callable[[str], None]) -> Token:
+    """Sign in through the browser of this machine, and keep it in place of what was there.
+
+    Raises: SettingInvalid, ExtraMissing, SignInFailed, StoreBusy.
+    """
+    import webbrowser
+
+    with drive_libraries():
+        from qcqueue.stores.drive.browser import sign_in_by_browser
+        from qcqueue.stores.drive.oauth import read_client
+
+    token = sign_in_by_browser(
+        read_client(client),
+        endpoint=access.endpoint,
+        open_browser=webbrowser.open,
+        narrate=narrate,
+        clock=access.clock,
+    )
+    write_token(token_path(access), token)
+    return token
+
+
+def sign_in_by_code(access: Access, client: Path, *, narrate: Callable[[str], None]) -> Token:
+    """Sign in by a code that the person types elsewhere, and keep it nowhere.
+
+    Raises: SettingInvalid, ExtraMissing, SignInFailed, StoreBusy.
+    """
+    with drive_libraries():
+        from qcqueue.stores.drive.oauth import read_client
+
+    return _by_code(read_client(client), access, show=narrate)
+
+
+def signed_in(access: Access, ask: Ask) -> Access:
+    """Return the access with a sign-in: the one that is there, the provider's secret, or one that a person makes now.
+
+    Raises: SettingInvalid, ExtraMissing, SignInFailed, StoreBusy.
+    """
+    if access.token or token_path(access).exists():
+        return access
+    token = ask.secret(TOKEN_VARIABLE)
+    if token is None and ask.has_reader:
+        client = access.environ.get(CLIENT_VARIABLE)
+        if not client:
+            secret = ask.secret_help.format(name=TOKEN_VARIABLE)
+            hint = f"{MAKE_SECRET.format(secret)}; or {OPEN_NOTEBOOK}" if secret else OPEN_NOTEBOOK
+            raise SignInFailed("this notebook has no sign-in to Google Drive", hint=hint)
+        with drive_libraries():
+            from qcqueue.stores.drive.oauth import parse_client
+
+        token = _by_code(parse_client(client, source=CLIENT_VARIABLE), access, show=ask.show).to_json()
+        ask.show()
+    return replace(access, token=token)
+
+
+def client_text(path: Path) -> str:
+    """Return what a notebook needs of an OAuth client. Raises: SettingInvalid, ExtraMissing."""
+    with drive_libraries():
+        from qcqueue.stores.drive.oauth import read_client
+
+    client = read_client(path)
+    return json.dumps({"installed": {"client_id": client.client_id, "client_secret": client.client_secret}})
+
+
+def _by_code(client: "OAuthClient", access: Access, *, show: Callable[[str], None]) -> Token:
+    from qcqueue.stores.drive.device import DeviceSignIn
+
+    device = DeviceSignIn(client, endpoint=access.endpoint, clock=access.clock)
+    prompt = device.begin()
+    show(f"open {prompt.url} and type {prompt.code} within {duration(prompt.expires_in_s)}")
+    return device.wait(prompt)
+
+
+def renewal(access: Access) -> str:
+    """Return the command that replaces the sign-in of this machine."""
+    return RENEW_FOR_COLAB if access.token else RENEW_HERE
+
+
+def end_told(ends_at_s: float | None, now_s: float) -> str | None:
+    """Return when Google will end a sign-in, in words; None where it is to last."""
+    if ends_at_s is None:
+        return None
+    left_s = max(0.0, ends_at_s - now_s)
+    # Cut down: who reads "1 day" has at least one.
+    left = count(int(left_s // DAY_S), "day") if left_s >= DAY_S else count(int(left_s // HOUR_S), "hour")
+    return f"Google ends it in {left}, as it does while an app is in Testing"
+
+
+def end_ahead(access: Access) -> str | None:
+    """Return a warning where this machine's sign-in will end, without asking anybody; a broken one is no news here."""
+    with contextlib.suppress(SignInFailed):
+        if said := end_told(drive_token(access).expires_at_s, access.clock.now_s()):
+            return f"the sign-in to Google Drive is not for long: {said}; qcqueue doctor says what to do"
+    return None
+
+
+@contextlib.contextmanager
+def drive_libraries() -> Iterator[None]:
+    """Import within. Raises: ExtraMissing: a library of Drive is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as exc:
+        raise ExtraMissing(
+            f"Google Drive needs {exc.name}, which is not installed", hint='pip install "qcqueue[drive]"'
+        ) from exc

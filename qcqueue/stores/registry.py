@@ -1,0 +1,129 @@
+"""The table of stores: what each kind is called, what can be said of it without importing it, and where it stands.
+
+A new kind is one file with a `base.Backend` and one row here, and is tested by standing in the table. What a URL means
+is asked here, what a store does of its backend. Always true: to read a URL of one kind imports no other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+
+from qcqueue.errors import SettingInvalid
+from qcqueue.stores.base import Backend
+from qcqueue.text.humanize import listed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreKind:
+    """A row of the table.
+
+    backend: module:attribute, imported on use. form: how its URL is written. name: of the service; label: what a short
+    sentence calls such a store. is_shared: whether several machines can use it. is_path: whether its address is a path,
+    which may be relative. new: the address that stands for a queue which is still to be made, and given one.
+    secrets: variables of the environment that a child process without business there is not given. profile: the
+    provider whose machines most likely work on it, None where this machine does.
+    """
+
+    backend: str
+    form: str
+    name: str
+    label: str = "the store"
+    is_shared: bool = True
+    is_path: bool = False
+    new: str | None = None
+    secrets: tuple[str, ...] = ()
+    profile: str | None = None
+
+
+STORES: Mapping[str, StoreKind] = {
+    "folder": StoreKind(
+        backend="qcqueue.stores.folder_backend:BACKEND",
+        form="folder:PATH",
+        name="a folder of this machine",
+        is_shared=False,
+        is_path=True,
+    ),
+    "shared": StoreKind(
+        backend="qcqueue.stores.shared:BACKEND", form="shared:PATH", name="a folder of a shared disk", is_path=True
+    ),
+    "gdrive": StoreKind(
+        backend="qcqueue.stores.drive.backend:BACKEND",
+        form="gdrive:FOLDER_ID",
+        name="Google Drive",
+        label="Drive",
+        new="new",
+        secrets=("QCQUEUE_TOKEN", "QCQUEUE_CLIENT"),
+        profile="colab-free",
+    ),
+}
+EXAMPLES = "qcqueue init --store folder:queue, or --store gdrive:new for a new folder on Google Drive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreAddress:
+    """A store as its URL names it: a scheme of the table, and an address that its backend has accepted."""
+
+    scheme: str
+    address: str
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}:{self.address}"
+
+    @property
+    def kind(self) -> StoreKind:
+        return STORES[self.scheme]
+
+    @property
+    def backend(self) -> Backend:
+        return backend_of(self.scheme)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it stands for a queue that is still to be made, and given an address of its own."""
+        return self.address == self.kind.new
+
+
+def backend_of(scheme: str) -> Backend:
+    """Return a member of the table. Raises: KeyError: there is none of that name."""
+    module, _, attribute = STORES[scheme].backend.partition(":")
+    backend: Backend = getattr(import_module(module), attribute)
+    return backend
+
+
+def parse_url(url: str, *, source: str) -> StoreAddress:
+    """Return what a URL names. source: where it was found, for messages.
+
+    Raises: SettingInvalid: it is of no known kind, names nothing, or names a place that cannot be used.
+    """
+    scheme, _, rest = url.partition(":")
+    address = backend_of(scheme).parse(rest, source=source) if scheme in STORES and rest else None
+    if address is None:
+        raise SettingInvalid(
+            f"the store {url!r} (from {source}) is none of {listed([kind.form for kind in STORES.values()])}",
+            hint=EXAMPLES,
+        )
+    return StoreAddress(scheme=scheme, address=address)
+
+
+def scheme_of(url: str) -> str:
+    """Return the scheme of a URL; it is one of the table if the URL is a good one."""
+    return url.partition(":")[0]
+
+
+def kind_of(url: str | None) -> StoreKind | None:
+    """Return the kind of store that a URL names, None where it names none that is known."""
+    return STORES.get(scheme_of(url or ""))
+
+
+def label_of(url: str) -> str:
+    """Return what a short sentence calls the store of a URL."""
+    kind = kind_of(url)
+    return kind.label if kind else "the store"
+
+
+def without_secrets(environ: Mapping[str, str], *, but_for: str | None = None) -> dict[str, str]:
+    """Return the environment for a child process that has no business with any store, or only with that of a URL."""
+    needed = kind.secrets if (kind := kind_of(but_for)) else ()
+    secrets = {name for each in STORES.values() for name in each.secrets} - {*needed}
+    return {name: value for name, value in environ.items() if name not in secrets}

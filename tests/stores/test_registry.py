@@ -1,0 +1,65 @@
+"""The table of stores: what a URL names, which are refused, whose secrets a child process is given."""
+
+import subprocess
+import sys
+
+import pytest
+
+from qcqueue.errors import SettingInvalid
+from qcqueue.stores.registry import STORES, backend_of, parse_url, without_secrets
+
+GOOD = {"folder": "/data/queue", "shared": "/data/queue", "gdrive": "1AbCdEfGhIj"}
+
+
+@pytest.mark.parametrize("scheme", STORES)
+def test_a_url_of_every_kind_comes_back_as_it_was(scheme: str) -> None:
+    url = f"{scheme}:{GOOD[scheme]}"
+    named = parse_url(url, source="--store")
+    assert (named.url, named.kind, named.is_new) == (url, STORES[scheme], False)
+    assert named.backend is backend_of(scheme)
+    assert named.kind.form.startswith(f"{scheme}:")
+
+
+def test_what_is_said_of_a_store_by_its_url_imports_none() -> None:
+    program = (
+        "import sys; from qcqueue.stores.registry import *\n"
+        "print(label_of('gdrive:x'), label_of('folder:x'), label_of('s3:x'), kind_of(None), len(without_secrets({})))\n"
+        "print({name for name in sys.modules if name.startswith(('qcqueue.stores.folder', 'qcqueue.stores.drive'))})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "Drive the store the store None 0\nset()\n"
+
+
+def test_a_child_that_has_no_business_with_a_store_is_given_none_of_its_secrets() -> None:
+    given = {"PATH": "/bin", "QCQUEUE_TOKEN": "secret", "QCQUEUE_CLIENT": "secret"}
+    assert without_secrets(given) == without_secrets(given, but_for="folder:queue") == {"PATH": "/bin"}
+    assert without_secrets(given, but_for="gdrive:new") == given
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/content/drive/MyDrive/queue",
+        "/content/drive",
+        "/home/ada/Dropbox/queue",
+        "/home/ada/OneDrive/a/b",
+        "/Volumes/GoogleDrive/My Drive/queue",
+        "/home/ada/Google Drive/queue",
+        "/Users/ada/Library/Mobile Documents/iCloud Drive/queue",
+    ],
+)
+def test_a_store_that_is_synced_behind_our_back_is_refused(path: str) -> None:
+    with pytest.raises(SettingInvalid, match="synced"):
+        parse_url(f"folder:{path}", source="--store")
+
+
+@pytest.mark.parametrize("path", ["/content/queue", "/home/ada/drive/queue", "/home/ada/my-dropbox/queue"])
+def test_a_store_that_only_sounds_so_is_not(path: str) -> None:
+    assert parse_url(f"folder:{path}", source="--store").address == path
+
+
+@pytest.mark.parametrize("url", ["queue", "folder:", "s3://bucket", "gdrive:1x2y", "FOLDER:queue", ":queue", ""])
+def test_any_other_url_is_refused_and_named(url: str) -> None:
+    with pytest.raises(SettingInvalid, match=f"the store '{url}' \\(from QCQUEUE_STORE\\)") as refused:
+        parse_url(url, source="QCQUEUE_STORE")
+    assert refused.value.hint
