@@ -21,6 +21,10 @@ class NobodyToAsk:
 
     has_reader = False
 
+    @property
+    def secret_help(self) -> str:
+        return ""
+
     def secret(self, name: str) -> str | None:
         return None
 
