@@ -53,10 +53,11 @@ from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import load
 from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import enqueue
-from qcqueue.spool.reader import EpochEntry, Spool, WorkOrder
-from qcqueue.spool.writer import SpoolWriter
+from qcqueue.spool.files import EpochEntry, WorkOrder
+from qcqueue.spool.reader import Spool
+from qcqueue.spool.writer import SpoolWriter, TrainerSpool
 from qcqueue.stores.base import Shelf
-from qcqueue.worker.view import Limits
+from qcqueue.worker.budget import Limits
 from tests.support.drive.accounts import App
 from tests.support.drive.emulator import DriveEmulator
 from tests.support.drive.owner import Owner
@@ -343,7 +344,7 @@ class Uploader:
 
 
 def upload_for_ever(asked: Row) -> Row:
-    """Do with a state what `worker.attempt` does: hash each file, then put it; what was put is deleted again."""
+    """Do with a state what `worker.uploader` does: hash each file, then put it; what was put is deleted again."""
     place = opened(Path(asked["files"]), asked["environment"])
     place.greet()
     print("connected", flush=True)
@@ -448,7 +449,7 @@ def measure_blocked(asked: Row) -> Row:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        handover = SpoolWriter(a_spool(folder / "spool", spec), background=True)
+        handover = SpoolWriter(TrainerSpool(a_spool(folder / "spool", spec).folder), background=True)
 
         def ours() -> None:
             handover.state(snapshot_of(program, record))
@@ -597,7 +598,7 @@ def measure_slowdown(asked: Row) -> Row:
         (folder / "files").mkdir()
         write_state(folder / "files", snapshot_of(program, record))
         uploader = Uploader(folder / "files", asked)
-        handover = SpoolWriter(a_spool(folder / "spool", spec), background=True)
+        handover = SpoolWriter(TrainerSpool(a_spool(folder / "spool", spec).folder), background=True)
         handover.state(snapshot_of(program, record))
         handover.close()
         kinds: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
@@ -823,10 +824,10 @@ class ForkedTrainer:
 
 def train_on_paper(folder: Path, log: Path) -> None:
     """Take time for each step, and save after each epoch as a trainer does."""
-    spool, mother = Spool(folder), os.getppid()
+    spool, mother = TrainerSpool(folder), os.getppid()
     while not spool.is_ready():
         CLOCK.sleep(0.005)
-    order, resumed, handover = spool.order(), spool.resumed(), SpoolWriter(spool, background=True)
+    order, resumed, handover = spool.order.read(), spool.resumed(), SpoolWriter(spool, background=True)
     assert order is not None, "what is ready was ordered"
     record = resumed.record if resumed else a_record(order.spec)
     position, values = (

@@ -30,7 +30,7 @@ from qcqueue.queue.checkpoints import keep_last_two
 from qcqueue.queue.claim import begin_session, claim
 from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import enqueue
-from qcqueue.queue.values import Claim, StateBlobs
+from qcqueue.queue.values import Claim, Pick, StateBlobs
 from qcqueue.stores.base import Blob
 from qcqueue.text.canonical_json import digest_of
 from tests.support.specs import a_spec
@@ -135,7 +135,7 @@ class Bench:
     def _claim(self, name: str) -> Claim:
         held = self._database.transact(
             lambda tx: claim(
-                tx, SESSION, gone={}, choose=lambda jobs: next(j.name for j in jobs if j.name == name), now_s=1.0
+                tx, SESSION, gone={}, choose=lambda jobs: Pick(next(j.name for j in jobs if j.name == name)), now_s=1.0
             )
         )
         assert held is not None

@@ -60,7 +60,8 @@ from qcqueue.core.spec import JobSpec
 from qcqueue.database.schema import jobs
 from qcqueue.queue.blobs import live_packs
 from qcqueue.queue.checkpoints import resumable
-from qcqueue.spool.reader import Spool, WorkOrder
+from qcqueue.spool.files import WorkOrder
+from qcqueue.spool.reader import Spool
 from qcqueue.worker.download import restore_newest
 
 FASTER_LEAST = 1.35
@@ -364,7 +365,7 @@ def a_round(queue: Queue, machine: str) -> Row:
 
         def look() -> bool:
             for spool in queue.spools(machine).glob("*"):
-                progress = Spool(spool).progress()
+                progress = Spool(spool).progress.read()
                 if progress:
                     in_turn.setdefault(progress.phase, CLOCK.monotonic_s() - started_s)
             return "training" in in_turn
@@ -398,7 +399,7 @@ def trainer_alone(queue: Queue, folder: Path) -> float:
         max_epochs=1,
     )
     spool.open(order)
-    spool.resume_with(None)
+    spool.record.write(None)
     started_s = CLOCK.monotonic_s()
     command = [sys.executable, "-m", "qcqueue.trainer.main"]
     with subprocess.Popen(
@@ -407,8 +408,8 @@ def trainer_alone(queue: Queue, folder: Path) -> float:
         assert child.stdin is not None
         child.stdin.write(json.dumps(str(folder)).encode() + b"\n")
         child.stdin.flush()
-        while not ((progress := spool.progress()) and progress.phase == "training"):
-            assert child.poll() is None, spool.failure()
+        while not ((progress := spool.progress.read()) and progress.phase == "training"):
+            assert child.poll() is None, spool.failure.read()
             CLOCK.sleep(0.01)
         took_s = CLOCK.monotonic_s() - started_s
         child.kill()

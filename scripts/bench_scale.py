@@ -119,8 +119,8 @@ def claim() -> None:
     from qcqueue.app.profile import profile_here
     from qcqueue.app.settings import load_settings
     from qcqueue.app.work import new_session
+    from qcqueue.worker.budget import Limits
     from qcqueue.worker.process import TrainerProcess
-    from qcqueue.worker.view import Limits
 
     settings = load_settings()
     place = open_workplace(settings, persistent=True)

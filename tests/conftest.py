@@ -7,6 +7,7 @@ continuous integration, and ours under a second suite, are slow at will.
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 
 import pytest
@@ -20,8 +21,32 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="live all of the worlds, and not every fourth of them")
+    parser.addoption("--long", action="store_true", help="all that takes long too: three hundred worlds, whole drills")
+    parser.addoption("--fast", action="store_true", help="only what needs no process, no browser and no TensorFlow")
 
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With --fast, leave out the folders whose tests start processes, browsers or frameworks."""
+    is_slow = collection_path.is_relative_to(HERE) and collection_path.relative_to(HERE).parts[:1] in SLOW_FOLDERS
+    return True if config.getoption("--fast") and is_slow else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--long"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
+HERE = Path(__file__).parent
+SLOW_FOLDERS = {
+    (name,)
+    for name in (
+        *("app", "browser", "cli", "database", "docs", "end_to_end", "engines", "live", "notebook", "packaging"),
+        *("simulation", "stores_drive", "support_drive"),
+    )
+}
 
 # The longest test takes a quarter of this, on a machine that is under a second suite.
 HANGS_AFTER_S = 480

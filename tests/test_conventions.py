@@ -99,13 +99,21 @@ def imported(tree: ast.Module) -> Iterator[str]:
             yield str(node.module).partition(".")[0]
 
 
-def test_only_the_clock_knows_time_and_chance() -> None:
-    knowing = {
+def importing(names: set[str]) -> set[str]:
+    """Return our modules that import something of these names."""
+    return {
         str(path.relative_to(ROOT))
         for path in MODULES
-        if ONLY_FOR_THE_CLOCK & set(imported(ast.parse(path.read_text(encoding="utf-8"))))
+        if names & set(imported(ast.parse(path.read_text(encoding="utf-8"))))
     }
-    assert knowing == {"qcqueue/clock.py"}
+
+
+def test_only_the_clock_knows_time_and_chance() -> None:
+    assert importing(ONLY_FOR_THE_CLOCK) == {"qcqueue/clock.py"}
+
+
+def test_one_module_reads_what_people_write() -> None:
+    assert importing({"tomllib"}) == {"qcqueue/text/toml.py"}
 
 
 def test_every_module_says_what_it_is_for() -> None:

@@ -16,7 +16,8 @@ from qcqueue.app.context import QueueContext
 from qcqueue.database.known import DatedVersion, PutBack
 from qcqueue.errors import MachineError
 from qcqueue.queue.takeover import TakenOver, take_over
-from qcqueue.spool.reader import Spool, spool_folder
+from qcqueue.spool.files import spool_folder
+from qcqueue.spool.reader import Spool
 from qcqueue.worker.session_locks import SESSIONS, SessionLocks
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from qcqueue.planning.cadence import Measured, choose_cadence, explain_cadence
 from qcqueue.planning.queue_stats import QueueStats
 from qcqueue.planning.survival import Lifetime, mean_life_s
 from qcqueue.queue.values import AttemptLine, HistoryLine, JobDetail
-from qcqueue.text.humanize import ago, by, count, date, duration, listed
+from qcqueue.text.humanize import ago, by, count, date, duration, listed, percent
 
 # What a session writes between what was in the way of a job it holds and what a person can do about it.
 CHOOSE = ". Choose: "
@@ -187,8 +187,8 @@ def _done(detail: JobDetail) -> str:
     sentences = [
         f"{detail.line.name} is done after {count(detail.line.epochs_done, 'epoch')}{early}, "
         f"in {count(detail.line.attempts, 'attempt')} with {count(detail.line.interruptions, 'interruption')}.",
-        f"Best epoch {result.best.epoch}: validation accuracy {result.best.validation.accuracy:.1%}, "
-        f"test accuracy {result.best.test.accuracy:.1%}.",
+        f"Best epoch {result.best.epoch}: validation accuracy {percent(result.best.validation.accuracy)}, "
+        f"test accuracy {percent(result.best.test.accuracy)}.",
     ]
     if doubts := [*_doubts(detail)]:
         sentences.append(f"The same job may end with other bits: {listed(doubts)}.")

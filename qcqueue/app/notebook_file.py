@@ -22,9 +22,9 @@ TEXT = """\
 # qcqueue worker
 
 **What it does.** It takes the next job of your queue, trains it, saves after every epoch, and goes on where the last \
-session was cut. Then it takes the job after that, until the machine is taken, the minutes are over, or nothing is \
-left to do. Choose a GPU under *Runtime > Change runtime type*, press the button of the cell below, and press it \
-again after any interruption.
+session was interrupted. Then it takes the job after that, until the machine is taken, the minutes are over, or \
+nothing is left to do. Choose a GPU under *Runtime > Change runtime type*, press the button of the cell below, and \
+press it again after any interruption.
 
 **Colab's rules, which it keeps.** You start it, and the tab stays open: nothing here keeps a session alive, clicks, \
 or opens a way in from outside. It works on your own jobs, with your one account. The GPU goes back as soon as there \

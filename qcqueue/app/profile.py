@@ -1,7 +1,7 @@
 """Which provider's limits count: those of this machine for a session, those of the queue's sessions for whoever asks.
 
 A name given in settings wins. A person's own figures, and profiles of their own, lie in `profiles.toml` in their
-configuration folder.
+configuration folder. Always true: what a machine can do is found out, whatever name its limits were given.
 """
 
 import getpass
@@ -11,8 +11,8 @@ from contextlib import suppress
 
 from qcqueue.app.settings import Settings, kind_of
 from qcqueue.errors import SettingInvalid, UnknownName
-from qcqueue.providers.base import Profile
-from qcqueue.providers.registry import OWN_FILE, detect, profile
+from qcqueue.providers.base import Profile, Provider
+from qcqueue.providers.registry import OWN_FILE, detect, profile, provider
 from qcqueue.queue.sessions import SessionLine
 from qcqueue.stores.regular import NotRegularError, read_regular
 
@@ -25,6 +25,11 @@ MOST_BYTES = 64 << 10
 def profile_here(settings: Settings, environment: Mapping[str, str] | None = None) -> Profile:
     """Return the profile of this machine. Raises: UnknownName, SpecInvalid, SettingInvalid."""
     return _profile(settings, settings.profile or _detected(environment))
+
+
+def provider_here(environment: Mapping[str, str] | None = None) -> Provider:
+    """Return what can be done on this machine."""
+    return provider(_detected(environment))
 
 
 def profile_of_queue(settings: Settings, sessions: Iterable[SessionLine]) -> Profile:

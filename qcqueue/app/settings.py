@@ -9,14 +9,15 @@ import os
 import re
 import stat
 import sys
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qcqueue.errors import MachineError, SettingInvalid
+from qcqueue.errors import MachineError, SettingInvalid, SpecInvalid
 from qcqueue.stores.files import of_this_machine, on_this_machine, sync
 from qcqueue.stores.regular import NotRegularError, read_regular
+from qcqueue.text.suggest import did_you_mean, shown
+from qcqueue.text.toml import read_page
 
 FILE_NAME = "qcqueue.toml"
 KNOWN_KEYS = ("store", "cache", "profile")
@@ -235,28 +236,32 @@ def _read(path: Path) -> dict[str, str]:
     try:
         with on_this_machine(path):
             found = read_regular(path, bytes_max=MOST_BYTES)
-        written = tomllib.loads(found.decode()) if found.strip(b"\0 \t\r\n") else {}
+        text = found.decode() if found.strip(b"\0 \t\r\n") else ""
+        page = read_page(text, file=str(path), of="settings")
     except NotRegularError as exc:
         raise SettingInvalid(f"{path} {exc}, and no settings file", hint=_anew(path, away=True)) from exc
-    except (ValueError, RecursionError) as exc:  # not TOML, or not UTF-8
+    except UnicodeDecodeError as exc:
         raise SettingInvalid(f"{path} is not valid TOML: {exc}", hint=f"edit it; or {_anew(path)}") from exc
+    except SpecInvalid as exc:
+        raise SettingInvalid(str(exc), hint=f"edit it; or {_anew(path)}") from exc
     except MachineError as exc:
         if isinstance(exc.__cause__, PermissionError):
             raise SettingInvalid(f"{path} cannot be read: permission denied", hint=f"chmod u+r {path}") from exc
         raise
-    for key, value in written.items():
+    for key, value in page.data.items():
         if key not in KNOWN_KEYS:
-            raise SettingInvalid(f"{path}: unknown setting {key!r}; it can be {' or '.join(KNOWN_KEYS)}")
+            allowed = f"it can be {' or '.join(KNOWN_KEYS)}{did_you_mean(key, KNOWN_KEYS)}"
+            raise SettingInvalid(f"{page.place(key).label}: unknown setting {key!r}; {allowed}")
         if not isinstance(value, str):
-            raise SettingInvalid(f"{path}: {key} is {value!r}; it must be text in quotes")
-    return _with_relative_store(written, path.parent)
+            raise SettingInvalid(f"{page.place(key).label}: {key} is {shown(value)}; it must be text in quotes")
+    return _with_relative_store(page.data, path.parent)
 
 
-def _with_relative_store(written: dict[str, str], folder: Path) -> dict[str, str]:
+def _with_relative_store(written: Mapping[str, str], folder: Path) -> dict[str, str]:
     scheme, _, rest = written.get("store", "").partition(":")
     if scheme in FOLDER_KINDS and rest and not Path(rest).expanduser().is_absolute():
-        return written | {"store": f"{scheme}:{folder / rest}"}
-    return written
+        return {**written, "store": f"{scheme}:{folder / rest}"}
+    return dict(written)
 
 
 def _expanded(text: str, source: str) -> Path:

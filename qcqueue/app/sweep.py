@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from qcqueue.errors import QcqueueError
-from qcqueue.spool.reader import SPOOLS, Spool, session_of
+from qcqueue.spool.files import SPOOLS, session_of
+from qcqueue.spool.reader import Spool
 from qcqueue.stores.files import INCOMING
 from qcqueue.stores.scratch import OLD_S, remove_if_nobodys, sweep
 from qcqueue.worker.session_locks import SESSIONS, SessionLocks
@@ -106,7 +107,7 @@ def _in_use(cache: Path) -> Iterator[str]:
     for folder in _listed(cache / SPOOLS):
         if presence.is_alive(session_of(folder)) is not False:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, QcqueueError):
-                if order := Spool(folder).order():
+                if order := Spool(folder).order.read():
                     yield from (path.name for path in (order.dataset_path, order.weights_path) if path)
 
 

@@ -150,7 +150,7 @@ def _of_row(flaw: RowFlaw) -> tuple[str, str]:
             return f"the result of {job}", "its final figures cannot be trusted"
         case "history":
             whose = "the queue" if flaw.job is None else job
-            return f"a line in the story of {whose}", "what it says cannot be trusted"
+            return f"a line in the history of {whose}", "what it says cannot be trusted"
         case "last_words":
             return f"what the trainer of {attempt} said", "what it says cannot be trusted"
         case _:

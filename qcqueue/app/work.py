@@ -5,14 +5,16 @@ Always true: whatever asks it to leave is named in the story, and of a terminal 
 
 import errno
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import FrameType
 
 from qcqueue.app.context import QueueContext
+from qcqueue.app.profile import provider_here
 from qcqueue.app.session_log import logging_to
 from qcqueue.app.sweep import sweep_cache
 from qcqueue.core.goodput import Part, Seconds
@@ -22,12 +24,12 @@ from qcqueue.disk import NO_ROOM
 from qcqueue.errors import ExtraMissing, QcqueueError, SettingInvalid
 from qcqueue.providers.base import Profile
 from qcqueue.stores.files import of_this_machine
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.machine import can_train, out_of_memory_kills, process_age_s, this_machine
 from qcqueue.worker.process import TrainerProcess
 from qcqueue.worker.session import Session
 from qcqueue.worker.session_deps import SessionDeps
 from qcqueue.worker.session_locks import SESSIONS, SessionLocks
-from qcqueue.worker.view import Limits
 
 # The study is played out while the trainer loads its libraries, in less time than that takes.
 WORLDS = 100
@@ -50,7 +52,8 @@ def new_session(
     """Wire a session.
 
     profile: what its machine's provider allows. before: what its machine's time went into until now; None where all of
-    this process's was boot. machine_age_s: how old the machine is, None where that is all.
+    this process's was boot. machine_age_s: how old the machine is, None where that is all. Where nobody has promised
+    how long it lasts, its provider may know.
 
     Raises: ExtraMissing: this machine has no TensorFlow. SettingInvalid: no usable cache. OlderSession: it would end
     one that works on this queue.
@@ -76,7 +79,7 @@ def new_session(
         with suppress(*NOBODY_READS):
             narrate(text)
 
-    tools = SessionDeps(
+    deps = SessionDeps(
         database=workplace.database,
         store=workplace.store,
         trainer=trainer,
@@ -93,7 +96,18 @@ def new_session(
         narrate=told,
         before={Part.BOOT: process_age_s() or 0.0} if before is None else before,
     )
-    return Session(workplace.ids.new(), tools, limits)
+    ends_at_s = provider_here().deadline_s(os.environ)
+    return Session(workplace.ids.new(), deps, until_the_end(limits, ends_at_s, now_s=workplace.clock.now_s()))
+
+
+def until_the_end(limits: Limits, ends_at_s: float | None, *, now_s: float) -> Limits:
+    """Return limits that know when the machine ends, in seconds since the epoch, unless a person has said so.
+
+    An end that has passed was none: the machine is still here.
+    """
+    if limits.promised_minutes is not None or ends_at_s is None or ends_at_s <= now_s:
+        return limits
+    return replace(limits, promised_minutes=(ends_at_s - now_s) / 60)
 
 
 def checked_limits(

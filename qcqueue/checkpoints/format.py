@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from qcqueue.checkpoints.packs import HEAD, Buffer, Pack, grouped
 from qcqueue.core.records import MODEL, Snapshot, Tensors, TrainingRecord
 from qcqueue.errors import CheckpointDamaged, UnknownFormat
-from qcqueue.stores.files import is_of_a_disk, of_this_machine
+from qcqueue.stores.files import files_in, is_of_a_disk, of_this_machine
 from qcqueue.text.canonical_json import canonical_json, parse_json
 
 FORMAT = 2
@@ -81,7 +81,7 @@ def write_tensors(path: Path, tensors: Tensors, about: Mapping[str, Any]) -> Non
 
 def files_of(folder: Path) -> tuple[Path, ...]:
     """Return the files of the state in a folder, the head last; none where there is no head."""
-    packs = sorted(path for path in folder.glob(f"*{SUFFIX}") if path.name != HEAD_NAME)
+    packs = [path for path in files_in(folder, ending=SUFFIX) if path.name != HEAD_NAME]
     head = folder / HEAD_NAME
     return (*packs, head) if head.exists() else ()
 

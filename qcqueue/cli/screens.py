@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qcqueue.cli.table import bar, colour, columns
-from qcqueue.core.goodput import largest_first, percent, queue_said
+from qcqueue.core.goodput import largest_first, plain, queue_said
 from qcqueue.core.states import State
-from qcqueue.text.humanize import ago, by, count, duration, listed, moment, size
+from qcqueue.text.humanize import ago, by, count, duration, listed, moment, percent, size, whole_percent
 from qcqueue.text.suggest import printable
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def status_screen(
     """Return the table of all jobs, and in a line each: all of it, where the time went, when it was foreseen to end."""
     if not lines:
         return "The queue is empty.\nnext: qcqueue enqueue jobs/tiny.toml"
-    rows = [("JOB", "STATE", "PROGRESS", "EPOCHS", "ATTEMPTS", "CUTS", "CHANGED")]
+    rows = [("JOB", "STATE", "PROGRESS", "EPOCHS", "ATTEMPTS", "INTERRUPTED", "CHANGED")]
     rows += [
         (
             line.name,
@@ -232,7 +232,7 @@ def certificate_screen(certificate: "Certificate") -> str:
     for name, undisturbed in certificate.undisturbed.items():
         cut = certificate.cut[name]
         same = undisturbed == cut
-        said.append(f"  {name:<24}{undisturbed[:32]}…  {'the same' if same else f'but cut: {cut[:32]}…'}")
+        said.append(f"  {name:<24}{undisturbed[:32]}…  {'the same' if same else f'but interrupted: {cut[:32]}…'}")
     return "\n".join(said)
 
 
@@ -251,8 +251,8 @@ def _cost(certificate: "Certificate") -> str:
 
 def _result_lines(which: str, appraisal: "Appraisal") -> list[str]:
     return [
-        f"{which} epoch {appraisal.epoch}: validation accuracy {appraisal.validation.accuracy:.1%}, "
-        f"test accuracy {appraisal.test.accuracy:.1%}",
+        f"{which} epoch {appraisal.epoch}: validation accuracy {percent(appraisal.validation.accuracy)}, "
+        f"test accuracy {percent(appraisal.test.accuracy)}",
         f"  weights {appraisal.weights_sha256[:16]}…  predictions {appraisal.predictions_sha256[:16]}…",
     ]
 
@@ -266,9 +266,9 @@ def _epoch_table(detail: "JobDetail") -> list[str]:
         (
             str(row.metrics.epoch),
             f"{row.metrics.loss:.4f}",
-            f"{row.metrics.accuracy:.1%}",
+            percent(row.metrics.accuracy),
             f"{row.metrics.val_loss:.4f}",
-            f"{row.metrics.val_accuracy:.1%}",
+            percent(row.metrics.val_accuracy),
             duration(row.timing.train_s),
             duration(row.timing.val_s),
             duration(row.timing.checkpoint_s),
@@ -304,9 +304,9 @@ def _attempt_table(detail: "JobDetail", now_s: float) -> list[str]:
 
 def _time_table(goodput: "Goodput") -> list[str]:
     rows = [("where the time went", "", ""), ("held", duration(goodput.held_s), "")]
-    rows.append(("goodput", duration(goodput.productive_s), percent(goodput.goodput or 0.0)))
+    rows.append(("goodput", duration(goodput.productive_s), whole_percent(goodput.goodput or 0.0)))
     rows += [
-        (f"  {part.label}", duration(spent_s), percent(spent_s / goodput.held_s))
+        (f"  {plain(part)}", duration(spent_s), whole_percent(spent_s / goodput.held_s))
         for part, spent_s in largest_first(goodput)
     ]
     return columns(rows, right=frozenset({1, 2}))

@@ -14,7 +14,7 @@ from rich.text import Text
 from qcqueue.cli import shared
 from qcqueue.cli.shared import JsonOption, NowOption, StoreOption, narrate, print_json, say, workplace
 from qcqueue.errors import StoreError, StorePutBack
-from qcqueue.text.humanize import duration
+from qcqueue.text.humanize import duration, percent
 from qcqueue.text.suggest import printable, visible
 from qcqueue.worker.progress_text import PHASES, point, waiting
 from qcqueue.worker.view import View
@@ -156,7 +156,7 @@ def panel(view: View | None) -> RenderableType:
         cells.append(ProgressBar(total=progress.steps, completed=progress.step, width=24))
         cells.append(Text(f"step {progress.step}/{progress.steps}"))
     if progress.loss is not None and progress.accuracy is not None:
-        cells.append(Text(f"loss {progress.loss:.3f}  accuracy {progress.accuracy:.0%}"))
+        cells.append(Text(f"loss {progress.loss:.3f}  accuracy {percent(progress.accuracy)}"))
     if view.epoch_s is not None:
         cells.append(Text(f"{duration(view.epoch_s)} an epoch"))
     line.add_row(*cells)

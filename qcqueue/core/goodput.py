@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from qcqueue.text.humanize import duration, listed
+from qcqueue.text.humanize import duration, listed, whole_percent
 
 Seconds: TypeAlias = Mapping[str, float]
 
@@ -173,11 +173,14 @@ START = (Part.IMPORT, Part.DATA, Part.COMPILE, Part.RESTORE, Part.DOWNLOAD)
 """What lies between the start of a trainer and its first step, in the order of its life."""
 
 
-def percent(share: float) -> str:
-    """Return a share as whole percent; only all is 100 and only nothing is 0."""
-    if 0 < share < 0.01:
-        return "< 1 %"
-    return "> 99 %" if 0.99 < share < 1 else f"{share:.0%}".replace("%", " %")
+def plain(part: Part) -> str:
+    """Return a part in words that need no explanation, for sentences and screens; `label` is its name in a report."""
+    match part:
+        case Part.CONTENTION:
+            return "waiting for the queue"
+        case Part.UPLOAD_TAIL:
+            return "last uploads"
+    return part.label
 
 
 def largest_first(goodput: Goodput) -> Iterator[tuple[Part, float]]:
@@ -188,18 +191,18 @@ def largest_first(goodput: Goodput) -> Iterator[tuple[Part, float]]:
 
 def session_said(goodput: Goodput) -> str:
     """Return where the time of one session went: "held 33 s: compile 22 s, import 3.1 s; goodput 15 %"."""
-    parts = [f"{part.label} {duration(seconds)}" for part, seconds in largest_first(goodput) if seconds >= LEAST_S]
+    parts = [f"{plain(part)} {duration(seconds)}" for part, seconds in largest_first(goodput) if seconds >= LEAST_S]
     where = f": {', '.join(parts)}" if parts else ""
-    return f"held {duration(goodput.held_s)}{where}; goodput {percent(goodput.goodput or 0.0)}"
+    return f"held {duration(goodput.held_s)}{where}; goodput {whole_percent(goodput.goodput or 0.0)}"
 
 
 def queue_said(goodput: Goodput) -> str:
     """Return where the time of all sessions went, in one sentence with the worst of what was of no use."""
     rest = [(part, seconds) for part, seconds in largest_first(goodput) if part not in GOODPUT]
-    worst = [f"{part.label} {duration(seconds)}" for part, seconds in rest[:MOST_OF_THE_REST] if seconds >= LEAST_S]
+    worst = [f"{plain(part)} {duration(seconds)}" for part, seconds in rest[:MOST_OF_THE_REST] if seconds >= LEAST_S]
     most = "most of the rest" if len(rest) > len(worst) else "the rest"
     return (
-        f"Goodput {percent(goodput.goodput or 0.0)}: {duration(goodput.productive_s)} trained and saved of "
+        f"Goodput {whole_percent(goodput.goodput or 0.0)}: {duration(goodput.productive_s)} trained and saved of "
         f"{duration(goodput.held_s)} held{f'; {most}: {listed(worst)}' if worst else ''}."
     )
 
@@ -212,7 +215,7 @@ def start_said(seconds: Seconds, *, resumes: bool) -> str | None:
     if Part.COMPILE not in seconds:
         return None
     took = {part: seconds.get(part, 0.0) for part in START}
-    said = [f"{part.label} {duration(took[part])}" for part in START if took[part] >= LEAST_S]
+    said = [f"{plain(part)} {duration(took[part])}" for part in START if took[part] >= LEAST_S]
     if resumes and took[Part.DOWNLOAD] < LEAST_S:
         said.append("download hidden")
     return f"first step after {duration(sum(took.values()))}: {', '.join(said)}"

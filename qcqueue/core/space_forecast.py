@@ -9,13 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qcqueue.catalog.models import KNOWN_MODELS
+from qcqueue.catalog.optimizers import OPTIMIZERS
 from qcqueue.core.spec import JobSpec
 
 STATES_KEPT = 2
 PARAMETER_BYTES = 4
-
-# What an optimizer keeps of every parameter it moves. Our SGD has no momentum.
-SLOTS = {"adam": 2, "sgd": 0, "rmsprop": 1}
 
 # The record in a head with its history, and what the file format says of its tensors.
 RECORD_BYTES = 100_000
@@ -95,7 +93,7 @@ def need_of(spec: JobSpec, *, classes: int) -> Need:
 def _kept_bytes(spec: JobSpec, *, model: int, moved: int) -> int:
     """model, moved: parameters of the model, and those of them that the optimizer moves."""
     model_bytes = model * PARAMETER_BYTES
-    state_bytes = model_bytes + SLOTS[spec.optimizer] * moved * PARAMETER_BYTES + RECORD_BYTES
+    state_bytes = model_bytes + OPTIMIZERS[spec.optimizer].slots * moved * PARAMETER_BYTES + RECORD_BYTES
     return STATES_KEPT * state_bytes + model_bytes
 
 

@@ -1,27 +1,66 @@
-"""The validated description of one job.
+"""The validated description of one job, and all that is to be said of each of its keys.
 
 A `JobSpec` is what a study file becomes after `study.parse_study` has found no fault in it, and the only thing
-a trainer is told about what to train. Two specs with the same digest are the same job.
+a trainer is told about what to train. A key of a study is a field here: what it may be, what it is when nobody says,
+the line that explains it, whether it decides bits. Two specs with the same digest are the same job.
 """
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+import math
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, Literal, get_args
 
+from qcqueue.catalog.augmentations import AUGMENTATIONS
 from qcqueue.catalog.models import KNOWN_MODELS, MODELS
+from qcqueue.catalog.optimizers import OPTIMIZERS
 from qcqueue.core.shaped import shaped
 from qcqueue.text.canonical_json import digest_of
+from qcqueue.text.fields import (
+    InvalidValue,
+    Key,
+    key,
+    keys_of,
+    old_key,
+    one_of,
+    read_deadline,
+    read_image_size,
+    read_name,
+    read_visible,
+    read_weights,
+    real_number,
+    whole_number,
+)
+from qcqueue.text.humanize import listed
 
-Optimizer = Literal["adam", "sgd", "rmsprop"]
 Trainable = Literal["all", "head"]
-Augment = Literal["none", "flips"]
 Determinism = Literal["exact", "relaxed"]
 Device = Literal["gpu", "cpu", "any"]
 Lineage = Literal["any", "same", "refuse"]
 
+WEIGHTS = "weights"
+"""The role of a weights file among the attachments of a job."""
+
 # Far beyond what a study file may say, and small enough for whoever counts epochs or pixels one by one.
-_MOST = {"epochs": 10_000_000, "batch_size": 10_000_000, "early_stopping": 10_000_000, "seed": 1 << 53, "dropout": 1}
+_MOST = 10_000_000
 _MOST_PIXELS = 65_536
 _MOST_S = 1e12
+
+
+def _stored_size(value: tuple[int, int]) -> tuple[int, int]:
+    if not all(0 < side <= _MOST_PIXELS for side in value):
+        raise InvalidValue(list(value), f"are from 1 to {_MOST_PIXELS} pixels")
+    return value
+
+
+def _stored_deadline(value: float | None) -> float | None:
+    if value is not None and not abs(value) <= _MOST_S:
+        raise InvalidValue(value, "is a date")
+    return value
+
+
+def _choice(rows: Mapping[str, Any]) -> str:
+    """Return the names of rows as a person is offered them, with what is noted of each."""
+    return listed([f'"{name}"' + (f" ({row.note})" if row.note else "") for name, row in rows.items()], last="or")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,26 +75,103 @@ class JobSpec:
     wants it done, in seconds since 1970 UTC: it decides when the job is taken, and no bit of what it trains.
     """
 
-    study: str
-    name: str
-    model: str
-    dataset: str
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    optimizer: Optimizer
-    image_size: tuple[int, int]
-    weights: Literal["imagenet", "none", "file"]
+    study: str = old_key(read_name, help="the first half of every job's name", is_text=True, stored=read_visible)
+    name: str = old_key(
+        read_name,
+        help="the second half of a job's name, its model where nobody says",
+        is_text=True,
+        stored=read_visible,
+    )
+    model: str = old_key(
+        one_of(MODELS, also=KNOWN_MODELS),
+        help="keras.applications name",
+        also=("architecture",),
+        is_text=True,
+        stored=read_visible,
+    )
+    dataset: str = old_key(
+        read_name,
+        help="what `qcqueue data add --name` called the images",
+        also=("data",),
+        is_text=True,
+        stored=read_visible,
+    )
+    epochs: int = old_key(
+        whole_number(1, 100_000), default=100, help="passes over the training images", stored=whole_number(0, _MOST)
+    )
+    batch_size: int = old_key(
+        whole_number(1, 65_536), default=32, help="images a step", also=("batch",), stored=whole_number(0, _MOST)
+    )
+    learning_rate: float = old_key(
+        real_number("above 0 and up to 10", lambda x: 0 < x <= 10),
+        default=1e-4,
+        help="of the optimizer, for the whole run",
+        example="1e-4",
+        also=("lr",),
+        stored=real_number("that is finite", math.isfinite),
+    )
+    optimizer: str = old_key(one_of(OPTIMIZERS), default="adam", help=_choice(OPTIMIZERS), is_text=True)
+    image_size: tuple[int, int] = old_key(
+        read_image_size,
+        default=(75, 75),
+        help="height, width in pixels, as the dataset has them",
+        also=("size", "input_shape"),
+        stored=_stored_size,
+    )
+    weights: Literal["imagenet", "none", "file"] = old_key(
+        read_weights,
+        default="imagenet",
+        help='"imagenet", "none", or a weights file (.h5, .safetensors)',
+        is_text=True,
+        stored=one_of(("imagenet", "none", "file")),
+    )
     weights_sha256: str | None
-    trainable: Trainable
-    augment: Augment
-    dropout: float
-    determinism: Determinism
-    device: Device
-    seed: int
-    early_stopping: int
-    lineage: Lineage = "any"
-    deadline_s: float | None = None
+    trainable: Trainable = old_key(one_of(get_args(Trainable)), default="all", help='"all" or "head"', is_text=True)
+    augment: str = old_key(
+        one_of(AUGMENTATIONS), default="none", help=_choice(AUGMENTATIONS), also=("augmentation",), is_text=True
+    )
+    dropout: float = old_key(
+        real_number("from 0 up to, but not, 1", lambda x: 0 <= x < 1),
+        default=0.0,
+        help="before the classifier",
+        stored=real_number("from 0 to 1", lambda x: 0 <= x <= 1),
+    )
+    determinism: Determinism = old_key(
+        one_of(get_args(Determinism)),
+        default="exact",
+        help='"exact", or "relaxed" (recorded, shown in the report)',
+        is_text=True,
+    )
+    device: Device = old_key(one_of(get_args(Device)), default="any", help='"gpu", "cpu" or "any"', is_text=True)
+    seed: int = old_key(
+        whole_number(0, 2**32 - 1),
+        default=1,
+        help="of the first weights, the order of images, dropout and augmentation",
+        also=("random_state",),
+        stored=whole_number(0, 1 << 53),
+    )
+    early_stopping: int = old_key(
+        whole_number(0, 100_000),
+        default=0,
+        help="patience in epochs, 0 = off",
+        also=("patience",),
+        stored=whole_number(0, _MOST),
+    )
+    lineage: Lineage = key(
+        one_of(get_args(Lineage)),
+        default="any",
+        help='a run goes on on "any" machine, on the "same" GPU, or "refuse": only as exactly as it began',
+        is_text=True,
+    )
+    deadline_s: float | None = key(
+        read_deadline,
+        name="deadline",
+        help="by the end of that day in UTC, or by a moment: 2026-12-24T18:00:00+01:00; it may be changed",
+        example="2026-12-24",
+        decides_bits=False,
+        also=("due",),
+        stored=_stored_deadline,
+    )
 
     @property
     def full_name(self) -> str:
@@ -65,15 +181,21 @@ class JobSpec:
     @property
     def digest(self) -> str:
         """What tells one training from another: a deadline may be moved, and it stays the same job."""
-        return digest_of(replace(self, deadline_s=None).to_json())
+        return digest_of({name: value for name, value in self.to_json().items() if name not in _DECIDES_NO_BITS})
+
+    @property
+    def attachments(self) -> Mapping[str, str]:
+        """The digests of the files that belong to the job, by their role."""
+        return {WEIGHTS: self.weights_sha256} if self.weights_sha256 else {}
 
     def to_json(self) -> dict[str, Any]:
-        value = asdict(self) | {"image_size": list(self.image_size)}
-        if self.lineage == "any":  # as it was before there was a choice, so that those jobs keep their digests
-            del value["lineage"]
-        if self.deadline_s is None:
-            del value["deadline_s"]
-        return value
+        """Return it as JSON. What has its default is left out, so that a key which is new changes no job of before."""
+        values = {it.name: (getattr(self, it.name), it.default) for it in fields(self)}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, (value, default) in values.items()
+            if default is MISSING or value != default
+        }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "JobSpec":
@@ -82,15 +204,17 @@ class JobSpec:
         Raises ValueError: nobody could train what it says.
         """
         spec = shaped(cls, value)
-        for name, most in _MOST.items():
-            if not 0 <= getattr(spec, name) <= most:
-                raise ValueError(f"{name} is not a number from 0 to {most}")
-        if not all(it.isprintable() for it in (spec.study, spec.name, spec.model, spec.dataset)):
-            raise ValueError("a name in it holds what nobody can see")
-        if not all(0 < side <= _MOST_PIXELS for side in spec.image_size):
-            raise ValueError(f"image_size is not from 1 to {_MOST_PIXELS} pixels")
+        for name, it in KEYS.items():
+            try:
+                it.stored(getattr(spec, it.field))
+            except InvalidValue as refused:
+                raise ValueError(f"{name}: {refused}") from refused
         if spec.weights != "none" and spec.model in KNOWN_MODELS and spec.model not in MODELS:
             raise ValueError(f"{spec.model} begins with no weights")
-        if spec.deadline_s is not None and not abs(spec.deadline_s) <= _MOST_S:
-            raise ValueError("its deadline is no date")
         return spec
+
+
+KEYS: Mapping[str, Key] = keys_of(JobSpec)
+"""What a study file may say of a job, by what the file calls it."""
+
+_DECIDES_NO_BITS = frozenset(it.field for it in KEYS.values() if not it.decides_bits)

@@ -1,28 +1,35 @@
 """Study files: from the text of one TOML file and the `--set` of a command to job specs, or to all that is wrong.
 
-The caller reads files; this only reads text. Where each key stands is `study_text`'s knowledge, what each key may
-be is `study_keys`'. Either a `Study` comes back in which every spec is valid, or one `SpecInvalid` that holds every
-problem of the file, in the order of its lines, each one sentence:
+The caller reads files; this only reads text. On which line a key stands is `text.toml`'s knowledge, what it may be
+is said by its field in `spec`, and where it may stand is decided here. Either a `Study` comes back in which every spec
+is valid, or one `SpecInvalid` that holds every problem of the file, in the order of its lines, each one sentence:
 
     FILE:LINE: KEY: found X, allowed is Y; did you mean Z?
 
 Later beats earlier: built-in defaults < [defaults] < [[job]] < --set.
 """
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from qcqueue.catalog.models import KNOWN_MODELS, MODELS
-from qcqueue.core.spec import JobSpec
-from qcqueue.core.study_keys import ALL_KEYS, JOB_ONLY_KEYS, KNOWN_AS, SETTING_KEYS, TOP_KEYS, InvalidValue, Key
+from qcqueue.core.spec import KEYS, JobSpec
 from qcqueue.errors import SpecInvalid
+from qcqueue.text.fields import Key
 from qcqueue.text.suggest import clipped, nearest, shown
-from qcqueue.text.toml import AGAIN, KeyLocation, Page, Path, read_page
+from qcqueue.text.toml import KeyLocation, Page, Path, Problems, read_page, read_value, unknown_key
 
 MOST_JOBS = 1000
 MOST_PROBLEMS = 1000
+
+TOP_KEYS: Mapping[str, Key] = {name: KEYS[name] for name in ("study", "dataset")}
+JOB_ONLY_KEYS: Mapping[str, Key] = {name: KEYS[name] for name in ("model", "name")}
+SETTING_KEYS: Mapping[str, Key] = {name: it for name, it in KEYS.items() if name not in {**TOP_KEYS, **JOB_ONLY_KEYS}}
+"""May stand in [defaults], in a [[job]] and after --set."""
+
+ALL_KEYS: Mapping[str, Key] = {**TOP_KEYS, **JOB_ONLY_KEYS, **SETTING_KEYS}
+KNOWN_AS: Mapping[str, str] = {habit: name for name, it in ALL_KEYS.items() for habit in it.also}
 
 HOMES: Mapping[str, str] = {
     **dict.fromkeys(TOP_KEYS, "at the top of the file, before the first table"),
@@ -73,10 +80,10 @@ def weights_files_named(text: str, *, file: str, overrides: Sequence[str] = ()) 
     }
 
 
-def _drafted(text: str, *, file: str, overrides: Sequence[str]) -> "tuple[_Settings, list[_Draft], _Problems]":
+def _drafted(text: str, *, file: str, overrides: Sequence[str]) -> "tuple[_Settings, list[_Draft], Problems]":
     """Return the top and the jobs of a study, and all that is wrong with them."""
-    page = read_page(text, file=file)
-    problems = _Problems()
+    page = read_page(text, file=file, of="a study")
+    problems = Problems(MOST_PROBLEMS)
     sets = _read_overrides(overrides, problems)
     top = _read_table(page, (), {key: page.data[key] for key in TOP_KEYS if key in page.data}, TOP_KEYS, problems)
     top |= {key: sets.pop(key) for key in TOP_KEYS if key in sets}
@@ -88,23 +95,6 @@ def _drafted(text: str, *, file: str, overrides: Sequence[str]) -> "tuple[_Setti
     drafts = [_read_job(page, path, table, defaults, sets, problems) for path, table in _job_tables(page, problems)]
     _check_names(drafts, problems)
     return top, drafts, problems
-
-
-class _Problems:
-    """Collects what is wrong, so that a person corrects a file once and not once a mistake."""
-
-    def __init__(self) -> None:
-        self._found: dict[str, float] = {}
-
-    def add(self, place: KeyLocation, key: str, sentence: str) -> None:
-        self._found.setdefault(f"{place.label}: {clipped(key)}: {sentence}", place.line)
-
-    def raise_if_any(self) -> None:
-        if not self._found:
-            return
-        sentences = sorted(self._found, key=self._found.__getitem__)
-        rest = len(sentences) - MOST_PROBLEMS
-        raise SpecInvalid(sentences[:MOST_PROBLEMS] + ([f"... and {rest} more"] if rest > 0 else []), hint=AGAIN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,50 +117,43 @@ class _Draft:
     settings: _Settings
 
 
-def _read_overrides(overrides: Sequence[str], problems: _Problems) -> _Settings:
+def _read_overrides(overrides: Sequence[str], problems: Problems) -> _Settings:
     keys = {**TOP_KEYS, **SETTING_KEYS}
     found: _Settings = {}
     for override in overrides:
         place = KeyLocation.on_command_line(override)
         key, sign, written = (part.strip() for part in override.partition("="))
         if key not in keys:
-            problems.add(place, key, _stray(key, "in --set", keys))
+            problems.add(place, clipped(key), _stray(key, "in --set", keys))
         elif not sign:
             problems.add(place, key, f"found no value, allowed is {key}=VALUE")
         else:
-            found[key] = _read(keys[key], key, _override_value(written, keys[key]), place, problems)
+            found[key] = _read(keys[key], _override_value(written, keys[key]), place, problems)
     return found
 
 
 def _override_value(written: str, key: Key) -> Any:
     """Return what was written after KEY= as TOML; bare words are text, so that nobody needs two kinds of quotes."""
-    try:
-        table = tomllib.loads(f"value = {written}")
-    except (ValueError, RecursionError):
-        return written
-    value = table["value"]
-    return written if len(table) > 1 or (key.is_text and not isinstance(value, str)) else value
+    value = read_value(written)
+    return written if key.is_text and not isinstance(value, str) else value
 
 
-def _read(key: Key, name: str, value: Any, place: KeyLocation, problems: _Problems) -> _Setting | None:
-    try:
-        return _Setting(value=key.read(value), place=place)
-    except InvalidValue as refused:
-        problems.add(place, name, str(refused))
-        return None
+def _read(key: Key, value: Any, place: KeyLocation, problems: Problems) -> _Setting | None:
+    read = problems.read(key.read, value, place, key.name)
+    return None if read is None else _Setting(value=read, place=place)
 
 
 def _read_table(
-    page: Page, path: Path, table: Mapping[str, Any], keys: Mapping[str, Key], problems: _Problems
+    page: Page, path: Path, table: Mapping[str, Any], keys: Mapping[str, Key], problems: Problems
 ) -> _Settings:
     """Read what a table says; a key that does not belong there is a problem and nothing else."""
     found: _Settings = {}
     for name, value in table.items():
         place = page.place(*path, name)
         if name in keys:
-            found[name] = _read(keys[name], name, value, place, problems)
+            found[name] = _read(keys[name], value, place, problems)
         else:
-            problems.add(place, name, _stray(name, f"in {TABLES[str(path[0])]}", keys))
+            problems.add(place, clipped(name), _stray(name, f"in {TABLES[str(path[0])]}", keys))
     return found
 
 
@@ -178,12 +161,10 @@ def _stray(key: str, where: str, allowed: Mapping[str, Key]) -> str:
     """Say why `key` cannot stand where it does, and where it can or what was probably meant."""
     if key in HOMES:
         return f"found {where}, allowed {HOMES[key]}"
-    close = nearest(key, ALL_KEYS, known_as=KNOWN_AS)
-    meant = f"; did you mean {close}?" if close else ""
-    return f"found an unknown key, allowed {where} are {', '.join(allowed)}{meant}"
+    return unknown_key(key, allowed, where=f"{where} ", known=ALL_KEYS, known_as=KNOWN_AS)
 
 
-def _check_tables(page: Page, problems: _Problems) -> None:
+def _check_tables(page: Page, problems: Problems) -> None:
     """Refuse what may not stand at the top of a file."""
     for name in page.data:
         if name in TOP_KEYS or name in TABLES:
@@ -192,10 +173,10 @@ def _check_tables(page: Page, problems: _Problems) -> None:
         meant = f"; did you mean {TABLES.get(close, close)}?" if close else ""
         unknown = f"found an unknown key or table, allowed are {', '.join([*TOP_KEYS, *TABLES.values()])}{meant}"
         misplaced = f"found outside a table, allowed {HOMES.get(name)}"
-        problems.add(page.place(name), name, misplaced if name in HOMES else unknown)
+        problems.add(page.place(name), clipped(name), misplaced if name in HOMES else unknown)
 
 
-def _read_defaults(page: Page, problems: _Problems) -> _Settings:
+def _read_defaults(page: Page, problems: Problems) -> _Settings:
     table = page.data.get("defaults", {})
     if isinstance(table, dict):
         return _read_table(page, ("defaults",), table, SETTING_KEYS, problems)
@@ -208,7 +189,7 @@ def _is_tables(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
-def _job_tables(page: Page, problems: _Problems) -> list[tuple[Path, Mapping[str, Any]]]:
+def _job_tables(page: Page, problems: Problems) -> list[tuple[Path, Mapping[str, Any]]]:
     """Return each job's table and its path. A single [job] is a problem, and is read for further ones all the same."""
     jobs = page.data.get("job", [])
     allowed = f"allowed are 1 to {MOST_JOBS} tables [[job]]"
@@ -227,7 +208,7 @@ def _job_tables(page: Page, problems: _Problems) -> list[tuple[Path, Mapping[str
 
 
 def _read_job(
-    page: Page, path: Path, table: Mapping[str, Any], defaults: _Settings, sets: _Settings, problems: _Problems
+    page: Page, path: Path, table: Mapping[str, Any], defaults: _Settings, sets: _Settings, problems: Problems
 ) -> _Draft:
     place = page.place(*path)
     own = _read_table(page, path, table, {**JOB_ONLY_KEYS, **SETTING_KEYS}, problems)
@@ -249,7 +230,7 @@ def _read_job(
     )
 
 
-def _check_names(drafts: Sequence[_Draft], problems: _Problems) -> None:
+def _check_names(drafts: Sequence[_Draft], problems: Problems) -> None:
     first: dict[str, KeyLocation] = {}
     for draft in drafts:
         if draft.name is None:
@@ -265,8 +246,8 @@ def _study(top: _Settings, drafts: Sequence[_Draft]) -> Study:
     jobs: list[JobSpec] = []
     weights_files: dict[str, str] = {}
     for draft in drafts:
-        values = {key: setting.value for key, setting in draft.settings.items() if setting}
-        values |= {"model": draft.model, "name": draft.name, "deadline_s": values.pop("deadline", None)}
+        values = {KEYS[key].field: setting.value for key, setting in draft.settings.items() if setting}
+        values |= {"model": draft.model, "name": draft.name}
         if values["weights"] not in BUILTIN_WEIGHTS:
             weights_files[values["name"]] = values["weights"]
             values["weights"] = "file"

@@ -64,7 +64,7 @@ def drill_file(
     for spec in chosen:
         dataset = _bring_dataset(source, spec.dataset, narrate=narrate)
         home = folder / spec.name
-        weights = {blob: title for blob, title in stored.items() if blob.sha256 == spec.weights_sha256}
+        weights = {blob: title for blob, title in stored.items() if blob.sha256 in spec.attachments.values()}
         yield drill_job(
             source, spec, dataset, weights, store=store, kills=kills, seed=seed, folder=home, narrate=narrate
         )

@@ -20,7 +20,8 @@ from qcqueue.app.settings import kind_of
 from qcqueue.clock import Clock, Rng
 from qcqueue.core.phases import Phase
 from qcqueue.errors import CheckpointDamaged
-from qcqueue.spool.reader import SPOOLS, Doing, Spool, TrainerProgress, record_in
+from qcqueue.spool.files import SPOOLS, Doing, TrainerProgress, record_in
+from qcqueue.spool.reader import Spool
 from qcqueue.stores.drive.token import without_secrets
 
 KillPoint = Literal[
@@ -232,9 +233,9 @@ class Watch:
     def is_due(self, now_s: float) -> bool:
         """Look once, and say whether to kill now."""
         look = self.look()
-        if self._spool and self._cadence and self._spool.cadence() != self._cadence:
+        if self._spool and self._cadence and self._spool.cadence.read() != self._cadence:
             with contextlib.suppress(FileNotFoundError):  # the session has just removed it
-                self._spool.note_cadence(self._cadence)
+                self._spool.cadence.write(self._cadence)
         self.is_near = bool(look.doing or look.is_writing or look.waits or look.phase in ("saving", "validating"))
         if look.phase == "evaluating" or self._is_overdue(look):
             self._due_s = now_s
@@ -246,7 +247,7 @@ class Watch:
         spool = self._spool = self._spool or next(map(Spool, _spools(self._cache) - self._left_behind), None)
         if spool is None:
             return Look()
-        waiting, progress = spool.waiting(), spool.progress()
+        waiting, progress = spool.waiting(), spool.progress.read()
         self._mind_the_held(spool, steps=progress.steps if progress else 0)
         return Look(
             progress=progress,

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qcqueue.catalog.models import TOY
+from qcqueue.catalog.optimizers import OPTIMIZERS
 from qcqueue.clock import Clock
 from qcqueue.core.records import MODEL, Identity, Tensors
 from qcqueue.core.spec import JobSpec
@@ -40,7 +41,8 @@ _KEEPS = np.float32(0.9)
 _BASE = {"kernel": (INPUTS, HIDDEN), "bias": (HIDDEN,), "moving_mean": (HIDDEN,)}
 _STATISTICS = "moving_mean"
 _DRAWS = "draws"
-_SLOTS = {"adam": ("momentum", "velocity"), "rmsprop": ("velocity",), "sgd": ()}
+_SLOTS = ((), ("velocity",), ("momentum", "velocity"))
+"""What is kept of every parameter that is moved, by how many such slots the optimizer of the job has, at most two."""
 
 Array = npt.NDArray[Any]
 
@@ -121,10 +123,11 @@ class ToyProgram:
         self._repetitions = 0
         self._model = _first_values(spec, classes)
         moved = _trainable(spec, self._model)
+        self._slots = _SLOTS[min(OPTIMIZERS[spec.optimizer].slots, 2)]
         self._optimizer: dict[str, Array] = {
             "iterations": np.zeros((), np.int64),
             "learning_rate": np.array(spec.learning_rate, np.float32),
-            **{f"{name}/{slot}": np.zeros_like(self._model[name]) for slot in _SLOTS[spec.optimizer] for name in moved},
+            **{f"{name}/{slot}": np.zeros_like(self._model[name]) for slot in self._slots for name in moved},
         }
         fixed = (*_BASE,) if spec.trainable == "head" else ()
         self.fixed = frozenset(key for key, name in _keys("m", self._model).items() if name in fixed)
@@ -210,19 +213,19 @@ class ToyProgram:
         return loss, int(np.count_nonzero(logits.argmax(axis=1) == labels))
 
     def _apply(self, gradients: Mapping[str, Array]) -> None:
-        """Move the variables as the optimizer of the spec does, by the rules of its paper."""
-        state, kind = self._optimizer, self._spec.optimizer
+        """Move the variables by the rule of Adam, RMSprop or plain descent: the one that keeps as many slots."""
+        state = self._optimizer
         state["iterations"] = state["iterations"] + np.int64(1)
         step, rate = int(state["iterations"]), state["learning_rate"]
         for name, gradient in gradients.items():
             change = gradient
-            if kind == "adam":
+            if "momentum" in self._slots:
                 first = state[f"{name}/momentum"] * np.float32(0.9) + gradient * np.float32(0.1)
                 second = state[f"{name}/velocity"] * np.float32(0.999) + gradient * gradient * np.float32(0.001)
                 state[f"{name}/momentum"], state[f"{name}/velocity"] = first, second
                 scale = np.float32((1 - 0.999**step) ** 0.5 / (1 - 0.9**step))
                 change = scale * first / (np.sqrt(second) + np.float32(1e-7))
-            elif kind == "rmsprop":
+            elif self._slots:
                 second = state[f"{name}/velocity"] * np.float32(0.9) + gradient * gradient * np.float32(0.1)
                 state[f"{name}/velocity"] = second
                 change = gradient / np.sqrt(second + np.float32(1e-7))

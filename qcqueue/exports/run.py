@@ -12,9 +12,9 @@ from typing import Any
 
 from qcqueue.core.records import history_sha256
 from qcqueue.core.states import State
-from qcqueue.core.study_keys import NAME
 from qcqueue.queue.values import EpochLine, JobDetail
 from qcqueue.text.canonical_json import digest_of
+from qcqueue.text.fields import NAME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

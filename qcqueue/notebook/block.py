@@ -10,7 +10,7 @@ from html import escape
 
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.core.states import State
-from qcqueue.text.humanize import count, duration, moment, size
+from qcqueue.text.humanize import count, duration, moment, percent, size
 from qcqueue.text.suggest import printable
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.progress_text import PHASES, at_risk, point, waiting
@@ -88,7 +88,7 @@ def _at_work(view: View, picture: BlockContent) -> Iterator[Row]:
         yield Row("moving", f"{size(moved)} of {size(all_bytes)}", moved / all_bytes)
     if why := waiting(view):
         yield Row("saving waits", why)
-    yield Row("a cut now loses", at_risk(view))
+    yield Row("at risk", at_risk(view))
 
 
 def _doing(view: View) -> Row:
@@ -101,7 +101,7 @@ def _doing(view: View) -> Row:
     if progress.steps:
         parts.append(f"step {progress.step} of {progress.steps}")
     if progress.loss is not None and progress.accuracy is not None:
-        parts.append(f"loss {progress.loss:.3f}, accuracy {progress.accuracy:.1%}")
+        parts.append(f"loss {progress.loss:.3f}, accuracy {percent(progress.accuracy)}")
     if view.epoch_s is not None:
         parts.append(f"{duration(view.epoch_s)} an epoch")
     return Row("now", " · ".join(parts), progress.step / progress.steps if progress.steps else None)

@@ -1,17 +1,17 @@
 """The worker cell from its first line to the machine's return: the order of events, and what happens when it is cut.
 
-A session is run, what it left is said, and a machine that Colab lent is given back once nothing is unsaved. Always
+A session is run, what it left is said, and a machine that was lent is given back once nothing is unsaved. Always
 true: an interrupt at any instant loses nothing that was handed over; a person's interrupt, or an error at the very
 start, keeps the machine, because somebody is there who wants it; and no trainer goes on behind a cell that has ended.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from qcqueue.app.context import QueueContext, open_workplace
-from qcqueue.app.profile import profile_here
+from qcqueue.app.profile import profile_here, provider_here
 from qcqueue.app.session_log import log_behind
 from qcqueue.app.settings import load_settings
 from qcqueue.app.upgrade import Consent
@@ -23,14 +23,13 @@ from qcqueue.errors import MachineError, NewerQueue, QcqueueError, StoreError, S
 from qcqueue.notebook.block import AGAIN, UPGRADE, ClosingFacts, closing
 from qcqueue.notebook.screen import Screen, screen_here
 from qcqueue.notebook.sign_in import signed_in
-from qcqueue.providers.base import Profile
-from qcqueue.providers.colab import in_colab, release_machine
+from qcqueue.providers.base import Profile, Provider
 from qcqueue.stores.base import has_ended
 from qcqueue.text.humanize import duration
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.machine import process_age_s
 from qcqueue.worker.progress_text import ending_lines, left_behind, reasons
 from qcqueue.worker.session import Session
-from qcqueue.worker.view import Limits
 
 COUNTDOWN_S = 10
 
@@ -51,14 +50,15 @@ def work(store: str | None, wanted: Mapping[str, Any], *, release: bool, now: bo
     """
     clock = SystemClock()
     screen = screen_here(clock)
-    give_back = release_machine if release and in_colab(os.environ) else None
+    provider = provider_here()
+    lender = provider if release and provider.can_release else None
     try:
         with _telling(screen):
             limits = checked_limits(**wanted)
             settings = signed_in(load_settings(store=store), os.environ, screen, clock)
             profile = profile_here(settings)
             place = open_workplace(settings, persistent=True, consent=Consent(now=now, say=screen.say))
-        return str(visit(place, limits, screen, profile=profile, give_back=give_back))
+        return str(visit(place, limits, screen, profile=profile, lender=lender))
     except KeyboardInterrupt:
         if not screen.has_reader:
             raise
@@ -71,17 +71,17 @@ def work(store: str | None, wanted: Mapping[str, Any], *, release: bool, now: bo
 
 
 def visit(
-    place: QueueContext, limits: Limits, screen: Screen, *, profile: Profile, give_back: Callable[[], bool] | None
+    place: QueueContext, limits: Limits, screen: Screen, *, profile: Profile, lender: Provider | None
 ) -> SessionEnd:
     """Run a session to its end and say what is left.
 
-    profile: what the machine's provider allows; give_back returns a borrowed machine, None where it is kept.
+    profile: what the machine's provider allows; lender: to whom it is given back, None where it is kept.
     """
     visitor = _Visitor(place, limits, screen, profile)
     try:
         with _telling(screen):
             session = visitor.run_session()
-            if give_back and session.ending is SessionEnd.NOTHING_TO_DO and session.busy:
+            if lender and session.ending is SessionEnd.NOTHING_TO_DO and session.busy:
                 # The usual reason is a machine that vanished a minute ago: a fresh one is not given away for that.
                 _outwait(session, screen, place)
                 session = visitor.run_session()
@@ -92,11 +92,11 @@ def visit(
             screen.close(how, *(() if left else ending_lines(session)), *following)
         return ending
     except KeyboardInterrupt:
-        give_back = None
+        lender = None
         raise
     finally:  # whatever went wrong: an idle machine eats its user's quota
-        if give_back and visitor.session and visitor.is_over:
-            _part_with_machine(visitor.session, screen, place, give_back)
+        if lender and visitor.session and visitor.is_over:
+            _part_with_machine(visitor.session, screen, place, lender)
 
 
 class KernelHistory:
@@ -236,7 +236,7 @@ def _left(place: QueueContext, session: Session) -> ClosingFacts | None:
     return ClosingFacts(states=states, reasons=tuple(ending_lines(session)), wants_gpu=wants_gpu)
 
 
-def _part_with_machine(session: Session, screen: Screen, place: QueueContext, give_back: Callable[[], bool]) -> None:
+def _part_with_machine(session: Session, screen: Screen, place: QueueContext, lender: Provider) -> None:
     if session.ending in (SessionEnd.ASKED, SessionEnd.UNSAVED):
         return
     has_waited = session.ending is SessionEnd.NOTHING_SAVED and session.is_lent
@@ -253,8 +253,8 @@ def _part_with_machine(session: Session, screen: Screen, place: QueueContext, gi
         screen.ask("this machine is kept; it counts against your quota as long as you hold it")
         return
     screen.ask(*lost, "this machine is given back")
-    if not give_back():
-        screen.ask("Colab did not take this machine back: choose Runtime > Disconnect and delete runtime")
+    if not lender.release():
+        screen.ask(lender.release_help)
 
 
 def _may_have_unsaved(session: Session) -> bool:

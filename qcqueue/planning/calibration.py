@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from qcqueue.text.humanize import count
+from qcqueue.text.humanize import count, whole_percent
 
 SHARE_MEANT = 0.8
 """A forecast is a range into which four of five cases are meant to fall."""
@@ -34,7 +34,7 @@ class HitRate:
         if not self.judged:
             return "no forecast has been put to the test yet"
         right = f"{self.inside} of {count(self.judged, 'past forecast')} fell inside {_its_range(self.judged)}"
-        return f"{right}; {SHARE_MEANT:.0%} are meant to"
+        return f"{right}; {whole_percent(SHARE_MEANT)} are meant to"
 
 
 def calibration(forecasts: Iterable[Judgeable]) -> HitRate:

@@ -7,9 +7,8 @@ than its start, one save interval, its stall and its lag makes progress that las
 
 from dataclasses import dataclass
 
-from qcqueue.core.goodput import percent
 from qcqueue.planning.survival import Life
-from qcqueue.text.humanize import duration
+from qcqueue.text.humanize import duration, whole_percent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +75,7 @@ def judge(unit: Unit, life: Life, *, age_s: float, has_saved: bool) -> StopAdvic
         chance=chance,
         reason=(
             f"{said}: the next save is safe in {duration(unit.safe_in_s)}, and {duration(age_s)} old a session lives "
-            f"that long in {percent(chance)} of cases ({life.basis}); to be expected are {duration(kept_s)} of "
+            f"that long in {whole_percent(chance)} of cases ({life.basis}); to be expected are {duration(kept_s)} of "
             f"training kept against {duration(lost_s)} lost."
         ),
     )

@@ -1,7 +1,7 @@
-"""What each provider allows: one dated TOML file a provider, and nothing about any of them in code.
+"""What each provider allows, one dated TOML file a provider, and what a machine of it can do, where that is anything.
 
-`base` holds the values, `keys` and `reading` make them of text and refuse what is wrong, `catalogue` knows the files of
-this folder: their names, one of them by name, the one that fits a machine, and a person's own corrections.
+`base` holds the values, `profile_file` makes them of text and refuses what is wrong, `registry` knows the files of this
+folder: their names, one of them by name, the one that fits a machine, a person's own corrections, and who has code.
 
 A file is named after its profile. It has a `title`, perhaps a `note`, perhaps a `[detect]`, and one table for each
 figure that is known. A figure that nobody knows is left out: what is not there limits nothing. Lengths are in hours:
@@ -18,5 +18,6 @@ that are set (`environment`) or not set (`environment_unset`), the name of the `
 A person's own file has the same tables below a name, [colab-free.session], each in place of the shipped one; a name
 that is new needs a `title`. It need not say where its figures come from, and it detects nothing.
 
-One more provider is one more file.
+One more provider is one more TOML file. Where its machines can do more than end, as keep secrets, name their end or be
+given back, that is a `base.Provider` in one module beside it, and one row in `registry.PROVIDERS`.
 """

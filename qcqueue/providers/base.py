@@ -1,12 +1,14 @@
-"""A provider's limits as values: what a session may take, how sure that is, and by what its machines are known.
+"""What a provider is: its limits as values, by what its machines are known, and what a machine of it can do.
 
+Limits and detection come from a provider's TOML file; only who can do more has code, a `Provider` in a file of its own.
 Always true: a session's spread never exceeds its ceiling, and what is None is not known to limit anything.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import Protocol
 
 from qcqueue.core.quantiles import Basis, Quantiles
 
@@ -86,3 +88,34 @@ class Rule:
             and not any(name in environ for name in self.environment_unset)
             and self.user in (None, user)
         )
+
+
+class Provider(Protocol):
+    """What can be done on a machine of a provider, beside what its limits say. By itself that is nothing.
+
+    secret_help: where a person keeps a secret, with {name} for its name; empty where none is kept. can_release: whether
+    machines are given back; release_help is what a person is told, and can do, where one was not taken.
+    """
+
+    secret_help: str = ""
+    can_release: bool = False
+    release_help: str = ""
+
+    def secret(self, name: str, *, say: Callable[[str], None]) -> str | None:
+        """Return a secret of whoever works here, None where it cannot be had; `say` is told why, if that is odd.
+
+        What it holds is shown nowhere.
+        """
+        return None
+
+    def deadline_s(self, environ: Mapping[str, str]) -> float | None:
+        """Return when this machine will be taken away, in seconds since the epoch; None where that is not known."""
+        return None
+
+    def release(self) -> bool:
+        """Give this machine back and return whether it was taken; this process may end with it, a moment later."""
+        return False
+
+
+class BareMachine(Provider):
+    """A machine that keeps no secrets, names no end and goes back to nobody."""

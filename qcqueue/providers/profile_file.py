@@ -5,11 +5,10 @@ with it, in the order of its lines, each one sentence:
 
     FILE:LINE: PROFILE.FIGURE.KEY: found X, allowed is Y; did you mean Z?
 
-This only reads text: which profiles there are is `catalogue`'s knowledge, what a key may be is that of `keys`.
+This only reads text: which profiles there are is `registry`'s knowledge.
 """
 
 import re
-import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
@@ -17,12 +16,11 @@ from itertools import pairwise
 from typing import Any
 
 from qcqueue.core.quantiles import Basis, Quantiles
-from qcqueue.core.study_keys import InvalidValue, Reader, one_of, read_name, real_number
-from qcqueue.errors import SpecInvalid
 from qcqueue.providers.base import Allowance, Confidence, Figure, Profile, Rule
+from qcqueue.text.fields import InvalidValue, Reader, one_of, read_name, real_number
 from qcqueue.text.humanize import HOUR_S
-from qcqueue.text.suggest import clipped, nearest, shown
-from qcqueue.text.toml import AGAIN, Page, read_page
+from qcqueue.text.suggest import clipped, did_you_mean, shown
+from qcqueue.text.toml import Page, Problems, read_page, unknown_key
 
 MOST_PROBLEMS = 100
 OWN_SOURCE = "your file"
@@ -32,7 +30,7 @@ Path = tuple[str, ...]
 
 def read_profile(text: str, *, file: str, name: str) -> Profile:
     """Read the file of a provider, in which every figure must say where it comes from. Raises: SpecInvalid."""
-    page = read_page(text, file=file)
+    page = read_page(text, file=file, of="a profile")
     problems = _Problems(page)
     _refuse_strays((), page.data, (*WORDS, *FIGURES, "detect"), problems)
     _refuse_gaps((), page.data, ("title",), problems)
@@ -46,9 +44,9 @@ def read_profile(text: str, *, file: str, name: str) -> Profile:
 def read_rule(text: str) -> Rule | None:
     """Read by what the machines of a provider are known, None where its file does not say.
 
-    For files of ours only, which `read_profile` has refused or not: to find the lines of all takes too long here.
+    For files of ours only, which `read_profile` has refused or not.
     """
-    table = tomllib.loads(text).get("detect", {})
+    table = read_page(text, file="", of="a profile").data.get("detect", {})
     return Rule(**{key: DETECT[key](value) for key, value in table.items()}) if table else None
 
 
@@ -59,19 +57,17 @@ def read_corrections(
 
     Raises: SpecInvalid: with one sentence for everything that is wrong.
     """
-    page = read_page(text, file=file)
+    page = read_page(text, file=file, of="a profile")
     problems = _Problems(page)
     found: dict[str, Profile] = {}
     for name, table in page.data.items():
         if not isinstance(table, dict):
-            problems.add((name,), f"found {shown(table)}, allowed are tables such as [colab-free.session]")
+            problems.at((name,), f"found {shown(table)}, allowed are tables such as [colab-free.session]")
         elif name not in names and "title" not in table:
-            close = nearest(name, names)
-            meant = f"; did you mean {close}?" if close else ""
-            allowed = f"allowed are {', '.join(names)}, and new ones that have a title{meant}"
-            problems.add((name,), f"found a profile that is not known, {allowed}")
+            allowed = f"allowed are {', '.join(names)}, and new ones that have a title{did_you_mean(name, names)}"
+            problems.at((name,), f"found a profile that is not known, {allowed}")
         else:
-            _read((name,), name, read_name, problems)
+            problems.read_at((name,), name, read_name)
             _refuse_strays((name,), table, (*WORDS, *FIGURES), problems)
             profile = shipped(name) if name in names else Profile(name=name, title=name)
             found[name] = _with(profile, (name,), table, Basis.SAID, problems)
@@ -79,27 +75,27 @@ def read_corrections(
     return found
 
 
-class _Problems:
-    """Collects what is wrong, so that a person corrects a file once and not once a mistake."""
+class _Problems(Problems):
+    """What is wrong with a file of profiles: each key is named by its whole path."""
 
     def __init__(self, page: Page) -> None:
+        super().__init__(MOST_PROBLEMS)
         self._page = page
-        self._found: dict[str, float] = {}
 
-    def add(self, path: Path, sentence: str) -> None:
-        place = self._page.place(*path)
-        self._found.setdefault(f"{place.label}: {'.'.join(map(clipped, path))}: {sentence}", place.line)
+    def at(self, path: Path, sentence: str) -> None:
+        self.add(self._page.place(*path), _named(path), sentence)
 
-    def raise_if_any(self) -> None:
-        if self._found:
-            sentences = sorted(self._found, key=self._found.__getitem__)
-            more = len(sentences) - MOST_PROBLEMS
-            raise SpecInvalid(sentences[:MOST_PROBLEMS] + ([f"... and {more} more"] if more > 0 else []), hint=AGAIN)
+    def read_at(self, path: Path, value: Any, reader: Reader) -> Any:
+        return self.read(reader, value, self._page.place(*path), _named(path))
+
+
+def _named(path: Path) -> str:
+    return ".".join(map(clipped, path))
 
 
 def _with(profile: Profile, path: Path, table: Mapping[str, Any], basis: Basis, problems: _Problems) -> Profile:
     """Return a profile with what a table says put in place of what it said itself."""
-    changes = {key: _read((*path, key), table[key], reader, problems) for key, reader in WORDS.items() if key in table}
+    changes = {key: problems.read_at((*path, key), table[key], reader) for key, reader in WORDS.items() if key in table}
     figures = {figure.name: figure for figure in profile.figures}
     needed = PROVENANCE if basis is Basis.PROFILE else ()
     for name in FIGURES:
@@ -127,7 +123,7 @@ def _keep_below_ceiling(
         return
     if "session" in changes:
         found = f"found {session.p90_s / HOUR_S:g}, allowed is up to the ceiling, which is {ceiling_s / HOUR_S:g}"
-        problems.add((*path, "session", "high_hours"), found)
+        problems.at((*path, "session", "high_hours"), found)
     lengths_s = [min(length_s, ceiling_s) for length_s in (session.p10_s, session.p50_s, session.p90_s)]
     hours = [length_s / HOUR_S for length_s in lengths_s]
     changes["session"] = value_of("session", hours, session.basis)
@@ -139,35 +135,24 @@ def _read_table(
 ) -> dict[str, Any]:
     """Return what was read of a table, without what was refused."""
     if not isinstance(table, dict):
-        problems.add(path, f"found {shown(table)}, allowed is a table [{'.'.join(path)}] of {', '.join(readers)}")
+        problems.at(path, f"found {shown(table)}, allowed is a table [{'.'.join(path)}] of {', '.join(readers)}")
         return {}
     _refuse_strays(path, table, readers, problems)
     _refuse_gaps(path, table, needed, problems)
-    found = {key: _read((*path, key), table[key], readers[key], problems) for key in table if key in readers}
+    found = {key: problems.read_at((*path, key), table[key], readers[key]) for key in table if key in readers}
     return {key: value for key, value in found.items() if value is not None}
-
-
-def _read(path: Path, value: Any, reader: Reader, problems: _Problems) -> Any:
-    """Return what a reader makes of a value, None where it is refused."""
-    try:
-        return reader(value)
-    except InvalidValue as refused:
-        problems.add(path, str(refused))
-        return None
 
 
 def _refuse_strays(path: Path, table: Mapping[str, Any], allowed: Collection[str], problems: _Problems) -> None:
     for key in table:
         if key not in allowed:
-            close = nearest(key, allowed)
-            meant = f"; did you mean {close}?" if close else ""
-            problems.add((*path, key), f"found an unknown key, allowed are {', '.join(allowed)}{meant}")
+            problems.at((*path, key), unknown_key(key, allowed))
 
 
 def _refuse_gaps(path: Path, table: Mapping[str, Any], needed: Collection[str], problems: _Problems) -> None:
     for key in needed:
         if key not in table:
-            problems.add((*path, key), f"found nothing, allowed is a line {key} = ...")
+            problems.at((*path, key), f"found nothing, allowed is a line {key} = ...")
 
 
 def _is_in_order(path: Path, hours: Sequence[float], problems: _Problems) -> bool:
@@ -175,7 +160,7 @@ def _is_in_order(path: Path, hours: Sequence[float], problems: _Problems) -> boo
     named = zip(FIGURES[path[-1]], hours, strict=True)
     wrong = [(low, high) for low, high in pairwise(named) if low[1] > high[1]]
     for (key, found), (above, most) in wrong:
-        problems.add((*path, key), f"found {found:g}, allowed is up to {above}, which is {most:g}")
+        problems.at((*path, key), f"found {found:g}, allowed is up to {above}, which is {most:g}")
     return not wrong
 
 
@@ -209,7 +194,7 @@ def read_variables(value: Any) -> tuple[str, ...]:
 
 def read_confidence(value: Any) -> Confidence:
     """Read how much a figure is worth."""
-    return Confidence(one_of(Confidence)(value))
+    return Confidence(one_of(tuple(Confidence))(value))
 
 
 HOURS_OR_NONE = real_number(f"of hours from 0 up to {YEAR_H}", lambda hours: 0 <= hours <= YEAR_H)

@@ -1,18 +1,25 @@
-"""Which profiles there are: the files of this folder, corrected by a person's own.
+"""Which providers there are: the TOML files of this folder, corrected by a person's own, and who of them has code.
 
 Only the files that are asked for are read; to detect a provider, the rules of all of them. Always true: a name that is
-returned from here can be asked for here, and what cannot be told apart is told so by the profile, not guessed at.
+returned from here can be asked for here, what cannot be told apart is told so by the profile, not guessed at, and to
+know what a provider allows imports none.
 """
 
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
+from importlib import import_module, resources
 
 from qcqueue.errors import UnknownName
-from qcqueue.providers.base import Profile, Rule
+from qcqueue.providers.base import BareMachine, Profile, Provider, Rule
 from qcqueue.providers.profile_file import read_corrections, read_profile, read_rule
 from qcqueue.text.suggest import nearest, shown
 
+# Who does something beside its limits, by the profile that is detected; imported on use.
+PROVIDERS: Mapping[str, str] = {
+    "colab-free": "qcqueue.providers.colab:PROVIDER",
+}
+
+FOLDER = resources.files(__package__)
 ENDING = ".toml"
 # What a machine is that no rule fits.
 ELSE = "local"
@@ -22,7 +29,7 @@ OWN_FILE = "profiles.toml"
 @cache
 def names() -> tuple[str, ...]:
     """Return the names of the profiles that come with qcqueue, in the order of the alphabet."""
-    found = (entry.name for entry in resources.files(__package__).iterdir())
+    found = (entry.name for entry in FOLDER.iterdir())
     return tuple(sorted(name.removesuffix(ENDING) for name in found if name.endswith(ENDING)))
 
 
@@ -52,7 +59,22 @@ def read_own(text: str, file_name: str) -> Mapping[str, Profile]:
 
 def detect(environ: Mapping[str, str], user: str) -> str:
     """Return the name of the profile that fits a machine with these variables, where this user works."""
-    return next((name for name in names() if (rule := _rule(name)) and rule.fits(environ, user)), ELSE)
+    return next((name for name in names() if (it := rule(name)) and it.fits(environ, user)), ELSE)
+
+
+@cache
+def rule(name: str) -> Rule | None:
+    """Return by what the machines of a provider are known that comes with qcqueue; None where nothing tells them."""
+    return read_rule(_text(name))
+
+
+def provider(name: str) -> Provider:
+    """Return what can be done on a machine for which `detect` found this name."""
+    if name not in PROVIDERS:
+        return BareMachine()
+    module, _, attribute = PROVIDERS[name].partition(":")
+    found: Provider = getattr(import_module(module), attribute)
+    return found
 
 
 @cache
@@ -60,10 +82,5 @@ def _shipped(name: str) -> Profile:
     return read_profile(_text(name), file=f"{name}{ENDING}", name=name)
 
 
-@cache
-def _rule(name: str) -> Rule | None:
-    return read_rule(_text(name))
-
-
 def _text(name: str) -> str:
-    return resources.files(__package__).joinpath(f"{name}{ENDING}").read_text(encoding="utf-8")
+    return FOLDER.joinpath(f"{name}{ENDING}").read_text(encoding="utf-8")

@@ -117,10 +117,12 @@ def needed_blobs(tx: Connection) -> tuple[NeededBlob, ...]:
     """
     found = [NeededBlob(blob=blob_of(row), kind=row.kind, job_name=row.name) for row in tx.execute(_NEEDED)]
     rows = [(row.name, row.state, spec_of(row.spec)) for row in tx.execute(_SPECS)]
-    given = {name: spec.weights_sha256 for name, _, spec in rows if spec.weights_sha256}
-    weights = {blob.sha256: blob for blob in find_blobs(tx, {*given.values()})}
+    given = [(name, role, sha256) for name, _, spec in rows for role, sha256 in spec.attachments.items()]
+    attached = {blob.sha256: blob for blob in find_blobs(tx, {sha256 for _, _, sha256 in given})}
     found += [
-        NeededBlob(blob=weights[it], kind="weights", job_name=name) for name, it in given.items() if it in weights
+        NeededBlob(blob=attached[sha256], kind=role, job_name=name)
+        for name, role, sha256 in given
+        if sha256 in attached
     ]
     kept = {row.file: blob_of(row) for row in tx.execute(PRETRAINED)}
     found += [

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite import insert
 from qcqueue.core.outcomes import Outcome
 from qcqueue.core.states import Event, State
 from qcqueue.database.rows import vouch_for_ended
-from qcqueue.database.schema import IS_OFFICIAL, attempts, blobs, checkpoints, epochs, jobs, sessions
+from qcqueue.database.schema import IS_OFFICIAL, attempts, blobs, checkpoints, epochs, history, jobs, sessions
 from qcqueue.database.sqlite import each
 from qcqueue.errors import UnknownName
 from qcqueue.queue.blobs import BLOB, IS_KEPT, blob_of, find_blob, live_packs, title_of
@@ -25,11 +25,11 @@ from qcqueue.queue.jobs import begun_on, step
 from qcqueue.queue.last_words import keep_last_words
 from qcqueue.queue.numbers import give_number
 from qcqueue.queue.stored import spec_of
-from qcqueue.queue.values import Candidate, Claim, LiveAttempt
+from qcqueue.queue.values import Attachment, Candidate, Claim, LiveAttempt, Pick
 from qcqueue.text.canonical_json import canonical_json
 
-Choose = Callable[[Sequence[Candidate]], str | None]
-"""A policy: from the queued jobs in order, the name of the one to take, or None for none of them."""
+Choose = Callable[[Sequence[Candidate]], Pick | None]
+"""A policy: from the queued jobs in order, the one to take, or None for none of them."""
 
 
 def begin_session(
@@ -103,10 +103,9 @@ def claim(
     seen: Mapping[str, float] = {},
     words: Mapping[tuple[str, int], str] = {},
     choose: Choose,
-    why: Callable[[], str] = lambda: "first in the queue",
     now_s: float,
 ) -> Claim | None:
-    """Return a new attempt on the job that `choose` names, or None if it names none. why: its reason, asked after it.
+    """Return a new attempt on the job that `choose` picks, or None if it picks none.
 
     gone maps (job name, attempt number) of vanished attempts to how that is known; each still live is recorded
     as interrupted, which spends nothing, and its job is queued again before the choice is made.
@@ -120,21 +119,25 @@ def claim(
         if buried is not None and buried in seen:
             note_seen(tx, buried, seen[buried])
     queued = {job.name: job for job in _queued(tx)}
-    chosen = choose(_offered(tx, queued.values()))
-    if chosen is None:
+    pick = choose(_offered(tx, queued.values()))
+    if pick is None:
         return None
-    job = queued[chosen] if chosen in queued else _job(tx, chosen)  # what is not queued is refused below
+    job = queued[pick.name] if pick.name in queued else _job(tx, pick.name)  # what is not queued is refused below
     number = give_number(tx, job.id, job.name)
     tx.execute(_TAKE, {"job_id": job.id, "number": number, "session_id": session_id, "started_at_s": now_s})
     step(tx, job, Event.CLAIMED, now_s=now_s)
-    record_event(tx, who=session_id, what="claimed", now_s=now_s, job_id=job.id, attempt=number, why=why())
-    return _claim_on(tx, job, number, session_id, commits=0)
+    record_event(tx, who=session_id, what="claimed", now_s=now_s, job_id=job.id, attempt=number, why=pick.why)
+    return _claim_on(tx, job, number, session_id, commits=0, why=pick.why)
 
 
 def claim_held_by(tx: Connection, session_id: str) -> Claim | None:
     """Return what a session holds, with the checkpoints of now: for whoever was not told what came of its claim."""
     held = tx.execute(_HELD, {"session": session_id}).first()
-    return None if held is None else _claim_on(tx, _job(tx, held.name), held.number, session_id, held.commits)
+    if held is None:
+        return None
+    job = _job(tx, held.name)
+    why = tx.execute(_WHY, {"job": job.id, "attempt": held.number}).scalar()
+    return _claim_on(tx, job, held.number, session_id, commits=held.commits, why=why or "")
 
 
 def candidates(tx: Connection, also: Sequence[str] = ()) -> list[Candidate]:
@@ -194,6 +197,9 @@ _HELD = (
     .where(attempts.c.session_id == bindparam("session"), attempts.c.outcome.is_(None))
     .order_by(attempts.c.id.desc())
 )
+_WHY = select(history.c.why).where(
+    history.c.job_id == bindparam("job"), history.c.attempt == bindparam("attempt"), history.c.what == "claimed"
+)
 
 
 def _job(tx: Connection, name: str) -> Any:
@@ -203,17 +209,20 @@ def _job(tx: Connection, name: str) -> Any:
     return job
 
 
-def _claim_on(tx: Connection, job: Row[Any], number: int, session_id: str, commits: int) -> Claim:
+def _claim_on(tx: Connection, job: Row[Any], number: int, session_id: str, *, commits: int, why: str) -> Claim:
     spec, packs = spec_of(job.spec), live_packs(tx)
     return Claim(
         job_name=job.name,
         attempt=number,
         session_id=session_id,
+        why=why,
         commits=commits,
         spec=spec,
         dataset=blob_of(job),
-        weights=find_blob(tx, spec.weights_sha256) if spec.weights_sha256 else None,
-        weights_title=title_of(tx, spec.weights_sha256) if spec.weights_sha256 else "",
+        attachments=tuple(
+            Attachment(role=role, blob=find_blob(tx, sha256), title=title_of(tx, sha256))
+            for role, sha256 in spec.attachments.items()
+        ),
         keep_weights=job.keep_weights,
         checkpoints=resumable(tx, job.id, packs),
         packs=packs,

@@ -62,7 +62,7 @@ def enqueue(
         if known is None:
             new[spec.full_name] = spec
         elif known.digest != spec.digest:
-            taken.append(_difference(spec, known.to_json()))
+            taken.append(_difference(spec, known))
         elif known.deadline_s != spec.deadline_s:
             due[spec.full_name] = spec
     if taken:
@@ -152,7 +152,11 @@ def _misfit(spec: JobSpec, summary: DatasetSummary) -> str | None:
     return None
 
 
-def _difference(spec: JobSpec, known: dict[str, object]) -> str:
-    wanted = spec.to_json()
-    changed = [f"{key} {known.get(key)!r} -> {wanted[key]!r}" for key in wanted if wanted[key] != known.get(key)]
+def _difference(spec: JobSpec, known: JobSpec) -> str:
+    wanted, before = spec.to_json(), known.to_json()
+    changed = [
+        f"{name} {before.get(name, getattr(known, name))!r} -> {wanted.get(name, getattr(spec, name))!r}"
+        for name in {**wanted, **before}
+        if wanted.get(name) != before.get(name)
+    ]
     return f"{spec.full_name} exists with other settings: {', '.join(changed)}"

@@ -79,6 +79,18 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that belongs to a job beside its dataset. role: what for, as `JobSpec.attachments` calls it.
+
+    title: what its owner called it, "" where that is not known.
+    """
+
+    role: str
+    blob: Blob
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """The right to work on a job: every later write names `job_name`, `attempt`, which is the fencing token, and the
     session."""
@@ -86,20 +98,32 @@ class Claim:
     job_name: str
     attempt: int
     session_id: str
+    why: str
+    """On what ground it was chosen."""
     commits: int
     """How many numbered writes of this attempt were carried out so far."""
     spec: JobSpec
     dataset: Blob
-    weights: Blob | None
-    """The weights file its spec names, if any."""
-    weights_title: str
-    """What its owner called that file, "" where that is not known."""
+    attachments: tuple[Attachment, ...]
+    """The files that its spec names."""
     keep_weights: bool
     """Whether its ImageNet weights are wanted in the store, for machines to come."""
     checkpoints: tuple[Checkpoint, ...]
     """What may be resumed from, newest first; empty at a fresh start."""
     packs: Mapping[str, Blob]
     """Every head and pack that a kept checkpoint of any job names now, by digest: what need not be stored again."""
+
+    def attachment(self, role: str) -> Attachment | None:
+        """Return the file of a role, None where the spec names none."""
+        return next((it for it in self.attachments if it.role == role), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """The job that a policy takes, by its name, and why: it is recorded with the claim."""
+
+    name: str
+    why: str = "first in the queue"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

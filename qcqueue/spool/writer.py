@@ -11,17 +11,27 @@ import queue
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from qcqueue.checkpoints.format import SUFFIX, about_state, files_of, holds_model, write_pack, write_tensors
+from qcqueue.checkpoints.format import (
+    SUFFIX,
+    about_state,
+    files_of,
+    holds_model,
+    read_model,
+    read_state,
+    write_pack,
+    write_tensors,
+)
 from qcqueue.checkpoints.packs import HEAD, Buffer, Pack, grouped, of_the_model
 from qcqueue.core.evaluation import Result
 from qcqueue.core.records import Snapshot, Tensors
 from qcqueue.disk import NO_ROOM, OF_A_DISK
-from qcqueue.errors import MachineError
-from qcqueue.spool.reader import RESUMED, EpochEntry, Spool, link_files, remove_folder, unfinished, write_json
+from qcqueue.errors import CheckpointDamaged, MachineError
+from qcqueue.spool.files import RESUMED, EpochEntry, SpoolFiles, on_its_disk
+from qcqueue.spool.whole import link_files, remove_folder, unfinished, write_json
 from qcqueue.stores.files import on_this_machine
 
 Action = Callable[[], None]
@@ -33,13 +43,50 @@ PATIENCE_S = 180.0
 LEAVING_S = 60.0
 
 
+class TrainerSpool(SpoolFiles):
+    """One attempt's folder, as its trainer sees it."""
+
+    @on_its_disk
+    def is_ready(self) -> bool:
+        """Return whether the state to resume from, if any, is here."""
+        return self.record.path.exists()
+
+    @on_its_disk
+    def resumed(self) -> Snapshot | None:
+        """Return the state to go on from with its committed record, or None at a fresh start; once `is_ready`."""
+        record = self.record.read()
+        return None if record is None else replace(read_state(files_of(self.resumed_folder)), record=record)
+
+    @on_its_disk
+    def read_best(self, epoch: int) -> Tensors:
+        """Return the model's tensors after an epoch. Raises: CheckpointDamaged: they are not here."""
+        if not (files := self.best_files(epoch)):
+            raise CheckpointDamaged(f"the model of the best epoch {epoch} is not in the spool")
+        return read_model(files)
+
+    @on_its_disk
+    def should_stop(self) -> bool:
+        return self.stop_path.exists()
+
+    def note_waiting(self, why: MachineError | None) -> None:
+        """Tell the session why nothing can be handed over, None once it can; as well as a disk that fails allows."""
+        with contextlib.suppress(OSError):
+            if why is None:
+                self.waits_path.unlink(missing_ok=True)
+            elif not self.waits_path.exists():
+                self.waits_path.touch()
+                self.waits_path.write_text(str(why), encoding="utf-8")
+
+
 class SpoolWriter:
     """Hands over what one trainer makes. background: write in a thread; `close` returns once everything is whole.
 
     pause waits so many seconds; where it is given, a disk that does not take something is asked again.
     """
 
-    def __init__(self, spool: Spool, *, background: bool = False, pause: Callable[[float], None] | None = None) -> None:
+    def __init__(
+        self, spool: TrainerSpool, *, background: bool = False, pause: Callable[[float], None] | None = None
+    ) -> None:
         self._spool = spool
         self._pause = pause
         self._writing = Background() if background else None

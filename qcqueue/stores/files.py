@@ -41,6 +41,18 @@ def to_be_stored(source: Path) -> Iterator[IO[bytes]]:
         yield reading
 
 
+def files_in(folder: Path, *, ending: str) -> list[Path]:
+    """Return what has a name with this ending in a folder, by name; nothing where there is no folder.
+
+    `Path.glob` finds nothing in a folder that cannot be read either, and that is another answer. Raises: OSError.
+    """
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 (pathlib's own makes a path of every name)
+    except FileNotFoundError:
+        return []
+    return sorted(folder / name for name in names if name.endswith(ending))
+
+
 @contextlib.contextmanager
 def unfinished(folder: Path) -> Iterator[IO[bytes]]:
     """Yield a file of its own in `folder`; unless it has been moved on, it is removed afterwards.
@@ -217,7 +229,7 @@ def leftovers(root: Path, *, now_s: float) -> tuple[Leftover, ...]:
     found: list[Leftover] = []
     for folder in (root / name for name in FOLDERS if (root / name).is_dir()):
         with translated(folder):
-            for path in sorted(folder.glob(f"{INCOMING}*")):
+            for path in sorted(path for path in folder.iterdir() if path.name.startswith(INCOMING)):
                 with contextlib.suppress(FileNotFoundError):  # its writer has finished meanwhile
                     if path.is_file() and not path.is_symlink():
                         status = path.stat()

@@ -101,8 +101,15 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Return a share of 0..1 in percent, and a dash for one that is not known."""
+    """Return a share of 0..1 in percent, such as an accuracy; a dash for one that is not known."""
     return UNKNOWN if share is None else f"{100 * share:.1f} %"
+
+
+def whole_percent(share: float) -> str:
+    """Return a share that is known roughly, such as a chance, as whole percent; only all is 100, only nothing is 0."""
+    if 0 < share < 0.01:
+        return "< 1 %"
+    return "> 99 %" if 0.99 < share < 1 else f"{100 * share:.0f} %"
 
 
 def listed(items: Sequence[str], *, last: str = "and") -> str:

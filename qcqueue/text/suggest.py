@@ -28,6 +28,12 @@ def nearest(word: str, names: Iterable[str], *, known_as: Mapping[str, str] | No
     return folded[close[0]] if close else None
 
 
+def did_you_mean(word: str, names: Iterable[str], *, known_as: Mapping[str, str] | None = None) -> str:
+    """Return the end of a sentence that refuses `word`: the name that was probably meant, or nothing."""
+    close = nearest(word, names, known_as=known_as)
+    return f"; did you mean {close}?" if close else ""
+
+
 def printable(text: str) -> str:
     """Return `text` on one line, with everything a terminal might act on written as an escape."""
     if text.isprintable():

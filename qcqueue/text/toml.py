@@ -1,19 +1,22 @@
-"""Study files as text: TOML read with a sentence for each syntax error, and the line on which every key stands.
+"""Files that a person writes: TOML read with a sentence for each syntax error, and the line on which every key stands.
 
-`tomllib` knows no line numbers, so `read_page` walks the text a second time, after `tomllib` found it valid. The
-walk only has to tell strings and comments from the rest. A key it cannot place falls back to its table's line,
-then to line 1: a wrong line would cost a reader a moment, a crash would cost the whole message.
+Studies, profiles and settings are read here, so all of them name a place as FILE:LINE and say what is not known in the
+same words. `tomllib` knows no line numbers, so where one is asked for, the text is walked a second time after `tomllib`
+found it valid. The walk only has to tell strings and comments from the rest. A key it cannot place falls back to its
+table's line, then to line 1: a wrong line would cost a reader a moment, a crash would cost the whole message.
 """
 
 import math
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from qcqueue.errors import SpecInvalid
-from qcqueue.text.suggest import clipped, printable
+from qcqueue.text.fields import InvalidValue, Reader
+from qcqueue.text.suggest import clipped, did_you_mean, printable
 
 MOST_BYTES = 1 << 20
 MOST_DOTS = 16
@@ -46,36 +49,92 @@ class KeyLocation:
         return cls(label=f"--set {clipped(override)}", line=math.inf)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Page:
-    """A study file that is valid TOML. A path is table, key; jobs are numbered from 0: ("job", 2, "model")."""
+    """A file that is valid TOML. A path is table, key; jobs are numbered from 0: ("job", 2, "model")."""
 
     file: str
+    text: str
     data: Mapping[str, Any]
-    lines: Mapping[Path, int]
 
     def place(self, *path: str | int) -> KeyLocation:
         """Return where `path` stands, or else the nearest table around it."""
-        while path and path not in self.lines:
+        while path and path not in self._lines:
             path = path[:-1]
-        line = self.lines.get(path, 1)
+        line = self._lines.get(path, 1)
         return KeyLocation(label=f"{self.file}:{line}", line=line)
 
+    @cached_property
+    def _lines(self) -> Mapping[Path, int]:
+        return _lines(self.text)
 
-def read_page(text: str, *, file: str) -> Page:
-    """Read TOML. Raises: SpecInvalid: the text is too long or is not TOML; one sentence with the line."""
+
+class Problems:
+    """Collects what is wrong with a file, so that a person corrects it once and not once a mistake."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._found: dict[str, float] = {}
+
+    def add(self, place: KeyLocation, key: str, sentence: str) -> None:
+        self._found.setdefault(f"{place.label}: {key}: {sentence}", place.line)
+
+    def read(self, reader: Reader, value: Any, place: KeyLocation, key: str) -> Any:
+        """Return what a reader makes of a value, None where it is refused."""
+        try:
+            return reader(value)
+        except InvalidValue as refused:
+            self.add(place, key, str(refused))
+            return None
+
+    def raise_if_any(self) -> None:
+        """Raises: SpecInvalid: with a sentence for each, in the order of the lines, as far as they are not too many."""
+        if not self._found:
+            return
+        sentences = sorted(self._found, key=self._found.__getitem__)
+        rest = len(sentences) - self._most
+        raise SpecInvalid(sentences[: self._most] + ([f"... and {rest} more"] if rest > 0 else []), hint=AGAIN)
+
+
+def unknown_key(
+    key: str,
+    allowed: Collection[str],
+    *,
+    where: str = "",
+    known: Collection[str] = (),
+    known_as: Mapping[str, str] | None = None,
+) -> str:
+    """Say that a key is not known, what may stand there, and which of those that are `known` was probably meant."""
+    meant = did_you_mean(key, known or allowed, known_as=known_as)
+    return f"found an unknown key, allowed {where}are {', '.join(allowed)}{meant}"
+
+
+def read_page(text: str, *, file: str, of: str) -> Page:
+    """Read TOML. of: what the file is, for a message.
+
+    Raises: SpecInvalid: the text is too long or is not TOML; one sentence with the line.
+    """
     file = printable(file)
     if len(text) > MOST_BYTES or len(text.encode(errors="surrogatepass")) > MOST_BYTES:
         raise SpecInvalid([f"{file}:1: size: found more than 1 MB, allowed is up to 1 MB of text"], hint=AGAIN)
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
-    _refuse_endless_keys(text, file)
+    _refuse_endless_keys(text, file, of)
     try:
-        return Page(file=file, data=tomllib.loads(text), lines=_lines(text))
+        return Page(file=file, text=text, data=tomllib.loads(text))
     except RecursionError:
-        sentence = f"{file}:1: syntax: found brackets nested too deeply, allowed are the tables of a study"
+        sentence = f"{file}:1: syntax: found brackets nested too deeply, allowed are the tables of {of}"
         raise SpecInvalid([sentence], hint=AGAIN) from None
     except ValueError as error:  # mostly TOMLDecodeError; a plain ValueError for a number of thousands of digits
         raise SpecInvalid([_syntax_error(str(error), text, file)], hint=AGAIN) from error
+
+
+def read_value(written: str) -> Any:
+    """Return the value that stands after KEY=, or the words themselves where they are no TOML: they need no quotes."""
+    try:
+        table = tomllib.loads(f"value = {written}")
+    except (ValueError, RecursionError):
+        return written
+    return table["value"] if len(table) == 1 else written
 
 
 # What `tomllib` says, to what a person can do about it. Where nothing fits, its own words must do.
@@ -96,14 +155,14 @@ REMEDIES: tuple[tuple[str, str], ...] = (
 )
 
 
-def _refuse_endless_keys(text: str, file: str) -> None:
+def _refuse_endless_keys(text: str, file: str, of: str) -> None:
     """Refuse a.a.a.a... before `tomllib` sees it: its memory grows with the square of the dots in a key."""
     line, dots = 1, 0
     for token in TOKEN.findall(text):
         if token == "\n":
             dots = 0
         elif token[0] not in "\"'#" and (dots := dots + token.count(".")) > MOST_DOTS:
-            sentence = f"found more than {MOST_DOTS} dots outside of text, allowed are the keys of a study"
+            sentence = f"found more than {MOST_DOTS} dots outside of text, allowed are the keys of {of}"
             raise SpecInvalid([f"{file}:{line}: syntax: {sentence}"], hint=AGAIN)
         line += token.count("\n")
 

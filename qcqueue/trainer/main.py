@@ -24,24 +24,19 @@ from queue import SimpleQueue
 from typing import Any
 
 from qcqueue.clock import Clock, SystemClock
-from qcqueue.core.evaluation import Result
-from qcqueue.core.goodput import Part
 from qcqueue.core.outcomes import cause_of
-from qcqueue.core.phases import PART_OF, Phase
-from qcqueue.core.records import EpochTiming, Rehearsal, Snapshot, Tensors, TrainingRecord
 from qcqueue.core.signals import FOR_THE_SESSION
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.base import Assignment, Engine
 from qcqueue.engines.registry import ENGINES, engine_named, engine_of
 from qcqueue.errors import LineageRefused, MachineError, QcqueueError
-from qcqueue.planning.cadence import Cadence
-from qcqueue.spool.reader import FAILED, RESUMED, EpochEntry, Failure, Spool, TrainerProgress, WorkOrder, write_json
+from qcqueue.spool.files import FAILED, Failure, TrainerProgress, WorkOrder
 from qcqueue.spool.trainer_output import in_a_sentence
 from qcqueue.spool.weights import FoundWeights, WantedWeights
-from qcqueue.spool.writer import Background, SpoolWriter
+from qcqueue.spool.whole import write_json
+from qcqueue.spool.writer import TrainerSpool
+from qcqueue.trainer.sink import LOOK_EVERY_S, FromSpool, SpoolSink
 
-REPORT_EVERY_S = 0.25
-LOOK_EVERY_S = 0.01
 _PR_SET_PDEATHSIG = 1
 
 
@@ -62,7 +57,7 @@ def main(arguments: list[str]) -> int:
     return work(spool, clock, began_s=given_s)
 
 
-def spools_from_input(clock: Clock) -> "SimpleQueue[tuple[Spool, float]]":
+def spools_from_input(clock: Clock) -> "SimpleQueue[tuple[TrainerSpool, float]]":
     """Return where the spool will be put that is named on standard input, with the moment it was.
 
     From now on this process ends at once when its session does, however it ends: unsaved steps are redone elsewhere.
@@ -71,7 +66,7 @@ def spools_from_input(clock: Clock) -> "SimpleQueue[tuple[Spool, float]]":
         # Quicker than the pipe and not blocked by anything Python does.
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    spools: SimpleQueue[tuple[Spool, float]] = SimpleQueue()
+    spools: SimpleQueue[tuple[TrainerSpool, float]] = SimpleQueue()
 
     def listen() -> None:
         try:
@@ -81,11 +76,10 @@ def spools_from_input(clock: Clock) -> "SimpleQueue[tuple[Spool, float]]":
                     if isinstance(message, dict):
                         threading.Thread(target=answer, args=(message, clock), daemon=True).start()
                         continue
-                    spool = Spool(Path(message))
+                    spool = TrainerSpool(Path(message))
                     with suppress(OSError, MachineError):  # a full disk is told where it can be
-                        spool.report(
-                            TrainerProgress(phase="starting")
-                        )  # seen at once, while the libraries may still load
+                        # Seen at once, while the libraries may still load.
+                        spool.progress.write(TrainerProgress(phase="starting"))
                     spools.put((spool, clock.monotonic_s()))
         finally:  # an error here must not leave a process that nobody can end
             os._exit(1)
@@ -94,10 +88,12 @@ def spools_from_input(clock: Clock) -> "SimpleQueue[tuple[Spool, float]]":
     return spools
 
 
-def work(spool: Spool, clock: Clock, *, began_s: float, engine_of: Callable[[JobSpec], Engine] = engine_of) -> int:
+def work(
+    spool: TrainerSpool, clock: Clock, *, began_s: float, engine_of: Callable[[JobSpec], Engine] = engine_of
+) -> int:
     """Carry out the order in `spool`, given at began_s of the clock's monotonic time; return the exit status."""
     try:
-        while (order := spool.order()) is None:
+        while (order := spool.order.read()) is None:
             clock.sleep(LOOK_EVERY_S)
         sink = SpoolSink(spool, order, clock, began_s=began_s)
         try:
@@ -112,14 +108,14 @@ def work(spool: Spool, clock: Clock, *, began_s: float, engine_of: Callable[[Job
         sink.close()
     except LineageRefused as exc:  # no failure of the job, which goes on elsewhere
         with suppress(MachineError):
-            spool.refuse(str(exc))
+            spool.refusal.write(str(exc))
             return 0
         return FAILED
     except Exception as exc:
         detail = traceback.format_exc()
         with suppress(OSError, MachineError):  # on a full disk: the status alone says that much
             print(detail, file=sys.stderr)
-            spool.fail(Failure(cause=cause_of(exc), message=_sentence(exc), detail=detail))
+            spool.failure.write(Failure(cause=cause_of(exc), message=_sentence(exc), detail=detail))
         return FAILED
     return 0
 
@@ -144,7 +140,7 @@ def answer(asked: dict[str, Any], clock: Clock) -> None:
         os._exit(FAILED)
 
 
-def assignment_of(spool: Spool, order: WorkOrder, clock: Clock) -> Assignment:
+def assignment_of(spool: TrainerSpool, order: WorkOrder, clock: Clock) -> Assignment:
     return Assignment(
         spec=order.spec,
         dataset_path=order.dataset_path,
@@ -155,154 +151,6 @@ def assignment_of(spool: Spool, order: WorkOrder, clock: Clock) -> Assignment:
         resume_from=FromSpool(spool, clock) if order.resumes else None,
         best=spool.read_best,
     )
-
-
-class FromSpool:
-    """The state that a session brings into the spool while the program is built. Implements `engines.base.Arriving`.
-
-    A session that never brings it ends this process.
-    """
-
-    def __init__(self, spool: Spool, clock: Clock) -> None:
-        self._spool = spool
-        self._clock = clock
-
-    def has_come(self) -> bool:
-        return self._spool.is_ready()
-
-    def wait(self) -> Snapshot:
-        while not self.has_come():
-            self._clock.sleep(LOOK_EVERY_S)
-        state = self._spool.resumed()
-        assert state is not None, "an order that resumes is replaced where nothing can be resumed from"
-        return state
-
-
-class SpoolSink:
-    """Training's `Sink` over a spool: reports are thinned out, everything else is handed over at once.
-
-    began_s: when the work began, on the clock's monotonic time; what a phase took is counted from there.
-    """
-
-    def __init__(self, spool: Spool, order: WorkOrder, clock: Clock, *, began_s: float) -> None:
-        self._spool = spool
-        self._handover = SpoolWriter(spool, background=True, pause=clock.sleep)
-        self._reports = Background()  # a disk that is busy for a second must not be felt by training
-        self._epochs = order.spec.epochs
-        self._epochs_left = order.max_epochs
-        self._clock = clock
-        self._phase: Phase = "starting"
-        self._report_due_s = 0.0
-        self._state_entry = RESUMED
-        self._unsaved = False
-        self._unwritten = 0
-        self._facts: dict[str, Any] = {}
-        self._step_count = 0
-        self._last_step = (0, 0)
-        self._saved_epoch: int | None = None
-        self._cadence = Cadence()
-        self._seconds: dict[str, float] = {}
-        self._stall_s: float | None = None
-        self._has_stalled = False
-        self._accounted_s = began_s
-
-    def progress(self, phase: Phase, **facts: Any) -> None:
-        now_s = self._clock.monotonic_s()
-        if phase == "training" and facts["step"] and (at := (facts["epoch"], facts["step"])) != self._last_step:
-            self._unsaved, self._last_step = True, at
-            self._step_count += 1
-        if phase != self._phase or now_s >= self._report_due_s:
-            self._account(now_s)
-            with suppress(MachineError):  # it saves as often as it was told before
-                self._cadence = Cadence(**(self._spool.cadence() or {}))
-            self._phase, self._report_due_s, self._facts = phase, now_s + REPORT_EVERY_S, facts
-            self._report()
-
-    def _report(self) -> None:
-        progress = TrainerProgress(
-            phase=self._phase,
-            epochs=self._epochs,
-            unsaved=self._unsaved or self._unwritten > 0,
-            step_s=self._step_s(),
-            stall_s=self._stall_s,
-            seconds=dict(self._seconds),
-            **self._facts,
-        )
-        self._reports.do(lambda: self._tell(progress))
-
-    def _tell(self, progress: TrainerProgress) -> None:
-        """Say where training is; a disk that takes no more hinders no step."""
-        with suppress(MachineError):
-            self._spool.report(progress)
-
-    def _step_s(self) -> float | None:
-        """Return the mean of the steps so far; the first is told once it is compiled, and its time not as training."""
-        steps = self._step_count - 1
-        return self._seconds.get(Part.TRAIN, 0.0) / steps if steps > 0 else None
-
-    def _account(self, now_s: float) -> None:
-        """Give the time since the last report to the phase it was spent in."""
-        spent_s = self._give(PART_OF[self._phase], now_s)
-        if self._phase == "saving":
-            # The first save also gets the memory that all others use again, so it says nothing of them.
-            self._stall_s = spent_s if self._has_stalled else None
-            self._has_stalled = True
-
-    def _give(self, part: Part, now_s: float) -> float:
-        """Count the time since the last account as this part of it, whatever the phase is called; return how long."""
-        spent_s = now_s - self._accounted_s
-        self._seconds[part] = self._seconds.get(part, 0.0) + spent_s
-        self._accounted_s = now_s
-        return spent_s
-
-    def rehearsed(self, rehearsal: Rehearsal) -> None:
-        self._spool.rehearsed(rehearsal)
-
-    def should_stop(self) -> bool:
-        with suppress(MachineError):  # asked again at the next step
-            return self._epochs_left == 0 or self._spool.should_stop()
-        return False
-
-    def should_save(self, *, epoch: int, step: int, steps: int) -> bool:
-        if step < steps:
-            return self._cadence.is_due_within(step, steps)
-        # The first epoch of an attempt is saved whatever it costs: what a save costs is to be measured.
-        is_due = self._saved_epoch is None or self._cadence.is_due_after(epoch, self._saved_epoch)
-        if is_due:
-            self._saved_epoch = epoch
-        return is_due
-
-    def save(self, snapshot: Snapshot) -> None:
-        self._state_entry = self._handover.state(snapshot)
-        self._unsaved, self._unwritten = False, self._unwritten + 1
-        self._handover.then(self._is_written)
-
-    def _is_written(self) -> None:
-        """Tell at once: whoever waits for nothing but this need not wait for the end of a validation."""
-        self._unwritten -= 1
-        self._report()
-
-    def save_model(self, epoch: int, tensors: Tensors) -> None:
-        self._account(self._clock.monotonic_s())
-        self._handover.model(epoch, tensors)
-        self._give(Part.STALL, self._clock.monotonic_s())
-
-    def epoch_done(self, record: TrainingRecord, timing: EpochTiming, *, is_best: bool, is_saved: bool) -> None:
-        entry = EpochEntry(record=record, timing=timing, state_entry=self._state_entry if is_saved else None)
-        self._handover.epoch(entry, is_best=is_best)
-        if self._epochs_left is not None:
-            self._epochs_left -= 1
-
-    def finished(self, result: Result, predictions: Tensors) -> None:
-        self._handover.result(result, predictions)
-
-    def close(self) -> None:
-        """Return once everything is in the spool, whole."""
-        self._account(self._clock.monotonic_s())
-        self._handover.close()
-        self._give(Part.STALL, self._clock.monotonic_s())
-        self._report()
-        self._reports.wait()
 
 
 def _sentence(exc: Exception) -> str:

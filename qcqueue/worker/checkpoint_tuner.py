@@ -7,32 +7,29 @@ from qcqueue.core.goodput import start_said
 from qcqueue.planning.cadence import Cadence, Measured, choose_cadence, explain_cadence
 from qcqueue.planning.survival import Lifetime, mean_life_s
 from qcqueue.queue.sessions import SessionLine
-from qcqueue.spool.reader import Spool, TrainerProgress
+from qcqueue.spool.files import TrainerProgress
+from qcqueue.spool.reader import Spool
 
 
 class CheckpointTuner:
-    """Minds the cadence of one session's jobs, one after the other."""
+    """Minds the cadence of one attempt. sessions: those of this queue, to learn from how long one lives."""
 
-    def __init__(self, *, narrate: Callable[[str], None]) -> None:
+    def __init__(self, *, narrate: Callable[[str], None], sessions: Iterable[SessionLine] = ()) -> None:
         self.measured = Measured()
         self._narrate = narrate
-        self._mean_session_s: float | None = None
+        self._mean_session_s = mean_life_s(
+            Lifetime(held_s=line.held_s, was_taken=line.ended_at_s is None) for line in sessions if line.is_over
+        )
         self._val_s = 0.0
         self._told = Cadence()
         self._has_told_start = False
-
-    def sessions_were(self, lines: Iterable[SessionLine]) -> None:
-        """Learn from the sessions of this queue how long one lives."""
-        self._mean_session_s = mean_life_s(
-            Lifetime(held_s=line.held_s, was_taken=line.ended_at_s is None) for line in lines if line.is_over
-        )
 
     def validated(self, seconds: float) -> None:
         self._val_s = seconds
 
     def mind(self, spool: Spool, *, lag_s: float | None) -> None:
         """Tell the trainer how often to save, if that is another cadence than it was told last."""
-        progress = spool.progress()
+        progress = spool.progress.read()
         if progress is None or not progress.steps:
             return
         self._tell_start(spool, progress)
@@ -40,7 +37,7 @@ class CheckpointTuner:
         cadence = choose_cadence(self.measured)
         if is_another(cadence, self._told):
             self._told = cadence
-            spool.note_cadence(asdict(cadence))
+            spool.cadence.write(asdict(cadence))
             self._narrate(explain_cadence(cadence, self.measured))
 
     def until_save_s(self, progress: TrainerProgress) -> float | None:
@@ -50,10 +47,6 @@ class CheckpointTuner:
         ahead = range(progress.step + 1, progress.steps)
         saves_at = next((step for step in ahead if self._told.is_due_within(step, progress.steps)), progress.steps)
         return (saves_at - progress.step) * progress.step_s + (self._told.epochs_per_save - 1) * self.measured.epoch_s
-
-    def forget_the_job(self) -> None:
-        self.measured, self._told, self._val_s = Measured(), Cadence(), 0.0
-        self._has_told_start = False
 
     def numbers(self) -> dict[str, float]:
         """Return what is measured of the job, by name, without how long sessions live: that is not its own."""
@@ -65,7 +58,7 @@ class CheckpointTuner:
         if self._has_told_start or progress.phase not in ("training", "saving", "validating"):
             return
         self._has_told_start = True
-        order = spool.order()
+        order = spool.order.read()
         if said := start_said(progress.seconds, resumes=bool(order and order.resumes)):
             self._narrate(said)
 

@@ -11,12 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qcqueue.checkpoints.format import HEAD_NAME, SUFFIX, read_about
+from qcqueue.core.outcomes import Trouble, advice_on
+from qcqueue.core.spec import WEIGHTS
 from qcqueue.errors import BlobMissing, CheckpointDamaged, DigestMismatch
-from qcqueue.queue.values import Checkpoint
-from qcqueue.spool.reader import Spool, remove_folder
+from qcqueue.queue.values import Checkpoint, Claim
+from qcqueue.spool.files import WorkOrder
+from qcqueue.spool.reader import Spool
+from qcqueue.spool.whole import remove_folder
 from qcqueue.stores.base import Blob, Moved, Store, silently
-from qcqueue.stores.files import holds, on_this_machine
+from qcqueue.stores.files import files_in, holds, on_this_machine
 from qcqueue.stores.names import is_digest, shown
+from qcqueue.text.suggest import clipped
 
 Fetch = Callable[[Blob, Path], None]
 
@@ -66,6 +71,43 @@ def restore_newest(
     return Restored(chosen=None, damaged=tuple(damaged), bad=frozenset(bad))
 
 
+def work_order(
+    claim: Claim,
+    store: Store,
+    cache: Path,
+    *,
+    threads: int,
+    max_epochs: int | None,
+    on_cpu: bool,
+    moved: Moved = silently,
+) -> WorkOrder:
+    """Bring dataset and weights to this machine; return what the trainer is to be told.
+
+    Raises: BlobMissing, DigestMismatch: the store does not have them whole. StoreError: try again.
+    """
+
+    def required(blob: Blob, what: str) -> Path:
+        try:
+            return fetch_once(store, blob, cache / "blobs", moved=moved)
+        except (BlobMissing, DigestMismatch) as exc:
+            hint = advice_on(Trouble.STORE, job=claim.job_name, machine="this machine")
+            raise type(exc)(f"{what} cannot be had: {exc}", hint=hint) from exc
+
+    weights = claim.attachment(WEIGHTS)
+    called = f"the weights file {clipped(weights.title)}" if weights and weights.title else "the weights file"
+    return WorkOrder(
+        spec=claim.spec,
+        attempt=claim.attempt,
+        dataset_path=required(claim.dataset, f"the dataset {claim.spec.dataset}"),
+        weights_path=required(weights.blob, called) if weights else None,
+        weights_title=weights.title if weights else "",
+        threads=threads,
+        max_epochs=max_epochs,
+        resumes=bool(claim.checkpoints),
+        on_cpu=on_cpu,
+    )
+
+
 def fetch_once(store: Store, blob: Blob, folder: Path, *, moved: Moved = silently) -> Path:
     """Return the path of a blob in this machine's cache, fetching it where it is not there, or not whole any more."""
     if not is_digest(blob.sha256):  # it becomes part of a path below
@@ -101,7 +143,7 @@ def _bring_all(checkpoint: Checkpoint, spool: Spool, fetch: Fetch) -> None:
 def _clear_of_others(folder: Path, packs: int) -> None:
     """Remove what a try that was cut has brought of a checkpoint with more files."""
     wanted = {HEAD_NAME, *(f"{position:03d}{SUFFIX}" for position in range(packs))}
-    for path in folder.glob(f"*{SUFFIX}"):
+    for path in files_in(folder, ending=SUFFIX):
         if path.name not in wanted:
             path.unlink()
 

@@ -15,8 +15,8 @@ from qcqueue.core.spec import JobSpec
 from qcqueue.engines.keras_tf.pretrained import folder
 from qcqueue.errors import BlobMissing, CorruptionError, DigestMismatch, MachineError, StoreError
 from qcqueue.queue.pretrained import keep_weights, kept_weights
-from qcqueue.spool.reader import write_json
 from qcqueue.spool.weights import FoundWeights, WantedWeights
+from qcqueue.spool.whole import write_json
 from qcqueue.stores.base import Blob
 from qcqueue.stores.regular import read_regular
 from qcqueue.text.canonical_json import parse_json
@@ -38,10 +38,8 @@ class _Enough(Exception):
 class ImageNet:
     """Asks and remembers. moved is told of every transfer; is_leaving says that a person or a limit wants the end."""
 
-    def __init__(
-        self, tools: SessionDeps, *, moved: Callable[[int, int], None], is_leaving: Callable[[], bool]
-    ) -> None:
-        self._tools = tools
+    def __init__(self, deps: SessionDeps, *, moved: Callable[[int, int], None], is_leaving: Callable[[], bool]) -> None:
+        self._deps = deps
         self._moved = moved
         self._is_leaving = is_leaving
         self._found: dict[str, FoundWeights] = {}
@@ -60,14 +58,14 @@ class ImageNet:
         if name not in self._found and (path := self._remembered(name)):
             self._found[name] = FoundWeights(path=path)
         if name not in self._found and not self._wanted:
-            self._tools.narrate(f"looking for the ImageNet weights of {spec.model}")
+            self._deps.narrate(f"looking for the ImageNet weights of {spec.model}")
             self._wanted = replace(wanted, may_download=self._kept(name) is None)
         self.go_on()
         return self._found[name].obstacle if name in self._found else LOOKING
 
     def go_on(self) -> None:
         """Take the trainer's answer, if there is one, and do what follows from it."""
-        while self._wanted and (found := self._tools.check_weights(self._wanted)):
+        while self._wanted and (found := self._deps.check_weights(self._wanted)):
             name = self._wanted.file.name
             if found.path or found.obstacle:
                 self._settle(name, found)
@@ -86,21 +84,21 @@ class ImageNet:
         found = self._found.get(file.name)
         if found is None or found.path is None:
             return
-        tools, until_s = self._tools, self._tools.clock.monotonic_s() + KEEP_S
+        deps, until_s = self._deps, self._deps.clock.monotonic_s() + KEEP_S
         try:
             if (kept := self._kept(file.name)) and kept not in self._bad:
                 return
-            tools.narrate(f"keeping the ImageNet weights of {spec.model} in the store")
-            blob = tools.store.put(found.path, title=file.name, moved=partial(self._moves, until_s=until_s))
-            named = tools.database.transact(
-                lambda tx: keep_weights(tx, file.name, blob, instead_of=kept, now_s=tools.clock.now_s())
+            deps.narrate(f"keeping the ImageNet weights of {spec.model} in the store")
+            blob = deps.store.put(found.path, title=file.name, moved=partial(self._moves, until_s=until_s))
+            named = deps.database.transact(
+                lambda tx: keep_weights(tx, file.name, blob, instead_of=kept, now_s=deps.clock.now_s())
             )
             if named != blob:  # somebody else was first
-                tools.store.delete(blob)
+                deps.store.delete(blob)
         except _Enough:
-            tools.narrate(f"there is no time to keep the ImageNet weights of {spec.model}; training goes on")
+            deps.narrate(f"there is no time to keep the ImageNet weights of {spec.model}; training goes on")
         except (StoreError, MachineError, CorruptionError) as exc:
-            tools.narrate(f"the ImageNet weights of {spec.model} cannot be kept, and training goes on: {exc}")
+            deps.narrate(f"the ImageNet weights of {spec.model} cannot be kept, and training goes on: {exc}")
 
     def _settle(self, name: str, found: FoundWeights) -> None:
         self._found[name], self._wanted = found, None
@@ -108,7 +106,7 @@ class ImageNet:
             self._remember(name, found.path)
 
     def _kept(self, name: str) -> Blob | None:
-        with self._tools.database.read() as tx:
+        with self._deps.database.read() as tx:
             return kept_weights(tx, name)
 
     def _brought(self, name: str) -> Path | None:
@@ -116,19 +114,19 @@ class ImageNet:
         kept = None
         try:
             if kept := self._kept(name):
-                self._tools.narrate(f"fetching {name}, which the queue keeps")
-                return fetch_once(self._tools.store, kept, self._tools.cache / "blobs", moved=self._moves)
+                self._deps.narrate(f"fetching {name}, which the queue keeps")
+                return fetch_once(self._deps.store, kept, self._deps.cache / "blobs", moved=self._moves)
         except (BlobMissing, DigestMismatch) as exc:
             if kept:
                 self._bad.add(kept)
-            self._tools.narrate(f"what the queue keeps of {name} cannot be used: {exc}")
+            self._deps.narrate(f"what the queue keeps of {name} cannot be used: {exc}")
         except (StoreError, MachineError) as exc:
-            self._tools.narrate(f"what the queue keeps of {name} cannot be had: {exc}")
+            self._deps.narrate(f"what the queue keeps of {name} cannot be had: {exc}")
         return None
 
     def _moves(self, moved_bytes: int, size_bytes: int, until_s: float | None = None) -> None:
         self._moved(moved_bytes, size_bytes)
-        if self._is_leaving() or (until_s is not None and self._tools.clock.monotonic_s() > until_s):
+        if self._is_leaving() or (until_s is not None and self._deps.clock.monotonic_s() > until_s):
             raise _Enough
 
     # What was found on this machine, for sessions to come: true as long as the file is the one it was.
@@ -146,7 +144,7 @@ class ImageNet:
             write_json(self._note(name), _as_it_is(path))
 
     def _note(self, name: str) -> Path:
-        return self._tools.cache / "pretrained" / f"{name}.json"
+        return self._deps.cache / "pretrained" / f"{name}.json"
 
 
 def _as_it_is(path: Path) -> dict[str, object]:

@@ -5,7 +5,7 @@ session on one machine.
 """
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qcqueue.clock import Rng, seeded
@@ -18,10 +18,10 @@ from qcqueue.planning.stopping_rule import StopAdvice, Unit, judge
 from qcqueue.planning.survival import Life
 from qcqueue.planning.windows import LONGEST_S
 from qcqueue.queue.forecasts import ForecastLine
-from qcqueue.spool.reader import TrainerProgress
+from qcqueue.spool.files import TrainerProgress
+from qcqueue.worker.budget import Budget
 from qcqueue.worker.checkpoint_tuner import CheckpointTuner
 from qcqueue.worker.session_deps import SessionDeps
-from qcqueue.worker.view import Limits
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -32,44 +32,57 @@ MOST_JOBS = 100
 NO_ROOM = "a save of it would not be safe before the likely end of this session"
 
 
-class Chooser:
-    """The choices of one session. outlook: what its last look at the queue has shown; None before."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking:
+    """The jobs that may be taken now, the best first, with what that rests on: one look at the queue."""
 
-    def __init__(self, tools: SessionDeps, limits: Limits, *, started_s: float) -> None:
-        self.outlook: QueueStats | None = None
-        self._life: Life | None = None
-        self._tools = tools
-        self._limits = limits
-        self._started_s = started_s
-        known_s = tools.machine_age_s
-        self._age_before_s = sum(tools.before.values()) if known_s is None else known_s
+    choices: tuple[Choice, ...]
+    stats: QueueStats
+    life: Life
+
+
+class Chooser:
+    """The choices of one session. ranking: what it was told of the queue last; None before."""
+
+    def __init__(self, deps: SessionDeps, budget: Budget) -> None:
+        self.ranking: Ranking | None = None
+        self._deps = deps
+        self._budget = budget
+        known_s = deps.machine_age_s
+        self._age_before_s = sum(deps.before.values()) if known_s is None else known_s
 
     @property
     def age_s(self) -> float:
         """How old the machine is: a provider counts what lay before this session too."""
-        return self._age_before_s + self._tools.clock.monotonic_s() - self._started_s
+        return self._age_before_s + self._deps.clock.monotonic_s() - self._budget.started_s
 
-    def rank(self, tx: "Connection", names: Collection[str], *, is_first: bool) -> tuple[Choice, ...]:
-        """Return those of these jobs that may be taken now, the best first; look at the queue for it."""
-        self.outlook = outlook = look(tx, self._tools.profile, now_s=self._tools.clock.now_s())
-        self._life = outlook.life(has_gpu=self._tools.machine.has_gpu)
-        jobs = [outlook.job(job, self.processor(job.spec.device)) for job in outlook.ahead if job.name in names]
-        likely_s = self._likely_life.quantile(0.5, self.age_s)
-        context = ChoiceContext(now_s=outlook.now_s, left_s=likely_s, is_first=is_first, share=outlook.share)
-        return ours(jobs, context)
+    def rank(self, tx: "Connection", names: Collection[str], *, is_first: bool) -> Ranking:
+        """Look at the queue and rank those of these jobs that may be taken now."""
+        stats = look(tx, self._deps.profile, now_s=self._deps.clock.now_s())
+        life = stats.life(has_gpu=self._deps.machine.has_gpu)
+        jobs = [stats.job(job, self.processor(job.spec.device)) for job in stats.ahead if job.name in names]
+        likely_s = self._promised(life).quantile(0.5, self.age_s)
+        context = ChoiceContext(now_s=stats.now_s, left_s=likely_s, is_first=is_first, share=stats.share)
+        return Ranking(choices=ours(jobs, context), stats=stats, life=life)
+
+    @property
+    def is_lent(self) -> bool:
+        """Whether the machine is given for a time, and takes its disk along when it goes."""
+        return self.ranking is not None and self.ranking.stats.lends_gpus
 
     def processor(self, device: Device) -> Processor:
         """Return what a job of this device is computed on here."""
-        machine = self._tools.machine
+        machine = self._deps.machine
         return Processor(name=machine.processors(device)[0], is_gpu=machine.has_gpu and device != "cpu")
 
     def basis(self, name: str) -> str | None:
         """Return in words how it is known what is left of a job here; None: it is not known."""
-        job = next((job for job in self.outlook.ahead if job.name == name), None) if self.outlook else None
-        if job is None or self.outlook is None:
+        stats = self._known.stats
+        job = next((job for job in stats.ahead if job.name == name), None)
+        if job is None:
             return None
         processor = self.processor(job.spec.device)
-        cost = self.outlook.cost(job, processor)
+        cost = stats.cost(job, processor)
         if cost is None:
             return None
         return cost.said if processor.is_gpu else f"{cost.said}, and this is {processor.name}"
@@ -79,13 +92,13 @@ class Chooser:
 
         It rests on the last look, which is that of the claim.
         """
-        assert self.outlook is not None, "a session looks before it foresees"
-        now_s, own = self.outlook.now_s, self._likely_life.spread(self.age_s)
+        stats = self._known.stats
+        now_s, own = stats.now_s, self._promised(self._known.life).spread(self.age_s)
         ranges: list[tuple[str | None, float, float, float]] = []
         if own.p90_s < LONGEST_S:
             ranges.append((None, own.p10_s, own.p50_s, own.p90_s))
-        if self._tools.worlds and len(self.outlook.ahead) <= MOST_JOBS:
-            played = self._played(self.outlook, seeded(session_id))
+        if self._deps.worlds and len(stats.ahead) <= MOST_JOBS:
+            played = self._played(stats, seeded(session_id))
             ranges += [(study, it.p10_s, it.p50_s, it.p90_s) for study, it in played.studies.items()]
         return [
             ForecastLine(
@@ -99,16 +112,18 @@ class Chooser:
             for study, low_s, likely_s, high_s in ranges
         ]
 
-    def _played(self, outlook: QueueStats, rng: Rng) -> Forecast:
+    def _played(self, stats: QueueStats, rng: Rng) -> Forecast:
         """Play out what is ahead, with what the queue does not know yet: that this session holds its machine."""
-        account, processor = outlook.account(), self.processor("any")
-        if self._tools.machine.has_gpu:
+        account, processor = stats.account(), self.processor("any")
+        if self._deps.machine.has_gpu:
             account = replace(account, age_s=self.age_s, next_in_s=None)
-        elif outlook.lends_gpus:  # the days to come are not those of a CPU
-            processor = outlook.processor
-        return outlook.forecast(processor, jobs=self._limits.jobs, rng=rng, worlds=self._tools.worlds, account=account)
+        elif stats.lends_gpus:  # the days to come are not those of a CPU
+            processor = stats.processor
+        return stats.forecast(
+            processor, jobs=self._budget.limits.jobs, rng=rng, worlds=self._deps.worlds, account=account
+        )
 
-    def verdict(self, pace: CheckpointTuner, progress: TrainerProgress) -> StopAdvice | None:
+    def verdict(self, tuner: CheckpointTuner, progress: TrainerProgress) -> StopAdvice | None:
         """Judge whether to train up to the next save; None where steps are not trained or not measured.
 
         What is trained already does not count for going on: whoever leaves now saves it too. Neither does an end that
@@ -116,22 +131,25 @@ class Chooser:
         """
         if not self._ends_some_time or progress.phase != "training":
             return None
-        train_s = pace.until_save_s(progress)
-        if train_s is None or self.outlook is None or self._life is None:
+        train_s = tuner.until_save_s(progress)
+        if train_s is None or self.ranking is None:
             return None
-        lag_s, stall_s = pace.measured.lag_s, pace.measured.stall_s or 0.0
-        unit = Unit(train_s=train_s, stall_s=stall_s, lag_s=self.outlook.lag.seconds if lag_s is None else lag_s)
-        return judge(unit, self._life, age_s=self.age_s, has_saved=True)
+        lag_s, stall_s = tuner.measured.lag_s, tuner.measured.stall_s or 0.0
+        unit = Unit(train_s=train_s, stall_s=stall_s, lag_s=self.ranking.stats.lag.seconds if lag_s is None else lag_s)
+        return judge(unit, self.ranking.life, age_s=self.age_s, has_saved=True)
 
     @property
     def _ends_some_time(self) -> bool:
         """Whether the provider takes machines away: on one's own, to leave keeps nothing."""
-        profile = self._tools.profile
+        profile = self._deps.profile
         return any(it is not None for it in (profile.session, profile.ceiling_s, profile.window, profile.cool_off))
 
     @property
-    def _likely_life(self) -> Life:
-        """How long this session lives, by what was seen, what its provider allows and what was promised."""
-        assert self._life is not None, "a session looks before it asks"
-        minutes = self._limits.promised_minutes
-        return self._life if minutes is None else self._life.promised(self._age_before_s + minutes * 60)
+    def _known(self) -> Ranking:
+        assert self.ranking is not None, "a session looks before it asks"
+        return self.ranking
+
+    def _promised(self, life: Life) -> Life:
+        """Return how long this session lives, by what was seen, what its provider allows and what was promised."""
+        minutes = self._budget.limits.promised_minutes
+        return life if minutes is None else life.promised(self._age_before_s + minutes * 60)

@@ -8,6 +8,9 @@ training. Always true: what was not saved stays where it is, whoever leaves.
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.errors import QcqueueError
 
+# How soon a store or a disk that did not do its work is asked again.
+RETRY_S = 5.0
+
 # How long saving may fail by what cannot pass before training stops for it.
 CANNOT_PASS_S = 15 * 60.0
 

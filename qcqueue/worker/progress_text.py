@@ -12,12 +12,12 @@ from qcqueue.core.records import EpochMetrics, TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.queue.forecasts import ForecastLine
 from qcqueue.queue.values import Checkpoint
-from qcqueue.text.humanize import by, count, duration, listed
+from qcqueue.text.humanize import by, count, duration, listed, percent
 from qcqueue.worker.view import View
 
 if TYPE_CHECKING:
     # Whoever shows a session does without the libraries that read and write states.
-    from qcqueue.worker.attempt import Saved
+    from qcqueue.worker.committer import Saved
     from qcqueue.worker.session import Session
 
 PHASES: Mapping[Phase, str] = {
@@ -67,8 +67,8 @@ def where_from(chosen: Checkpoint | None) -> str:
 def epoch_line(spec: JobSpec, row: EpochMetrics, epoch_s: float) -> str:
     """Return what is said of an epoch that is saved."""
     return (
-        f"epoch {row.epoch} of {spec.epochs} is saved: loss {row.loss:.4f}, accuracy {row.accuracy:.1%}, "
-        f"validation loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}, {duration(epoch_s)}"
+        f"epoch {row.epoch} of {spec.epochs} is saved: loss {row.loss:.4f}, accuracy {percent(row.accuracy)}, "
+        f"validation loss {row.val_loss:.4f}, accuracy {percent(row.val_accuracy)}, {duration(epoch_s)}"
     )
 
 

@@ -15,7 +15,8 @@ from qcqueue.core import lineage
 from qcqueue.errors import StoreError
 from qcqueue.queue.claim import candidates, heartbeats_of, live_attempts
 from qcqueue.queue.values import Candidate, LiveAttempt
-from qcqueue.spool.reader import Spool, spool_folder
+from qcqueue.spool.files import spool_folder
+from qcqueue.spool.reader import Spool
 from qcqueue.stores.base import has_ended
 from qcqueue.worker.imagenet import LOOKING, ImageNet
 from qcqueue.worker.job_choice import NO_ROOM, Chooser
@@ -52,10 +53,10 @@ class ScanResult:
 class QueueScan:
     """Looks at the queue for one session."""
 
-    def __init__(self, session_id: str, tools: SessionDeps, chooser: Chooser, imagenet: ImageNet) -> None:
+    def __init__(self, session_id: str, deps: SessionDeps, chooser: Chooser, imagenet: ImageNet) -> None:
         self._session_id = session_id
         self._chooser = chooser
-        self._tools = tools
+        self._deps = deps
         self._imagenet = imagenet
         self._refused: dict[str, str] = {}
 
@@ -66,17 +67,20 @@ class QueueScan:
     def look(self, *, is_first: bool) -> ScanResult:
         """Look around; is_first: this session has worked on no job yet."""
         # Whoever is provably dead here has nothing left to write, so what the database shows next is its last word.
-        dead = self._tools.presence.inherit()
-        with self._tools.database.read() as tx:
+        dead = self._deps.presence.inherit()
+        with self._deps.database.read() as tx:
             # What is held by this very session, which was not told so, is nobody else's business.
             live = [it for it in live_attempts(tx) if it.session_id != self._session_id]
             heartbeats = heartbeats_of(tx, dead)
         # Between two reads: asking the store takes time, and an open read keeps writers out.
         gone = {(it.job_name, it.number): why for it in live if (why := self._why_gone(it, dead))}
-        with self._tools.database.read() as tx:
+        with self._deps.database.read() as tx:
             waiting = {job.name: job for job in candidates(tx, also=[name for name, _ in gone])}
-            ranked = [choice.job.name for choice in self._chooser.rank(tx, waiting, is_first=is_first)]
-        obstacles = dict[str, str | None](dict.fromkeys(waiting.keys() - set(ranked), NO_ROOM))
+            ranking = self._chooser.rank(tx, waiting, is_first=is_first)
+        self._chooser.ranking = ranking
+        ranked = [choice.job.name for choice in ranking.choices]
+        has_room = set(ranked)
+        obstacles: dict[str, str | None] = {name: NO_ROOM for name in waiting if name not in has_room}
         obstacles |= self._check_until_clear([waiting[name] for name in ranked])
         return ScanResult(
             dead=dead,
@@ -98,30 +102,30 @@ class QueueScan:
     def _why_gone(self, live: LiveAttempt, dead: frozenset[str]) -> str | None:
         if self._was_here(live, dead):
             return self._spool(live).left() or "its process on this machine is gone"
-        age_s = self._tools.store.heartbeat_age_s(live.heartbeat)
-        if not has_ended(age_s, self._tools.lease):
+        age_s = self._deps.store.heartbeat_age_s(live.heartbeat)
+        if not has_ended(age_s, self._deps.lease):
             return None
         return "it left no heartbeat" if age_s is None else f"no heartbeat for {age_s:.0f} s"
 
     def _spool(self, live: LiveAttempt) -> Spool:
-        return Spool(spool_folder(self._tools.cache, live.session_id, live.number))
+        return Spool(spool_folder(self._deps.cache, live.session_id, live.number))
 
     def _last_seen(self, gone: Iterable[LiveAttempt]) -> dict[str, float]:
         """Return when the store heard of each session last, by this machine's clock: for a ledger, not for safety."""
-        now_s, seen = self._tools.clock.now_s(), dict[str, float]()
+        now_s, seen = self._deps.clock.now_s(), dict[str, float]()
         for attempt in gone:
             with contextlib.suppress(StoreError):
-                age_s = self._tools.store.heartbeat_age_s(attempt.heartbeat)
+                age_s = self._deps.store.heartbeat_age_s(attempt.heartbeat)
                 if age_s is not None:
                     seen[attempt.session_id] = now_s - age_s
         return seen
 
     def _was_here(self, live: LiveAttempt, dead: AbstractSet[str]) -> bool:
-        return live.session_id in dead and live.machine == self._tools.machine.id
+        return live.session_id in dead and live.machine == self._deps.machine.id
 
     def _is_trusted(self, left: LiveAttempt) -> bool:
         """Whether all that a session wrote is there: it is not synced, and a machine that was down may have lost it."""
-        return self._tools.presence.died_since_boot(left.session_id)
+        return self._deps.presence.died_since_boot(left.session_id)
 
     def _check_until_clear(self, waiting: Sequence[Candidate]) -> dict[str, str | None]:
         checked = dict[str, str | None]()
@@ -132,7 +136,7 @@ class QueueScan:
         return checked
 
     def _obstacle(self, job: Candidate) -> str | None:
-        spec, machine = job.spec, self._tools.machine
+        spec, machine = job.spec, self._deps.machine
         if why := self._refused.get(job.name):
             return why
         if spec.device == "gpu" and not machine.has_gpu:

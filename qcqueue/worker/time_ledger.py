@@ -11,7 +11,7 @@ from qcqueue.clock import Clock
 from qcqueue.core.goodput import Goodput, Part, Seconds, add, goodput_of, rename, total, with_rest
 from qcqueue.core.phases import PART_OF
 from qcqueue.core.records import EpochTiming, TrainingRecord
-from qcqueue.spool.reader import TrainerProgress
+from qcqueue.spool.files import TrainerProgress
 
 Saving = tuple[TrainingRecord, list[EpochTiming]]
 """Where a run stands with a commit, and the epochs that come with it."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from qcqueue.core.failure_policy import Tried
 from qcqueue.core.outcomes import Trouble
 from qcqueue.queue.values import Claim
-from qcqueue.spool.reader import FAILED, Failure, TrainerProgress
+from qcqueue.spool.files import FAILED, Failure, TrainerProgress
 from qcqueue.worker.machine import Machine
 
 MOST_DEATHS = 3

@@ -1,4 +1,4 @@
-"""What is seen of a session from outside, and what it is told: its limits, and how it stands. Plain values."""
+"""What is seen of a session from outside: how it stands. Plain values."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,21 +8,8 @@ from qcqueue.errors import QcqueueError
 
 if TYPE_CHECKING:
     # Whoever asks only how a session left does without the libraries that read and write states.
-    from qcqueue.spool.reader import TrainerProgress as TrainerProgress
-    from qcqueue.worker.attempt import Saved
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much a session may do: wall minutes, epochs it finishes, jobs it ends.
-
-    promised_minutes: after how many its machine will be taken away, as far as somebody has said so.
-    """
-
-    max_minutes: float | None = None
-    promised_minutes: float | None = None
-    max_epochs: int | None = None
-    jobs: int | None = 1
+    from qcqueue.spool.files import TrainerProgress as TrainerProgress
+    from qcqueue.worker.committer import Saved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -417,7 +417,7 @@ def test_a_finished_job_says_how_good_it_is(house: House) -> None:
     finish(place, second, train(place, second, 2, 3))
     assert asked(place) == Answer(
         why=f"{NAME} is done after 3 epochs, in 2 attempts with 1 interruption. "
-        "Best epoch 3: validation accuracy 66.7%, test accuracy 66.7%.",
+        "Best epoch 3: validation accuracy 66.7 %, test accuracy 66.7 %.",
         hint="qcqueue report",
     )
 

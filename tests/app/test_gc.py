@@ -23,6 +23,7 @@ from qcqueue.app.context import (
 from qcqueue.app.datasets import keep
 from qcqueue.app.gc import GRACE_S, LEFTOVER_GRACE_S, BlobStatus, clean_up, plan_clean_up, usage
 from qcqueue.app.verify import HISTORY, QUEUE, verify
+from qcqueue.clock import SystemClock
 from qcqueue.conformance.clocks import CountedIds, MachineClock, WorldTime
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.database.local import LocalDatabase
@@ -595,6 +596,9 @@ def test_on_drive_what_a_dead_session_left_is_given_back(ada: Laptop) -> None:
 
 
 def test_on_drive_damage_is_found_past_the_copy_that_this_machine_keeps(ada: Laptop) -> None:
+    ada.patch.setattr(
+        SystemClock, "sleep", lambda clock, seconds: None
+    )  # damaged bytes are asked for again, in a while
     place = on_drive(ada)
     worker = Worker.on(place, JOBS[0])
     worker.save()

@@ -24,6 +24,7 @@ from qcqueue.queue.job_lines import job_lines
 from qcqueue.queue.pending import epochs_seen, jobs_ahead
 from qcqueue.queue.sessions import accounts_of, session_lines
 from qcqueue.queue.stored import spec_of
+from qcqueue.queue.values import Pick
 from tests.support.large import fill, specs
 
 FEW, TIMES = 15, 4
@@ -71,7 +72,7 @@ def test_one_job_takes_no_longer_in_a_long_queue(queues: tuple[QueueContext, Que
 def test_a_claim_in_a_longer_queue_takes_as_much_longer(queues: tuple[QueueContext, QueueContext]) -> None:
     def take(tx: Connection) -> None:
         begin_session(tx, "new", machine="m", host="h", processor="p", now_s=1.0)
-        assert claim(tx, "new", gone={}, choose=lambda jobs: jobs[0].name, now_s=1.0)
+        assert claim(tx, "new", gone={}, choose=lambda jobs: Pick(jobs[0].name), now_s=1.0)
 
     few, many = (steps(place, take, write=True) for place in queues)
     assert many < MORE * TIMES * few

@@ -108,3 +108,28 @@ def test_any_other_url_is_refused_and_named(url: str) -> None:
     with pytest.raises(SettingInvalid, match=f"the store '{url}' \\(from QCQUEUE_STORE\\)") as refused:
         folder_of(url, source="QCQUEUE_STORE")
     assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '# a comment\nstoer = "x"',
+            "2: unknown setting 'stoer'; it can be store or cache or profile; did you mean store?",
+        ),
+        ("store = 7", "1: store is 7; it must be text in quotes"),
+        ("\nstore = {}", "2: store is a table; it must be text in quotes"),
+        (f"store = 0x{'f' * 5000}", "1: store is a number of more than 64 bits; it must be text in quotes"),
+        ('cache = "a"\nstore = folder', "2: syntax: found `store = folder`, which is not valid TOML"),
+        (f"store = {'[' * 10_000}", "1: syntax: found brackets nested too deeply, allowed are the tables of settings"),
+        (
+            f"{'a.' * 9_000}b = 1",
+            "1: syntax: found more than 16 dots outside of text, allowed are the keys of settings",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_file_is_named_with_its_line(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(text)
+    with pytest.raises(SettingInvalid) as refused:
+        load_settings(folder=tmp_path, environment={})
+    assert str(refused.value).startswith(f"{tmp_path / FILE}:{said}")

@@ -10,7 +10,8 @@ import pytest
 
 from qcqueue.app import sweep as module
 from qcqueue.app.sweep import UNUSED_S, YOUNG_S, size_of_cache, sweep_cache
-from qcqueue.spool.reader import Spool, WorkOrder, spool_folder
+from qcqueue.spool.files import WorkOrder, spool_folder
+from qcqueue.spool.reader import Spool
 from qcqueue.stores.scratch import OLD_S
 from qcqueue.worker.process import TrainerProcess
 from qcqueue.worker.session_locks import SESSIONS, SessionLocks

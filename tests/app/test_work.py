@@ -10,7 +10,7 @@ import pytest
 from qcqueue.app.work import checked_limits, stopping_on_signals
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.errors import SettingInvalid
-from qcqueue.worker.view import Limits
+from qcqueue.worker.budget import Limits
 
 
 class Asked(SimpleNamespace):

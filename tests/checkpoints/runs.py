@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from qcqueue.core.records import MODEL, Snapshot, Tensors, TrainingRecord
-from qcqueue.spool.reader import EpochEntry, Spool, WorkOrder
+from qcqueue.spool.files import EpochEntry, WorkOrder
+from qcqueue.spool.reader import Spool
 from tests.checkpoints.states import assert_same, record
 from tests.queue.desk import TIMING, metrics, spec
 

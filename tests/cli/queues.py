@@ -27,7 +27,7 @@ from qcqueue.queue.checkpoints import keep_last_two
 from qcqueue.queue.claim import begin_session, claim, end_session
 from qcqueue.queue.controls import control
 from qcqueue.queue.enqueue import enqueue
-from qcqueue.queue.values import Claim
+from qcqueue.queue.values import Claim, Pick
 from qcqueue.queue.values import StateBlobs as StoredState
 from qcqueue.stores.base import Blob
 from qcqueue.text.canonical_json import canonical_json, parse_json
@@ -145,7 +145,7 @@ def take(place: QueueContext, name: str, *, session: str | None = None) -> Claim
     place.transact(
         lambda tx: begin_session(tx, session_id, machine="m1", host="colab-7", processor="Tesla T4", now_s=now_s)
     )
-    held = place.transact(lambda tx: claim(tx, session_id, gone={}, choose=lambda jobs: name, now_s=now_s))
+    held = place.transact(lambda tx: claim(tx, session_id, gone={}, choose=lambda jobs: Pick(name), now_s=now_s))
     assert held is not None
     return held
 
@@ -177,7 +177,7 @@ def attend(
     arrived: dict[str, Any] = {"processor": processor, "profile": profile, "has_gpu": has_gpu}
     arrived |= {"machine": f"vm-{session_id}", "host": "colab-7", "promised_until_s": promised_until_s}
     place.transact(lambda tx: begin_session(tx, session_id, **arrived, now_s=came_s))
-    held = place.transact(lambda tx: claim(tx, session_id, gone={}, choose=lambda jobs: name, now_s=came_s))
+    held = place.transact(lambda tx: claim(tx, session_id, gone={}, choose=lambda jobs: Pick(name), now_s=came_s))
     assert held is not None
     if epochs:
         train(place, held, *epochs, processor=processor)

@@ -349,7 +349,7 @@ def test_show_tells_of_interruptions_and_epochs(empty_house: House, answer: Answ
     assert "tiny/vgg16  queued, 2 of 3 epochs saved, 2 attempts, 1 interruption" in shown
     assert "interrupted: no heartbeat for 130 s" in shown
     assert "stopped: reached its limit" in shown
-    assert re.search(r"^ +2 +0\.5000 +75\.0% .* #2$", shown, re.MULTILINE)
+    assert re.search(r"^ +2 +0\.5000 +75\.0 % .* #2$", shown, re.MULTILINE)
     told = answer("log vgg16")
     assert [line.split("  ")[1].strip() for line in told.splitlines()] == [
         "enqueued",

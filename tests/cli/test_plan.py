@@ -198,7 +198,7 @@ def test_past_forecasts_are_counted(colab: QueueContext, answer: Answer) -> None
     came_s = colab.clock.now_s() - 3 * DAY_S
     foresee(colab, held.session_id, None, made_at_s=came_s, ranges_s=[(1.0, 2.0, 9.0), (3.0, 4.0, 9.0)])
     said = answer("plan")
-    assert "1 of 2 past forecasts fell inside their ranges; 80% are meant to (your history)." in said
+    assert "1 of 2 past forecasts fell inside their ranges; 80 % are meant to (your history)." in said
     assert document(answer("plan --json"))["past_forecasts"] == {"judged": 2, "inside": 1}
 
 

@@ -171,7 +171,7 @@ ROTTEN = [
     ),
     (
         "UPDATE history SET who = CAST(x'1b5b324aff' AS TEXT) WHERE id = 1",
-        "a line in the story of the queue",
+        "a line in the history of the queue",
         "row 1 of the table history cannot be read: who is no text",
         "whatever reads it fails",
     ),

@@ -2,7 +2,8 @@
 
 import pytest
 
-from qcqueue.core.goodput import Part, goodput_of, percent, queue_said, session_said, start_said
+from qcqueue.core.goodput import Part, goodput_of, queue_said, session_said, start_said
+from qcqueue.text.humanize import whole_percent
 
 A_SESSION = {"compile": 22.0, "import": 3.1, "train": 2.6, "validate": 2.5, "stall": 0.3, "restore": 0.01}
 
@@ -12,7 +13,7 @@ A_SESSION = {"compile": 22.0, "import": 3.1, "train": 2.6, "validate": 2.5, "sta
     [(0.0, "0 %"), (0.001, "< 1 %"), (0.155, "16 %"), (0.9, "90 %"), (0.999, "> 99 %"), (1.0, "100 %")],
 )
 def test_only_nothing_is_0_and_only_all_is_100(share: float, said: str) -> None:
-    assert percent(share) == said
+    assert whole_percent(share) == said
 
 
 def test_a_session_says_where_its_seconds_went() -> None:
@@ -29,6 +30,14 @@ def test_a_queue_says_what_was_of_use_and_the_worst_of_the_rest() -> None:
         "import 6 min 00 s."
     )
     assert queue_said(goodput_of([{"train": 10.0}])) == "Goodput 100 %: 10.0 s trained and saved of 10.0 s held."
+
+
+def test_what_a_person_reads_needs_no_explanation() -> None:
+    waited = goodput_of([{"train": 10.0, "contention": 5.0, "upload_tail": 2.0}])
+    assert (
+        session_said(waited)
+        == "held 17.0 s: train 10.0 s, waiting for the queue 5.0 s, last uploads 2.0 s; goodput 59 %"
+    )
 
 
 def test_a_first_step_says_what_lay_before_it_and_not_what_came_after() -> None:

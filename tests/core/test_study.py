@@ -8,8 +8,7 @@ import pytest
 
 from qcqueue.catalog.models import MODELS
 from qcqueue.core.spec import JobSpec
-from qcqueue.core.study import Study, parse_study
-from qcqueue.core.study_keys import SETTING_KEYS
+from qcqueue.core.study import SETTING_KEYS, Study, parse_study
 from qcqueue.errors import SpecInvalid
 
 SMALLEST = 'study = "s"\ndataset = "d"\n[[job]]\nmodel = "VGG16"\n'

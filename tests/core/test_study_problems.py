@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from qcqueue.catalog.models import MODELS
 from qcqueue.core.spec import JobSpec
-from qcqueue.core.study import MOST_JOBS, MOST_PROBLEMS, parse_study
-from qcqueue.core.study_keys import ALL_KEYS
+from qcqueue.core.study import ALL_KEYS, MOST_JOBS, MOST_PROBLEMS, parse_study
 from qcqueue.errors import SpecInvalid
 from qcqueue.text.canonical_json import canonical_json, parse_json
 

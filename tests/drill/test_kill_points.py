@@ -22,8 +22,9 @@ from qcqueue.drill.kill_points import (
     fell_in,
     moments_in,
 )
-from qcqueue.spool.reader import Doing, Spool, TrainerProgress
-from qcqueue.spool.writer import SpoolWriter
+from qcqueue.spool.files import Doing, TrainerProgress
+from qcqueue.spool.reader import Spool
+from qcqueue.spool.writer import SpoolWriter, TrainerSpool
 from tests.checkpoints.runs import STEPS, a_record, a_state, an_epoch, an_order
 
 MANY = 100_000
@@ -112,7 +113,7 @@ def a_watch(cache: Path, aim: KillPoint, *, saves_per_epoch: int | None = None, 
 
 
 def trains(spool: Spool, *, epoch: int = 1, step: int = 3, phase: Phase = "training") -> None:
-    spool.report(TrainerProgress(phase=phase, epoch=epoch, epochs=9, step=step, steps=STEPS, step_s=0.01))
+    spool.progress.write(TrainerProgress(phase=phase, epoch=epoch, epochs=9, step=step, steps=STEPS, step_s=0.01))
 
 
 def test_a_machine_without_a_session_is_at_the_start(cache: Path) -> None:
@@ -146,7 +147,7 @@ def test_it_looks_closely_while_a_state_is_on_its_way(cache: Path) -> None:
     trains(spool)
     watch.is_due(1.0)
     assert not watch.is_near
-    SpoolWriter(spool).state(a_state(1, None))
+    SpoolWriter(TrainerSpool(spool.folder)).state(a_state(1, None))
     watch.is_due(1.0)
     assert watch.is_near
 
@@ -189,10 +190,10 @@ def test_a_trainer_is_told_to_save_within_epochs_again_whenever_the_session_says
     watch = a_watch(cache, "after a save within an epoch", saves_per_epoch=MANY)
     spool = a_spool(cache)
     watch.is_due(1.0)
-    assert spool.cadence() == {"epochs_per_save": 1, "saves_per_epoch": MANY}
-    spool.note_cadence({"epochs_per_save": 4, "saves_per_epoch": 1})
+    assert spool.cadence.read() == {"epochs_per_save": 1, "saves_per_epoch": MANY}
+    spool.cadence.write({"epochs_per_save": 4, "saves_per_epoch": 1})
     watch.is_due(1.0)
-    assert spool.cadence() == {"epochs_per_save": 1, "saves_per_epoch": MANY}
+    assert spool.cadence.read() == {"epochs_per_save": 1, "saves_per_epoch": MANY}
 
 
 @pytest.mark.parametrize(("steps_done", "counts"), [(STEPS // 2, True), (STEPS, False)])
@@ -200,7 +201,9 @@ def test_a_save_within_an_epoch_counts_once_it_is_let_go_of(steps_done: int, cou
     watch = a_watch(cache, "after a save within an epoch")
     spool = a_spool(cache)
     trains(spool)
-    SpoolWriter(spool).state(replace(a_state(1, None), record=a_record(0, None, steps_done=steps_done)))
+    SpoolWriter(TrainerSpool(spool.folder)).state(
+        replace(a_state(1, None), record=a_record(0, None, steps_done=steps_done))
+    )
     held = spool.take()
     assert held is not None
     assert not watch.is_due(1.0)
@@ -213,5 +216,5 @@ def test_an_epoch_that_is_not_recorded_yet_lies_between_epochs(cache: Path) -> N
     spool = a_spool(cache)
     trains(spool, epoch=2, step=0)
     assert not watch.is_due(1.0)
-    SpoolWriter(spool).epoch(an_epoch(1, 1, state_entry=None), is_best=False)
+    SpoolWriter(TrainerSpool(spool.folder)).epoch(an_epoch(1, 1, state_entry=None), is_best=False)
     assert watch.is_due(1.0)

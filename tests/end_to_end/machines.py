@@ -21,7 +21,8 @@ from qcqueue.app.datasets import keep
 from qcqueue.clock import SystemClock
 from qcqueue.datasets.format import Split
 from qcqueue.engines.toy import VARIABLE
-from qcqueue.spool.reader import Spool, TrainerProgress
+from qcqueue.spool.files import TrainerProgress
+from qcqueue.spool.reader import Spool
 from tests.cli.queues import House
 from tests.engines.worlds import a_dataset
 
@@ -146,7 +147,7 @@ def wait_until_training(house: House, *, epoch: int, step: int) -> None:
 
 def at_work(house: House) -> list[TrainerProgress]:
     """Return what each trainer of this machine says it is doing."""
-    found = [Spool(folder).progress() for folder in (house.cache / "spool").glob("*")]
+    found = [Spool(folder).progress.read() for folder in (house.cache / "spool").glob("*")]
     return [progress for progress in found if progress is not None]
 
 

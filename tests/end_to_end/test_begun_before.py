@@ -9,7 +9,7 @@ from tests.cli.queues import House
 from tests.end_to_end.machines import STUDY, VGG16, command, job
 from tests.end_to_end.released import Before
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.long]
 
 JOBS = STUDY.replace("image_size = [32, 32]", "image_size = [75, 75]") + 'lineage = "refuse"\n' + VGG16
 """Refusing another lineage: a difference between the versions would leave the job where it is."""

@@ -21,6 +21,7 @@ SEED = 1
 DRILL_LIMIT_S = 600
 
 
+@pytest.mark.long
 @pytest.mark.tensorflow
 def test_a_run_cut_by_four_kills_ends_with_the_bits_of_one_that_was_never_cut(tmp_path: Path) -> None:
     house = a_house(tmp_path / "house", STUDY.replace('"head"', '"all"') + VGG16)

@@ -17,6 +17,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return undisturbed(tmp_path_factory.mktemp("undisturbed"))
 
 
+@pytest.mark.long
 def test_a_study_goes_on_elsewhere_after_a_kill_in_an_upload_and_ends_with_the_same_bits(
     tmp_path: Path, expected: dict[str, Any]
 ) -> None:
@@ -35,6 +36,7 @@ def test_a_session_saves_what_a_killed_one_left_on_the_same_machine(tmp_path: Pa
     assert report.requests["upload.start"] == 2, "no upload of the frozen base is begun anew"
 
 
+@pytest.mark.long
 def test_a_study_survives_every_fault_of_the_network_at_once(tmp_path: Path, expected: dict[str, Any]) -> None:
     report = live(3, tmp_path, expected, rates=dict.fromkeys(DriveFault, 0.05))
     assert sum(report.hits.values()) > 20

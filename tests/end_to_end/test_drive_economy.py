@@ -25,7 +25,10 @@ STATE_BYTES = 6_000_000
 VERSIONS_BYTES = 5_000_000
 
 
-@pytest.mark.parametrize("together", [True, False], ids=["one commit an epoch", "two commits an epoch"])
+@pytest.mark.parametrize(
+    "together",
+    [pytest.param(True, id="one commit an epoch"), pytest.param(False, id="two commits", marks=pytest.mark.long)],
+)
 def test_an_epoch_costs_six_requests_and_its_packs_and_the_quota_stays_bounded(tmp_path: Path, together: bool) -> None:
     short, long = (_saved(tmp_path, epochs, together=together) for epochs in (EPOCHS_SHORT, EPOCHS_LONG))
     epochs = long.epochs - short.epochs

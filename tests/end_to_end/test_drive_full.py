@@ -12,9 +12,9 @@ from qcqueue.conformance.clocks import MachineClock, WorldTime
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.errors import StoreFull
 from qcqueue.queue.job_detail import job_detail
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.patience import ASKED_S
 from qcqueue.worker.session import Session
-from qcqueue.worker.view import Limits
 from tests.support.drive.emulator import DriveEmulator
 from tests.support.drive.owner import Owner
 from tests.support.null_trainer import PaperTrainer, a_queue, a_session

@@ -65,7 +65,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return Trained(house=house, images=images, answers=answers)
 
 
-@pytest.mark.parametrize("kind", ["safetensors", "h5"])
+@pytest.mark.parametrize("kind", [pytest.param("safetensors", marks=pytest.mark.long), "h5"])
 def test_the_printed_lines_load_the_weights_and_predict_what_the_trainer_stored(trained: Trained, kind: str) -> None:
     fetched = command(trained.house, "fetch", "vgg16", "--format", kind, "--out", "my weights")
     assert fetched.returncode == 0, fetched.stderr
@@ -94,7 +94,10 @@ def test_the_printed_lines_load_the_weights_and_predict_what_the_trainer_stored(
     assert np.load(trained.house.folder / "answers.npy").tobytes() == trained.answers.tobytes()
 
 
-@pytest.mark.parametrize(("kind", "ending"), [("safetensors", ".safetensors"), ("h5", ".weights.h5")])
+@pytest.mark.parametrize(
+    ("kind", "ending"),
+    [("safetensors", ".safetensors"), pytest.param("h5", ".weights.h5", marks=pytest.mark.long)],
+)
 def test_a_file_says_what_it_is_has_the_digest_of_the_result_and_is_made_alike_each_time(
     trained: Trained, kind: str, ending: str
 ) -> None:

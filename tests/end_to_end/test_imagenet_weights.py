@@ -13,7 +13,7 @@ from tests.cli.queues import House
 from tests.end_to_end.machines import STUDY, a_house, command, job
 from tests.engines.publisher import publishing
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.long]
 
 FILE = imagenet_file("MobileNetV2", (32, 32))
 

@@ -21,7 +21,7 @@ from tests.datasets.pictures import folder_of, three_classes
 from tests.end_to_end.machines import LIMIT_S, STUDY, VGG16, Worker, wait_until, working
 from tests.end_to_end.released import RELEASED_FORMAT, Before
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.long]
 
 EPOCHS = 2000
 JOBS = STUDY.replace("epochs = 3", f"epochs = {EPOCHS}") + VGG16 + VGG16 + 'name = "other"\n'

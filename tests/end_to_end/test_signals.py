@@ -38,7 +38,7 @@ def steps_done(house: House) -> int:
 
 def trained(house: House) -> int:
     """Return how many steps some trainer has begun."""
-    found = [Spool(folder).progress() for folder in (house.cache / "spool").glob("*")]
+    found = [Spool(folder).progress.read() for folder in (house.cache / "spool").glob("*")]
     return max((it.epoch - 1) * 8 + it.step for it in found if it)
 
 

@@ -61,7 +61,7 @@ def test_the_words_of_a_trainer_whose_session_was_killed_are_kept_by_the_next(ho
 
 
 def test_a_bug_is_told_with_the_log_that_holds_its_traceback(house: House) -> None:
-    before = "import qcqueue.worker.session as s\ndef bug(self): raise KeyError('oh')\ns.Session._watch = bug"
+    before = "import qcqueue.worker.job_states as s\ndef bug(*_): raise KeyError('oh')\ns.WatchTrainer.step = bug"
     with a_session(house, before=before) as session:
         assert session.ended() == 1
         [log] = (house.cache / "logs").glob("*.jsonl")

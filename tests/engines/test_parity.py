@@ -5,7 +5,7 @@ import pytest
 from tests.engines.parity import OFF_MOST, SURE, in_a_process
 
 
-@pytest.mark.parametrize("model", ["VGG16", "MobileNetV2"])
+@pytest.mark.parametrize("model", [pytest.param("VGG16", marks=pytest.mark.long), "MobileNetV2"])
 def test_a_run_has_the_bits_and_the_losses_of_plain_fit_and_evaluate(model: str) -> None:
     found = in_a_process(model)
     assert found["tensors"] > 80

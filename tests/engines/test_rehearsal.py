@@ -13,7 +13,8 @@ from qcqueue.core.outcomes import Cause
 from qcqueue.core.records import Rehearsal
 from qcqueue.engines.batches import Batch
 from qcqueue.errors import DeterminismRefused, NotReproducible, OutOfMemory, TrainingError
-from qcqueue.spool.reader import FAILED, Spool
+from qcqueue.spool.files import FAILED
+from qcqueue.spool.reader import Spool
 from qcqueue.text.canonical_json import parse_json
 from tests.engines.test_exact_resume import assert_same_end, resumed
 from tests.engines.test_trainer import a_spool, carried_out
@@ -211,7 +212,7 @@ def test_a_missing_kernel_is_a_typed_failure_that_becomes_a_sentence_with_the_ch
     with_a_layer_that(has_no_deterministic_kernel, monkeypatch)
     spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec())
     assert carried_out(spool, SystemClock()) == FAILED
-    failure = spool.failure()
+    failure = spool.failure.read()
     assert failure is not None
     assert failure.cause is Cause.DETERMINISM_REFUSED
     tried = Tried(processor="Tesla T4", on_gpu=True, begun_on=None, cpu=None)

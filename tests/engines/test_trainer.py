@@ -19,8 +19,12 @@ from qcqueue.core.outcomes import Cause, Trouble
 from qcqueue.core.records import MODEL, EpochTiming
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.toy import VARIABLE
-from qcqueue.spool.reader import FAILED, RESUMED, Spool, TrainerProgress, WorkOrder, link_files
-from qcqueue.trainer.main import SpoolSink, work
+from qcqueue.spool.files import FAILED, RESUMED, TrainerProgress, WorkOrder
+from qcqueue.spool.reader import Spool
+from qcqueue.spool.whole import link_files
+from qcqueue.spool.writer import TrainerSpool
+from qcqueue.trainer.main import work
+from qcqueue.trainer.sink import SpoolSink
 from qcqueue.worker.process import TrainerProcess
 from tests.engines.worlds import a_dataset, a_dataset_file, a_record, a_spec
 
@@ -71,8 +75,8 @@ def started(spool: Spool) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def carried_out(spool: Spool, clock: Clock) -> int:
-    spool.report(TrainerProgress(phase="starting"))
-    return work(spool, clock, began_s=clock.monotonic_s())
+    spool.progress.write(TrainerProgress(phase="starting"))
+    return work(TrainerSpool(spool.folder), clock, began_s=clock.monotonic_s())
 
 
 def run_in_a_process(spool: Spool) -> list[str]:
@@ -106,7 +110,7 @@ def hand_over(old: Spool, new: Spool) -> None:
     link_files(held.files, new.resumed_folder)
     if record.best_epoch is not None:
         link_files(old.best_files(record.best_epoch), new.best_folder(record.best_epoch))
-    new.resume_with(record)
+    new.record.write(record)
 
 
 @pytest.mark.tensorflow
@@ -151,7 +155,7 @@ def test_a_trainer_does_not_outlive_its_session(dataset_path: Path, tmp_path: Pa
     )
     assert session.stdout is not None
     trainer_id = int(session.stdout.readline())
-    until(spool.progress)
+    until(spool.progress.read)
     session.kill()
     session.wait()
     session.stdout.close()
@@ -168,7 +172,7 @@ def test_one_that_got_ready_works_as_soon_as_it_is_told_where(dataset_path: Path
     trainer.start(spool.folder)
     assert trainer._process is ready
     until(lambda: trainer.exit_code() is not None)
-    assert trainer.exit_code() == 0, spool.failure()
+    assert trainer.exit_code() == 0, spool.failure.read()
     assert [entry.kind for entry in spool.waiting()] == ["state", "epoch"]
     assert spool.log_path.exists()
     assert [path.name for path in tmp_path.glob("*.log")] == []
@@ -203,7 +207,7 @@ def test_one_that_died_while_it_got_ready_has_ended_as_soon_as_it_starts(
 def test_a_closed_pipe_is_enough(dataset_path: Path, tmp_path: Path) -> None:
     spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(model="Toy", epochs=10_000))
     with started(spool) as process:
-        until(spool.progress)
+        until(spool.progress.read)
         process.send_signal(signal.SIGINT)  # is the session's to handle
         assert process.poll() is None
         assert process.stdin is not None
@@ -229,7 +233,7 @@ class TestWithoutAProcess:
 
         class StopsAtTheFirstStep(SystemClock):
             def monotonic_s(self) -> float:
-                if (progress := spool.progress()) and progress.phase == "compiling":
+                if (progress := spool.progress.read()) and progress.phase == "compiling":
                     spool.ask_to_stop()
                 return super().monotonic_s()
 
@@ -248,7 +252,7 @@ class TestWithoutAProcess:
     def test_bad_data_is_a_typed_failure(self, tmp_path: Path) -> None:
         spool = a_spool(tmp_path / "spool", a_dataset_file(tmp_path, a_dataset(side_px=40)))
         assert carried_out(spool, SystemClock()) == FAILED
-        failure = spool.failure()
+        failure = spool.failure.read()
         assert failure is not None
         assert failure.cause is Cause.BAD_DATA
         assert failure.message == "the images of blobs are 40x40 pixels and the job wants 32x32"
@@ -257,9 +261,9 @@ class TestWithoutAProcess:
     def test_a_state_that_is_not_whole_is_no_fault_of_the_job(self, dataset_path: Path, tmp_path: Path) -> None:
         spool = a_spool(tmp_path / "spool", dataset_path, resumes=True)
         head_in(spool.resumed_folder).write_bytes(b"half a state")
-        spool.resume_with(a_record())
+        spool.record.write(a_record())
         assert carried_out(spool, SystemClock()) == FAILED
-        failure = spool.failure()
+        failure = spool.failure.read()
         assert failure is not None
         assert failure.cause is Trouble.STORE
         assert "not a whole state file" in failure.message
@@ -290,7 +294,7 @@ class TestWithoutAProcess:
         monkeypatch.setattr(loop, "load_data", break_down)
         spool = a_spool(tmp_path / "spool", dataset_path)
         assert carried_out(spool, SystemClock()) == FAILED
-        failure = spool.failure()
+        failure = spool.failure.read()
         assert failure is not None
         assert failure.cause is trouble
         assert "break_down" in failure.detail
@@ -305,7 +309,7 @@ class TestWithoutAProcess:
         monkeypatch.setattr(spool, "order", full)
         monkeypatch.setattr(spool, "fail", full)
         assert carried_out(spool, SystemClock()) == FAILED
-        assert spool.failure() is None
+        assert spool.failure.read() is None
 
     def test_a_copy_of_the_dataset_that_rots_here_is_the_disks_trouble(self, tmp_path: Path) -> None:
         path = a_dataset_file(tmp_path, a_dataset())
@@ -313,7 +317,7 @@ class TestWithoutAProcess:
         path.rename(named).write_bytes(b"rot")
         spool = a_spool(tmp_path / "spool", named)
         assert carried_out(spool, SystemClock()) == FAILED
-        failure = spool.failure()
+        failure = spool.failure.read()
         assert failure is not None
         assert failure.cause is Trouble.DISK
 
@@ -326,7 +330,7 @@ class TestWithoutAProcess:
         monkeypatch.setattr(loop, "mean_loss", lambda *_: next(losses))
         spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(model="Toy", epochs=3))
         assert carried_out(spool, SystemClock()) == FAILED
-        failure = spool.failure()
+        failure = spool.failure.read()
         assert failure is not None
         assert failure.cause is Cause.NOT_FINITE
         assert [entry.kind for entry in spool.waiting()] == ["epoch", "state"]
@@ -348,7 +352,9 @@ class TestWithoutAProcess:
         (epoch,) = resumed.waiting()
         assert resumed.read_epoch(epoch).state_entry == RESUMED
         state_files = files_of(resumed.resumed_folder)
-        assert {*resumed.read_best(1)} == {key for key in read_state(state_files).tensors if key.startswith(MODEL)}
+        assert {*TrainerSpool(resumed.folder).read_best(1)} == {
+            key for key in read_state(state_files).tensors if key.startswith(MODEL)
+        }
 
     def test_an_order_and_a_state_that_come_late_are_waited_for(self, dataset_path: Path, tmp_path: Path) -> None:
         first = a_spool(tmp_path / "first", dataset_path, max_epochs=1)
@@ -361,12 +367,12 @@ class TestWithoutAProcess:
             """Waiting is when the session gets on: it brings the order, then the state."""
 
             def sleep(self, seconds: float) -> None:
-                progress = late.progress()
+                progress = late.progress.read()
                 assert progress is not None
                 phases.append(progress.phase)
-                if late.order() is None:
+                if late.order.read() is None:
                     late.open(an_order(dataset_path, resumes=True))
-                elif not late.is_ready():
+                elif not TrainerSpool(late.folder).is_ready():
                     hand_over(first, late)
 
         assert carried_out(late, BringsThingsLate()) == 0
@@ -378,7 +384,7 @@ class TestWithoutAProcess:
         self, dataset_path: Path, tmp_path: Path
     ) -> None:
         spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(model="Toy", epochs=4))
-        spool.note_cadence({"epochs_per_save": 3, "saves_per_epoch": 1})
+        spool.cadence.write({"epochs_per_save": 3, "saves_per_epoch": 1})
         assert carried_out(spool, SystemClock()) == 0
         entries = spool.waiting()
         epochs = [spool.read_epoch(entry) for entry in entries if entry.kind == "epoch"]
@@ -390,7 +396,7 @@ class TestWithoutAProcess:
 
     def test_a_save_in_the_middle_of_an_epoch_is_handed_over(self, dataset_path: Path, tmp_path: Path) -> None:
         spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(model="Toy", epochs=1))
-        spool.note_cadence({"epochs_per_save": 1, "saves_per_epoch": 3})
+        spool.cadence.write({"epochs_per_save": 1, "saves_per_epoch": 3})
         assert carried_out(spool, SystemClock()) == 0
         assert [(entry.number, entry.kind) for entry in spool.waiting()] == [(3, "state"), (4, "epoch"), (5, "result")]
 
@@ -401,7 +407,7 @@ class FrozenClock(SystemClock):
 
 
 def ordered(spool: Spool) -> WorkOrder:
-    order = spool.order()
+    order = spool.order.read()
     assert order is not None
     return order
 
@@ -411,7 +417,7 @@ def test_reports_are_thinned_out_but_a_new_phase_is_told_at_once(
 ) -> None:
     spool, reports = a_spool(tmp_path / "spool", dataset_path), list[TrainerProgress]()
     monkeypatch.setattr(spool, "report", reports.append)
-    sink = SpoolSink(spool, ordered(spool), FrozenClock(), began_s=100.0)
+    sink = SpoolSink(TrainerSpool(spool.folder), ordered(spool), FrozenClock(), began_s=100.0)
     for step in (1, 2):
         sink.progress("training", epoch=1, step=step, steps=3)
     sink.progress("saving", epoch=1, step=2, steps=3)
@@ -422,7 +428,7 @@ def test_reports_are_thinned_out_but_a_new_phase_is_told_at_once(
 
 def test_a_session_that_wanted_no_more_epochs_gets_none(dataset_path: Path, tmp_path: Path) -> None:
     spool = a_spool(tmp_path / "spool", dataset_path, max_epochs=1)
-    sink = SpoolSink(spool, ordered(spool), FrozenClock(), began_s=100.0)
+    sink = SpoolSink(TrainerSpool(spool.folder), ordered(spool), FrozenClock(), began_s=100.0)
     assert not sink.should_stop()
     sink.epoch_done(a_record(), A_TIMING, is_best=False, is_saved=True)
     assert sink.should_stop()

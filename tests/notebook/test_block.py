@@ -40,34 +40,34 @@ class Reader(HTMLParser):
 
 def test_it_shows_hardware_where_it_goes_on_progress_what_is_safe_and_what_is_not() -> None:
     assert text_of(a_picture()).splitlines() == [
-        "qcqueue          gdrive:1AbC",
-        "machine          Tesla T4, 2 threads",
-        "job              six-models/vgg16, attempt 4, goes on after epoch 1",
-        "now              training · epoch 3 of 100 · step 34 of 69 · loss 0.432, accuracy 87.5% · 41.0 s an epoch",
-        "safe             epoch 2, confirmed on Drive 3 min ago",
-        "a cut now loses  34 steps, about 20.2 s",
+        "qcqueue  gdrive:1AbC",
+        "machine  Tesla T4, 2 threads",
+        "job      six-models/vgg16, attempt 4, goes on after epoch 1",
+        "now      training · epoch 3 of 100 · step 34 of 69 · loss 0.432, accuracy 87.5 % · 41.0 s an epoch",
+        "safe     epoch 2, confirmed on Drive 3 min ago",
+        "at risk  34 steps, about 20.2 s",
     ]
 
 
 def test_what_is_only_written_is_told_from_what_is_confirmed() -> None:
     shown = text_of(a_picture(view=a_view(written=a_record(epochs_done=3))))
-    assert "written          epoch 3, on this machine's disk, not yet confirmed on Drive" in shown
-    assert "safe             epoch 2, confirmed on Drive 3 min ago" in shown
+    assert "written  epoch 3, on this machine's disk, not yet confirmed on Drive" in shown
+    assert "safe     epoch 2, confirmed on Drive 3 min ago" in shown
 
 
 def test_before_the_first_save_nothing_is_safe() -> None:
-    assert "safe             nothing yet" in text_of(a_picture(view=a_view(saved=None)))
+    assert "safe     nothing yet" in text_of(a_picture(view=a_view(saved=None)))
 
 
 def test_a_transfer_shows_how_far_it_is() -> None:
     view = a_view(transfer=Transfer(moved_bytes=120_000_000, size_bytes=650_000_000))
-    assert "moving           120 MB of 650 MB" in text_of(a_picture(view=view))
+    assert "moving   120 MB of 650 MB" in text_of(a_picture(view=view))
     assert "width:18%" in html_of(a_picture(view=view))
 
 
 def test_a_full_store_is_said_with_what_to_do() -> None:
     view = a_view(waiting_for=StoreBusy("Drive is full", hint="make room at drive.google.com"))
-    assert "saving waits     Drive is full; make room at drive.google.com" in text_of(a_picture(view=view))
+    assert "saving waits  Drive is full; make room at drive.google.com" in text_of(a_picture(view=view))
 
 
 def test_a_machine_without_a_gpu_is_called_that() -> None:

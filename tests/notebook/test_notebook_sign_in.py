@@ -9,8 +9,8 @@ import pytest
 
 from qcqueue.app.settings import Settings
 from qcqueue.errors import SignInFailed
-from qcqueue.notebook import sign_in
 from qcqueue.notebook.sign_in import signed_in
+from qcqueue.providers.colab import Colab
 from tests.notebook.paper import Paper
 from tests.stores_drive.people import Desk, desk
 from tests.support.drive.accounts import CANARY
@@ -41,7 +41,7 @@ def ada() -> Iterator[Desk]:
 def secrets(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What Colab keeps for this notebook."""
     kept: dict[str, str] = {}
-    monkeypatch.setattr(sign_in, "secret", lambda name, *, say: kept.get(name))
+    monkeypatch.setattr(Colab, "secret", lambda self, name, *, say: kept.get(name))
     return kept
 
 
@@ -102,7 +102,14 @@ def test_without_secret_and_client_it_names_both_ways(settings: Settings, secret
     with pytest.raises(SignInFailed) as caught:
         signed_in(settings, COLAB, Paper(), ada.clock)
     assert "qcqueue colab-token --client tv.json" in str(caught.value.hint)
+    assert "its line into Colab's secret QCQUEUE_TOKEN (the key at the left)" in str(caught.value.hint)
     assert "qcqueue notebook --client tv.json" in str(caught.value.hint)
+
+
+def test_where_no_secrets_are_kept_none_is_advised(settings: Settings, secrets: dict[str, str], ada: Desk) -> None:
+    with pytest.raises(SignInFailed) as caught:
+        signed_in(settings, {}, Paper(), ada.clock)
+    assert str(caught.value.hint).startswith("open the notebook that qcqueue notebook --client tv.json writes")
 
 
 def test_a_program_without_a_reader_is_not_asked(settings: Settings, secrets: dict[str, str], ada: Desk) -> None:

@@ -21,12 +21,14 @@ from qcqueue.database.schema import FORMAT
 from qcqueue.errors import DigestMismatch, DiskFailed, SettingInvalid, StoreAway, StoreBusy, StoreDenied
 from qcqueue.notebook import cell
 from qcqueue.notebook.cell import ATTENDED_S, COUNTDOWN_S, _outwait, visit
+from qcqueue.providers.base import Provider
 from qcqueue.providers.registry import profile
 from qcqueue.queue.claim import begin_session, claim
+from qcqueue.queue.values import Pick
 from qcqueue.spool.reader import Spool
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.session import Session
 from qcqueue.worker.session_locks import SessionLocks
-from qcqueue.worker.view import Limits
 from tests.cli.queues import House, a_job, an_empty_house, put, take
 from tests.database.golden import lower
 from tests.notebook.paper import Paper
@@ -50,14 +52,17 @@ class QuickClock(SystemClock):
             raise KeyboardInterrupt
 
 
-class Owner:
+class Owner(Provider):
     """Who lent the machine."""
+
+    can_release = True
+    release_help = "the owner did not come: bring it back"
 
     def __init__(self) -> None:
         self.got_it_back = False
         self.takes = True
 
-    def __call__(self) -> bool:
+    def release(self) -> bool:
         self.got_it_back = True
         return self.takes
 
@@ -72,9 +77,9 @@ def place(tmp_path: Path, clock: QuickClock) -> QueueContext:
     return replace(an_empty_house(tmp_path).queue, clock=clock)
 
 
-def visited(place: QueueContext, give_back: Callable[[], bool] | None) -> tuple[SessionEnd, list[str]]:
+def visited(place: QueueContext, lender: Provider | None) -> tuple[SessionEnd, list[str]]:
     paper = Paper()
-    return visit(place, Limits(), paper, profile=profile("local"), give_back=give_back), paper.lines
+    return visit(place, Limits(), paper, profile=profile("local"), lender=lender), paper.lines
 
 
 def test_with_nothing_to_do_a_borrowed_machine_goes_back_after_a_countdown(
@@ -103,11 +108,11 @@ def test_an_interrupt_in_the_countdown_keeps_the_machine(place: QueueContext, cl
     assert said[-1].startswith("this machine is kept")
 
 
-def test_where_colab_does_not_take_it_a_person_is_asked_to(place: QueueContext) -> None:
+def test_where_it_is_not_taken_a_person_is_told_what_to_do(place: QueueContext) -> None:
     owner = Owner()
     owner.takes = False
     _, said = visited(place, owner)
-    assert said[-1].endswith("choose Runtime > Disconnect and delete runtime")
+    assert said[-1] == owner.release_help
 
 
 def test_work_on_the_disk_that_is_not_confirmed_keeps_the_machine(place: QueueContext) -> None:
@@ -133,7 +138,7 @@ def test_before_a_fresh_machine_is_given_back_it_waits_for_the_heartbeat_of_who_
             tx, "5e55", machine="m1", host="colab-7", processor="Tesla T4", heartbeat=heartbeat, now_s=now_s
         )
     )
-    place.transact(lambda tx: claim(tx, "5e55", gone={}, choose=lambda jobs: "tiny/only", now_s=now_s))
+    place.transact(lambda tx: claim(tx, "5e55", gone={}, choose=lambda jobs: Pick("tiny/only"), now_s=now_s))
     owner = Owner()
     ending, said = visited(place, owner)
     assert clock.slept == [place.lease.beat_every_s] + [1] * COUNTDOWN_S
@@ -203,7 +208,7 @@ def fail_after(place: QueueContext, clock: QuickClock, monkeypatch: pytest.Monke
 def failed(place: QueueContext, owner: Owner) -> list[str]:
     paper = Paper()
     with pytest.raises(DigestMismatch):
-        visit(place, Limits(), paper, profile=profile("local"), give_back=owner)
+        visit(place, Limits(), paper, profile=profile("local"), lender=owner)
     return paper.lines
 
 
@@ -223,7 +228,7 @@ def test_a_bug_is_named_before_the_machine_goes_back(place: QueueContext, fail_a
     owner, paper = Owner(), Paper()
     fail_after(2 * ATTENDED_S, error=ValueError("no such thing"))
     with pytest.raises(ValueError, match="no such thing"):
-        visit(place, Limits(), paper, profile=profile("local"), give_back=owner)
+        visit(place, Limits(), paper, profile=profile("local"), lender=owner)
     assert owner.got_it_back
     assert paper.lines.index("a bug of ours: ValueError: no such thing") < paper.lines.index(
         "this machine is given back"
@@ -293,7 +298,7 @@ def test_a_lent_machine_whose_hour_is_over_goes_back_and_names_the_epochs_that_g
     monkeypatch.setattr(cell, "drive", leaves_unsaved)
     owner, paper = Owner(), Paper()
     kind = profile("colab-free" if is_lent else "local")
-    assert visit(place, Limits(), paper, profile=kind, give_back=owner) is SessionEnd.NOTHING_SAVED
+    assert visit(place, Limits(), paper, profile=kind, lender=owner) is SessionEnd.NOTHING_SAVED
     assert owner.got_it_back is is_lent
     said = "\n".join(paper.lines)
     assert "the store, or this disk, has taken nothing for too long" in said
@@ -361,10 +366,10 @@ def test_an_error_leaves_no_trainer_and_no_lock_behind(place: QueueContext) -> N
             raise StoreBusy
 
     session = new_session(place, Limits(), profile=profile("local"), narrate=lambda line: None)
-    session._tools = replace(session._tools, database=Away())  # type: ignore[arg-type]
+    session.deps = replace(session.deps, database=Away())  # type: ignore[arg-type]
     with pytest.raises(StoreBusy):
         drive(place, session, show=lambda it: None)
-    assert session.id in session._tools.presence.inherit()
+    assert session.id in session.deps.presence.inherit()
 
 
 @pytest.mark.parametrize(

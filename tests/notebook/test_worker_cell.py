@@ -19,7 +19,7 @@ def test_a_first_run_trains_job_after_job_in_one_block_of_output_and_gives_the_m
 ) -> None:
     desk.enqueue(TWO)
     with running(colab, desk.url) as cell:
-        cell.wait_for("a cut now loses")
+        cell.wait_for("at risk")
         shown = cell.ended()
     assert desk.states() == ["done", "done"]
     assert "the session finished its jobs; everything is saved" in shown

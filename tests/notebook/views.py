@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from qcqueue.spool.reader import TrainerProgress
-from qcqueue.worker.attempt import Saved
+from qcqueue.spool.files import TrainerProgress
+from qcqueue.worker.committer import Saved
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.view import View
 

@@ -33,6 +33,6 @@ def test_a_forecast_is_judged_by_what_came(forecast: A, judged: int, inside: int
 
 def test_it_reads_as_a_sentence() -> None:
     assert str(calibration([])) == "no forecast has been put to the test yet"
-    assert str(calibration([A(came_at_s=150.0)])) == "1 of 1 past forecast fell inside its range; 80% are meant to"
+    assert str(calibration([A(came_at_s=150.0)])) == "1 of 1 past forecast fell inside its range; 80 % are meant to"
     both = [A(came_at_s=150.0), A(came_at_s=1.0)]
-    assert str(calibration(both)) == "1 of 2 past forecasts fell inside their ranges; 80% are meant to"
+    assert str(calibration(both)) == "1 of 2 past forecasts fell inside their ranges; 80 % are meant to"

@@ -28,7 +28,7 @@ from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import Enqueued, enqueue
 from qcqueue.queue.job_detail import job_detail
 from qcqueue.queue.job_lines import JobLine, job_lines
-from qcqueue.queue.values import Candidate, Checkpoint, Claim, JobDetail, StateBlobs
+from qcqueue.queue.values import Candidate, Checkpoint, Claim, JobDetail, Pick, StateBlobs
 from qcqueue.stores.base import Blob
 from qcqueue.text.canonical_json import digest_of
 
@@ -159,8 +159,8 @@ def _empty_queue() -> bytes:
         return database.path.read_bytes()
 
 
-def _first(jobs: Sequence[Candidate]) -> str | None:
-    return jobs[0].name if jobs else None
+def _first(jobs: Sequence[Candidate]) -> Pick | None:
+    return Pick(jobs[0].name) if jobs else None
 
 
 class Desk:
@@ -189,7 +189,7 @@ class Desk:
         self, session: str = "s1", *, job: str | None = None, gone: Mapping[tuple[str, int], str] | None = None
     ) -> Claim | None:
         """Claim the first job of the queue, or the one named."""
-        choose = _first if job is None else lambda _: f"study/{job}"
+        choose = _first if job is None else lambda _: Pick(f"study/{job}")
         return self.do(claim, session, gone=gone or {}, choose=choose)
 
     def must_claim(

@@ -11,6 +11,7 @@ from qcqueue.core.goodput import Goodput, Part
 from qcqueue.queue.attempts import record_seconds, stop
 from qcqueue.queue.claim import claim, end_session
 from qcqueue.queue.sessions import SessionAttempt, SessionLine, accounts_of, session_lines
+from qcqueue.queue.values import Pick
 from tests.queue.desk import Desk
 
 START_S = 1000.0
@@ -158,7 +159,7 @@ def test_the_accounts_of_a_queue_that_was_cut_and_went_on(desk: Desk) -> None:
         )
     )
     gone = {("study/a", 1): "no heartbeat for 130 s"}
-    second = desk.do(claim, "s2", gone=gone, seen={"s1": 50.0}, choose=lambda jobs: jobs[0].name)
+    second = desk.do(claim, "s2", gone=gone, seen={"s1": 50.0}, choose=lambda jobs: Pick(jobs[0].name))
     assert second is not None
     desk.database.transact(
         lambda tx: record_seconds(tx, second, attempt={"train": 8.0}, session={"boot": 2.0}, seen_at_s=60.0)

@@ -6,8 +6,9 @@ from sqlalchemy.exc import IntegrityError
 from qcqueue.core.outcomes import Outcome
 from qcqueue.core.states import State
 from qcqueue.queue.attempts import interrupt, stop
-from qcqueue.queue.claim import begin_session, candidates, claim, end_session, live_attempts
+from qcqueue.queue.claim import begin_session, candidates, claim, claim_held_by, end_session, live_attempts
 from qcqueue.queue.controls import move
+from qcqueue.queue.values import Pick
 from tests.queue.desk import IMAGES, Desk, epoch_done, spec, state, within_epoch
 
 
@@ -198,3 +199,11 @@ def test_a_session_comes_once_and_says_how_it_left(desk: Desk) -> None:
     assert desk.digest() == before
     desk.do(end_session, "s9", how="reached its limit")
     assert desk.sql("SELECT ended_at_s, ended_how FROM sessions WHERE id = 's9'") == [(3.0, "reached its limit")]
+
+
+def test_who_was_not_told_of_a_claim_finds_what_it_holds_and_why_it_was_chosen(desk: Desk) -> None:
+    desk.enqueue("a", "b")
+    told = desk.do(claim, "s1", gone={}, choose=lambda jobs: Pick("study/b", why="the shortest"))
+    assert told is not None
+    assert told.why == "the shortest"
+    assert desk.ask(claim_held_by, "s1") == told

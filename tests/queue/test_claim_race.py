@@ -1,6 +1,7 @@
 """Sessions in real processes that claim from one queue at the same instant."""
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.synchronize import Barrier
@@ -10,6 +11,7 @@ from qcqueue.conformance.processes import kill_now, race, running
 from qcqueue.database.local import LocalDatabase
 from qcqueue.queue.attempts import stop
 from qcqueue.queue.claim import claim
+from qcqueue.queue.values import Candidate, Pick
 from tests.queue.desk import Desk
 
 ROUNDS = 15
@@ -57,7 +59,7 @@ def claim_often(path: Path, session: str, together: Barrier) -> None:
     database = LocalDatabase(path)
     together.wait()
     for _ in range(ROUNDS):
-        held = database.transact(lambda tx: claim(tx, session, gone={}, choose=lambda jobs: jobs[0].name, now_s=1.0))
+        held = database.transact(lambda tx: claim(tx, session, gone={}, choose=first, now_s=1.0))
         assert held is not None
 
 
@@ -65,11 +67,13 @@ def claim_and_stop_often(path: Path, session: str, together: Barrier) -> None:
     database = LocalDatabase(path)
     together.wait()
     for _ in range(ROUNDS):
-        held = database.transact(
-            lambda tx: claim(tx, session, gone={}, choose=lambda jobs: jobs[0].name if jobs else None, now_s=1.0)
-        )
+        held = database.transact(lambda tx: claim(tx, session, gone={}, choose=first, now_s=1.0))
         if held is not None:
             database.transact(partial(stop, held=held, why="limit", now_s=2.0))
+
+
+def first(jobs: Sequence[Candidate]) -> Pick | None:
+    return Pick(jobs[0].name) if jobs else None
 
 
 def bury_and_claim_often(path: Path, session: str, together: Barrier) -> None:
@@ -81,7 +85,7 @@ def bury_and_claim_often(path: Path, session: str, together: Barrier) -> None:
                 tx,
                 session,
                 gone={("study/a", number): "gone"},  # noqa: B023 (run at once)
-                choose=lambda jobs: jobs[0].name if jobs else None,
+                choose=first,
                 now_s=1.0,
             )
         )
@@ -90,9 +94,9 @@ def bury_and_claim_often(path: Path, session: str, together: Barrier) -> None:
 
 
 def claim_and_wait(path: Path, pipe: Pipe) -> None:
-    def choose(jobs: object) -> str:
+    def choose(jobs: object) -> Pick:
         pipe.send("choosing")
         pipe.recv()
-        return "study/a"
+        return Pick("study/a")
 
     LocalDatabase(path).transact(lambda tx: claim(tx, "s1", gone={}, choose=choose, now_s=1.0))

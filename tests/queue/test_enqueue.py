@@ -81,6 +81,12 @@ def test_a_changed_spec_under_a_known_name_is_refused_and_none_of_the_others_is_
     assert desk.digest() == before
 
 
+def test_a_setting_that_goes_back_to_its_default_is_named_too(desk: Desk) -> None:
+    desk.enqueue(spec("a", lineage="same"))
+    with pytest.raises(NameTaken, match=r"study/a .*: lineage 'same' -> 'any'$"):
+        desk.enqueue(spec("a"))
+
+
 def test_every_changed_spec_is_named_at_once(desk: Desk) -> None:
     desk.enqueue("a", "b")
     with pytest.raises(NameTaken) as caught:

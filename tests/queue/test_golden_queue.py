@@ -34,7 +34,7 @@ from qcqueue.queue.numbers import numbers_known
 from qcqueue.queue.pending import epochs_seen, jobs_ahead
 from qcqueue.queue.pretrained import keep_weights, kept_weights
 from qcqueue.queue.sessions import session_lines
-from qcqueue.queue.values import Claim, JobDetail
+from qcqueue.queue.values import Claim, JobDetail, Pick
 from qcqueue.queue.values import StateBlobs as StoredState
 from qcqueue.stores.base import Blob
 from tests.database.golden import GOLDEN, golden_chain, golden_file
@@ -215,7 +215,7 @@ def test_a_golden_queue_knows_its_dataset(golden: Database) -> None:
 
 def test_work_goes_on_in_a_golden_queue(golden: Database) -> None:
     gone = {("study/running", 1): "gone"}
-    held = golden.transact(lambda tx: claim(tx, "s2", gone=gone, choose=lambda jobs: jobs[0].name, now_s=99.0))
+    held = golden.transact(lambda tx: claim(tx, "s2", gone=gone, choose=lambda jobs: Pick(jobs[0].name), now_s=99.0))
     assert held is not None
     assert (held.job_name, held.attempt) == ("study/running", 2)
     first = epoch_done("study/running", (0.5,))
@@ -227,7 +227,9 @@ def test_work_goes_on_in_a_golden_queue(golden: Database) -> None:
 def test_a_golden_queue_names_every_pack_of_a_state(name: str, tmp_path: Path) -> None:
     with opened(name, tmp_path / "golden") as golden:
         gone = {("study/running", 1): "gone"}
-        held = golden.transact(lambda tx: claim(tx, "s2", gone=gone, choose=lambda jobs: jobs[0].name, now_s=99.0))
+        held = golden.transact(
+            lambda tx: claim(tx, "s2", gone=gone, choose=lambda jobs: Pick(jobs[0].name), now_s=99.0)
+        )
     assert held is not None
     newest = held.checkpoints[0]
     assert newest.state.blobs == (state("study/running", 3), pack("model"), pack("optimizer", place="p1"))

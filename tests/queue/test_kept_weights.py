@@ -4,13 +4,14 @@ import pytest
 
 from qcqueue.catalog.models import imagenet_file
 from qcqueue.core.outcomes import Cause
-from qcqueue.core.spec import JobSpec
+from qcqueue.core.spec import WEIGHTS, JobSpec
 from qcqueue.queue.attempts import fail
 from qcqueue.queue.blobs import needed_blobs
 from qcqueue.queue.claim import candidates
 from qcqueue.queue.controls import Control
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.pretrained import keep_weights, kept_weights
+from qcqueue.queue.values import Attachment
 from qcqueue.stores.base import Blob
 from qcqueue.text.canonical_json import digest_of
 from tests.queue.desk import Desk, spec
@@ -75,13 +76,14 @@ def test_a_claim_says_whether_weights_are_to_be_kept(desk: Desk) -> None:
 def test_a_claim_calls_a_weights_file_as_its_owner_does(desk: Desk) -> None:
     file = spec("a", weights="file", weights_sha256=ONE.sha256)
     desk.do(enqueue, [file], weights={ONE: ""}, who="an older qcqueue")
-    assert desk.must_claim("s1").weights_title == ""
+    assert desk.must_claim("s1").attachments == (Attachment(role=WEIGHTS, blob=ONE, title=""),)
     desk.do(enqueue, [spec("b", weights="file", weights_sha256=ONE.sha256)], weights={ONE: "best.h5"}, who="user")
-    held = desk.must_claim("s2")
-    assert (held.weights, held.weights_title) == (ONE, "best.h5")
+    assert desk.must_claim("s2").attachment(WEIGHTS) == Attachment(role=WEIGHTS, blob=ONE, title="best.h5")
     desk.do(keep_weights, FILE, ONE, instead_of=None)
     desk.do(enqueue, [spec("c", weights="file", weights_sha256=ONE.sha256)], weights={ONE: ""}, who="user")
-    assert desk.must_claim("s3").weights_title == "best.h5"
+    held = desk.must_claim("s3").attachment(WEIGHTS)
+    assert held is not None
+    assert held.title == "best.h5"
 
 
 def test_a_job_has_begun_once_a_state_of_it_is_kept(desk: Desk) -> None:

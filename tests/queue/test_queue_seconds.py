@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from qcqueue.queue.attempts import record_seconds, stop
 from qcqueue.queue.claim import claim, end_session
 from qcqueue.queue.sessions import SessionAttempt, SessionLine, session_lines
-from qcqueue.queue.values import Claim
+from qcqueue.queue.values import Claim, Pick
 from tests.queue.desk import Desk
 
 TRAINED = {"train": 0.1 + 0.2, "stall": 4.0}
@@ -104,4 +104,4 @@ def test_a_burial_never_makes_a_session_shorter_than_it_is_known_to_have_been(de
 
 def bury(desk: Desk, session: str, *, number: int, seen: Mapping[str, float]) -> None:
     gone = {("study/a", number): "no heartbeat for 130 s"}
-    desk.do(claim, session, gone=gone, seen=seen, choose=lambda jobs: jobs[0].name)
+    desk.do(claim, session, gone=gone, seen=seen, choose=lambda jobs: Pick(jobs[0].name))

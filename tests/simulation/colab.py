@@ -13,7 +13,7 @@ from qcqueue.queue.job_detail import job_detail
 from qcqueue.queue.job_lines import JobLine, job_lines
 from qcqueue.queue.values import JobDetail
 from qcqueue.stores.base import LeaseRules
-from qcqueue.worker.view import Limits
+from qcqueue.worker.budget import Limits
 from tests.support.chance import Fault, Faults
 from tests.support.ledger import Ledger
 from tests.support.options import JobPlan, MachinePlan

@@ -11,8 +11,8 @@ from qcqueue.providers.base import Profile
 from qcqueue.queue.controls import move
 from qcqueue.queue.forecasts import forecast_lines
 from qcqueue.queue.sessions import session_lines
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.job_choice import NO_ROOM
-from qcqueue.worker.view import Limits
 from tests.simulation.colab import Colab
 from tests.support.chance import Fault
 from tests.support.options import JobPlan

@@ -7,7 +7,9 @@ import pytest
 
 from qcqueue.clock import seeded
 from qcqueue.conformance.clocks import MachineClock, WorldTime
-from qcqueue.spool.reader import Spool, WorkOrder, link_files
+from qcqueue.spool.files import WorkOrder
+from qcqueue.spool.reader import Spool
+from qcqueue.spool.whole import link_files
 from qcqueue.worker.session_locks import SessionLocks
 from tests.support.chance import Fault, Faults
 from tests.support.options import JobPlan
@@ -59,18 +61,18 @@ def hand_over(old: Spool, new: Spool) -> None:
     epochs = [old.read_epoch(entry) for entry in old.waiting() if entry.kind == "epoch"]
     held = old.take()
     if held is None:
-        new.resume_with(None)
+        new.record.write(None)
         return
     record = next((epoch.record for epoch in epochs if epoch.state_entry == held.number), held.record)
     link_files(held.files, new.resumed_folder)
     if record.best_epoch is not None:
         link_files(old.best_files(record.best_epoch), new.best_folder(record.best_epoch))
-    new.resume_with(record)
+    new.record.write(record)
 
 
 def test_a_fake_run_ends_as_computed_without_it(tmp_path: Path) -> None:
     spool = open_spool(tmp_path / "spool")
-    spool.resume_with(None)
+    spool.record.write(None)
 
     trainer = train(spool)
 
@@ -81,7 +83,7 @@ def test_a_fake_run_ends_as_computed_without_it(tmp_path: Path) -> None:
 def test_a_fake_run_that_is_stopped_at_any_stretch_ends_the_same(tmp_path: Path) -> None:
     for stop_after in range(12):
         first, second = open_spool(tmp_path / f"first-{stop_after}"), open_spool(tmp_path / f"second-{stop_after}")
-        first.resume_with(None)
+        first.record.write(None)
         train(first, stop_after=stop_after)
         hand_over(first, second)
 
@@ -100,10 +102,10 @@ def test_a_fake_run_waits_for_its_order_and_for_what_it_is_to_resume_from(tmp_pa
     open_spool(spool.folder)
     for _ in range(3):
         assert trainer.advance() is not None
-    progress = spool.progress()
+    progress = spool.progress.read()
     assert progress is not None
     assert progress.phase == "waiting"
-    spool.resume_with(None)
+    spool.record.write(None)
 
     for _ in stretches(trainer):
         pass
@@ -116,7 +118,7 @@ def test_a_trainer_that_fails_says_why_before_it_ends(tmp_path: Path) -> None:
 
     trainer = train(spool, rates={Fault.TRAINER_FAILED: 1.0})
 
-    failure = spool.failure()
+    failure = spool.failure.read()
     assert trainer.exit_code() == 1
     assert failure is not None
     assert failure.message == "the loss is not a number"

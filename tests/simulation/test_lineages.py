@@ -8,8 +8,8 @@ from qcqueue.core.outcomes import SessionEnd
 from qcqueue.core.spec import Device, Lineage
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.job_lines import job_lines
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.machine import Machine
-from qcqueue.worker.view import Limits
 from tests.simulation.colab import JOB, Colab
 from tests.support.options import JobPlan
 from tests.support.sim_machines import make_spec

@@ -14,7 +14,8 @@ from qcqueue.conformance.clocks import DAY_ZERO_S
 from qcqueue.core.outcomes import Outcome, SessionEnd
 from qcqueue.database.schema import FORMAT
 from qcqueue.errors import NewerQueue
-from qcqueue.spool.reader import Spool, record_in
+from qcqueue.spool.files import record_in
+from qcqueue.spool.reader import Spool
 from qcqueue.stores.base import LeaseRules
 from tests.simulation.colab import Colab
 from tests.support.options import JobPlan
@@ -50,7 +51,7 @@ def left_behind(root: Path) -> tuple[str, tuple[int, int]] | None:
     """Return of which job a spool of this machine holds a whole state, and how far that is."""
     for folder in (root / f"cache-{HERE}" / "spool").glob("*"):
         spool = Spool(folder)
-        order = spool.order()
+        order = spool.order.read()
         records = [record_in(entry.path) for entry in spool.waiting() if entry.kind == "state"]
         if order and records:
             return order.spec.full_name, max((it.epochs_done, it.partial.steps_done) for it in records)

@@ -1,9 +1,11 @@
 """The folder between a session and its trainer: whole entries, in order, whatever the other side is doing."""
 
+import errno
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 import numpy as np
 import pytest
@@ -11,10 +13,11 @@ import pytest
 from qcqueue.checkpoints import packs
 from qcqueue.checkpoints.format import files_of, read_model, read_state, read_tensors, write_state
 from qcqueue.core.outcomes import Cause
-from qcqueue.errors import CheckpointDamaged
+from qcqueue.errors import CheckpointDamaged, MachineError
 from qcqueue.spool import reader as spool_module
-from qcqueue.spool.reader import RESUMED, Doing, Failure, Spool, TrainerProgress, WorkOrder
-from qcqueue.spool.writer import SpoolWriter
+from qcqueue.spool.files import RESUMED, Doing, Failure, TrainerProgress, WorkOrder
+from qcqueue.spool.reader import Spool
+from qcqueue.spool.writer import SpoolWriter, TrainerSpool
 from tests.checkpoints.runs import (
     a_record,
     a_state,
@@ -38,7 +41,7 @@ def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Spool:
 
 @pytest.fixture
 def trainer(spool: Spool) -> SpoolWriter:
-    return SpoolWriter(Spool(spool.folder))
+    return SpoolWriter(TrainerSpool(spool.folder))
 
 
 def kinds(spool: Spool) -> list[tuple[int, str]]:
@@ -59,7 +62,7 @@ def kinds(spool: Spool) -> list[tuple[int, str]]:
 def test_an_order_comes_through_as_it_was_given(spool: Spool, changes: dict[str, Any]) -> None:
     order = an_order(spool, **changes)
     spool.open(order)
-    assert Spool(spool.folder).order() == order
+    assert Spool(spool.folder).order.read() == order
 
 
 def test_an_order_of_an_older_qcqueue_has_no_name_of_a_weights_file(spool: Spool) -> None:
@@ -70,21 +73,22 @@ def test_an_order_of_an_older_qcqueue_has_no_name_of_a_weights_file(spool: Spool
 
 def test_a_trainer_that_is_there_first_finds_no_order_yet(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
-    assert spool.order() is None
+    assert spool.order.read() is None
     spool.open(an_order(spool))
-    assert isinstance(spool.order(), WorkOrder)
+    assert isinstance(spool.order.read(), WorkOrder)
 
 
 def test_a_new_spool_holds_nothing(spool: Spool) -> None:
-    assert (spool.waiting(), spool.take(), spool.progress(), spool.failure()) == ([], None, None, None)
-    assert (spool.newest_record(), spool.stored(), spool.cadence()) == (None, {}, None)
-    assert not any((spool.should_stop(), spool.is_ready(), spool.is_writing(), spool.holds_unsaved()))
+    assert (spool.waiting(), spool.take(), spool.progress.read(), spool.failure.read()) == ([], None, None, None)
+    assert (spool.newest_record(), spool.stored(), spool.cadence.read()) == (None, {}, None)
+    trainer = TrainerSpool(spool.folder)
+    assert not any((trainer.should_stop(), trainer.is_ready(), spool.is_writing(), spool.holds_unsaved()))
     assert spool.last_line() == "it printed nothing"
 
 
 def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "nothing")
-    assert (spool.waiting(), spool.take(), spool.order()) == ([], None, None)
+    assert (spool.waiting(), spool.take(), spool.order.read()) == ([], None, None)
     assert not any((spool.holds_unsaved(), spool.is_writing()))
 
 
@@ -92,18 +96,18 @@ def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
 
 
 def test_a_fresh_start_is_told_by_a_record_that_is_not_there(spool: Spool) -> None:
-    spool.resume_with(None)
-    trainer = Spool(spool.folder)
+    spool.record.write(None)
+    trainer = TrainerSpool(spool.folder)
     assert trainer.is_ready()
     assert trainer.resumed() is None
 
 
 def test_the_state_resumed_from_carries_the_record_that_was_committed_with_it(spool: Spool) -> None:
     write_state(spool.resumed_folder, a_state(3, best=1))
-    assert not Spool(spool.folder).is_ready()
+    assert not TrainerSpool(spool.folder).is_ready()
     committed = a_record(3, best=3)
-    spool.resume_with(committed)
-    trainer = Spool(spool.folder)
+    spool.record.write(committed)
+    trainer = TrainerSpool(spool.folder)
     resumed = trainer.resumed()
     assert trainer.is_ready()
     assert resumed is not None
@@ -354,32 +358,32 @@ def test_what_is_stored_is_noted_for_whoever_takes_this_place(spool: Spool) -> N
 
 def test_the_best_model_that_is_not_here_is_damage(spool: Spool) -> None:
     with pytest.raises(CheckpointDamaged, match="the best epoch 4 is not in the spool"):
-        spool.read_best(4)
+        TrainerSpool(spool.folder).read_best(4)
 
 
 def test_how_often_to_save_is_told_as_it_was_noted(spool: Spool) -> None:
-    spool.note_cadence({"epochs_per_save": 3, "saves_per_epoch": 1})
-    assert Spool(spool.folder).cadence() == {"epochs_per_save": 3, "saves_per_epoch": 1}
+    spool.cadence.write({"epochs_per_save": 3, "saves_per_epoch": 1})
+    assert Spool(spool.folder).cadence.read() == {"epochs_per_save": 3, "saves_per_epoch": 1}
 
 
 def test_progress_is_the_newest_and_exact(spool: Spool) -> None:
     for step in (1, 2):
-        spool.report(
+        spool.progress.write(
             TrainerProgress(phase="training", epoch=1, epochs=5, step=step, steps=9, loss=0.1 + 0.2, accuracy=1 / 3)
         )
-    assert spool.progress() == TrainerProgress(
+    assert spool.progress.read() == TrainerProgress(
         phase="training", epoch=1, epochs=5, step=2, steps=9, loss=0.1 + 0.2, accuracy=1 / 3
     )
 
 
 def test_a_failure_tells_its_cause_its_sentence_and_the_detail_for_the_log(spool: Spool) -> None:
     failure = Failure(cause=Cause.NOT_FINITE, message="the loss of epoch 3 is no number", detail="Traceback…")
-    spool.fail(failure)
-    assert spool.failure() == failure
+    spool.failure.write(failure)
+    assert spool.failure.read() == failure
 
 
 def test_a_stop_is_asked_for_once_and_seen_by_the_trainer(spool: Spool) -> None:
-    trainer = Spool(spool.folder)
+    trainer = TrainerSpool(spool.folder)
     assert not trainer.should_stop()
     spool.ask_to_stop()
     spool.ask_to_stop()
@@ -424,3 +428,25 @@ def test_a_closed_spool_is_gone_and_may_be_closed_again(spool: Spool, trainer: S
     spool.close()
     spool.close()
     assert not spool.folder.exists()
+
+
+def test_files_that_cannot_be_listed_are_not_told_as_none(
+    spool: Spool, trainer: SpoolWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A state without its packs would be stored as one, and a best model that is "not there" waited for."""
+    trainer.state(a_state(1, best=1))
+    (entry,) = spool.waiting()
+    whole = files_of(entry.path)
+
+    def refuse(folder: Path | str = ".") -> NoReturn:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+    with monkeypatch.context() as closed:
+        closed.setattr(os, "listdir", refuse)
+        closed.setattr(os, "scandir", refuse)
+        with pytest.raises(PermissionError):
+            files_of(entry.path)
+        for ask in (spool.is_writing, lambda: spool.best_files(1), spool.take):
+            with pytest.raises(MachineError):
+                ask()
+    assert files_of(entry.path) == whole

@@ -22,8 +22,9 @@ from qcqueue.conformance.processes import kill_now, running
 from qcqueue.core.records import Snapshot
 from qcqueue.errors import DiskFailed, DiskFull
 from qcqueue.spool import writer as handover_module
-from qcqueue.spool.reader import RESUMED, Spool, TakenState
-from qcqueue.spool.writer import SpoolWriter
+from qcqueue.spool.files import RESUMED
+from qcqueue.spool.reader import Spool, TakenState
+from qcqueue.spool.writer import SpoolWriter, TrainerSpool
 from tests.checkpoints.runs import (
     a_state,
     an_epoch,
@@ -50,12 +51,12 @@ def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Spool:
 
 @pytest.fixture(params=[False, True], ids=["at once", "in the background"])
 def trainer(spool: Spool, request: pytest.FixtureRequest) -> SpoolWriter:
-    return SpoolWriter(Spool(spool.folder), background=request.param)
+    return SpoolWriter(TrainerSpool(spool.folder), background=request.param)
 
 
 @pytest.fixture
 def in_the_background(spool: Spool) -> SpoolWriter:
-    return SpoolWriter(Spool(spool.folder), background=True)
+    return SpoolWriter(TrainerSpool(spool.folder), background=True)
 
 
 def train(trainer: SpoolWriter, epochs: range, *, best: int | None = None) -> None:
@@ -109,15 +110,17 @@ def test_the_model_of_the_best_epoch_is_kept_until_a_newer_state_has_another(
 ) -> None:
     train(trainer, range(1, 4))
     trainer.close()
-    assert_is_model(spool.read_best(1), 1)
+    assert_is_model(TrainerSpool(spool.folder).read_best(1), 1)
     train(trainer, range(4, 5), best=1)
     trainer.close()
-    assert_is_model(spool.read_best(1), 1)  # the newest state was taken before epoch 4 was known to be better
-    assert_is_model(spool.read_best(4), 4)
+    assert_is_model(
+        TrainerSpool(spool.folder).read_best(1), 1
+    )  # the newest state was taken before epoch 4 was known to be better
+    assert_is_model(TrainerSpool(spool.folder).read_best(4), 4)
     train(trainer, range(5, 6), best=4)
     trainer.close()
     assert spool.best_files(1) == ()
-    assert_is_model(spool.read_best(4), 4)
+    assert_is_model(TrainerSpool(spool.folder).read_best(4), 4)
 
 
 def test_the_best_model_survives_the_removal_of_every_entry(spool: Spool, trainer: SpoolWriter) -> None:
@@ -125,14 +128,14 @@ def test_the_best_model_survives_the_removal_of_every_entry(spool: Spool, traine
     trainer.close()
     for entry in spool.waiting():
         spool.remove(entry)
-    assert_is_model(spool.read_best(1), 1)
+    assert_is_model(TrainerSpool(spool.folder).read_best(1), 1)
 
 
 def test_an_epoch_whose_state_was_resumed_from_can_be_the_best(spool: Spool, trainer: SpoolWriter) -> None:
     write_state(spool.resumed_folder, a_state(4, best=1))
     trainer.epoch(an_epoch(4, 4, state_entry=RESUMED), is_best=True)
     trainer.close()
-    assert_is_model(spool.read_best(4), 4)
+    assert_is_model(TrainerSpool(spool.folder).read_best(4), 4)
 
 
 def test_the_best_epoch_that_was_not_saved_keeps_its_model(spool: Spool, trainer: SpoolWriter) -> None:
@@ -140,8 +143,8 @@ def test_the_best_epoch_that_was_not_saved_keeps_its_model(spool: Spool, trainer
     trainer.model(2, model_after(2))
     trainer.epoch(an_epoch(2, 2, state_entry=None), is_best=True)
     trainer.close()
-    assert_is_model(spool.read_best(2), 2)
-    assert_is_model(spool.read_best(1), 1)  # the newest state wants it still
+    assert_is_model(TrainerSpool(spool.folder).read_best(2), 2)
+    assert_is_model(TrainerSpool(spool.folder).read_best(1), 1)  # the newest state wants it still
     first = must_take(spool)
     assert assert_is_state(read_state(first.files)) == 1
     spool.release(first)
@@ -233,7 +236,7 @@ def test_a_file_system_without_hard_links_costs_copies_and_nothing_else(
     held = must_take(spool)
     assert assert_is_state(read_state(held.files)) == 3
     assert_is_model(read_model(held.best), 1)
-    assert_is_model(spool.read_best(4), 4)
+    assert_is_model(TrainerSpool(spool.folder).read_best(4), 4)
 
 
 def test_a_state_that_was_taken_does_not_change_with_the_arrays_it_was_taken_from(
@@ -267,7 +270,7 @@ def test_training_goes_on_while_a_state_is_written_and_close_waits_for_it(
         go_on()
         closing.join(PATIENCE_S)
     assert kinds(spool) == [(1, "state"), (2, "epoch")]
-    assert_is_model(spool.read_best(1), 1)
+    assert_is_model(TrainerSpool(spool.folder).read_best(1), 1)
 
 
 @pytest.mark.parametrize(
@@ -370,7 +373,7 @@ def test_a_trainer_that_is_cut_at_any_change_to_the_disk_leaves_only_whole_entri
         spool = Spool(tmp_path / f"spool-{call}")
         spool.open(an_order(spool))
         with cut_at(call, monkeypatch) as made, contextlib.suppress(Cut):
-            train(SpoolWriter(spool), range(1, 6))
+            train(SpoolWriter(TrainerSpool(spool.folder)), range(1, 6))
         assert_whole(spool)
         if made.total() <= call:
             break
@@ -385,7 +388,7 @@ def test_a_session_that_is_cut_at_any_change_to_the_disk_takes_the_same_state_af
     for call in itertools.count():
         spool = Spool(tmp_path / f"spool-{call}")
         spool.open(an_order(spool))
-        train(SpoolWriter(spool), range(1, 3))
+        train(SpoolWriter(TrainerSpool(spool.folder)), range(1, 3))
         with cut_at(call, monkeypatch) as made, contextlib.suppress(Cut):
             spool.take()
         held = must_take(Spool(spool.folder))
@@ -467,7 +470,7 @@ def assert_has_its_best(held: TakenState, spool: Spool) -> None:
 
 
 def train_for_ever(folder: Path, background: bool, tell: bool, pipe: Pipe) -> None:
-    trainer = SpoolWriter(Spool(folder), background=background)
+    trainer = SpoolWriter(TrainerSpool(folder), background=background)
     best: int | None = None
     for epoch in itertools.count(1):
         train(trainer, range(epoch, epoch + 1), best=best)

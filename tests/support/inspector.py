@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from qcqueue.checkpoints.format import files_of, head_in
-from qcqueue.spool.reader import Spool
+from qcqueue.spool.writer import TrainerSpool
 from tests.support.invariants import INVARIANTS, is_usable
 from tests.support.ledger import Ledger, Violation
 from tests.support.rows import Reader, Rows
@@ -64,10 +64,10 @@ class Inspector:
                 if first != job.name:
                     raise Violation(f"{first} and {job.name} failed on the word of {machine} alone")
 
-    def run_taken_up(self, session_id: str, spool: Spool) -> None:
+    def run_taken_up(self, session_id: str, spool: TrainerSpool) -> None:
         """6 and 8. A new attempt takes up the newest usable save of before its claim, byte for byte."""
         self.checked["a_new_attempt_takes_up_the_newest_save"] += 1
-        order = spool.order()
+        order = spool.order.read()
         assert order is not None, "a trainer takes up what it was ordered to"
         rows = self._at_claim[order.spec.full_name, order.attempt]
         job = next(job for job in rows.jobs.values() if job.name == order.spec.full_name)
@@ -109,7 +109,7 @@ class Inspector:
         self._reader.close()
 
 
-def _best_files(spool: Spool) -> tuple[Path, ...]:
+def _best_files(spool: TrainerSpool) -> tuple[Path, ...]:
     resumed = spool.resumed()
     best = resumed.record.best_epoch if resumed else None
     return () if best is None else spool.best_files(best)

@@ -22,15 +22,15 @@ from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, PartialEpo
 from qcqueue.providers.base import Profile
 from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import enqueue
-from qcqueue.spool.reader import EpochEntry, Spool
+from qcqueue.spool.files import EpochEntry
 from qcqueue.spool.weights import FoundWeights
-from qcqueue.spool.writer import SpoolWriter
+from qcqueue.spool.writer import SpoolWriter, TrainerSpool
 from qcqueue.stores.base import Shelf
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.session import Session
 from qcqueue.worker.session_deps import SessionDeps
 from qcqueue.worker.session_locks import SessionLocks
-from qcqueue.worker.view import Limits
 from tests.support.drive.accounts import App, User
 from tests.support.drive.emulator import DriveEmulator
 from tests.support.specs import a_spec
@@ -94,7 +94,7 @@ class PaperTrainer:
 
     def start(self, folder: Path) -> None:
         self._exit_code = None
-        self._life = self._train(Spool(folder))
+        self._life = self._train(TrainerSpool(folder))
 
     def exit_code(self) -> int | None:
         if self._exit_code is None and next(self._life, self) is self:
@@ -104,11 +104,11 @@ class PaperTrainer:
     def kill(self) -> None:
         self._exit_code = 0
 
-    def _train(self, spool: Spool) -> Iterator[None]:
+    def _train(self, spool: TrainerSpool) -> Iterator[None]:
         history: tuple[EpochMetrics, ...] = ()
         while not spool.is_ready():
             yield
-        order, handover = spool.order(), SpoolWriter(spool)
+        order, handover = spool.order.read(), SpoolWriter(spool)
         assert order is not None, "what is ready was ordered"
         digest = order.spec.digest
         for epoch in range(1, self._epochs + 1):
@@ -182,7 +182,7 @@ def a_session(
     session_id: str, place: QueueContext, trainer: PaperTrainer, limits: Limits, clock: Clock | None = None
 ) -> Session:
     """Wire a session on this machine; clock: for its waiting, where it is not the machine's."""
-    tools = SessionDeps(
+    deps = SessionDeps(
         database=place.database,
         store=place.store,
         trainer=trainer,
@@ -196,4 +196,4 @@ def a_session(
         memory_kills=lambda: 0,
         narrate=lambda text: None,
     )
-    return Session(session_id, tools, limits)
+    return Session(session_id, deps, limits)

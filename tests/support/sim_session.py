@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from qcqueue.core.outcomes import Cause
 from qcqueue.database.local import LocalDatabase
 from qcqueue.providers.base import Profile
-from qcqueue.spool.reader import Spool
 from qcqueue.spool.weights import FoundWeights
+from qcqueue.spool.writer import TrainerSpool
 from qcqueue.stores.folder import FolderStore
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.session import Session
 from qcqueue.worker.session_deps import SessionDeps
 from qcqueue.worker.session_locks import SESSIONS, SessionLocks
-from qcqueue.worker.view import Limits
 from tests.support.chance import Chance, Faults
 from tests.support.databases import FaultyDatabase
 from tests.support.ledger import Ledger
@@ -39,8 +39,8 @@ class Surroundings:
     chance: Chance
     step_s: float
     profile: Profile
-    on_trainer_start: Callable[["Life", Spool], None]
-    on_take_up: Callable[["Life", Spool], None]
+    on_trainer_start: Callable[["Life", TrainerSpool], None]
+    on_take_up: Callable[["Life", TrainerSpool], None]
     pause: Callable[["Life"], None]
     tell: Callable[[str, str], None]
 
@@ -52,7 +52,7 @@ class Life:
         self.id = session_id
         self.place = place
         self.over = False
-        self.spool: Spool | None = None
+        self.spool: TrainerSpool | None = None
         self._steps_since_asked: int | None = None
         self.frozen_until_s = 0.0
         self.trainer_frozen_until_s = 0.0
@@ -69,11 +69,11 @@ class Life:
             on_start=lambda spool: around.on_trainer_start(self, spool),
             on_take_up=lambda spool: around.on_take_up(self, spool),
         )
-        tools = self._tools(place, around)
-        around.ledger.machine_of[session_id] = tools.machine.id
-        self.session = Session(session_id, tools, limits)
+        deps = self._deps(place, around)
+        around.ledger.machine_of[session_id] = deps.machine.id
+        self.session = Session(session_id, deps, limits)
 
-    def _tools(self, place: Place, around: Surroundings) -> SessionDeps:
+    def _deps(self, place: Place, around: Surroundings) -> SessionDeps:
         def pause() -> None:
             around.pause(self)
 

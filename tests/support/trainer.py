@@ -17,8 +17,8 @@ from qcqueue.core.outcomes import Cause, Trouble
 from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, Identity, PartialEpoch, Snapshot, TrainingRecord
 from qcqueue.errors import LineageRefused
-from qcqueue.spool.reader import FAILED, RESUMED, EpochEntry, Failure, Spool, TrainerProgress, WorkOrder
-from qcqueue.spool.writer import SpoolWriter
+from qcqueue.spool.files import FAILED, RESUMED, EpochEntry, Failure, TrainerProgress, WorkOrder
+from qcqueue.spool.writer import SpoolWriter, TrainerSpool
 from tests.support.chance import Chance, Fault, Faults
 from tests.support.runs import (
     State,
@@ -62,8 +62,8 @@ class FakeTrainer:
         is_broken: Callable[[], bool] = lambda: False,
         is_full: Callable[[], bool] = lambda: False,
         on_end: Callable[[str, Cause | None], None],
-        on_start: Callable[[Spool], None],
-        on_take_up: Callable[[Spool], None],
+        on_start: Callable[[TrainerSpool], None],
+        on_take_up: Callable[[TrainerSpool], None],
     ) -> None:
         self.lives = 0
         self.memory_kills = 0
@@ -85,7 +85,7 @@ class FakeTrainer:
         pass
 
     def start(self, folder: Path) -> None:
-        spool = Spool(folder)
+        spool = TrainerSpool(folder)
         self.lives += 1
         self._exit_code = None
         self._life = self._train(spool)
@@ -110,9 +110,9 @@ class FakeTrainer:
             self._exit_code = 0
         return None
 
-    def _train(self, spool: Spool) -> Life:
+    def _train(self, spool: TrainerSpool) -> Life:
         yield from self._spend(spool, "starting", PartialEpoch(), 0)
-        while (order := spool.order()) is None:
+        while (order := spool.order.read()) is None:
             yield self._seconds()
         while not spool.is_ready():
             yield from self._spend(spool, "waiting", PartialEpoch(), 0)
@@ -123,7 +123,7 @@ class FakeTrainer:
         try:
             state, record = self._take_up(spool, order, identity)
         except LineageRefused as exc:
-            spool.refuse(str(exc))
+            spool.refusal.write(str(exc))
             return
         epochs_here = 0
         while record.epochs_done < order.spec.epochs and not record.stopped_early:
@@ -139,7 +139,7 @@ class FakeTrainer:
         # A real process takes a while to leave after its last word.
         yield from self._spend(spool, "evaluating", PartialEpoch(), record.epochs_done)
 
-    def _take_up(self, spool: Spool, order: WorkOrder, identity: Identity) -> tuple[State, TrainingRecord]:
+    def _take_up(self, spool: TrainerSpool, order: WorkOrder, identity: Identity) -> tuple[State, TrainingRecord]:
         resumed = spool.resumed()
         if resumed is None:
             fresh = TrainingRecord(
@@ -160,7 +160,7 @@ class FakeTrainer:
         return state_of(resumed.tensors), record
 
     def _epoch(
-        self, spool: Spool, handover: SpoolWriter, order: WorkOrder, state: State, record: TrainingRecord
+        self, spool: TrainerSpool, handover: SpoolWriter, order: WorkOrder, state: State, record: TrainingRecord
     ) -> Generator[float, None, tuple[State, TrainingRecord]]:
         epoch, steps = record.epochs_done + 1, order.spec.batch_size
         saved: int | None = RESUMED
@@ -185,8 +185,10 @@ class FakeTrainer:
             self._save(spool, handover, state, record)
         return state, record
 
-    def _save(self, spool: Spool, handover: SpoolWriter, state: State, record: TrainingRecord) -> int:
-        spool.report(TrainerProgress(phase="saving", epoch=record.epochs_done + 1, step=record.partial.steps_done))
+    def _save(self, spool: TrainerSpool, handover: SpoolWriter, state: State, record: TrainingRecord) -> int:
+        spool.progress.write(
+            TrainerProgress(phase="saving", epoch=record.epochs_done + 1, step=record.partial.steps_done)
+        )
         if self._is_full():
             self._give_up(spool, Trouble.DISK, "no space left on device")
         self._has_saved = True
@@ -198,18 +200,18 @@ class FakeTrainer:
             return self._chance.random() < 0.2
         return not self._has_saved or epoch == order.spec.epochs or self._chance.random() < 0.7
 
-    def _spend(self, spool: Spool, phase: Phase, partial: PartialEpoch, epoch: int) -> Life:
-        order = spool.order()
+    def _spend(self, spool: TrainerSpool, phase: Phase, partial: PartialEpoch, epoch: int) -> Life:
+        order = spool.order.read()
         progress = TrainerProgress(phase=phase, epoch=epoch, step=partial.steps_done)
         if order and phase == "training":
             measured_s = self._step_s if partial.steps_done else None
             progress = replace(progress, steps=order.spec.batch_size, step_s=measured_s)
-        spool.report(progress)
+        spool.progress.write(progress)
         yield self._seconds()
         if order:
             self._suffer(spool, phase)
 
-    def _suffer(self, spool: Spool, phase: Phase) -> None:
+    def _suffer(self, spool: TrainerSpool, phase: Phase) -> None:
         if self._is_broken():  # at its first step, unless it has said before what it lacks
             if phase == "training":
                 self._break(spool)
@@ -221,23 +223,23 @@ class FakeTrainer:
             self.memory_kills += 1
             raise Ended(-signal.SIGKILL)
         if self._faults.hit(Fault.TRAINER_FAILED):
-            spool.fail(Failure(cause=Cause.NOT_FINITE, message="the loss is not a number"))
+            spool.failure.write(Failure(cause=Cause.NOT_FINITE, message="the loss is not a number"))
             self._end(spool, Cause.NOT_FINITE, 1)
         if self._faults.hit(Fault.TRAINER_BROKE):
             self._break(spool)
 
-    def _give_up(self, spool: Spool, trouble: Trouble, message: str) -> NoReturn:
+    def _give_up(self, spool: TrainerSpool, trouble: Trouble, message: str) -> NoReturn:
         """End for a trouble of the machine; a full disk may not even take the word of it."""
         if trouble is not Trouble.DISK or self._chance.random() < 0.5:
-            spool.fail(Failure(cause=trouble, message=message))
+            spool.failure.write(Failure(cause=trouble, message=message))
         raise Ended(FAILED)
 
-    def _break(self, spool: Spool) -> NoReturn:
+    def _break(self, spool: TrainerSpool) -> NoReturn:
         spool.log_path.write_text("Traceback\nKeyError: 'kernel'\n")
         self._end(spool, Cause.CODE_ERROR, 1)
 
-    def _end(self, spool: Spool, cause: Cause | None, exit_code: int) -> NoReturn:
-        order = spool.order()
+    def _end(self, spool: TrainerSpool, cause: Cause | None, exit_code: int) -> NoReturn:
+        order = spool.order.read()
         assert order is not None, "nothing is suffered before there is an order"
         self._on_end(order.spec.full_name, cause)
         raise Ended(exit_code)

@@ -17,8 +17,8 @@ from qcqueue.core.outcomes import SessionEnd
 from qcqueue.core.quantiles import Basis, Quantiles
 from qcqueue.errors import CorruptionError, StoreError
 from qcqueue.providers.base import Profile
-from qcqueue.spool.reader import Spool
-from qcqueue.worker.view import Limits
+from qcqueue.spool.writer import TrainerSpool
+from qcqueue.worker.budget import Limits
 from tests.support.chance import Crash, Fault, Faults
 from tests.support.databases import FaultyDatabase
 from tests.support.inspector import Inspector
@@ -251,7 +251,7 @@ class World:
 
     # Trainers.
 
-    def _trainer_started(self, life: Life, spool: Spool) -> None:
+    def _trainer_started(self, life: Life, spool: TrainerSpool) -> None:
         self._ledger.trainer_began_s[life.id] = self._ledger.step_began_s[life.id]
         life.spool, number = spool, life.trainer.lives
         self._later(0.0, lambda: self._train(life, number))

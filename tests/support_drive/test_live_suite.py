@@ -76,6 +76,7 @@ def counted(passed: int, skipped: int) -> str:
     return f"{passed} passed, {skipped} skipped"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("choices", [Choices(), Choices(conflict_at_end=True, deleted_ids_are_free=False)])
 def test_every_question_a_test_can_answer_is_answered_and_nothing_is_left_behind(
     choices: Choices, tmp_path: Path
@@ -90,6 +91,7 @@ def test_every_question_a_test_can_answer_is_answered_and_nothing_is_left_behind
             assert google.emulator.owner(person).files() == []
 
 
+@pytest.mark.long
 def test_what_takes_a_month_is_answered_by_a_later_run(tmp_path: Path) -> None:
     with stage() as google:
         run_live(tmp_path, google.environment)
@@ -105,6 +107,7 @@ def test_what_takes_a_month_is_answered_by_a_later_run(tmp_path: Path) -> None:
         assert "after 31 days it is inserted as if it were new" in said
 
 
+@pytest.mark.long
 def test_what_a_person_saw_is_told_with_the_rest(tmp_path: Path) -> None:
     with stage() as google:
         told = {"QCQUEUE_LIVE_MOUNT": "the mount shows the folder", "QCQUEUE_LIVE_CODE_IN_COLAB": "it worked"}
@@ -113,6 +116,7 @@ def test_what_a_person_saw_is_told_with_the_rest(tmp_path: Path) -> None:
         assert "what a mounted drive and the api see of each other: the mount shows the folder" in said
 
 
+@pytest.mark.long
 def test_a_drive_that_lets_an_id_be_inserted_twice_fails_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,18 +17,18 @@ from qcqueue.providers.base import Profile
 from qcqueue.queue.job_detail import job_detail
 from qcqueue.queue.job_lines import job_lines
 from qcqueue.queue.values import AttemptLine, JobDetail
-from qcqueue.spool.reader import FAILED, EpochEntry, Failure, Spool, TrainerProgress
-from qcqueue.spool.writer import SpoolWriter
+from qcqueue.spool.files import FAILED, EpochEntry, Failure, TrainerProgress
+from qcqueue.spool.writer import SpoolWriter, TrainerSpool
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.session import Session
 from qcqueue.worker.session_deps import SessionDeps
-from qcqueue.worker.view import Limits
 from tests.cli.queues import EPOCHS, TIMING, House, a_job, put
 from tests.engines.worlds import a_record
 from tests.support.null_trainer import PaperTrainer, a_session
 from tests.support.runs import first_state, identity_of, predictions_of, result_of, tensors_of, trained, validated
 
 T = TypeVar("T")
-Script = Callable[[Spool], Iterator[int | None]]
+Script = Callable[[TrainerSpool], Iterator[int | None]]
 """What a trainer does: it is asked on at every look, and may return its exit status."""
 
 ONE_S = Quantiles(p10_s=1e6, p50_s=1e6, p90_s=1e6, basis=Basis.PROFILE)
@@ -39,10 +39,10 @@ OWN = Profile(name="own", title="no limits")
 def fails(cause: Cause | Trouble, message: str = "it is broken", *, phase: Any = "building") -> Script:
     """Give up with a word, in a phase."""
 
-    def script(spool: Spool) -> Iterator[int | None]:
+    def script(spool: TrainerSpool) -> Iterator[int | None]:
         yield from _waits_to_begin(spool)
-        spool.report(TrainerProgress(phase=phase))
-        spool.fail(Failure(cause=cause, message=message))
+        spool.progress.write(TrainerProgress(phase=phase))
+        spool.failure.write(Failure(cause=cause, message=message))
         yield FAILED
 
     return script
@@ -51,11 +51,11 @@ def fails(cause: Cause | Trouble, message: str = "it is broken", *, phase: Any =
 def exits(code: int, *, phase: Any = "starting", after_epochs: int = 0) -> Script:
     """End without a word; phase: where it was last, None for one that never came so far as to say so."""
 
-    def script(spool: Spool) -> Iterator[int | None]:
+    def script(spool: TrainerSpool) -> Iterator[int | None]:
         yield from _waits_to_begin(spool)
         spool.log_path.write_text("Traceback\nKeyError: 'kernel'\n")
         if phase:
-            spool.report(TrainerProgress(phase=phase))
+            spool.progress.write(TrainerProgress(phase=phase))
         if after_epochs:
             yield from _epochs(spool, after_epochs)
         yield code
@@ -66,14 +66,14 @@ def exits(code: int, *, phase: Any = "starting", after_epochs: int = 0) -> Scrip
 def trains(epochs: int | None = None) -> Script:
     """Train so many epochs, or as long as it may; then end well."""
 
-    def script(spool: Spool) -> Iterator[int | None]:
+    def script(spool: TrainerSpool) -> Iterator[int | None]:
         yield from _epochs(spool, epochs)
         yield 0
 
     return script
 
 
-def _waits_to_begin(spool: Spool) -> Iterator[None]:
+def _waits_to_begin(spool: TrainerSpool) -> Iterator[None]:
     while not spool.is_ready():
         yield None
 
@@ -81,16 +81,16 @@ def _waits_to_begin(spool: Spool) -> Iterator[None]:
 def finishes() -> Script:
     """Train to the end, and evaluate."""
 
-    def script(spool: Spool) -> Iterator[int | None]:
+    def script(spool: TrainerSpool) -> Iterator[int | None]:
         yield from _epochs(spool, EPOCHS, evaluates=True)
         yield 0
 
     return script
 
 
-def _epochs(spool: Spool, epochs: int | None, *, evaluates: bool = False) -> Iterator[None]:
+def _epochs(spool: TrainerSpool, epochs: int | None, *, evaluates: bool = False) -> Iterator[None]:
     yield from _waits_to_begin(spool)
-    order, handover = spool.order(), SpoolWriter(spool)
+    order, handover = spool.order.read(), SpoolWriter(spool)
     assert order is not None
     resumed = spool.resumed()
     identity = identity_of("paper", order.threads, "none")
@@ -100,7 +100,7 @@ def _epochs(spool: Spool, epochs: int | None, *, evaluates: bool = False) -> Ite
         if spool.should_stop():
             return
         epoch = record.epochs_done + 1
-        spool.report(TrainerProgress(phase="training", epoch=epoch, epochs=order.spec.epochs, step=1, steps=1))
+        spool.progress.write(TrainerProgress(phase="training", epoch=epoch, epochs=order.spec.epochs, step=1, steps=1))
         state, partial = trained(state, record.partial, epoch, identity)
         record = replace(record, partial=partial)
         number = handover.state(Snapshot(tensors=tensors_of(state), record=record, paths={}))
@@ -129,7 +129,7 @@ class ScriptedTrainer(PaperTrainer):
         self.starts += 1
         self._code = None
         script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
-        self._playing = script(Spool(folder))
+        self._playing = script(TrainerSpool(folder))
 
     def exit_code(self) -> int | None:
         if self._code is None:
@@ -195,12 +195,12 @@ class Machine:
         clock = MachineClock(self.time)
         limits = limits or Limits(jobs=None)
         session = a_session(f"{self.name}s{self.sessions}", self.place, ScriptedTrainer(*scripts), limits, clock)
-        tools: SessionDeps = session._tools
+        deps: SessionDeps = session.deps
         changed = replace(
-            tools,
-            store=Moody(tools.store),
+            deps,
+            store=Moody(deps.store),
             database=Moody(LocalDatabase(self.house.database, durable=False)),
-            machine=replace(tools.machine, id=self.name, host=self.name),
+            machine=replace(deps.machine, id=self.name, host=self.name),
             profile=profile,
             memory_kills=lambda: self.memory_kills,
             narrate=self.said.append,
@@ -225,8 +225,8 @@ class Machine:
 
 def moods(session: Session) -> tuple[Moody, Moody]:
     """Return the store and the database of a session."""
-    store: Any = session._tools.store
-    database: Any = session._tools.database
+    store: Any = session.deps.store
+    database: Any = session.deps.database
     return store, database
 
 

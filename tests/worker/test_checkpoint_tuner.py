@@ -5,26 +5,27 @@ from typing import Any
 
 import pytest
 
-from qcqueue.spool.reader import Spool, TrainerProgress
+from qcqueue.spool.files import TrainerProgress
+from qcqueue.spool.reader import Spool
 from qcqueue.worker.checkpoint_tuner import CheckpointTuner
 
 SECONDS = {"import": 3.0, "compile": 20.0, "train": 1.0}
 
 
 class Watched:
-    """A pace whose words are kept, and a spool in which the trainer says where it is."""
+    """A tuner whose words are kept, and a spool in which the trainer says where it is."""
 
     def __init__(self, folder: Path) -> None:
         self.said: list[str] = []
-        self.pace = CheckpointTuner(narrate=self.said.append)
+        self.tuner = CheckpointTuner(narrate=self.said.append)
         self.spool = Spool(folder / "spool")
         self.spool.folder.mkdir()
 
     def sees(self, **progress: Any) -> None:
-        self.spool.report(
+        self.spool.progress.write(
             TrainerProgress(**{"phase": "training", "steps": 69, "step": 4, "seconds": SECONDS, **progress})
         )
-        self.pace.mind(self.spool, lag_s=7.0)
+        self.tuner.mind(self.spool, lag_s=7.0)
 
 
 @pytest.fixture
@@ -40,17 +41,10 @@ def test_the_first_step_is_told_once(watched: Watched) -> None:
     assert watched.said == ["first step after 23.0 s: import 3.0 s, compile 20.0 s"]
 
 
-def test_the_next_attempt_tells_of_its_own_first_step(watched: Watched) -> None:
-    watched.sees()
-    watched.pace.forget_the_job()
-    watched.sees(phase="validating", seconds={"import": 2.0, "compile": 5.0})
-    assert watched.said[1:] == ["first step after 7.0 s: import 2.0 s, compile 5.0 s"]
-
-
 def test_what_is_measured_is_given_by_name_and_what_is_not_is_left_out(watched: Watched) -> None:
-    assert watched.pace.numbers() == {}
-    watched.pace.validated(1.0)
+    assert watched.tuner.numbers() == {}
+    watched.tuner.validated(1.0)
     watched.sees(step_s=0.5)
-    assert watched.pace.numbers() == {"epoch_s": 35.5, "lag_s": 7.0, "steps": 69}
+    assert watched.tuner.numbers() == {"epoch_s": 35.5, "lag_s": 7.0, "steps": 69}
     watched.sees(step_s=0.5, stall_s=0.1)
-    assert watched.pace.numbers()["stall_s"] == 0.1
+    assert watched.tuner.numbers()["stall_s"] == 0.1

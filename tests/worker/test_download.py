@@ -23,6 +23,7 @@ from qcqueue.core.records import MODEL
 from qcqueue.errors import BlobMissing, StoreBusy, StoreError, UnknownFormat
 from qcqueue.queue.values import Checkpoint, StateBlobs
 from qcqueue.spool.reader import Spool
+from qcqueue.spool.writer import TrainerSpool
 from qcqueue.stores.base import Blob
 from qcqueue.stores.folder import FolderStore, file_name
 from qcqueue.text.canonical_json import canonical_json
@@ -68,7 +69,7 @@ class Shelf:
     def holds_best(self, epoch: int) -> bool:
         """Return whether the model of an epoch is in the spool, whole."""
         wanted = {key: it.tobytes() for key, it in frozen_snapshot(epoch).tensors.items() if key.startswith(MODEL)}
-        found = self.spool.read_best(epoch) if self.spool.best_files(epoch) else {}
+        found = TrainerSpool(self.spool.folder).read_best(epoch) if self.spool.best_files(epoch) else {}
         return {key: value.tobytes() for key, value in found.items()} == wanted
 
     def is_empty(self) -> bool:

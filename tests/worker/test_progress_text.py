@@ -6,7 +6,7 @@ import pytest
 
 from qcqueue.core.phases import Phase
 from qcqueue.errors import StoreBusy
-from qcqueue.spool.reader import TrainerProgress
+from qcqueue.spool.files import TrainerProgress
 from qcqueue.worker.progress_text import PHASES, at_risk, point, waiting
 from tests.notebook.views import a_view, progress, saved
 

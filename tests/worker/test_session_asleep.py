@@ -10,8 +10,8 @@ import pytest
 
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.queue.job_lines import JobLine, job_lines
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.session import Session
-from qcqueue.worker.view import Limits
 from tests.cli.queues import House, a_job, an_empty_house, put, take
 from tests.support.null_trainer import PaperTrainer, a_session
 
@@ -29,7 +29,7 @@ def asleep(house: House, said: list[str]) -> Session:
     session = a_session(
         "asleep", house.queue, PaperTrainer(epochs=3, state_bytes=4000, together=True), Limits(max_epochs=3, jobs=1)
     )
-    session = Session("asleep", replace(session._tools, narrate=said.append), Limits(max_epochs=3, jobs=1))
+    session = Session("asleep", replace(session.deps, narrate=said.append), Limits(max_epochs=3, jobs=1))
     while not (line := the_job(house)) or not line.epochs_done:
         assert session.step() is not None
     return session

@@ -20,10 +20,11 @@ from qcqueue.errors import (
     StoreMissing,
 )
 from qcqueue.queue.controls import control
-from qcqueue.spool.reader import Spool
+from qcqueue.spool.writer import TrainerSpool
+from qcqueue.worker.budget import Limits
+from qcqueue.worker.job_states import FinishJob
 from qcqueue.worker.patience import ASKED_S, CANNOT_PASS_S, HOPELESS_S, LENT_S, LIMIT_S, Patience, longest_s
 from qcqueue.worker.session import Session
-from qcqueue.worker.view import Limits
 from tests.cli.queues import House, an_empty_house
 from tests.worker.machines import LENT, Machine, detail, enqueue, exits, fails, finishes, last, moods, states, trains
 
@@ -58,11 +59,10 @@ def saved(house: House, name: str = "a") -> int:
 def answers_are_lost_at_the_end(session: Session, number: int) -> None:
     """Lose the answer to whatever ends the attempt, and have a person interrupt before it is asked again."""
     _, database = moods(session)
-    attempt = session._attempt
-    if attempt and attempt.ending and not session.said_so:  # type: ignore[attr-defined]
+    if session.job and session.job.committer.ending and not session.said_so:  # type: ignore[attr-defined]
         session.said_so = True  # type: ignore[attr-defined]
         session.ask_to_stop()
-    if session._stop_reason is SessionEnd.LIMIT and session.said_so is False:  # type: ignore[attr-defined]
+    if session.stop_reason is SessionEnd.LIMIT and session.said_so is False:  # type: ignore[attr-defined]
         database.loses_answers = 1
 
 
@@ -96,8 +96,7 @@ def test_whatever_ends_it_is_known_again_after_a_lost_answer(
     _, database = moods(session)
 
     def lose(session: Session, number: int) -> None:
-        attempt = session._attempt
-        if attempt and session._next.__name__ == "<lambda>" and not attempt.ending:
+        if isinstance(session.state, FinishJob) and not session.held_job.committer.ending:
             database.loses_answers = lost
 
     machine.run(session, meddle=lose)
@@ -112,7 +111,7 @@ def test_a_fault_that_failed_the_job_is_known_again_after_a_lost_answer(house: H
     _, database = moods(session)
 
     def lose(session: Session, number: int) -> None:
-        if session._attempt and session._next.__name__ == "<lambda>" and not session._attempt.ending:
+        if isinstance(session.state, FinishJob) and not session.held_job.committer.ending:
             database.loses_answers = 1
 
     machine.run(session, meddle=lose)
@@ -160,7 +159,7 @@ def test_what_can_pass_is_waited_for_and_saved(house: House, machine: Machine, e
 
     def away(session: Session, number: int) -> None:
         is_away = 100.0 <= machine.time.now_s < 5 * 3600.0
-        store.mood = database.mood = error("away") if is_away and session._attempt else None
+        store.mood = database.mood = error("away") if is_away and session.job else None
 
     machine.run(session, meddle=away)
     assert session.ending is SessionEnd.LIMIT
@@ -317,7 +316,7 @@ def test_a_disk_that_does_not_take_the_dataset_puts_the_job_back_and_no_job_fail
 
 
 def test_a_trainer_that_a_full_disk_keeps_from_ending_keeps_no_session(house: House, machine: Machine) -> None:
-    def never_ends(spool: Spool) -> Iterator[int | None]:
+    def never_ends(spool: TrainerSpool) -> Iterator[int | None]:
         yield from (None for _ in trains(1)(spool))
         while True:
             yield None
@@ -341,8 +340,7 @@ def test_who_holds_or_cancels_the_running_job_sends_the_session_to_the_next(
 
     def decide(session: Session, number: int) -> None:
         if number == 25:
-            held = session._attempt
-            assert held is not None
+            held = session.held_job.committer
             assert held.has_saved
             house.queue.transact(lambda tx: control(tx, held.claim.job_name, action, who="ada@laptop", now_s=1.0))
 
@@ -372,8 +370,8 @@ def test_a_held_job_is_none_of_those_that_were_asked_for(house: House, machine: 
     session = machine.session(trains(), finishes(), limits=Limits(jobs=1))
 
     def hold(session: Session, number: int) -> None:
-        if number == 25 and session._attempt:
-            name = session._attempt.claim.job_name
+        if number == 25 and session.job:
+            name = session.job.name
             house.queue.transact(lambda tx: control(tx, name, "hold", who="ada@laptop", now_s=1.0))
 
     machine.run(session, meddle=hold)

@@ -8,8 +8,8 @@ import pytest
 
 from qcqueue.core.outcomes import Cause, Outcome, SessionEnd, Trouble
 from qcqueue.queue.controls import control
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.trainer_exit import MOST_DEATHS
-from qcqueue.worker.view import Limits
 from tests.cli.queues import House, an_empty_house
 from tests.worker.machines import (
     Machine,

@@ -18,9 +18,9 @@ from qcqueue.queue.job_lines import job_lines
 from qcqueue.queue.pretrained import kept_weights
 from qcqueue.spool.weights import FoundWeights, WantedWeights
 from qcqueue.stores.base import Blob
+from qcqueue.worker.budget import Limits
 from qcqueue.worker.session import Session
 from qcqueue.worker.session_deps import SessionDeps
-from qcqueue.worker.view import Limits
 from tests.cli.queues import House, a_job, an_empty_house, apply, interrupt, take, train
 from tests.support.null_trainer import PaperTrainer, a_session
 
@@ -62,10 +62,10 @@ class Machine:
     def session(self, session_id: str, **changes: Any) -> Session:
         trainer = PaperTrainer(epochs=1, state_bytes=4000, together=True)
         session = a_session(session_id, self.place, trainer, Limits(max_epochs=1))
-        tools: SessionDeps = session._tools
+        deps: SessionDeps = session.deps
         session = Session(
             session_id,
-            replace(tools, check_weights=self.check, narrate=self.said.append, **changes),
+            replace(deps, check_weights=self.check, narrate=self.said.append, **changes),
             Limits(max_epochs=1),
         )
         return session

@@ -8,7 +8,7 @@ from qcqueue.conformance.clocks import MachineClock, WorldTime
 from qcqueue.core.goodput import Part, total
 from qcqueue.core.phases import PART_OF, Phase
 from qcqueue.core.records import EpochTiming, TrainingRecord
-from qcqueue.spool.reader import TrainerProgress
+from qcqueue.spool.files import TrainerProgress
 from qcqueue.worker.time_ledger import TimeLedger
 from tests.engines.worlds import a_record
 

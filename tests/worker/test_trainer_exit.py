@@ -9,9 +9,9 @@ import pytest
 
 from qcqueue.core.outcomes import SessionEnd, Trouble, worse_of
 from qcqueue.queue.forecasts import ForecastLine
-from qcqueue.spool.reader import FAILED
+from qcqueue.spool.files import FAILED
 from qcqueue.text.humanize import DAY_S
-from qcqueue.worker.attempt import Saved
+from qcqueue.worker.committer import Saved
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.progress_text import left_unsaved, studies_foreseen
 from qcqueue.worker.trainer_exit import MOST_DEATHS, tried, why_not_again

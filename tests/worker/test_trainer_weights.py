@@ -19,12 +19,13 @@ WANTED = WantedWeights(model="MobileNetV2", image_size=(96, 96))
 TRAINER = """#!{python}
 import dataclasses, sys
 sys.modules.update(dict.fromkeys(("keras", "tensorflow")))
-from qcqueue.core import models
+from qcqueue.catalog import models
 from qcqueue.engines.keras_tf import pretrained
-from qcqueue.worker import trainer, weights
+from qcqueue.spool import weights
+from qcqueue.trainer.main import main
 pretrained.ADDRESS = {address!r}
 weights.imagenet_file = lambda *about: dataclasses.replace(models.imagenet_file(*about), least_bytes=1000)
-sys.exit(trainer.main([]))
+sys.exit(main([]))
 """
 
 

@@ -12,10 +12,9 @@ from typing import Any
 import keras
 
 from qcqueue.catalog.models import MODELS
+from qcqueue.catalog.optimizers import OPTIMIZERS
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.keras_tf.weights import load_weights, with_imagenet
-
-OPTIMIZERS = {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}
 
 
 def build_model(spec: JobSpec, *, classes: int, weights_path: Path | None, weights_title: str = "", fresh: bool) -> Any:
@@ -39,7 +38,7 @@ def build_model(spec: JobSpec, *, classes: int, weights_path: Path | None, weigh
 
 def build_optimizer(spec: JobSpec, model: Any) -> Any:
     """Return the optimizer with all its variables, so that the first step finds them and is traced once."""
-    optimizer = getattr(keras.optimizers, OPTIMIZERS[spec.optimizer])(learning_rate=spec.learning_rate)
+    optimizer = getattr(keras.optimizers, OPTIMIZERS[spec.optimizer].keras)(learning_rate=spec.learning_rate)
     optimizer.build(model.trainable_variables)
     return optimizer
 

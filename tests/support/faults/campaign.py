@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from qcqueue.app.context import DATABASE_FILE
 from qcqueue.errors import CorruptionError, StoreMissing
 from tests.support.faults.commands import Commands, Ran
 from tests.support.faults.preload import Call, Preload, Trouble
@@ -149,8 +150,15 @@ def _look(place: Place, wrong: list[str]) -> Seen | None:
 
 
 def _unsynced(calls: list[Call], hit: Call, ran: Ran) -> Iterator[str]:
-    """A folder that was not synced once must be synced again before anybody is told that all is well."""
+    """A folder that was not synced once must be synced again before anybody is told that all is well.
+
+    Where a database wrote nothing but the journal of a transaction that was taken back, there is nothing to keep.
+    """
     if hit.name != "fsync" or hit.error < 0 or ran.code != 0 or not hit.path.is_dir():
+        return
+    if (hit.path / DATABASE_FILE).exists() and not any(
+        call.name == "write" and call.path == hit.path / DATABASE_FILE for call in calls
+    ):
         return
     later = calls[calls.index(hit) + 1 :]
     if not any(call.name == "fsync" and call.path == hit.path and not call.error for call in later):

@@ -26,7 +26,7 @@ import qcqueue.app
 import qcqueue.exports
 import qcqueue.reports
 from qcqueue.app import work
-from qcqueue.worker import process, session
+from qcqueue.worker import job_states, look_states, process
 from tests.support.faults import trainer
 from tests.support.faults.children import Children, end
 
@@ -40,7 +40,8 @@ run: Callable[[list[str]], int] = command_line.run
 
 def main(arguments: list[str]) -> int:
     process.PROGRAM = "tests.support.faults.trainer"
-    session.RETRY_S = RETRY_S
+    for states in (job_states, look_states):
+        setattr(states, "RETRY_S", RETRY_S)  # noqa: B010 (what they import is none of their own names)
     setattr(work, "can_train", lambda: True)  # noqa: B010 (what it imports is none of its own names)
     if arguments != ["--serve"]:
         return run(arguments)

@@ -1,23 +1,26 @@
-"""The keys of a study file: what each may be, and what it is when nobody says.
+"""The keys of a file that a person writes: what each may be, what it is when nobody says, and what is said of it.
 
-A `Key` reads one TOML value into one value of a `JobSpec`, or refuses it in half a sentence: what was found, what
-is allowed, the nearest valid name. Rules that need two keys (a model and its smallest image) are in `study`.
+A reader makes one TOML value into one value of ours, or refuses it in half a sentence: what was found, what is allowed,
+the nearest valid name. `key` declares a field of a dataclass as such a key, with everything that belongs to it, so that
+whoever reads, writes or explains these values asks the class. Where a key may stand, and rules that need two of them,
+are for who reads the file.
 """
 
 import re
-from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import UTC, date, datetime, time
-from typing import Any, get_args
+from functools import partial
+from typing import Any
 
-from qcqueue.catalog.models import KNOWN_MODELS, MODELS
-from qcqueue.core.spec import Augment, Determinism, Device, Lineage, Optimizer, Trainable
 from qcqueue.text.suggest import nearest, shown
 
 Reader = Callable[[Any], Any]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 WEIGHTS_SUFFIXES = (".h5", ".safetensors")
+
+_KEY = "key"
 
 
 class InvalidValue(ValueError):
@@ -29,11 +32,68 @@ class InvalidValue(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """One key. is_text: on the command line its value is taken as written, so that `--set study=2024` is a name."""
+    """One key. default: what it is when nobody says. help: one line for a person who writes such a file.
+
+    name, field: what the file calls it, and what the class does. example: how it is written in a file, where not as its
+    default. is_text: on the command line its value is taken as written, so that `--set study=2024` is a name.
+    decides_bits: whether another value makes another training. also: what other libraries call it; no likeness of
+    letters leads from one to the other. stored: reads the value of the class again, which somebody else may have kept.
+    """
 
     read: Reader
-    default: Any = None
-    is_text: bool = False
+    stored: Reader
+    default: Any
+    help: str
+    name: str
+    field: str
+    example: str
+    is_text: bool
+    decides_bits: bool
+    also: tuple[str, ...]
+
+
+def key(
+    read: Reader,
+    *,
+    default: Any = None,
+    help: str,
+    name: str = "",
+    example: str = "",
+    is_text: bool = False,
+    decides_bits: bool = True,
+    also: tuple[str, ...] = (),
+    stored: Reader | None = None,
+    always_written: bool = False,
+) -> Any:
+    """Declare a field of a dataclass as a key; see `Key`.
+
+    It is left out of JSON at its default, so that a key which is new changes no digest of before, unless it is
+    always_written: then no value of the class may be without it.
+    """
+    declared = Key(
+        read=read,
+        stored=stored or read,
+        default=default,
+        help=help,
+        name=name,
+        field="",
+        example=example,
+        is_text=is_text,
+        decides_bits=decides_bits,
+        also=also,
+    )
+    return field(default=MISSING if always_written else default, metadata={_KEY: declared})
+
+
+old_key = partial(key, always_written=True)
+"""Declares a key of before keys could be left out. Never one that is added, or every job has another digest."""
+
+
+def keys_of(kind: Any) -> Mapping[str, Key]:
+    """Return the keys that a dataclass declares, by what a file calls them."""
+    declared = ((it.name, it.metadata[_KEY]) for it in fields(kind) if _KEY in it.metadata)
+    keys = [replace(one, name=one.name or name, field=name) for name, one in declared]
+    return {one.name: one for one in keys}
 
 
 def whole_number(low: int, high: int) -> Reader:
@@ -59,14 +119,13 @@ def real_number(allowed: str, fits: Callable[[float], bool]) -> Reader:
     return read
 
 
-def one_of(names: Iterable[str], *, also: Container[str] = ()) -> Reader:
-    """Return a reader of the text that is one of `names`. also: what is taken too and never offered."""
-    allowed = tuple(names)
+def one_of(names: Collection[str], *, also: Collection[str] = ()) -> Reader:
+    """Return a reader of the text that is one of `names`, as they are then. also: what is taken and never offered."""
 
     def read(value: Any) -> str:
-        if not isinstance(value, str) or (value not in allowed and value not in also):
-            close = nearest(value, allowed) if isinstance(value, str) else None
-            choice = ", ".join(f'"{name}"' for name in allowed)
+        if not isinstance(value, str) or (value not in names and value not in also):
+            close = nearest(value, names) if isinstance(value, str) else None
+            choice = ", ".join(f'"{name}"' for name in names)
             raise InvalidValue(value, f"is one of {choice}", nearest=close and f'"{close}"')
         return value
 
@@ -79,6 +138,13 @@ def read_name(value: Any) -> str:
         slug = re.sub(r"[^a-z0-9]+", "-", value.casefold()).strip("-")[:64] if isinstance(value, str) else ""
         allowed = "are 1 to 64 of a-z, 0-9 and -, and no - in front"
         raise InvalidValue(value, allowed, nearest=f'"{slug}"' if slug else None)
+    return value
+
+
+def read_visible(value: Any) -> str:
+    """Read text of one line without anything that nobody can see."""
+    if not isinstance(value, str) or not value.isprintable():
+        raise InvalidValue(value, "is text that a person can read")
     return value
 
 
@@ -126,46 +192,3 @@ def _size_meant(value: object) -> str | None:
     if sides:
         return f"[{sides[1]}, {sides[2]}]"
     return f"[{value}, {value}]" if isinstance(value, int) and 1 < value <= 2048 else None
-
-
-TOP_KEYS: Mapping[str, Key] = {
-    "study": Key(read=read_name, is_text=True),
-    "dataset": Key(read=read_name, is_text=True),
-}
-JOB_ONLY_KEYS: Mapping[str, Key] = {
-    "model": Key(read=one_of(MODELS, also=KNOWN_MODELS), is_text=True),
-    "name": Key(read=read_name, is_text=True),
-}
-# May stand in [defaults], in a [[job]] and after --set. The defaults are those of the contract.
-SETTING_KEYS: Mapping[str, Key] = {
-    "epochs": Key(default=100, read=whole_number(1, 100_000)),
-    "batch_size": Key(default=32, read=whole_number(1, 65_536)),
-    "learning_rate": Key(default=1e-4, read=real_number("above 0 and up to 10", lambda x: 0 < x <= 10)),
-    "optimizer": Key(default="adam", read=one_of(get_args(Optimizer)), is_text=True),
-    "image_size": Key(default=(75, 75), read=read_image_size),
-    "weights": Key(default="imagenet", read=read_weights, is_text=True),
-    "trainable": Key(default="all", read=one_of(get_args(Trainable)), is_text=True),
-    "augment": Key(default="none", read=one_of(get_args(Augment)), is_text=True),
-    "dropout": Key(default=0.0, read=real_number("from 0 up to, but not, 1", lambda x: 0 <= x < 1)),
-    "determinism": Key(default="exact", read=one_of(get_args(Determinism)), is_text=True),
-    "device": Key(default="any", read=one_of(get_args(Device)), is_text=True),
-    "seed": Key(default=1, read=whole_number(0, 2**32 - 1)),
-    "early_stopping": Key(default=0, read=whole_number(0, 100_000)),
-    "lineage": Key(default="any", read=one_of(get_args(Lineage)), is_text=True),
-    "deadline": Key(default=None, read=read_deadline),
-}
-ALL_KEYS: Mapping[str, Key] = {**TOP_KEYS, **JOB_ONLY_KEYS, **SETTING_KEYS}
-
-# What other libraries call these things; no likeness of letters leads from one to the other.
-KNOWN_AS: Mapping[str, str] = {
-    "lr": "learning_rate",
-    "batch": "batch_size",
-    "patience": "early_stopping",
-    "size": "image_size",
-    "input_shape": "image_size",
-    "random_state": "seed",
-    "augmentation": "augment",
-    "data": "dataset",
-    "due": "deadline",
-    "architecture": "model",
-}

@@ -15,10 +15,10 @@ from qcqueue.queue.blobs import needed_blobs
 from qcqueue.queue.claim import claim_held_by
 from qcqueue.queue.values import Claim
 from qcqueue.spool.reader import Spool
-from qcqueue.spool.writer import SpoolWriter
+from qcqueue.spool.writer import SpoolWriter, TrainerSpool
 from qcqueue.stores.base import Blob
 from qcqueue.stores.folder import FolderStore, file_name
-from qcqueue.worker.attempt import Attempt
+from qcqueue.worker.committer import Committer
 from qcqueue.worker.time_ledger import TimeLedger
 from tests.checkpoints.runs import a_record, a_state, an_epoch, an_order
 from tests.queue.desk import Desk
@@ -38,25 +38,24 @@ class Scene:
     desk: Desk
     store: FolderStore
 
-    def attempt(self, held: Claim, database: Database | None = None, timeline: TimeLedger | None = None) -> Attempt:
+    def attempt(self, held: Claim, database: Database | None = None, ledger: TimeLedger | None = None) -> Committer:
         """Return the attempt of a claim; another of the same claim takes the place of a session that died."""
-        return Attempt(
+        return Committer(
             held,
             spool=Spool(self.folder / "spool" / f"{held.session_id}-{held.attempt}"),
             store=self.store,
             database=database or self.desk.database,
             clock=MachineClock(WorldTime()),
-            cache=self.folder,
-            timeline=timeline,
+            ledger=ledger,
         )
 
-    def begun(self, session: str, job: str, *, database: Database | None = None, **claiming: Any) -> Attempt:
+    def begun(self, session: str, job: str, *, database: Database | None = None, **claiming: Any) -> Committer:
         attempt = self.attempt(self.desk.must_claim(session, job=job, **claiming), database)
         attempt.spool.open(an_order(attempt.spool))
         attempt.restore()
         return attempt
 
-    def successor(self, attempt: Attempt) -> Attempt:
+    def successor(self, attempt: Committer) -> Committer:
         """Return who saves what a dead session left, as the next session on its machine does."""
         with self.desk.database.read() as tx:
             held = claim_held_by(tx, attempt.claim.session_id)
@@ -99,7 +98,7 @@ class LosesAnAnswer:
         return answer
 
 
-def dies_before_its_commit(attempt: Attempt, patch: pytest.MonkeyPatch) -> None:
+def dies_before_its_commit(attempt: Committer, patch: pytest.MonkeyPatch) -> None:
     def die(*_: object, **__: object) -> bool:
         raise Died
 
@@ -109,7 +108,7 @@ def dies_before_its_commit(attempt: Attempt, patch: pytest.MonkeyPatch) -> None:
             attempt.collect()
 
 
-def dies_at(attempt: Attempt, patch: pytest.MonkeyPatch, where: object, name: str, *, call: int = 1) -> None:
+def dies_at(attempt: Committer, patch: pytest.MonkeyPatch, where: object, name: str, *, call: int = 1) -> None:
     """Let its process die where something is called for the nth time, and collect until then."""
     calls = 0
     really = getattr(where, name)
@@ -137,13 +136,13 @@ def epochs_of(scene: Scene) -> list[tuple[int, bool]]:
     return [(line.metrics.epoch, line.official) for line in scene.desk.detail("a").epochs]
 
 
-def frozen_pack(attempt: Attempt) -> Blob:
+def frozen_pack(attempt: Committer) -> Blob:
     return attempt.claim.checkpoints[0].state.packs[0]
 
 
 def test_a_pack_found_damaged_is_mended_although_the_answer_to_its_commit_is_lost(scene: Scene) -> None:
     first = scene.begun("s1", "a")
-    SpoolWriter(first.spool).state(a_state(1, None))
+    SpoolWriter(TrainerSpool(first.spool.folder)).state(a_state(1, None))
     first.collect()
 
     database = LosesAnAnswer(scene.desk.database)
@@ -152,7 +151,7 @@ def test_a_pack_found_damaged_is_mended_although_the_answer_to_its_commit_is_los
     second = scene.attempt(claiming, database)
     second.spool.open(an_order(second.spool))
     assert second.restore().chosen is None
-    handover = SpoolWriter(second.spool)
+    handover = SpoolWriter(TrainerSpool(second.spool.folder))
     number = handover.state(a_state(1, None))
     database.loses_one = True
     with pytest.raises(OutcomeUnknown):
@@ -167,7 +166,7 @@ def test_a_pack_found_damaged_is_mended_although_the_answer_to_its_commit_is_los
 def test_who_takes_a_dead_sessions_place_knows_what_was_damaged(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     for session, job in (("s1", "a"), ("s3", "b")):  # both share the frozen base
         attempt = scene.begun(session, job)
-        SpoolWriter(attempt.spool).state(a_state(1, None))
+        SpoolWriter(TrainerSpool(attempt.spool.folder)).state(a_state(1, None))
         attempt.collect()
     claiming = scene.desk.must_claim("s2", job="a", gone={("study/a", 1): "gone"})
     rotten = claiming.checkpoints[0].state.packs[0]
@@ -175,7 +174,7 @@ def test_who_takes_a_dead_sessions_place_knows_what_was_damaged(scene: Scene, mo
     second = scene.attempt(claiming)
     second.spool.open(an_order(second.spool))
     second.restore()
-    SpoolWriter(second.spool).state(a_state(1, None))
+    SpoolWriter(TrainerSpool(second.spool.folder)).state(a_state(1, None))
     dies_before_its_commit(second, monkeypatch)
 
     scene.successor(second).collect_all()
@@ -192,10 +191,10 @@ def test_what_was_shared_and_is_retired_meanwhile_is_stored_again_for_a_dead_ses
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = scene.begun("s1", "a")
-    SpoolWriter(first.spool).state(a_state(1, None))
+    SpoolWriter(TrainerSpool(first.spool.folder)).state(a_state(1, None))
     first.collect()
     second = scene.begun("s2", "b")
-    SpoolWriter(second.spool).state(a_state(1, None))
+    SpoolWriter(TrainerSpool(second.spool.folder)).state(a_state(1, None))
     dies_before_its_commit(second, monkeypatch)
     scene.desk.database.transact(lambda tx: tx.execute(text("UPDATE checkpoints SET status = 'retired', record = ''")))
     scene.desk.database.transact(lambda tx: tx.execute(text("DELETE FROM packs")))
@@ -210,7 +209,7 @@ def test_what_was_shared_and_is_retired_meanwhile_is_stored_again_for_a_dead_ses
 
 def test_a_state_whose_best_model_was_forgotten_holds_nobody_up(scene: Scene) -> None:
     attempt = scene.begun("s1", "a")
-    handover = SpoolWriter(attempt.spool)
+    handover = SpoolWriter(TrainerSpool(attempt.spool.folder))
     first = handover.state(a_state(1, None))
     attempt.collect()
     handover.epoch(an_epoch(1, 1, state_entry=first), is_best=True)
@@ -230,7 +229,7 @@ def test_a_state_whose_best_model_was_forgotten_holds_nobody_up(scene: Scene) ->
 def test_how_long_the_store_was_away_says_nothing_of_how_long_it_takes(scene: Scene) -> None:
     database = LosesAnAnswer(scene.desk.database)
     attempt = scene.begun("s1", "a", database=database)
-    SpoolWriter(attempt.spool).state(a_state(1, None))
+    SpoolWriter(TrainerSpool(attempt.spool.folder)).state(a_state(1, None))
     database.loses_one = True
     with pytest.raises(OutcomeUnknown):
         attempt.collect()
@@ -241,7 +240,7 @@ def test_how_long_the_store_was_away_says_nothing_of_how_long_it_takes(scene: Sc
 def test_what_came_after_a_lost_answer_goes_into_the_next_commit(scene: Scene) -> None:
     database = LosesAnAnswer(scene.desk.database)
     attempt = scene.begun("s1", "a", database=database)
-    handover = SpoolWriter(attempt.spool)
+    handover = SpoolWriter(TrainerSpool(attempt.spool.folder))
     hand_over(handover, 1)
     database.loses_one = True
     with pytest.raises(OutcomeUnknown):
@@ -277,7 +276,7 @@ class TakesNothing:
 def test_what_was_refused_is_tried_again_as_it_was(scene: Scene) -> None:
     database = TakesNothing(scene.desk.database)
     attempt = scene.begun("s1", "a", database=database)
-    handover = SpoolWriter(attempt.spool)
+    handover = SpoolWriter(TrainerSpool(attempt.spool.folder))
     hand_over(handover, 1)
     database.refuses_one = True
     with pytest.raises(StoreBusy):
@@ -292,7 +291,7 @@ def test_what_was_refused_is_tried_again_as_it_was(scene: Scene) -> None:
 
 def test_where_a_run_is_taken_up_is_recorded_once_though_the_answer_is_lost(scene: Scene) -> None:
     first = scene.begun("s1", "a")
-    handover = SpoolWriter(first.spool)
+    handover = SpoolWriter(TrainerSpool(first.spool.folder))
     hand_over(handover, 1)
     hand_over(handover, 2)
     first.collect_all()
@@ -315,7 +314,7 @@ DEATHS: dict[str, tuple[str, str, int]] = {
     "before it lets go of the state": ("spool", "remove", 1),
     "before it lets go of the first epoch": ("spool", "remove", 2),
     "before it lets go of the second epoch": ("spool", "remove", 3),
-    "before it deletes what was retired": ("", "_delete", 1),
+    "before it deletes what was retired": ("_uploader", "delete", 1),
 }
 
 
@@ -324,7 +323,7 @@ def test_who_takes_a_dead_sessions_place_counts_nothing_twice_and_loses_nothing(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, death: str
 ) -> None:
     dead = scene.begun("s1", "a")
-    handover = SpoolWriter(dead.spool)
+    handover = SpoolWriter(TrainerSpool(dead.spool.folder))
     hand_over(handover, 1)
     dead.collect_all()
     hand_over(handover, 2)
@@ -348,7 +347,7 @@ def test_what_a_session_of_an_older_qcqueue_left_is_saved_once(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, death: str
 ) -> None:
     dead = scene.begun("s1", "a")
-    handover = SpoolWriter(dead.spool)
+    handover = SpoolWriter(TrainerSpool(dead.spool.folder))
     hand_over(handover, 1)
     of, name, call = DEATHS[death]
     dies_at(dead, monkeypatch, getattr(dead, of) if of else dead, name, call=call)

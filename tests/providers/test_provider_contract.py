@@ -1,0 +1,20 @@
+"""Whoever stands in the table of providers keeps the contract."""
+
+import pytest
+
+from qcqueue.conformance.providers import Home, ProviderContract
+from qcqueue.providers.registry import PROVIDERS, names
+from tests.providers.homes import ColabHome
+
+HOMES = {"colab-free": ColabHome}
+
+
+class TestProviders(ProviderContract):
+    @pytest.fixture
+    def home(self, name: str, monkeypatch: pytest.MonkeyPatch) -> Home:
+        return HOMES[name](monkeypatch)
+
+
+def test_whoever_has_code_has_limits_too() -> None:
+    assert HOMES.keys() == PROVIDERS.keys()
+    assert PROVIDERS.keys() <= {*names()}
