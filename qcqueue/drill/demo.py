@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from qcqueue.app.context import QueueContext, create_store, workplace_in
-from qcqueue.app.datasets import add_sample, keep
+from qcqueue.app.datasets import Progress, add_sample, keep
 from qcqueue.app.report import report_on
 from qcqueue.catalog.models import STUDIED_MODELS
 from qcqueue.clock import seeded
@@ -39,8 +39,6 @@ PATTERNS = "qc-patterns"
 SEED = 1
 SIDE_PX = 32
 TOYS = ("adam", "rmsprop", "sgd")
-
-Progress = Callable[[int, int], None]
 
 # When sessions are killed that work on the first job of the queue, on its second, and so on; costly start-ups early.
 # The first job is the one that is proven.

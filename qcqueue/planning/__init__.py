@@ -1,1 +1,1 @@
-"""Which job a session takes. Policies are pure functions: same queue, same machine, same choice."""
+"""Which job a session takes, how often it saves, and when all is done. Pure: same queue, same luck, same answer."""
