@@ -19,7 +19,7 @@ from qcqueue.core.outcomes import Cause, Trouble
 from qcqueue.core.records import MODEL, EpochTiming
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.toy import VARIABLE
-from qcqueue.spool.files import FAILED, RESUMED, TrainerProgress, WorkOrder
+from qcqueue.spool.files import FAILED, RESUMED, JsonFile, TrainerProgress, WorkOrder
 from qcqueue.spool.reader import Spool
 from qcqueue.spool.whole import link_files
 from qcqueue.spool.writer import TrainerSpool
@@ -306,9 +306,10 @@ class TestWithoutAProcess:
             raise OSError(28, "No space left on device")
 
         spool = a_spool(tmp_path / "spool", dataset_path)
-        monkeypatch.setattr(spool, "order", full)
-        monkeypatch.setattr(spool, "fail", full)
-        assert carried_out(spool, SystemClock()) == FAILED
+        with monkeypatch.context() as patch:
+            patch.setattr(JsonFile, "read", full)
+            patch.setattr(JsonFile, "write", full)
+            assert work(TrainerSpool(spool.folder), SystemClock(), began_s=0.0) == FAILED
         assert spool.failure.read() is None
 
     def test_a_copy_of_the_dataset_that_rots_here_is_the_disks_trouble(self, tmp_path: Path) -> None:
@@ -416,7 +417,7 @@ def test_reports_are_thinned_out_but_a_new_phase_is_told_at_once(
     dataset_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool, reports = a_spool(tmp_path / "spool", dataset_path), list[TrainerProgress]()
-    monkeypatch.setattr(spool, "report", reports.append)
+    monkeypatch.setattr(JsonFile, "write", lambda file, value: reports.append(value))
     sink = SpoolSink(TrainerSpool(spool.folder), ordered(spool), FrozenClock(), began_s=100.0)
     for step in (1, 2):
         sink.progress("training", epoch=1, step=step, steps=3)

@@ -273,7 +273,7 @@ def test_a_machine_whose_own_disk_cannot_be_read_is_kept_in_words(
 
     def its_disk_fails(place: QueueContext, session: Session, **_: object) -> None:
         drive(place, session, show=lambda it: None)
-        monkeypatch.setattr(session, "_estate", Unreadable())
+        monkeypatch.setattr(session, "salvage", Unreadable())
 
     monkeypatch.setattr(cell, "drive", its_disk_fails)
     owner = Owner()
