@@ -185,7 +185,7 @@ class JobSpec:
 
     @property
     def unusual(self) -> Mapping[str, Any]:
-        """What decides its bits beside what every job says: keys that JSON leaves out at their default, and has here."""
+        """What it says beside what every job says: keys that are left out of JSON at their default, and decide bits."""
         added = (it for it in fields(self) if it.default is not MISSING and it.name not in _DECIDES_NO_BITS)
         return {it.name: value for it in added if (value := getattr(self, it.name)) != it.default}
 

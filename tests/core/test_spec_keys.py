@@ -160,6 +160,11 @@ def test_what_a_later_version_may_allow_is_read(change: dict[str, Any]) -> None:
     assert JobSpec.from_json(SPEC.to_json() | change).to_json() == SPEC.to_json() | change
 
 
+@pytest.mark.parametrize("name", SETTING_KEYS)
+def test_the_default_of_a_key_can_be_stored(name: str) -> None:
+    assert SETTING_KEYS[name].stored(SETTING_KEYS[name].default) == SETTING_KEYS[name].default
+
+
 def test_every_key_is_explained_on_one_line_and_no_habit_means_two() -> None:
     assert all(it.help and it.help.isprintable() for it in KEYS.values())
     assert len(KNOWN_AS) == sum(len(it.also) for it in KEYS.values())

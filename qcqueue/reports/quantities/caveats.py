@@ -18,9 +18,7 @@ from qcqueue.text.humanize import count, duration, listed
 _NOT_WHAT_IS_LEARNED = frozenset({"determinism", "device", "seed", "lineage"})
 
 # Keys of a spec that change what is learned; models that differ in one of them are not compared alone by model.
-_COMPARED = tuple(
-    it.field for name, it in SETTING_KEYS.items() if it.decides_bits and name not in _NOT_WHAT_IS_LEARNED
-)
+_COMPARED = tuple(it.field for name, it in SETTING_KEYS.items() if it.decides_bits and name not in _NOT_WHAT_IS_LEARNED)
 
 
 class Quantity(Enum):
