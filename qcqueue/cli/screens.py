@@ -157,7 +157,8 @@ def detail_screen(
         f"{colour(line.name, 'bold')}  {line.state}, {line.epochs_done} of {line.epochs} epochs saved, "
         f"{count(line.attempts, 'attempt')}, {count(line.interruptions, 'interruption')}",
         f"{spec.model} on {spec.dataset}, batch {spec.batch_size}, {spec.optimizer} {spec.learning_rate:g}, "
-        f"weights {spec.weights}, trains {spec.trainable}, determinism {spec.determinism}, seed {spec.seed}",
+        f"weights {spec.weights}, trains {spec.trainable}, determinism {spec.determinism}, seed {spec.seed}"
+        + "".join(f", {name.replace('_', ' ')} {value}" for name, value in spec.unusual.items()),
     ]
     if line.failure_message:
         said.append(f"failed: {printable(line.failure_message)}")

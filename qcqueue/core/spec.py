@@ -184,6 +184,12 @@ class JobSpec:
         return digest_of({name: value for name, value in self.to_json().items() if name not in _DECIDES_NO_BITS})
 
     @property
+    def unusual(self) -> Mapping[str, Any]:
+        """What it says beside what every job says: keys that are left out of JSON at their default, and decide bits."""
+        added = (it for it in fields(self) if it.default is not MISSING and it.name not in _DECIDES_NO_BITS)
+        return {it.name: value for it in added if (value := getattr(self, it.name)) != it.default}
+
+    @property
     def attachments(self) -> Mapping[str, str]:
         """The digests of the files that belong to the job, by their role."""
         return {WEIGHTS: self.weights_sha256} if self.weights_sha256 else {}

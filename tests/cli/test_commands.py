@@ -157,6 +157,12 @@ def test_set_changes_every_job_and_beats_the_file(empty_house: House, answer: An
         assert (spec["epochs"], spec["optimizer"]) == (9, "sgd")
 
 
+def test_show_names_a_setting_that_few_jobs_have(empty_house: House, answer: Answer) -> None:
+    empty_house.write("study.toml", STUDY + JOB)
+    answer("enqueue study.toml --set lineage=same")
+    assert answer("show vgg16").splitlines()[1].endswith("seed 1, lineage same")
+
+
 def test_enqueue_as_json_names_what_is_new_and_what_is_known(empty_house: House, answer: Answer) -> None:
     empty_house.write("study.toml", STUDY + JOB)
     empty_house.write("more.toml", STUDY.replace("tiny", "more", 1) + JOB)

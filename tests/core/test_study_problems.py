@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qcqueue.catalog.models import MODELS
+from qcqueue.catalog.optimizers import OPTIMIZERS
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.study import ALL_KEYS, MOST_JOBS, MOST_PROBLEMS, parse_study
 from qcqueue.errors import SpecInvalid
@@ -332,7 +333,7 @@ GOOD_VALUES = {
     "epochs": st.integers(1, 100_000),
     "batch_size": st.integers(1, 65_536),
     "learning_rate": st.floats(0, 10, exclude_min=True),
-    "optimizer": st.sampled_from(["adam", "sgd", "rmsprop"]),
+    "optimizer": st.sampled_from(list(OPTIMIZERS)),
     "image_size": st.lists(st.integers(75, 2048), min_size=2, max_size=2),
     "weights": st.sampled_from(["imagenet", "none", "a.h5", "é b.safetensors"]),
     "dropout": st.floats(0, 1, exclude_max=True),

@@ -142,13 +142,25 @@ def test_the_readme_is_short_and_its_pictures_are_small() -> None:
     assert sum(path.stat().st_size for path in pictures) < PICTURES_BYTES
 
 
-def test_the_page_of_commands_is_what_the_command_line_says() -> None:
-    spec = importlib.util.spec_from_file_location("command_page", ROOT / "scripts" / "command_page.py")
+def script(name: str) -> Any:
+    """Return a module of scripts/, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    module: Any = importlib.util.module_from_spec(spec)
+    module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_of_commands_is_what_the_command_line_says() -> None:
+    module = script("command_page")
     assert text_of(module.PAGE) == module.command_page(), "type scripts/docs"
+
+
+def test_the_page_of_studies_has_every_key_with_its_default_and_what_the_spec_says_of_it() -> None:
+    module = script("study_page")
+    page = text_of(module.PAGE)
+    assert page == module.study_page(page), "type scripts/docs"
 
 
 def test_every_page_is_listed_for_readers() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from qcqueue.catalog.optimizers import OPTIMIZERS
 from qcqueue.datasets.format import Split
 from qcqueue.errors import NotFinite
 from tests.engines.worlds import Memory, a_dataset, a_spec, an_assignment, run
@@ -31,7 +32,7 @@ def tensors(model: Any) -> list[bytes]:
     return [variable.numpy().tobytes() for variable in model.variables]
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_the_weights_are_those_of_plain_fit_over_the_same_order(optimizer: str) -> None:
     import keras
 

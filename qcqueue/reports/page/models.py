@@ -51,6 +51,7 @@ def _settings(model: ModelFigures) -> str:
         *extras,
         f"determinism {spec.determinism}",
         f"seed {spec.seed}",
+        *(f"{name.replace('_', ' ')} {value}" for name, value in spec.unusual.items()),
     ]
     return ", ".join(said) + "."
 

@@ -9,23 +9,16 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from qcqueue.core.states import State
+from qcqueue.core.study import SETTING_KEYS
 from qcqueue.queue.values import DatasetLine
 from qcqueue.reports.quantities.models import LineageChange, ModelFigures
 from qcqueue.text.humanize import count, duration, listed
 
+# Keys that say how often, where and how exactly something is learned, and not what.
+_NOT_WHAT_IS_LEARNED = frozenset({"determinism", "device", "seed", "lineage"})
+
 # Keys of a spec that change what is learned; models that differ in one of them are not compared alone by model.
-_COMPARED = (
-    "epochs",
-    "batch_size",
-    "learning_rate",
-    "optimizer",
-    "image_size",
-    "weights",
-    "trainable",
-    "augment",
-    "dropout",
-    "early_stopping",
-)
+_COMPARED = tuple(it.field for name, it in SETTING_KEYS.items() if it.decides_bits and name not in _NOT_WHAT_IS_LEARNED)
 
 
 class Quantity(Enum):

@@ -187,6 +187,11 @@ def test_a_finished_study_misses_nothing_and_shows_every_quantity() -> None:
             assert all(str(images) in said for images in row)
 
 
+def test_a_setting_that_few_jobs_have_is_said_where_a_job_has_it() -> None:
+    for lineage, said in (("any", "seed 1."), ("same", "seed 1, lineage same.")):
+        assert said in words(page_on([a_job(a_spec(lineage=lineage), epochs_of(1))]))
+
+
 def test_every_interruption_is_listed_with_when_and_why() -> None:
     reader = read(page_on([a_job(a_spec(), epochs_of(20, cuts=(3, 7, 11)))]))
     assert reader.texts.count("interrupted") == 2 * 3, "among all attempts, and with the model"
