@@ -309,7 +309,8 @@ class Spool:
     @_on_its_disk
     def progress(self) -> TrainerProgress | None:
         with contextlib.suppress(FileNotFoundError):
-            return TrainerProgress(**parse_json((self.folder / "progress.json").read_bytes()))
+            told = parse_json((self.folder / "progress.json").read_bytes())
+            return TrainerProgress(**{**told, "phase": Phase(told["phase"])})
         return None
 
     @_on_its_disk

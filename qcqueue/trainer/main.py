@@ -27,7 +27,7 @@ from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.evaluation import Result
 from qcqueue.core.goodput import Part
 from qcqueue.core.outcomes import cause_of
-from qcqueue.core.phases import PART_OF, Phase
+from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, Rehearsal, Snapshot, Tensors, TrainingRecord
 from qcqueue.core.signals import FOR_THE_SESSION
 from qcqueue.core.spec import JobSpec
@@ -84,7 +84,7 @@ def spools_from_input(clock: Clock) -> "SimpleQueue[tuple[Spool, float]]":
                     spool = Spool(Path(message))
                     with suppress(OSError, MachineError):  # a full disk is told where it can be
                         spool.report(
-                            TrainerProgress(phase="starting")
+                            TrainerProgress(phase=Phase.STARTING)
                         )  # seen at once, while the libraries may still load
                     spools.put((spool, clock.monotonic_s()))
         finally:  # an error here must not leave a process that nobody can end
@@ -191,7 +191,7 @@ class SpoolSink:
         self._epochs = order.spec.epochs
         self._epochs_left = order.max_epochs
         self._clock = clock
-        self._phase: Phase = "starting"
+        self._phase = Phase.STARTING
         self._report_due_s = 0.0
         self._state_entry = RESUMED
         self._unsaved = False
@@ -208,7 +208,7 @@ class SpoolSink:
 
     def progress(self, phase: Phase, **facts: Any) -> None:
         now_s = self._clock.monotonic_s()
-        if phase == "training" and facts["step"] and (at := (facts["epoch"], facts["step"])) != self._last_step:
+        if phase is Phase.TRAINING and facts["step"] and (at := (facts["epoch"], facts["step"])) != self._last_step:
             self._unsaved, self._last_step = True, at
             self._step_count += 1
         if phase != self._phase or now_s >= self._report_due_s:
@@ -242,8 +242,8 @@ class SpoolSink:
 
     def _account(self, now_s: float) -> None:
         """Give the time since the last report to the phase it was spent in."""
-        spent_s = self._give(PART_OF[self._phase], now_s)
-        if self._phase == "saving":
+        spent_s = self._give(self._phase.part, now_s)
+        if self._phase is Phase.SAVING:
             # The first save also gets the memory that all others use again, so it says nothing of them.
             self._stall_s = spent_s if self._has_stalled else None
             self._has_stalled = True

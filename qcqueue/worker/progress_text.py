@@ -3,11 +3,10 @@
 Pure: from values, or from a view of the session, to words. How they are laid out is for whoever shows them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from qcqueue.core.outcomes import SessionEnd, advice_on
-from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochMetrics, TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.queue.forecasts import ForecastLine
@@ -19,19 +18,6 @@ if TYPE_CHECKING:
     # Whoever shows a session does without the libraries that read and write states.
     from qcqueue.worker.attempt import Saved
     from qcqueue.worker.session import Session
-
-PHASES: Mapping[Phase, str] = {
-    "starting": "loading TensorFlow",
-    "loading": "reading the images",
-    "building": "building the model",
-    "compiling": "compiling the first step; this can take a minute",
-    "waiting": "waiting for the saved state to arrive",
-    "restoring": "taking up the saved state",
-    "training": "training",
-    "saving": "saving",
-    "validating": "validating",
-    "evaluating": "final evaluation",
-}
 
 
 def left_unsaved(job_name: str, saved: "Saved | None", written: TrainingRecord | None) -> str:

@@ -62,9 +62,6 @@ PATIENCE_S = 2.0
 # After so many jobs that ended here before their first step the machine is believed, and not tried with a third.
 MOST_UNSTARTED = 2
 
-# Phases in which a trainer makes nothing that is worth waiting for.
-MAKES_NOTHING = ("starting", "loading", "building", "compiling", "waiting", "restoring", "validating", "evaluating")
-
 
 class Session:
     """One life of one machine that works. Call `step` until it returns None, then read `ending`."""
@@ -829,7 +826,7 @@ class Session:
             return False
         if progress is None:
             return True
-        return progress.phase in MAKES_NOTHING and not progress.unsaved
+        return not (progress.phase.makes_steps or progress.unsaved)
 
     def _mind_the_deadline(self) -> None:
         deadline_s = self._deadline_s()

@@ -186,7 +186,7 @@ class FakeTrainer:
         return state, record
 
     def _save(self, spool: Spool, handover: SpoolWriter, state: State, record: TrainingRecord) -> int:
-        spool.report(TrainerProgress(phase="saving", epoch=record.epochs_done + 1, step=record.partial.steps_done))
+        spool.report(TrainerProgress(phase=Phase.SAVING, epoch=record.epochs_done + 1, step=record.partial.steps_done))
         if self._is_full():
             self._give_up(spool, Trouble.DISK, "no space left on device")
         self._has_saved = True
@@ -198,9 +198,9 @@ class FakeTrainer:
             return self._chance.random() < 0.2
         return not self._has_saved or epoch == order.spec.epochs or self._chance.random() < 0.7
 
-    def _spend(self, spool: Spool, phase: Phase, partial: PartialEpoch, epoch: int) -> Life:
+    def _spend(self, spool: Spool, phase: str, partial: PartialEpoch, epoch: int) -> Life:
         order = spool.order()
-        progress = TrainerProgress(phase=phase, epoch=epoch, step=partial.steps_done)
+        progress = TrainerProgress(phase=Phase(phase), epoch=epoch, step=partial.steps_done)
         if order and phase == "training":
             measured_s = self._step_s if partial.steps_done else None
             progress = replace(progress, steps=order.spec.batch_size, step_s=measured_s)
@@ -209,7 +209,7 @@ class FakeTrainer:
         if order:
             self._suffer(spool, phase)
 
-    def _suffer(self, spool: Spool, phase: Phase) -> None:
+    def _suffer(self, spool: Spool, phase: str) -> None:
         if self._is_broken():  # at its first step, unless it has said before what it lacks
             if phase == "training":
                 self._break(spool)

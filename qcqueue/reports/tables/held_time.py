@@ -1,9 +1,8 @@
-"""The tables of time: segments, purposes, parts of held time, sessions, correlations."""
+"""The tables of time: segments, groups and parts of held time, sessions, correlations."""
 
-from qcqueue.core.goodput import Part
+from qcqueue.core.goodput import Part, PartGroup
 from qcqueue.reports.quantities.caveats import Quantity, ranges
 from qcqueue.reports.quantities.correlation import Cost
-from qcqueue.reports.quantities.cost import Purpose
 from qcqueue.reports.quantities.findings import Findings
 from qcqueue.reports.quantities.segments import Segment
 from qcqueue.reports.tables.by_model import MODEL, to_four
@@ -71,10 +70,10 @@ def purpose_table(findings: Findings) -> Table:
     columns = (
         MODEL,
         Column(key="held_s", head="Held", says=duration),
-        *(Column(key=f"{it}_s", head=it.capitalize(), about=Quantity.TOTAL_TIME, says=duration) for it in Purpose),
+        *(Column(key=f"{it}_s", head=it.capitalize(), about=Quantity.TOTAL_TIME, says=duration) for it in PartGroup),
     )
     rows = tuple(
-        (it.job, it.held_s, *((it.seconds[purpose] for purpose in Purpose) if it.seconds else [None] * len(Purpose)))
+        (it.job, it.held_s, *((it.seconds[group] for group in PartGroup) if it.seconds else [None] * len(PartGroup)))
         for it in findings.spending
     )
     return of_models("total-time", "Total time: what machines were held for", columns, rows, findings.models)
