@@ -101,7 +101,7 @@ def _epoch(line: "EpochLine") -> dict[str, Any]:
         **asdict(line.timing),
         "attempt": line.attempt,
         "processor": line.identity.processor,
-        "versions": {"tensorflow": line.identity.tensorflow, "keras": line.identity.keras},
+        "versions": line.identity.versions,
         "lineage": line.lineage,
     }
 

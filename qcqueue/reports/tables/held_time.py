@@ -9,7 +9,8 @@ from qcqueue.reports.tables.by_model import MODEL, to_four
 from qcqueue.reports.tables.table import Column, Table, Value, of_models
 from qcqueue.text.humanize import duration, iso, listed, percent
 
-_IDENTITY = ("tensorflow", "keras", "cuda", "cudnn", "python", "numpy")
+_SOFTWARE = ("tensorflow", "keras")
+_BESIDE = ("cuda", "cudnn", "python", "numpy")
 
 
 def segment_table(findings: Findings) -> Table:
@@ -19,7 +20,7 @@ def segment_table(findings: Findings) -> Table:
         Column(key="attempt", head="Attempt"),
         Column(key="host", head="Host", is_text=True),
         Column(key="processor", head="Processor", is_text=True, about=Quantity.TIMES),
-        *(Column(key=name, head="Software", unit=name, is_text=True) for name in _IDENTITY),
+        *(Column(key=name, head="Software", unit=name, is_text=True) for name in (*_SOFTWARE, *_BESIDE)),
         Column(key="deterministic", head="Deterministic", is_text=True, says=lambda it: "yes" if it else "no"),
         Column(key="lineages", head="Lineage", is_text=True),
         Column(key="outcome", head="Ended", is_text=True),
@@ -51,7 +52,8 @@ def _segment(it: Segment) -> tuple[Value, ...]:
         it.attempt,
         it.host,
         known.processor if known else None,
-        *(getattr(known, name) or None if known else None for name in _IDENTITY),
+        *(known.versions.get(name) if known else None for name in _SOFTWARE),
+        *(getattr(known, name) or None if known else None for name in _BESIDE),
         known.deterministic if known else None,
         ranges(it.lineages) or None,
         str(it.outcome) if it.outcome else None,
