@@ -50,6 +50,12 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import ClassVar
 
+# What a command ends with where nothing failed and not all is done.
+NOTHING_TO_DO = 7
+CANNOT_START = 8
+RESUMABLE = 20
+INTERRUPTED = 130
+
 
 class Side(StrEnum):
     """Whose trouble an error is, and so what becomes of a job that it ends.

@@ -46,7 +46,7 @@ from qcqueue.app.settings import load_settings
 from qcqueue.checkpoints.format import write_state
 from qcqueue.clock import SystemClock, seeded
 from qcqueue.conformance.sinks import DeafSink
-from qcqueue.core.phases import TrainingPhase
+from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochMetrics, PartialEpoch, Snapshot, TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import load
@@ -929,8 +929,8 @@ def train_unsaved(asked: Row) -> Row:
 class LeavesEarly(DeafSink):
     """Leaves before the end, where the best model would be asked for."""
 
-    def progress(self, phase: TrainingPhase, **facts: Any) -> None:
-        if phase == "evaluating":
+    def progress(self, phase: Phase, **facts: Any) -> None:
+        if phase is Phase.EVALUATING:
             raise KeyboardInterrupt
 
 

@@ -56,8 +56,10 @@ IDENTITY = Identity(
     threads=2,
     deterministic=True,
     python="3.11.9",
-    tensorflow="2.20.0",
-    keras="3.13.2",
+    framework="tensorflow",
+    framework_version="2.20.0",
+    library="keras",
+    library_version="3.13.2",
     numpy="2.2.0",
 )
 

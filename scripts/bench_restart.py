@@ -54,7 +54,7 @@ from sqlalchemy import select
 from qcqueue.catalog.models import MODELS
 from qcqueue.checkpoints.format import files_of, read_state, write_state
 from qcqueue.conformance.sinks import DeafSink
-from qcqueue.core.phases import TrainingPhase
+from qcqueue.core.phases import Phase
 from qcqueue.core.records import Snapshot
 from qcqueue.core.spec import JobSpec
 from qcqueue.database.schema import jobs
@@ -272,8 +272,8 @@ class OneStep(DeafSink):
         self.saved: Snapshot | None = None
         self._watch = watch
 
-    def progress(self, phase: TrainingPhase, **facts: Any) -> None:
-        if phase == "training" and not self.took:
+    def progress(self, phase: Phase, **facts: Any) -> None:
+        if phase is Phase.TRAINING and not self.took:
             self.took = self._watch.read()
 
     def should_stop(self) -> bool:

@@ -32,7 +32,7 @@ import numpy.typing as npt
 
 from qcqueue.clock import SystemClock
 from qcqueue.conformance.sinks import DeafSink
-from qcqueue.core.phases import TrainingPhase
+from qcqueue.core.phases import Phase
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Split, arrange, to_bytes
 from qcqueue.engines.base import Assignment
@@ -177,8 +177,8 @@ class TakesTurns(DeafSink):
         self._spent_s = np.zeros(2)
         self._mark_s = now_s()
 
-    def progress(self, phase: TrainingPhase, **facts: Any) -> None:
-        if phase == "training":
+    def progress(self, phase: Phase, **facts: Any) -> None:
+        if phase is Phase.TRAINING:
             ended_s = now_s()
             self.steps_s.append(self._spent_s + ended_s - self._mark_s)
             self._spent_s, self._mark_s = np.zeros(2), ended_s

@@ -1,24 +1,21 @@
 """The JSON a script reads: field names are promises (see docs/settings-and-exit-codes.md)."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from qcqueue.text.humanize import iso
 
 if TYPE_CHECKING:
+    from qcqueue.app.status import QueueStatus
     from qcqueue.core.evaluation import Result
     from qcqueue.core.goodput import Goodput
-    from qcqueue.queue.forecasts import ForecastLine
     from qcqueue.queue.job_lines import JobLine
-    from qcqueue.queue.sessions import Accounts
     from qcqueue.queue.values import EpochLine, JobDetail
 
 
-def status_document(
-    lines: "Sequence[JobLine]", accounts: "Accounts", foreseen: "Sequence[ForecastLine]"
-) -> dict[str, Any]:
+def status_document(status: "QueueStatus") -> dict[str, Any]:
     """All jobs as in `status --json`; what the time went into, by job, by study and in all; and what was foreseen."""
+    lines, accounts = status.lines, status.accounts
     return {
         "jobs": [{**line_document(line), "goodput": goodput_document(accounts.jobs.get(line.name))} for line in lines],
         "studies": [
@@ -33,7 +30,7 @@ def status_document(
                 "made_at": iso(it.made_at_s),
                 "done_by": {"p10": iso(it.low_s), "p50": iso(it.likely_s), "p90": iso(it.high_s)},
             }
-            for it in foreseen
+            for it in status.foreseen
         ],
     }
 
@@ -101,7 +98,7 @@ def _epoch(line: "EpochLine") -> dict[str, Any]:
         **asdict(line.timing),
         "attempt": line.attempt,
         "processor": line.identity.processor,
-        "versions": {"tensorflow": line.identity.tensorflow, "keras": line.identity.keras},
+        "versions": line.identity.versions,
         "lineage": line.lineage,
     }
 

@@ -10,10 +10,8 @@ from qcqueue.text.suggest import printable
 
 if TYPE_CHECKING:
     from qcqueue.app.context import QueueContext
-    from qcqueue.queue.forecasts import ForecastLine
-    from qcqueue.queue.job_lines import JobLine
+    from qcqueue.app.status import QueueStatus
     from qcqueue.queue.last_words import LastWords
-    from qcqueue.queue.sessions import Accounts
     from qcqueue.queue.values import JobDetail
 
 WATCH_EVERY_S = 2.0
@@ -66,8 +64,8 @@ def status(
         return
 
     def screen() -> str:
-        lines, accounts, foreseen = _standing(place)
-        return status_screen(lines, goodput=accounts.whole, foreseen=foreseen, now_s=place.clock.now_s())
+        seen = _status(place)
+        return status_screen(seen.lines, goodput=seen.accounts.whole, foreseen=seen.foreseen, now_s=place.clock.now_s())
 
     say(screen())
     while watch:
@@ -142,17 +140,12 @@ def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False
         say(f"next: {printable(answer.hint)}")
 
 
-def _standing(place: "QueueContext") -> tuple[list["JobLine"], "Accounts", list["ForecastLine"]]:
-    """Return all jobs, what the time of all sessions went into, and when studies were foreseen to be done."""
-    from qcqueue.app.vanished import here_and_now
-    from qcqueue.queue.forecasts import newest_forecasts
-    from qcqueue.queue.job_lines import job_lines
-    from qcqueue.queue.sessions import accounts_of, session_lines
+def _status(place: "QueueContext") -> "QueueStatus":
+    from qcqueue.app.status import status_of
 
-    with place.read() as tx:
-        lines, accounts, foreseen = job_lines(tx), accounts_of(session_lines(tx)), newest_forecasts(tx)
+    status = status_of(place)
     tell_age(place)
-    return list(here_and_now(place, lines)), accounts, foreseen
+    return status
 
 
 def _detail(place: "QueueContext", job: str) -> "JobDetail":
@@ -183,7 +176,7 @@ def _telling_words(place: "QueueContext", detail: "JobDetail") -> "LastWords | N
 def _status_json(place: "QueueContext") -> dict[str, Any]:
     from qcqueue.cli.documents import status_document
 
-    standing = status_document(*_standing(place))
+    standing = status_document(_status(place))
     return {"store": place.store.url, "as_of": _now(place), **standing}
 
 

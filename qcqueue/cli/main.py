@@ -13,9 +13,9 @@ import typer
 
 from qcqueue.cli import look
 from qcqueue.cli.panels import PanelGroup
-from qcqueue.cli.shared import BUG, INTERRUPTED, damage, narrate
+from qcqueue.cli.shared import BUG, damage, narrate
 from qcqueue.disk import OF_A_DISK
-from qcqueue.errors import DatasetInvalid, NameTaken, QcqueueError, SpecInvalid, UserError
+from qcqueue.errors import INTERRUPTED, DatasetInvalid, NameTaken, QcqueueError, SpecInvalid, UserError
 from qcqueue.stores.files import of_this_machine
 
 # typer ships its own copy of click, older ones use the library; the class of its errors is found through typer.

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qcqueue.cli import shared
 from qcqueue.cli.shared import JsonOption, StoreOption, narrate, print_json, say, tell_age, workplace
-from qcqueue.errors import UserError
+from qcqueue.errors import NOTHING_TO_DO, UserError
 from qcqueue.text.humanize import by, count, duration, iso, listed
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def plan(
         if as_json:
             print_json({"store": place.store.url, "as_of": iso(place.as_of_s()), "jobs": []})
         narrate("nothing is left to train")
-        raise typer.Exit(shared.NOTHING_TO_DO)
+        raise typer.Exit(NOTHING_TO_DO)
     made = make_plan(seen, jobs=jobs or None)
     if ics is not None:
         _write(ics, made, place.store.url)

@@ -99,8 +99,3 @@ def tell_age(place: "QueueContext") -> None:
 
 BUG = 1
 FAILED = 3
-LEASE_LOST = 6
-NOTHING_TO_DO = 7
-CANNOT_START = 8
-RESUMABLE = 20
-INTERRUPTED = 130

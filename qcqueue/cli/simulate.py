@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qcqueue.cli import shared
 from qcqueue.cli.shared import JsonOption, StoreOption, narrate, print_json, say, workplace
-from qcqueue.errors import UserError
+from qcqueue.errors import NOTHING_TO_DO, UserError
 
 if TYPE_CHECKING:
     from qcqueue.app.context import QueueContext
@@ -74,7 +73,7 @@ def simulate(
         if as_json:
             print_json({"jobs": []})
         narrate("nothing is left to train")
-        raise typer.Exit(shared.NOTHING_TO_DO)
+        raise typer.Exit(NOTHING_TO_DO)
     results = simulated(scene.works, chosen, (ONE_JOB, OURS), costs=scene.costs, seed=seed, seeds=seeds)
     if as_json:
         policies = [result_document(result) for result in results]

@@ -11,12 +11,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from qcqueue.cli import shared
 from qcqueue.cli.shared import JsonOption, NowOption, StoreOption, narrate, print_json, say, workplace
-from qcqueue.errors import StoreError, StorePutBack
+from qcqueue.errors import RESUMABLE
 from qcqueue.text.humanize import duration, percent
 from qcqueue.text.suggest import printable, visible
-from qcqueue.worker.progress_text import PHASES, point, waiting
+from qcqueue.worker.progress_text import point, waiting
 from qcqueue.worker.view import View
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def work(
         max_minutes=max_minutes, promised_minutes=promised_minutes, max_epochs=max_epochs, jobs=jobs
     )
     profile = profile_here(load_settings(store=store))
-    with leaving_without_a_session(narrate, exit_code=shared.RESUMABLE), ExitStack() as answering:
+    with leaving_without_a_session(narrate, exit_code=RESUMABLE), ExitStack() as answering:
         with _screen() as (say, show):
             place = workplace(store, persistent=True, now=now, say=say)
             session = new_session(place, limits, profile=profile, narrate=say)
@@ -70,23 +69,6 @@ def _conclude(place: "QueueContext", session: "Session", as_json: bool) -> None:
     from qcqueue.core.outcomes import SessionEnd
     from qcqueue.worker.progress_text import ending_lines, next_step
 
-    codes = {
-        SessionEnd.FINISHED: 0,
-        SessionEnd.JOB_FAILED: shared.FAILED,
-        SessionEnd.JOB_HELD: shared.FAILED,
-        SessionEnd.LEASE_LOST: shared.LEASE_LOST,
-        SessionEnd.NOTHING_TO_DO: shared.NOTHING_TO_DO,
-        SessionEnd.LIMIT: shared.RESUMABLE,
-        SessionEnd.NEAR_END: shared.RESUMABLE,
-        SessionEnd.SET_ASIDE: shared.RESUMABLE,
-        SessionEnd.WITHDRAWN: shared.RESUMABLE,
-        SessionEnd.CANNOT_START: shared.CANNOT_START,
-        SessionEnd.NOTHING_SAVED: StoreError.exit_code,
-        SessionEnd.ASKED: shared.INTERRUPTED,
-        SessionEnd.UNSAVED: shared.INTERRUPTED,
-        SessionEnd.NEWER_QUEUE: StoreError.exit_code,
-        SessionEnd.PUT_BACK: StorePutBack.exit_code,
-    }
     ending = session.ending
     assert ending is not None, "drive runs a session to its end"
     how = (session.asked_why if ending in (SessionEnd.LIMIT, SessionEnd.ASKED) else None) or ending
@@ -98,23 +80,8 @@ def _conclude(place: "QueueContext", session: "Session", as_json: bool) -> None:
             say(f"session {session.id}: {how}")
             for line in ending_lines(session):
                 say(line)
-            say(f"next: {next_step(session) or _next_command(ending)}")
-    raise typer.Exit(codes[ending])
-
-
-def _next_command(ending: str) -> str:
-    from qcqueue.core.outcomes import SessionEnd
-
-    return {
-        SessionEnd.FINISHED: "qcqueue status",
-        SessionEnd.JOB_FAILED: "qcqueue status, then qcqueue why JOB",
-        SessionEnd.JOB_HELD: "qcqueue status, then qcqueue why JOB",
-        SessionEnd.NOTHING_TO_DO: "qcqueue status",
-        SessionEnd.LEASE_LOST: "qcqueue status",
-        SessionEnd.WITHDRAWN: "qcqueue status",
-        SessionEnd.NEWER_QUEUE: "pip install --upgrade qcqueue, then qcqueue work",
-        SessionEnd.PUT_BACK: "qcqueue store adopt",
-    }.get(SessionEnd(ending), "qcqueue work")
+            say(f"next: {next_step(session) or ending.next_command}")
+    raise typer.Exit(ending.exit_code)
 
 
 @contextmanager
@@ -149,7 +116,7 @@ def panel(view: View | None) -> RenderableType:
     if progress is None:
         return Text(f"{printable(view.job_name)}  starting its trainer")
     line = Table.grid(padding=(0, 2))
-    cells: list[RenderableType] = [Text(printable(view.job_name), style="bold"), Text(PHASES[progress.phase])]
+    cells: list[RenderableType] = [Text(printable(view.job_name), style="bold"), Text(progress.phase.label)]
     if progress.epoch:
         cells.append(Text(f"epoch {progress.epoch}/{progress.epochs}"))
     if progress.steps:

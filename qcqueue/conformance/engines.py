@@ -16,6 +16,7 @@ import pytest
 
 from qcqueue.clock import SystemClock
 from qcqueue.conformance.sinks import RecordingSink
+from qcqueue.core.phases import Phase
 from qcqueue.core.records import Snapshot, Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines import loop
@@ -86,7 +87,7 @@ class EngineContract:
         snapshot = whole.snapshots[STEPS]
         best = {epoch: it for epoch, it in whole.best.items() if epoch == 1}
         late = lived(spec, dataset_path, RecordingSink(best=best), resume_from=Late(snapshot, calls))
-        assert "compiling" in late.phases[: late.phases.index("restoring")]
+        assert Phase.COMPILING in late.phases[: late.phases.index(Phase.RESTORING)]
         assert_same_end(late, whole)
 
     def test_damaged_tensors_are_refused_and_change_nothing(

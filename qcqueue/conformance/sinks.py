@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qcqueue.core.evaluation import Result
-from qcqueue.core.phases import TrainingPhase
+from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, Rehearsal, Snapshot, Tensors, TrainingRecord
 from qcqueue.engines.base import Sink
 
@@ -15,7 +15,7 @@ class DeafSink(Sink):
 
     def progress(
         self,
-        phase: TrainingPhase,
+        phase: Phase,
         *,
         epoch: int = 0,
         step: int = 0,
@@ -59,12 +59,12 @@ class RecordingSink(DeafSink):
     newest: Snapshot | None = None
     snapshots: list[Snapshot] = field(default_factory=list)
     records: list[TrainingRecord] = field(default_factory=list)
-    phases: list[TrainingPhase] = field(default_factory=list)
+    phases: list[Phase] = field(default_factory=list)
     result: Result | None = None
     predictions: Tensors = field(default_factory=dict)
     asked: int = 0
 
-    def progress(self, phase: TrainingPhase, **facts: Any) -> None:
+    def progress(self, phase: Phase, **facts: Any) -> None:
         if not self.phases or self.phases[-1] != phase:
             self.phases.append(phase)
 

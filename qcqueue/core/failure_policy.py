@@ -15,9 +15,6 @@ from qcqueue.core.records import Identity
 from qcqueue.core.spec import JobSpec
 from qcqueue.text.humanize import listed
 
-# Where another machine, or another way to compute, may do what this one could not.
-_OF_THE_PLACE = frozenset({Cause.DETERMINISM_REFUSED, Cause.OUT_OF_MEMORY})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
@@ -50,7 +47,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The job has failed: trying again would end the same way anywhere. `outcomes.REMEDIES` says what helps."""
+    """The job has failed: trying again would end the same way anywhere. `outcomes.remedy_for` says what helps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,7 @@ def remedy(cause: Cause | Trouble, message: str, spec: JobSpec, tried: Tried) ->
         cause = Cause.OUT_OF_MEMORY
     if isinstance(cause, Trouble):
         return SetAside(cause)
-    if cause not in _OF_THE_PLACE:
+    if not cause.may_work_elsewhere:
         return Fail()
     if tried.cpu and _may_go_to_a_cpu(spec, tried):
         return UseTheCpu(f"{message}; it goes on on {tried.cpu}")

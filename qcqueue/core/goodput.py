@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from qcqueue.text.humanize import duration, listed, whole_percent
 
@@ -21,53 +21,95 @@ ROUNDING_S = 0.01
 NEWTON_STEPS = 30
 
 
-class Part(StrEnum):
-    """What a stretch of held time went into, in the order of a session's life."""
+class PartGroup(StrEnum):
+    """What parts of held time were for, in the order in which it is told. label: its name in a picture."""
 
-    BOOT = "boot"
-    INSTALL = "install"
-    IMPORT = "import"
-    DOWNLOAD = "download"
-    DATA = "data"
-    RESTORE = "restore"
-    COMPILE = "compile"
-    TRAIN = "train"
-    VALIDATE = "validate"
-    STALL = "stall"
-    CONTENTION = "contention"
-    UPLOAD_TAIL = "upload_tail"
-    LOST = "lost"
-    REDONE = "redone"
-    IDLE = "idle"
-    RELEASE = "release"
+    USEFUL = "useful", "train"
+    VALIDATE = "validate", "validate"
+    STALL = "stall", "stall"
+    RESTART = "restart", "start-up"
+    LOST = "lost", "lost"
+    WAITING = "waiting", "waiting"
+
+    label: str
+
+    def __new__(cls, word: str, *facts: Any) -> Self:
+        member = str.__new__(cls, word)
+        member._value_ = word
+        (member.label,) = facts
+        return member
+
+    @property
+    def parts(self) -> "tuple[Part, ...]":
+        """Return its parts in their order. Every part has one group, so the groups add up to the time held."""
+        return tuple(part for part in Part if part.group is self)
+
+
+class Part(StrEnum):
+    """What a stretch of held time went into, in the order of a session's life. meaning: one sentence for a person."""
+
+    BOOT = "boot", PartGroup.RESTART, "The machine ran and qcqueue did not yet."
+    INSTALL = "install", PartGroup.RESTART, "Packages were installed."
+    IMPORT = "import", PartGroup.RESTART, "The trainer started and loaded its libraries."
+    DOWNLOAD = (
+        "download",
+        PartGroup.RESTART,
+        "Nothing was trained because bytes from the store, or pretrained weights, were on their way.",
+    )
+    DATA = "data", PartGroup.RESTART, "The trainer read and prepared its images."
+    RESTORE = "restore", PartGroup.RESTART, "The trainer took over the state of a checkpoint."
+    COMPILE = "compile", PartGroup.RESTART, "The model was built and its first steps were compiled."
+    TRAIN = "train", PartGroup.USEFUL, "Training steps whose result was saved, each counted the first time only."
+    VALIDATE = (
+        "validate",
+        PartGroup.VALIDATE,
+        "Validation of epochs whose result was saved, each counted the first time only.",
+    )
+    STALL = "stall", PartGroup.STALL, "Training stood still while its state was copied for a checkpoint."
+    CONTENTION = (
+        "contention",
+        PartGroup.WAITING,
+        "Nothing was trained because the session waited for the database, the store or a lease.",
+    )
+    UPLOAD_TAIL = (
+        "upload_tail",
+        PartGroup.WAITING,
+        "Training had stopped and checkpoints were still on their way to the store.",
+    )
+    LOST = "lost", PartGroup.LOST, "Work that was never saved, because the session ended before."
+    REDONE = (
+        "redone",
+        PartGroup.LOST,
+        "Epochs were trained again that an earlier attempt had saved, because what it saved was damaged.",
+    )
+    IDLE = "idle", PartGroup.WAITING, "There was nothing to do."
+    RELEASE = "release", PartGroup.WAITING, "Work had ended and the machine was being given back."
+
+    group: PartGroup
+    meaning: str
+
+    def __new__(cls, word: str, *facts: Any) -> Self:
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.group, member.meaning = facts
+        return member
 
     @property
     def label(self) -> str:
         """Return the name as a person reads it."""
         return self.value.replace("_", " ")
 
+    @property
+    def is_of_use(self) -> bool:
+        """Return whether it is goodput."""
+        return self.group in (PartGroup.USEFUL, PartGroup.VALIDATE)
 
-MEANINGS: Mapping[Part, str] = {
-    Part.BOOT: "The machine ran and qcqueue did not yet.",
-    Part.INSTALL: "Packages were installed.",
-    Part.IMPORT: "The trainer started and loaded its libraries.",
-    Part.DOWNLOAD: "Nothing was trained because bytes from the store, or pretrained weights, were on their way.",
-    Part.DATA: "The trainer read and prepared its images.",
-    Part.RESTORE: "The trainer took over the state of a checkpoint.",
-    Part.COMPILE: "The model was built and its first steps were compiled.",
-    Part.TRAIN: "Training steps whose result was saved, each counted the first time only.",
-    Part.VALIDATE: "Validation of epochs whose result was saved, each counted the first time only.",
-    Part.STALL: "Training stood still while its state was copied for a checkpoint.",
-    Part.CONTENTION: "Nothing was trained because the session waited for the database, the store or a lease.",
-    Part.UPLOAD_TAIL: "Training had stopped and checkpoints were still on their way to the store.",
-    Part.LOST: "Work that was never saved, because the session ended before.",
-    Part.REDONE: "Epochs were trained again that an earlier attempt had saved, because what it saved was damaged.",
-    Part.IDLE: "There was nothing to do.",
-    Part.RELEASE: "Work had ended and the machine was being given back.",
-}
+    @property
+    def precedes_a_session(self) -> bool:
+        """Return whether a session counts in it what lies before its own beginning."""
+        return self in (Part.BOOT, Part.INSTALL, Part.IDLE)
 
-GOODPUT = (Part.TRAIN, Part.VALIDATE)
-BADPUT = tuple(part for part in Part if part not in GOODPUT)
+
 # As plain strings, which a long queue asks for thousands of times.
 _NAMES = {part.value: part for part in Part}
 
@@ -81,7 +123,7 @@ class Goodput:
 
     @property
     def productive_s(self) -> float:
-        return math.fsum(self.seconds[part] for part in GOODPUT)
+        return math.fsum(self.seconds[part] for part in Part if part.is_of_use)
 
     @property
     def goodput(self) -> float | None:
@@ -91,6 +133,10 @@ class Goodput:
     def shares(self) -> tuple[tuple[Part, float], ...]:
         """Return each part's share of held time, in their order; they add up to 1 unless nothing was held."""
         return tuple((part, self.seconds[part] / self.held_s if self.held_s else 0.0) for part in Part)
+
+    def by_group(self) -> Mapping[PartGroup, float]:
+        """Return the seconds by what they were for, with zeros; they add up to held_s."""
+        return {group: math.fsum(self.seconds[part] for part in group.parts) for group in PartGroup}
 
     def to_json(self) -> dict[str, Any]:
         return {"held_s": self.held_s, "goodput": self.goodput, "seconds": dict(self.seconds)}
@@ -198,7 +244,7 @@ def session_said(goodput: Goodput) -> str:
 
 def queue_said(goodput: Goodput) -> str:
     """Return where the time of all sessions went, in one sentence with the worst of what was of no use."""
-    rest = [(part, seconds) for part, seconds in largest_first(goodput) if part not in GOODPUT]
+    rest = [(part, seconds) for part, seconds in largest_first(goodput) if not part.is_of_use]
     worst = [f"{plain(part)} {duration(seconds)}" for part, seconds in rest[:MOST_OF_THE_REST] if seconds >= LEAST_S]
     most = "most of the rest" if len(rest) > len(worst) else "the rest"
     return (

@@ -21,7 +21,6 @@ _SPELT: Mapping[str, str] = {
     "cudnn": "cuDNN",
     "cudnn_loaded": "loaded cuDNN",
 }
-_VERSIONS = ("tensorflow", "keras", "cuda", "cudnn")
 
 
 def is_same_kind(one: str, other: str) -> bool:
@@ -60,8 +59,13 @@ def bound_to(lineage: Lineage, begun_on: Identity) -> str | None:
         return None
     if lineage == "same":
         return _a(begun_on.processor)
-    versions = [f"{_SPELT[name]} {value}" for name in _VERSIONS if (value := getattr(begun_on, name))]
-    return f"a machine exactly like that of before ({listed([begun_on.processor, *versions])})"
+    built_with = [f"{_SPELT[name]} {value}" for name in ("cuda", "cudnn") if (value := getattr(begun_on, name))]
+    return f"a machine exactly like that of before ({listed([begun_on.processor, *software(begun_on), *built_with])})"
+
+
+def software(identity: Identity) -> tuple[str, ...]:
+    """Return what a run was computed with, each with its version: "TensorFlow 2.20.0", "Keras 3.13.2"."""
+    return tuple(f"{_spelt(name)} {version}" for name, version in identity.versions.items())
 
 
 def _elsewhere(began: str, here: str) -> str:
@@ -70,7 +74,12 @@ def _elsewhere(began: str, here: str) -> str:
 
 def _change(name: str, begun_on: Identity, here: Identity) -> str:
     now, before = getattr(here, name), getattr(begun_on, name)
-    return f"{_SPELT.get(name, name.replace('_', ' '))} {_shown(now)} instead of {_shown(before)}"
+    what = getattr(here, name.removesuffix("_version")) if name in ("framework_version", "library_version") else name
+    return f"{_spelt(what)} {_shown(now)} instead of {_shown(before)}"
+
+
+def _spelt(name: str) -> str:
+    return _SPELT.get(name, name.replace("_", " "))
 
 
 def _shown(value: object) -> str:

@@ -9,25 +9,35 @@ A cause is of the job and final; a trouble is of a machine or of the store, and 
 """
 
 import errno
-from collections.abc import Mapping
 from enum import StrEnum
 from types import ModuleType
+from typing import Any, Self, TypeVar
 
 from qcqueue.disk import BROKEN, NO_ROOM, is_in_words_of_a_disk
 from qcqueue.errors import (
+    CANNOT_START,
+    INTERRUPTED,
+    NOTHING_TO_DO,
+    RESUMABLE,
     BadData,
     DeterminismRefused,
     DiskFailed,
     DiskFull,
     DriverFailed,
     ExtraMissing,
+    LeaseLost,
     NotFinite,
     NotReproducible,
     OutOfMemory,
     QcqueueError,
     Side,
+    StoreError,
+    StorePutBack,
+    TrainingError,
     WeightsUnavailable,
 )
+
+_GO_ON = "qcqueue work"
 
 
 class Outcome(StrEnum):
@@ -42,14 +52,56 @@ class Cause(StrEnum):
 
     determinism_refused: its spec wants an exact run and there is none on this device. Either an operation has no
     deterministic implementation, or a rehearsal showed that the same steps end differently.
+
+    errors: the very classes of what training raises for it; remedy: what a person can do;
+    may_work_elsewhere: on another machine, or computed in another way.
     """
 
-    BAD_DATA = "bad_data"
-    NOT_FINITE = "not_finite"
-    OUT_OF_MEMORY = "out_of_memory"
-    CODE_ERROR = "code_error"
-    DETERMINISM_REFUSED = "determinism_refused"
-    WEIGHTS_UNAVAILABLE = "weights_unavailable"
+    BAD_DATA = (
+        "bad_data",
+        (BadData,),
+        "repair the images and add them again with `qcqueue data add`, then `qcqueue retry JOB`",
+    )
+    NOT_FINITE = (
+        "not_finite",
+        (NotFinite,),
+        "an exact run would end the same way again: enqueue it under another name with a smaller learning_rate, or "
+        "look at the samples of that batch",
+    )
+    OUT_OF_MEMORY = (
+        "out_of_memory",
+        (OutOfMemory,),
+        "enqueue it under another name with a smaller batch_size, or use a machine with more memory",
+        True,
+    )
+    CODE_ERROR = (
+        "code_error",
+        (),
+        "this is a fault in the program or its libraries: see `qcqueue log JOB --full`, then `qcqueue retry JOB`",
+    )
+    DETERMINISM_REFUSED = (
+        "determinism_refused",
+        (DeterminismRefused, NotReproducible),
+        'enqueue it under another name with determinism = "relaxed", or device = "cpu"',
+        True,
+    )
+    WEIGHTS_UNAVAILABLE = (
+        "weights_unavailable",
+        (WeightsUnavailable,),
+        "connect the machine that trains to the network once, then `qcqueue retry JOB`; or enqueue it under another "
+        'name with weights = "FILE.h5" or weights = "none"',
+    )
+
+    errors: tuple[type[QcqueueError], ...]
+    remedy: str
+    may_work_elsewhere: bool
+
+    def __new__(cls, word: str, *facts: Any) -> Self:
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.errors, member.remedy, *elsewhere = facts
+        member.may_work_elsewhere = bool(elsewhere)
+        return member
 
 
 class Trouble(StrEnum):
@@ -59,66 +111,64 @@ class Trouble(StrEnum):
     memory       the system ended the trainer for want of memory.
     libraries    what training stands on cannot be loaded.
     driver       the GPU, its driver or its libraries.
-    unexplained  nobody knows. Where it came twice, as `remedies.is_of_the_job` counts, it was the job.
+    unexplained  nobody knows. Where it came twice, as `failure_policy.is_of_the_job` counts, it was the job.
     store        what the job begins with is not there, or not whole.
+
+    errors: the very classes that mean it; label: what is in trouble; advice: what a person can do, as `advice_on` says.
     """
 
-    DISK = "disk"
-    MEMORY = "memory"
-    LIBRARIES = "libraries"
-    DRIVER = "driver"
-    UNEXPLAINED = "unexplained"
-    STORE = "store"
+    DISK = (
+        "disk",
+        (DiskFull, DiskFailed),
+        "the disk",
+        "make room on the disk of {machine}, or set QCQUEUE_CACHE there to a folder on a larger one; then qcqueue work",
+    )
+    MEMORY = "memory", (), "the memory", "qcqueue work, on a machine with more memory"
+    LIBRARIES = (
+        "libraries",
+        (ExtraMissing,),
+        "the libraries",
+        'pip install --force-reinstall "qcqueue[train]", on {machine}; or qcqueue work, on another one',
+    )
+    DRIVER = (
+        "driver",
+        (DriverFailed,),
+        "the GPU or its driver",
+        "nvidia-smi, on {machine}, to see whether its GPU answers; or qcqueue work, on another one",
+    )
+    UNEXPLAINED = (
+        "unexplained",
+        (),
+        "an unexplained error",
+        "qcqueue log {job} --full, for what happened; then qcqueue work, better on another machine",
+    )
+    STORE = (
+        "store",
+        (),
+        "the store",
+        "qcqueue store verify; then add what is gone again: images by qcqueue data add, a weights file by qcqueue "
+        "enqueue of the same study",
+    )
+
+    errors: tuple[type[QcqueueError], ...]
+    label: str
+    advice: str
+
+    def __new__(cls, word: str, *facts: Any) -> Self:
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.errors, member.label, member.advice = facts
+        return member
 
     def on(self, machine: str) -> str:
         """Return what was in trouble, for a sentence: "the disk on lab-3". machine: what to call its machine."""
-        return _OF_WHAT[self] if self is Trouble.STORE else f"{_OF_WHAT[self]} on {machine}"
-
-
-_OF_WHAT: Mapping[Trouble, str] = {
-    Trouble.DISK: "the disk",
-    Trouble.MEMORY: "the memory",
-    Trouble.LIBRARIES: "the libraries",
-    Trouble.DRIVER: "the GPU or its driver",
-    Trouble.UNEXPLAINED: "an unexplained error",
-    Trouble.STORE: "the store",
-}
-
-_ADVICE: Mapping[Trouble, str] = {
-    Trouble.DISK: "make room on the disk of {machine}, or set QCQUEUE_CACHE there to a folder on a larger one; then "
-    "qcqueue work",
-    Trouble.MEMORY: "qcqueue work, on a machine with more memory",
-    Trouble.LIBRARIES: 'pip install --force-reinstall "qcqueue[train]", on {machine}; or qcqueue work, on another one',
-    Trouble.DRIVER: "nvidia-smi, on {machine}, to see whether its GPU answers; or qcqueue work, on another one",
-    Trouble.UNEXPLAINED: "qcqueue log {job} --full, for what happened; then qcqueue work, better on another machine",
-    Trouble.STORE: (
-        "qcqueue store verify; then add what is gone again: images by qcqueue data add, a weights file by qcqueue "
-        "enqueue of the same study"
-    ),
-}
+        return self.label if self is Trouble.STORE else f"{self.label} on {machine}"
 
 
 def advice_on(trouble: Trouble, *, job: str, machine: str) -> str:
     """Return what a person can do about a trouble; the job itself needs nothing. machine: what to call its machine."""
-    return _ADVICE[trouble].format(job=job, machine=machine)
+    return trouble.advice.format(job=job, machine=machine)
 
-
-REMEDIES: Mapping[Cause, str] = {
-    Cause.BAD_DATA: "repair the images and add them again with `qcqueue data add`, then `qcqueue retry JOB`",
-    Cause.NOT_FINITE: (
-        "an exact run would end the same way again: enqueue it under another name with a smaller learning_rate, or "
-        "look at the samples of that batch"
-    ),
-    Cause.OUT_OF_MEMORY: "enqueue it under another name with a smaller batch_size, or use a machine with more memory",
-    Cause.CODE_ERROR: (
-        "this is a fault in the program or its libraries: see `qcqueue log JOB --full`, then `qcqueue retry JOB`"
-    ),
-    Cause.DETERMINISM_REFUSED: 'enqueue it under another name with determinism = "relaxed", or device = "cpu"',
-    Cause.WEIGHTS_UNAVAILABLE: (
-        "connect the machine that trains to the network once, then `qcqueue retry JOB`; or enqueue it under another "
-        'name with weights = "FILE.h5" or weights = "none"'
-    ),
-}
 
 # A spec names the bytes of a weights file, so the same job cannot have another one.
 _REMEDY_OF_A_FILE = "enqueue it under another name with a weights file that fits"
@@ -128,25 +178,8 @@ def remedy_for(cause: Cause, *, weights: str) -> str:
     """Return what a person can do about a failed job. weights: what its spec says of them."""
     if cause is Cause.WEIGHTS_UNAVAILABLE and weights == "file":
         return _REMEDY_OF_A_FILE
-    return REMEDIES[cause]
+    return cause.remedy
 
-
-CAUSES: Mapping[type[QcqueueError], Cause] = {
-    BadData: Cause.BAD_DATA,
-    NotFinite: Cause.NOT_FINITE,
-    OutOfMemory: Cause.OUT_OF_MEMORY,
-    DeterminismRefused: Cause.DETERMINISM_REFUSED,
-    NotReproducible: Cause.DETERMINISM_REFUSED,
-    WeightsUnavailable: Cause.WEIGHTS_UNAVAILABLE,
-}
-
-
-TROUBLES: Mapping[type[QcqueueError], Trouble] = {
-    DiskFull: Trouble.DISK,
-    DiskFailed: Trouble.DISK,
-    DriverFailed: Trouble.DRIVER,
-    ExtraMissing: Trouble.LIBRARIES,
-}
 
 # What can be no fault of a library that lacks one of its files: whoever asks again there is told the same.
 _OF_THE_WHOLE_DISK = NO_ROOM | BROKEN | {errno.EROFS, errno.EFBIG, errno.EMFILE, errno.ENFILE}
@@ -154,15 +187,18 @@ _OF_THE_WHOLE_DISK = NO_ROOM | BROKEN | {errno.EROFS, errno.EFBIG, errno.EMFILE,
 _OF_A_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM})
 
 
+_Kind = TypeVar("_Kind", Cause, Trouble)
+
+
 def cause_of(error: BaseException) -> Cause | Trouble:
     """Return what ends a job's attempt when its training raises `error`: a final cause, or a trouble."""
     match error:
         case QcqueueError(side=Side.JOB):
-            return CAUSES.get(type(error), Cause.CODE_ERROR)
+            return _meant_by(error, Cause) or Cause.CODE_ERROR
         case QcqueueError(side=Side.STORE):
             return Trouble.STORE
         case QcqueueError():
-            return TROUBLES.get(type(error), Trouble.UNEXPLAINED)
+            return _meant_by(error, Trouble) or Trouble.UNEXPLAINED
         case MemoryError():
             return Trouble.MEMORY
         case OSError(errno=errno.ENOMEM):
@@ -174,6 +210,10 @@ def cause_of(error: BaseException) -> Cause | Trouble:
     if isinstance(error, OSError) and error.errno in _OF_A_FILE:
         return Trouble.DISK
     return Trouble.DISK if is_in_words_of_a_disk(str(error)) else Trouble.UNEXPLAINED
+
+
+def _meant_by(error: QcqueueError, kinds: type[_Kind]) -> _Kind | None:
+    return next((kind for kind in kinds if type(error) in kind.errors), None)
 
 
 def _is_of_a_library(error: BaseException) -> bool:
@@ -191,35 +231,100 @@ def _is_of_a_library(error: BaseException) -> bool:
 
 
 class SessionEnd(StrEnum):
-    """How a session left."""
+    """How a session left, in the words that stand in the queue for ever.
 
-    FINISHED = "finished its jobs"
-    NOTHING_TO_DO = "nothing to do"
-    JOB_FAILED = "a job failed"
-    JOB_HELD = "a job is held for you to decide"
-    LIMIT = "reached its limit"
-    ASKED = "asked to stop"
-    LEASE_LOST = "lost its job"
-    NEAR_END = "left, because what it would train now would hardly be saved before its likely end"
-    SET_ASIDE = "left, because what remains waits for another machine or session"
-    WITHDRAWN = "left, because its job was held or cancelled by a person"
-    CANNOT_START = "left, because no job can start on this machine"
-    NOTHING_SAVED = "left, because the store, or the disk, has taken nothing for too long"
-    UNSAVED = "was asked to stop while the store took nothing; the next session on this machine saves what it left"
-    NEWER_QUEUE = "left, because a newer qcqueue has raised the queue to a format that this one cannot read"
-    PUT_BACK = "left, because an older copy of the queue was put back into the store"
+    exit_code: that of `work`; notebook: the worker cell's sentence; next_command: what to type next, where nothing else
+    is known; severity: what came of one job is worse than of another where it is higher, 0 for what no job ends with.
+    """
 
+    FINISHED = "finished its jobs", 0, "the session finished its jobs; everything is saved", "qcqueue status"
+    NOTHING_TO_DO = "nothing to do", NOTHING_TO_DO, "there is nothing to do for this machine", "qcqueue status"
+    JOB_FAILED = (
+        "a job failed",
+        TrainingError.exit_code,
+        "a job failed, for a reason that trying again would not change",
+        "qcqueue status, then qcqueue why JOB",
+        6,
+    )
+    JOB_HELD = (
+        "a job is held for you to decide",
+        TrainingError.exit_code,
+        "a job is held: what it needs is for you to decide",
+        "qcqueue status, then qcqueue why JOB",
+        4,
+    )
+    LIMIT = "reached its limit", RESUMABLE, "the session reached its limit; everything is saved"
+    ASKED = "asked to stop", INTERRUPTED, "the session was interrupted; everything is saved"
+    LEASE_LOST = (
+        "lost its job",
+        LeaseLost.exit_code,
+        "the job was taken over elsewhere; this session gave it up",
+        "qcqueue status",
+        5,
+    )
+    NEAR_END = (
+        "left, because what it would train now would hardly be saved before its likely end",
+        RESUMABLE,
+        "the session left before its likely end, which the next save would hardly have met; all is saved",
+        _GO_ON,
+        3,
+    )
+    SET_ASIDE = (
+        "left, because what remains waits for another machine or session",
+        RESUMABLE,
+        "what remains waits for another machine or session; what was trained is saved",
+        _GO_ON,
+        2,
+    )
+    WITHDRAWN = (
+        "left, because its job was held or cancelled by a person",
+        RESUMABLE,
+        "the job was held or cancelled by a person, and no other is to be had",
+        "qcqueue status",
+        1,
+    )
+    CANNOT_START = (
+        "left, because no job can start on this machine",
+        CANNOT_START,
+        "no job can start on this machine; none has failed for it",
+    )
+    NOTHING_SAVED = (
+        "left, because the store, or the disk, has taken nothing for too long",
+        StoreError.exit_code,
+        "the store, or this disk, has taken nothing for too long",
+    )
+    UNSAVED = (
+        "was asked to stop while the store took nothing; the next session on this machine saves what it left",
+        INTERRUPTED,
+        "the session was interrupted while the store took nothing; what is missing lies on this disk",
+    )
+    NEWER_QUEUE = (
+        "left, because a newer qcqueue has raised the queue to a format that this one cannot read",
+        StoreError.exit_code,
+        "a newer qcqueue has raised the queue to a format that this one cannot read; the session left",
+        "pip install --upgrade qcqueue, then qcqueue work",
+    )
+    PUT_BACK = (
+        "left, because an older copy of the queue was put back into the store",
+        StorePutBack.exit_code,
+        "an older copy of the queue was put back into the store; the session left",
+        "qcqueue store adopt",
+    )
 
-WORST_FIRST = (
-    SessionEnd.JOB_FAILED,
-    SessionEnd.LEASE_LOST,
-    SessionEnd.JOB_HELD,
-    SessionEnd.NEAR_END,
-    SessionEnd.SET_ASIDE,
-    SessionEnd.WITHDRAWN,
-)
+    exit_code: int
+    notebook: str
+    next_command: str
+    severity: int
+
+    def __new__(cls, said: str, *facts: Any) -> Self:
+        member = str.__new__(cls, said)
+        member._value_ = said
+        member.exit_code, member.notebook, *more = facts
+        member.next_command = more[0] if more else _GO_ON
+        member.severity = more[1] if more[1:] else 0
+        return member
 
 
 def worse_of(one: SessionEnd | None, other: SessionEnd | None) -> SessionEnd | None:
     """Return the worse of what has come of two jobs, None for nothing that is bad."""
-    return min((it for it in (one, other) if it), key=WORST_FIRST.index, default=None)
+    return max((it for it in (one, other) if it), key=lambda it: it.severity, default=None)

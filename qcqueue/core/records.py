@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt  # records are read where nothing trains
 
 
+_NEUTRAL = ("framework", "library")
+_KERAS = ("tensorflow", "keras")
+
 LossRule = Literal["clipped", "logits"]
 """How the loss of a validation or test set is computed; a run keeps the rule it began with.
 
@@ -81,9 +84,10 @@ class PartialEpoch:
 class Identity:
     """Everything that decides the bits beside the spec. A change between segments starts a new lineage.
 
-    cuda and cudnn are the versions TensorFlow was built with, "" on a CPU. What stands below them is known only since
-    0.6, and only on a GPU: the cuDNN that is loaded, the compute capability of the GPU ("7.5"), the number of its
-    multiprocessors, and its driver, which is kept for people and never compared.
+    framework is what computes, such as tensorflow, and library what the model is written with on top of it, such as
+    keras, "" for nothing. cuda and cudnn are the versions the framework was built with, "" on a CPU. What stands below
+    them is known only since 0.6, and only on a GPU: the cuDNN that is loaded, the compute capability of the GPU
+    ("7.5"), the number of its multiprocessors, and its driver, which is kept for people and never compared.
     """
 
     processor: str
@@ -91,9 +95,11 @@ class Identity:
     threads: int
     deterministic: bool
     python: str
-    tensorflow: str
-    keras: str
+    framework: str
+    framework_version: str
     numpy: str
+    library: str = ""
+    library_version: str = ""
     cuda: str = ""
     cudnn: str = ""
     cudnn_loaded: str | None = None
@@ -111,9 +117,27 @@ class Identity:
         known = [key for key in mine if key not in ignored and mine[key] is not None and theirs[key] is not None]
         return tuple(key for key in known if mine[key] != theirs[key])
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """Return the versions of the framework and of the library, by their names."""
+        versions = {self.framework: self.framework_version}
+        return versions | ({self.library: self.library_version} if self.library else {})
+
     def to_json(self) -> dict[str, Any]:
         """Return what is known, so that what was written before there was more to know stays as it is."""
         return {key: value for key, value in _fields(self).items() if value is not None}
+
+    def to_document(self) -> dict[str, Any]:
+        """Return it in the words that certificates and reports promise: those of Keras on TensorFlow are the older."""
+        said = self.to_json()
+        if tuple(self.versions) != _KERAS:
+            return said
+        return {name: it for name, it in said.items() if not name.startswith(_NEUTRAL)} | self.versions
+
+    @classmethod
+    def from_json(cls, value: Any) -> "Identity":
+        """Return the identity of a record or a document of any version. Raises ValueError: it is none."""
+        return shaped(cls, _neutral(value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +176,8 @@ class TrainingRecord:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "TrainingRecord":
         """Raises ValueError: it is no record."""
+        if type(value) is dict and "identity" in value:
+            value = value | {"identity": _neutral(value["identity"])}
         return shaped(cls, value)
 
     def with_epoch(self, metrics: EpochMetrics, *, patience: int) -> "TrainingRecord":
@@ -164,6 +190,16 @@ class TrainingRecord:
             history=history,
             stopped_early=should_stop_early(history, patience=patience),
         )
+
+
+def _neutral(value: Any) -> Any:
+    """Return the JSON of an identity with a framework and a library, where it is of a time when these had no names."""
+    if type(value) is not dict or "framework" in value or not value.keys() >= {*_KERAS}:
+        return value
+    rest = {name: it for name, it in value.items() if name not in _KERAS}
+    for kind, name in zip(_NEUTRAL, _KERAS, strict=True):
+        rest |= {kind: name, f"{kind}_version": value[name]}
+    return rest
 
 
 def _fields(value: "TrainingRecord | PartialEpoch | EpochMetrics | Identity") -> dict[str, Any]:

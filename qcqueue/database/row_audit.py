@@ -86,6 +86,7 @@ class _Audit:
         self._attempts: dict[int, int] = {}  # numbers, by id
         self._sealed: set[int] = set()  # attempts that were claimed or ended since rows have digests, by id
         self._claimed: set[tuple[Any, Any]] = set()  # (job id, number) of the claims since then
+        self._identified: set[int] = set()  # attempts that say what they computed on, by id
 
     def run(self) -> RowAudit:
         self._note_claims()
@@ -123,7 +124,7 @@ class _Audit:
         for values in self._connection.execute(f"SELECT {named} FROM {table.name} ORDER BY {key}"):
             row = dict(zip(columns, values, strict=True))
             says, is_legible = None, True
-            if wrong := _illegible(table, row):
+            if wrong := _illegible(table, row) or self._unidentified(table, row):
                 says, is_legible = f"cannot be read: {wrong}", False
             elif table in COVERED:
                 if row["digest"] is not None:
@@ -149,8 +150,14 @@ class _Audit:
             self._attempts[row["id"]] = row["number"]
             if row["digest"] is not None or (row["job_id"], row["number"]) in self._claimed:
                 self._sealed.add(row["id"])
+            if row["identity"]:
+                self._identified.add(row["id"])
         elif table.name == "results":
             results.add(row["job_id"])
+
+    def _unidentified(self, table: Table, row: Mapping[str, Any]) -> str | None:
+        is_known = table.name != "epochs" or row["identity"] or row["attempt_id"] in self._identified
+        return None if is_known else "nothing says what it was computed on"
 
     def _has_lost_its_digest(self, table: Table, row: Mapping[str, Any], *, has_digests: bool) -> bool:
         """Return whether a row without a digest was written when rows had them: ids rise, and others were with it."""
@@ -208,7 +215,7 @@ def _illegible(table: Table, row: Mapping[str, Any]) -> str | None:
         elif isinstance(column.type, Boolean) and value not in (0, 1):
             return f"{column.name} is neither true nor false"
         elif kind is str and (read := _DOCUMENTS.get((table.name, column.name))) and not _is_read(read, value):
-            if column.name == "record" and not value:  # of a checkpoint that is not kept
+            if not value and column.name in ("record", "identity"):  # of an unkept checkpoint; the attempt's is meant
                 continue
             return f"{column.name} is not the document it should be"
     if table.name == "jobs" and JobSpec.from_json(parse_json(row["spec"])).digest != row["spec_sha256"]:
@@ -259,7 +266,8 @@ _DOCUMENTS: Mapping[tuple[str, str], Callable[[Any], object]] = {
     ("attempts", "seconds"): _numbers,
     ("attempts", "pace"): _numbers,
     ("attempts", "rehearsal"): Rehearsal.from_json,
-    ("epochs", "identity"): lambda value: Identity(**value),
+    ("attempts", "identity"): Identity.from_json,
+    ("epochs", "identity"): Identity.from_json,
     ("checkpoints", "record"): TrainingRecord.from_json,
     ("results", "result"): Result.from_json,
 }

@@ -27,7 +27,7 @@ from qcqueue.core.outcomes import Cause, Outcome
 from qcqueue.core.states import State
 from qcqueue.database.cells import check_cells
 
-FORMAT = 6
+FORMAT = 7
 
 # How many bytes of its SHA-256 a row keeps: enough to see rot, which nobody aims.
 DIGEST_BYTES = 8
@@ -133,8 +133,8 @@ sessions = Table(
 # One session's work on one job. number is the fencing token: it only rises, and only the live one may write. seconds is
 # its part of the session's ledger, pace what it measured of its machine, by name, rehearsal what came of doing the same
 # steps twice where the hardware was new to the run. commits counts its writes that were carried out, so whoever was not
-# told what came of one can ask. trouble names what of its machine or of the store ended it, if that did. digest is of
-# an attempt that has ended.
+# told what came of one can ask. trouble names what of its machine or of the store ended it, if that did. identity is
+# what its epochs were computed on, NULL before the first. digest is of an attempt that has ended.
 attempts = Table(
     "attempts",
     metadata,
@@ -152,6 +152,7 @@ attempts = Table(
     Column("commits", Integer, nullable=False, server_default=text("0")),
     Column("trouble", String),
     _digest(),
+    Column("identity", Text),
     UniqueConstraint("job_id", "number"),
     _one_of("outcome", Outcome),
     CheckConstraint("(outcome IS NULL) = (ended_at_s IS NULL)", name="an_ended_attempt_has_an_outcome"),
@@ -178,8 +179,8 @@ last_words = Table(
     _digest(),
 )
 
-# One trained epoch. official is false for a row that a redone epoch replaced; such rows are kept, never counted. digest
-# is of all but official.
+# One trained epoch. official is false for a row that a redone epoch replaced; such rows are kept, never counted.
+# identity is empty where the attempt's is meant, as since format 7. digest is of all but official.
 epochs = Table(
     "epochs",
     metadata,

@@ -15,6 +15,7 @@ from typing import Any
 
 from qcqueue.core.evaluation import Appraisal, Result
 from qcqueue.core.goodput import Goodput, Part
+from qcqueue.core.lineage import software
 from qcqueue.core.records import Identity
 from qcqueue.drill.kill_points import MOMENTS, Kill, KillPoint
 from qcqueue.errors import DigestMismatch, UserError
@@ -115,7 +116,7 @@ class Certificate:
         said = {
             "format": FORMAT,
             **asdict(self),
-            "identity": self.identity.to_json(),
+            "identity": self.identity.to_document(),
             "kills_by_moment": self.kills_by_moment,
             "equal": self.is_equal,
         }
@@ -200,7 +201,7 @@ def ran_on(identity: Identity) -> str:
     """Say on what a run was computed, for a certificate."""
     return (
         f"{identity.processor}, {identity.instruction_set}, {count(identity.threads, 'thread')}, "
-        f"TensorFlow {identity.tensorflow}, Keras {identity.keras}"
+        f"{', '.join(software(identity))}"
     )
 
 
@@ -300,10 +301,11 @@ def _figures_in(value: Any) -> Figures:
 
 def _identity(value: Any) -> Identity:
     optional = tuple(field.name for field in fields(Identity) if field.default is None)
-    found = _object(value, *(name for name in _names(Identity) if name not in optional), also=optional)
+    told = Identity.from_json(value).to_document()
+    found = _object(value, *(name for name in told if name not in optional), also=optional)
     checks: dict[str, Check] = {name: _any_text for name in found}
     checks |= {"threads": _number, "deterministic": _yes_or_no, "multiprocessors": _number}
-    return Identity(**{name: checks[name](it) for name, it in found.items()})
+    return Identity.from_json({name: checks[name](it) for name, it in found.items()})
 
 
 def _digests_in(value: Any) -> dict[str, str]:

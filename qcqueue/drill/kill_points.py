@@ -68,16 +68,16 @@ OF_SESSION: Mapping[Doing, KillPoint] = {
     "deleting": "while deleting",
 }
 OF_TRAINER: Mapping[Phase, KillPoint] = {
-    "starting": "at the start",
-    "loading": "at the start",
-    "building": "at the start",
-    "compiling": "while compiling",
-    "waiting": "before the first step of a resumed run",
-    "restoring": "before the first step of a resumed run",
-    "training": "between steps",
-    "saving": "between steps",
-    "validating": "in validation",
-    "evaluating": "in evaluation",
+    Phase.STARTING: "at the start",
+    Phase.LOADING: "at the start",
+    Phase.BUILDING: "at the start",
+    Phase.COMPILING: "while compiling",
+    Phase.WAITING: "before the first step of a resumed run",
+    Phase.RESTORING: "before the first step of a resumed run",
+    Phase.TRAINING: "between steps",
+    Phase.SAVING: "between steps",
+    Phase.VALIDATING: "in validation",
+    Phase.EVALUATING: "in evaluation",
 }
 
 LOOK_EVERY_S = 0.004

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from qcqueue.clock import Clock
 from qcqueue.core.evaluation import Result
-from qcqueue.core.phases import TrainingPhase
+from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, Identity, Rehearsal, Snapshot, Tensors, TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.batches import Batch
@@ -69,7 +69,7 @@ class Sink(Protocol):
 
     def progress(
         self,
-        phase: TrainingPhase,
+        phase: Phase,
         *,
         epoch: int = 0,
         step: int = 0,

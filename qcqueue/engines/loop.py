@@ -21,6 +21,7 @@ import numpy.typing as npt
 from qcqueue.clock import Clock
 from qcqueue.core.evaluation import Appraisal, Evaluation, Result
 from qcqueue.core.lineage import refusal
+from qcqueue.core.phases import Phase
 from qcqueue.core.records import (
     EpochMetrics,
     Identity,
@@ -48,9 +49,9 @@ def run(assignment: Assignment, build: BuildsProgram, sink: Sink, clock: Clock) 
 
     Where a state is to come, the values the program is built with do not matter.
     """
-    sink.progress("loading")
+    sink.progress(Phase.LOADING)
     data = load_data(assignment.dataset_path, assignment.spec)
-    sink.progress("building")
+    sink.progress(Phase.BUILDING)
     program = build(data)
     yield
     record, is_known_here = yield from _take_up(assignment, program, sink)
@@ -76,13 +77,13 @@ def _take_up(
         return starting_record(assignment.spec, None, identity), False
     pieces, is_warm = program.warm_up(), False
     while not (is_warm or arriving.has_come()):
-        sink.progress("compiling")
+        sink.progress(Phase.COMPILING)
         is_warm = next(pieces, _DONE) is _DONE
         yield
     if not arriving.has_come():
-        sink.progress("waiting")
+        sink.progress(Phase.WAITING)
     resumed = arriving.wait()
-    sink.progress("restoring")
+    sink.progress(Phase.RESTORING)
     record = starting_record(assignment.spec, resumed.record, identity)
     program.restore(resumed.tensors)
     return record, not resumed.record.identity.differences(identity)
@@ -141,7 +142,7 @@ class TrainingLoop:
         """Train what is left of the epoch; return whether it is whole, False when asked to stop, all saved."""
         self._mark_s = self._clock.monotonic_s()
         if self._compiled:
-            self._sink.progress("training", **self._where())
+            self._sink.progress(Phase.TRAINING, **self._where())
         steps, in_flight = self._data.steps, deque[InFlight]()
         for batch in self._data.batches(self._epoch, first_step=self._tally.steps_done):
             if self._sink.should_stop():
@@ -152,7 +153,7 @@ class TrainingLoop:
             if done < steps and self._sink.should_save(epoch=self._epoch, step=done, steps=steps):
                 self._settle_all_but(0, in_flight)
                 self._save()
-                self._sink.progress("training", **self._where())
+                self._sink.progress(Phase.TRAINING, **self._where())
             yield
         self._settle_all_but(0, in_flight)
         is_whole = self._tally.steps_done == steps
@@ -176,7 +177,7 @@ class TrainingLoop:
 
     def _launch(self, batch: Batch) -> InFlight:
         if not self._compiled:
-            self._sink.progress("compiling", epoch=self._epoch, step=batch.step + 1, steps=self._data.steps)
+            self._sink.progress(Phase.COMPILING, epoch=self._epoch, step=batch.step + 1, steps=self._data.steps)
         if not self._is_rehearsed:
             self._rehearse()
         return InFlight(batch, self._program.train(batch))
@@ -212,7 +213,7 @@ class TrainingLoop:
         self._compiled = True
         self._is_saved = False
         self._sink.progress(
-            "training",
+            Phase.TRAINING,
             epoch=self._epoch,
             step=self._tally.steps_done,
             steps=self._data.steps,
@@ -221,7 +222,7 @@ class TrainingLoop:
         )
 
     def _save(self) -> None:
-        self._sink.progress("saving", **self._where())
+        self._sink.progress(Phase.SAVING, **self._where())
         started_s = self._clock.monotonic_s()
         self._record = replace(self._record, partial=self._tally.partial())
         self._sink.save(snapshot_of(self._program, self._record))
@@ -232,7 +233,7 @@ class TrainingLoop:
     # The end of an epoch
 
     def _validate(self) -> None:
-        self._sink.progress("validating", **self._where())
+        self._sink.progress(Phase.VALIDATING, **self._where())
         started_s = self._clock.monotonic_s()
         images, labels = self._data.part(Split.VALIDATION)
         predictions = self._program.predict(images, batch_size=self._spec.batch_size)
@@ -260,7 +261,7 @@ class TrainingLoop:
 
     def _appraise(self) -> None:
         """Evaluate the last epoch and the best one; where they are the same, once."""
-        self._sink.progress("evaluating", epoch=self._record.epochs_done)
+        self._sink.progress(Phase.EVALUATING, epoch=self._record.epochs_done)
         last_predictions = self._predictions()
         best_predictions = last_predictions
         last = best = self._appraisal(self._record.epochs_done, last_predictions)

@@ -275,8 +275,8 @@ def _identity(spec: JobSpec, threads: int) -> Identity:
         threads=threads,
         deterministic=spec.determinism == "exact",
         python=platform.python_version(),
-        tensorflow="none",
-        keras="none",
+        framework="toy",
+        framework_version="1",
         numpy=np.__version__,
     )
 

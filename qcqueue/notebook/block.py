@@ -14,7 +14,7 @@ from qcqueue.stores.registry import label_of
 from qcqueue.text.humanize import count, duration, moment, percent, size
 from qcqueue.text.suggest import printable
 from qcqueue.worker.machine import Machine
-from qcqueue.worker.progress_text import PHASES, at_risk, point, waiting
+from qcqueue.worker.progress_text import at_risk, point, waiting
 from qcqueue.worker.view import View
 
 _BOX = "border:1px solid;border-radius:6px;padding:8px 12px;max-width:56em;font-family:sans-serif;font-size:14px"
@@ -96,7 +96,7 @@ def _doing(view: View) -> Row:
     progress = view.progress
     if progress is None:
         return Row("now", "fetching what the job needs" if view.resumed is None else "starting the trainer")
-    parts = [PHASES[progress.phase]]
+    parts = [progress.phase.label]
     if progress.epoch:
         parts.append(f"epoch {progress.epoch} of {progress.epochs}")
     if progress.steps:
@@ -142,33 +142,10 @@ class ClosingFacts:
 def closing(ending: SessionEnd, left: ClosingFacts | None) -> tuple[str, ...]:
     """Return the last sentences; left is None where the queue could not be read any more."""
     if ending is SessionEnd.NEWER_QUEUE:  # from here nobody can say what is left
-        return _HOW[ending], f"next: {UPGRADE} {AGAIN}"
+        return ending.notebook, f"next: {UPGRADE} {AGAIN}"
     if ending is SessionEnd.PUT_BACK:
-        return _HOW[ending], f"next: {ADOPT}, and {AGAIN}"
-    return tuple([_HOW[ending], *(_queue(left) if left else [f"next: {AGAIN}"])])
-
-
-_HOW = {
-    SessionEnd.FINISHED: "the session finished its jobs; everything is saved",
-    SessionEnd.NOTHING_TO_DO: "there is nothing to do for this machine",
-    SessionEnd.JOB_FAILED: "a job failed, for a reason that trying again would not change",
-    SessionEnd.JOB_HELD: "a job is held: what it needs is for you to decide",
-    SessionEnd.LIMIT: "the session reached its limit; everything is saved",
-    SessionEnd.NEAR_END: (
-        "the session left before its likely end, which the next save would hardly have met; all is saved"
-    ),
-    SessionEnd.ASKED: "the session was interrupted; everything is saved",
-    SessionEnd.UNSAVED: "the session was interrupted while the store took nothing; what is missing lies on this disk",
-    SessionEnd.NEWER_QUEUE: (
-        "a newer qcqueue has raised the queue to a format that this one cannot read; the session left"
-    ),
-    SessionEnd.PUT_BACK: "an older copy of the queue was put back into the store; the session left",
-    SessionEnd.LEASE_LOST: "the job was taken over elsewhere; this session gave it up",
-    SessionEnd.WITHDRAWN: "the job was held or cancelled by a person, and no other is to be had",
-    SessionEnd.SET_ASIDE: "what remains waits for another machine or session; what was trained is saved",
-    SessionEnd.CANNOT_START: "no job can start on this machine; none has failed for it",
-    SessionEnd.NOTHING_SAVED: "the store, or this disk, has taken nothing for too long",
-}
+        return ending.notebook, f"next: {ADOPT}, and {AGAIN}"
+    return tuple([ending.notebook, *(_queue(left) if left else [f"next: {AGAIN}"])])
 
 
 def _queue(left: ClosingFacts) -> Iterator[str]:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from statistics import median
 
 from qcqueue.catalog.models import KNOWN_MODELS
-from qcqueue.core.goodput import Part, Seconds
+from qcqueue.core.goodput import Part, PartGroup, Seconds
 from qcqueue.core.lineage import is_same_kind
 from qcqueue.core.spec import Trainable
 from qcqueue.planning.cadence import ASSUMED_LAG_S
@@ -40,9 +40,6 @@ CPU_TIMES_GPU = 14.0
 HEAD_SHARE = 1 / 3
 # Estimated as 60 to 90 s.
 ESTIMATED_START_S = 75.0
-
-START_PARTS = (Part.BOOT, Part.INSTALL, Part.IMPORT, Part.DOWNLOAD, Part.DATA, Part.RESTORE, Part.COMPILE)
-"""What lies between the beginning of a machine and the first training step on it."""
 
 
 class Known(StrEnum):
@@ -201,7 +198,8 @@ def start_cost(ledgers: Iterable[Seconds]) -> Overhead:
 
     ledgers: one for each session, of its own time and that of its first attempt together.
     """
-    took = [sum(it.get(part, 0.0) for part in START_PARTS) for it in ledgers if it.get(Part.TRAIN)]
+    parts = PartGroup.RESTART.parts
+    took = [sum(it.get(part, 0.0) for part in parts) for it in ledgers if it.get(Part.TRAIN)]
     return _overhead(took, otherwise_s=ESTIMATED_START_S)
 
 

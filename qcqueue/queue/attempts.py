@@ -170,6 +170,7 @@ _STANDING = (
 )
 _LEDGER = select(attempts.c.seconds, attempts.c.pace).join_from(attempts, jobs).where(_IS_THIS)
 _STANDING_BEFORE = _STANDING.add_columns(
+    attempts.c.identity,
     exists().where(epochs.c.job_id == jobs.c.id, ~epochs.c.official).correlate(jobs).label("has_replaced_epochs"),
     select(func.coalesce(func.max(epochs.c.id), 0)).scalar_subquery().label("last_epoch_id"),
     select(func.coalesce(func.max(checkpoints.c.id), 0)).scalar_subquery().label("last_checkpoint_id"),
@@ -280,6 +281,9 @@ def commit_progress(
     whose = {"job_id": attempt.job_id, "attempt_id": attempt.id, "official": True, "recorded_at_s": now_s}
     finished = [{**whose, **item.epoch_row} for item in items if item.timing]
     if finished:
+        identity = before.identity or finished[0]["identity"]
+        tx.execute(_COUNT, {"id_of_attempt": attempt.id, "identity": identity})
+        finished = [row | {"identity": "" if row["identity"] == identity else row["identity"]} for row in finished]
         first_id = after(before.last_epoch_id, what="an id of an epoch")
         tx.execute(_EPOCHS, vouched_rows(epochs, finished, first_id=first_id))
     saves = [it for item in items for it in _written(attempt, item, now_s=now_s)]

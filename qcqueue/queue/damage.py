@@ -21,7 +21,7 @@ _SHAPES: Mapping[str, Mapping[str, Callable[[str], object]]] = {
     "datasets": {"summary": summary_of},
     "jobs": {"spec": spec_of},
     "sessions": {"seconds": seconds_of},
-    "attempts": {"seconds": seconds_of, "pace": pace_of, "rehearsal": rehearsal_of},
+    "attempts": {"seconds": seconds_of, "pace": pace_of, "rehearsal": rehearsal_of, "identity": identity_of},
     "epochs": {"identity": identity_of},
     "checkpoints": {"record": record_of},
     "results": {"result": result_of},

@@ -68,7 +68,7 @@ def _result(tx: Connection, dataset_sha256: str, stored: str) -> Result:
 
 def _epochs(tx: Connection, job_id: int) -> list[EpochLine]:
     rows = tx.execute(
-        select(epochs, attempts.c.number)
+        select(epochs, attempts.c.number, attempts.c.identity.label("identity_of_attempt"))
         .join_from(epochs, attempts)
         # Asked for in two parts, because there is an index for each and none for all rows of a job.
         .where(or_(and_(epochs.c.job_id == job_id, IS_OFFICIAL), and_(epochs.c.job_id == job_id, IS_REPLACED)))
@@ -80,7 +80,7 @@ def _epochs(tx: Connection, job_id: int) -> list[EpochLine]:
             timing=EpochTiming(**{name: row._mapping[name] for name in _TIMING}),
             attempt=row.number,
             official=row.official,
-            identity=identity_of(row.identity),
+            identity=identity_of(row.identity or row.identity_of_attempt),
             lineage=row.lineage,
             recorded_at_s=row.recorded_at_s,
         )

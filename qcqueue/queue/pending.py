@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.records import Identity
@@ -142,8 +142,10 @@ _LAST_ON = (
 )
 # What computed an epoch need not be the processor of its session: a job may want the CPU of a machine with a GPU.
 # Sought among the official ones, from the last back: there is an index for that, and none for all rows of a job.
+_IDENTITY = case((epochs.c.identity != "", epochs.c.identity), else_=attempts.c.identity)
 _LAST_AS = (
-    select(epochs.c.identity)
+    select(_IDENTITY)
+    .join_from(epochs, attempts)
     .where(epochs.c.job_id == jobs.c.id, IS_OFFICIAL)
     .order_by(epochs.c.epoch.desc())
     .limit(1)
@@ -167,13 +169,14 @@ _AHEAD = (
 # Summed up first, by the index of the official ones: specs are long, and would be sorted with every epoch.
 _SUMS = (
     select(
-        *(epochs.c.job_id, epochs.c.identity),
+        *(epochs.c.job_id, _IDENTITY.label("identity")),
         func.min(epochs.c.id).label("first"),
         func.count().label("number"),
         func.sum(epochs.c.train_s - func.coalesce(epochs.c.first_step_s, 0.0) + epochs.c.val_s).label("seconds"),
     )
+    .join_from(epochs, attempts)
     .where(IS_OFFICIAL)
-    .group_by(epochs.c.job_id, epochs.c.identity)
+    .group_by(epochs.c.job_id, _IDENTITY)
     .subquery()
 )
 _EPOCHS = (

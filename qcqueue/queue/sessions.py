@@ -143,10 +143,6 @@ _ATTEMPTS = (
 _SESSIONS = select(sessions).order_by(sessions.c.started_at_s, sessions.c.id)
 
 
-BEFORE = (Part.BOOT, Part.INSTALL, Part.IDLE)
-"""What a session counts that lies before it began."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accounts:
     """Goodput by name of job, by name of study, and of the whole queue."""
@@ -185,7 +181,7 @@ def _unaccounted_s(session: SessionLine) -> float:
     if session.ended_at_s is not None or session.seen_at_s is None or not session.is_over:
         return 0.0
     within = add(session.seconds, *(attempt.seconds for attempt in session.attempts))
-    accounted_s = total(within) - sum(session.seconds.get(part, 0.0) for part in BEFORE)
+    accounted_s = total(within) - sum(session.seconds.get(part, 0.0) for part in Part if part.precedes_a_session)
     return max(0.0, session.seen_at_s - session.started_at_s - accounted_s)
 
 

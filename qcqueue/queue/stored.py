@@ -5,7 +5,6 @@ from functools import lru_cache
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Result
 from qcqueue.core.records import Identity, Rehearsal, TrainingRecord
-from qcqueue.core.shaped import shaped
 from qcqueue.core.spec import JobSpec
 from qcqueue.queue.reading import read
 
@@ -22,8 +21,9 @@ def summary_of(text: str) -> DatasetSummary:
 
 
 @lru_cache(maxsize=1024)
-def identity_of(text: str) -> Identity:
-    return read(text, lambda value: shaped(Identity, value), "epochs.identity")
+def identity_of(text: str | None) -> Identity:
+    """Return what an epoch was computed on: by its own row or, where that is empty, by its attempt."""
+    return read(text, Identity.from_json, "an identity")
 
 
 @lru_cache(maxsize=16)

@@ -9,6 +9,8 @@ Beyond six, a dash pattern tells models of similar colour apart as well.
 import re
 from collections.abc import Mapping
 
+from qcqueue.core.goodput import Part, PartGroup
+
 _LIGHT = ("#1E72D4", "#962F00", "#084F59", "#5B0E95", "#937104", "#C14191", "#232E7A", "#59616B")
 _DARK = ("#3F97FF", "#FFC264", "#A2F7D2", "#C768B3", "#9A9F00", "#FF898C", "#B9B2FF", "#9AA5B1")
 _DASHES = (None, "7 3", "2 3")
@@ -54,6 +56,11 @@ _MIXED = re.compile(r"color-mix\(in srgb, (#[0-9A-Fa-f]{6}) ([0-9.]+)%, (#[0-9A-
 def paint(index: int) -> str:
     """Return the colour of the index-th model of the report, as a custom property of the page."""
     return f"var(--model-{index % len(_LIGHT)})"
+
+
+def paint_of_time(group: PartGroup | Part) -> str:
+    """Return the colour of a group of held time; of the lost ones, each part has its own."""
+    return _HELD_TIME[group]
 
 
 def dash(index: int) -> str | None:
@@ -102,3 +109,15 @@ def _mixture(found: re.Match[str]) -> str:
 
 def _channels(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+# Chosen like those of the models, and tints of them, to stay apart under protan-, deuter- and tritanopia.
+_HELD_TIME: Mapping[str, str] = {
+    PartGroup.USEFUL: paint(2),
+    PartGroup.VALIDATE: tint(paint(2), 0.5),
+    PartGroup.RESTART: paint(0),
+    PartGroup.STALL: paint(4),
+    PartGroup.WAITING: tint(paint(7), 0.3),
+    PartGroup.LOST: paint(5),
+    Part.REDONE: paint(1),
+}

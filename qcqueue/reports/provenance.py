@@ -73,7 +73,7 @@ def _epoch(epoch: EpochLine) -> Mapping[str, Any]:
         **{name: getattr(epoch, name) for name in ("attempt", "official", "lineage", "recorded_at_s")},
         "metrics": {name: getattr(epoch.metrics, name) for name in EpochMetrics.__slots__},
         "timing": {name: getattr(epoch.timing, name) for name in EpochTiming.__slots__},
-        "identity": epoch.identity.to_json(),
+        "identity": epoch.identity.to_document(),
         "recorded_at": iso(epoch.recorded_at_s),
     }
 

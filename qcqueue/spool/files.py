@@ -128,7 +128,7 @@ class TrainerProgress:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "TrainerProgress":
-        return cls(**value)
+        return cls(**{**value, "phase": Phase(value["phase"])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from typing import Any
 
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.outcomes import cause_of
+from qcqueue.core.phases import Phase
 from qcqueue.core.signals import FOR_THE_SESSION
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.base import Assignment, Engine
@@ -79,7 +80,7 @@ def spools_from_input(clock: Clock) -> "SimpleQueue[tuple[TrainerSpool, float]]"
                     spool = TrainerSpool(Path(message))
                     with suppress(OSError, MachineError):  # a full disk is told where it can be
                         # Seen at once, while the libraries may still load.
-                        spool.progress.write(TrainerProgress(phase="starting"))
+                        spool.progress.write(TrainerProgress(phase=Phase.STARTING))
                     spools.put((spool, clock.monotonic_s()))
         finally:  # an error here must not leave a process that nobody can end
             os._exit(1)

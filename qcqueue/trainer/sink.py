@@ -10,7 +10,7 @@ from typing import Any
 from qcqueue.clock import Clock
 from qcqueue.core.evaluation import Result
 from qcqueue.core.goodput import Part
-from qcqueue.core.phases import PART_OF, Phase
+from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, Rehearsal, Snapshot, Tensors, TrainingRecord
 from qcqueue.errors import MachineError
 from qcqueue.planning.cadence import Cadence
@@ -55,7 +55,7 @@ class SpoolSink:
         self._epochs = order.spec.epochs
         self._epochs_left = order.max_epochs
         self._clock = clock
-        self._phase: Phase = "starting"
+        self._phase = Phase.STARTING
         self._report_due_s = 0.0
         self._state_entry = RESUMED
         self._unsaved = False
@@ -72,7 +72,7 @@ class SpoolSink:
 
     def progress(self, phase: Phase, **facts: Any) -> None:
         now_s = self._clock.monotonic_s()
-        if phase == "training" and facts["step"] and (at := (facts["epoch"], facts["step"])) != self._last_step:
+        if phase is Phase.TRAINING and facts["step"] and (at := (facts["epoch"], facts["step"])) != self._last_step:
             self._unsaved, self._last_step = True, at
             self._step_count += 1
         if phase != self._phase or now_s >= self._report_due_s:
@@ -106,8 +106,8 @@ class SpoolSink:
 
     def _account(self, now_s: float) -> None:
         """Give the time since the last report to the phase it was spent in."""
-        spent_s = self._give(PART_OF[self._phase], now_s)
-        if self._phase == "saving":
+        spent_s = self._give(self._phase.part, now_s)
+        if self._phase is Phase.SAVING:
             # The first save also gets the memory that all others use again, so it says nothing of them.
             self._stall_s = spent_s if self._has_stalled else None
             self._has_stalled = True

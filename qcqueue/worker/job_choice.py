@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qcqueue.clock import Rng, seeded
+from qcqueue.core.phases import Phase
 from qcqueue.core.spec import Device
 from qcqueue.planning.estimates import Processor
 from qcqueue.planning.forecast import Forecast
@@ -129,7 +130,7 @@ class Chooser:
         What is trained already does not count for going on: whoever leaves now saves it too. Neither does an end that
         is promised: before that there is a last save in time, wherever in an epoch it falls.
         """
-        if not self._ends_some_time or progress.phase != "training":
+        if not self._ends_some_time or progress.phase is not Phase.TRAINING:
             return None
         train_s = tuner.until_save_s(progress)
         if train_s is None or self.ranking is None:

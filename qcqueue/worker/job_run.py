@@ -20,9 +20,6 @@ from qcqueue.worker.view import Transfer, View
 # How long a trainer that was asked to save and leave is left alone, where it has nothing to save.
 PATIENCE_S = 2.0
 
-# Phases in which a trainer makes nothing that is worth waiting for.
-MAKES_NOTHING = ("starting", "loading", "building", "compiling", "waiting", "restoring", "validating", "evaluating")
-
 
 @dataclass(slots=True, kw_only=True)
 class JobRun:
@@ -101,7 +98,7 @@ class JobRun:
             return False
         if progress is None:
             return True
-        return progress.phase in MAKES_NOTHING and not progress.unsaved
+        return not (progress.phase.makes_steps or progress.unsaved)
 
     def view(self) -> View:
         return View(

@@ -3,7 +3,7 @@
 Pure: from values, or from a view of the session, to words. How they are laid out is for whoever shows them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from qcqueue.core.outcomes import SessionEnd, advice_on
@@ -19,19 +19,6 @@ if TYPE_CHECKING:
     # Whoever shows a session does without the libraries that read and write states.
     from qcqueue.worker.committer import Saved
     from qcqueue.worker.session import Session
-
-PHASES: Mapping[Phase, str] = {
-    "starting": "loading TensorFlow",
-    "loading": "reading the images",
-    "building": "building the model",
-    "compiling": "compiling the first step; this can take a minute",
-    "waiting": "waiting for the saved state to arrive",
-    "restoring": "taking up the saved state",
-    "training": "training",
-    "saving": "saving",
-    "validating": "validating",
-    "evaluating": "final evaluation",
-}
 
 
 def left_unsaved(job_name: str, saved: "Saved | None", written: TrainingRecord | None) -> str:
@@ -92,14 +79,14 @@ def at_risk(view: View) -> str:
     if progress is None or not progress.epoch:
         return "nothing"
     saved_epochs, saved_steps = (view.saved.epochs_done, view.saved.steps_done) if view.saved else (0, 0)
-    if progress.phase == "evaluating":  # all epochs are over, and their steps are no longer told
+    if progress.phase is Phase.EVALUATING:  # all epochs are over, and their steps are no longer told
         epochs = progress.epoch - saved_epochs
         return listed([*([count(epochs, "epoch")] if epochs else []), "the final evaluation"])
-    steps_done = (progress.epoch - 1) * progress.steps + progress.step - (progress.phase == "compiling")
+    steps_done = (progress.epoch - 1) * progress.steps + progress.step - (progress.phase is Phase.COMPILING)
     lost = max(0, steps_done - saved_epochs * progress.steps - saved_steps)
     epochs, steps = divmod(lost, progress.steps)
     parts = [*([count(epochs, "epoch")] if epochs else []), *([count(steps, "step")] if steps else [])]
-    if progress.phase == "validating":
+    if progress.phase is Phase.VALIDATING:
         parts.append("the validation that is running")
     time = f", about {duration(view.epoch_s * lost / progress.steps)}" if lost and view.epoch_s is not None else ""
     return f"{listed(parts) or 'nothing'}{time}"

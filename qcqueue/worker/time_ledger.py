@@ -9,7 +9,6 @@ from copy import copy
 
 from qcqueue.clock import Clock
 from qcqueue.core.goodput import Goodput, Part, Seconds, add, goodput_of, rename, total, with_rest
-from qcqueue.core.phases import PART_OF
 from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.spool.files import TrainerProgress
 
@@ -148,7 +147,7 @@ def _of_trainer(progress: TrainerProgress | None, spent_s: float) -> Seconds:
     told = progress.seconds if progress else {}
     if total(told) > spent_s:  # its clock and ours are read at different instants
         return {part: seconds * spent_s / total(told) for part, seconds in told.items()}
-    return with_rest(told, spent_s, PART_OF[progress.phase] if progress else Part.IMPORT)
+    return with_rest(told, spent_s, progress.phase.part if progress else Part.IMPORT)
 
 
 def _told(ledger: Seconds) -> dict[str, float]:

@@ -8,14 +8,12 @@ from collections.abc import Mapping
 
 from qcqueue.core.failure_policy import Tried
 from qcqueue.core.outcomes import Trouble
+from qcqueue.core.phases import Phase
 from qcqueue.queue.values import Claim
 from qcqueue.spool.files import FAILED, Failure, TrainerProgress
 from qcqueue.worker.machine import Machine
 
 MOST_DEATHS = 3
-
-# Phases in which a trainer has made no step yet. In the first it has not even looked at the job.
-BEFORE_A_STEP = ("starting", "loading", "building", "compiling", "waiting", "restoring")
 
 # What a system sends a process for no fault of the job: it has mapped the dataset and its disk does not give a page of
 # it; its processor lacks what a library was built for.
@@ -71,12 +69,12 @@ def tried(
 
 def has_looked(progress: TrainerProgress | None) -> bool:
     """Return whether a trainer has come to look at its job, as far as it has told; its libraries load before that."""
-    return progress is not None and progress.phase != "starting"
+    return progress is not None and progress.phase is not Phase.STARTING
 
 
 def has_stepped(progress: TrainerProgress | None) -> bool:
     """Return whether a trainer has made a step, as far as it has told."""
-    return progress is not None and progress.phase not in BEFORE_A_STEP
+    return progress is not None and not progress.phase.precedes_steps
 
 
 def how_it_ended(exit_code: int) -> str:

@@ -11,7 +11,7 @@ from qcqueue.app.explain import Answer, explain
 from qcqueue.app.queue_summary import QueueView, see
 from qcqueue.app.settings import Settings
 from qcqueue.core.failure_policy import Hold, Tried, remedy
-from qcqueue.core.outcomes import REMEDIES, Cause, Trouble, advice_on
+from qcqueue.core.outcomes import Cause, Trouble, advice_on
 from qcqueue.core.records import Rehearsal
 from qcqueue.core.states import State
 from qcqueue.planning.stopping_rule import Unit, judge
@@ -404,7 +404,7 @@ def test_every_failure_names_its_cause_and_its_remedy(cause: Cause, house: House
     assert answer.why.startswith(
         f"{NAME} failed, {cause.replace('_', ' ')}: something is wrong with it; Very wrong; And long. None of its "
     )
-    assert answer.hint == REMEDIES[cause].replace("JOB", NAME)
+    assert answer.hint == cause.remedy.replace("JOB", NAME)
     assert "JOB" not in answer.hint
 
 

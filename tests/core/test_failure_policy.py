@@ -27,8 +27,10 @@ def begun_on(processor: str) -> Identity:
         threads=2,
         deterministic=True,
         python="3.12",
-        tensorflow="2.20.0",
-        keras="3.13.2",
+        framework="tensorflow",
+        framework_version="2.20.0",
+        library="keras",
+        library_version="3.13.2",
         numpy="2.1",
     )
 

@@ -8,9 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qcqueue.core.goodput import (
-    BADPUT,
-    GOODPUT,
-    MEANINGS,
     Part,
     add,
     best_interval_s,
@@ -55,15 +52,13 @@ def test_there_are_sixteen_parts_in_the_order_of_a_sessions_life() -> None:
 
 
 def test_every_part_has_one_sentence() -> None:
-    assert list(MEANINGS) == list(Part)
-    for meaning in MEANINGS.values():
-        assert meaning.endswith(".")
-        assert ". " not in meaning
+    for part in Part:
+        assert part.meaning.endswith(".")
+        assert ". " not in part.meaning
 
 
-def test_every_part_is_either_of_use_or_not() -> None:
-    assert GOODPUT == (Part.TRAIN, Part.VALIDATE)
-    assert sorted(GOODPUT + BADPUT) == sorted(Part)
+def test_training_and_validation_are_of_use() -> None:
+    assert [part for part in Part if part.is_of_use] == [Part.TRAIN, Part.VALIDATE]
 
 
 def test_goodput_is_what_was_of_use_of_what_was_held() -> None:

@@ -15,8 +15,10 @@ T4 = Identity(
     threads=2,
     deterministic=True,
     python="3.12",
-    tensorflow="2.20.0",
-    keras="3.13.2",
+    framework="tensorflow",
+    framework_version="2.20.0",
+    library="keras",
+    library_version="3.13.2",
     numpy="2.1",
     cuda="12.5.1",
     cudnn="9",
@@ -79,13 +81,17 @@ def test_under_any_a_run_goes_on_everywhere() -> None:
 
 def test_under_same_only_the_processor_counts() -> None:
     assert refusal("same", T4, P100) == "it goes on only on a Tesla T4, and this machine has a Tesla P100-PCIE-16GB"
-    assert refusal("same", T4, replace(T4, tensorflow="2.21.0", cudnn="10", threads=4)) is None
+    assert refusal("same", T4, replace(T4, framework_version="2.21.0", cudnn="10", threads=4)) is None
     assert bound_to("same", T4) == "a Tesla T4"
     assert bound_to("same", replace(T4, processor="NVIDIA A100")) == "an NVIDIA A100"
 
 
 @pytest.mark.parametrize(
-    "field", ["processor", "instruction_set", "threads", "deterministic", "tensorflow", "keras", "cuda", "cudnn"]
+    "field",
+    [
+        *("processor", "instruction_set", "threads", "deterministic", "cuda", "cudnn"),
+        *("framework", "framework_version", "library", "library_version"),
+    ],
 )
 def test_refuse_refuses_everything_that_decides_bits(field: str) -> None:
     changed: dict[str, Any] = {field: "else"}
@@ -94,7 +100,7 @@ def test_refuse_refuses_everything_that_decides_bits(field: str) -> None:
 
 def test_refuse_names_every_difference_and_nothing_else() -> None:
     assert refusal("refuse", T4, replace(T4, python="3.13", numpy="2.2")) is None
-    assert refusal("refuse", T4, replace(P100, keras="3.14.0", cudnn="", instruction_set="avx2")) == (
+    assert refusal("refuse", T4, replace(P100, library_version="3.14.0", cudnn="", instruction_set="avx2")) == (
         'its spec says lineage = "refuse", and this machine has processor Tesla P100-PCIE-16GB instead of Tesla T4, '
         "instruction set avx2 instead of avx512, Keras 3.14.0 instead of 3.13.2 and cuDNN none instead of 9"
     )

@@ -1,6 +1,7 @@
 """Records keep every bit on their way through JSON, and early stopping and the best epoch follow from history alone."""
 
 from dataclasses import asdict, fields, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,8 +25,10 @@ IDENTITY = Identity(
     threads=2,
     deterministic=True,
     python="3.11.7",
-    tensorflow="2.20.0",
-    keras="3.13.2",
+    framework="tensorflow",
+    framework_version="2.20.0",
+    library="keras",
+    library_version="3.13.2",
     numpy="2.4.6",
 )
 FRESH = TrainingRecord(
@@ -158,8 +161,8 @@ def test_what_an_older_record_does_not_know_is_no_difference() -> None:
 
 def test_an_identity_says_only_what_it_knows() -> None:
     assert set(IDENTITY.to_json()) == {
-        "processor", "instruction_set", "threads", "deterministic", "python", "tensorflow", "keras", "numpy", "cuda",
-        "cudnn",
+        "processor", "instruction_set", "threads", "deterministic", "python", "framework", "framework_version",
+        "library", "library_version", "numpy", "cuda", "cudnn",
     }  # fmt: skip
     newer = replace(IDENTITY, multiprocessors=40)
     assert Identity(**newer.to_json()) == newer
@@ -171,3 +174,37 @@ def test_a_record_that_does_not_name_its_rule_follows_the_older_one() -> None:
     assert TrainingRecord.from_json(older.to_json()) == older
     newer = replace(FRESH, loss_rule="logits")
     assert TrainingRecord.from_json(parse_json(canonical_json(newer.to_json()))).loss_rule == "logits"
+
+
+OLDER = {
+    "processor": "cpu", "instruction_set": "avx2", "threads": 2, "deterministic": True, "python": "3.12",
+    "tensorflow": "2.20.0", "keras": "3.13.2", "numpy": "2.1", "cuda": "", "cudnn": "",
+}  # fmt: skip
+"""An identity as a record of before database format 7 holds it."""
+
+
+def test_the_identity_of_an_older_record_is_that_of_today() -> None:
+    here = Identity.from_json(OLDER)
+    assert (here.versions, here.differences(here)) == ({"tensorflow": "2.20.0", "keras": "3.13.2"}, ())
+    assert Identity.from_json(here.to_json()) == here
+    assert here.differences(Identity.from_json(OLDER | {"tensorflow": "2.21.0"})) == ("framework_version",)
+    begun = FRESH.to_json() | {"identity": OLDER}
+    assert TrainingRecord.from_json(begun).identity == here
+
+
+def test_documents_go_on_in_the_words_they_had() -> None:
+    assert Identity.from_json(OLDER).to_document() == OLDER
+    other = replace(IDENTITY, framework="toy", framework_version="1", library="", library_version="")
+    assert other.to_document() == other.to_json()
+    assert Identity.from_json(other.to_document()) == other
+
+
+@pytest.mark.parametrize(
+    "changed", [{"framework": "x"}, {"keras": 3}, {"tensorflow": None}, {"library": "keras", "framework": "x"}]
+)
+def test_an_identity_in_the_words_of_both_times_or_of_none_is_refused(changed: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        Identity.from_json(OLDER | changed)
+    for name in ("tensorflow", "keras"):
+        with pytest.raises(ValueError, match=r"."):
+            Identity.from_json({key: value for key, value in OLDER.items() if key != name})

@@ -7,7 +7,7 @@ import pytest
 from qcqueue.catalog.models import MODELS
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
-from qcqueue.core.outcomes import CAUSES, REMEDIES, Cause, Outcome, cause_of, remedy_for
+from qcqueue.core.outcomes import Cause, Outcome, cause_of, remedy_for
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.study import parse_study
 from qcqueue.errors import BadData, TrainingError
@@ -30,7 +30,7 @@ def test_a_session_may_miss_several_beats() -> None:
 
 @pytest.mark.parametrize("cause", Cause)
 def test_every_cause_has_a_remedy_that_names_something_to_do(cause: Cause) -> None:
-    assert "`qcqueue " in REMEDIES[cause] or "enqueue it under another name" in REMEDIES[cause]
+    assert "`qcqueue " in cause.remedy or "enqueue it under another name" in cause.remedy
 
 
 def test_the_remedy_for_weights_is_true_of_their_kind() -> None:
@@ -39,12 +39,13 @@ def test_the_remedy_for_weights_is_true_of_their_kind() -> None:
     assert "`qcqueue retry JOB`" in online
     assert "network" not in file
     assert "enqueue it under another name with a weights file that fits" in file  # a retry would end the same way
-    assert all(remedy_for(cause, weights="none") == REMEDIES[cause] for cause in Cause)
+    assert all(remedy_for(cause, weights="none") == cause.remedy for cause in Cause)
 
 
 def test_every_training_error_has_a_cause() -> None:
-    assert set(CAUSES) == set(TrainingError.__subclasses__())
-    assert {cause_of(error()) for error in CAUSES} == set(Cause) - {Cause.CODE_ERROR}
+    errors = {error for cause in Cause for error in cause.errors}
+    assert errors == set(TrainingError.__subclasses__())
+    assert {cause_of(error()) for error in errors} == set(Cause) - {Cause.CODE_ERROR}
 
 
 def test_an_error_of_the_job_that_nobody_named_is_a_code_error() -> None:

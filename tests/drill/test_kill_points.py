@@ -30,8 +30,8 @@ from tests.checkpoints.runs import STEPS, a_record, a_state, an_epoch, an_order
 MANY = 100_000
 
 
-def seen(phase: Phase | None = "training", **changes: object) -> Look:
-    progress = None if phase is None else TrainerProgress(phase=phase, epoch=2, epochs=9, step=3, steps=STEPS)
+def seen(phase: str | None = "training", **changes: object) -> Look:
+    progress = None if phase is None else TrainerProgress(phase=Phase(phase), epoch=2, epochs=9, step=3, steps=STEPS)
     return replace(Look(progress=progress), **changes)  # type: ignore[arg-type]
 
 
@@ -112,8 +112,9 @@ def a_watch(cache: Path, aim: KillPoint, *, saves_per_epoch: int | None = None, 
     return Watch(cache, aim, saves_per_epoch=saves_per_epoch, share=share, begun_s=0.0)
 
 
-def trains(spool: Spool, *, epoch: int = 1, step: int = 3, phase: Phase = "training") -> None:
-    spool.progress.write(TrainerProgress(phase=phase, epoch=epoch, epochs=9, step=step, steps=STEPS, step_s=0.01))
+def trains(spool: Spool, *, epoch: int = 1, step: int = 3, phase: str = "training") -> None:
+    told = TrainerProgress(phase=Phase(phase), epoch=epoch, epochs=9, step=step, steps=STEPS, step_s=0.01)
+    spool.progress.write(told)
 
 
 def test_a_machine_without_a_session_is_at_the_start(cache: Path) -> None:

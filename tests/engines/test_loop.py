@@ -90,9 +90,9 @@ def test_another_identity_starts_a_new_lineage_and_another_python_does_not(datas
     ("lineage", "changed", "goes_on"),
     [
         ("same", "processor", False),
-        ("same", "tensorflow", True),
+        ("same", "framework_version", True),
         ("refuse", "processor", False),
-        ("refuse", "keras", False),
+        ("refuse", "library_version", False),
         ("refuse", "python", True),
     ],
 )

@@ -16,6 +16,7 @@ import pytest
 from qcqueue.checkpoints.format import files_of, head_in, read_state
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.outcomes import Cause, Trouble
+from qcqueue.core.phases import Phase
 from qcqueue.core.records import MODEL, EpochTiming
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.toy import VARIABLE
@@ -75,7 +76,7 @@ def started(spool: Spool) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def carried_out(spool: Spool, clock: Clock) -> int:
-    spool.progress.write(TrainerProgress(phase="starting"))
+    spool.progress.write(TrainerProgress(phase=Phase.STARTING))
     return work(TrainerSpool(spool.folder), clock, began_s=clock.monotonic_s())
 
 
@@ -420,8 +421,8 @@ def test_reports_are_thinned_out_but_a_new_phase_is_told_at_once(
     monkeypatch.setattr(JsonFile, "write", lambda file, value: reports.append(value))
     sink = SpoolSink(TrainerSpool(spool.folder), ordered(spool), FrozenClock(), began_s=100.0)
     for step in (1, 2):
-        sink.progress("training", epoch=1, step=step, steps=3)
-    sink.progress("saving", epoch=1, step=2, steps=3)
+        sink.progress(Phase.TRAINING, epoch=1, step=step, steps=3)
+    sink.progress(Phase.SAVING, epoch=1, step=2, steps=3)
     sink.close()
     told = [(it.phase, it.epoch, it.epochs, it.step, it.steps, it.unsaved) for it in reports]
     assert told[:2] == [("training", 1, 2, 1, 3, True), ("saving", 1, 2, 2, 3, True)]

@@ -147,8 +147,10 @@ def a_record(**changes: Any) -> TrainingRecord:
         threads=2,
         deterministic=True,
         python="3.11",
-        tensorflow="2.20",
-        keras="3.13",
+        framework="tensorflow",
+        framework_version="2.20",
+        library="keras",
+        library_version="3.13",
         numpy="2.1",
     )
     record = TrainingRecord(

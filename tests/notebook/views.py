@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from qcqueue.core.phases import Phase
 from qcqueue.spool.files import TrainerProgress
 from qcqueue.worker.committer import Saved
 from qcqueue.worker.machine import Machine
@@ -13,7 +14,9 @@ TESLA = Machine(id="m1", host="colab", processor="Tesla T4", has_gpu=True, threa
 
 
 def progress(phase: Any = "training", *, epoch: int = 3, step: int = 34, steps: int = 69) -> TrainerProgress:
-    return TrainerProgress(phase=phase, epoch=epoch, epochs=100, step=step, steps=steps, loss=0.4321, accuracy=0.875)
+    return TrainerProgress(
+        phase=Phase(phase), epoch=epoch, epochs=100, step=step, steps=steps, loss=0.4321, accuracy=0.875
+    )
 
 
 def saved(epochs_done: int = 2, steps_done: int = 0) -> Saved:

@@ -39,7 +39,16 @@ SUMMARY = DatasetSummary(
     classes=("good", "reject"), image_size=(32, 32), train=40, validation=8, test=8, source="made up"
 )
 IDENTITY = Identity(
-    processor="p", instruction_set="i", threads=2, deterministic=True, python="3", tensorflow="2", keras="3", numpy="2"
+    processor="p",
+    instruction_set="i",
+    threads=2,
+    deterministic=True,
+    python="3",
+    framework="tensorflow",
+    framework_version="2",
+    library="keras",
+    library_version="3",
+    numpy="2",
 )
 TIMING = EpochTiming(
     train_s=4.5, val_s=0.5, checkpoint_s=0.1, first_step_s=1.25, step_s_p50=0.3, step_s_p95=0.4, step_count=10

@@ -1,12 +1,17 @@
 """Committing epochs and checkpoints: nothing counted twice, the last two kept, damage made good."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy.exc import IntegrityError
 
 from qcqueue.core.records import history_sha256
+from qcqueue.database.row_audit import audit_rows
 from qcqueue.queue.attempts import CommitItem, stop
 from qcqueue.queue.blobs import live_packs, needed_blobs
+from qcqueue.queue.pending import epochs_seen, jobs_ahead
 from qcqueue.queue.values import Claim, StateBlobs
+from qcqueue.text.canonical_json import canonical_json
 from tests.queue.desk import IDENTITY, TIMING, Desk, epoch_done, epoch_passed, metrics, record, state, within_epoch
 
 
@@ -33,6 +38,29 @@ def test_an_epoch_is_recorded_to_the_bit(desk: Desk, held: Claim) -> None:
     assert (line.metrics, line.timing, line.identity) == (metrics(1, 0.1 + 0.2), TIMING, IDENTITY)
     assert (line.attempt, line.official, line.lineage) == (1, True, 1)
     assert history_sha256([line.metrics]) == history_sha256(record((0.1 + 0.2,)).history)
+
+
+def test_what_epochs_were_computed_on_stands_once_on_their_attempt(desk: Desk, held: Claim) -> None:
+    desk.train(held, 0.5, 0.4)
+    assert desk.sql("SELECT DISTINCT identity FROM epochs") == [("",)]
+    elsewhere = replace(IDENTITY, processor="another")
+    third = epoch_done("study/a", (0.5, 0.4, 0.3))
+    desk.commit(held, replace(third, record=replace(third.record, identity=elsewhere, lineage=2)))
+    assert [line.identity for line in desk.detail("a").epochs] == [IDENTITY, IDENTITY, elsewhere]
+    assert [(it.processor, it.count) for it in desk.ask(epochs_seen)] == [("p", 2), ("another", 1)]
+    assert desk.ask(jobs_ahead)[0].processor == "another"
+    desk.do(stop, held, why="reached its limit")
+    assert desk.database.transact(audit_rows).flaws == ()
+
+
+def test_an_attempt_of_an_older_format_goes_on(desk: Desk, held: Claim) -> None:
+    desk.train(held, 0.5)
+    older = canonical_json(IDENTITY.to_document())
+    desk.sql("UPDATE epochs SET identity = ?, digest = NULL", older)
+    desk.sql("UPDATE attempts SET identity = ?", older)
+    desk.commit(held, epoch_done("study/a", (0.5, 0.4)))
+    assert [line.identity for line in desk.detail("a").epochs] == [IDENTITY, IDENTITY]
+    assert [(it.processor, it.count) for it in desk.ask(epochs_seen)] == [("p", 2)]
 
 
 def test_one_commit_may_carry_several_epochs(desk: Desk, held: Claim) -> None:

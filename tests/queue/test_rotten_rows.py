@@ -252,6 +252,7 @@ def test_a_row_that_cannot_be_read_is_named(worked: Desk, table: str, column: st
         ("jobs", "spec"),
         ("datasets", "summary"),
         ("epochs", "identity"),
+        ("attempts", "identity"),
         ("results", "result"),
         ("attempts", "seconds"),
         ("sessions", "seconds"),
@@ -262,11 +263,19 @@ def test_a_document_that_is_none_is_named(worked: Desk, table: str, column: str,
     at = {"attempts": 2, "jobs": 2, "checkpoints": 6}.get(table, 1)
     spoil(worked, f"UPDATE {table} SET {column} = ? WHERE rowid = ?", text, at)
     flaws = [flaw for flaw in look(worked).flaws if flaw.table == table]
-    if (table, column, text) == ("sessions", "seconds", '{"epochs": 1}'):  # which is one, and not covered
+    is_as_before = (table, column, text) == ("epochs", "identity", "")
+    if is_as_before or (table, column, text) == ("sessions", "seconds", '{"epochs": 1}'):  # which is one, not covered
         assert flaws == []
     else:
-        is_one = (column, text) in (("record", ""), ("seconds", '{"epochs": 1}'))
+        is_one = (column, text) in (("record", ""), ("identity", ""), ("seconds", '{"epochs": 1}'))
         assert [flaw.is_legible for flaw in flaws] == [is_one]
+
+
+def test_epochs_whose_attempt_says_no_more_what_computed_them_are_named(worked: Desk) -> None:
+    spoil(worked, "UPDATE attempts SET identity = NULL WHERE id = 2")
+    says = [(flaw.table, flaw.says.partition(" epochs ")[2]) for flaw in look(worked).flaws]
+    unknown = "cannot be read: nothing says what it was computed on"
+    assert says == [("attempts", ""), ("epochs", unknown), ("epochs", unknown)]
 
 
 def test_a_spec_that_is_another_one_is_named(worked: Desk) -> None:

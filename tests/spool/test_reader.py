@@ -13,6 +13,7 @@ import pytest
 from qcqueue.checkpoints import packs
 from qcqueue.checkpoints.format import files_of, read_model, read_state, read_tensors, write_state
 from qcqueue.core.outcomes import Cause
+from qcqueue.core.phases import Phase
 from qcqueue.errors import CheckpointDamaged, MachineError
 from qcqueue.spool import reader as spool_module
 from qcqueue.spool.files import RESUMED, Doing, Failure, TrainerProgress, WorkOrder
@@ -369,10 +370,10 @@ def test_how_often_to_save_is_told_as_it_was_noted(spool: Spool) -> None:
 def test_progress_is_the_newest_and_exact(spool: Spool) -> None:
     for step in (1, 2):
         spool.progress.write(
-            TrainerProgress(phase="training", epoch=1, epochs=5, step=step, steps=9, loss=0.1 + 0.2, accuracy=1 / 3)
+            TrainerProgress(phase=Phase.TRAINING, epoch=1, epochs=5, step=step, steps=9, loss=0.1 + 0.2, accuracy=1 / 3)
         )
     assert spool.progress.read() == TrainerProgress(
-        phase="training", epoch=1, epochs=5, step=2, steps=9, loss=0.1 + 0.2, accuracy=1 / 3
+        phase=Phase.TRAINING, epoch=1, epochs=5, step=2, steps=9, loss=0.1 + 0.2, accuracy=1 / 3
     )
 
 

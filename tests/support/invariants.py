@@ -224,7 +224,7 @@ def _spec(job: JobRow) -> JobSpec:
 
 
 def _identity(row: EpochRow) -> Identity:
-    return Identity(**json.loads(row.identity))
+    return Identity.from_json(json.loads(row.identity))
 
 
 def _metrics(row: EpochRow) -> EpochMetrics:

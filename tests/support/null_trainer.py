@@ -41,8 +41,10 @@ IDENTITY = Identity(
     threads=1,
     deterministic=True,
     python="3",
-    tensorflow="2",
-    keras="3",
+    framework="tensorflow",
+    framework_version="2",
+    library="keras",
+    library_version="3",
     numpy="2",
 )
 TIMING = EpochTiming(

@@ -2,7 +2,7 @@
 
 import itertools
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -137,7 +137,7 @@ class Reader:
         return Rows(
             jobs={row.id: row for row in self._all(JobRow._make, JobRow._fields, "jobs")},
             attempts={row.id: row for row in self._all(AttemptRow._make, AttemptRow._fields, "attempts")},
-            epochs={row.id: row for row in self._all(EpochRow._make, EpochRow._fields, "epochs")},
+            epochs={row.id: row for row in self._epochs()},
             checkpoints={row.id: row for row in self._all(CheckpointRow._make, CheckpointRow._fields, "checkpoints")},
             results={row.job_id: row for row in self._all(ResultRow._make, ResultRow._fields, "results")},
             history={row.id: row for row in self._all(HistoryRow._make, HistoryRow._fields, "history")},
@@ -145,6 +145,12 @@ class Reader:
             packs=self._packs(),
             places=dict(self._connection.execute("SELECT sha256, place FROM blobs")),
         )
+
+    def _epochs(self) -> Iterator[EpochRow]:
+        """Yield every epoch with what it was computed on, which its attempt says where its own row is silent."""
+        identities = dict(self._connection.execute("SELECT id, identity FROM attempts"))
+        for row in self._all(EpochRow._make, EpochRow._fields, "epochs"):
+            yield row if row.identity else row._replace(identity=identities[row.attempt_id])
 
     def _packs(self) -> dict[int, tuple[PackRow, ...]]:
         rows = self._all(PackRow._make, PackRow._fields, "packs")

@@ -46,8 +46,10 @@ def identity_of(processor: str, threads: int, tensorflow: str = "none") -> Ident
         threads=threads,
         deterministic=True,
         python="3",
-        tensorflow=tensorflow,
-        keras="none",
+        framework="tensorflow",
+        framework_version=tensorflow,
+        library="keras",
+        library_version="none",
         numpy="none",
     )
 

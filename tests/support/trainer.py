@@ -187,7 +187,7 @@ class FakeTrainer:
 
     def _save(self, spool: TrainerSpool, handover: SpoolWriter, state: State, record: TrainingRecord) -> int:
         spool.progress.write(
-            TrainerProgress(phase="saving", epoch=record.epochs_done + 1, step=record.partial.steps_done)
+            TrainerProgress(phase=Phase.SAVING, epoch=record.epochs_done + 1, step=record.partial.steps_done)
         )
         if self._is_full():
             self._give_up(spool, Trouble.DISK, "no space left on device")
@@ -200,9 +200,9 @@ class FakeTrainer:
             return self._chance.random() < 0.2
         return not self._has_saved or epoch == order.spec.epochs or self._chance.random() < 0.7
 
-    def _spend(self, spool: TrainerSpool, phase: Phase, partial: PartialEpoch, epoch: int) -> Life:
+    def _spend(self, spool: TrainerSpool, phase: str, partial: PartialEpoch, epoch: int) -> Life:
         order = spool.order.read()
-        progress = TrainerProgress(phase=phase, epoch=epoch, step=partial.steps_done)
+        progress = TrainerProgress(phase=Phase(phase), epoch=epoch, step=partial.steps_done)
         if order and phase == "training":
             measured_s = self._step_s if partial.steps_done else None
             progress = replace(progress, steps=order.spec.batch_size, step_s=measured_s)
@@ -211,7 +211,7 @@ class FakeTrainer:
         if order:
             self._suffer(spool, phase)
 
-    def _suffer(self, spool: TrainerSpool, phase: Phase) -> None:
+    def _suffer(self, spool: TrainerSpool, phase: str) -> None:
         if self._is_broken():  # at its first step, unless it has said before what it lacks
             if phase == "training":
                 self._break(spool)

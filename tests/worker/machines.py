@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from qcqueue.app.context import QueueContext, workplace_in
 from qcqueue.conformance.clocks import MachineClock, WorldTime
 from qcqueue.core.outcomes import Cause, Trouble
+from qcqueue.core.phases import Phase
 from qcqueue.core.quantiles import Basis, Quantiles
 from qcqueue.core.records import Snapshot
 from qcqueue.database.local import LocalDatabase
@@ -41,7 +42,7 @@ def fails(cause: Cause | Trouble, message: str = "it is broken", *, phase: Any =
 
     def script(spool: TrainerSpool) -> Iterator[int | None]:
         yield from _waits_to_begin(spool)
-        spool.progress.write(TrainerProgress(phase=phase))
+        spool.progress.write(TrainerProgress(phase=Phase(phase)))
         spool.failure.write(Failure(cause=cause, message=message))
         yield FAILED
 
@@ -55,7 +56,7 @@ def exits(code: int, *, phase: Any = "starting", after_epochs: int = 0) -> Scrip
         yield from _waits_to_begin(spool)
         spool.log_path.write_text("Traceback\nKeyError: 'kernel'\n")
         if phase:
-            spool.progress.write(TrainerProgress(phase=phase))
+            spool.progress.write(TrainerProgress(phase=Phase(phase)))
         if after_epochs:
             yield from _epochs(spool, after_epochs)
         yield code
@@ -100,7 +101,8 @@ def _epochs(spool: TrainerSpool, epochs: int | None, *, evaluates: bool = False)
         if spool.should_stop():
             return
         epoch = record.epochs_done + 1
-        spool.progress.write(TrainerProgress(phase="training", epoch=epoch, epochs=order.spec.epochs, step=1, steps=1))
+        told = TrainerProgress(phase=Phase.TRAINING, epoch=epoch, epochs=order.spec.epochs, step=1, steps=1)
+        spool.progress.write(told)
         state, partial = trained(state, record.partial, epoch, identity)
         record = replace(record, partial=partial)
         number = handover.state(Snapshot(tensors=tensors_of(state), record=record, paths={}))

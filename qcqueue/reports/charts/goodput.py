@@ -1,18 +1,16 @@
 """Where held time went, as a picture: one bar a job or study, the parts grouped into seven colours.
 
-What was of use comes first, so that bars compare at their left edge. The colours are those of the models, and tints of
-them, chosen to stay apart under protan-, deuter- and tritanopia.
+What was of use comes first, so that bars compare at their left edge. The colours are `palette`'s.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from qcqueue.core.goodput import Goodput, Part
+from qcqueue.core.goodput import Goodput, Part, PartGroup
 from qcqueue.reports.charts.bars import Bar, Bars, Kind, draw
 from qcqueue.reports.charts.picture import Picture
 from qcqueue.reports.charts.scales import parts
-from qcqueue.reports.palette import paint, tint
-from qcqueue.reports.quantities.cost import PURPOSES, Purpose
+from qcqueue.reports.palette import paint_of_time
 from qcqueue.text.humanize import duration, listed, percent
 
 
@@ -28,15 +26,16 @@ class Group:
         return sum(goodput.seconds[part] for part in self.parts)
 
 
-GROUPS = (
-    Group(name="train", parts=(Part.TRAIN,), paint=paint(2)),
-    Group(name="validate", parts=(Part.VALIDATE,), paint=tint(paint(2), 0.5)),
-    Group(name="start-up", parts=PURPOSES[Purpose.RESTART], paint=paint(0)),
-    Group(name="stall", parts=(Part.STALL,), paint=paint(4)),
-    Group(name="waiting", parts=PURPOSES[Purpose.WAITING], paint=tint(paint(7), 0.3)),
-    Group(name="lost", parts=(Part.LOST,), paint=paint(5)),
-    Group(name="redone", parts=(Part.REDONE,), paint=paint(1)),
-)
+def _groups() -> Iterator[Group]:
+    """Yield the groups as they are shown; what is lost is told apart."""
+    shown = PartGroup.USEFUL, PartGroup.VALIDATE, PartGroup.RESTART, PartGroup.STALL, PartGroup.WAITING
+    for group in shown:
+        yield Group(name=group.label, parts=group.parts, paint=paint_of_time(group))
+    for part in PartGroup.LOST.parts:
+        yield Group(name=part.label, parts=(part,), paint=paint_of_time(part))
+
+
+GROUPS = tuple(_groups())
 
 
 def goodput_figure(rows: Sequence[tuple[str, Goodput]]) -> Picture:

@@ -7,7 +7,6 @@ of thin blocks keep their colours.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from qcqueue.reports.charts.calendar import days_said, moments
 from qcqueue.reports.charts.lettering import SMALL_SIZE, width_of
@@ -15,6 +14,7 @@ from qcqueue.reports.charts.picture import Picture, picture
 from qcqueue.reports.charts.scales import Scale
 from qcqueue.reports.charts.shapes import Entry, cross, key, number, row_head, rule, swatch, tick_label, words
 from qcqueue.reports.markup import Content, Markup, tag
+from qcqueue.reports.quantities.timeline import HowEnded
 from qcqueue.text.humanize import duration
 
 WIDTH = 400
@@ -26,21 +26,13 @@ CROSS, STROKE, ENDING_TOP = 2.6, 2.8, 15
 SESSION_PAINT = "var(--quiet)"
 
 
-class Ending(StrEnum):
-    """How a block ended."""
-
-    KILLED = "killed"
-    DECIDED = "ended by its own decision"
-    OPEN = "still at work"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """A stretch of work, in seconds since 1970; said tells it to whoever points at it."""
 
     start_s: float
     end_s: float
-    ending: Ending
+    ending: HowEnded
     said: str
 
 
@@ -103,12 +95,12 @@ def _signs(chart: Timeline) -> Iterator[Entry]:
     blocks = [*chart.sessions, *(block for row in chart.jobs for block in row.blocks)]
     endings = {block.ending for block in blocks}
     yield Entry(sign=swatch(SESSION_PAINT), name="at work")
-    if Ending.KILLED in endings:
-        yield Entry(sign=cross(0, 0, CROSS, "var(--bad)"), name=Ending.KILLED)
-    if Ending.DECIDED in endings:
-        yield Entry(sign=_stroke(0, 0), name=Ending.DECIDED)
-    if Ending.OPEN in endings:
-        yield Entry(sign=_arrow(-2, 0), name=Ending.OPEN)
+    if HowEnded.KILLED in endings:
+        yield Entry(sign=cross(0, 0, CROSS, "var(--bad)"), name=HowEnded.KILLED.label)
+    if HowEnded.LEFT in endings:
+        yield Entry(sign=_stroke(0, 0), name=HowEnded.LEFT.label)
+    if HowEnded.AT_WORK in endings:
+        yield Entry(sign=_arrow(-2, 0), name=HowEnded.AT_WORK.label)
     if chart.gaps:
         yield Entry(sign=rule(-5.5, 0, 5.5, 0, "ideal"), name="no machine")
 
@@ -150,9 +142,9 @@ def _ends(blocks: Sequence[Block], x: Scale, y: float) -> list[Content]:
     shown: list[Content] = []
     for block in blocks:
         at = _edges(block, x)[1]
-        if block.ending is Ending.KILLED:
+        if block.ending is HowEnded.KILLED:
             shown.append(cross(at, y, CROSS, "var(--bad)"))
-        elif block.ending is Ending.DECIDED:
+        elif block.ending is HowEnded.LEFT:
             shown.append(_stroke(at, y))
         else:
             shown.append(_arrow(at, y))

@@ -3,31 +3,23 @@
 from collections.abc import Iterator
 from itertools import chain
 
-from qcqueue.core.goodput import Goodput
+from qcqueue.core.goodput import Goodput, PartGroup
 from qcqueue.core.outcomes import Outcome
 from qcqueue.reports.charts import bars, heatmap, timeline
 from qcqueue.reports.charts.goodput import goodput_figure
 from qcqueue.reports.charts.picture import Picture
 from qcqueue.reports.charts.scales import spent
-from qcqueue.reports.palette import paint, tint
+from qcqueue.reports.palette import paint, paint_of_time, tint
 from qcqueue.reports.quantities.correlation import Correlation, Cost
-from qcqueue.reports.quantities.cost import Purpose, Spending
+from qcqueue.reports.quantities.cost import Spending
 from qcqueue.reports.quantities.findings import Findings
 from qcqueue.reports.quantities.timeline import AttemptSpan, Gap, HowEnded, SessionSpan
 from qcqueue.text.humanize import count, duration
 
-_KINDS = {
-    Purpose.USEFUL: bars.Kind(name="train", paint=paint(2)),
-    Purpose.VALIDATE: bars.Kind(name="validate", paint=tint(paint(2), 0.5)),
-    Purpose.STALL: bars.Kind(name="stall", paint=tint(paint(4), 0.5)),
-    Purpose.RESTART: bars.Kind(name="restart", paint=paint(0)),
-    Purpose.LOST: bars.Kind(name="lost", paint=paint(5)),
-    Purpose.WAITING: bars.Kind(name="waiting", paint=tint(paint(7), 0.3)),
-}
-_ENDINGS = {
-    HowEnded.KILLED: timeline.Ending.KILLED,
-    HowEnded.LEFT: timeline.Ending.DECIDED,
-    HowEnded.AT_WORK: timeline.Ending.OPEN,
+# This picture says `restart`, and its stalls are paler.
+_KINDS = {group: bars.Kind(name=group.label, paint=paint_of_time(group)) for group in PartGroup} | {
+    PartGroup.STALL: bars.Kind(name=PartGroup.STALL.label, paint=tint(paint_of_time(PartGroup.STALL), 0.5)),
+    PartGroup.RESTART: bars.Kind(name=PartGroup.RESTART.value, paint=paint_of_time(PartGroup.RESTART)),
 }
 
 
@@ -86,7 +78,7 @@ def _timeline(findings: Findings) -> Picture:
 
 def _session(it: SessionSpan) -> timeline.Block:
     said = f"{it.host}, {duration(it.ended_s - it.began_s)}, {it.said or it.end.replace('_', ' ')}"
-    return timeline.Block(start_s=it.began_s, end_s=it.ended_s, ending=_ENDINGS[it.end], said=said)
+    return timeline.Block(start_s=it.began_s, end_s=it.ended_s, ending=it.end, said=said)
 
 
 def _gap(it: Gap) -> timeline.Gap:
@@ -95,9 +87,7 @@ def _gap(it: Gap) -> timeline.Gap:
 
 
 def _attempt(it: AttemptSpan) -> timeline.Block:
-    ending = {None: timeline.Ending.OPEN, Outcome.INTERRUPTED: timeline.Ending.KILLED}.get(
-        it.outcome, timeline.Ending.DECIDED
-    )
+    ending = {None: HowEnded.AT_WORK, Outcome.INTERRUPTED: HowEnded.KILLED}.get(it.outcome, HowEnded.LEFT)
     said = f"attempt {it.number}, {duration(it.ended_s - it.began_s)}, {it.outcome or 'at work'}"
     return timeline.Block(start_s=it.began_s, end_s=it.ended_s, ending=ending, said=said)
 
@@ -119,7 +109,7 @@ def _total_time(known: list[Spending]) -> Picture:
 
 
 def _bar(it: Spending) -> bars.Bar:
-    seconds = [it.seconds[purpose] if it.seconds else 0.0 for purpose in _KINDS]
+    seconds = [it.seconds[group] if it.seconds else 0.0 for group in _KINDS]
     return bars.Bar(
         label=it.label,
         said=duration(it.held_s or 0.0),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from qcqueue.core.lineage import software
 from qcqueue.queue.values import DatasetLine
 from qcqueue.reports.markup import Content, Markup, join, tag
 from qcqueue.reports.page.tables import scrolling
@@ -102,11 +103,10 @@ def _digests(model: ModelFigures) -> list[Markup]:
     digests += (
         [result.history_sha256, result.last.weights_sha256, result.last.predictions_sha256] if result else [""] * 3
     )
-    software = [
-        f"TensorFlow {identity.tensorflow}, Keras {identity.keras}, {count(identity.threads, 'thread')}"
-        for identity in model.identities
+    computed_with = [
+        ", ".join((*software(identity), count(identity.threads, "thread"))) for identity in model.identities
     ]
     return [
         *[tag("td", digest[:16] or "–", class_="text digest") for digest in digests],
-        tag("td", join([tag("div", line) for line in dict.fromkeys(software)]) or "–", class_="text wide"),
+        tag("td", join([tag("div", line) for line in dict.fromkeys(computed_with)]) or "–", class_="text wide"),
     ]

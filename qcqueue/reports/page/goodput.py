@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from qcqueue.core.goodput import MEANINGS, Goodput
+from qcqueue.core.goodput import Goodput
 from qcqueue.reports.charts.goodput import GROUPS, share_said
 from qcqueue.reports.markup import Content, Markup, tag
 from qcqueue.reports.page.tables import scrolling, swatch
@@ -19,12 +19,12 @@ def goodput_table(rows: Sequence[tuple[str, Goodput]]) -> Markup:
             scope="col" if len(group.parts) == 1 else "colgroup",
             rowspan=2 if len(group.parts) == 1 else None,
             colspan=len(group.parts) if len(group.parts) > 1 else None,
-            title=MEANINGS[group.parts[0]] if len(group.parts) == 1 else None,
+            title=group.parts[0].meaning if len(group.parts) == 1 else None,
         )
         for group in GROUPS
     ]
     lower = [
-        tag("th", part.label, scope="col", class_="unit", title=MEANINGS[part])
+        tag("th", part.label, scope="col", class_="unit", title=part.meaning)
         for group in GROUPS
         for part in group.parts
         if len(group.parts) > 1

@@ -1,45 +1,13 @@
 """What accuracy costs, and what the time went into that machines were held for a job. Pure."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import accumulate
 
-from qcqueue.core.goodput import Goodput, Part
+from qcqueue.core.goodput import PartGroup
 from qcqueue.queue.sessions import Accounts
 from qcqueue.reports.quantities.models import ModelFigures
 from qcqueue.text.humanize import MINUTE_S
-
-
-class Purpose(StrEnum):
-    """What held time was for, in the order in which it is told."""
-
-    USEFUL = "useful"
-    VALIDATE = "validate"
-    STALL = "stall"
-    RESTART = "restart"
-    LOST = "lost"
-    WAITING = "waiting"
-
-
-PURPOSES: Mapping[Purpose, tuple[Part, ...]] = {
-    Purpose.USEFUL: (Part.TRAIN,),
-    Purpose.VALIDATE: (Part.VALIDATE,),
-    Purpose.STALL: (Part.STALL,),
-    Purpose.RESTART: (
-        Part.BOOT,
-        Part.INSTALL,
-        Part.IMPORT,
-        Part.DOWNLOAD,
-        Part.DATA,
-        Part.RESTORE,
-        Part.COMPILE,
-    ),
-    Purpose.LOST: (Part.LOST, Part.REDONE),
-    Purpose.WAITING: (Part.CONTENTION, Part.UPLOAD_TAIL, Part.IDLE, Part.RELEASE),
-}
-"""Every part has one purpose, so the purposes add up to the time held."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +23,15 @@ class Spent:
 class Spending:
     """One job. curve is over its official epochs: their training, validation and checkpoints, and nothing else.
 
-    seconds tells what machines were held for, by purpose, with zeros, and adds up to held_s; both are None where no
-    session has written down its time. That of a session outside its attempts, such as its boot, is of no single job.
+    seconds tells what machines were held for, by group of parts, with zeros, and adds up to held_s; both are None where
+    no session has written down its time. That of a session outside its attempts, such as its boot, is of no single job.
     """
 
     job: str
     label: str
     curve: tuple[Spent, ...]
     held_s: float | None
-    seconds: Mapping[Purpose, float] | None
+    seconds: Mapping[PartGroup, float] | None
 
 
 def spending_of(models: Sequence[ModelFigures], accounts: Accounts | None) -> tuple[Spending, ...]:
@@ -75,15 +43,10 @@ def spending_of(models: Sequence[ModelFigures], accounts: Accounts | None) -> tu
             label=model.label,
             curve=_curve(model),
             held_s=held[model.name].held_s if model.name in held else None,
-            seconds=purposes_of(held[model.name]) if model.name in held else None,
+            seconds=held[model.name].by_group() if model.name in held else None,
         )
         for model in models
     )
-
-
-def purposes_of(goodput: Goodput) -> Mapping[Purpose, float]:
-    """Return the seconds of an account by purpose; they add up to the time held."""
-    return {purpose: math.fsum(goodput.seconds[part] for part in PURPOSES[purpose]) for purpose in Purpose}
 
 
 def _curve(model: ModelFigures) -> tuple[Spent, ...]:

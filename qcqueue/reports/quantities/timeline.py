@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Self
 
 from qcqueue.core.outcomes import Outcome
 from qcqueue.queue.sessions import SessionAttempt, SessionLine
@@ -20,16 +21,24 @@ BETWEEN_JOBS_S = 600.0
 
 
 class HowEnded(StrEnum):
-    """How a session ended.
+    """How a session ended. label: in the words of a picture.
 
     left     it said that it went, and why: its work was done, a limit was reached, somebody asked.
     killed   it vanished without a word: its machine was taken away, or its process was killed.
     at_work  as far as is known, it has not ended.
     """
 
-    LEFT = "left"
-    KILLED = "killed"
-    AT_WORK = "at_work"
+    LEFT = "left", "ended by its own decision"
+    KILLED = "killed", "killed"
+    AT_WORK = "at_work", "still at work"
+
+    label: str
+
+    def __new__(cls, word: str, *facts: Any) -> Self:
+        member = str.__new__(cls, word)
+        member._value_ = word
+        (member.label,) = facts
+        return member
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,16 +1,16 @@
-"""The tables of time: segments, purposes, parts of held time, sessions, correlations."""
+"""The tables of time: segments, groups and parts of held time, sessions, correlations."""
 
-from qcqueue.core.goodput import Part
+from qcqueue.core.goodput import Part, PartGroup
 from qcqueue.reports.quantities.caveats import Quantity, ranges
 from qcqueue.reports.quantities.correlation import Cost
-from qcqueue.reports.quantities.cost import Purpose
 from qcqueue.reports.quantities.findings import Findings
 from qcqueue.reports.quantities.segments import Segment
 from qcqueue.reports.tables.by_model import MODEL, to_four
 from qcqueue.reports.tables.table import Column, Table, Value, of_models
 from qcqueue.text.humanize import duration, iso, listed, percent
 
-_IDENTITY = ("tensorflow", "keras", "cuda", "cudnn", "python", "numpy")
+_SOFTWARE = ("tensorflow", "keras")
+_BESIDE = ("cuda", "cudnn", "python", "numpy")
 
 
 def segment_table(findings: Findings) -> Table:
@@ -20,7 +20,7 @@ def segment_table(findings: Findings) -> Table:
         Column(key="attempt", head="Attempt"),
         Column(key="host", head="Host", is_text=True),
         Column(key="processor", head="Processor", is_text=True, about=Quantity.TIMES),
-        *(Column(key=name, head="Software", unit=name, is_text=True) for name in _IDENTITY),
+        *(Column(key=name, head="Software", unit=name, is_text=True) for name in (*_SOFTWARE, *_BESIDE)),
         Column(key="deterministic", head="Deterministic", is_text=True, says=lambda it: "yes" if it else "no"),
         Column(key="lineages", head="Lineage", is_text=True),
         Column(key="outcome", head="Ended", is_text=True),
@@ -52,7 +52,8 @@ def _segment(it: Segment) -> tuple[Value, ...]:
         it.attempt,
         it.host,
         known.processor if known else None,
-        *(getattr(known, name) or None if known else None for name in _IDENTITY),
+        *(known.versions.get(name) if known else None for name in _SOFTWARE),
+        *(getattr(known, name) or None if known else None for name in _BESIDE),
         known.deterministic if known else None,
         ranges(it.lineages) or None,
         str(it.outcome) if it.outcome else None,
@@ -71,10 +72,10 @@ def purpose_table(findings: Findings) -> Table:
     columns = (
         MODEL,
         Column(key="held_s", head="Held", says=duration),
-        *(Column(key=f"{it}_s", head=it.capitalize(), about=Quantity.TOTAL_TIME, says=duration) for it in Purpose),
+        *(Column(key=f"{it}_s", head=it.capitalize(), about=Quantity.TOTAL_TIME, says=duration) for it in PartGroup),
     )
     rows = tuple(
-        (it.job, it.held_s, *((it.seconds[purpose] for purpose in Purpose) if it.seconds else [None] * len(Purpose)))
+        (it.job, it.held_s, *((it.seconds[group] for group in PartGroup) if it.seconds else [None] * len(PartGroup)))
         for it in findings.spending
     )
     return of_models("total-time", "Total time: what machines were held for", columns, rows, findings.models)

@@ -22,6 +22,7 @@ from qcqueue.reports.charts.standalone import standalone
 from qcqueue.reports.markup import tag
 from qcqueue.reports.page.style import style
 from qcqueue.reports.palette import DARK, LIGHT, dash, paint, tint
+from qcqueue.reports.quantities.timeline import HowEnded
 from qcqueue.text.humanize import DAY_S, HOUR_S, MINUTE_S, count, duration, percent
 from tests.reports.studies import START_S
 
@@ -278,7 +279,7 @@ def days(names: tuple[str, ...], *, sessions: int, every_s: float, length_s: flo
         start_s = START_S + every_s * number
         lasted_s = length_s * (1 if number % 3 else 0.55)
         last = number == sessions - 1
-        ending = timeline.Ending.OPEN if last else timeline.Ending.DECIDED if number % 3 else timeline.Ending.KILLED
+        ending = HowEnded.AT_WORK if last else HowEnded.LEFT if number % 3 else HowEnded.KILLED
         blocks.append(
             timeline.Block(start_s=start_s, end_s=start_s + lasted_s, ending=ending, said=f"session {number}")
         )

@@ -4,13 +4,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from qcqueue.reports.charts.timeline import LEAST_WIDTH, LEFT, RIGHT, Block, Ending, Gap, JobRow, Timeline, draw
+from qcqueue.reports.charts.timeline import LEAST_WIDTH, LEFT, RIGHT, Block, Gap, JobRow, Timeline, draw
+from qcqueue.reports.quantities.timeline import HowEnded
 from qcqueue.text.humanize import DAY_S, HOUR_S, MINUTE_S
 from tests.reports.charts.parsed import number_of, parse, plotted, words_of
 from tests.reports.studies import START_S
 
 
-def a_block(start_s: float, end_s: float, ending: Ending = Ending.DECIDED) -> Block:
+def a_block(start_s: float, end_s: float, ending: HowEnded = HowEnded.LEFT) -> Block:
     return Block(start_s=START_S + start_s, end_s=START_S + end_s, ending=ending, said="session 1")
 
 
@@ -50,15 +51,15 @@ def test_a_block_of_minutes_in_weeks_can_be_seen_and_begins_where_it_began() -> 
     assert number_of(plotted(svg, "rect")[0], "width") == LEAST_WIDTH
 
 
-@pytest.mark.parametrize("ending", Ending)
-def test_only_signs_that_occur_are_in_the_key(ending: Ending) -> None:
+@pytest.mark.parametrize("ending", HowEnded)
+def test_only_signs_that_occur_are_in_the_key(ending: HowEnded) -> None:
     said = [word.text for word in words_of(drawn(a_block(0, 10, ending)))]
-    assert [sign for sign in Ending if sign in said] == [ending]
+    assert [sign for sign in HowEnded if sign.label in said] == [ending]
     assert "no machine" not in said
 
 
 def test_a_kill_is_a_cross_at_the_end_of_its_block() -> None:
-    svg = drawn(a_block(0, 500, Ending.KILLED))
+    svg = drawn(a_block(0, 500, HowEnded.KILLED))
     crosses = [path for path in plotted(svg, "path") if "var(--bad)" in path.attrib["style"]]
     assert len(crosses) == 2  # of the session, and of the job
     middle = (LEFT + RIGHT) / 2

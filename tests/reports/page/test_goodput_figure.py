@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from qcqueue.core.goodput import MEANINGS, Goodput, Part, goodput_of
+from qcqueue.core.goodput import Goodput, Part, goodput_of
 from qcqueue.reports.charts.bars import LEFT, RIGHT, WIDTH
 from qcqueue.reports.charts.goodput import GROUPS, goodput_figure
 from qcqueue.reports.page.goodput import goodput_table
@@ -135,7 +135,7 @@ def test_what_is_not_known_is_a_dash() -> None:
 
 def test_every_part_has_its_meaning_at_its_head() -> None:
     assert sorted(head.attrib["title"] for head in heads(OF_EACH) if "title" in head.attrib) == sorted(
-        MEANINGS.values()
+        part.meaning for part in Part
     )
 
 

@@ -1,4 +1,4 @@
-"""What accuracy costs equals a running sum over the epochs, and the purposes of held time add up to it."""
+"""What accuracy costs equals a running sum over the epochs, and the groups of held time add up to it."""
 
 import math
 
@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qcqueue.core.goodput import Part, goodput_of
+from qcqueue.core.goodput import Part, PartGroup, goodput_of
 from qcqueue.core.states import State
 from qcqueue.queue.sessions import accounts_of
-from qcqueue.reports.quantities.cost import PURPOSES, Purpose, purposes_of, spending_of
+from qcqueue.reports.quantities.cost import spending_of
 from qcqueue.reports.quantities.models import figures_of
 from tests.reports.studies import a_job, a_spec, a_study, epochs_of, some_sessions
 
@@ -31,25 +31,25 @@ def test_held_time_is_split_by_what_it_was_for() -> None:
     worked, waiting = spending_of(models, accounts_of(some_sessions()))
     assert worked.held_s == 2460 + 180 + 120 + 30 + 90 + 240
     assert worked.seconds == {
-        Purpose.USEFUL: 2460,
-        Purpose.VALIDATE: 180,
-        Purpose.STALL: 0,
-        Purpose.RESTART: 120 + 30 + 90,
+        PartGroup.USEFUL: 2460,
+        PartGroup.VALIDATE: 180,
+        PartGroup.STALL: 0,
+        PartGroup.RESTART: 120 + 30 + 90,
         # The killed session was seen for 360 s, of which it had written down 120.
-        Purpose.LOST: 240,
-        Purpose.WAITING: 0,
+        PartGroup.LOST: 240,
+        PartGroup.WAITING: 0,
     }
     assert (waiting.held_s, waiting.seconds) == (None, None)
 
 
-def test_every_part_has_one_purpose() -> None:
-    assert sorted(part for parts in PURPOSES.values() for part in parts) == sorted(Part)
+def test_every_part_has_one_group() -> None:
+    assert sorted(part for group in PartGroup for part in group.parts) == sorted(Part)
 
 
 @given(st.dictionaries(st.sampled_from([part.value for part in Part]), st.floats(0, 1e6)))
-def test_purposes_add_up_to_the_time_held(ledger: dict[str, float]) -> None:
+def test_groups_add_up_to_the_time_held(ledger: dict[str, float]) -> None:
     goodput = goodput_of([ledger])
-    found = purposes_of(goodput)
-    assert list(found) == list(Purpose)
+    found = goodput.by_group()
+    assert list(found) == list(PartGroup)
     assert math.fsum(found.values()) == pytest.approx(goodput.held_s)
-    assert found[Purpose.USEFUL] + found[Purpose.VALIDATE] == pytest.approx(goodput.productive_s)
+    assert found[PartGroup.USEFUL] + found[PartGroup.VALIDATE] == pytest.approx(goodput.productive_s)

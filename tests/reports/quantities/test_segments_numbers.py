@@ -11,7 +11,7 @@ from qcqueue.reports.quantities.models import figures_of
 from qcqueue.reports.quantities.segments import segments_of
 from tests.reports.studies import T4, a_job, a_spec, a_study, an_epoch, epochs_of
 
-L4 = replace(T4, processor="NVIDIA L4", keras="3.11.0")
+L4 = replace(T4, processor="NVIDIA L4", library_version="3.11.0")
 
 
 def test_each_attempt_brings_its_own_times() -> None:

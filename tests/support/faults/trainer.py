@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
+from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, Snapshot, Tensors, TrainingRecord, history_sha256
 from qcqueue.datasets.format import Dataset, Split, load_mapped
 from qcqueue.engines.base import Assignment, Sink
@@ -45,7 +46,7 @@ class Scripted:
 
 def train(assignment: Assignment, sink: Sink, clock: Clock) -> None:
     """Carry out `assignment` as `engines.loop.run` does: the same calls of the sink, in the same order."""
-    sink.progress("loading")
+    sink.progress(Phase.LOADING)
     data = load_mapped(assignment.dataset_path)
     state, record = _begin(assignment, sink)
     while record.epochs_done < assignment.spec.epochs:
@@ -53,15 +54,15 @@ def train(assignment: Assignment, sink: Sink, clock: Clock) -> None:
         while record.partial.steps_done < STEPS:
             state, partial = trained(state, record.partial, epoch, record.identity)
             record, is_saved = replace(record, partial=partial), False
-            sink.progress("training", epoch=epoch, step=partial.steps_done, steps=STEPS)
+            sink.progress(Phase.TRAINING, epoch=epoch, step=partial.steps_done, steps=STEPS)
             must = sink.should_stop() or (partial.steps_done == STEPS and epoch == assignment.spec.epochs)
             if must or sink.should_save(epoch=epoch, step=partial.steps_done, steps=STEPS):
-                sink.progress("saving", epoch=epoch, step=partial.steps_done, steps=STEPS)
+                sink.progress(Phase.SAVING, epoch=epoch, step=partial.steps_done, steps=STEPS)
                 sink.save(_snapshot(state, record))
                 is_saved = True
             if sink.should_stop():
                 return
-        sink.progress("validating", epoch=epoch, step=STEPS, steps=STEPS)
+        sink.progress(Phase.VALIDATING, epoch=epoch, step=STEPS, steps=STEPS)
         record = record.with_epoch(validated(state, record.partial, epoch, assignment.spec), patience=0)
         is_best = record.best_epoch == epoch
         if is_best and not is_saved:
@@ -69,7 +70,7 @@ def train(assignment: Assignment, sink: Sink, clock: Clock) -> None:
         sink.epoch_done(record, _timing(), is_best=is_best, is_saved=is_saved)
         if sink.should_stop() and record.epochs_done < assignment.spec.epochs:
             return
-    sink.progress("evaluating", epoch=record.epochs_done)
+    sink.progress(Phase.EVALUATING, epoch=record.epochs_done)
     best_epoch = record.best_epoch
     assert best_epoch is not None, "a run has at least one epoch"
     best = state if best_epoch == record.epochs_done else state_of(assignment.best(best_epoch))
@@ -92,7 +93,7 @@ def _begin(assignment: Assignment, sink: Sink) -> tuple[State, TrainingRecord]:
     identity = identity_of("a scripted processor", assignment.threads)
     if assignment.resume_from is None:
         return first_state(assignment.spec), starting_record(assignment.spec, None, identity)
-    sink.progress("waiting")
+    sink.progress(Phase.WAITING)
     resumed = assignment.resume_from.wait()
     return state_of(resumed.tensors), starting_record(assignment.spec, resumed.record, identity)
 

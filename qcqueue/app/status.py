@@ -1,0 +1,29 @@
+"""How a queue stands: every job, what the time of all sessions went into, and when studies were foreseen to be done.
+
+It is read in one look, so that all of it is of one moment; how it is shown is `cli`'s. Always true: a job whose session
+died on this machine is shown as free, though the queue learns of that from the next session only.
+"""
+
+from dataclasses import dataclass
+
+from qcqueue.app.context import QueueContext
+from qcqueue.app.vanished import here_and_now
+from qcqueue.queue.forecasts import ForecastLine, newest_forecasts
+from qcqueue.queue.job_lines import JobLine, job_lines
+from qcqueue.queue.sessions import Accounts, accounts_of, session_lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueStatus:
+    """One look at a queue. lines: its jobs in their order; foreseen: the newest forecast of each study."""
+
+    lines: tuple[JobLine, ...]
+    accounts: Accounts
+    foreseen: tuple[ForecastLine, ...]
+
+
+def status_of(place: QueueContext) -> QueueStatus:
+    """Look at the queue as it is now, or as this machine last saw it where the store does not answer."""
+    with place.read() as tx:
+        lines, accounts, foreseen = job_lines(tx), accounts_of(session_lines(tx)), newest_forecasts(tx)
+    return QueueStatus(lines=here_and_now(place, lines), accounts=accounts, foreseen=tuple(foreseen))
