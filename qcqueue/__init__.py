@@ -4,18 +4,18 @@ Enqueue on a laptop, work in sessions that vanish, lose nothing: every epoch is 
 anywhere ends with the same bits as one that was not. The command line is `qcqueue`; from a notebook,
 `qcqueue.work("folder:PATH")` is one session. The layers, top down:
 
-    cli | notebook | conformance                     commands | the worker cell | what a new member is tried with
-    drill                                            proof under SIGKILLs, certificate, demo
-    app                                              composition root and whole operations
-    worker | trainer | reports | exports             the session | its child process | the report | files for others
-    planning                                         policies, forecasts, survival of sessions
-    queue | spool | engines                          transactions | between two processes | what builds and steps a model
-    checkpoints | database | datasets | providers    state files | schema and its homes | images | places that lend machines
-    core                                             specs, states, records: pure values
-    stores                                           bytes, heartbeats and create-once slots, kind by kind
-    catalog                                          models, optimizers, augmentations: a row each
-    text                                             words for people, suggestions, TOML in, canonical JSON out
-    errors | clock | disk                            every error | the only door to time and chance | how disks fail
+    cli | notebook | conformance                   commands | the worker cell | what a new member is tried with
+    drill                                          proof under SIGKILLs, certificate, demo
+    app                                          composition root and whole operations
+    worker | trainer | reports | exports           the session | its child process | the report | files for others
+    planning                                       policies, forecasts, survival of sessions
+    queue | spool | engines                        transactions | between two processes | what builds and steps a model
+    checkpoints | database | datasets | providers  state files | schema and its homes | images | places that lend GPUs
+    core                                           specs, states, records: pure values
+    stores                                         bytes, heartbeats and create-once slots, kind by kind
+    catalog                                        models, optimizers, augmentations: a row each
+    text                                           words for people, suggestions, TOML in, canonical JSON out
+    errors | clock | disk                          every error | the only door to time and chance | how disks fail
 """
 
 from pathlib import Path

@@ -8,15 +8,13 @@ from tests.support.patched import patched, said_by
 COLUMN = {
     "core/records.py": ("    step_count: int\n", "    waited_s: float | None = None\n"),
     "engines/epoch_sums.py": ("            val_s=val_s,\n", "            waited_s=0.125,\n"),
-    "database/schema.py": [
-        ("FORMAT = 7\n", "FORMAT = 8\n"),
-        ('    Column("step_count", Integer, nullable=False),\n', '    Column("waited_s", Float),\n'),
-    ],
+    "database/schema.py": ('    Column("step_count", Integer, nullable=False),\n', '    Column("waited_s", Float),\n'),
     "database/migrations.py": (
         "STEPS: Mapping[int, tuple[str, ...]] = {\n",
         '    7: ("ALTER TABLE epochs ADD COLUMN waited_s FLOAT",),\n',
     ),
 }
+A_NEW_FORMAT = {"database/schema.py": ("FORMAT = 7\n", "FORMAT = 8\n")}
 
 BEFORE = """
 import json
@@ -50,5 +48,5 @@ print(json.dumps({"stored": [seconds for (seconds,) in stored], "told": told}))
 
 def test_a_column_of_an_epoch_is_four_files_and_a_queue_of_before_gets_it(tmp_path: Path) -> None:
     said_by(tmp_path, BEFORE)
-    said = said_by(patched(tmp_path, COLUMN), AFTER)
+    said = said_by(patched(tmp_path, COLUMN, A_NEW_FORMAT), AFTER)
     assert said == {"stored": [None, 0.125, 0.125], "told": [None, 0.125, 0.125]}

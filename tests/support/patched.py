@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,14 @@ Insertion = tuple[str, str]
 """A text that a file holds once, and what is put in behind it."""
 
 
-def patched(folder: Path, changes: Mapping[str, Insertion | Sequence[Insertion]]) -> Path:
-    """Return a folder with our package, changed. changes: what is put into each file."""
+def patched(folder: Path, *changes: Mapping[str, Insertion]) -> Path:
+    """Return a folder with our package, changed. changes: what is put into each file, one after the other."""
     copy = folder / "qcqueue"
     shutil.copytree(ROOT / "qcqueue", copy, ignore=shutil.ignore_patterns("__pycache__"))
-    for name, insertions in changes.items():
+    for name, (anchor, added) in (item for change in changes for item in change.items()):
         text = (copy / name).read_text(encoding="utf-8")
-        for anchor, added in [insertions] if isinstance(insertions[0], str) else insertions:
-            assert text.count(anchor) == 1, f"{name} holds {text.count(anchor)} times: {anchor}"
-            text = text.replace(anchor, anchor + added)
-        (copy / name).write_text(text, encoding="utf-8")
+        assert text.count(anchor) == 1, f"{name} holds {text.count(anchor)} times: {anchor}"
+        (copy / name).write_text(text.replace(anchor, anchor + added), encoding="utf-8")
     return folder
 
 
