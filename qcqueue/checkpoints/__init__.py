@@ -1,7 +1,7 @@
-"""Checkpoints: how the state of a run becomes files, and how the files get from a trainer to its session.
+"""Checkpoints: how the state of a run becomes files, and a state again.
 
-`packs` groups tensors into files, `format` writes and reads them, `handover` is the trainer's half of a `spool` and
-`spool` the session's; `retention` says which checkpoints stay. What follows is format 2.
+`packs` groups tensors into files, `format` writes and reads them. How they get from a trainer to its session is
+`qcqueue.spool`'s, and which of them stay is `queue.checkpoints`'. What follows is format 2.
 
 A state is one head and any number of packs, all safetensors: eight bytes with the length of a header, little-endian;
 the header, JSON filled up with spaces to a multiple of eight bytes; then the bytes of the tensors, without gaps, those

@@ -3,7 +3,7 @@
 A version is a slot with facts (text, readable without the body) and a body. The facts of the second version of a
 queue, stored in the slot that the first one named as its `next`:
 
-    format   "5"               the schema's; a newer one is refused before anything else is read, and not touched; a
+    format   "7"               the schema's; a newer one is refused before anything else is read, and not touched; a
                                version of an older one stays as it is, and its successor is of today's
     number   "2"               the first version is 1; a successor is one higher
     next     "9f1c27aa03be"    the slot that the only successor of this version may use, reserved beforehand
