@@ -41,7 +41,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from bench_train import a_dataset, pictures
 
-from qcqueue.app.context import QueueContext, create_queue, open_workplace
+from qcqueue.app.context import QueueContext, create_queue, open_context
 from qcqueue.app.settings import load_settings
 from qcqueue.checkpoints.format import write_state
 from qcqueue.clock import SystemClock, seeded
@@ -229,7 +229,7 @@ def drive(folder: Path, *, line: float | None = None) -> Iterator[Queue]:
 
 
 def opened(folder: Path, environment: Mapping[str, str]) -> QueueContext:
-    return open_workplace(load_settings(folder=folder, environment=environment), persistent=True)
+    return open_context(load_settings(folder=folder, environment=environment), persistent=True)
 
 
 def bring(queue: Queue, *specs: JobSpec, steps: int) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qcqueue.cli.shared import JsonOption, StoreOption, narrate, print_json, say, tell_age, workplace
+from qcqueue.cli.shared import JsonOption, StoreOption, narrate, open_queue, print_json, say, tell_age
 from qcqueue.errors import NOTHING_TO_DO, UserError
 from qcqueue.text.humanize import by, count, duration, iso, listed
 
@@ -44,7 +44,7 @@ def plan(
 
     if jobs < 0:
         raise UserError(f"--jobs {jobs} is not a number of jobs", hint="--jobs 1, or 0 for as many as a session lives")
-    place = workplace(store)
+    place = open_queue(store)
     seen = see(place, load_settings(store=store))
     tell_age(place)
     if not seen.stats.ahead:
@@ -66,7 +66,7 @@ def quota(store: StoreOption = None, as_json: JsonOption = False) -> None:
     from qcqueue.app.queue_summary import see
     from qcqueue.app.settings import load_settings
 
-    place = workplace(store)
+    place = open_queue(store)
     seen = see(place, load_settings(store=store))
     tell_age(place)
     if as_json:

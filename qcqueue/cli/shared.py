@@ -55,18 +55,18 @@ def narrate(text: str) -> None:
     typer.echo(visible(text), err=True)
 
 
-def workplace(
+def open_queue(
     store: str | None, *, persistent: bool = False, now: bool = False, say: Callable[[str], None] = narrate
 ) -> "QueueContext":
     """Open the queue the settings name. persistent: ask for minutes where it is far away and does not answer.
 
     now: raise it to the format of this version, though sessions of an older one end; say: where that is said.
     """
-    from qcqueue.app.context import open_workplace
+    from qcqueue.app.context import open_context
     from qcqueue.app.settings import load_settings
     from qcqueue.app.upgrade import Consent
 
-    place = open_workplace(load_settings(store=store), persistent=persistent, consent=Consent(now=now, say=say))
+    place = open_context(load_settings(store=store), persistent=persistent, consent=Consent(now=now, say=say))
     _opened[:] = [place]
     return place
 

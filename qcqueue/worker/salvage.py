@@ -65,13 +65,13 @@ class Salvage:
             spools = self._spools_of(session_id)
             if spools and session_id not in seen.heartbeats:  # it worked on another queue, which will want them
                 self._foreign.add(session_id)
-                self._deps.presence.disown(session_id)
+                self._deps.locks.disown(session_id)
                 continue
             for folder in spools:
                 shutil.rmtree(folder, ignore_errors=True)
-            self._deps.presence.leave(session_id)
+            self._deps.locks.leave(session_id)
         for folder in self._spools():  # those that nobody announces any more are nobody's
-            if not self._deps.presence.knows(session_of(folder)):
+            if not self._deps.locks.knows(session_of(folder)):
                 shutil.rmtree(folder, ignore_errors=True)
         dead = frozenset(seen.heartbeats.values())
         for heartbeat in sorted({*seen.silent, *dead}):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from qcqueue.app.context import QueueContext, initialise, open_workplace
+from qcqueue.app.context import QueueContext, initialise, open_context
 from qcqueue.app.datasets import keep
 from qcqueue.app.settings import load_settings
 from qcqueue.app.studies import enqueue_files
@@ -38,7 +38,7 @@ class Desk:
 
     @property
     def queue(self) -> QueueContext:
-        return open_workplace(load_settings(store=self.url, folder=self.folder))
+        return open_context(load_settings(store=self.url, folder=self.folder))
 
     @property
     def account(self) -> Owner:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qcqueue.app.context import QueueContext, create_queue, open_workplace
+from qcqueue.app.context import QueueContext, create_queue, open_context
 from qcqueue.app.settings import load_settings
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.dataset import DatasetSummary
@@ -164,7 +164,7 @@ def a_queue(emulator: DriveEmulator, user: User, folder: Path, *, epochs: int) -
     }
     asked = load_settings(store="gdrive:new", folder=folder, environment=environment)
     url = create_queue(asked).url
-    place = open_workplace(load_settings(store=url, folder=folder, environment=environment), persistent=True)
+    place = open_context(load_settings(store=url, folder=folder, environment=environment), persistent=True)
     (folder / "images").write_bytes(b"paper")
     images = place.store.put(folder / "images", title="paper", kind=BlobKind.DATASET)
     summary = DatasetSummary(
@@ -188,7 +188,7 @@ def a_session(
         store=place.store,
         trainer=trainer,
         clock=clock or place.clock,
-        presence=SessionLocks(place.cache / "sessions"),
+        locks=SessionLocks(place.cache / "sessions"),
         machine=Machine(id="paper", host="paper", processor="paper", has_gpu=False, threads=1),
         cache=place.cache,
         lease=place.lease,

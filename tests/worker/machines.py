@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from qcqueue.app.context import QueueContext, workplace_in
+from qcqueue.app.context import QueueContext, context_in
 from qcqueue.conformance.clocks import MachineClock, WorldTime
 from qcqueue.core.outcomes import Cause, Trouble
 from qcqueue.core.phases import Phase
@@ -190,7 +190,7 @@ class Machine:
 
     @property
     def place(self) -> QueueContext:
-        return workplace_in(self.house.store, cache=self.house.folder / f"cache-{self.name}")
+        return context_in(self.house.store, cache=self.house.folder / f"cache-{self.name}")
 
     def session(self, *scripts: Script, limits: Limits | None = None, profile: Profile = OWN) -> Session:
         self.sessions += 1
