@@ -22,19 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 MOST_BYTES = 1 << 20
-
-
 AGAIN = "correct the lines above, then enqueue again; nothing was enqueued"
-
-
-def enqueue_files(
-    context: QueueContext, files: Sequence[Path], *, overrides: Sequence[str], dry_run: bool = False
-) -> Enqueued:
-    """Put every job of `files` into the queue, or none.
-
-    Raises: SpecInvalid: every problem of every file. UserError: a file cannot be read. UnknownName, NameTaken.
-    """
-    return enqueue_and_foresee(context, files, overrides=overrides, dry_run=dry_run)[0]
 
 
 def enqueue_and_foresee(
@@ -45,9 +33,10 @@ def enqueue_and_foresee(
     keep_weights: bool = False,
     dry_run: bool = False,
 ) -> tuple[Enqueued, SpaceForecast]:
-    """As `enqueue_files` does; return also what all jobs of the queue that are still to run will need in the store.
+    """Put every job of `files` into the queue, or none; return also what all that is to run will need in the store.
 
     keep_weights: let the sessions that begin these jobs put their ImageNet weights into the store.
+    Raises: SpecInvalid: every problem of every file. UserError: a file cannot be read. UnknownName, NameTaken.
     """
     if not dry_run:  # so that a refusal, whatever its reason, comes before any weights file is stored
         enqueue_and_foresee(context, files, overrides=overrides, dry_run=True)
