@@ -98,9 +98,9 @@ def quota_screen(seen: "QueueView") -> str:
         returns = "can be had now, as far as is known" if stats.lends_gpus else nothing
     rows = [
         ("used", f"{duration(found.used_s)} in {duration(found.period_s)}", found.used_because),
-        ("left", spread_said(found.left_s) if found.left_s else nothing, found.left_because),
+        ("left", found.left_s.said if found.left_s else nothing, found.left_because),
         ("a GPU", returns, found.returns_because),
-        ("cool-off", spread_said(found.cool_off) if found.cool_off else nothing, found.cool_off_because),
+        ("cool-off", found.cool_off.said if found.cool_off else nothing, found.cool_off_because),
     ]
     lines = columns([(name, value, reason.basis) for name, value, reason in rows])
     said = [f"{profile.title}: profile {profile.name}, {seen.because}.", "", *lines, ""]
@@ -187,13 +187,6 @@ def window_said(window: "Quantiles", now_s: float) -> str:
     return f"likely {by(window.p50_s, now_s)}, between {by(window.p10_s, now_s)} and {by(window.p90_s, now_s)}"
 
 
-def spread_said(spread: "Quantiles") -> str:
-    """Return some seconds of which nobody is sure: "1 h 00 min to 5 h 00 min, likely 2 h 00 min"."""
-    if spread.p10_s == spread.p90_s:
-        return duration(spread.p50_s)
-    return f"{duration(spread.p10_s)} to {duration(spread.p90_s)}, likely {duration(spread.p50_s)}"
-
-
 def window_document(window: "Quantiles") -> dict[str, str]:
     """Return moments for `--json`."""
     low, likely, high = (iso(at_s) for at_s in (window.p10_s, window.p50_s, window.p90_s))
@@ -275,7 +268,7 @@ def _life(plan: "Plan") -> str:
     if _is_endless(plan):
         return f"Nothing is known to end a session ({plan.life.basis})."
     own = f", with {count(plan.life.seen, 'session')} of yours" if plan.life.seen else ""
-    return f"A session lives {spread_said(plan.life.spread())} ({plan.life.basis}{own})."
+    return f"A session lives {plan.life.spread().said} ({plan.life.basis}{own})."
 
 
 def _gpu(plan: "Plan") -> str:
