@@ -109,7 +109,7 @@ class PaperTrainer:
         history: tuple[EpochMetrics, ...] = ()
         while not spool.is_ready():
             yield
-        order, handover = spool.order.read(), SpoolWriter(spool)
+        order, writer = spool.order.read(), SpoolWriter(spool)
         assert order is not None, "what is ready was ordered"
         digest = order.spec.digest
         for epoch in range(1, self._epochs + 1):
@@ -123,7 +123,7 @@ class PaperTrainer:
                 identity=IDENTITY,
                 lineage=1,
             )
-            number = handover.state(Snapshot(tensors={"m/00000": self._values}, record=trained, paths={}))
+            number = writer.state(Snapshot(tensors={"m/00000": self._values}, record=trained, paths={}))
             if not self._together:
                 yield
             metrics = EpochMetrics(
@@ -131,7 +131,7 @@ class PaperTrainer:
             )
             finished = trained.with_epoch(metrics, patience=0)
             history = finished.history
-            handover.epoch(EpochEntry(record=finished, timing=TIMING, state_entry=number), is_best=epoch == 1)
+            writer.epoch(EpochEntry(record=finished, timing=TIMING, state_entry=number), is_best=epoch == 1)
             yield
 
 
