@@ -1,8 +1,8 @@
 """`fetch`: the trained weights of a job as one file, and `load_model`, which uses it.
 
-Which weights they are, and whether they are whole, is `weights`' affair. Always true: a file that is there already is
-never replaced by another one, and of a new one nothing is seen before it is whole, except that a file system without
-links shows it empty for a moment.
+Which weights they are, and whether they are whole, is `trained_weights`' affair. Always true: a file that is there
+already is never replaced by another one, and of a new one nothing is seen before it is whole, except that a file system
+without links shows it empty for a moment.
 """
 
 import filecmp

@@ -44,6 +44,16 @@ class BlobStatus(StrEnum):
 
 DELETED = (BlobStatus.ENDED, BlobStatus.NOBODYS)
 
+# The kinds of the database, as they are counted: a head is one file of a state as any other.
+KINDS = {
+    "state": "states",
+    "pack": "states",
+    "dataset": "datasets",
+    "weights": "weights",
+    "predictions": "predictions",
+}
+OTHERS = ("database", str(BlobStatus.IN_FLIGHT), str(BlobStatus.YOUNG), "clean-up")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
@@ -190,17 +200,6 @@ def standing_of(it: Listed, needs: Needs) -> BlobStatus:
         # be fetching the old copy.
         return BlobStatus.IN_FLIGHT
     return BlobStatus.NOBODYS
-
-
-# The kinds of the database, as they are counted: a head is one file of a state as any other.
-KINDS = {
-    "state": "states",
-    "pack": "states",
-    "dataset": "datasets",
-    "weights": "weights",
-    "predictions": "predictions",
-}
-OTHERS = ("database", str(BlobStatus.IN_FLIGHT), str(BlobStatus.YOUNG), "clean-up")
 
 
 def _look(context: QueueContext) -> tuple[tuple[Listed, ...], Needs]:

@@ -1,7 +1,7 @@
-"""Checkpoints: how the state of a run becomes files, and how the files get from a trainer to its session.
+"""Checkpoints: how the state of a run becomes files, and is read back from them.
 
-`packs` groups tensors into files, `format` writes and reads them, `handover` is the trainer's half of a `spool` and
-`spool` the session's; `retention` says which checkpoints stay. What follows is format 2.
+`packs` groups tensors into files, `format` writes and reads them. How they get from a trainer to its session is
+`spool`'s, which checkpoints stay `queue.checkpoints`'. What follows is format 2.
 
 A state is one head and any number of packs, all safetensors: eight bytes with the length of a header, little-endian;
 the header, JSON filled up with spaces to a multiple of eight bytes; then the bytes of the tensors, without gaps, those

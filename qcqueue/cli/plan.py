@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from qcqueue.planning.quota import Reason
 
 NOT_FORESEEN = "not foreseen"
+_HEAD = ("JOB", "LEFT", "EPOCHS", "SESSIONS", "50 % BY", "90 % BY", "KNOWN")
+_FIGURES = ("FIGURE", "SAID", "BASIS", "CHECKED", "WORTH", "SOURCE")
 
 
 def register(app: typer.Typer) -> None:
@@ -196,10 +198,6 @@ def window_document(window: "Quantiles") -> dict[str, str]:
 def spread_document(spread: "Quantiles") -> dict[str, Any]:
     """Return some seconds for `--json`."""
     return {"low_s": spread.p10_s, "likely_s": spread.p50_s, "high_s": spread.p90_s, "basis": spread.basis}
-
-
-_HEAD = ("JOB", "LEFT", "EPOCHS", "SESSIONS", "50 % BY", "90 % BY", "KNOWN")
-_FIGURES = ("FIGURE", "SAID", "BASIS", "CHECKED", "WORTH", "SOURCE")
 
 
 def _write(file: Path, plan: "Plan", url: str) -> None:

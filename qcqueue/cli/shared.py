@@ -1,4 +1,4 @@
-"""What every command needs: the queue it works on, the options they have in common, and JSON out."""
+"""What every command needs: the queue it works on, the options they have in common, JSON out, and exit codes."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -12,9 +12,10 @@ from qcqueue.text.suggest import visible
 if TYPE_CHECKING:
     from qcqueue.app.context import QueueContext
 
-    pass
-
 SCHEMA_VERSION = 1
+
+BUG = 1
+FAILED = 3
 
 StoreOption = Annotated[
     str | None, typer.Option("--store", metavar="URL", help="The queue to use instead of the one in qcqueue.toml.")
@@ -95,7 +96,3 @@ def tell_age(place: "QueueContext") -> None:
         narrate(soon)
     if behind := place.behind():
         narrate(f"as this machine last saw it, {ago(behind.since_s, place.clock.now_s())}: {behind.why}")
-
-
-BUG = 1
-FAILED = 3

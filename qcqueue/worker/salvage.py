@@ -1,4 +1,4 @@
-"""What dead sessions of this machine left behind: work in their spools, heartbeats, locks.
+"""What dead sessions left behind: work in their spools, heartbeats and locks here, blobs of nobody in the store.
 
 A session inherits every dead one by its lock, saves in its name what its trainer had handed over, and clears the rest
 away once its attempt is buried. Always true: what another queue may still want is left alone, and what cannot be read
@@ -28,6 +28,11 @@ from qcqueue.worker.session_deps import SessionDeps
 
 # What a dead session left is cleared after so many leases: some minutes on a local disk, an hour on Drive.
 GRACE_LEASES = 6
+# By the store's own clock. A listing may be late, and nobody is in a hurry.
+GRACE_S = 3600.0
+
+# How an attempt signs what it stores: its session and its number.
+AN_ATTEMPT = re.compile(r"[0-9a-z-]{1,60}-[1-9][0-9]{0,17}")
 
 
 class Salvage:
@@ -131,13 +136,6 @@ class Salvage:
     @property
     def _folder(self) -> Path:
         return self._deps.cache / SPOOLS
-
-
-# By the store's own clock. A listing may be late, and nobody is in a hurry.
-GRACE_S = 3600.0
-
-# How an attempt signs what it stores: its session and its number.
-AN_ATTEMPT = re.compile(r"[0-9a-z-]{1,60}-[1-9][0-9]{0,17}")
 
 
 def orphans(
