@@ -1,7 +1,7 @@
 """What a checkpoint costs training, in time, bytes, lost work and memory, beside the callbacks of Keras.
 
 Five parts, each in processes of its own, each with its targets; --only names the parts to measure:
-- blocked: how long a save stops training. Ours is `loop.snapshot_of` and `Handover.state`, as a run calls them, with
+- blocked: how long a save stops training. Ours is `loop.snapshot_of` and `SpoolWriter.state`, as a run calls them, with
   the writer idle before; the floor reads every variable and copies it into a reused buffer of its own; the peers are
   the callbacks of Keras, asked by their own `on_epoch_end`. All take turns within each round, and the disk is settled
   before each turn. For a store at the end of a line of 25 MB/s a peer also waits until its file is there, which is
@@ -41,7 +41,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from bench_train import a_dataset, pictures
 
-from qcqueue.app.context import QueueContext, create_queue, open_workplace
+from qcqueue.app.context import QueueContext, create_queue, open_context
 from qcqueue.app.settings import load_settings
 from qcqueue.checkpoints.format import write_state
 from qcqueue.clock import SystemClock, seeded
@@ -229,7 +229,7 @@ def drive(folder: Path, *, line: float | None = None) -> Iterator[Queue]:
 
 
 def opened(folder: Path, environment: Mapping[str, str]) -> QueueContext:
-    return open_workplace(load_settings(folder=folder, environment=environment), persistent=True)
+    return open_context(load_settings(folder=folder, environment=environment), persistent=True)
 
 
 def bring(queue: Queue, *specs: JobSpec, steps: int) -> None:
@@ -446,16 +446,16 @@ def measure_blocked(asked: Row) -> Row:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        handover = SpoolWriter(TrainerSpool(a_spool(folder / "spool", spec).folder), background=True)
+        writer = SpoolWriter(TrainerSpool(a_spool(folder / "spool", spec).folder), background=True)
 
         def ours() -> None:
-            handover.state(snapshot_of(program, record))
+            writer.state(snapshot_of(program, record))
 
         peers = peers_of(program, folder / "peers")
         turns: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
             "flat": (lambda: np.copyto(flat_copy, flat), lambda: None),
             "floor": (copy_each, lambda: None),
-            "ours": (ours, handover.close),
+            "ours": (ours, writer.close),
             **peers,
         }
         times: dict[str, list[float]] = {name: [] for name in turns}
@@ -595,12 +595,12 @@ def measure_slowdown(asked: Row) -> Row:
         (folder / "files").mkdir()
         write_state(folder / "files", snapshot_of(program, record))
         uploader = Uploader(folder / "files", asked)
-        handover = SpoolWriter(TrainerSpool(a_spool(folder / "spool", spec).folder), background=True)
-        handover.state(snapshot_of(program, record))
-        handover.close()
+        writer = SpoolWriter(TrainerSpool(a_spool(folder / "spool", spec).folder), background=True)
+        writer.state(snapshot_of(program, record))
+        writer.close()
         kinds: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
             "hash and upload in a process": (uploader.go_on, uploader.pause),
-            "writer after a save": (lambda: handover.state(snapshot_of(program, record)), handover.close),
+            "writer after a save": (lambda: writer.state(snapshot_of(program, record)), writer.close),
         }
         found: dict[str, list[tuple[float, float]]] = {kind: [] for kind in kinds}
         for number in range(asked["pairs"]):
@@ -824,7 +824,7 @@ def train_on_paper(folder: Path, log: Path) -> None:
     spool, mother = TrainerSpool(folder), os.getppid()
     while not spool.is_ready():
         CLOCK.sleep(0.005)
-    order, resumed, handover = spool.order.read(), spool.resumed(), SpoolWriter(spool, background=True)
+    order, resumed, writer = spool.order.read(), spool.resumed(), SpoolWriter(spool, background=True)
     assert order is not None, "what is ready was ordered"
     record = resumed.record if resumed else a_record(order.spec)
     position, values = (
@@ -839,13 +839,13 @@ def train_on_paper(folder: Path, log: Path) -> None:
         partial = PartialEpoch(steps_done=LIFE_STEPS, loss_sum=1.0, correct=9, seen=20, step_times_s=(LIFE_STEP_S,))
         trained, epoch = replace(record, partial=partial), record.epochs_done + 1
         values[:] = epoch
-        number = handover.state(Snapshot(tensors={"m/00000": values}, record=trained, paths={}))
+        number = writer.state(Snapshot(tensors={"m/00000": values}, record=trained, paths={}))
         say(log, "saved", position=epoch * LIFE_STEPS)
         metrics = EpochMetrics(
             epoch=epoch, loss=1.0, accuracy=0.5, val_loss=1 / epoch, val_accuracy=0.5, learning_rate=1e-4
         )
         record = trained.with_epoch(metrics, patience=0)
-        handover.epoch(EpochEntry(record=record, timing=TIMING, state_entry=number), is_best=True)
+        writer.epoch(EpochEntry(record=record, timing=TIMING, state_entry=number), is_best=True)
 
 
 def say(log: Path, what: str, **facts: Any) -> None:

@@ -116,7 +116,7 @@ def seconds(command: Sequence[str]) -> dict[str, float]:
 
 def claim() -> None:
     """Be a session of this machine until it holds a job, and vanish, as a machine that is taken away."""
-    from qcqueue.app.context import open_workplace
+    from qcqueue.app.context import open_context
     from qcqueue.app.profile import profile_here
     from qcqueue.app.settings import load_settings
     from qcqueue.app.work import new_session
@@ -124,7 +124,7 @@ def claim() -> None:
     from qcqueue.worker.process import TrainerProcess
 
     settings = load_settings()
-    place = open_workplace(settings, persistent=True)
+    place = open_context(settings, persistent=True)
     session = new_session(place, Limits(), profile=profile_here(settings), narrate=lambda said: None)
     with patch.object(TrainerProcess, "get_ready"):
         while session.view() is None:

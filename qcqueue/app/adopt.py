@@ -46,12 +46,12 @@ class Adoption:
     is_done: bool
 
 
-def adopt(workplace: QueueContext, *, dry_run: bool) -> Adoption | None:
+def adopt(context: QueueContext, *, dry_run: bool) -> Adoption | None:
     """Take the store over as it is, or say what that would cost; None where there is nothing to take over.
 
     Raises: StoreError: the store does not answer. CorruptionError: it cannot be read. OlderSession.
     """
-    versions = workplace.versions
+    versions = context.versions
     if versions is None:
         return None
 
@@ -59,10 +59,10 @@ def adopt(workplace: QueueContext, *, dry_run: bool) -> Adoption | None:
         taken = take_over(
             tx,
             lost,
-            who=workplace.who,
+            who=context.who,
             told=versions.told(put_back),
             spares_new=put_back.was_taken_over or put_back.beside is not None,
-            now_s=workplace.clock.now_s(),
+            now_s=context.clock.now_s(),
         )
         return put_back, taken
 
@@ -72,24 +72,24 @@ def adopt(workplace: QueueContext, *, dry_run: bool) -> Adoption | None:
     put_back, taken = found
     left = list[UnsavedWork]()
     with contextlib.suppress(*(() if dry_run else (MachineError, OSError))):  # it is done: nothing here may deny it
-        left.extend(_left(workplace, taken))
+        left.extend(_left(context, taken))
     if not dry_run:
         _clear(left)
     lost, shown = versions.heads(put_back)
     return Adoption(lost=lost, shown=shown, taken=taken, left=tuple(left), is_done=not dry_run)
 
 
-def _left(workplace: QueueContext, taken: TakenOver) -> Iterator[UnsavedWork]:
-    presence = SessionLocks(workplace.cache / SESSIONS)
+def _left(context: QueueContext, taken: TakenOver) -> Iterator[UnsavedWork]:
+    locks = SessionLocks(context.cache / SESSIONS)
     for (session, number), job_name in sorted(taken.over.items()):
-        folder = spool_folder(workplace.cache, session, number)
-        if presence.knows(session) and folder.is_dir():
+        folder = spool_folder(context.cache, session, number)
+        if locks.knows(session) and folder.is_dir():
             yield UnsavedWork(
                 job_name=job_name,
                 attempt=number,
                 folder=folder,
                 is_unsaved=Spool(folder).holds_unsaved(),
-                is_at_work=presence.is_alive(session) is not False,
+                is_at_work=locks.is_alive(session) is not False,
             )
 
 

@@ -147,7 +147,7 @@ class Created:
     instead: str | None = None
 
 
-def open_workplace(settings: Settings, *, persistent: bool = False, consent: Consent = ASKED) -> QueueContext:
+def open_context(settings: Settings, *, persistent: bool = False, consent: Consent = ASKED) -> QueueContext:
     """Wire the queue the settings name. persistent: where the store is far away, ask for minutes if it must be.
 
     consent: what a person has said about sessions of an older qcqueue.
@@ -157,7 +157,7 @@ def open_workplace(settings: Settings, *, persistent: bool = False, consent: Con
     return _wired(named_store(settings), settings.access(), persistent=persistent, consent=consent)
 
 
-def workplace_in(folder: Path, *, cache: Path, consent: Consent = ASKED) -> QueueContext:
+def context_in(folder: Path, *, cache: Path, consent: Consent = ASKED) -> QueueContext:
     """Wire the queue of one local folder."""
     return _wired(_in_folder(folder), Access(cache=cache, config=cache), consent=consent)
 

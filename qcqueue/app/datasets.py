@@ -38,17 +38,17 @@ def check_name(name: str) -> None:
 
 
 def add_sample(
-    workplace: QueueContext, name: str, *, images: int, seed: int, progress: Progress, dry_run: bool = False
+    context: QueueContext, name: str, *, images: int, seed: int, progress: Progress, dry_run: bool = False
 ) -> tuple[DatasetLine, bool]:
     """Build the practice set and store it; return it and whether it is new."""
     from qcqueue.datasets.sample import build_sample
 
     check_name(name)
-    return keep(workplace, name, build_sample(images=images, seed=seed, progress=progress), dry_run=dry_run)
+    return keep(context, name, build_sample(images=images, seed=seed, progress=progress), dry_run=dry_run)
 
 
 def add_images(
-    workplace: QueueContext,
+    context: QueueContext,
     name: str,
     path: Path,
     options: "ImportOptions",
@@ -63,35 +63,35 @@ def add_images(
     dataset = import_images(path, options, progress=progress)
     # Where a person's images lay, and how they were packed, makes them no other images.
     bare = replace(dataset, summary=dataset.summary.bare)
-    return keep(workplace, name, bare, summary=dataset.summary, dry_run=dry_run)
+    return keep(context, name, bare, summary=dataset.summary, dry_run=dry_run)
 
 
-def remove_dataset(workplace: QueueContext, name: str, *, dry_run: bool = False) -> DatasetLine:
+def remove_dataset(context: QueueContext, name: str, *, dry_run: bool = False) -> DatasetLine:
     """Take a dataset that no job needs out of the queue, and its bytes out of the store; return what it was.
 
     Raises: UnknownName. UserError: a job needs it.
     """
-    removed = workplace.transact(
-        lambda tx: forget_dataset(tx, name, who=workplace.who, now_s=workplace.clock.now_s()), dry_run=dry_run
+    removed = context.transact(
+        lambda tx: forget_dataset(tx, name, who=context.who, now_s=context.clock.now_s()), dry_run=dry_run
     )
     if removed.unneeded and not dry_run:
-        workplace.store.delete(removed.line.blob)
-        now_s = workplace.clock.now_s()
-        workplace.transact(lambda tx: mark_deleted(tx, [removed.line.blob], now_s=now_s))
+        context.store.delete(removed.line.blob)
+        now_s = context.clock.now_s()
+        context.transact(lambda tx: mark_deleted(tx, [removed.line.blob], now_s=now_s))
     return removed.line
 
 
-def _is_whole(workplace: QueueContext, blob: Blob, scratch: Path) -> bool:
+def _is_whole(context: QueueContext, blob: Blob, scratch: Path) -> bool:
     """Return whether the store itself, and not only a copy of this machine, has all bytes of a blob."""
     try:
-        workplace.store_itself.fetch(blob, scratch)
+        context.store_itself.fetch(blob, scratch)
     except (BlobMissing, DigestMismatch):
         return False
     return True
 
 
 def keep(
-    workplace: QueueContext,
+    context: QueueContext,
     name: str,
     dataset: "Dataset",
     *,
@@ -103,27 +103,27 @@ def keep(
     summary: what the queue is to say of it, where that is more than the blob says. One that is known is stored again
     only where the store has damaged it: who adds it again may mean to mend it.
     """
-    with workplace.read() as tx:
+    with context.read() as tx:
         lines = list_datasets(tx)
     content, blob = _content(dataset, next((line for line in lines if line.name == name), None))
     stored = next((line.blob for line in lines if line.blob.sha256 == blob.sha256), None)
-    blob, now_s = stored or blob, workplace.clock.now_s()
+    blob, now_s = stored or blob, context.clock.now_s()
 
     def name_it(tx: "Connection") -> tuple[DatasetLine, bool]:
-        is_new = add_dataset(tx, name, blob, summary or dataset.summary, who=workplace.who, now_s=now_s)
+        is_new = add_dataset(tx, name, blob, summary or dataset.summary, who=context.who, now_s=now_s)
         return find_dataset(tx, name), is_new
 
-    rehearsed = workplace.transact(name_it, dry_run=True)  # a refusal comes before anything is stored
+    rehearsed = context.transact(name_it, dry_run=True)  # a refusal comes before anything is stored
     if dry_run:
         return rehearsed
     with scratch() as folder:
         path = folder / "dataset"
-        if not (stored and _is_whole(workplace, stored, path)):
-            workplace.ask_to_write()
+        if not (stored and _is_whole(context, stored, path)):
+            context.ask_to_write()
             with on_this_machine(path):
                 path.write_bytes(content)
-            blob = workplace.store.put(path, title=name, kind=BlobKind.DATASET)
-    return workplace.transact(name_it)
+            blob = context.store.put(path, title=name, kind=BlobKind.DATASET)
+    return context.transact(name_it)
 
 
 def _content(dataset: "Dataset", known: DatasetLine | None) -> tuple[bytes, Blob]:

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
-from qcqueue.app.context import QueueContext, open_workplace
+from qcqueue.app.context import QueueContext, open_context
 from qcqueue.app.session_log import newest_log
 from qcqueue.app.settings import Settings, load_settings, named_store
 from qcqueue.app.space_check import ADVICE, whose
@@ -24,7 +24,7 @@ def examine(store: str | None, *, clock: Clock) -> Iterator[Check]:
     """Yield what is found, each as soon as it is known."""
     try:
         settings = load_settings(store=store)
-        place, named = open_workplace(settings), named_store(settings)
+        context, named = open_context(settings), named_store(settings)
     except ExtraMissing as exc:
         yield problem("libraries", exc)
         return
@@ -35,8 +35,8 @@ def examine(store: str | None, *, clock: Clock) -> Iterator[Check]:
     yield from _machine(settings, is_shared=named.kind.is_shared)
     reached = yield from named.backend.check(named.address, settings.access(clock=clock))
     if reached:
-        yield _database(place)
-        yield from _forecast(place, reached.free_bytes)
+        yield _database(context)
+        yield from _forecast(context, reached.free_bytes)
 
 
 def _machine(settings: Settings, *, is_shared: bool) -> Iterator[Check]:
@@ -69,13 +69,13 @@ def _machine(settings: Settings, *, is_shared: bool) -> Iterator[Check]:
         yield fine("machine", "enqueues and looks; it does not train, as TensorFlow is not installed")
 
 
-def _forecast(place: QueueContext, free_bytes: int | None) -> Iterator[Check]:
+def _forecast(context: QueueContext, free_bytes: int | None) -> Iterator[Check]:
     """Judge whether what is still to run fits; nothing where nothing is, or where the queue cannot be read."""
     from qcqueue.core.space_forecast import forecast
     from qcqueue.queue.pending import unfinished
 
     try:
-        with place.read() as tx:
+        with context.read() as tx:
             needs = forecast(unfinished(tx))
     except QcqueueError:  # which `_database` says
         return
@@ -89,17 +89,17 @@ def _forecast(place: QueueContext, free_bytes: int | None) -> Iterator[Check]:
         yield warning("forecast", f"{says}: work stops when it is full", ADVICE)
 
 
-def _database(place: QueueContext) -> Check:
+def _database(context: QueueContext) -> Check:
     """Read the queue, as `status` would."""
     from qcqueue.queue.job_lines import job_lines
 
     try:
-        with place.read() as tx:
+        with context.read() as tx:
             lines = job_lines(tx)
     except QcqueueError as exc:
         return problem("database", exc)
-    jobs, now_s = count(len(lines), "job"), place.clock.now_s()
-    if behind := place.behind():
+    jobs, now_s = count(len(lines), "job"), context.clock.now_s()
+    if behind := context.behind():
         says = f"{jobs}, as this machine last saw them, {ago(behind.since_s, now_s)}: {behind.why}"
         return warning("database", says, "try again when the store answers")
     changed = f", changed {ago(max(line.updated_at_s for line in lines), now_s)}" if lines else ""

@@ -49,38 +49,38 @@ def explain(detail: JobDetail, seen: QueueView) -> Answer:
 
 
 def _queued(detail: JobDetail, seen: QueueView) -> Answer:
-    name, outlook = detail.line.name, seen.stats
+    name, stats = detail.line.name, seen.stats
     only_on = bound_to(detail.spec.lineage, detail.begun_on) if detail.begun_on else None
     before = [_how_it_ended(detail.attempts[-1])] if detail.attempts else []
-    late = _lateness(detail, outlook)
+    late = _lateness(detail, stats)
     sentences = [
-        f"{name} waits for {_what_it_waits_for(detail, outlook, only_on)}; {_place(name, seen)}.",
+        f"{name} waits for {_what_it_waits_for(detail, stats, only_on)}; {_place(name, seen)}.",
         *before,
-        f"{_progress(detail).removesuffix('.')}{late}." if late else _progress_and_more(detail, outlook),
+        f"{_progress(detail).removesuffix('.')}{late}." if late else _progress_and_more(detail, stats),
     ]
-    return Answer(why=" ".join(sentences), hint=_what_helps(detail, outlook, only_on, is_late=bool(late)))
+    return Answer(why=" ".join(sentences), hint=_what_helps(detail, stats, only_on, is_late=bool(late)))
 
 
-def _what_it_waits_for(detail: JobDetail, outlook: QueueStats, only_on: str | None) -> str:
+def _what_it_waits_for(detail: JobDetail, stats: QueueStats, only_on: str | None) -> str:
     if only_on:
         return f"a session on {only_on}"
     match detail.spec.device:
         case "cpu":
             return 'a session, with a GPU or without, because its spec says device = "cpu"'
-        case "gpu" if without := _sessions_without_gpu(outlook):
+        case "gpu" if without := _sessions_without_gpu(stats):
             which = "the last session" if without == 1 else f"the last {count(without, 'session')}"
             return f"a session with a GPU, which {which} had not"
         case device:
             what = "a session with a GPU" if device == "gpu" else "a session"
-            away = next_gpu(outlook)
-            if outlook.at_work or away is None:
+            away = next_gpu(stats)
+            if stats.at_work or away is None:
                 return what
-            return f"{what}, and a GPU is likely to be had again {by(away.p50_s, outlook.now_s)} ({away.basis})"
+            return f"{what}, and a GPU is likely to be had again {by(away.p50_s, stats.now_s)} ({away.basis})"
 
 
-def _sessions_without_gpu(outlook: QueueStats) -> int:
+def _sessions_without_gpu(stats: QueueStats) -> int:
     """Return how many sessions of those that came last had no GPU."""
-    return sum(1 for _ in takewhile(lambda line: line.has_gpu is False, reversed(outlook.sessions)))
+    return sum(1 for _ in takewhile(lambda line: line.has_gpu is False, reversed(stats.sessions)))
 
 
 def _place(name: str, seen: QueueView) -> str:
@@ -97,31 +97,31 @@ def _place(name: str, seen: QueueView) -> str:
     return f"{others} will be taken before it, {which}"
 
 
-def _lateness(detail: JobDetail, outlook: QueueStats) -> str:
+def _lateness(detail: JobDetail, stats: QueueStats) -> str:
     """Return what is to be said of its deadline, to follow upon its progress; nothing where it will likely be met."""
-    deadline_s, now_s = detail.spec.deadline_s, outlook.now_s
+    deadline_s, now_s = detail.spec.deadline_s, stats.now_s
     if deadline_s is None:
         return ""
     if deadline_s <= now_s:
         return f", and its deadline has passed, {date(deadline_s)} (you said)"
-    finish = forecast_at_a_glance(outlook).jobs.get(detail.line.name)
+    finish = forecast_at_a_glance(stats).jobs.get(detail.line.name)
     if finish is None or now_s + finish.p50_s <= deadline_s:
         return ""
     likely = by(now_s + finish.p50_s, now_s)
     return f", and it will likely miss its deadline, {date(deadline_s)} (you said): it is likely done by {likely}"
 
 
-def _what_helps(detail: JobDetail, outlook: QueueStats, only_on: str | None, *, is_late: bool) -> str:
+def _what_helps(detail: JobDetail, stats: QueueStats, only_on: str | None, *, is_late: bool) -> str:
     name, spec = detail.line.name, detail.spec
     if detail.attempts and (trouble := detail.attempts[-1].trouble):
         return advice_on(trouble, job=name, machine=detail.attempts[-1].host)
     if only_on:
         return f'qcqueue work, there; or qcqueue cancel {name}, and enqueue it under another name with lineage = "any"'
-    if spec.device == "gpu" and _sessions_without_gpu(outlook):
+    if spec.device == "gpu" and _sessions_without_gpu(stats):
         return "qcqueue work, on a machine with a GPU; on Colab choose it under Runtime > Change runtime type"
     if is_late:
         return f"qcqueue move {name} first, or qcqueue plan"
-    is_away = spec.device != "cpu" and not outlook.at_work and next_gpu(outlook)
+    is_away = spec.device != "cpu" and not stats.at_work and next_gpu(stats)
     return "qcqueue quota, and qcqueue work once a GPU is to be had" if is_away else "qcqueue work"
 
 
@@ -227,19 +227,19 @@ def _progress(detail: JobDetail) -> str:
     return f"{line.epochs_done} of {count(line.epochs, 'epoch')} are saved."
 
 
-def _progress_and_more(detail: JobDetail, outlook: QueueStats) -> str:
+def _progress_and_more(detail: JobDetail, stats: QueueStats) -> str:
     """Return how far it is and what is worth knowing of that, in one sentence: doubts, or else how often it saves."""
     progress = _progress(detail).removesuffix(".")
     if doubts := [*_doubts(detail)]:
         return f"{progress}; the same job may end with other bits: {listed(doubts)}."
-    measured = _measured(detail, outlook)
+    measured = _measured(detail, stats)
     if measured is None:
         return f"{progress}."
     saves = explain_cadence(choose_cadence(measured), measured)
     return f"{progress}; {saves[:1].lower()}{saves[1:]}"
 
 
-def _measured(detail: JobDetail, outlook: QueueStats) -> Measured | None:
+def _measured(detail: JobDetail, stats: QueueStats) -> Measured | None:
     """Return what the newest attempt with an epoch measured; what it did not write down is taken from its epochs."""
     epochs = detail.official_epochs()
     if not epochs:
@@ -249,7 +249,7 @@ def _measured(detail: JobDetail, outlook: QueueStats) -> Measured | None:
     # The first save of a trainer also gets the memory that all others use again; an epoch that was not saved took none.
     stalls = [timing.checkpoint_s for timing in timings[1:] if timing.checkpoint_s]
     pace = next(attempt.pace for attempt in detail.attempts if attempt.number == newest)
-    ended = (Lifetime(held_s=it.held_s, was_taken=it.ended_at_s is None) for it in outlook.sessions if it.is_over)
+    ended = (Lifetime(held_s=it.held_s, was_taken=it.ended_at_s is None) for it in stats.sessions if it.is_over)
     return Measured(
         epoch_s=pace.get("epoch_s") or median(it.train_s - (it.first_step_s or 0.0) + it.val_s for it in timings),
         stall_s=pace.get("stall_s", median(stalls) if stalls else None),

@@ -11,20 +11,20 @@ from qcqueue.queue.job_detail import job_detail
 from qcqueue.queue.job_lines import job_lines
 
 
-def export_tensorboard(workplace: QueueContext, *, folder: Path) -> tuple[TrackedOutcome, ...]:
+def export_tensorboard(context: QueueContext, *, folder: Path) -> tuple[TrackedOutcome, ...]:
     """Write one run for each job that has a finished epoch: STUDY/JOB below `folder`. Raises: ExtraMissing, UserError.
 
     Nothing is removed from the folder, whoever has written it.
     """
-    return tuple(write_events(folder / plain_name(run.study) / plain_name(run.name), run) for run in _runs(workplace))
+    return tuple(write_events(folder / plain_name(run.study) / plain_name(run.name), run) for run in _runs(context))
 
 
-def export_mlflow(workplace: QueueContext, *, uri: str) -> tuple[TrackedOutcome, ...]:
+def export_mlflow(context: QueueContext, *, uri: str) -> tuple[TrackedOutcome, ...]:
     """Write one run for each job that has a finished epoch. Raises: ExtraMissing, UserError."""
-    runs = _runs(workplace)
+    runs = _runs(context)
     return write_runs(uri, runs) if runs else ()
 
 
-def _runs(workplace: QueueContext) -> tuple[TrackedRun, ...]:
-    with workplace.read() as tx:
+def _runs(context: QueueContext) -> tuple[TrackedRun, ...]:
+    with context.read() as tx:
         return runs_of([job_detail(tx, line.name) for line in job_lines(tx)])

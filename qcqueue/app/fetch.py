@@ -1,8 +1,8 @@
 """`fetch`: the trained weights of a job as one file, and `load_model`, which uses it.
 
-Which weights they are, and whether they are whole, is `weights`' affair. Always true: a file that is there already is
-never replaced by another one, and of a new one nothing is seen before it is whole, except that a file system without
-links shows it empty for a moment.
+Which weights they are, and whether they are whole, is `trained_weights`' affair. Always true: a file that is there
+already is never replaced by another one, and of a new one nothing is seen before it is whole, except that a file system
+without links shows it empty for a moment.
 """
 
 import filecmp
@@ -71,7 +71,7 @@ def has_keras() -> bool:
 
 
 def fetch_weights(
-    workplace: QueueContext, typed: str, *, folder: Path, which: Which, kind: Kind, moved: Moved = silently
+    context: QueueContext, typed: str, *, folder: Path, which: Which, kind: Kind, moved: Moved = silently
 ) -> Fetched:
     """Write the weights of a job into `folder`, under a name made from the job's.
 
@@ -84,7 +84,7 @@ def fetch_weights(
             "the format h5 is written by Keras, and TensorFlow or Keras is not installed",
             hint=f"--format safetensors, or {INSTALL}",
         )
-    asked, weights = weights_of(workplace, typed, which, moved=moved)
+    asked, weights = weights_of(context, typed, which, moved=moved)
     if asked.detail.spec.model not in MODELS:
         raise UserError(
             f"{asked.detail.line.name} is of {asked.detail.spec.model}, whose weights no other program can use",

@@ -44,6 +44,16 @@ class BlobStatus(StrEnum):
 
 DELETED = (BlobStatus.ENDED, BlobStatus.NOBODYS)
 
+# The kinds of the database, as they are counted: a head is one file of a state as any other.
+KINDS = {
+    "state": "states",
+    "pack": "states",
+    "dataset": "datasets",
+    "weights": "weights",
+    "predictions": "predictions",
+}
+OTHERS = ("database", str(BlobStatus.IN_FLIGHT), str(BlobStatus.YOUNG), "clean-up")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
@@ -100,9 +110,9 @@ class Needs:
         return blob.place in self.places if blob.place else blob.sha256 in self.unplaced
 
 
-def usage(workplace: QueueContext) -> Usage:
+def usage(context: QueueContext) -> Usage:
     """Count what is in the store. Raises: StoreError."""
-    listed, needs = _look(workplace)
+    listed, needs = _look(context)
     found: dict[str, list[int]] = defaultdict(list)
     of_jobs: dict[str, list[int]] = defaultdict(list)
     kinds = {it.blob: it.kind for it in reversed(needs.blobs)}
@@ -114,20 +124,20 @@ def usage(workplace: QueueContext) -> Usage:
         standing = standing_of(listing, needs)
         if standing is not BlobStatus.NEEDED:
             found["clean-up" if standing in DELETED else str(standing)].append(listing.blob.size_bytes)
-    found["clean-up"] += [it.size_bytes for it in _leftovers(workplace)]
-    found["database"] += _database_sizes(workplace)
+    found["clean-up"] += [it.size_bytes for it in _leftovers(context)]
+    found["database"] += _database_sizes(context)
     return Usage(
         kinds=tuple(
             _share(name, found[name]) for name in dict.fromkeys([*KINDS.values(), *OTHERS, *found]) if found.get(name)
         ),
         jobs=tuple(_share(name, sizes) for name, sizes in of_jobs.items()),
-        free_bytes=workplace.free_bytes(),
+        free_bytes=context.free_bytes(),
     )
 
 
-def plan_clean_up(workplace: QueueContext) -> CleanUp:
+def plan_clean_up(context: QueueContext) -> CleanUp:
     """Say what of the store nothing needs. Raises: StoreError."""
-    listed, needs = _look(workplace)
+    listed, needs = _look(context)
     stays: dict[BlobStatus, list[int]] = defaultdict(list)
     doomed: list[tuple[Listed, BlobStatus]] = []
     for it in listed:
@@ -138,25 +148,25 @@ def plan_clean_up(workplace: QueueContext) -> CleanUp:
             stays[standing].append(it.blob.size_bytes)
     return CleanUp(
         blobs=tuple(doomed),
-        leftovers=_leftovers(workplace),
+        leftovers=_leftovers(context),
         stays=tuple(_share(str(one), stays[one]) for one in BlobStatus if one not in DELETED),
     )
 
 
-def clean_up(workplace: QueueContext, plan: CleanUp, *, done: Callable[[int], None] = lambda files: None) -> Share:
+def clean_up(context: QueueContext, plan: CleanUp, *, done: Callable[[int], None] = lambda files: None) -> Share:
     """Delete what a plan names and nothing has come to need since; return what that was.
 
     done is told how many files are gone. Raises: StoreError: what is deleted by then stays deleted; plan again.
     OlderSession: nothing is deleted.
     """
     if plan.files:
-        workplace.ask_to_write()
+        context.ask_to_write()
     sizes: list[int] = []
     deleted: list[Blob] = []
-    store = workplace.store
+    store = context.store
     try:
         for batch in _batches(plan):
-            needs = ask_needs(workplace, deleted)
+            needs = ask_needs(context, deleted)
             deleted.clear()
             for it in batch:
                 if standing_of(it, needs) in DELETED:
@@ -171,7 +181,7 @@ def clean_up(workplace: QueueContext, plan: CleanUp, *, done: Callable[[int], No
     finally:
         if deleted:  # it only spares the next session from deleting them again
             with contextlib.suppress(StoreError):
-                ask_needs(workplace, deleted)
+                ask_needs(context, deleted)
     return _share("deleted", sizes)
 
 
@@ -192,39 +202,28 @@ def standing_of(it: Listed, needs: Needs) -> BlobStatus:
     return BlobStatus.NOBODYS
 
 
-# The kinds of the database, as they are counted: a head is one file of a state as any other.
-KINDS = {
-    "state": "states",
-    "pack": "states",
-    "dataset": "datasets",
-    "weights": "weights",
-    "predictions": "predictions",
-}
-OTHERS = ("database", str(BlobStatus.IN_FLIGHT), str(BlobStatus.YOUNG), "clean-up")
-
-
-def _look(workplace: QueueContext) -> tuple[tuple[Listed, ...], Needs]:
+def _look(context: QueueContext) -> tuple[tuple[Listed, ...], Needs]:
     """Return what the store lists, each place once, and what the database needs: in this order."""
     try:
-        found = {(it.blob.place, it.blob.sha256): it for it in workplace.store.list_blobs()}
+        found = {(it.blob.place, it.blob.sha256): it for it in context.store.list_blobs()}
     except StoreError:
-        ask_needs(workplace)  # a queue that is not there says more than a folder that is not
+        ask_needs(context)  # a queue that is not there says more than a folder that is not
         raise
-    return tuple(found.values()), ask_needs(workplace)
+    return tuple(found.values()), ask_needs(context)
 
 
-def ask_needs(workplace: QueueContext, deleted: Iterable[Blob] = ()) -> Needs:
+def ask_needs(context: QueueContext, deleted: Iterable[Blob] = ()) -> Needs:
     """Ask the database what it counts on, at its head and never a copy, and record there what is deleted by now.
 
     Raises: StoreError.
     """
-    gone, now_s = tuple(deleted), workplace.clock.now_s()
+    gone, now_s = tuple(deleted), context.clock.now_s()
 
     def ask(tx: "Connection") -> tuple[tuple[NeededBlob, ...], frozenset[str]]:
         mark_deleted(tx, gone, now_s=now_s)
         return needed_blobs(tx), live_owners(tx)
 
-    blobs, live = workplace.transact(ask)
+    blobs, live = context.transact(ask)
     return Needs(
         blobs=blobs,
         places=frozenset(it.blob.place for it in blobs if it.blob.place),
@@ -241,21 +240,21 @@ def _batches(plan: CleanUp) -> Iterator[Sequence[Listed]]:
     yield from ((it,) for it, standing in plan.blobs if standing is BlobStatus.NOBODYS)
 
 
-def _leftovers(workplace: QueueContext) -> tuple[Leftover, ...]:
-    if workplace.folder is None:
+def _leftovers(context: QueueContext) -> tuple[Leftover, ...]:
+    if context.folder is None:
         return ()
     from qcqueue.stores.shared import DiskClock
 
-    found = leftovers(workplace.folder, now_s=DiskClock(workplace.folder).now_s())
+    found = leftovers(context.folder, now_s=DiskClock(context.folder).now_s())
     return tuple(it for it in found if it.age_s >= LEFTOVER_GRACE_S)
 
 
-def _database_sizes(workplace: QueueContext) -> list[int]:
+def _database_sizes(context: QueueContext) -> list[int]:
     """Return the sizes of the database's files, where that costs nothing."""
-    if workplace.folder is None:
+    if context.folder is None:
         return []
-    slots, file = workplace.folder / "slots", workplace.folder / DATABASE_FILE
-    found = slots.iterdir() if workplace.slots else [file]
+    slots, file = context.folder / "slots", context.folder / DATABASE_FILE
+    found = slots.iterdir() if context.slots else [file]
     sizes: list[int] = []
     for path in found:
         with contextlib.suppress(OSError):

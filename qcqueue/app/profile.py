@@ -30,17 +30,12 @@ def provider_here(environment: Mapping[str, str] | None = None) -> Provider:
     return provider(_detected(environment))
 
 
-def profile_of_queue(settings: Settings, sessions: Iterable[SessionLine]) -> Profile:
-    """Return the profile of the machines that work on a queue: of its newest session that said so.
-
-    Where none has, or none that this machine knows, it is what most likely works on such a store (Colab on Drive), or
-    else this machine's. Raises: as `profile_here`.
-    """
-    return profile_and_why(settings, sessions)[0]
-
-
 def profile_and_why(settings: Settings, sessions: Iterable[SessionLine]) -> tuple[Profile, str]:
-    """Return the profile of the machines that work on a queue, and in a few words why it is this one."""
+    """Return the profile of the machines that work on a queue, and in a few words why it is this one.
+
+    It is that of its newest session that said so. Where none has, or none that this machine knows, it is what most
+    likely works on such a store (Colab on Drive), or else this machine's. Raises: as `profile_here`.
+    """
     if settings.profile:
         return _profile(settings, settings.profile), "named in your settings"
     for name in dict.fromkeys(line.profile for line in reversed([*sessions]) if line.profile):

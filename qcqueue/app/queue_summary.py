@@ -69,24 +69,25 @@ class QueueSummary:
     held_by: str | None
 
 
-def see(place: QueueContext, settings: Settings) -> QueueView:
+def see(context: QueueContext, settings: Settings) -> QueueView:
     """Look at the queue once, and ask the store whether the sessions that hold jobs still live.
 
     Raises: as `profile_and_why`.
     """
-    now_s = place.clock.now_s()
-    with place.read() as tx:
+    now_s = context.clock.now_s()
+    with context.read() as tx:
         stats = look(tx, NOT_KNOWN_YET, now_s=now_s)
         lines, past = tuple(job_lines(tx)), tuple(forecast_lines(tx, stats.sessions))
         live = live_attempts(tx)
     profile, because = profile_and_why(settings, stats.sessions)
     heartbeats = {attempt.session_id: attempt.heartbeat for attempt in live}
-    dead_here = vanished(place, heartbeats)
+    dead_here = vanished(context, heartbeats)
     gone = {
         line.id: heard_s
         for line in stats.sessions
         if line.id in heartbeats
-        and (heard_s := _gone_since(line, heartbeats[line.id], place, now_s, is_dead=line.id in dead_here)) is not None
+        and (heard_s := _gone_since(line, heartbeats[line.id], context, now_s, is_dead=line.id in dead_here))
+        is not None
     }
     sessions = tuple(_ended(line, gone[line.id]) if line.id in gone else line for line in stats.sessions)
     stats = replace(stats, profile=profile, sessions=sessions)
@@ -159,7 +160,9 @@ def luck(stats: QueueStats) -> Rng:
     return seeded(f"{stats.profile.name} {len(stats.sessions)} {standing}")
 
 
-def _gone_since(line: SessionLine, heartbeat: str, place: QueueContext, now_s: float, *, is_dead: bool) -> float | None:
+def _gone_since(
+    line: SessionLine, heartbeat: str, context: QueueContext, now_s: float, *, is_dead: bool
+) -> float | None:
     """Return when a session was heard of last that does not live any more; None as long as it may live.
 
     is_dead: its process was on this machine and is gone.
@@ -167,13 +170,13 @@ def _gone_since(line: SessionLine, heartbeat: str, place: QueueContext, now_s: f
     last_s = max(line.seen_at_s or 0.0, *(attempt.started_at_s for attempt in line.attempts))
     if is_dead:
         return last_s
-    if not has_ended(now_s - last_s, place.lease):
+    if not has_ended(now_s - last_s, context.lease):
         return None
     try:
-        age_s = place.store.heartbeat_age_s(heartbeat)
+        age_s = context.store.heartbeat_age_s(heartbeat)
     except StoreError:  # a store that does not answer has not said that anybody is gone
         return None
-    return max(last_s, now_s - age_s if age_s is not None else 0.0) if has_ended(age_s, place.lease) else None
+    return max(last_s, now_s - age_s if age_s is not None else 0.0) if has_ended(age_s, context.lease) else None
 
 
 def _ended(line: SessionLine, heard_s: float) -> SessionLine:

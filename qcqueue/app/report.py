@@ -55,15 +55,15 @@ class Evidence(Protocol):
 
 
 def report_on(
-    workplace: QueueContext, *, folder: Path, certificates: Sequence[Evidence], narrate: Callable[[str], None]
+    context: QueueContext, *, folder: Path, certificates: Sequence[Evidence], narrate: Callable[[str], None]
 ) -> WrittenReport:
     """Write the report of the whole queue as `folder`. Raises: UserError."""
     check_folder(folder)
-    return write_report(read_study(workplace, certificates=certificates, narrate=narrate), folder=folder)
+    return write_report(read_study(context, certificates=certificates, narrate=narrate), folder=folder)
 
 
 def read_study(
-    workplace: QueueContext,
+    context: QueueContext,
     *,
     certificates: Sequence[Evidence] = (),
     narrate: Callable[[str], None] = lambda text: None,
@@ -72,12 +72,12 @@ def read_study(
 
     narrate is told what has to be fetched from the store.
     """
-    with workplace.read() as tx:
+    with context.read() as tx:
         details = tuple(job_detail(tx, line.name) for line in job_lines(tx))
         datasets, sessions = tuple(list_datasets(tx)), session_lines(tx)
         digests = {detail.predictions_sha256 for detail in details} | {detail.dataset_sha256 for detail in details}
         blobs = {blob.sha256: blob for blob in find_blobs(tx, sorted(digest for digest in digests if digest))}
-    reading = _Reading(workplace, narrate)
+    reading = _Reading(context, narrate)
     answers: dict[str, Mapping[str, Probabilities]] = {}
     images: dict[str, Dataset] = {}
     judged = [detail for detail in details if detail.predictions_sha256]
@@ -110,7 +110,7 @@ class _Reading:
     away: why the store did not answer once. It is not asked again then: each question may take a minute.
     """
 
-    workplace: QueueContext
+    context: QueueContext
     narrate: Callable[[str], None]
     unread: list[str] = field(default_factory=list)
     away: StoreError | None = None
@@ -119,13 +119,13 @@ class _Reading:
         if blob is None:
             self.unread.append(f"The queue does not say where {what} lie.")
             return None
-        folder = self.workplace.cache / "blobs"
+        folder = self.context.cache / "blobs"
         try:
             if not (is_digest(blob.sha256) and (folder / blob.sha256).exists()):
                 if self.away:
                     raise self.away
                 self.narrate(f"fetching {what}, {size(blob.size_bytes)}")
-            return read(fetch_once(self.workplace.store, blob, folder))
+            return read(fetch_once(self.context.store, blob, folder))
         except (StoreError, CorruptionError) as exc:
             if isinstance(exc, StoreAway | StoreBusy | SignInFailed):
                 self.away = exc
@@ -171,9 +171,9 @@ def newest_s(details: Sequence[JobDetail], datasets: Sequence[DatasetLine], sess
     return max(moments, default=0.0)
 
 
-def results_of(workplace: QueueContext) -> dict[str, Any]:
+def results_of(context: QueueContext) -> dict[str, Any]:
     """Return the tables of the whole queue by their keys. Raises: StoreError: the queue itself does not answer."""
-    findings = findings_of(read_study(workplace))
+    findings = findings_of(read_study(context))
     records = records_of(tables_of(findings), findings.notes, findings.unread)
     return {key: _framed(columns, rows) for key, (columns, rows) in records.items()}
 

@@ -70,9 +70,9 @@ def newest_log(cache: Path) -> Path | None:
 
 
 def _forget_old(cache: Path, *, but: str) -> None:
-    presence = SessionLocks(cache / SESSIONS)
+    locks = SessionLocks(cache / SESSIONS)
     for path in _by_age(cache / FOLDER)[KEPT:]:
-        if path.stem != but and not presence.is_alive(path.stem):
+        if path.stem != but and not locks.is_alive(path.stem):
             with contextlib.suppress(OSError):
                 path.unlink()
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qcqueue.app.context import QueueContext, workplace_in
+from qcqueue.app.context import QueueContext, context_in
 from qcqueue.app.profile import profile_here
 from qcqueue.app.settings import Settings
 from qcqueue.app.studies import read_specs
@@ -57,34 +57,34 @@ class Scene:
         return tuple(job.work for job in self.jobs)
 
 
-def scene_of_files(files: Sequence[Path], *, overrides: Sequence[str], place: QueueContext | None) -> Scene:
-    """Return the jobs of study files as if none had begun. place: a queue that may know how long epochs take.
+def scene_of_files(files: Sequence[Path], *, overrides: Sequence[str], context: QueueContext | None) -> Scene:
+    """Return the jobs of study files as if none had begun. context: a queue that may know how long epochs take.
 
     Raises: SpecInvalid, UserError: as when they are enqueued. UnknownName: a model of which nothing is known.
     """
     # In rehearsal nothing is stored, so any place will do, and this one is never made.
-    specs, _ = read_specs(place or workplace_in(Path(), cache=Path()), files, overrides=overrides, dry_run=True)
+    specs, _ = read_specs(context or context_in(Path(), cache=Path()), files, overrides=overrides, dry_run=True)
     images: dict[str, int] = {}
-    if place:
-        with place.read() as tx:
+    if context:
+        with context.read() as tx:
             images = {line.name: line.summary.train for line in list_datasets(tx)}
     jobs = [_fresh(spec, images.get(spec.dataset, ESTIMATED_SAMPLES)) for spec in specs]
-    return _scene(jobs, _stats(place))
+    return _scene(jobs, _stats(context))
 
 
-def scene_of_queue(place: QueueContext) -> Scene:
+def scene_of_queue(context: QueueContext) -> Scene:
     """Return what is left of the queue: its queued and running jobs with the epochs they still have."""
-    stats = _stats(place)
+    stats = _stats(context)
     return _scene([job for job in stats.ahead if job.epochs_left], stats)
 
 
-def law_for(name: str, place: QueueContext | None) -> Law:
+def law_for(name: str, context: QueueContext | None) -> Law:
     """Return the law of this name, or that of one's own history.
 
     Raises: UnknownName: there is none of that name. UserError: there is no history.
     """
     if name == HISTORY:
-        return _law_of_history(place)
+        return _law_of_history(context)
     if name in LAWS:
         return LAWS[name]
     known = (*LAWS, HISTORY)
@@ -104,12 +104,12 @@ def law_of_profile(name: str, settings: Settings) -> Law:
         raise UnknownName(str(exc), hint="qcqueue simulate --profile colab-free") from exc
 
 
-def _stats(place: QueueContext | None) -> QueueStats:
+def _stats(context: QueueContext | None) -> QueueStats:
     """Return what a queue knows, which without one is nothing."""
-    if place is None:
+    if context is None:
         return QueueStats(profile=ANY_PROFILE, ahead=(), epochs=(), sessions=(), now_s=SystemClock().now_s())
-    with place.read() as tx:
-        return look(tx, ANY_PROFILE, now_s=place.clock.now_s())
+    with context.read() as tx:
+        return look(tx, ANY_PROFILE, now_s=context.clock.now_s())
 
 
 def _fresh(spec: JobSpec, images: int) -> PendingJob:
@@ -175,11 +175,11 @@ def _costs_said(costs: Costs, start: Overhead, lag: Overhead) -> tuple[str, str]
     )
 
 
-def _law_of_history(place: QueueContext | None) -> Law:
+def _law_of_history(context: QueueContext | None) -> Law:
     """Return the law of the sessions of a queue, without those that are known to have had no GPU."""
     lives: list[Lifetime] = []
-    if place:
-        with place.read() as tx:
+    if context:
+        with context.read() as tx:
             over = [line for line in session_lines(tx) if line.is_over and line.has_gpu is not False]
         lives = [Lifetime(held_s=line.held_s, was_taken=line.ended_at_s is None) for line in over]
     if not any(life.was_taken and life.held_s for life in lives):

@@ -13,19 +13,19 @@ from qcqueue.text.suggest import printable
 ADVICE = 'free some, or use trainable = "head"'
 
 
-def shortage(workplace: QueueContext, needs: SpaceForecast) -> str | None:
+def shortage(context: QueueContext, needs: SpaceForecast) -> str | None:
     """Return a sentence where the jobs will not fit, None where they will or nobody knows. It asks the store once."""
     if not needs.jobs:
         return None
     try:
-        free_bytes = workplace.free_bytes()
+        free_bytes = context.free_bytes()
     except StoreError:  # what was asked for is done, and whether it fits is no reason to fail
         return None
     if free_bytes is None or needs.more_bytes <= free_bytes:
         return None
     verb = "needs" if needs.jobs == 1 else "need"
     return (
-        f"{whose(needs)} {verb} about {size(needs.more_bytes)} in {workplace.store.url}, and {size(free_bytes)} are "
+        f"{whose(needs)} {verb} about {size(needs.more_bytes)} in {context.store.url}, and {size(free_bytes)} are "
         f"free; {'it' if needs.jobs == 1 else 'they'} will stop when it is full: {ADVICE}"
     )
 

@@ -22,8 +22,8 @@ class QueueStatus:
     foreseen: tuple[ForecastLine, ...]
 
 
-def status_of(place: QueueContext) -> QueueStatus:
+def status_of(context: QueueContext) -> QueueStatus:
     """Look at the queue as it is now, or as this machine last saw it where the store does not answer."""
-    with place.read() as tx:
+    with context.read() as tx:
         lines, accounts, foreseen = job_lines(tx), accounts_of(session_lines(tx)), newest_forecasts(tx)
-    return QueueStatus(lines=here_and_now(place, lines), accounts=accounts, foreseen=tuple(foreseen))
+    return QueueStatus(lines=here_and_now(context, lines), accounts=accounts, foreseen=tuple(foreseen))

@@ -22,39 +22,28 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 MOST_BYTES = 1 << 20
-
-
 AGAIN = "correct the lines above, then enqueue again; nothing was enqueued"
 
 
-def enqueue_files(
-    workplace: QueueContext, files: Sequence[Path], *, overrides: Sequence[str], dry_run: bool = False
-) -> Enqueued:
-    """Put every job of `files` into the queue, or none.
-
-    Raises: SpecInvalid: every problem of every file. UserError: a file cannot be read. UnknownName, NameTaken.
-    """
-    return enqueue_and_foresee(workplace, files, overrides=overrides, dry_run=dry_run)[0]
-
-
 def enqueue_and_foresee(
-    workplace: QueueContext,
+    context: QueueContext,
     files: Sequence[Path],
     *,
     overrides: Sequence[str],
     keep_weights: bool = False,
     dry_run: bool = False,
 ) -> tuple[Enqueued, SpaceForecast]:
-    """As `enqueue_files` does; return also what all jobs of the queue that are still to run will need in the store.
+    """Put every job of `files` into the queue, or none; return also what all that is to run will need in the store.
 
     keep_weights: let the sessions that begin these jobs put their ImageNet weights into the store.
+    Raises: SpecInvalid: every problem of every file. UserError: a file cannot be read. UnknownName, NameTaken.
     """
     if not dry_run:  # so that a refusal, whatever its reason, comes before any weights file is stored
-        enqueue_and_foresee(workplace, files, overrides=overrides, dry_run=True)
+        enqueue_and_foresee(context, files, overrides=overrides, dry_run=True)
     try:
-        specs, weights = read_specs(workplace, files, overrides=overrides, dry_run=dry_run)
+        specs, weights = read_specs(context, files, overrides=overrides, dry_run=dry_run)
     except SpecInvalid as exc:
-        raise SpecInvalid([*exc.problems, *_of_the_data(workplace, files, overrides)], hint=exc.hint) from exc
+        raise SpecInvalid([*exc.problems, *_of_the_data(context, files, overrides)], hint=exc.hint) from exc
 
     def both(tx: "Connection") -> tuple[Enqueued, SpaceForecast]:
         enqueued = enqueue(
@@ -62,16 +51,16 @@ def enqueue_and_foresee(
             specs,
             weights=weights,
             keep_weights=keep_weights,
-            who=workplace.who,
-            now_s=workplace.clock.now_s(),
+            who=context.who,
+            now_s=context.clock.now_s(),
         )
         return enqueued, forecast(unfinished(tx))
 
-    return workplace.transact(both, dry_run=dry_run)
+    return context.transact(both, dry_run=dry_run)
 
 
 def read_specs(
-    workplace: QueueContext, files: Sequence[Path], *, overrides: Sequence[str], dry_run: bool = False
+    context: QueueContext, files: Sequence[Path], *, overrides: Sequence[str], dry_run: bool = False
 ) -> tuple[list[JobSpec], Mapping[Blob, str]]:
     """Return the jobs of all files, and the weights files they name, stored as blobs unless `dry_run`.
 
@@ -92,7 +81,7 @@ def read_specs(
             hint=AGAIN if problems else 'put the real file there, or use weights = "imagenet" or "none"',
         )
     _refuse_twins([spec for _, study in studies for spec in study.jobs])
-    stored = {path: _store(workplace, path, dry_run=dry_run) for path in dict.fromkeys(paths.values())}
+    stored = {path: _store(context, path, dry_run=dry_run) for path in dict.fromkeys(paths.values())}
     specs = [
         replace(spec, weights_sha256=stored[paths[spec.full_name]].sha256) if spec.full_name in paths else spec
         for _, study in studies
@@ -101,13 +90,13 @@ def read_specs(
     return specs, {blob: path.name for path, blob in stored.items()}
 
 
-def _of_the_data(workplace: QueueContext, files: Sequence[Path], overrides: Sequence[str]) -> tuple[str, ...]:
+def _of_the_data(context: QueueContext, files: Sequence[Path], overrides: Sequence[str]) -> tuple[str, ...]:
     """Return what else is wrong with the jobs that can be read, so that a person is told all of it at once.
 
     Raises: UnknownName: their dataset is not there, and nothing but weights is wrong with the files: it comes first.
     """
     studies, problems = _read_studies(files, overrides)
-    with contextlib.suppress(StoreError, CorruptionError), workplace.read() as tx:
+    with contextlib.suppress(StoreError, CorruptionError), context.read() as tx:
         try:
             check_data(tx, [spec for _, study in studies for spec in study.jobs])
         except SpecInvalid as exc:
@@ -162,9 +151,9 @@ def _read_text(file: Path) -> str:
         raise UserError(f"{file} cannot be read: {exc.strerror}") from exc
 
 
-def _store(workplace: QueueContext, path: Path, *, dry_run: bool) -> Blob:
+def _store(context: QueueContext, path: Path, *, dry_run: bool) -> Blob:
     if not dry_run:
-        return workplace.store.put(path, title=path.name)
+        return context.store.put(path, title=path.name)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Blob(sha256=sha256, size_bytes=path.stat().st_size)

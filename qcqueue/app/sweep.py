@@ -103,9 +103,9 @@ def _bound_blobs(cache: Path, now_s: float) -> None:
 
 def _in_use(cache: Path) -> Iterator[str]:
     """Yield the files of `blobs` that sessions of this machine work with, unless they are provably dead."""
-    presence = SessionLocks(cache / SESSIONS)
+    locks = SessionLocks(cache / SESSIONS)
     for folder in _listed(cache / SPOOLS):
-        if presence.is_alive(session_of(folder)) is not False:
+        if locks.is_alive(session_of(folder)) is not False:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, QcqueueError):
                 if order := Spool(folder).order.read():
                     yield from (path.name for path in (order.dataset_path, order.weights_path) if path)
@@ -116,9 +116,9 @@ def _sweep_spools(cache: Path, now_s: float) -> None:
 
     What holds nothing to save stays a day. What does is theirs for as long as anything that nobody uses.
     """
-    presence = SessionLocks(cache / SESSIONS)
+    locks = SessionLocks(cache / SESSIONS)
     for folder in _listed(cache / SPOOLS):
-        if presence.is_alive(session_of(folder)) is False:
+        if locks.is_alive(session_of(folder)) is False:
             age_s = now_s - _changed_s(folder, now_s)
             if age_s > UNUSED_S or (age_s > OLD_S and not _holds_unsaved(folder)):
                 shutil.rmtree(folder, ignore_errors=True)

@@ -72,29 +72,29 @@ class _Model:
     files: tuple[Blob, ...]
 
 
-def weights_of(workplace: QueueContext, typed: str, which: Which, *, moved: Moved = silently) -> tuple[Asked, Weights]:
+def weights_of(context: QueueContext, typed: str, which: Which, *, moved: Moved = silently) -> tuple[Asked, Weights]:
     """Find the weights of a job, and bring them.
 
     Raises: UnknownName. UserError: none are kept. CorruptionError: the store has damaged them. BlobMissing, StoreError.
     """
-    asked = _found(workplace, typed, which)
+    asked = _found(context, typed, which)
     while True:
         try:
-            return asked, _brought(workplace, asked, moved)
+            return asked, _brought(context, asked, moved)
         except BlobMissing:
-            newer = _found(workplace, typed, which)
+            newer = _found(context, typed, which)
             if (newer.head, newer.files) == (asked.head, asked.files):
                 raise
             asked = newer  # a session at work has saved more since, and given up what was found
 
 
-def _found(workplace: QueueContext, typed: str, which: Which) -> Asked:
+def _found(context: QueueContext, typed: str, which: Which) -> Asked:
     # A checkpoint of an older qcqueue is completed while it is looked at, which is taken back.
-    return rehearse(workplace.database, lambda tx: _asked(tx, typed, which))
+    return rehearse(context.database, lambda tx: _asked(tx, typed, which))
 
 
-def _brought(workplace: QueueContext, asked: Asked, moved: Moved) -> Weights:
-    tensors, paths = _read(workplace, asked, moved)
+def _brought(context: QueueContext, asked: Asked, moved: Moved) -> Weights:
+    tensors, paths = _read(context, asked, moved)
     spec, result = asked.detail.spec, asked.detail.result
     weights = Weights(
         spec=spec,
@@ -176,16 +176,16 @@ def _kept(saves: Sequence[Checkpoint], epoch: int) -> _Model | None:
     return None
 
 
-def _read(workplace: QueueContext, asked: Asked, moved: Moved) -> tuple[Tensors, Mapping[str, str]]:
+def _read(context: QueueContext, asked: Asked, moved: Moved) -> tuple[Tensors, Mapping[str, str]]:
     """Return the variables of the model, and what Keras calls them."""
     files = dict.fromkeys((asked.head, *asked.files))
     size_bytes = sum(blob.size_bytes for blob in files)
-    with scratch(workplace.cache, prefix="fetch-") as folder:
+    with scratch(context.cache, prefix="fetch-") as folder:
         done_bytes, paths = 0, dict[Blob, Path]()
         for blob in files:
             paths[blob] = folder / f"{blob.sha256}{SUFFIX}"
             with _named(asked, blob):
-                workplace.store.fetch(blob, paths[blob])
+                context.store.fetch(blob, paths[blob])
             done_bytes += blob.size_bytes
             moved(done_bytes, size_bytes)
         with _named(asked, asked.head):

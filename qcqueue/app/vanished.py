@@ -13,10 +13,10 @@ from qcqueue.queue.job_lines import JobLine
 from qcqueue.worker.session_locks import SESSIONS, SessionLocks
 
 
-def vanished(place: QueueContext, session_ids: Iterable[str]) -> frozenset[str]:
+def vanished(context: QueueContext, session_ids: Iterable[str]) -> frozenset[str]:
     """Return those of these sessions whose process on this machine is provably gone."""
-    presence = SessionLocks(place.cache / SESSIONS)
-    return frozenset(session_id for session_id in session_ids if presence.is_alive(session_id) is False)
+    locks = SessionLocks(context.cache / SESSIONS)
+    return frozenset(session_id for session_id in session_ids if locks.is_alive(session_id) is False)
 
 
 def as_it_is(lines: Iterable[JobLine], gone: Iterable[str]) -> tuple[JobLine, ...]:
@@ -30,7 +30,7 @@ def as_it_is(lines: Iterable[JobLine], gone: Iterable[str]) -> tuple[JobLine, ..
     )
 
 
-def here_and_now(place: QueueContext, lines: Iterable[JobLine]) -> tuple[JobLine, ...]:
+def here_and_now(context: QueueContext, lines: Iterable[JobLine]) -> tuple[JobLine, ...]:
     """Return these lines as this machine can see that they are."""
     known = tuple(lines)
-    return as_it_is(known, vanished(place, {line.session for line in known if line.session}))
+    return as_it_is(known, vanished(context, {line.session for line in known if line.session}))

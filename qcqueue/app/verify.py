@@ -73,25 +73,25 @@ class Verified:
     rows_not_covered: int
 
 
-def verify(workplace: QueueContext, *, quick: bool = False, progress: Moved = silently) -> Verified:
+def verify(context: QueueContext, *, quick: bool = False, progress: Moved = silently) -> Verified:
     """Check every version, every row and every blob that is needed.
 
     quick: of blobs only that they are there, and their size. progress is told of the bytes of blobs. Raises:
     StoreError: the store does not answer. CorruptionError: the queue of this machine cannot be read at all.
     UnknownFormat.
     """
-    versions, faults, rows = _database(workplace)
+    versions, faults, rows = _database(context)
     faults += _row_faults(rows)
     if not any(fault.costs in FINAL for fault in faults):
-        faults += _illegible(workplace)
+        faults += _illegible(context)
     counted = {"versions": versions, "rows": rows.covered, "rows_not_covered": rows.not_covered}
     if any(fault.costs in FINAL for fault in faults):
         return Verified(blobs=0, size_bytes=0, is_quick=quick, faults=tuple(faults), **counted)
-    blobs = tuple(dict.fromkeys(it.blob for it in ask_needs(workplace).blobs))
-    damaged = _damaged(workplace, blobs, quick=quick, progress=progress)
+    blobs = tuple(dict.fromkeys(it.blob for it in ask_needs(context).blobs))
+    damaged = _damaged(context, blobs, quick=quick, progress=progress)
     if damaged:
         # A session at work retires and deletes: what is not needed any more by now was not damaged.
-        faults += _told(workplace, ask_needs(workplace), damaged)
+        faults += _told(context, ask_needs(context), damaged)
     return Verified(
         blobs=len(blobs),
         size_bytes=sum(blob.size_bytes for blob in blobs),
@@ -101,16 +101,16 @@ def verify(workplace: QueueContext, *, quick: bool = False, progress: Moved = si
     )
 
 
-def _database(workplace: QueueContext) -> tuple[int, list[Damage], RowAudit]:
-    if workplace.slots is None:
-        with workplace.read() as tx:
+def _database(context: QueueContext) -> tuple[int, list[Damage], RowAudit]:
+    if context.slots is None:
+        with context.read() as tx:
             flaws, rows = audit_database(tx)
         return 1, [_database_fault(says, costs=QUEUE, hint=RESCUE) for says in flaws], rows
-    audit = audit_versions(workplace.slots, workplace.ids)
+    audit = audit_versions(context.slots, context.ids)
     faults = [_version_fault(flaw) for flaw in audit.flaws]
     can_be_read = not any(flaw.is_head for flaw in audit.flaws)
-    if can_be_read and workplace.versions and (put_back := workplace.versions.put_back()):
-        faults.append(_database_fault(workplace.versions.told(put_back), costs=LOST, hint=ADOPT))
+    if can_be_read and context.versions and (put_back := context.versions.put_back()):
+        faults.append(_database_fault(context.versions.told(put_back), costs=LOST, hint=ADOPT))
     return audit.versions, faults, audit.rows
 
 
@@ -157,9 +157,9 @@ def _of_row(flaw: RowFlaw) -> tuple[str, str]:
             return f"a row of the table {flaw.table}", ILLEGIBLE
 
 
-def _illegible(workplace: QueueContext) -> list[Damage]:
+def _illegible(context: QueueContext) -> list[Damage]:
     """Return what no command could make values of, though each row is a row."""
-    with workplace.read() as tx:
+    with context.read() as tx:
         damaged = damage_of(tx)
     return [_database_fault(str(damaged), costs=ILLEGIBLE, hint=RESCUE)] if damaged else []
 
@@ -174,12 +174,12 @@ def _database_fault(says: str, *, costs: str = HISTORY, hint: str | None = None)
     return Damage(what="the database", kind="database", why=says, costs=costs, hint=hint)
 
 
-def _damaged(workplace: QueueContext, blobs: Sequence[Blob], *, quick: bool, progress: Moved) -> dict[Blob, str]:
+def _damaged(context: QueueContext, blobs: Sequence[Blob], *, quick: bool, progress: Moved) -> dict[Blob, str]:
     """Return what is wrong with each blob that is not as it should be."""
-    store, damaged = workplace.store_itself, dict[Blob, str]()
+    store, damaged = context.store_itself, dict[Blob, str]()
     done, size_bytes = 0, sum(blob.size_bytes for blob in blobs)
-    workplace.cache.mkdir(parents=True, exist_ok=True)
-    with scratch(workplace.cache, prefix="verify-") as folder:
+    context.cache.mkdir(parents=True, exist_ok=True)
+    with scratch(context.cache, prefix="verify-") as folder:
         for blob in blobs:
             why = _miscounted(store, blob) if quick else _misread(store, blob, folder / "blob")
             if why:
@@ -217,7 +217,7 @@ class _Facts:
     pretrained: frozenset[Blob]
 
 
-def _told(workplace: QueueContext, needs: Needs, damaged: Mapping[Blob, str]) -> Iterator[Damage]:
+def _told(context: QueueContext, needs: Needs, damaged: Mapping[Blob, str]) -> Iterator[Damage]:
     """Yield each damaged blob that is needed, with what it costs."""
     users: dict[Blob, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for it in needs.blobs:
@@ -225,7 +225,7 @@ def _told(workplace: QueueContext, needs: Needs, damaged: Mapping[Blob, str]) ->
             users[it.blob][it.kind] += [] if it.job_name is None else [it.job_name]
     names = tuple(dict.fromkeys(name for kinds in users.values() for jobs in kinds.values() for name in jobs))
     # A checkpoint of an older qcqueue is completed while it is looked at, which is taken back.
-    facts = rehearse(workplace.database, lambda tx: _facts(tx, names))
+    facts = rehearse(context.database, lambda tx: _facts(tx, names))
     for blob, why in damaged.items():
         for kind, jobs in users[blob].items():
             costs, hint = _cost(blob, kind, jobs, facts, damaged.keys())

@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 def new_session(
-    workplace: QueueContext,
+    context: QueueContext,
     limits: Limits,
     *,
     profile: Profile,
@@ -60,19 +60,19 @@ def new_session(
     """
     if not can_train():
         raise ExtraMissing("this machine has no TensorFlow to train with", hint='pip install "qcqueue[train]"')
-    if whose := workplace.greet():
+    if whose := context.greet():
         narrate(whose)
-    workplace.ask_to_write()  # a queue that cannot be worked on is refused before this machine leaves a trace of itself
+    context.ask_to_write()  # a queue that cannot be worked on is refused before this machine leaves a trace of itself
     try:
-        machine = this_machine(workplace.cache, workplace.ids)
+        machine = this_machine(context.cache, context.ids)
     except OSError as exc:
         if exc.errno in (*NO_ROOM, errno.EIO):
-            raise of_this_machine(workplace.cache, exc) from exc
+            raise of_this_machine(context.cache, exc) from exc
         raise SettingInvalid(
-            f"the cache {workplace.cache} cannot be used: {exc.strerror}", hint="set QCQUEUE_CACHE to a folder"
+            f"the cache {context.cache} cannot be used: {exc.strerror}", hint="set QCQUEUE_CACHE to a folder"
         ) from exc
-    sweep_cache(workplace.cache, now_s=workplace.clock.now_s())
-    trainer = TrainerProcess(workplace.cache)
+    sweep_cache(context.cache, now_s=context.clock.now_s())
+    trainer = TrainerProcess(context.cache)
 
     def told(text: str) -> None:
         log.info(text, extra={"action": "narrated"})
@@ -80,14 +80,14 @@ def new_session(
             narrate(text)
 
     deps = SessionDeps(
-        database=workplace.database,
-        store=workplace.store,
+        database=context.database,
+        store=context.store,
         trainer=trainer,
-        clock=workplace.clock,
-        presence=SessionLocks(workplace.cache / SESSIONS),
+        clock=context.clock,
+        locks=SessionLocks(context.cache / SESSIONS),
         machine=machine,
-        cache=workplace.cache,
-        lease=workplace.lease,
+        cache=context.cache,
+        lease=context.lease,
         profile=profile,
         worlds=WORLDS,
         machine_age_s=machine_age_s,
@@ -97,7 +97,7 @@ def new_session(
         before={Part.BOOT: process_age_s() or 0.0} if before is None else before,
     )
     ends_at_s = provider_here().deadline_s(os.environ)
-    return Session(workplace.ids.new(), deps, until_the_end(limits, ends_at_s, now_s=workplace.clock.now_s()))
+    return Session(context.ids.new(), deps, until_the_end(limits, ends_at_s, now_s=context.clock.now_s()))
 
 
 def until_the_end(limits: Limits, ends_at_s: float | None, *, now_s: float) -> Limits:
@@ -130,7 +130,7 @@ def _no_limit(name: str, value: str, wanted: str, better: int) -> SettingInvalid
     )
 
 
-def drive(workplace: QueueContext, session: Session, *, show: Callable[[Session], None]) -> None:
+def drive(context: QueueContext, session: Session, *, show: Callable[[Session], None]) -> None:
     """Run a session to its end, showing it after every step, and while bytes move; its log is written meanwhile."""
 
     def shown() -> None:
@@ -138,13 +138,13 @@ def drive(workplace: QueueContext, session: Session, *, show: Callable[[Session]
             show(session)
 
     session.on_transfer = shown
-    with logging_to(workplace.cache, session.id, workplace.clock):
-        about = {"store": workplace.store.url, **asdict(session.machine)}
+    with logging_to(context.cache, session.id, context.clock):
+        about = {"store": context.store.url, **asdict(session.machine)}
         log.info("session began", extra={"action": "session_began", **about})
         try:
             while (delay_s := session.step()) is not None:
                 shown()
-                workplace.clock.sleep(delay_s)
+                context.clock.sleep(delay_s)
         except BaseException as exc:
             # A notebook's process outlives its session: no trainer may go on there, and no lock stay held.
             if isinstance(exc, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():

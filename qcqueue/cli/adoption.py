@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, print_json, say, workplace
+from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, open_queue, print_json, say
 
 if TYPE_CHECKING:
     from qcqueue.app.adopt import Adoption
@@ -23,7 +23,7 @@ def adopt(
     """Say what is lost with a store that was put back from a copy; with --yes, go on with it as it is."""
     from qcqueue.app.adopt import adopt as adopted
 
-    place = workplace(store, now=now)
+    place = open_queue(store, now=now)
     found = adopted(place, dry_run=dry_run or not yes)
     if as_json:
         print_json({"store": place.store.url, "dry_run": dry_run or not yes, **_adoption_document(found)})

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
-from qcqueue.cli.shared import DryRunOption, JobArgument, NowOption, StoreOption, say, workplace
+from qcqueue.cli.shared import DryRunOption, JobArgument, NowOption, StoreOption, open_queue, say
 from qcqueue.errors import UserError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def move(
             "move before needs the job to go before" if other is None else f"move {where} takes no other job",
             hint=f"qcqueue move {job} before OTHER",
         )
-    place = workplace(store, now=now)
+    place = open_queue(store, now=now)
     name = place.transact(
         lambda tx: controls.move(tx, job, cast(controls.Where, where), other, who=place.who, now_s=place.clock.now_s()),
         dry_run=dry_run,
@@ -68,7 +68,7 @@ def move(
 def _apply(job: str, action: "Control", store: str | None, *, dry_run: bool, now: bool) -> None:
     from qcqueue.queue.controls import control
 
-    place = workplace(store, now=now)
+    place = open_queue(store, now=now)
     name, state = place.transact(
         lambda tx: control(tx, job, action, who=place.who, now_s=place.clock.now_s()), dry_run=dry_run
     )

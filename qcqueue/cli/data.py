@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qcqueue.cli.panels import command_group
-from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, print_json, say, workplace
+from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, open_queue, print_json, say
 
 if TYPE_CHECKING:
     from qcqueue.queue.values import DatasetLine
@@ -43,7 +43,7 @@ def sample(
     """Make a practice set of three quality classes from photographs that need no download."""
     from qcqueue.app.datasets import add_sample
 
-    place = workplace(store, now=now)
+    place = open_queue(store, now=now)
     with progress_bar("degrading photographs") as progress:
         line, is_new = add_sample(place, name, images=images, seed=seed, progress=progress, dry_run=dry_run)
     _answer(line, is_new, as_json, dry_run)
@@ -122,7 +122,7 @@ def add(
         depth=depth,
         seed=seed,
     )
-    place = workplace(store, now=now)
+    place = open_queue(store, now=now)
     with progress_bar("reading images") as progress:
         line, is_new = add_images(place, name, path, options, progress=progress, dry_run=dry_run)
     _answer(line, is_new, as_json, dry_run)
@@ -133,7 +133,7 @@ def list_all(store: StoreOption = None, as_json: JsonOption = False) -> None:
     from qcqueue.cli.screens import dataset_table
     from qcqueue.queue.datasets import list_datasets
 
-    with workplace(store).read() as tx:
+    with open_queue(store).read() as tx:
         lines = list_datasets(tx)
     if as_json:
         print_json({"datasets": [_document(line) for line in lines]})
@@ -150,7 +150,7 @@ def show(
     from qcqueue.cli.screens import dataset_table
     from qcqueue.queue.datasets import find_dataset
 
-    with workplace(store).read() as tx:
+    with open_queue(store).read() as tx:
         line = find_dataset(tx, name)
     if as_json:
         print_json(_document(line))
@@ -177,7 +177,7 @@ def remove(
     from qcqueue.app.datasets import remove_dataset
     from qcqueue.text.humanize import size
 
-    line = remove_dataset(workplace(store, now=now), name, dry_run=dry_run)
+    line = remove_dataset(open_queue(store, now=now), name, dry_run=dry_run)
     if as_json:
         print_json(_document(line) | {"dry_run": dry_run})
         return

@@ -7,7 +7,7 @@ import typer
 
 from qcqueue.cli.data import progress_bar
 from qcqueue.cli.panels import command_group
-from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, print_json, say, workplace
+from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, open_queue, print_json, say
 from qcqueue.errors import UserError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def fetch(
 
     which = Which(_one_of(weights, tuple(Which), "--weights"))
     chosen, why = usual_kind() if kind is None else (Kind(_one_of(kind, tuple(Kind), "--format")), None)
-    place = workplace(store)
+    place = open_queue(store)
     with progress_bar("fetching") as progress:
         fetched = fetch_weights(place, job, folder=out, which=which, kind=chosen, moved=progress)
     if as_json:
@@ -67,7 +67,7 @@ def tensorboard(
     """Write the epochs of every job as TensorBoard reads them, one run a job."""
     from qcqueue.app.export import export_tensorboard
 
-    exported = export_tensorboard(workplace(store), folder=out)
+    exported = export_tensorboard(open_queue(store), folder=out)
     _show_exported(exported, as_json, goes_to={"folder": str(out)}, then=f"tensorboard --logdir {_quoted(str(out))}")
 
 
@@ -88,7 +88,7 @@ def mlflow(
     """Write the epochs of every job to MLflow: one experiment a study, one run a job; again, only what is new."""
     from qcqueue.app.export import export_mlflow, without_password
 
-    exported, shown = export_mlflow(workplace(store), uri=uri), without_password(uri)
+    exported, shown = export_mlflow(open_queue(store), uri=uri), without_password(uri)
     then = f"mlflow ui --backend-store-uri {_quoted(shown)}" if "sqlite:" in shown else f"look at {shown}"
     _show_exported(exported, as_json, goes_to={"tracking_uri": shown}, then=then)
 

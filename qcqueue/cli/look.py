@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, print_json, say, tell_age, workplace
+from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, open_queue, print_json, say, tell_age
 from qcqueue.text.suggest import printable
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def one_screen(
     if settings.store is None:
         say(first_steps())
         return
-    place = workplace(None)
+    place = open_queue(None)
     seen = see(place, settings)
     tell_age(place)
     ahead = summary_of(seen) if seen.stats.ahead else None
@@ -58,7 +58,7 @@ def status(
     """Say how far every job is."""
     from qcqueue.cli.screens import status_screen
 
-    place = workplace(store)
+    place = open_queue(store)
     if as_json:
         print_json(_status_json(place))
         return
@@ -80,7 +80,7 @@ def show(job: JobArgument, store: StoreOption = None, as_json: JsonOption = Fals
     from qcqueue.cli.documents import detail_document
     from qcqueue.cli.screens import detail_screen
 
-    place = workplace(store)
+    place = open_queue(store)
     detail = _detail(place, job)
     detail = replace(detail, line=here_and_now(place, [detail.line])[0])
     with place.read() as tx:
@@ -107,7 +107,7 @@ def log(
     from qcqueue.cli.documents import history_document
     from qcqueue.cli.screens import story
 
-    place = workplace(store)
+    place = open_queue(store)
     detail = _detail(place, job)
     words = _words(place, detail) if full else ()
     if as_json:
@@ -125,7 +125,7 @@ def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False
     from qcqueue.app.vanished import here_and_now
     from qcqueue.cli.screens import words_in_brief
 
-    place = workplace(store)
+    place = open_queue(store)
     detail = _detail(place, job)
     answer = explain(detail, see(place, load_settings(store=store)))
     words = _telling_words(place, detail)

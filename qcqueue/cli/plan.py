@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qcqueue.cli.shared import JsonOption, StoreOption, narrate, print_json, say, tell_age, workplace
+from qcqueue.cli.shared import JsonOption, StoreOption, narrate, open_queue, print_json, say, tell_age
 from qcqueue.errors import NOTHING_TO_DO, UserError
 from qcqueue.text.humanize import by, count, duration, iso, listed
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from qcqueue.planning.quota import Reason
 
 NOT_FORESEEN = "not foreseen"
+_HEAD = ("JOB", "LEFT", "EPOCHS", "SESSIONS", "50 % BY", "90 % BY", "KNOWN")
+_FIGURES = ("FIGURE", "SAID", "BASIS", "CHECKED", "WORTH", "SOURCE")
 
 
 def register(app: typer.Typer) -> None:
@@ -44,7 +46,7 @@ def plan(
 
     if jobs < 0:
         raise UserError(f"--jobs {jobs} is not a number of jobs", hint="--jobs 1, or 0 for as many as a session lives")
-    place = workplace(store)
+    place = open_queue(store)
     seen = see(place, load_settings(store=store))
     tell_age(place)
     if not seen.stats.ahead:
@@ -66,7 +68,7 @@ def quota(store: StoreOption = None, as_json: JsonOption = False) -> None:
     from qcqueue.app.queue_summary import see
     from qcqueue.app.settings import load_settings
 
-    place = workplace(store)
+    place = open_queue(store)
     seen = see(place, load_settings(store=store))
     tell_age(place)
     if as_json:
@@ -98,9 +100,9 @@ def quota_screen(seen: "QueueView") -> str:
         returns = "can be had now, as far as is known" if stats.lends_gpus else nothing
     rows = [
         ("used", f"{duration(found.used_s)} in {duration(found.period_s)}", found.used_because),
-        ("left", spread_said(found.left_s) if found.left_s else nothing, found.left_because),
+        ("left", found.left_s.said if found.left_s else nothing, found.left_because),
         ("a GPU", returns, found.returns_because),
-        ("cool-off", spread_said(found.cool_off) if found.cool_off else nothing, found.cool_off_because),
+        ("cool-off", found.cool_off.said if found.cool_off else nothing, found.cool_off_because),
     ]
     lines = columns([(name, value, reason.basis) for name, value, reason in rows])
     said = [f"{profile.title}: profile {profile.name}, {seen.because}.", "", *lines, ""]
@@ -187,13 +189,6 @@ def window_said(window: "Quantiles", now_s: float) -> str:
     return f"likely {by(window.p50_s, now_s)}, between {by(window.p10_s, now_s)} and {by(window.p90_s, now_s)}"
 
 
-def spread_said(spread: "Quantiles") -> str:
-    """Return some seconds of which nobody is sure: "1 h 00 min to 5 h 00 min, likely 2 h 00 min"."""
-    if spread.p10_s == spread.p90_s:
-        return duration(spread.p50_s)
-    return f"{duration(spread.p10_s)} to {duration(spread.p90_s)}, likely {duration(spread.p50_s)}"
-
-
 def window_document(window: "Quantiles") -> dict[str, str]:
     """Return moments for `--json`."""
     low, likely, high = (iso(at_s) for at_s in (window.p10_s, window.p50_s, window.p90_s))
@@ -203,10 +198,6 @@ def window_document(window: "Quantiles") -> dict[str, str]:
 def spread_document(spread: "Quantiles") -> dict[str, Any]:
     """Return some seconds for `--json`."""
     return {"low_s": spread.p10_s, "likely_s": spread.p50_s, "high_s": spread.p90_s, "basis": spread.basis}
-
-
-_HEAD = ("JOB", "LEFT", "EPOCHS", "SESSIONS", "50 % BY", "90 % BY", "KNOWN")
-_FIGURES = ("FIGURE", "SAID", "BASIS", "CHECKED", "WORTH", "SOURCE")
 
 
 def _write(file: Path, plan: "Plan", url: str) -> None:
@@ -275,7 +266,7 @@ def _life(plan: "Plan") -> str:
     if _is_endless(plan):
         return f"Nothing is known to end a session ({plan.life.basis})."
     own = f", with {count(plan.life.seen, 'session')} of yours" if plan.life.seen else ""
-    return f"A session lives {spread_said(plan.life.spread())} ({plan.life.basis}{own})."
+    return f"A session lives {plan.life.spread().said} ({plan.life.basis}{own})."
 
 
 def _gpu(plan: "Plan") -> str:

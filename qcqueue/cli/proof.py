@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from qcqueue.cli import shared
-from qcqueue.cli.shared import JsonOption, StoreOption, narrate, print_json, say, workplace
+from qcqueue.cli.shared import JsonOption, StoreOption, narrate, open_queue, print_json, say
 from qcqueue.errors import UserError
 
 
@@ -108,7 +108,7 @@ def report(
     from qcqueue.drill.certificate import read_certificates
 
     attached = [certificate for file in certificates or [] for certificate in read_certificates(file)]
-    written = report_on(workplace(store), folder=out, certificates=attached, narrate=narrate)
+    written = report_on(open_queue(store), folder=out, certificates=attached, narrate=narrate)
     lacks = [f"without PNG: {written.lacks}; {written.lacks.hint}"] if written.lacks else []
     for sentence in (*written.unread, *lacks):
         narrate(sentence)

@@ -1,4 +1,4 @@
-"""What every command needs: the queue it works on, the options they have in common, and JSON out."""
+"""What every command needs: the queue it works on, the options they have in common, JSON out, and exit codes."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -12,9 +12,10 @@ from qcqueue.text.suggest import visible
 if TYPE_CHECKING:
     from qcqueue.app.context import QueueContext
 
-    pass
-
 SCHEMA_VERSION = 1
+
+BUG = 1
+FAILED = 3
 
 StoreOption = Annotated[
     str | None, typer.Option("--store", metavar="URL", help="The queue to use instead of the one in qcqueue.toml.")
@@ -55,18 +56,18 @@ def narrate(text: str) -> None:
     typer.echo(visible(text), err=True)
 
 
-def workplace(
+def open_queue(
     store: str | None, *, persistent: bool = False, now: bool = False, say: Callable[[str], None] = narrate
 ) -> "QueueContext":
     """Open the queue the settings name. persistent: ask for minutes where it is far away and does not answer.
 
     now: raise it to the format of this version, though sessions of an older one end; say: where that is said.
     """
-    from qcqueue.app.context import open_workplace
+    from qcqueue.app.context import open_context
     from qcqueue.app.settings import load_settings
     from qcqueue.app.upgrade import Consent
 
-    place = open_workplace(load_settings(store=store), persistent=persistent, consent=Consent(now=now, say=say))
+    place = open_context(load_settings(store=store), persistent=persistent, consent=Consent(now=now, say=say))
     _opened[:] = [place]
     return place
 
@@ -95,7 +96,3 @@ def tell_age(place: "QueueContext") -> None:
         narrate(soon)
     if behind := place.behind():
         narrate(f"as this machine last saw it, {ago(behind.since_s, place.clock.now_s())}: {behind.why}")
-
-
-BUG = 1
-FAILED = 3

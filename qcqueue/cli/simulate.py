@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qcqueue.cli.shared import JsonOption, StoreOption, narrate, print_json, say, workplace
+from qcqueue.cli.shared import JsonOption, StoreOption, narrate, open_queue, print_json, say
 from qcqueue.errors import NOTHING_TO_DO, UserError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def simulate(
     place = queue_of(store, is_needed=not files)
     chosen = law_of_profile(profile, load_settings(store=store)) if profile else law_for(law or DEFAULT_LAW, place)
     if files:
-        scene = scene_of_files(files, overrides=settings or [], place=place)
+        scene = scene_of_files(files, overrides=settings or [], context=place)
     else:
         assert place is not None, "a queue was asked for"
         if settings:
@@ -88,7 +88,7 @@ def queue_of(store: str | None, *, is_needed: bool) -> "QueueContext | None":
 
     if not is_needed and load_settings(store=store).store is None:
         return None
-    return workplace(store)
+    return open_queue(store)
 
 
 def results_screen(scene: "Scene", law: "Law", results: "Sequence[StrategyResult]", *, seed: int, seeds: int) -> str:

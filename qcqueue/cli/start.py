@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, narrate, print_json, say, workplace
+from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, narrate, open_queue, print_json, say
 
 
 def register(app: typer.Typer) -> None:
@@ -51,7 +51,7 @@ def enqueue(
     from qcqueue.app.studies import enqueue_and_foresee
     from qcqueue.text.humanize import count
 
-    place = workplace(store, now=now)
+    place = open_queue(store, now=now)
     answer, needs = enqueue_and_foresee(
         place, files, overrides=settings or [], keep_weights=keep_weights, dry_run=dry_run
     )

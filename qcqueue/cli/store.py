@@ -8,7 +8,7 @@ import typer
 from qcqueue.cli.adoption import adopt
 from qcqueue.cli.data import progress_bar
 from qcqueue.cli.panels import command_group
-from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, print_json, say, workplace
+from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, open_queue, print_json, say
 
 if TYPE_CHECKING:
     from qcqueue.app.gc import CleanUp, Share
@@ -31,7 +31,7 @@ def usage(store: StoreOption = None, as_json: JsonOption = False) -> None:
     from qcqueue.app.gc import usage as used
     from qcqueue.text.humanize import size
 
-    place = workplace(store)
+    place = open_queue(store)
     found = used(place)
     if as_json:
         print_json(
@@ -63,7 +63,7 @@ def gc(
     from qcqueue.app.gc import clean_up, plan_clean_up
     from qcqueue.text.humanize import count, size
 
-    place = workplace(store, now=now)
+    place = open_queue(store, now=now)
     plan, is_real = plan_clean_up(place), yes and not dry_run
     if not as_json:
         say("\n".join(_plan_rows(plan)))
@@ -91,7 +91,7 @@ def verify(
     from qcqueue.errors import CorruptionError
     from qcqueue.text.humanize import count, size
 
-    place = workplace(store)
+    place = open_queue(store)
     with progress_bar("reading") as progress:
         found = verified(place, quick=quick, progress=progress)
     if as_json:

@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from qcqueue.cli.shared import JsonOption, NowOption, StoreOption, narrate, print_json, say, workplace
+from qcqueue.cli.shared import JsonOption, NowOption, StoreOption, narrate, open_queue, print_json, say
 from qcqueue.errors import RESUMABLE
 from qcqueue.text.humanize import duration, percent
 from qcqueue.text.suggest import printable, visible
@@ -58,7 +58,7 @@ def work(
     profile = profile_here(load_settings(store=store))
     with leaving_without_a_session(narrate, exit_code=RESUMABLE), ExitStack() as answering:
         with _screen() as (say, show):
-            place = workplace(store, persistent=True, now=now, say=say)
+            place = open_queue(store, persistent=True, now=now, say=say)
             session = new_session(place, limits, profile=profile, narrate=say)
             answering.enter_context(stopping_on_signals(session, say, again="Ctrl-C again"))
             drive(place, session, show=show)

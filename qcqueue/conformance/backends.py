@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from qcqueue.app.context import create_queue, open_workplace
+from qcqueue.app.context import create_queue, open_context
 from qcqueue.app.settings import Settings, named_store
 from qcqueue.queue.job_lines import job_lines
 from qcqueue.stores.checks import Check, CheckStatus, Reached
@@ -64,7 +64,7 @@ class BackendContract:
 
     def test_to_open_it_touches_nothing(self, made: Settings) -> None:
         before = sorted(made.cache.rglob("*"))
-        place = open_workplace(made)
+        place = open_context(made)
         assert place.store.url == place.store_itself.url == made.store
         assert sorted(made.cache.rglob("*")) == before
 
@@ -101,7 +101,7 @@ class BackendContract:
 
 
 def is_empty(settings: Settings) -> bool:
-    with open_workplace(settings).read() as tx:
+    with open_context(settings).read() as tx:
         return list(job_lines(tx)) == []
 
 

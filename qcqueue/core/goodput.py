@@ -1,9 +1,9 @@
-"""Where the time a machine was held went: sixteen parts, which of them were of use, and what to expect.
+"""Where the time a machine was held went: sixteen parts, which were of use, what to expect, and how it is said.
 
 A ledger is seconds by part. Whoever watches a session keeps it, with one part for every instant; this module knows
-no clock and only adds, renames and divides. A ledger that is complete adds up to the seconds held. The words are
-those of ml-goodput-measurement: goodput is the share of held time that made training progress which was preserved,
-and each other part is a kind of badput.
+no clock and only adds, renames, divides and puts into words. A ledger that is complete adds up to the seconds held.
+The words are those of ml-goodput-measurement: goodput is the share of held time that made training progress which was
+preserved, and each other part is a kind of badput.
 """
 
 import math
@@ -19,6 +19,9 @@ Seconds: TypeAlias = Mapping[str, float]
 # Parts may have been rounded to milliseconds, one by one, on their way through a database.
 ROUNDING_S = 0.01
 NEWTON_STEPS = 30
+# What is shorter says nothing beside a session of minutes.
+LEAST_S = 0.05
+MOST_OF_THE_REST = 2
 
 
 class PartGroup(StrEnum):
@@ -112,6 +115,8 @@ class Part(StrEnum):
 
 # As plain strings, which a long queue asks for thousands of times.
 _NAMES = {part.value: part for part in Part}
+START = (Part.IMPORT, Part.DATA, Part.COMPILE, Part.RESTORE, Part.DOWNLOAD)
+"""What lies between the start of a trainer and its first step, in the order of its life."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,13 +215,6 @@ def best_interval_s(mean_session_s: float, stall_s: float) -> float:
         missing = math.expm1(-(x + stall))
         x += (x + missing) / missing
     return x * mean_session_s
-
-
-# What is shorter says nothing beside a session of minutes.
-LEAST_S = 0.05
-MOST_OF_THE_REST = 2
-START = (Part.IMPORT, Part.DATA, Part.COMPILE, Part.RESTORE, Part.DOWNLOAD)
-"""What lies between the start of a trainer and its first step, in the order of its life."""
 
 
 def plain(part: Part) -> str:

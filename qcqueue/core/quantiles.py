@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from qcqueue.text.humanize import duration
+
 
 class Basis(StrEnum):
     """Where a figure comes from; shown beside it wherever a person reads it."""
@@ -23,6 +25,13 @@ class Quantiles:
 
     def __post_init__(self) -> None:
         assert 0 <= self.p10_s <= self.p50_s <= self.p90_s, f"no quantiles: {self}"
+
+    @property
+    def said(self) -> str:
+        """Say it, such as "1 h 00 min to 5 h 00 min, likely 2 h 00 min"."""
+        if self.p10_s == self.p90_s:
+            return duration(self.p50_s)
+        return f"{duration(self.p10_s)} to {duration(self.p90_s)}, likely {duration(self.p50_s)}"
 
     def since(self, at_s: float) -> "Quantiles":
         """Return the same moments counted from another; what lies before it is at it."""

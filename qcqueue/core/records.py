@@ -1,8 +1,8 @@
-"""What training leaves behind beside tensors: epochs, cursors, identities, results. Plain values, exact as JSON.
+"""What training leaves behind: epochs, cursors, identities, and the snapshot of a run. Plain values, exact as JSON.
 
 The exact part (`EpochMetrics`) is hashed and must be the same however often a run was cut. The timing part
 (`EpochTiming`) is what this machine measured and is never part of a digest. `TrainingRecord` travels inside
-every checkpoint and is, with the tensors, all that is needed to go on as if nothing had happened.
+every checkpoint and is, with the tensors of the `Snapshot`, all that is needed to go on as if nothing had happened.
 Epochs are numbered from 1; "epochs_done = 3" means that epoch 4 is next.
 """
 
@@ -16,9 +16,13 @@ from qcqueue.text.canonical_json import digest_of
 if TYPE_CHECKING:
     import numpy.typing as npt  # records are read where nothing trains
 
-
 _NEUTRAL = ("framework", "library")
 _KERAS = ("tensorflow", "keras")
+
+Tensors = Mapping[str, "npt.NDArray[Any]"]
+
+MODEL = "m/"
+"""What the keys of a model's own tensors begin with: all that is needed to evaluate it."""
 
 LossRule = Literal["clipped", "logits"]
 """How the loss of a validation or test set is computed; a run keeps the rule it began with.
@@ -220,12 +224,6 @@ def should_stop_early(history: Sequence[EpochMetrics], *, patience: int) -> bool
 def history_sha256(history: Sequence[EpochMetrics]) -> str:
     """Return the digest of the contract: canonical JSON of the per-epoch metrics, without any timing."""
     return digest_of([asdict(row) for row in history])
-
-
-Tensors = Mapping[str, "npt.NDArray[Any]"]
-
-MODEL = "m/"
-"""What the keys of a model's own tensors begin with: all that is needed to evaluate it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""From the bytes of one image file to pixels: any mode and size in, uint8 RGB of the asked size out.
+"""From the bytes of one image file to pixels: any mode and size in, uint8 RGB of the asked size out; or a thumbnail.
 
 Treats Pillow's decoders as what they are, old code that reads hostile bytes: only plain picture formats, the size
 judged before a pixel is unpacked, every failure one sentence. What is broken beside the pixels is no failure. More than
@@ -32,6 +32,10 @@ from qcqueue.errors import DatasetInvalid
 
 CONVERT = "convert it to PNG or remove it"
 EXIF_ORIENTATION = 0x0112
+
+# Of a thumbnail as PNG, and as JPEG.
+COLOURS = 64
+QUALITY = 85
 
 
 def decode(content: bytes, *, named: str, image_size: tuple[int, int], white: int | None = None) -> Bytes:
@@ -118,10 +122,6 @@ def _refused(exc: Exception, content: bytes, named: str, directory: Directory | 
             )
         return DatasetInvalid(f"{named} is not an image that qcqueue can read", hint=CONVERT)
     return DatasetInvalid(f"{named} is damaged or cut short: {reason(exc)}", hint="copy it again or remove it")
-
-
-COLOURS = 64
-QUALITY = 85
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,13 +16,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from qcqueue.datasets.layout import Member
-from qcqueue.datasets.limits import shown
+from qcqueue.datasets.limits import PATTERN_LENGTH_MAX, shown
 from qcqueue.datasets.outline import composed, listed
 from qcqueue.errors import DatasetInvalid
 from qcqueue.stores.registry import without_secrets
 
 FOLDER = "folder"
-PATTERN_LENGTH_MAX = 200
 MATCHING_S_MAX = 20
 
 MATCHER = """

@@ -22,7 +22,7 @@ from qcqueue.datasets.beside import (
     suffix_of,
     words_of,
 )
-from qcqueue.datasets.limits import shown
+from qcqueue.datasets.limits import PATTERN_LENGTH_MAX, shown
 from qcqueue.datasets.outline import base, composed, listed, parent
 from qcqueue.errors import DatasetInvalid
 
@@ -51,7 +51,6 @@ BINS = frozenset(("RECYCLED", "Recycle Bin", "trashbox"))
 """Names of folders for what was thrown away, which might be classes all the same, and so are asked about."""
 
 SIZE = r"\d+x\d+"
-PATTERN_LENGTH_MAX = 200
 PATTERNS_SAID_MAX = 8
 
 

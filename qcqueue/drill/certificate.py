@@ -31,6 +31,7 @@ MOST_CERTIFICATES = 1000
 MOST_KILLS = 100_000
 LONGEST_TEXT = 300
 MOST = 1e12
+_HINT = "qcqueue drill FILE --out certificate.json makes one"
 NAME = re.compile(r"[a-z0-9_]{1,60}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
@@ -243,9 +244,6 @@ def read_certificates(path: Path) -> tuple[Certificate, ...]:
         raise DigestMismatch(f"{path}: {exc}", hint=_HINT) from exc
     except ValueError as exc:
         raise UserError(f"{path} holds no certificates of a drill: {exc}", hint=_HINT) from exc
-
-
-_HINT = "qcqueue drill FILE --out certificate.json makes one"
 
 
 def _certificate(value: Any) -> Certificate:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-from qcqueue.app.context import QueueContext, create_store, workplace_in
+from qcqueue.app.context import QueueContext, context_in, create_store
 from qcqueue.app.datasets import Progress, add_sample, keep
 from qcqueue.app.report import report_on
 from qcqueue.catalog.models import STUDIED_MODELS
@@ -23,7 +23,7 @@ from qcqueue.datasets.patterns import build_patterns
 from qcqueue.drill.certificate import Certificate, certify
 from qcqueue.drill.drill import SAMPLES
 from qcqueue.drill.kill_points import Kill, KillPoint, SessionSetup, run_and_kill, run_session
-from qcqueue.drill.scratch_queue import finish, make_ring, room_for
+from qcqueue.drill.scratch_queue import finish, make_scratch_queue, room_for
 from qcqueue.engines.toy import VARIABLE
 from qcqueue.errors import DrillFailed, UserError
 from qcqueue.queue.enqueue import enqueue
@@ -126,7 +126,7 @@ def tour(folder: Path, scenario: Scenario, *, narrate: Callable[[str], None], pr
     _clear(folder)
     store, cache = folder / "queue", folder / "cache"
     create_store(store)
-    queue = workplace_in(store, cache=cache)
+    queue = context_in(store, cache=cache)
     place = SessionSetup(url=f"folder:{store}", cache=cache, environment=scenario.environment)
 
     narrate(f"1. sample images: {scenario.images}")
@@ -191,7 +191,7 @@ def _prove(
     narrate: Callable[[str], None],
 ) -> Certificate:
     with room_for("folder:", cache=folder / "undisturbed", narrate=narrate) as place:
-        scratch = make_ring(queue, spec, dataset, place)
+        scratch = make_scratch_queue(queue, spec, dataset, place)
         finish(scratch)
         undisturbed = scratch.detail()
     with queue.read() as tx:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from qcqueue.app.context import QueueContext, create_store, open_workplace, workplace_in
+from qcqueue.app.context import QueueContext, context_in, create_store, open_context
 from qcqueue.app.datasets import add_sample
 from qcqueue.app.settings import load_settings
 from qcqueue.app.studies import read_specs
@@ -18,7 +18,7 @@ from qcqueue.clock import Rng, seeded
 from qcqueue.core.spec import JobSpec
 from qcqueue.drill.certificate import Certificate, certify
 from qcqueue.drill.kill_points import MOMENTS, Kill, KillPoint, draw_aim, run_and_kill
-from qcqueue.drill.scratch_queue import ScratchQueue, copy_dataset, finish, make_ring, room_for
+from qcqueue.drill.scratch_queue import ScratchQueue, copy_dataset, finish, make_scratch_queue, room_for
 from qcqueue.errors import DrillFailed, UnknownName
 from qcqueue.queue.datasets import find_dataset, list_datasets
 from qcqueue.queue.sessions import accounts_of, session_lines
@@ -55,7 +55,7 @@ def drill_file(
     the settings name; a practice set that is missing there is made. What is made elsewhere is removed.
     Raises: SpecInvalid, SettingInvalid, UnknownName, StoreError, DrillFailed.
     """
-    source = workplace_in(folder / "source", cache=folder / "cache")
+    source = context_in(folder / "source", cache=folder / "cache")
     create_store(folder / "source")
     specs, stored = read_specs(source, [file], overrides=overrides)
     chosen = [spec for spec in specs if only is None or only.lower() in (spec.name, spec.full_name)]
@@ -79,7 +79,7 @@ def _bring_dataset(source: QueueContext, name: str, *, narrate: Callable[[str], 
             return find_dataset(tx, name)
     settings = load_settings()
     if settings.store is not None:
-        users = open_workplace(settings)
+        users = open_context(settings)
         with users.read() as tx:
             known = {line.name: line for line in list_datasets(tx)}
         if name in known:
@@ -111,8 +111,8 @@ def drill_job(
         room_for(store, cache=folder / "cut", narrate=narrate) as place,
         room_for(IN_A_FOLDER, cache=folder / "undisturbed", narrate=narrate) as quiet,
     ):
-        victim = make_ring(source, spec, dataset, place, weights)
-        reference = make_ring(source, spec, dataset, quiet, weights)
+        victim = make_scratch_queue(source, spec, dataset, place, weights)
+        reference = make_scratch_queue(source, spec, dataset, quiet, weights)
         narrate(f"{spec.full_name}: undisturbed run")
         finish(reference)
         expected = reference.detail()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qcqueue.app.context import QueueContext, create_queue, open_workplace
+from qcqueue.app.context import QueueContext, create_queue, open_context
 from qcqueue.app.settings import Settings, load_settings
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
@@ -64,11 +64,11 @@ def room_for(url: str, *, cache: Path, narrate: Narrate) -> Iterator[SessionSetu
                 narrate(f"{left.url} could not be deleted, which you can do yourself: {exc}")
 
 
-def make_ring(
+def make_scratch_queue(
     source: QueueContext, spec: JobSpec, dataset: DatasetLine, place: SessionSetup, weights: Mapping[Blob, str] = {}
 ) -> ScratchQueue:
     """Put this one job into the empty queue of `place`, with its dataset and weights file from `source`."""
-    queue = open_workplace(_settings(place.url, place.cache), persistent=True)
+    queue = open_context(_settings(place.url, place.cache), persistent=True)
     copy_dataset(source, queue, dataset)
     copied = {_copy(source, queue, blob): title for blob, title in weights.items()}
     now_s = queue.clock.now_s()
@@ -76,12 +76,12 @@ def make_ring(
     return ScratchQueue(place=place, queue=queue, job=spec.full_name)
 
 
-def finish(ring: ScratchQueue) -> None:
+def finish(scratch: ScratchQueue) -> None:
     """Run sessions, undisturbed, until the job is done. Raises: DrillFailed."""
-    code = run_session(ring.place)
-    line = ring.detail().line
+    code = run_session(scratch.place)
+    line = scratch.detail().line
     if line.state is not State.DONE:
-        raise DrillFailed(f"{ring.job} did not finish (exit {code}): {line.failure_message or line.state}")
+        raise DrillFailed(f"{scratch.job} did not finish (exit {code}): {line.failure_message or line.state}")
 
 
 def copy_dataset(source: QueueContext, target: QueueContext, dataset: DatasetLine) -> DatasetLine:

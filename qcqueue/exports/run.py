@@ -2,7 +2,7 @@
 
 Pure: from what the queue knows to plain values, which `tensorboard` and `mlflow` write as their libraries want them. An
 epoch that was done again counts once, as the run goes on from it, so steps are the numbers of epochs and rise over all
-segments.
+segments. `plain_name` is the name of a run wherever it becomes a folder.
 """
 
 import re
@@ -13,8 +13,11 @@ from typing import Any
 from qcqueue.core.records import history_sha256
 from qcqueue.core.states import State
 from qcqueue.queue.values import EpochLine, JobDetail
+from qcqueue.stores.names import DEVICES
 from qcqueue.text.canonical_json import digest_of
 from qcqueue.text.fields import NAME
+
+LONGEST = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,18 +116,10 @@ def _text(value: object) -> str:
     return "x".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-LONGEST = 64
-
-_DEVICES = frozenset(
-    {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
-)
-"""What Windows takes for a device, whatever ending follows."""
-
-
 def plain_name(word: str) -> str:
     """Return a word that a study file can hold as it is, and any other one made harmless, with a digest that keeps it
     apart from what else could be read the same. What Windows takes for a device gets an underscore, as no word has."""
     if NAME.fullmatch(word):
-        return f"{word}_" if word in _DEVICES else word
+        return f"{word}_" if word in DEVICES else word
     harmless = re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-")[:LONGEST]
     return f"{harmless or 'job'}-{digest_of(word)[:8]}"

@@ -27,6 +27,7 @@ from qcqueue.errors import CheckpointDamaged, DigestMismatch, UnknownFormat, Use
 FORMAT = 1
 KIND = "weights"
 SUFFIX = ".safetensors"
+PHOTOGRAPH = "photo.jpg"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +148,6 @@ def _deep_white(preprocessing: Any) -> int | None:
     if found is None or (type(found) is int and 0 < found < 1 << 32):
         return found
     raise ValueError("it does not say how images are prepared")
-
-
-PHOTOGRAPH = "photo.jpg"
 
 
 def snippet(weights: Weights, file: str) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""What the worker cell shows: from a picture of the session to one block, as HTML and as plain text.
+"""What the worker cell shows: a session as one block, as HTML and as plain text, and the last sentences after it.
 
 Pure. The block has no script and no colour of its own, so it reads in light and dark; every text is escaped, and
 what stands in it is small, because a notebook keeps its output.
@@ -16,6 +16,10 @@ from qcqueue.text.suggest import printable
 from qcqueue.worker.machine import Machine
 from qcqueue.worker.progress_text import at_risk, point, waiting
 from qcqueue.worker.view import View
+
+AGAIN = "run this cell again"
+ADOPT = "take the store over as it is, with !qcqueue store adopt --store followed by its URL"
+UPGRADE = "run %pip install --upgrade qcqueue in a cell of your own, restart the session, which keeps this disk, and"
 
 _BOX = "border:1px solid;border-radius:6px;padding:8px 12px;max-width:56em;font-family:sans-serif;font-size:14px"
 _LABEL = "padding:2px 16px 2px 0;vertical-align:top;white-space:nowrap;opacity:.65;text-align:left"
@@ -123,11 +127,6 @@ def _bar(share: float | None) -> str:
     if share is None:
         return ""
     return f'<span style="{_TRACK}"><span style="{_DONE};width:{min(share, 1):.0%}"></span></span>'
-
-
-AGAIN = "run this cell again"
-ADOPT = "take the store over as it is, with !qcqueue store adopt --store followed by its URL"
-UPGRADE = "run %pip install --upgrade qcqueue in a cell of your own, restart the session, which keeps this disk, and"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

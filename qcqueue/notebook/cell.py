@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from qcqueue.app.context import QueueContext, open_workplace
+from qcqueue.app.context import QueueContext, open_context
 from qcqueue.app.profile import profile_here, provider_here
 from qcqueue.app.session_log import log_behind
 from qcqueue.app.settings import load_settings
@@ -57,7 +57,7 @@ def work(store: str | None, wanted: Mapping[str, Any], *, release: bool, now: bo
             limits = checked_limits(**wanted)
             settings = signed_in(load_settings(store=store), os.environ, screen, clock)
             profile = profile_here(settings)
-            place = open_workplace(settings, persistent=True, consent=Consent(now=now, say=screen.say))
+            place = open_context(settings, persistent=True, consent=Consent(now=now, say=screen.say))
         return str(visit(place, limits, screen, profile=profile, lender=lender))
     except KeyboardInterrupt:
         if not screen.has_reader:

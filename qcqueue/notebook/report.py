@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from qcqueue.app.context import QueueContext, open_workplace
+from qcqueue.app.context import QueueContext, open_context
 from qcqueue.app.report import report_on, results_of
 from qcqueue.app.settings import load_settings
 from qcqueue.clock import SystemClock
@@ -50,4 +50,4 @@ def frame(page: str) -> str:
 
 def _place(store: str | None) -> QueueContext:
     clock = SystemClock()
-    return open_workplace(signed_in(load_settings(store=store), os.environ, screen_here(clock), clock))
+    return open_context(signed_in(load_settings(store=store), os.environ, screen_here(clock), clock))

@@ -1,4 +1,4 @@
-"""What an epoch will take on a processor, what a session takes to begin, and what that makes of the rest of a job.
+"""What an epoch will take on a processor, what a session takes to begin, and how late a save is safe.
 
 Pure: what was measured goes in; seconds come out, with where they come from, in words too. Always true: a measured
 time is preferred to a scaled one and that to an estimate, and no estimate calls itself measured.
@@ -111,18 +111,6 @@ class Overhead:
     basis: Known
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remaining:
-    """What a job still takes: `seconds` of training and validation, and start_s more in each session that goes on."""
-
-    job: str
-    epochs_left: int
-    seconds: float
-    basis: Known
-    said: str
-    start_s: float
-
-
 class Measurements:
     """The epochs that were trained, sorted by job and by work: a queue may have thousands of jobs to be asked about."""
 
@@ -179,18 +167,6 @@ class Measurements:
             ratios = [_median_s(after) / _median_s(before) for before, after in both if before and after]
             self._ratios[source, target] = median(ratios) if ratios else _slowness(target) / _slowness(source)
         return self._ratios[source, target]
-
-
-def remaining(task: Task, epochs_left: int, cost: EpochCost, start: Overhead) -> Remaining:
-    """Return what a job still takes, early stopping aside."""
-    return Remaining(
-        job=task.job,
-        epochs_left=epochs_left,
-        seconds=epochs_left * cost.seconds,
-        basis=cost.basis,
-        said=cost.said,
-        start_s=start.seconds,
-    )
 
 
 def start_cost(ledgers: Iterable[Seconds]) -> Overhead:

@@ -117,7 +117,7 @@ def _left(profile: Profile, past: Past, away: _Away | None, used_s: float) -> tu
     since_s = max(back_at_s, past.now_s - DAY_S)
     used_s = past.used_s(since_s)
     since = "since the GPU came back" if since_s == back_at_s else "in the last 24 h"
-    said = f"The quota is not known. A session lives {_spread_said(session)}, going by {_source(profile, 'session')}"
+    said = f"The quota is not known. A session lives {session.said}, going by {_source(profile, 'session')}"
     reason = Reason(basis=session.basis, said=f"{said}; {duration(used_s)} were used {since}.")
     return session.since(used_s), reason
 
@@ -186,7 +186,7 @@ def _cool_off_said(profile: Profile, learnt: Learnt) -> str:
     source, own = _source(profile, "cool_off"), f"{count(learnt.waits, 'wait')} of your own"
     if learnt.waits:
         source = own if learnt.waits >= ENOUGH else f"{source} and {own}"
-    return f"a cool-off takes {_spread_said(learnt.spread)}, going by {source}"
+    return f"a cool-off takes {learnt.spread.said}, going by {source}"
 
 
 def _source(profile: Profile, name: str) -> str:
@@ -196,12 +196,6 @@ def _source(profile: Profile, name: str) -> str:
         return f"your own profile {profile.name}"
     worth = f" ({figure.confidence}, checked {figure.checked})" if figure else ""
     return f"the profile {profile.name}{worth}"
-
-
-def _spread_said(spread: Quantiles) -> str:
-    if spread.p10_s == spread.p90_s:
-        return duration(spread.p50_s)
-    return f"{duration(spread.p10_s)} to {duration(spread.p90_s)}, likely {duration(spread.p50_s)}"
 
 
 def _allowance_said(window: Allowance) -> str:

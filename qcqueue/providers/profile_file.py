@@ -24,6 +24,10 @@ from qcqueue.text.toml import Page, Problems, read_page, unknown_key
 
 MOST_PROBLEMS = 100
 OWN_SOURCE = "your file"
+LONGEST_TEXT = 200
+YEAR_H = 366 * 24
+# Half a minute. Sessions that take no time at all would be planned without end.
+LEAST_H = 0.01
 
 Path = tuple[str, ...]
 
@@ -162,12 +166,6 @@ def _is_in_order(path: Path, hours: Sequence[float], problems: _Problems) -> boo
     for (key, found), (above, most) in wrong:
         problems.at((*path, key), f"found {found:g}, allowed is up to {above}, which is {most:g}")
     return not wrong
-
-
-LONGEST_TEXT = 200
-YEAR_H = 366 * 24
-# Half a minute. Sessions that take no time at all would be planned without end.
-LEAST_H = 0.01
 
 
 def read_text(value: Any) -> str:

@@ -21,6 +21,8 @@ from qcqueue.queue.values import Checkpoint, StateBlobs
 from qcqueue.stores.base import Blob
 from qcqueue.text.canonical_json import canonical_json
 
+LAST_STATES = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptCheckpoint:
@@ -35,8 +37,6 @@ class KeptCheckpoint:
 Keep = Callable[[Sequence[KeptCheckpoint]], set[int]]
 """A retention policy: from the kept checkpoints of a job, the ids of those to keep: of a state all its ids or none,
 because only the newest of them is sure to have a record."""
-
-LAST_STATES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

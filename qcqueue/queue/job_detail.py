@@ -1,6 +1,6 @@
 """Everything the queue knows of one job, for `show`, `log`, `why` and the report.
 
-`overview` has one line a job, `sessions` what the time of its machines went into.
+`job_lines` has one line a job, `sessions` what the time of its machines went into.
 """
 
 from collections import defaultdict

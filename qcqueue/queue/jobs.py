@@ -1,4 +1,4 @@
-"""Finding a job by what a person typed, and moving it from state to state by the one table of legal steps."""
+"""Finding a job by what a person typed, what its run began on, and moving it by the one table of legal steps."""
 
 import difflib
 from collections.abc import Collection

@@ -1,6 +1,6 @@
 """What is still to be done, and what its like has taken so far: what forecasts and policies are made of. Plain values.
 
-Apart from `queries`, because it is one look at all jobs; what follows from it is `planning`'s to say.
+Apart from `job_detail`, because it is one look at all jobs; what follows from it is `planning`'s to say.
 """
 
 from bisect import bisect_right
@@ -23,6 +23,7 @@ from qcqueue.queue.reading import dangling
 from qcqueue.queue.stored import identity_of, spec_of, summary_of
 
 OPEN = (State.QUEUED, State.RUNNING)
+UNFINISHED = (State.QUEUED, State.RUNNING, State.HELD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +119,31 @@ def epochs_seen(tx: Connection) -> list[EpochsSeen]:
     return list(found.values())
 
 
+def unfinished(tx: Connection) -> tuple[Planned, ...]:
+    """Return every job that may still save something, in the order of the queue."""
+    stored: Counter[str] = Counter()
+    for it in needed_blobs(tx):
+        if it.job_name is not None and it.kind in ("state", "pack"):
+            stored[it.job_name] += it.blob.size_bytes
+    summaries = {row.sha256: row.summary for row in tx.execute(select(datasets.c.sha256, datasets.c.summary))}
+    return tuple(
+        Planned(
+            spec=spec_of(row.spec),
+            classes=len(_summary(row, summaries).classes),
+            dataset_sha256=row.dataset_sha256,
+            dataset_bytes=row.size_bytes,
+            stored_bytes=stored[row.name],
+        )
+        for row in tx.execute(_UNFINISHED)
+    )
+
+
+def _summary(row: Any, summaries: Mapping[str, str]) -> DatasetSummary:
+    if row.dataset_sha256 not in summaries:
+        raise dangling(f"the dataset of {row.name}")
+    return summary_of(summaries[row.dataset_sha256])
+
+
 # The dataset of a job is pinned by its digest; any name of it tells the same of its images.
 _SUMMARY = select(func.min(datasets.c.summary)).where(datasets.c.sha256 == jobs.c.dataset_sha256).scalar_subquery()
 _DONE = select(func.count()).where(epochs.c.job_id == jobs.c.id, IS_OFFICIAL).correlate(jobs).scalar_subquery()
@@ -188,36 +214,6 @@ _EPOCHS = (
     .join_from(_SUMS, jobs, _SUMS.c.job_id == jobs.c.id)
     .order_by(_SUMS.c.first)
 )
-
-
-UNFINISHED = (State.QUEUED, State.RUNNING, State.HELD)
-
-
-def unfinished(tx: Connection) -> tuple[Planned, ...]:
-    """Return every job that may still save something, in the order of the queue."""
-    stored: Counter[str] = Counter()
-    for it in needed_blobs(tx):
-        if it.job_name is not None and it.kind in ("state", "pack"):
-            stored[it.job_name] += it.blob.size_bytes
-    summaries = {row.sha256: row.summary for row in tx.execute(select(datasets.c.sha256, datasets.c.summary))}
-    return tuple(
-        Planned(
-            spec=spec_of(row.spec),
-            classes=len(_summary(row, summaries).classes),
-            dataset_sha256=row.dataset_sha256,
-            dataset_bytes=row.size_bytes,
-            stored_bytes=stored[row.name],
-        )
-        for row in tx.execute(_UNFINISHED)
-    )
-
-
-def _summary(row: Any, summaries: Mapping[str, str]) -> DatasetSummary:
-    if row.dataset_sha256 not in summaries:
-        raise dangling(f"the dataset of {row.name}")
-    return summary_of(summaries[row.dataset_sha256])
-
-
 _UNFINISHED = (
     select(jobs.c.name, jobs.c.spec, jobs.c.dataset_sha256, blobs.c.size_bytes)
     .join(blobs, blobs.c.sha256 == jobs.c.dataset_sha256)

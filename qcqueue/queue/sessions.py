@@ -1,7 +1,6 @@
-"""One line a session: how long it held its machine and what that time went into.
+"""One line a session: how long it held its machine and what that time went into; and what all of them add up to.
 
-Apart from `queries`, because `status` must answer at once. What the names of the parts mean is `core.goodput`'s;
-`accounts` adds them up.
+Apart from `job_detail`, because `status` must answer at once. What the names of the parts mean is `core.goodput`'s.
 """
 
 from collections import defaultdict
@@ -132,17 +131,6 @@ def session_lines(tx: Connection) -> tuple[SessionLine, ...]:
     )
 
 
-_ATTEMPTS = (
-    select(
-        *(attempts.c[it] for it in ("number", "session_id", "started_at_s", "ended_at_s", "seconds", "pace")),
-        jobs.c.name,
-    )
-    .join_from(attempts, jobs)
-    .order_by(attempts.c.id)
-)
-_SESSIONS = select(sessions).order_by(sessions.c.started_at_s, sessions.c.id)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accounts:
     """Goodput by name of job, by name of study, and of the whole queue."""
@@ -187,3 +175,14 @@ def _unaccounted_s(session: SessionLine) -> float:
 
 def _study(attempt: SessionAttempt) -> str:
     return attempt.job_name.partition("/")[0]
+
+
+_ATTEMPTS = (
+    select(
+        *(attempts.c[it] for it in ("number", "session_id", "started_at_s", "ended_at_s", "seconds", "pace")),
+        jobs.c.name,
+    )
+    .join_from(attempts, jobs)
+    .order_by(attempts.c.id)
+)
+_SESSIONS = select(sessions).order_by(sessions.c.started_at_s, sessions.c.id)

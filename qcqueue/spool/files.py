@@ -51,6 +51,12 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Method = Callable[Concatenate[Any, P], T]
 
+RESUMED = 0
+"""As the number of a state: the one that the run was taken up from."""
+
+SPOOLS = "spool"
+"""The folder in a machine's cache that holds the spools of all its attempts."""
+
 FAILED = 3
 """The exit status of a trainer that has left word of why it gave up, if its disk took that."""
 
@@ -162,12 +168,6 @@ class EpochEntry:
     record: TrainingRecord
     timing: EpochTiming
     state_entry: int | None
-
-
-RESUMED = 0
-
-SPOOLS = "spool"
-"""The folder in a machine's cache that holds the spools of all its attempts."""
 
 
 @dataclass(frozen=True, slots=True)

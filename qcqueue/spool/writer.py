@@ -226,7 +226,7 @@ class Background:
     def __init__(self) -> None:
         self._actions: queue.Queue[Action] = queue.Queue()
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, name="handover", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="spool writer", daemon=True)
 
     def do(self, action: Action) -> None:
         """Have it done soon. Raises: what an earlier action raised."""

@@ -1,4 +1,4 @@
-"""A store: the place where shared bytes live. It knows blobs and heartbeats, and nothing of jobs.
+"""What a store, its slots and its backend owe. A store is where shared bytes live; it knows nothing of jobs.
 
 What every store owes, and every caller may rely on:
 - A blob is immutable and named by its SHA-256. `put` may be repeated; it returns only once the bytes are whole,
@@ -43,6 +43,8 @@ from qcqueue.clock import Clock, Ids, RandomIds, SystemClock
 
 if TYPE_CHECKING:
     from qcqueue.stores.checks import Check, Reached
+
+FACT_BYTES_MAX = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,9 +141,6 @@ class Store(Protocol):
 
     def forget_heartbeat(self, name: str) -> None:
         """Remove a heartbeat nobody needs; removing what is not there is fine."""
-
-
-FACT_BYTES_MAX = 120
 
 
 class Creation(StrEnum):

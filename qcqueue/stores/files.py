@@ -22,8 +22,7 @@ from qcqueue.stores.regular import NotRegularError, opened
 from qcqueue.stores.scratch import LOCKED, is_held_at, scratch_folder
 
 INCOMING = "incoming-"
-
-
+FOLDERS = ("blobs", "slots")
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
 
 
@@ -210,9 +209,6 @@ def holds(path: Path, sha256: str, size_bytes: int | None = None) -> bool:
     with contextlib.suppress(OSError, NotRegularError), opened(path, follow=False) as (reading, found_bytes):
         return size_bytes in (None, found_bytes) and hashlib.file_digest(reading, "sha256").hexdigest() == sha256
     return False
-
-
-FOLDERS = ("blobs", "slots")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

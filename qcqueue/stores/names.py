@@ -16,8 +16,8 @@ _OWNER = re.compile(r"[0-9a-z-]{0,80}")
 _WORD = re.compile(r"[0-9A-Za-z_-]{1,120}")
 _PLACE_IN_FOLDER = re.compile(r"(?:(?P<owner>[0-9a-z-]{1,80})\.)?[0-9a-z-]{1,40}")
 
-# What Windows, which may lend the disk, takes for a device.
-_DEVICES = frozenset(
+# What Windows, which may lend the disk, takes for a device, whatever ending follows.
+DEVICES = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
 )
 _SHOWN = 64
@@ -38,7 +38,7 @@ def is_word(name: str) -> bool:
     if _WORD.fullmatch(name) is None:
         return False
     folded = name.lower()
-    return folded not in _DEVICES and not folded.startswith(INCOMING)
+    return folded not in DEVICES and not folded.startswith(INCOMING)
 
 
 def is_place_in_folder(place: str) -> bool:

@@ -55,7 +55,7 @@ class Leave:
                 lambda tx: end_session(tx, session.id, how=self.ending, seconds=seconds, now_s=deps.clock.now_s())
             )
             deps.store.forget_heartbeat(session.heartbeat.names[0])
-        deps.presence.leave(session.id)
+        deps.locks.leave(session.id)
         session.ending = self.ending
         return IT_IS_OVER
 
@@ -120,6 +120,6 @@ def leave_as_dead(session: "Session", ending: SessionEnd) -> NextState:
     """Leave as the death of this process would: the spool stays, for whoever inherits it on this machine."""
     session.deps.trainer.kill()
     session.job = None
-    session.deps.presence.let_go()
+    session.deps.locks.let_go()
     session.ending = ending
     return IT_IS_OVER

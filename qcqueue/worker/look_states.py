@@ -40,7 +40,7 @@ class Arrive:
     def step(self, session: "Session") -> NextState:
         deps, names = session.deps, session.heartbeat.names
         if not names:
-            deps.presence.announce(session.id)
+            deps.locks.announce(session.id)
             names.append(deps.store.new_heartbeat(session.id))
         minutes = session.budget.limits.promised_minutes
         deps.database.transact(

@@ -67,7 +67,7 @@ class QueueScan:
     def look(self, *, is_first: bool) -> ScanResult:
         """Look around; is_first: this session has worked on no job yet."""
         # Whoever is provably dead here has nothing left to write, so what the database shows next is its last word.
-        dead = self._deps.presence.inherit()
+        dead = self._deps.locks.inherit()
         with self._deps.database.read() as tx:
             # What is held by this very session, which was not told so, is nobody else's business.
             live = [it for it in live_attempts(tx) if it.session_id != self._session_id]
@@ -125,7 +125,7 @@ class QueueScan:
 
     def _is_trusted(self, left: LiveAttempt) -> bool:
         """Whether all that a session wrote is there: it is not synced, and a machine that was down may have lost it."""
-        return self._deps.presence.died_since_boot(left.session_id)
+        return self._deps.locks.died_since_boot(left.session_id)
 
     def _check_until_clear(self, waiting: Sequence[Candidate]) -> dict[str, str | None]:
         checked = dict[str, str | None]()

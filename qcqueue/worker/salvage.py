@@ -1,4 +1,4 @@
-"""What dead sessions of this machine left behind: work in their spools, heartbeats, locks.
+"""What dead sessions left behind: work in their spools, heartbeats and locks here, blobs of nobody in the store.
 
 A session inherits every dead one by its lock, saves in its name what its trainer had handed over, and clears the rest
 away once its attempt is buried. Always true: what another queue may still want is left alone, and what cannot be read
@@ -28,6 +28,11 @@ from qcqueue.worker.session_deps import SessionDeps
 
 # What a dead session left is cleared after so many leases: some minutes on a local disk, an hour on Drive.
 GRACE_LEASES = 6
+# By the store's own clock. A listing may be late, and nobody is in a hurry.
+GRACE_S = 3600.0
+
+# How an attempt signs what it stores: its session and its number.
+AN_ATTEMPT = re.compile(r"[0-9a-z-]{1,60}-[1-9][0-9]{0,17}")
 
 
 class Salvage:
@@ -65,13 +70,13 @@ class Salvage:
             spools = self._spools_of(session_id)
             if spools and session_id not in seen.heartbeats:  # it worked on another queue, which will want them
                 self._foreign.add(session_id)
-                self._deps.presence.disown(session_id)
+                self._deps.locks.disown(session_id)
                 continue
             for folder in spools:
                 shutil.rmtree(folder, ignore_errors=True)
-            self._deps.presence.leave(session_id)
+            self._deps.locks.leave(session_id)
         for folder in self._spools():  # those that nobody announces any more are nobody's
-            if not self._deps.presence.knows(session_of(folder)):
+            if not self._deps.locks.knows(session_of(folder)):
                 shutil.rmtree(folder, ignore_errors=True)
         dead = frozenset(seen.heartbeats.values())
         for heartbeat in sorted({*seen.silent, *dead}):
@@ -131,13 +136,6 @@ class Salvage:
     @property
     def _folder(self) -> Path:
         return self._deps.cache / SPOOLS
-
-
-# By the store's own clock. A listing may be late, and nobody is in a hurry.
-GRACE_S = 3600.0
-
-# How an attempt signs what it stores: its session and its number.
-AN_ATTEMPT = re.compile(r"[0-9a-z-]{1,60}-[1-9][0-9]{0,17}")
 
 
 def orphans(

@@ -119,7 +119,7 @@ class Session:
         if why and self.job:
             self.job.spool.note_left(why)
         self.deps.trainer.kill()
-        self.deps.presence.let_go()
+        self.deps.locks.let_go()
 
     def view(self) -> View | None:
         """Return what to show of the job at hand, or None between jobs."""

@@ -23,7 +23,7 @@ class SessionDeps:
     store: Store
     trainer: Trainer
     clock: Clock
-    presence: SessionLocks
+    locks: SessionLocks
     machine: Machine
     cache: Path
     lease: LeaseRules

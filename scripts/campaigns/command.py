@@ -78,7 +78,7 @@ def simulated(arguments: argparse.Namespace) -> tuple[Scene, Comparison]:
     queue = queue_of(arguments.store, is_needed=not arguments.files)
     law = read_trace(arguments.trace) if arguments.trace else law_for(arguments.law, queue)
     if arguments.files:
-        scene = scene_of_files(arguments.files, overrides=arguments.set, place=queue)
+        scene = scene_of_files(arguments.files, overrides=arguments.set, context=queue)
     else:
         assert queue is not None, "a queue was asked for"
         scene = scene_of_queue(queue)

@@ -174,10 +174,10 @@ def test_what_this_machine_had_not_saved_is_named_and_removed_unless_its_session
     (folder / "entries").mkdir(parents=True)
     (folder / "entries" / "000001.result").write_bytes(b"{}")
     assert Spool(folder).holds_unsaved()
-    presence = SessionLocks(cache / "sessions")
-    presence.announce(held.session_id)
+    locks = SessionLocks(cache / "sessions")
+    locks.announce(held.session_id)
     if not is_at_work:
-        presence.let_go()
+        locks.let_go()
     foreign = cache / "spool" / "another-1"
     foreign.mkdir()
     put_back(disk)
@@ -187,7 +187,7 @@ def test_what_this_machine_had_not_saved_is_named_and_removed_unless_its_session
     lab.types("store adopt --yes")
     assert folder.is_dir() == is_at_work
     assert foreign.is_dir()
-    presence.let_go()
+    locks.let_go()
 
 
 def test_a_machine_that_knows_nothing_and_a_queue_in_one_file_have_nothing_to_adopt(
@@ -284,7 +284,7 @@ def test_init_makes_no_second_queue_where_only_the_first_version_is_gone(
 def test_a_take_over_that_is_made_is_not_called_refused(
     lab: Machine, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(presence: SessionLocks, session_id: str) -> bool:
+    def fails(locks: SessionLocks, session_id: str) -> bool:
         raise DiskFailed("the disk of this machine failed")
 
     queues.stop(lab.queue, take(lab.queue, JOB))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.context import create_store, open_workplace, rehearse
+from qcqueue.app.context import create_store, open_context, rehearse
 from qcqueue.app.datasets import keep
 from qcqueue.app.settings import Settings
 from qcqueue.core.states import State
@@ -84,7 +84,7 @@ def test_making_a_queue_twice_makes_it_once(tmp_path: Path) -> None:
 
 def test_opening_a_queue_touches_no_file(tmp_path: Path) -> None:
     folder, cache, config = (tmp_path / name for name in ("queue", "cache", "config"))
-    place = open_workplace(Settings(store=f"folder:{folder}", cache=cache, config=config, source="--store"))
+    place = open_context(Settings(store=f"folder:{folder}", cache=cache, config=config, source="--store"))
     assert place.store.url == f"folder:{tmp_path}/queue"
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(StoreMissing), place.read():
@@ -94,5 +94,5 @@ def test_opening_a_queue_touches_no_file(tmp_path: Path) -> None:
 
 def test_settings_without_a_store_open_nothing(tmp_path: Path) -> None:
     with pytest.raises(SettingInvalid, match="no store is named") as refused:
-        open_workplace(Settings(store=None, cache=tmp_path, config=tmp_path, source="nowhere"))
+        open_context(Settings(store=None, cache=tmp_path, config=tmp_path, source="nowhere"))
     assert refused.value.hint == "qcqueue init"

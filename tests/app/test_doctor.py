@@ -16,7 +16,6 @@ from qcqueue.stores.checks import Check, CheckStatus
 from tests.cli.on_drive import ADA, DAY_S, Laptop, a_laptop
 from tests.support.drive.accounts import CANARY, App
 
-DRIVE = "https://www.googleapis.com/auth/drive"
 Usage = namedtuple("Usage", "total used free")
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
-from qcqueue.app.context import QueueContext, create_queue, create_store, open_workplace, workplace_in
+from qcqueue.app.context import QueueContext, context_in, create_queue, create_store, open_context
 from qcqueue.app.datasets import keep
 from qcqueue.app.gc import GRACE_S, LEFTOVER_GRACE_S, BlobStatus, clean_up, plan_clean_up, usage
 from qcqueue.app.settings import load_settings
@@ -51,7 +51,7 @@ def shared(tmp_path: Path) -> QueueContext:
     cache = {"QCQUEUE_CACHE": str(tmp_path / "cache")}
     named = load_settings(store=f"shared:{tmp_path / 'disk'}", environment=cache)
     create_queue(named)
-    place = open_workplace(named)
+    place = open_context(named)
     keep(place, queues.DATASET, a_dataset(side_px=queues.SIDE_PX), dry_run=False)
     put(place, a_job("a", epochs=99), a_job("b", epochs=99))
     return place
@@ -557,14 +557,14 @@ def test_a_local_queue_that_is_no_database_is_corruption(place: QueueContext) ->
     path = root(place) / "queue.sqlite"
     path.write_bytes(b"SQLite format 3\0" + b"?" * 5000)
     with pytest.raises(CorruptionError):
-        verify(workplace_in(root(place), cache=place.cache))
+        verify(context_in(root(place), cache=place.cache))
 
 
 # Google Drive
 
 
 def on_drive(ada: Laptop) -> QueueContext:
-    place = open_workplace(ada.settings)
+    place = open_context(ada.settings)
     keep(place, queues.DATASET, _the_dataset_of_a_house(), dry_run=False)
     put(place, a_job("a", epochs=99), a_job("b", epochs=99))
     return place

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection
 
-from qcqueue.app.context import QueueContext, create_store, workplace_in
+from qcqueue.app.context import QueueContext, context_in, create_store
 from qcqueue.app.plan import make_plan
 from qcqueue.app.queue_summary import QueueView, see, summary_of
 from qcqueue.app.settings import Settings
@@ -50,7 +50,7 @@ def queues(tmp_path_factory: pytest.TempPathFactory) -> tuple[QueueContext, Queu
     def made(number: int) -> QueueContext:
         folder = tmp_path_factory.mktemp(f"of-{number}")
         create_store(folder)
-        place = workplace_in(folder, cache=folder / "cache")
+        place = context_in(folder, cache=folder / "cache")
         place.database.transact(lambda tx: fill(tx, number=number, now_s=SystemClock().now_s()))
         return place
 

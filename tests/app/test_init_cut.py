@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.context import create_store, initialise, open_workplace
+from qcqueue.app.context import create_store, initialise, open_context
 from qcqueue.app.settings import FILE_NAME, load_settings, write_settings
 from qcqueue.errors import CorruptionError, QcqueueError, SettingInvalid
 from qcqueue.queue.job_lines import job_lines
@@ -25,7 +25,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def can_be_used(here: Path) -> bool:
-    with open_workplace(load_settings(folder=here)).read() as tx:
+    with open_context(load_settings(folder=here)).read() as tx:
         return list(job_lines(tx)) == []
 
 

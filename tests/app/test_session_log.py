@@ -68,8 +68,8 @@ def test_it_stops_with_one_last_line_where_it_has_become_large(tmp_path: Path, m
 
 
 def test_the_last_ten_are_kept_and_those_of_live_sessions(tmp_path: Path) -> None:
-    presence = SessionLocks(tmp_path / SESSIONS)
-    presence.announce("s0")
+    locks = SessionLocks(tmp_path / SESSIONS)
+    locks.announce("s0")
     for number in range(15):
         with logging_to(tmp_path, f"s{number}", SystemClock()) as path:
             log.info("hello")
@@ -78,7 +78,7 @@ def test_the_last_ten_are_kept_and_those_of_live_sessions(tmp_path: Path) -> Non
     (tmp_path / "logs" / "mine.txt").write_text("mine")
     kept = sorted(path.name for path in (tmp_path / "logs").iterdir())
     assert kept == sorted(["mine.txt", "s0.jsonl", *(f"s{number}.jsonl" for number in range(15 - KEPT, 15))])
-    presence.let_go()
+    locks.let_go()
 
 
 def test_a_full_disk_and_a_folder_that_cannot_be_made_cost_the_log_only(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.context import QueueContext, open_workplace
+from qcqueue.app.context import QueueContext, open_context
 from qcqueue.app.datasets import keep
 from qcqueue.app.settings import load_settings
 from qcqueue.cli.main import run
@@ -36,7 +36,7 @@ class Machine:
     @property
     def queue(self) -> QueueContext:
         self._sit_down()
-        return open_workplace(load_settings(store=self.url))
+        return open_context(load_settings(store=self.url))
 
     def _sit_down(self) -> None:
         self._patch.chdir(self.home)

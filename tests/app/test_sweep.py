@@ -28,10 +28,10 @@ def cache(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def presence(cache: Path) -> Iterator[SessionLocks]:
-    presence = SessionLocks(cache / SESSIONS)
-    yield presence
-    presence.let_go()
+def locks(cache: Path) -> Iterator[SessionLocks]:
+    locks = SessionLocks(cache / SESSIONS)
+    yield locks
+    locks.let_go()
 
 
 def written(path: Path, *, age_s: float, size_bytes: int = 100) -> Path:
@@ -69,13 +69,13 @@ def test_what_was_used_longest_ago_goes_first_and_only_beyond_the_bound(
 
 
 def test_what_a_live_session_works_with_stays_and_what_a_dead_one_did_goes(
-    cache: Path, presence: SessionLocks, monkeypatch: pytest.MonkeyPatch
+    cache: Path, locks: SessionLocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "BLOBS_BYTES", 1)
     for name, age_s in (("old", 9e6), ("lives", 8e6), ("died", 7e6), ("young", YOUNG_S / 2), ("new", 1)):
         written(cache / "blobs" / name, age_s=age_s)
     dead = SessionLocks(cache / SESSIONS)
-    presence.announce("alive")
+    locks.announce("alive")
     dead.announce("dead")
     works_with(cache, "alive", "lives")
     works_with(cache, "dead", "died")

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from qcqueue.app.context import QueueContext, create_store, workplace_in
+from qcqueue.app.context import QueueContext, context_in, create_store
 from qcqueue.app.datasets import keep
 from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
 from qcqueue.core.outcomes import Cause
@@ -49,7 +49,7 @@ class House:
 
     @property
     def queue(self) -> QueueContext:
-        return workplace_in(self.store, cache=self.cache)
+        return context_in(self.store, cache=self.cache)
 
     @property
     def store(self) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.context import workplace_in
+from qcqueue.app.context import context_in
 from qcqueue.queue.job_detail import job_detail
 from qcqueue.queue.job_lines import job_lines
 
@@ -51,7 +51,7 @@ def test_without_tensorflow_sessions_are_killed_and_the_bits_are_proven(
 
 def test_the_toys_learn_what_there_is_to_learn(shown: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     folder, _ = shown
-    queue = workplace_in(folder / "queue", cache=folder / "cache")
+    queue = context_in(folder / "queue", cache=folder / "cache")
     with queue.read() as tx:
         lines = list(job_lines(tx))
         accuracies = {line.name: job_detail(tx, line.name).epochs[-1].metrics.val_accuracy for line in lines}

@@ -7,7 +7,7 @@ import pytest
 
 from qcqueue.app.context import QueueContext
 from qcqueue.core.states import State
-from qcqueue.drill.scratch_queue import make_ring, room_for
+from qcqueue.drill.scratch_queue import make_scratch_queue, room_for
 from qcqueue.errors import QcqueueError, SettingInvalid, StoreMissing
 from qcqueue.queue.datasets import find_dataset
 from qcqueue.stores.registry import scheme_of
@@ -27,12 +27,12 @@ def ada(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
 
 
 def put_a_job(source: QueueContext, url: str, cache: Path) -> str:
-    """Make a ring for a job in the store; return the URL of the queue it was in."""
+    """Make a queue for a job in the store; return the URL of the queue it was in."""
     with source.read() as tx:
         dataset = find_dataset(tx, DATASET)
     with room_for(url, cache=cache, narrate=quiet) as place:
-        ring = make_ring(source, a_job("vgg16"), dataset, place)
-        assert ring.detail().line.state is State.QUEUED
+        scratch = make_scratch_queue(source, a_job("vgg16"), dataset, place)
+        assert scratch.detail().line.state is State.QUEUED
         assert scheme_of(place.url) == scheme_of(url)
         return place.url
 

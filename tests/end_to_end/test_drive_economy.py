@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.context import QueueContext, create_queue, open_workplace
+from qcqueue.app.context import QueueContext, create_queue, open_context
 from qcqueue.app.settings import Settings, load_settings
 from qcqueue.clock import RandomIds, SystemClock
 from qcqueue.database.chain import Chain
@@ -49,7 +49,7 @@ class Scene:
     folder: Path
 
     def machine(self, name: str) -> QueueContext:
-        return open_workplace(_settings(self.emulator, self.user, self.app, self.folder, name, self.url))
+        return open_context(_settings(self.emulator, self.user, self.app, self.folder, name, self.url))
 
     def requests_of(self, place: QueueContext) -> list[str]:
         """Look at the queue as `status` does; return the requests that took."""

@@ -5,7 +5,7 @@ import shutil
 import signal
 from pathlib import Path
 
-from qcqueue.app.context import open_workplace
+from qcqueue.app.context import open_context
 from qcqueue.app.datasets import keep
 from qcqueue.app.settings import load_settings
 from qcqueue.datasets.format import Split
@@ -20,7 +20,7 @@ def test_a_session_at_work_leaves_and_the_job_is_finished_once(tmp_path: Path) -
     lab, fresh = (a_machine(tmp_path / name, disk) for name in ("lab", "fresh"))
     assert command(lab, "init").returncode == 0
     counts = {Split.TRAIN: 40, Split.VALIDATION: 9, Split.TEST: 9}
-    place = open_workplace(load_settings(folder=lab.folder, environment={}))
+    place = open_context(load_settings(folder=lab.folder, environment={}))
     keep(place, "noise", a_dataset(counts=counts), dry_run=False)
     lab.write("study.toml", STUDY.replace("epochs = 3", "epochs = 400") + TOY)
     assert command(lab, "enqueue", "study.toml").returncode == 0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.context import open_workplace
+from qcqueue.app.context import open_context
 from qcqueue.app.settings import load_settings
 from qcqueue.cli.main import run
 from qcqueue.database.schema import FORMAT
@@ -65,7 +65,7 @@ def a_queue_of_before(before: Before, house: House, url: str) -> None:
     before.types(house, f"init --store {url}")
     before.types(house, "data add pictures --name noise --image-size 32 --split 20,10,9")
     before.types(house, "enqueue study.toml")
-    place = open_workplace(load_settings(folder=house.folder, environment={"QCQUEUE_CACHE": str(house.cache)}))
+    place = open_context(load_settings(folder=house.folder, environment={"QCQUEUE_CACHE": str(house.cache)}))
     stored(place, "nobody has ever named this")
     age(place, 30 * 86400)
 

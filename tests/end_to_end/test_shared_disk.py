@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.context import open_workplace
+from qcqueue.app.context import open_context
 from qcqueue.app.datasets import keep
 from qcqueue.app.settings import load_settings
 from qcqueue.datasets.format import Split
@@ -27,7 +27,7 @@ def test_a_job_wanders_over_three_machines_and_loses_no_epoch(tmp_path: Path, mo
     laptop, first, second = (a_machine(tmp_path / name, tmp_path / "disk") for name in ("laptop", "first", "second"))
     assert command(laptop, "init").returncode == 0
     counts = {Split.TRAIN: 40, Split.VALIDATION: 9, Split.TEST: 9}
-    place = open_workplace(load_settings(folder=laptop.folder, environment={}))
+    place = open_context(load_settings(folder=laptop.folder, environment={}))
     keep(place, "noise", a_dataset(counts=counts), dry_run=False)
     laptop.write("study.toml", STUDY.replace("epochs = 3", "epochs = 8") + TOY)
     assert command(laptop, "enqueue", "study.toml").returncode == 0

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from qcqueue.app.context import QueueContext, initialise, open_workplace
+from qcqueue.app.context import QueueContext, initialise, open_context
 from qcqueue.app.datasets import keep
 from qcqueue.app.settings import load_settings
-from qcqueue.app.studies import enqueue_files
+from qcqueue.app.studies import enqueue_and_foresee
 from qcqueue.clock import SystemClock
 from qcqueue.datasets.format import Split
 from tests.end_to_end.machines import STUDY, TOY_JOB, VGG16
@@ -38,7 +38,7 @@ class Desk:
 
     @property
     def queue(self) -> QueueContext:
-        return open_workplace(load_settings(store=self.url, folder=self.folder))
+        return open_context(load_settings(store=self.url, folder=self.folder))
 
     @property
     def account(self) -> Owner:
@@ -56,7 +56,7 @@ class Desk:
     def enqueue(self, job: str = VGG16) -> None:
         study = self.folder / "study.toml"
         study.write_text(STUDY + job)
-        enqueue_files(self.queue, [study], overrides=[], dry_run=False)
+        enqueue_and_foresee(self.queue, [study], overrides=[])
 
     def states(self) -> list[str]:
         from qcqueue.queue.job_lines import job_lines

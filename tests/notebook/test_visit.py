@@ -369,7 +369,7 @@ def test_an_error_leaves_no_trainer_and_no_lock_behind(place: QueueContext) -> N
     session.deps = replace(session.deps, database=Away())  # type: ignore[arg-type]
     with pytest.raises(StoreBusy):
         drive(place, session, show=lambda it: None)
-    assert session.id in session.deps.presence.inherit()
+    assert session.id in session.deps.locks.inherit()
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,6 @@ from qcqueue.planning.estimates import (
     Processor,
     Task,
     lag_cost,
-    remaining,
     start_cost,
 )
 
@@ -158,12 +157,6 @@ def test_a_session_that_was_taken_in_its_start_does_not_say_how_long_that_is() -
 def test_the_lag_is_what_attempts_have_measured() -> None:
     assert lag_cost([2.0, 90.0, 3.0]) == Overhead(seconds=3.0, basis=Known.MEASURED)
     assert lag_cost([]) == Overhead(seconds=ASSUMED_LAG_S, basis=Known.ESTIMATED)
-
-
-def test_what_is_left_of_a_job_is_as_sure_as_its_epochs() -> None:
-    left = remaining(XCEPTION, 60, cost(XCEPTION, T4, []), start_cost([]))
-    assert (left.job, left.epochs_left, left.seconds, left.start_s) == ("six/xception", 60, 1500, ESTIMATED_START_S)
-    assert (left.basis, left.said) == (Known.ESTIMATED, "estimated from 20.9 M parameters on Tesla T4")
 
 
 def test_an_epoch_that_took_no_time_is_none() -> None:

@@ -15,7 +15,7 @@ from tests.support.chance import Fault, Faults
 from tests.support.options import JobPlan
 from tests.support.runs import identity_of, uninterrupted
 from tests.support.sim_machines import make_spec
-from tests.support.sim_session import MortalPresence
+from tests.support.sim_session import MortalLocks
 from tests.support.trainer import FakeTrainer
 
 SPEC = make_spec(1, JobPlan(epochs=3, step_count=2, early_stopping=0, needs_gpu=False))
@@ -150,7 +150,7 @@ def test_a_suspended_machine_loses_monotonic_time_only() -> None:
 
 
 def test_a_dead_process_leaves_its_lock_file_and_not_its_lock(tmp_path: Path) -> None:
-    dying, neighbour = MortalPresence(tmp_path), SessionLocks(tmp_path)
+    dying, neighbour = MortalLocks(tmp_path), SessionLocks(tmp_path)
     dying.announce("s1")
     alive = neighbour.inherit()
 

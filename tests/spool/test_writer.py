@@ -21,7 +21,7 @@ from qcqueue.clock import SystemClock
 from qcqueue.conformance.processes import kill_now, running
 from qcqueue.core.records import Snapshot
 from qcqueue.errors import DiskFailed, DiskFull
-from qcqueue.spool import writer as handover_module
+from qcqueue.spool import writer as writer_module
 from qcqueue.spool.files import RESUMED
 from qcqueue.spool.reader import Spool, TakenState
 from qcqueue.spool.writer import SpoolWriter, TrainerSpool
@@ -87,7 +87,7 @@ def held_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
         assert gate.wait(PATIENCE_S)
         return write_pack(*arguments)
 
-    monkeypatch.setattr(handover_module, "write_pack", when_allowed)
+    monkeypatch.setattr(writer_module, "write_pack", when_allowed)
     try:
         yield gate.set
     finally:
@@ -188,7 +188,7 @@ def test_the_memory_is_used_again_for_every_state(
             super().__init__(*arguments)
             made.append(self)
 
-    monkeypatch.setattr(handover_module, "Buffer", Counted)
+    monkeypatch.setattr(writer_module, "Buffer", Counted)
     train(trainer, range(1, 2))
     moving, fixed = trainer._moving, trainer._fixed
     train(trainer, range(2, 8), best=1)
@@ -211,7 +211,7 @@ def test_what_training_cannot_change_is_written_once_and_linked_to(
         written[pack.name] += 1
         return write_pack(folder, pack, *others)
 
-    monkeypatch.setattr(handover_module, "write_pack", counting)
+    monkeypatch.setattr(writer_module, "write_pack", counting)
     train(trainer, range(1, 5))
     trainer.model(5, model_after(5))
     trainer.close()
@@ -323,7 +323,7 @@ def test_nothing_is_handed_over_after_something_that_is_missing(
         assert gate.wait(PATIENCE_S)
         raise OSError(errno.ENOSPC, "no room")
 
-    monkeypatch.setattr(handover_module, "write_pack", no_room)
+    monkeypatch.setattr(writer_module, "write_pack", no_room)
     number = in_the_background.state(a_state(1, best=None))
     in_the_background.epoch(an_epoch(1, 1, state_entry=number), is_best=False)
     gate.set()
@@ -361,7 +361,7 @@ def cut_at(call: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]
     with monkeypatch.context() as patch:
         for owner, name in ((Path, "hardlink_to"), (Path, "rename"), (Path, "replace"), (Path, "mkdir")):
             patch.setattr(owner, name, cutting(name, getattr(owner, name)))
-        patch.setattr(handover_module, "write_pack", cutting("write", write_pack))
+        patch.setattr(writer_module, "write_pack", cutting("write", write_pack))
         yield made
 
 

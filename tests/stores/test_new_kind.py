@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.context import open_workplace
+from qcqueue.app.context import open_context
 from qcqueue.app.datasets import keep
 from qcqueue.app.settings import load_settings
 from qcqueue.cli.main import run
 from qcqueue.core.states import State
 from qcqueue.datasets.format import Split
-from qcqueue.drill.scratch_queue import make_ring, room_for
+from qcqueue.drill.scratch_queue import make_scratch_queue, room_for
 from qcqueue.queue.datasets import find_dataset
 from qcqueue.stores import registry
 from tests.cli.queues import DATASET, JOB, SIDE_PX, STUDY, a_job
@@ -53,7 +53,7 @@ def test_a_new_kind_of_store_is_made_filled_looked_at_and_verified(ada: Person) 
     ]
     assert "there is a queue in memory:lab already" in ada.types("init")
     counts = {Split.TRAIN: 9, Split.VALIDATION: 3, Split.TEST: 3}
-    keep(open_workplace(load_settings()), DATASET, a_dataset(side_px=SIDE_PX, counts=counts), dry_run=False)
+    keep(open_context(load_settings()), DATASET, a_dataset(side_px=SIDE_PX, counts=counts), dry_run=False)
     (ada.folder / "study.toml").write_text(STUDY + JOB)
     assert "enqueued  tiny/vgg16" in ada.types("enqueue study.toml")
     status = json.loads(ada.types("status --json"))
@@ -73,13 +73,13 @@ def test_the_doctor_and_a_notebook_say_what_is_to_be_said_of_it(ada: Person) -> 
 
 def test_a_drill_keeps_a_queue_of_its_own_beside_and_deletes_it(ada: Person) -> None:
     ada.types("init --store memory:lab")
-    source = open_workplace(load_settings())
+    source = open_context(load_settings())
     keep(source, DATASET, a_dataset(side_px=SIDE_PX), dry_run=False)
     with source.read() as tx:
         dataset = find_dataset(tx, DATASET)
     told: list[str] = []
     with room_for("memory:lab", cache=ada.folder / "cache", narrate=told.append) as place:
-        assert make_ring(source, a_job("vgg16"), dataset, place).detail().line.state is State.QUEUED
+        assert make_scratch_queue(source, a_job("vgg16"), dataset, place).detail().line.state is State.QUEUED
         assert sorted(memory.STORED) == ["lab", "lab-beside"]
     assert list(memory.STORED) == ["lab"]
     assert told == ["the run that is killed keeps its queue in memory:lab-beside, which is deleted at the end"]

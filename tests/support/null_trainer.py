@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qcqueue.app.context import QueueContext, create_queue, open_workplace
+from qcqueue.app.context import QueueContext, create_queue, open_context
 from qcqueue.app.settings import load_settings
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.dataset import DatasetSummary
@@ -109,7 +109,7 @@ class PaperTrainer:
         history: tuple[EpochMetrics, ...] = ()
         while not spool.is_ready():
             yield
-        order, handover = spool.order.read(), SpoolWriter(spool)
+        order, writer = spool.order.read(), SpoolWriter(spool)
         assert order is not None, "what is ready was ordered"
         digest = order.spec.digest
         for epoch in range(1, self._epochs + 1):
@@ -123,7 +123,7 @@ class PaperTrainer:
                 identity=IDENTITY,
                 lineage=1,
             )
-            number = handover.state(Snapshot(tensors={"m/00000": self._values}, record=trained, paths={}))
+            number = writer.state(Snapshot(tensors={"m/00000": self._values}, record=trained, paths={}))
             if not self._together:
                 yield
             metrics = EpochMetrics(
@@ -131,7 +131,7 @@ class PaperTrainer:
             )
             finished = trained.with_epoch(metrics, patience=0)
             history = finished.history
-            handover.epoch(EpochEntry(record=finished, timing=TIMING, state_entry=number), is_best=epoch == 1)
+            writer.epoch(EpochEntry(record=finished, timing=TIMING, state_entry=number), is_best=epoch == 1)
             yield
 
 
@@ -164,7 +164,7 @@ def a_queue(emulator: DriveEmulator, user: User, folder: Path, *, epochs: int) -
     }
     asked = load_settings(store="gdrive:new", folder=folder, environment=environment)
     url = create_queue(asked).url
-    place = open_workplace(load_settings(store=url, folder=folder, environment=environment), persistent=True)
+    place = open_context(load_settings(store=url, folder=folder, environment=environment), persistent=True)
     (folder / "images").write_bytes(b"paper")
     images = place.store.put(folder / "images", title="paper", kind=BlobKind.DATASET)
     summary = DatasetSummary(
@@ -188,7 +188,7 @@ def a_session(
         store=place.store,
         trainer=trainer,
         clock=clock or place.clock,
-        presence=SessionLocks(place.cache / "sessions"),
+        locks=SessionLocks(place.cache / "sessions"),
         machine=Machine(id="paper", host="paper", processor="paper", has_gpu=False, threads=1),
         cache=place.cache,
         lease=place.lease,

@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from qcqueue.app.context import workplace_in
+from qcqueue.app.context import context_in
 from qcqueue.app.verify import verify
 from qcqueue.clock import seeded
 from qcqueue.database.local import LocalDatabase
@@ -90,7 +90,7 @@ class Rot:
         return "cannot be read" if rows is None else "changed a covered row"
 
     def _verify(self) -> Told:
-        found = verify(workplace_in(self._store, cache=self._cache), quick=True)
+        found = verify(context_in(self._store, cache=self._cache), quick=True)
         return Told(says=tuple(fault.why for fault in found.faults if fault.kind in ("row", "database")))
 
     def _have_trainers_speak(self) -> None:

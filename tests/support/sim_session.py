@@ -56,7 +56,7 @@ class Life:
         self._steps_since_asked: int | None = None
         self.frozen_until_s = 0.0
         self.trainer_frozen_until_s = 0.0
-        self.presence = MortalPresence(place.cache / SESSIONS)
+        self.locks = MortalLocks(place.cache / SESSIONS)
         self.trainer = FakeTrainer(
             processor=place.plan.processor,
             tensorflow=place.plan.tensorflow,
@@ -82,7 +82,7 @@ class Life:
             store=FaultyStore(around.store, around.ledger, around.faults, pause, is_full=lambda: place.is_full),
             trainer=self.trainer,
             clock=place.clock,
-            presence=self.presence,
+            locks=self.locks,
             machine=place.machine(),
             cache=place.cache,
             lease=around.ledger.lease,
@@ -119,11 +119,11 @@ class Life:
         """The process is over: the kernel drops its lock, and its trainer goes with it."""
         self.over = True
         self.trainer.kill()
-        self.presence.die()
+        self.locks.die()
         ledger.gone.add(self.id)
 
 
-class MortalPresence(SessionLocks):
+class MortalLocks(SessionLocks):
     """The real lock files, held by one simulated process."""
 
     def die(self) -> None:

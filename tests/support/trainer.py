@@ -118,7 +118,7 @@ class FakeTrainer:
             yield from self._spend(spool, "waiting", PartialEpoch(), 0)
         self._has_saved = False
         self._on_take_up(spool)
-        handover = SpoolWriter(spool)
+        writer = SpoolWriter(spool)
         identity = identity_of(self._processor, order.threads, self._tensorflow)
         try:
             state, record = self._take_up(spool, order, identity)
@@ -129,13 +129,13 @@ class FakeTrainer:
         while record.epochs_done < order.spec.epochs and not record.stopped_early:
             if order.max_epochs is not None and epochs_here >= order.max_epochs:
                 return
-            state, record = yield from self._epoch(spool, handover, order, state, record)
+            state, record = yield from self._epoch(spool, writer, order, state, record)
             epochs_here += 1
         yield from self._spend(spool, "evaluating", PartialEpoch(), record.epochs_done)
         best_at = record.best_epoch
         assert best_at is not None, "a run has at least one epoch"
         best = state_of(spool.read_best(best_at))
-        handover.result(result_of(record.history, state, best), predictions_of(state, best))
+        writer.result(result_of(record.history, state, best), predictions_of(state, best))
         # A real process takes a while to leave after its last word.
         yield from self._spend(spool, "evaluating", PartialEpoch(), record.epochs_done)
 
@@ -160,7 +160,7 @@ class FakeTrainer:
         return state_of(resumed.tensors), record
 
     def _epoch(
-        self, spool: TrainerSpool, handover: SpoolWriter, order: WorkOrder, state: State, record: TrainingRecord
+        self, spool: TrainerSpool, writer: SpoolWriter, order: WorkOrder, state: State, record: TrainingRecord
     ) -> Generator[float, None, tuple[State, TrainingRecord]]:
         epoch, steps = record.epochs_done + 1, order.spec.batch_size
         saved: int | None = RESUMED
@@ -169,7 +169,7 @@ class FakeTrainer:
             state, partial = trained(state, record.partial, epoch, record.identity)
             record, saved = replace(record, partial=_timed(partial, self._seconds())), None
             if spool.should_stop() or self._is_due(epoch, partial.steps_done, order):
-                saved = self._save(spool, handover, state, record)
+                saved = self._save(spool, writer, state, record)
             if spool.should_stop():
                 raise Ended(0)
         yield from self._spend(spool, "validating", record.partial, epoch)
@@ -179,20 +179,20 @@ class FakeTrainer:
         )
         is_best = record.best_epoch == epoch
         if is_best and saved is None:
-            handover.model(epoch, tensors_of(state))
-        handover.epoch(EpochEntry(record=record, timing=timing, state_entry=saved), is_best=is_best)
+            writer.model(epoch, tensors_of(state))
+        writer.epoch(EpochEntry(record=record, timing=timing, state_entry=saved), is_best=is_best)
         if saved is None and (record.stopped_early or spool.should_stop()):
-            self._save(spool, handover, state, record)
+            self._save(spool, writer, state, record)
         return state, record
 
-    def _save(self, spool: TrainerSpool, handover: SpoolWriter, state: State, record: TrainingRecord) -> int:
+    def _save(self, spool: TrainerSpool, writer: SpoolWriter, state: State, record: TrainingRecord) -> int:
         spool.progress.write(
             TrainerProgress(phase=Phase.SAVING, epoch=record.epochs_done + 1, step=record.partial.steps_done)
         )
         if self._is_full():
             self._give_up(spool, Trouble.DISK, "no space left on device")
         self._has_saved = True
-        return handover.state(Snapshot(tensors=tensors_of(state), record=record, paths={}))
+        return writer.state(Snapshot(tensors=tensors_of(state), record=record, paths={}))
 
     def _is_due(self, epoch: int, step: int, order: WorkOrder) -> bool:
         """Draw whether to save here: any cadence must do. The first epoch and the last are saved at their end."""

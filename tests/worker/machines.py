@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from qcqueue.app.context import QueueContext, workplace_in
+from qcqueue.app.context import QueueContext, context_in
 from qcqueue.conformance.clocks import MachineClock, WorldTime
 from qcqueue.core.outcomes import Cause, Trouble
 from qcqueue.core.phases import Phase
@@ -91,7 +91,7 @@ def finishes() -> Script:
 
 def _epochs(spool: TrainerSpool, epochs: int | None, *, evaluates: bool = False) -> Iterator[None]:
     yield from _waits_to_begin(spool)
-    order, handover = spool.order.read(), SpoolWriter(spool)
+    order, writer = spool.order.read(), SpoolWriter(spool)
     assert order is not None
     resumed = spool.resumed()
     identity = identity_of("paper", order.threads, "none")
@@ -105,16 +105,16 @@ def _epochs(spool: TrainerSpool, epochs: int | None, *, evaluates: bool = False)
         spool.progress.write(told)
         state, partial = trained(state, record.partial, epoch, identity)
         record = replace(record, partial=partial)
-        number = handover.state(Snapshot(tensors=tensors_of(state), record=record, paths={}))
+        number = writer.state(Snapshot(tensors=tensors_of(state), record=record, paths={}))
         metrics = validated(state, partial, epoch, order.spec)
         record = record.with_epoch(metrics, patience=0)
         is_best = record.best_epoch == epoch
-        handover.epoch(EpochEntry(record=record, timing=TIMING, state_entry=number), is_best=is_best)
+        writer.epoch(EpochEntry(record=record, timing=TIMING, state_entry=number), is_best=is_best)
         if is_best:
             best = state
         yield None
     if evaluates:
-        handover.result(result_of(record.history, state, best), predictions_of(state, best))
+        writer.result(result_of(record.history, state, best), predictions_of(state, best))
 
 
 class ScriptedTrainer(PaperTrainer):
@@ -190,7 +190,7 @@ class Machine:
 
     @property
     def place(self) -> QueueContext:
-        return workplace_in(self.house.store, cache=self.house.folder / f"cache-{self.name}")
+        return context_in(self.house.store, cache=self.house.folder / f"cache-{self.name}")
 
     def session(self, *scripts: Script, limits: Limits | None = None, profile: Profile = OWN) -> Session:
         self.sessions += 1

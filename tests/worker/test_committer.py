@@ -126,10 +126,10 @@ def dies_at(attempt: Committer, patch: pytest.MonkeyPatch, where: object, name: 
             attempt.collect()
 
 
-def hand_over(handover: SpoolWriter, epoch: int) -> None:
+def hand_over(writer: SpoolWriter, epoch: int) -> None:
     """Hand over a whole epoch, the best one, as a trainer does."""
-    number = handover.state(a_state(epoch, epoch - 1 or None))
-    handover.epoch(an_epoch(epoch, epoch, state_entry=number), is_best=True)
+    number = writer.state(a_state(epoch, epoch - 1 or None))
+    writer.epoch(an_epoch(epoch, epoch, state_entry=number), is_best=True)
 
 
 def epochs_of(scene: Scene) -> list[tuple[int, bool]]:
@@ -151,12 +151,12 @@ def test_a_pack_found_damaged_is_mended_although_the_answer_to_its_commit_is_los
     second = scene.attempt(claiming, database)
     second.spool.open(an_order(second.spool))
     assert second.restore().chosen is None
-    handover = SpoolWriter(TrainerSpool(second.spool.folder))
-    number = handover.state(a_state(1, None))
+    writer = SpoolWriter(TrainerSpool(second.spool.folder))
+    number = writer.state(a_state(1, None))
     database.loses_one = True
     with pytest.raises(OutcomeUnknown):
         second.collect()
-    handover.epoch(an_epoch(1, 1, state_entry=number), is_best=True)  # comes before the commit is tried again
+    writer.epoch(an_epoch(1, 1, state_entry=number), is_best=True)  # comes before the commit is tried again
 
     assert not second.collect()
     assert second.spool.waiting() == []
@@ -209,16 +209,16 @@ def test_what_was_shared_and_is_retired_meanwhile_is_stored_again_for_a_dead_ses
 
 def test_a_state_whose_best_model_was_forgotten_holds_nobody_up(scene: Scene) -> None:
     attempt = scene.begun("s1", "a")
-    handover = SpoolWriter(TrainerSpool(attempt.spool.folder))
-    first = handover.state(a_state(1, None))
+    writer = SpoolWriter(TrainerSpool(attempt.spool.folder))
+    first = writer.state(a_state(1, None))
     attempt.collect()
-    handover.epoch(an_epoch(1, 1, state_entry=first), is_best=True)
-    handover.epoch(an_epoch(2, 2, state_entry=handover.state(a_state(2, 1))), is_best=True)
-    held = handover.state(replace(a_state(3, 2), record=a_record(2, 2, steps_done=5)))
+    writer.epoch(an_epoch(1, 1, state_entry=first), is_best=True)
+    writer.epoch(an_epoch(2, 2, state_entry=writer.state(a_state(2, 1))), is_best=True)
+    held = writer.state(replace(a_state(3, 2), record=a_record(2, 2, steps_done=5)))
     # A session takes it and dies before it has secured the best model, which the trainer then forgets.
     (attempt.spool.entries_folder / f"{held:06d}.state").rename(attempt.spool.folder / "held" / f"{held:06d}")
-    handover.epoch(an_epoch(3, 3, state_entry=handover.state(a_state(3, 2))), is_best=True)
-    handover.state(a_state(4, 3))
+    writer.epoch(an_epoch(3, 3, state_entry=writer.state(a_state(3, 2))), is_best=True)
+    writer.state(a_state(4, 3))
 
     scene.attempt(attempt.claim).collect_all()
 
@@ -240,13 +240,13 @@ def test_how_long_the_store_was_away_says_nothing_of_how_long_it_takes(scene: Sc
 def test_what_came_after_a_lost_answer_goes_into_the_next_commit(scene: Scene) -> None:
     database = LosesAnAnswer(scene.desk.database)
     attempt = scene.begun("s1", "a", database=database)
-    handover = SpoolWriter(TrainerSpool(attempt.spool.folder))
-    hand_over(handover, 1)
+    writer = SpoolWriter(TrainerSpool(attempt.spool.folder))
+    hand_over(writer, 1)
     database.loses_one = True
     with pytest.raises(OutcomeUnknown):
         attempt.collect()
-    hand_over(handover, 2)
-    hand_over(handover, 3)
+    hand_over(writer, 2)
+    hand_over(writer, 3)
 
     attempt.collect_all()
 
@@ -276,12 +276,12 @@ class TakesNothing:
 def test_what_was_refused_is_tried_again_as_it_was(scene: Scene) -> None:
     database = TakesNothing(scene.desk.database)
     attempt = scene.begun("s1", "a", database=database)
-    handover = SpoolWriter(TrainerSpool(attempt.spool.folder))
-    hand_over(handover, 1)
+    writer = SpoolWriter(TrainerSpool(attempt.spool.folder))
+    hand_over(writer, 1)
     database.refuses_one = True
     with pytest.raises(StoreBusy):
         attempt.collect()
-    hand_over(handover, 2)
+    hand_over(writer, 2)
 
     attempt.collect_all()
 
@@ -291,9 +291,9 @@ def test_what_was_refused_is_tried_again_as_it_was(scene: Scene) -> None:
 
 def test_where_a_run_is_taken_up_is_recorded_once_though_the_answer_is_lost(scene: Scene) -> None:
     first = scene.begun("s1", "a")
-    handover = SpoolWriter(TrainerSpool(first.spool.folder))
-    hand_over(handover, 1)
-    hand_over(handover, 2)
+    writer = SpoolWriter(TrainerSpool(first.spool.folder))
+    hand_over(writer, 1)
+    hand_over(writer, 2)
     first.collect_all()
     database = LosesAnAnswer(scene.desk.database)
     second = scene.attempt(scene.desk.must_claim("s2", job="a", gone={("study/a", 1): "gone"}), database)
@@ -323,14 +323,14 @@ def test_who_takes_a_dead_sessions_place_counts_nothing_twice_and_loses_nothing(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, death: str
 ) -> None:
     dead = scene.begun("s1", "a")
-    handover = SpoolWriter(TrainerSpool(dead.spool.folder))
-    hand_over(handover, 1)
+    writer = SpoolWriter(TrainerSpool(dead.spool.folder))
+    hand_over(writer, 1)
     dead.collect_all()
-    hand_over(handover, 2)
-    hand_over(handover, 3)
+    hand_over(writer, 2)
+    hand_over(writer, 3)
     of, name, call = DEATHS[death]
     dies_at(dead, monkeypatch, getattr(dead, of) if of else dead, name, call=call)
-    hand_over(handover, 4)  # its trainer outlives it by a moment
+    hand_over(writer, 4)  # its trainer outlives it by a moment
 
     heir = scene.successor(dead)
     heir.collect_all()
@@ -347,14 +347,14 @@ def test_what_a_session_of_an_older_qcqueue_left_is_saved_once(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, death: str
 ) -> None:
     dead = scene.begun("s1", "a")
-    handover = SpoolWriter(TrainerSpool(dead.spool.folder))
-    hand_over(handover, 1)
+    writer = SpoolWriter(TrainerSpool(dead.spool.folder))
+    hand_over(writer, 1)
     of, name, call = DEATHS[death]
     dies_at(dead, monkeypatch, getattr(dead, of) if of else dead, name, call=call)
     numbered = ("commits", "tried")  # which the older one knew nothing of
     dead.spool.note_stored({key: value for key, value in dead.spool.stored().items() if key not in numbered})
     scene.desk.sql("UPDATE attempts SET commits = 0")
-    hand_over(handover, 2)
+    hand_over(writer, 2)
 
     heir = scene.successor(dead)
     heir.collect_all()

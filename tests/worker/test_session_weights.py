@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qcqueue.app.context import QueueContext, workplace_in
+from qcqueue.app.context import QueueContext, context_in
 from qcqueue.app.gc import usage
 from qcqueue.app.verify import verify
 from qcqueue.catalog.models import imagenet_file
@@ -90,7 +90,7 @@ def machine(house: House, tmp_path: Path) -> Machine:
 
 
 def a_machine(house: House, folder: Path) -> Machine:
-    return Machine(place=workplace_in(house.store, cache=folder / "cache"), folder=folder)
+    return Machine(place=context_in(house.store, cache=folder / "cache"), folder=folder)
 
 
 def put(house: House, *names: str, keep_weights: bool = False) -> None:

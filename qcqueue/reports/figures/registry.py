@@ -1,4 +1,4 @@
-"""Every picture of a report, in the order in which they are told."""
+"""Every picture of a report, in the order in which they are told, and the notes that stand beside each."""
 
 import re
 
@@ -8,21 +8,6 @@ from qcqueue.reports.figures.learning import curves_of, learning_pictures
 from qcqueue.reports.figures.time import time_pictures
 from qcqueue.reports.quantities.caveats import Quantity
 from qcqueue.reports.quantities.findings import Findings
-
-
-def pictures_of(findings: Findings) -> tuple[Picture, ...]:
-    """Return all pictures for which something was measured; their keys are unique."""
-    return (
-        *judgement_pictures(findings),
-        *learning_pictures(findings),
-        *time_pictures(findings),
-        *(
-            picture
-            for place, model in enumerate(findings.models)
-            for picture in (*curves_of(model, place), *confusions_of(model, place))
-        ),
-    )
-
 
 _ABOUT = {
     "accuracy-intervals": Quantity.TEST_ACCURACY,
@@ -37,6 +22,20 @@ _ABOUT = {
     "correlation": Quantity.TIMES,
 }
 _OF_ONE = re.compile(r"model-(\d+)-(confusion)?")
+
+
+def pictures_of(findings: Findings) -> tuple[Picture, ...]:
+    """Return all pictures for which something was measured; their keys are unique."""
+    return (
+        *judgement_pictures(findings),
+        *learning_pictures(findings),
+        *time_pictures(findings),
+        *(
+            picture
+            for place, model in enumerate(findings.models)
+            for picture in (*curves_of(model, place), *confusions_of(model, place))
+        ),
+    )
 
 
 def notes_beside(key: str, findings: Findings) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""What chance does to counts: the few distributions and tests that intervals and comparisons rest on. Pure.
+"""What chance does to counts: the distributions and tests that intervals rest on; and percentiles of numbers. Pure.
 
 Everything is computed from its definition, to rounding; nothing is drawn and nothing is approximated by a normal curve.
 """

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from qcqueue.app.context import open_workplace
+from qcqueue.app.context import open_context
 from qcqueue.app.session_log import FOLDER as LOGS
 from qcqueue.app.settings import load_settings
 from qcqueue.clock import seeded
@@ -92,7 +92,7 @@ class Place:
         """Look at the queue as another process does; None where there is none, as `init` leaves it when it fails."""
         if not (self.here / "queue").exists() or not (self.here / "qcqueue.toml").exists():
             return None
-        place = open_workplace(load_settings(folder=self.here, environment=self._environment))
+        place = open_context(load_settings(folder=self.here, environment=self._environment))
         with place.read() as tx:
             named = [line.name for line in job_lines(tx)]
             detail = job_detail(tx, JOB) if JOB in named else None

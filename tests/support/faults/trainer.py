@@ -1,8 +1,8 @@
 """A trainer process that trains nothing: the real main program, spool and sink, with a script in place of TensorFlow.
 
 `python -m tests.support.faults.trainer` is told its spool as the real one is, reads the dataset and the state it goes
-on from, and hands over real states, epochs and figures. What it computes is `testing.runs`', so a run that was cut
-anywhere ends with the bits of one that was not.
+on from, and hands over real states, epochs and figures. What it computes is `tests.support.runs`', so a run that was
+cut anywhere ends with the bits of one that was not.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ def main() -> int:
 
 
 class Scripted:
-    """The engine whose steps are `testing.runs`'. Implements `engines.base.Engine`."""
+    """The engine whose steps are `tests.support.runs`'. Implements `engines.base.Engine`."""
 
     def load(self) -> None: ...
 
