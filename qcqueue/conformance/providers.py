@@ -5,6 +5,7 @@ are kept there, and how its calls fail. Always true: nothing here asks a real pr
 """
 
 import math
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -104,7 +105,9 @@ class ProviderContract:
             "detect({}, ''); [profile(name) for name in names()]\n"
             f"print({members!r} & {{*sys.modules}})"
         )
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=dict(os.environ), capture_output=True, text=True, check=False
+        )
         assert (done.returncode, done.stdout) == (0, "set()\n"), done.stderr
 
 

@@ -89,7 +89,6 @@ def answers(capsys: pytest.CaptureFixture[str], typed: str, code: int, *names: s
     [
         "enqueue odd",
         "simulate odd",
-        "simulate --trace odd",
         "data add odd --name odd",
         "data add odd.csv --name odd",
         "report --certificate odd --out page",

@@ -238,7 +238,7 @@ def test_looking_after_a_store_needs_nothing_that_trains(ada: Person, typed: str
 
 
 def leave_free(patch: pytest.MonkeyPatch, free_bytes: int) -> None:
-    patch.setattr("qcqueue.app.context._free_bytes", lambda folder: free_bytes)
+    patch.setattr("qcqueue.stores.folder_backend.free_bytes", lambda folder: free_bytes)
 
 
 SIX = STUDY.replace("[defaults]", "[defaults]\nimage_size = [75, 75]") + "".join(

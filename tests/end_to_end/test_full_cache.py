@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from qcqueue.clock import SystemClock
-from tests.support.faults.commands import Commands, Ran
+from tests.support.faults.commands import ROOT, Commands, Ran
 from tests.support.faults.preload import NoCompilerError, Preload, Trouble, build
 from tests.support.faults.scenes import Place, history
 
@@ -108,7 +108,7 @@ def _begin(place: Place, environment: dict[str, str], said: int) -> "subprocess.
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "tests.support.faults.program", "work"],
         cwd=place.here,
-        env=bare | environment | {"QCQUEUE_CACHE": str(place.cache)},
+        env=bare | environment | {"QCQUEUE_CACHE": str(place.cache), "PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,
         stdout=said,
         stderr=subprocess.STDOUT,

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LIMIT_S = 90
+ROOT = Path(__file__).parents[3]
+"""Where the tests of a checkout are imported from, as they are not installed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,7 @@ class Commands:
             bare = {name: value for name, value in os.environ.items() if not name.startswith("QCQUEUE_")}
             self._server = subprocess.Popen(
                 [sys.executable, "-P", "-m", "tests.support.faults.program", "--serve"],
-                env=bare | {"LD_PRELOAD": str(self._library)},
+                env=bare | {"LD_PRELOAD": str(self._library), "PYTHONPATH": str(ROOT)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
