@@ -63,6 +63,7 @@ def test_the_first_script_runs_the_demo() -> None:
     assert "exec .venv/bin/qcqueue demo" in (ROOT / "scripts" / "demo").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 @pytest.mark.tensorflow
 def test_the_demo_kills_proves_and_reports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

@@ -25,10 +25,12 @@ STEP_S = 0.05
 ROOT = Path(__file__).parents[2]
 LONG = STUDY.replace("epochs = 3", "epochs = 900") + VGG16
 
-# What a session's process runs; {before} is done in it first. Who begins the tests may have SIGHUP ignored, by `nohup`.
+# What a session's process runs; {before} is done in it first. Who begins the tests
+# may have SIGHUP ignored, by `nohup`, or SIGINT, behind another program.
 PROGRAM = """
 import signal, sys
 signal.signal(signal.SIGHUP, signal.{hangup})
+signal.signal(signal.SIGINT, signal.default_int_handler)
 {before}
 sys.executable = sys.argv.pop(1)
 from qcqueue.__main__ import main

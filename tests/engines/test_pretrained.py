@@ -221,6 +221,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.long
 @pytest.mark.tensorflow
 def test_keras_asks_for_these_very_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))

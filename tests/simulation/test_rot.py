@@ -5,7 +5,7 @@
 
 from tests.support.rot import campaign
 
-FLIPS, SEED = 300, 14
+FLIPS, SEED = 120, 14
 
 
 def test_every_flipped_bit_that_changes_a_covered_row_is_named() -> None:
