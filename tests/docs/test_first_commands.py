@@ -48,7 +48,7 @@ def test_a_study_of_ones_own_is_what_the_readme_says(
     shutil.copytree(ROOT / "jobs", tmp_path / "jobs")
     lines = below("Your own study")
     assert [line[0] for line in lines] == ["pip", *["qcqueue"] * 4]
-    assert lines[-1] == ["qcqueue", "work"]
+    assert lines[-1] == ["qcqueue", "work", "--jobs", "6"]
     for command, *words in lines[:-1]:
         assert command == "pip" or run(words) == 0
     capfd.readouterr()
