@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.canary import PIECE_BYTES, leaks
+from tests.canary import leaks
 from tests.support.drive.accounts import CANARY
 
 ROOT = Path(__file__).parents[1]
 LIMIT_S = 60
+PIECE_BYTES = 1 << 20
 CARELESS = f"""
 def test_that_writes_a_secret_down(tmp_path):
     (tmp_path / "session.log").write_text("signed in with 1//{CANARY}x")
