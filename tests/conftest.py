@@ -26,8 +26,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """With --fast, leave out the folders whose tests start processes, browsers or frameworks."""
-    is_slow = collection_path.is_relative_to(HERE) and collection_path.relative_to(HERE).parts[:1] in SLOW_FOLDERS
+    """Leave out what is slow with --fast."""
+    is_slow = any(collection_path == HERE / name for name in SLOW)
     return True if config.getoption("--fast") and is_slow else None
 
 
@@ -40,13 +40,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 HERE = Path(__file__).parent
-SLOW_FOLDERS = {
-    (name,)
-    for name in (
-        *("app", "browser", "cli", "database", "docs", "end_to_end", "engines", "live", "notebook", "packaging"),
-        *("simulation", "stores_drive", "support_drive"),
-    )
-}
+# What starts processes, browsers or frameworks, or plays whole sessions.
+SLOW = (
+    *("app", "browser", "catalog", "cli", "database", "docs", "drill", "end_to_end", "engines", "live", "notebook"),
+    *("packaging", "simulation", "stores", "stores_drive", "support_drive"),
+    *("reports/test_hostile.py", "reports/test_write.py", "worker/test_session_ends.py"),
+    "worker/test_session_troubles.py",
+)
 
 # The longest test takes a quarter of this, on a machine that is under a second suite.
 HANGS_AFTER_S = 480
