@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 INSTALL = 'pip install "qcqueue[train]"'
 
 
-class Kind(StrEnum):
+class WeightsFormat(StrEnum):
     """How the weights are written: for any program, or as Keras's `load_weights` wants them."""
 
     SAFETENSORS = "safetensors"
@@ -48,7 +48,7 @@ class Fetched:
     """
 
     path: Path
-    kind: Kind
+    kind: WeightsFormat
     is_new: bool
     size_bytes: int
     sha256: str
@@ -58,11 +58,11 @@ class Fetched:
     lines: tuple[str, str, str]
 
 
-def usual_kind() -> tuple[Kind, str]:
+def usual_kind() -> tuple[WeightsFormat, str]:
     """Return the format for who asks for none, and why it is this one."""
     if has_keras():
-        return Kind.H5, "Keras is installed here; --format safetensors is for programs without it"
-    return Kind.SAFETENSORS, "TensorFlow is not installed here, which --format h5 needs"
+        return WeightsFormat.H5, "Keras is installed here; --format safetensors is for programs without it"
+    return WeightsFormat.SAFETENSORS, "TensorFlow is not installed here, which --format h5 needs"
 
 
 def has_keras() -> bool:
@@ -71,7 +71,7 @@ def has_keras() -> bool:
 
 
 def fetch_weights(
-    context: QueueContext, typed: str, *, folder: Path, which: Which, kind: Kind, moved: Moved = silently
+    context: QueueContext, typed: str, *, folder: Path, which: Which, kind: WeightsFormat, moved: Moved = silently
 ) -> Fetched:
     """Write the weights of a job into `folder`, under a name made from the job's.
 
@@ -79,7 +79,7 @@ def fetch_weights(
     there is another file of that name. ExtraMissing: the format needs what is not installed. CorruptionError: the store
     has damaged them. BlobMissing, StoreError.
     """
-    if kind is Kind.H5 and not has_keras():
+    if kind is WeightsFormat.H5 and not has_keras():
         raise ExtraMissing(
             "the format h5 is written by Keras, and TensorFlow or Keras is not installed",
             hint=f"--format safetensors, or {INSTALL}",
@@ -120,12 +120,12 @@ def fetch_weights(
     )
 
 
-def file_name(spec: JobSpec, which: Which, kind: Kind, *, is_alone: bool) -> str:
+def file_name(spec: JobSpec, which: Which, kind: WeightsFormat, *, is_alone: bool) -> str:
     """Return a name that is only a name, whatever the job is called; with its study where another has a job so named.
 
     No plain name holds a dot, so what stands before one is the study and nothing else.
     """
-    ending = SUFFIX if kind is Kind.SAFETENSORS else ".weights.h5"
+    ending = SUFFIX if kind is WeightsFormat.SAFETENSORS else ".weights.h5"
     study = "" if is_alone else f"{plain_name(spec.study)}."
     return f"{study}{plain_name(spec.name)}{'' if which is Which.BEST else '-last'}{ending}"
 
@@ -177,8 +177,8 @@ def _told_of(folder: Path) -> Iterator[None]:
         raise UserError(f"{folder} cannot be written: {exc.strerror or exc}", hint="--out ANOTHER_FOLDER") from exc
 
 
-def _write(path: Path, kind: Kind, weights: Weights) -> None:
-    if kind is Kind.SAFETENSORS:
+def _write(path: Path, kind: WeightsFormat, weights: Weights) -> None:
+    if kind is WeightsFormat.SAFETENSORS:
         write_weights(path, weights)
         return
     _prepare_keras()

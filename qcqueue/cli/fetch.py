@@ -43,11 +43,13 @@ def fetch(
     as_json: JsonOption = False,
 ) -> None:
     """Bring the trained weights of a job here, with three lines of Python that use them."""
-    from qcqueue.app.fetch import Kind, fetch_weights, usual_kind
+    from qcqueue.app.fetch import WeightsFormat, fetch_weights, usual_kind
     from qcqueue.app.trained_weights import Which
 
     which = Which(_one_of(weights, tuple(Which), "--weights"))
-    chosen, why = usual_kind() if kind is None else (Kind(_one_of(kind, tuple(Kind), "--format")), None)
+    chosen, why = (
+        usual_kind() if kind is None else (WeightsFormat(_one_of(kind, tuple(WeightsFormat), "--format")), None)
+    )
     place = open_queue(store)
     with progress_bar("fetching") as progress:
         fetched = fetch_weights(place, job, folder=out, which=which, kind=chosen, moved=progress)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from qcqueue.app.context import QueueContext
     from qcqueue.app.simulate import Scene
     from qcqueue.planning.laws import Law
-    from qcqueue.planning.monte_carlo import Days, Estimate, StrategyResult
+    from qcqueue.planning.monte_carlo import Days, MeanWithError, StrategyResult
 
 MOST_SEEDS = 100_000
 BAR = 40
@@ -167,7 +167,7 @@ def days_document(days: "Days") -> dict[str, Any]:
     return {"first_s": pair(days.first_s), "mean_s": pair(days.mean_s), "all_s": pair(days.all_s)}
 
 
-def pair(estimate: "Estimate") -> dict[str, float | None]:
+def pair(estimate: "MeanWithError") -> dict[str, float | None]:
     return {"mean": estimate.mean, "margin": estimate.margin if estimate.margin < float("inf") else None}
 
 
@@ -193,7 +193,7 @@ def chart(rows: "Sequence[tuple[str, Days]]") -> list[str]:
     ]
 
 
-def number_cell(estimate: "Estimate", result: "StrategyResult | None" = None) -> str:
+def number_cell(estimate: "MeanWithError", result: "StrategyResult | None" = None) -> str:
     """Return a mean and how sure it is, for a table; of a result with unfinished campaigns it is said to be a least."""
     return f"{_at_least(result)}{estimate.mean:.2f}{_margin(estimate.margin)}"
 
@@ -220,7 +220,7 @@ def _bar(days: "Days", longest_s: float) -> str:
     return "█" * dark + "░" * (whole - dark)
 
 
-def _days(estimate: "Estimate", result: "StrategyResult | None") -> str:
+def _days(estimate: "MeanWithError", result: "StrategyResult | None") -> str:
     return f"{_at_least(result)}{_in_days(estimate.mean):.2f}{_margin(_in_days(estimate.margin))} d"
 
 

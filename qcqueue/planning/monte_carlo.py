@@ -21,7 +21,7 @@ NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
+class MeanWithError:
     """A mean over seeds, and how far the true one can be from it in nineteen of twenty cases."""
 
     mean: float
@@ -32,9 +32,9 @@ class Estimate:
 class Days:
     """Seconds since the campaign began: until the first job is done, until all are, and the mean of all jobs."""
 
-    first_s: Estimate
-    mean_s: Estimate
-    all_s: Estimate
+    first_s: MeanWithError
+    mean_s: MeanWithError
+    all_s: MeanWithError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +46,11 @@ class StrategyResult:
     """
 
     strategy: Strategy
-    goodput: Estimate
-    sessions: Estimate
+    goodput: MeanWithError
+    sessions: MeanWithError
     days: Days
-    lost_epochs: Estimate
-    switches: Estimate
+    lost_epochs: MeanWithError
+    switches: MeanWithError
     unfinished: int
 
 
@@ -109,20 +109,20 @@ def days_of(done_s: Sequence[Sequence[float]], ended_s: Sequence[float], jobs: i
     )
 
 
-def estimate(values: Sequence[float]) -> Estimate:
+def estimate(values: Sequence[float]) -> MeanWithError:
     """Return the mean of independent values; of one alone nobody knows how sure it is, and its margin is infinite."""
     mean = fmean(values)
     if len(values) < 2:
-        return Estimate(mean=mean, margin=math.inf)
+        return MeanWithError(mean=mean, margin=math.inf)
     variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
-    return Estimate(mean=mean, margin=NORMAL_95 * math.sqrt(variance / len(values)))
+    return MeanWithError(mean=mean, margin=NORMAL_95 * math.sqrt(variance / len(values)))
 
 
-def ratio(parts: Sequence[float], wholes: Sequence[float]) -> Estimate:
+def ratio(parts: Sequence[float], wholes: Sequence[float]) -> MeanWithError:
     """Return the ratio of two sums over the same seeds, its margin by the delta method."""
     whole = fmean(wholes)
     if not whole:
-        return Estimate(mean=0.0, margin=math.inf)
+        return MeanWithError(mean=0.0, margin=math.inf)
     found = fmean(parts) / whole
     rest = estimate([part - found * one for part, one in zip(parts, wholes, strict=True)])
-    return Estimate(mean=found, margin=rest.margin / whole)
+    return MeanWithError(mean=found, margin=rest.margin / whole)

@@ -10,7 +10,7 @@ from campaigns.bounds import best_goodput, best_of_campaign, clairvoyant
 from qcqueue.planning.laws import Law
 from qcqueue.planning.monte_carlo import (
     Days,
-    Estimate,
+    MeanWithError,
     StrategyResult,
     campaigns_of,
     days_of,
@@ -31,7 +31,7 @@ class ComparedResult:
 
     result: StrategyResult
     best_of_campaign: float
-    extra_sessions: Estimate
+    extra_sessions: MeanWithError
     worst_extra: int
 
     @property
@@ -50,7 +50,7 @@ class Comparison:
     seed: int
     seeds: int
     best_goodput: float
-    fewest_sessions: Estimate
+    fewest_sessions: MeanWithError
     earliest: Days
     results: tuple[ComparedResult, ...]
 

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from qcqueue.app import fetch
 from qcqueue.app.context import QueueContext
 from qcqueue.app.datasets import keep
-from qcqueue.app.fetch import Fetched, Kind, fetch_weights, load_model, usual_kind
+from qcqueue.app.fetch import Fetched, WeightsFormat, fetch_weights, load_model, usual_kind
 from qcqueue.app.trained_weights import Which
 from qcqueue.core.records import EpochMetrics
 from qcqueue.engines.metrics import weights_sha256
@@ -39,7 +39,7 @@ def run(place: QueueContext) -> Run:
 
 
 def fetched(place: QueueContext, folder: Path, which: Which = Which.BEST, job: str = "vgg16") -> Fetched:
-    return fetch_weights(place, job, folder=folder, which=which, kind=Kind.SAFETENSORS)
+    return fetch_weights(place, job, folder=folder, which=which, kind=WeightsFormat.SAFETENSORS)
 
 
 def unsaved_epoch(run: Run, *, loss: float) -> None:
@@ -56,7 +56,7 @@ def lose_the_best(place: QueueContext) -> None:
 
 
 def name_of(name: str, *, study: str = "tiny", is_alone: bool = True) -> str:
-    return fetch.file_name(a_job(name, study=study), Which.BEST, Kind.H5, is_alone=is_alone)
+    return fetch.file_name(a_job(name, study=study), Which.BEST, WeightsFormat.H5, is_alone=is_alone)
 
 
 @contextmanager
@@ -345,10 +345,10 @@ def test_the_white_of_deep_pictures_comes_with_the_weights(place: QueueContext, 
     assert read_weights(fetched(place, tmp_path, job="deep").path).deep_white == 4095
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", WeightsFormat)
 @pytest.mark.parametrize("model", ["Toy", "OfALaterVersion"])
 def test_weights_that_no_keras_model_has_are_not_fetched_and_the_figures_are_offered(
-    place: QueueContext, tmp_path: Path, model: str, kind: Kind
+    place: QueueContext, tmp_path: Path, model: str, kind: WeightsFormat
 ) -> None:
     put(place, a_job("toy", model=model))
     Run.of(place, "tiny/toy").epoch()
@@ -386,10 +386,10 @@ def test_without_keras_the_usual_format_is_safetensors_and_h5_says_what_is_missi
 ) -> None:
     run.epoch()
     kind, why = usual_kind()
-    assert kind is Kind.SAFETENSORS
+    assert kind is WeightsFormat.SAFETENSORS
     assert "TensorFlow is not installed" in why
     with nothing_new_in(tmp_path), pytest.raises(ExtraMissing) as told:
-        fetch_weights(place, "vgg16", folder=tmp_path, which=Which.BEST, kind=Kind.H5)
+        fetch_weights(place, "vgg16", folder=tmp_path, which=Which.BEST, kind=WeightsFormat.H5)
     assert 'pip install "qcqueue[train]"' in str(told.value.hint)
 
 

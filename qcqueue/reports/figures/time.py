@@ -13,7 +13,7 @@ from qcqueue.reports.palette import paint, paint_of_time, tint
 from qcqueue.reports.quantities.correlation import Correlation, Cost
 from qcqueue.reports.quantities.cost import Spending
 from qcqueue.reports.quantities.findings import Findings
-from qcqueue.reports.quantities.timeline import AttemptSpan, Gap, HowEnded, SessionSpan
+from qcqueue.reports.quantities.timeline import AttemptSpan, HowEnded, SessionGap, SessionSpan
 from qcqueue.text.humanize import count, duration
 
 # This picture says `restart`, and its stalls are paler.
@@ -81,7 +81,7 @@ def _session(it: SessionSpan) -> timeline.Block:
     return timeline.Block(start_s=it.began_s, end_s=it.ended_s, ending=it.end, said=said)
 
 
-def _gap(it: Gap) -> timeline.Gap:
+def _gap(it: SessionGap) -> timeline.Gap:
     after = " after a kill" if it.follows is HowEnded.KILLED else ""
     return timeline.Gap(start_s=it.began_s, end_s=it.ended_s, said=f"no machine{after}, {duration(it.seconds)}")
 

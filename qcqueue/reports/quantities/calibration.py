@@ -10,7 +10,7 @@ BINS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bin:
+class CalibrationBin:
     """The images whose guess was given a probability above `low` and up to `high`.
 
     confidence is the mean of those probabilities and accuracy the share guessed rightly, 0..1; None without images.
@@ -36,7 +36,7 @@ class Calibration:
     job: str
     label: str
     images: int
-    bins: tuple[Bin, ...]
+    bins: tuple[CalibrationBin, ...]
     confidence: float
     accuracy: float
     expected_error: float
@@ -58,7 +58,7 @@ def calibration_of(judged: Judged) -> Calibration:
         label=judged.label,
         images=judged.images,
         bins=tuple(
-            Bin(
+            CalibrationBin(
                 low=float(edges[place]),
                 high=float(edges[place + 1]),
                 images=count,

@@ -72,7 +72,7 @@ class SessionSpan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
+class SessionGap:
     """A time in which no session is known to have lived, between two that did.
 
     After a kill it holds the provider's cool-off, and whatever else kept the next session from coming: nobody sees a
@@ -93,7 +93,7 @@ class StudyTimeline:
     """All sessions in the order of coming, and the gaps between them."""
 
     sessions: tuple[SessionSpan, ...]
-    gaps: tuple[Gap, ...]
+    gaps: tuple[SessionGap, ...]
 
     @property
     def held_s(self) -> float:
@@ -174,11 +174,11 @@ def _attempt(attempt: SessionAttempt, line: AttemptLine | None, *, session_ended
     )
 
 
-def _gaps(spans: Sequence[SessionSpan]) -> Iterator[Gap]:
+def _gaps(spans: Sequence[SessionSpan]) -> Iterator[SessionGap]:
     """Yield the gaps between spans that are in the order of their beginnings and may overlap."""
     last: SessionSpan | None = None
     for span in spans:
         if last is not None and span.began_s > last.ended_s:
-            yield Gap(began_s=last.ended_s, ended_s=span.began_s, follows=last.end)
+            yield SessionGap(began_s=last.ended_s, ended_s=span.began_s, follows=last.end)
         if last is None or span.ended_s >= last.ended_s:
             last = span

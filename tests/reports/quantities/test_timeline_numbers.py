@@ -9,7 +9,7 @@ from qcqueue.core.outcomes import Outcome
 from qcqueue.core.states import State
 from qcqueue.queue.sessions import SessionAttempt, SessionLine
 from qcqueue.queue.values import JobDetail
-from qcqueue.reports.quantities.timeline import Gap, HowEnded, StudyTimeline, timeline_of
+from qcqueue.reports.quantities.timeline import HowEnded, SessionGap, StudyTimeline, timeline_of
 from tests.reports.studies import AS_OF_S, START_S, a_job, a_spec, epochs_of, some_sessions, the_study
 
 HOUR_S = 3600.0
@@ -114,8 +114,8 @@ def test_gaps_lie_where_no_session_lived_and_say_what_they_follow() -> None:
     )
     timeline = told(*sessions)
     assert timeline.gaps == (
-        Gap(began_s=START_S + 2 * HOUR_S, ended_s=START_S + 26 * HOUR_S, follows=HowEnded.KILLED),
-        Gap(began_s=START_S + 30 * HOUR_S, ended_s=START_S + 54 * HOUR_S, follows=HowEnded.LEFT),
+        SessionGap(began_s=START_S + 2 * HOUR_S, ended_s=START_S + 26 * HOUR_S, follows=HowEnded.KILLED),
+        SessionGap(began_s=START_S + 30 * HOUR_S, ended_s=START_S + 54 * HOUR_S, follows=HowEnded.LEFT),
     )
     assert [gap.seconds for gap in timeline.gaps] == [24 * HOUR_S] * 2
     assert timeline.days == pytest.approx(55 / 24)
