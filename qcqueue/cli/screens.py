@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qcqueue.cli.table import bar, colour, columns
-from qcqueue.core.goodput import largest_first, plain, queue_said
+from qcqueue.core.goodput import largest_first, queue_said
 from qcqueue.core.states import State
 from qcqueue.text.humanize import ago, by, count, duration, listed, moment, percent, size, whole_percent
 from qcqueue.text.suggest import printable
@@ -307,7 +307,7 @@ def _time_table(goodput: "Goodput") -> list[str]:
     rows = [("where the time went", "", ""), ("held", duration(goodput.held_s), "")]
     rows.append(("goodput", duration(goodput.productive_s), whole_percent(goodput.goodput or 0.0)))
     rows += [
-        (f"  {plain(part)}", duration(spent_s), whole_percent(spent_s / goodput.held_s))
+        (f"  {part.said}", duration(spent_s), whole_percent(spent_s / goodput.held_s))
         for part, spent_s in largest_first(goodput)
     ]
     return columns(rows, right=frozenset({1, 2}))

@@ -49,7 +49,10 @@ class PartGroup(StrEnum):
 
 
 class Part(StrEnum):
-    """What a stretch of held time went into, in the order of a session's life. meaning: one sentence for a person."""
+    """What a stretch of held time went into, in the order of a session's life.
+
+    meaning: one sentence for a person; said: the part in words that need no explanation, for sentences and screens.
+    """
 
     BOOT = "boot", PartGroup.RESTART, "The machine ran and qcqueue did not yet."
     INSTALL = "install", PartGroup.RESTART, "Packages were installed."
@@ -73,11 +76,13 @@ class Part(StrEnum):
         "contention",
         PartGroup.WAITING,
         "Nothing was trained because the session waited for the database, the store or a lease.",
+        "waiting for the queue",
     )
     UPLOAD_TAIL = (
         "upload_tail",
         PartGroup.WAITING,
         "Training had stopped and checkpoints were still on their way to the store.",
+        "last uploads",
     )
     LOST = "lost", PartGroup.LOST, "Work that was never saved, because the session ended before."
     REDONE = (
@@ -90,16 +95,18 @@ class Part(StrEnum):
 
     group: PartGroup
     meaning: str
+    said: str
 
     def __new__(cls, word: str, *facts: Any) -> Self:
         member = str.__new__(cls, word)
         member._value_ = word
-        member.group, member.meaning = facts
+        member.group, member.meaning, *said = facts
+        member.said = said[0] if said else member.label
         return member
 
     @property
     def label(self) -> str:
-        """Return the name as a person reads it."""
+        """Return the name as a report has it."""
         return self.value.replace("_", " ")
 
     @property
@@ -217,16 +224,6 @@ def best_interval_s(mean_session_s: float, stall_s: float) -> float:
     return x * mean_session_s
 
 
-def plain(part: Part) -> str:
-    """Return a part in words that need no explanation, for sentences and screens; `label` is its name in a report."""
-    match part:
-        case Part.CONTENTION:
-            return "waiting for the queue"
-        case Part.UPLOAD_TAIL:
-            return "last uploads"
-    return part.label
-
-
 def largest_first(goodput: Goodput) -> Iterator[tuple[Part, float]]:
     """Yield the parts that took any time, with their seconds."""
     parts = ((part, goodput.seconds[part]) for part in Part if goodput.seconds[part])
@@ -235,7 +232,7 @@ def largest_first(goodput: Goodput) -> Iterator[tuple[Part, float]]:
 
 def session_said(goodput: Goodput) -> str:
     """Return where the time of one session went: "held 33 s: compile 22 s, import 3.1 s; goodput 15 %"."""
-    parts = [f"{plain(part)} {duration(seconds)}" for part, seconds in largest_first(goodput) if seconds >= LEAST_S]
+    parts = [f"{part.said} {duration(seconds)}" for part, seconds in largest_first(goodput) if seconds >= LEAST_S]
     where = f": {', '.join(parts)}" if parts else ""
     return f"held {duration(goodput.held_s)}{where}; goodput {whole_percent(goodput.goodput or 0.0)}"
 
@@ -243,7 +240,7 @@ def session_said(goodput: Goodput) -> str:
 def queue_said(goodput: Goodput) -> str:
     """Return where the time of all sessions went, in one sentence with the worst of what was of no use."""
     rest = [(part, seconds) for part, seconds in largest_first(goodput) if not part.is_of_use]
-    worst = [f"{plain(part)} {duration(seconds)}" for part, seconds in rest[:MOST_OF_THE_REST] if seconds >= LEAST_S]
+    worst = [f"{part.said} {duration(seconds)}" for part, seconds in rest[:MOST_OF_THE_REST] if seconds >= LEAST_S]
     most = "most of the rest" if len(rest) > len(worst) else "the rest"
     return (
         f"Goodput {whole_percent(goodput.goodput or 0.0)}: {duration(goodput.productive_s)} trained and saved of "
@@ -259,7 +256,7 @@ def start_said(seconds: Seconds, *, resumes: bool) -> str | None:
     if Part.COMPILE not in seconds:
         return None
     took = {part: seconds.get(part, 0.0) for part in START}
-    said = [f"{plain(part)} {duration(took[part])}" for part in START if took[part] >= LEAST_S]
+    said = [f"{part.said} {duration(took[part])}" for part in START if took[part] >= LEAST_S]
     if resumes and took[Part.DOWNLOAD] < LEAST_S:
         said.append("download hidden")
     return f"first step after {duration(sum(took.values()))}: {', '.join(said)}"
