@@ -1,8 +1,9 @@
 """Small campaigns for tests: windows written by hand, the study of the six models, and one way to play."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 
+import pytest
 from hypothesis import strategies as st
 
 from qcqueue.planning.cadence import Measured, choose_cadence
@@ -67,3 +68,14 @@ some_works = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 900)), min_si
     ]
 )
 lives_s = st.lists(st.integers(0, 20_000), min_size=1, max_size=30)
+
+
+def assert_books_balance(found: Campaign, works: Sequence[Work], lengths_s: Sequence[float]) -> None:
+    """Time that is held, saved and lost adds up, and what is done is all that was to do."""
+    assert found.saved_s + found.lost_s <= found.held_s + 1e-6
+    assert found.held_s <= sum(lengths_s) + 1e-6
+    assert found.sessions <= len(lengths_s)
+    assert found.is_done == (len(found.done_s) == len(works))
+    if found.is_done:
+        assert found.saved_s == pytest.approx(sum(work.left_s for work in works))
+        assert max(found.done_s.values()) == pytest.approx(found.ended_s)
