@@ -13,6 +13,7 @@ from typing import Protocol, SupportsFloat, SupportsInt
 import numpy as np
 import numpy.typing as npt
 
+from qcqueue.catalog.models import ImageNetFile
 from qcqueue.clock import Clock
 from qcqueue.core.evaluation import Result
 from qcqueue.core.phases import Phase
@@ -116,6 +117,14 @@ class Engine(Protocol):
 
     def load(self) -> None:
         """Import what every run needs, which may take seconds; asked before there is a job. Raises: ImportError."""
+
+    def pretrained(self, file: ImageNetFile, *, given: Path | None, may_download: bool, clock: Clock) -> Path | None:
+        """Return where a file of published weights lies whole on this machine, None where it is not here.
+
+        It is asked while the libraries may still load. may_download: have it where it is not here, from `given`, a copy
+        on this machine, or else from the network. Raises: WeightsUnavailable: that is allowed, and came to nothing.
+        """
+        ...
 
     def run(self, assignment: Assignment, sink: Sink, clock: Clock) -> Iterator[None]:
         """Carry out `assignment` to its end or to a stop, all saved; each `next` is one bounded piece of it.

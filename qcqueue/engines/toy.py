@@ -11,12 +11,13 @@ import platform
 import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from qcqueue.catalog.models import TOY
+from qcqueue.catalog.models import TOY, ImageNetFile
 from qcqueue.catalog.optimizers import OPTIMIZERS
 from qcqueue.clock import Clock
 from qcqueue.core.records import MODEL, Identity, Tensors
@@ -52,6 +53,10 @@ class Toy:
 
     def load(self) -> None:
         """Everything is here already."""
+
+    def pretrained(self, file: ImageNetFile, *, given: Path | None, may_download: bool, clock: Clock) -> Path | None:
+        """Nobody has published any: its jobs begin with none."""
+        return None
 
     def run(self, assignment: Assignment, sink: Sink, clock: Clock) -> Iterator[None]:
         """Beside what every engine raises: SettingInvalid: nobody can do what the environment asks for."""

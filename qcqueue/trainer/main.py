@@ -23,6 +23,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from qcqueue.catalog.models import engine_name
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.outcomes import cause_of
 from qcqueue.core.phases import Phase
@@ -123,15 +124,12 @@ def work(
 
 def answer(asked: dict[str, Any], clock: Clock) -> None:
     """Have the ImageNet weights that a session asks for, and tell it whether they are here."""
-    from qcqueue.engines.keras_tf.pretrained import have, is_here
-
     place = Path(asked.pop("answer"))
     try:
         wanted = WantedWeights.from_json(asked)
-        if wanted.may_download:
-            found = FoundWeights(path=have(wanted.file, clock=clock, given=wanted.given))
-        else:
-            found = FoundWeights(path=is_here(wanted.file))
+        engine = engine_named(engine_name(wanted.model))
+        path = engine.pretrained(wanted.file, given=wanted.given, may_download=wanted.may_download, clock=clock)
+        found = FoundWeights(path=path)
     except Exception as exc:  # a session that waits is told, whatever it is
         found = FoundWeights(obstacle=_sentence(exc))
     try:

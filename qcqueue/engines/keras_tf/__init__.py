@@ -1,7 +1,9 @@
 """Keras models under TensorFlow: the engine, which imports neither before it is asked to."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
+from qcqueue.catalog.models import ImageNetFile
 from qcqueue.clock import Clock
 from qcqueue.engines import loop
 from qcqueue.engines.base import Assignment, Sink
@@ -15,6 +17,11 @@ class KerasTf:
 
         load_libraries()
         import qcqueue.engines.keras_tf.program  # noqa: F401
+
+    def pretrained(self, file: ImageNetFile, *, given: Path | None, may_download: bool, clock: Clock) -> Path | None:
+        from qcqueue.engines.keras_tf.pretrained import have, is_here
+
+        return have(file, clock=clock, given=given) if may_download else is_here(file)
 
     def run(self, assignment: Assignment, sink: Sink, clock: Clock) -> Iterator[None]:
         """Beside what every engine raises: OutOfMemory, DeterminismRefused, DriverFailed, DiskFull."""

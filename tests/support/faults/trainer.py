@@ -9,10 +9,12 @@ import hashlib
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from qcqueue.catalog.models import ImageNetFile
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
 from qcqueue.core.phases import Phase
@@ -38,6 +40,9 @@ class Scripted:
     """The engine whose steps are `tests.support.runs`'. Implements `engines.base.Engine`."""
 
     def load(self) -> None: ...
+
+    def pretrained(self, file: ImageNetFile, *, given: Path | None, may_download: bool, clock: Clock) -> None:
+        """Its job begins with none."""
 
     def run(self, assignment: Assignment, sink: Sink, clock: Clock) -> Iterator[None]:
         train(assignment, sink, clock)
