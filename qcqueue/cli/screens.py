@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qcqueue.cli.table import bar, colour, columns
 from qcqueue.core.goodput import largest_first, queue_said
 from qcqueue.core.states import State
-from qcqueue.text.humanize import ago, by, count, duration, listed, moment, percent, size, whole_percent
+from qcqueue.text.humanize import ago, by, by_likely, count, duration, listed, moment, percent, size, whole_percent
 from qcqueue.text.suggest import printable
 
 if TYPE_CHECKING:
@@ -135,10 +135,10 @@ def _ahead(ahead: "QueueSummary", now_s: float) -> list[str]:
 
 def _foreseen(line: "ForecastLine", now_s: float) -> str:
     who = f"session {line.session_id} foresaw {ago(line.made_at_s, now_s)}"
-    span = f"{by(line.low_s, now_s)} to {by(line.high_s, now_s)}"
+    likely = by_likely(line.likely_s, line.low_s, line.high_s, now_s)
     if line.likely_s < now_s:
-        return f"{line.study} was to be done by {by(line.likely_s, now_s)}, {span}, as {who}: ask qcqueue plan."
-    return f"{line.study} is likely done by {by(line.likely_s, now_s)}, {span} (as {who})."
+        return f"{line.study} was to be done by {likely}, as {who}: ask qcqueue plan."
+    return f"{line.study} is likely done by {likely} (as {who})."
 
 
 def _summary(lines: "Sequence[JobLine]") -> str:

@@ -83,6 +83,12 @@ def by(at_s: float, now_s: float, zone: tzinfo | None = None) -> str:
     return f"{_day(at, now)} {at:%H:%M}" if is_near else _day(at, now)
 
 
+def by_likely(likely_s: float, low_s: float, high_s: float, now_s: float, zone: tzinfo | None = None) -> str:
+    """Return a foreseen moment with its range, where that is more than one moment: "22 Jun, 21 Jun to 26 Jun"."""
+    likely, low, high = (by(at_s, now_s, zone) for at_s in (likely_s, low_s, high_s))
+    return likely if low == high else f"{likely}, {low} to {high}"
+
+
 def date(at_s: float, zone: tzinfo | None = None) -> str:
     """Return a day and time in full, the same whenever it is read: "21 Nov 2025 14:05"."""
     at = _local(at_s, zone)

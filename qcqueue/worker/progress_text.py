@@ -12,13 +12,16 @@ from qcqueue.core.records import EpochMetrics, TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.queue.forecasts import ForecastLine
 from qcqueue.queue.values import Checkpoint
-from qcqueue.text.humanize import by, count, duration, listed, percent
+from qcqueue.text.humanize import MINUTE_S, by_likely, count, duration, listed, percent
 from qcqueue.worker.view import View
 
 if TYPE_CHECKING:
     # Whoever shows a session does without the libraries that read and write states.
     from qcqueue.worker.committer import Saved
     from qcqueue.worker.session import Session
+
+# Whoever looks sees by then.
+SOON_S = 5 * MINUTE_S
 
 
 def left_unsaved(job_name: str, saved: "Saved | None", written: TrainingRecord | None) -> str:
@@ -60,11 +63,11 @@ def epoch_line(spec: JobSpec, row: EpochMetrics, epoch_s: float) -> str:
 
 
 def studies_foreseen(lines: Iterable[ForecastLine]) -> Iterator[str]:
-    """Yield when each study is likely done."""
+    """Yield when each study is likely done, of those that are not about to be."""
     for line in lines:
-        if line.study:
-            likely, first, last = (by(at_s, line.made_at_s) for at_s in (line.likely_s, line.low_s, line.high_s))
-            yield f"{line.study} is likely done by {likely}, {first} to {last}"
+        if line.study and line.likely_s - line.made_at_s >= SOON_S:
+            likely = by_likely(line.likely_s, line.low_s, line.high_s, line.made_at_s)
+            yield f"{line.study} is likely done by {likely}"
 
 
 def point(epochs_done: int, steps_done: int) -> str:

@@ -87,8 +87,17 @@ def test_a_failed_job_is_worse_than_one_that_was_let_go() -> None:
     assert worse_of(SessionEnd.JOB_FAILED, SessionEnd.JOB_HELD) is SessionEnd.JOB_FAILED
 
 
+JUNE_S = 1780315200.0  # noon of 1 June 2026, UTC
+OWN = ForecastLine(session_id="s", study=None, made_at_s=JUNE_S, low_s=JUNE_S, likely_s=JUNE_S, high_s=JUNE_S)
+
+
 def test_studies_are_foreseen_in_words_and_the_sessions_own_end_is_not() -> None:
-    june_s = 1780315200.0  # noon of 1 June 2026, UTC
-    own = ForecastLine(session_id="s", study=None, made_at_s=june_s, low_s=june_s, likely_s=june_s, high_s=june_s)
-    six = replace(own, study="six", low_s=june_s + 20 * DAY_S, likely_s=june_s + 21 * DAY_S, high_s=june_s + 25 * DAY_S)
-    assert list(studies_foreseen([own, six])) == ["six is likely done by 22 Jun, 21 Jun to 26 Jun"]
+    six = replace(OWN, study="six", low_s=JUNE_S + 20 * DAY_S, likely_s=JUNE_S + 21 * DAY_S, high_s=JUNE_S + 25 * DAY_S)
+    assert list(studies_foreseen([OWN, six])) == ["six is likely done by 22 Jun, 21 Jun to 26 Jun"]
+
+
+def test_a_range_of_one_day_is_no_range_and_of_what_is_about_to_be_done_nothing_is_said() -> None:
+    day_s = JUNE_S + 21 * DAY_S
+    sure = replace(OWN, study="six", low_s=day_s, likely_s=day_s, high_s=day_s)
+    soon = replace(OWN, study="tiny", low_s=JUNE_S + 60, likely_s=JUNE_S + 299, high_s=JUNE_S + 400)
+    assert list(studies_foreseen([sure, soon])) == ["six is likely done by 22 Jun"]
