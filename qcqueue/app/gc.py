@@ -185,6 +185,17 @@ def clean_up(context: QueueContext, plan: CleanUp, *, done: Callable[[int], None
     return _share("deleted", sizes)
 
 
+def delete_unneeded(context: QueueContext, blobs: Sequence[Blob]) -> None:
+    """Delete what somebody has just let go of, unless others have come to need it since. Raises: StoreError."""
+    if not blobs:
+        return
+    needs = ask_needs(context)
+    gone = [blob for blob in blobs if not needs.hold(blob)]
+    for blob in gone:
+        context.store.delete(blob)
+    ask_needs(context, gone)
+
+
 def standing_of(it: Listed, needs: Needs) -> BlobStatus:
     """Judge a blob by what the database has said after it was listed."""
     if needs.hold(it.blob):

@@ -1,4 +1,4 @@
-"""Study files: read them, check them all, store the weights they name, enqueue all their jobs or none."""
+"""Study files: read them, check them all, store the weights they name, enqueue all their jobs or none; remove jobs."""
 
 import contextlib
 import hashlib
@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qcqueue.app.context import QueueContext
+from qcqueue.app.gc import delete_unneeded
 from qcqueue.core.space_forecast import SpaceForecast, forecast
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.study import Study, parse_study, weights_files_named
 from qcqueue.errors import CorruptionError, SpecInvalid, StoreError, UnknownName, UserError
 from qcqueue.queue.enqueue import Enqueued, check_data, enqueue
 from qcqueue.queue.pending import unfinished
+from qcqueue.queue.removal import Removal, remove_jobs, unneeded
 from qcqueue.stores.base import Blob
 from qcqueue.stores.regular import NotRegularError, read_regular
 
@@ -31,15 +33,17 @@ def enqueue_and_foresee(
     *,
     overrides: Sequence[str],
     keep_weights: bool = False,
+    replace: bool = False,
     dry_run: bool = False,
 ) -> tuple[Enqueued, SpaceForecast]:
     """Put every job of `files` into the queue, or none; return also what all that is to run will need in the store.
 
-    keep_weights: let the sessions that begin these jobs put their ImageNet weights into the store.
+    keep_weights: let the sessions that begin these jobs put their ImageNet weights into the store. replace: let jobs of
+    the same names with other settings go, as long as nothing of them is saved.
     Raises: SpecInvalid: every problem of every file. UserError: a file cannot be read. UnknownName, NameTaken.
     """
     if not dry_run:  # so that a refusal, whatever its reason, comes before any weights file is stored
-        enqueue_and_foresee(context, files, overrides=overrides, dry_run=True)
+        enqueue_and_foresee(context, files, overrides=overrides, replace=replace, dry_run=True)
     try:
         specs, weights = read_specs(context, files, overrides=overrides, dry_run=dry_run)
     except SpecInvalid as exc:
@@ -51,12 +55,33 @@ def enqueue_and_foresee(
             specs,
             weights=weights,
             keep_weights=keep_weights,
+            replace=replace,
             who=context.who,
             now_s=context.clock.now_s(),
         )
         return enqueued, forecast(unfinished(tx))
 
-    return context.transact(both, dry_run=dry_run)
+    enqueued, needs = context.transact(both, dry_run=dry_run)
+    if not dry_run:
+        delete_unneeded(context, enqueued.freed)
+    return enqueued, needs
+
+
+def remove(context: QueueContext, typed: str, *, dry_run: bool = False) -> tuple[Removal, int]:
+    """Take a job, or all jobs of a study ("six-models/"), out of the queue and what only they needed out of the store.
+
+    Returns what is gone, and the bytes given back. Raises: UnknownName. IllegalTransition: one of them is running.
+    StoreError: they are gone, and the clean-up deletes what is left of their bytes.
+    """
+
+    def take_out(tx: "Connection") -> tuple[Removal, tuple[Blob, ...]]:
+        removal = remove_jobs(tx, typed, who=context.who, now_s=context.clock.now_s())
+        return removal, unneeded(tx, removal.blobs)
+
+    removal, freed = context.transact(take_out, dry_run=dry_run)
+    if not dry_run:
+        delete_unneeded(context, freed)
+    return removal, sum(blob.size_bytes for blob in freed)
 
 
 def read_specs(

@@ -1,10 +1,20 @@
-"""Commands that change a job: hold, release, cancel, retry, move."""
+"""Commands that change jobs: hold, release, cancel, retry, move, remove."""
 
 from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
-from qcqueue.cli.shared import DryRunOption, JobArgument, NowOption, StoreOption, open_queue, say
+from qcqueue.cli.shared import (
+    DryRunOption,
+    JobArgument,
+    JobsArgument,
+    JsonOption,
+    NowOption,
+    StoreOption,
+    open_queue,
+    print_json,
+    say,
+)
 from qcqueue.errors import UserError
 
 if TYPE_CHECKING:
@@ -12,26 +22,28 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    for command in (hold, release, cancel, retry, move):
+    for command in (hold, release, cancel, retry, move, remove):
         app.command()(command)
 
 
-def hold(job: JobArgument, store: StoreOption = None, dry_run: DryRunOption = False, now: NowOption = False) -> None:
+def hold(job: JobsArgument, store: StoreOption = None, dry_run: DryRunOption = False, now: NowOption = False) -> None:
     """Pause a job. A session that works on it leaves; everything saved stays."""
     _apply(job, "hold", store, dry_run=dry_run, now=now)
 
 
-def release(job: JobArgument, store: StoreOption = None, dry_run: DryRunOption = False, now: NowOption = False) -> None:
+def release(
+    job: JobsArgument, store: StoreOption = None, dry_run: DryRunOption = False, now: NowOption = False
+) -> None:
     """Queue a held job again."""
     _apply(job, "release", store, dry_run=dry_run, now=now)
 
 
-def cancel(job: JobArgument, store: StoreOption = None, dry_run: DryRunOption = False, now: NowOption = False) -> None:
+def cancel(job: JobsArgument, store: StoreOption = None, dry_run: DryRunOption = False, now: NowOption = False) -> None:
     """Give a job up. `retry` brings it back where it was."""
     _apply(job, "cancel", store, dry_run=dry_run, now=now)
 
 
-def retry(job: JobArgument, store: StoreOption = None, dry_run: DryRunOption = False, now: NowOption = False) -> None:
+def retry(job: JobsArgument, store: StoreOption = None, dry_run: DryRunOption = False, now: NowOption = False) -> None:
     """Queue a failed or cancelled job again, from its last save."""
     _apply(job, "retry", store, dry_run=dry_run, now=now)
 
@@ -65,12 +77,39 @@ def move(
     say("next: qcqueue status")
 
 
+def remove(
+    job: JobsArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them, with all that is saved of them.")] = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+    dry_run: DryRunOption = False,
+    now: NowOption = False,
+) -> None:
+    """Show what removing a job, or a study such as six-models/, would cost; with --yes, remove it for good."""
+    from qcqueue.app.studies import remove as removed
+    from qcqueue.text.humanize import count, size
+
+    is_real = yes and not dry_run
+    removal, freed_bytes = removed(open_queue(store, now=now), job, dry_run=not is_real)
+    if as_json:
+        told = {"removed": removal.names, "epochs": removal.epochs, "freed_bytes": freed_bytes}
+        print_json(told | {"dry_run": not is_real})
+        return
+    for name in removal.names:
+        say(f"{'removed' if is_real else 'would be removed'}  {name}")
+    given = "given back" if is_real else "would be given back"
+    say(f"{count(removal.epochs, 'saved epoch')}; {given}: {size(freed_bytes)}")
+    say("next: qcqueue status" if is_real else f"nothing was removed\nnext: qcqueue remove {job} --yes")
+
+
 def _apply(job: str, action: "Control", store: str | None, *, dry_run: bool, now: bool) -> None:
-    from qcqueue.queue.controls import control
+    from qcqueue.queue.controls import control_all
 
     place = open_queue(store, now=now)
-    name, state = place.transact(
-        lambda tx: control(tx, job, action, who=place.who, now_s=place.clock.now_s()), dry_run=dry_run
+    changed = place.transact(
+        lambda tx: control_all(tx, job, action, who=place.who, now_s=place.clock.now_s()), dry_run=dry_run
     )
-    say(f"{name} {'would be' if dry_run else 'is'} {state} now")
-    say(f"next: {'qcqueue release ' + name if action == 'hold' else 'qcqueue status'}")
+    for name, state in changed:
+        say(f"{name} {'would be' if dry_run else 'is'} {state} now")
+    released = job if job.endswith("/") else changed[0][0]
+    say(f"next: {'qcqueue release ' + released if action == 'hold' else 'qcqueue status'}")

@@ -15,7 +15,7 @@ PANELS = {
     "Google Drive and Colab": ("login", "colab-token", "notebook"),
     "Look": ("status", "show", "log", "why"),
     "Plan": ("plan", "quota", "simulate"),
-    "Change what waits": ("move", "hold", "release", "cancel", "retry"),
+    "Change what waits": ("move", "hold", "release", "cancel", "retry", "remove"),
     "Results": ("report", "fetch", "export"),
     "Check and prove": ("doctor", "store", "drill"),
 }

@@ -29,6 +29,10 @@ NowOption = Annotated[
 ]
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="A job's name, such as six-models/vgg16 or vgg16.")]
 
+JobsArgument = Annotated[
+    str, typer.Argument(metavar="JOB", help="A job's name, such as vgg16, or six-models/ for all jobs of a study.")
+]
+
 
 def print_json(value: Mapping[str, Any]) -> None:
     """Print the one document of a `--json` command, in which a terminal finds no orders either."""

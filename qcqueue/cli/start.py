@@ -41,6 +41,10 @@ def enqueue(
             "--keep-weights", help="Keep ImageNet weights in the store, so that only one machine downloads them."
         ),
     ] = False,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Let jobs of the same names with other settings go, if no epoch is saved."),
+    ] = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
     dry_run: DryRunOption = False,
@@ -53,7 +57,7 @@ def enqueue(
 
     place = open_queue(store, now=now)
     answer, needs = enqueue_and_foresee(
-        place, files, overrides=settings or [], keep_weights=keep_weights, dry_run=dry_run
+        place, files, overrides=settings or [], keep_weights=keep_weights, replace=replace, dry_run=dry_run
     )
     if keep_weights and not answer.begins_with_imagenet:
         narrate("none of these jobs begins with ImageNet weights, so there is nothing to keep")
@@ -61,11 +65,13 @@ def enqueue(
         narrate(too_small)
     if as_json:
         told = {"new": answer.new, "known": answer.known, "due": answer.due, "dry_run": dry_run}
-        print_json({"store": place.store.url, **told, **({"keeping": answer.keeping} if keep_weights else {})})
+        told |= {"keeping": answer.keeping} if keep_weights else {}
+        print_json({"store": place.store.url, **told, **({"replaced": answer.replaced} if replace else {})})
         return
     for name in answer.new:
         kept = ", its ImageNet weights kept in the store" if name in answer.keeping else ""
-        say(f"{'would be ' if dry_run else ''}enqueued  {name}{kept}")
+        other = ", in place of the one with other settings" if name in answer.replaced else ""
+        say(f"{'would be ' if dry_run else ''}enqueued  {name}{other}{kept}")
     for name in answer.known:
         due = ", with another deadline now" if name in answer.due else ""
         kept = ", with its ImageNet weights kept in the store from now on" if name in answer.keeping else ""

@@ -4,17 +4,18 @@ Holding or cancelling a running job ends its attempt at once in the database. Th
 heartbeat or commit and leaves; what it trained since the last commit is trained again after a release.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, select, update
 
 from qcqueue.core.outcomes import Outcome
-from qcqueue.core.states import Event, State
+from qcqueue.core.states import Event, State, next_state
 from qcqueue.database.rows import vouch_for_ended
 from qcqueue.database.schema import attempts, jobs
 from qcqueue.errors import UserError
 from qcqueue.queue.history import record_event
-from qcqueue.queue.jobs import find_job, step
+from qcqueue.queue.jobs import find_job, find_jobs, step
 
 Control = Literal["hold", "release", "cancel", "retry"]
 Where = Literal["first", "last", "before"]
@@ -39,6 +40,16 @@ def control(tx: Connection, typed: str, action: Control, *, who: str, now_s: flo
         _end_live_attempt(tx, job, reason=f"{event} by {who}", now_s=now_s)
     record_event(tx, who=who, what=str(event), now_s=now_s, job_id=job.id, why=f"was {job.state}")
     return job.name, state
+
+
+def control_all(tx: Connection, typed: str, action: Control, *, who: str, now_s: float) -> Sequence[tuple[str, State]]:
+    """Apply one of the four to a job, or to those of a study ("six-models/") that it is legal for; return them.
+
+    Raises: UnknownName. IllegalTransition: it is legal for none; nothing is changed.
+    """
+    found = find_jobs(tx, typed)
+    legal = [job for job in found if next_state(State(job.state), EVENTS[action])]
+    return [control(tx, job.name, action, who=who, now_s=now_s) for job in legal or found[:1]]
 
 
 def move(tx: Connection, typed: str, where: Where, other: str | None, *, who: str, now_s: float) -> str:

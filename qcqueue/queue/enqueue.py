@@ -3,8 +3,9 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.spec import JobSpec
@@ -13,23 +14,30 @@ from qcqueue.database.schema import blobs, datasets, jobs
 from qcqueue.errors import NameTaken, SpecInvalid, UnknownName
 from qcqueue.queue.blobs import name_blob
 from qcqueue.queue.history import record_event
+from qcqueue.queue.jobs import find_job
+from qcqueue.queue.removal import remove_found, saved_epochs, unneeded
 from qcqueue.queue.stored import spec_of, summary_of
 from qcqueue.stores.base import Blob
 from qcqueue.text.canonical_json import canonical_json
-from qcqueue.text.humanize import iso
+from qcqueue.text.humanize import count, iso
+
+OTHER_NAME = "give the changed jobs another study name, or a name = of their own"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enqueued:
     """Names of the jobs that are new, and of those that were there already, in the order of the file.
 
-    due: those of the known ones whose deadline is another one from now on. keeping: all whose ImageNet weights are kept
-    in the store from now on. begins_with_imagenet: whether any of them begins with such weights.
+    due: those of the known ones whose deadline is another one from now on. replaced: those of the new ones that took
+    the place of a job with other settings; freed: what only that needed, for the caller to delete. keeping: all whose
+    ImageNet weights are kept in the store from now on. begins_with_imagenet: whether any of them begins with such.
     """
 
     new: tuple[str, ...]
     known: tuple[str, ...]
     due: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    freed: tuple[Blob, ...] = ()
     keeping: tuple[str, ...] = ()
     begins_with_imagenet: bool = False
 
@@ -40,6 +48,7 @@ def enqueue(
     *,
     weights: Mapping[Blob, str],
     keep_weights: bool = False,
+    replace: bool = False,
     who: str,
     now_s: float,
 ) -> Enqueued:
@@ -47,14 +56,15 @@ def enqueue(
 
     weights are the blobs of the weights files the specs name, already stored and verified, with what their owner calls
     them. keep_weights: let whoever has the ImageNet weights of these jobs put them into the store.
+    replace: let a job of that name go that has other settings, is not running and has no saved epoch.
     Raises: UnknownName: no such dataset. SpecInvalid: the data does not fit the spec. NameTaken: a job of that
-    name has other settings.
+    name has other settings, and is not to be replaced, or cannot be.
     """
     check_data(tx, specs)
     found = {row.name: row.spec for row in tx.execute(select(jobs.c.name, jobs.c.spec))}
     new: dict[str, JobSpec] = {}
     due: dict[str, JobSpec] = {}
-    taken: list[str] = []
+    taken: dict[str, str] = {}
     for spec in specs:
         # A name may also stand twice among `specs` themselves: two files can hold one job.
         stored = found.get(spec.full_name)
@@ -62,29 +72,54 @@ def enqueue(
         if known is None:
             new[spec.full_name] = spec
         elif known.digest != spec.digest:
-            taken.append(_difference(spec, known))
+            if spec.full_name in new:
+                raise NameTaken(_difference(spec, known), hint=OTHER_NAME)
+            taken[spec.full_name] = _difference(spec, known)
+            new[spec.full_name] = spec
         elif known.deadline_s != spec.deadline_s:
             due[spec.full_name] = spec
-    if taken:
-        raise NameTaken("\n".join(taken), hint="give the changed jobs another study name, or a name = of their own")
+    others = _replaceable(tx, taken, is_wanted=replace)
     for blob, title in weights.items():
         name_blob(tx, blob, kind="weights", title=title, now_s=now_s)
+    removal = remove_found(tx, [*others.values()], who=who, now_s=now_s)
     for spec in new.values():
-        _insert(tx, spec, who=who, now_s=now_s)
+        _insert(tx, spec, instead_of=others.get(spec.full_name), who=who, now_s=now_s)
     for spec in due.values():
         _set_deadline(tx, spec, who=who, now_s=now_s)
-    known_names = dict.fromkeys(spec.full_name for spec in specs if spec.full_name in found)
+    known_names = dict.fromkeys(spec.full_name for spec in specs if spec.full_name not in new)
     keeping = _keep_weights(tx, specs, who=who, now_s=now_s) if keep_weights else ()
     return Enqueued(
         new=tuple(new),
         known=tuple(known_names),
         due=tuple(due),
+        replaced=removal.names,
+        freed=unneeded(tx, removal.blobs) if removal.blobs else (),
         keeping=keeping,
         begins_with_imagenet=any(spec.weights == "imagenet" for spec in specs),
     )
 
 
-def _insert(tx: Connection, spec: JobSpec, *, who: str, now_s: float) -> None:
+def _replaceable(tx: Connection, taken: Mapping[str, str], *, is_wanted: bool) -> Mapping[str, Row[Any]]:
+    """Return the rows of the jobs to replace, by name. taken: how they differ. Raises: NameTaken."""
+    rows = {name: find_job(tx, name) for name in taken}
+    reasons = {name: _stands_in_the_way(tx, row) for name, row in rows.items()}
+    if kept := [f"{taken[name]}{reason}" for name, reason in reasons.items() if reason]:
+        raise NameTaken("\n".join(kept), hint=OTHER_NAME)
+    if taken and not is_wanted:
+        raise NameTaken("\n".join(taken.values()), hint="the same command with --replace: nothing of them is saved yet")
+    return rows
+
+
+def _stands_in_the_way(tx: Connection, job: Row[Any]) -> str | None:
+    """Return why a job cannot be replaced, to follow upon its name; None where it can be."""
+    if job.state == State.RUNNING:
+        return "; it is running"
+    saved = saved_epochs(tx, job.id)
+    return f"; {count(saved, 'epoch')} of it {'is' if saved == 1 else 'are'} saved" if saved else None
+
+
+def _insert(tx: Connection, spec: JobSpec, *, instead_of: Row[Any] | None, who: str, now_s: float) -> None:
+    """Add a job; instead_of: the one whose place in the queue it takes."""
     last = tx.execute(select(func.coalesce(func.max(jobs.c.position), 0))).scalar_one()
     job_id = tx.execute(
         insert(jobs)
@@ -96,7 +131,8 @@ def _insert(tx: Connection, spec: JobSpec, *, who: str, now_s: float) -> None:
             spec=canonical_json(spec.to_json()),
             spec_sha256=spec.digest,
             dataset_sha256=tx.execute(select(datasets.c.sha256).where(datasets.c.name == spec.dataset)).scalar_one(),
-            position=last + 1,
+            position=instead_of.position if instead_of else last + 1,
+            moved=bool(instead_of and instead_of.moved),
             state=State.QUEUED,
             enqueued_at_s=now_s,
             updated_at_s=now_s,

@@ -1,7 +1,7 @@
 """Finding a job by what a person typed, what its run began on, and moving it by the one table of legal steps."""
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Row, bindparam, func, select, update
@@ -30,13 +30,34 @@ def find_job(tx: Connection, typed: str) -> Row[Any]:
     row = tx.execute(select(jobs).where(jobs.c.name == typed)).one_or_none()
     if row is not None:
         return row
-    names = list(tx.execute(select(jobs.c.name).order_by(jobs.c.position)).scalars())
-    matching = [name for name in names if name.partition("/")[2] == typed.lower()]
+    found = tx.execute(select(jobs.c.name, jobs.c.study, jobs.c.state).order_by(jobs.c.position)).all()
+    matching = [row for row in found if row.name.partition("/")[2] == typed.lower()]
+    # What was given up is meant only where nothing else can be.
+    matching = [row for row in matching if row.state != State.CANCELLED] or matching
     if len(matching) == 1:
-        return tx.execute(select(jobs).where(jobs.c.name == matching[0])).one()
+        return tx.execute(select(jobs).where(jobs.c.name == matching[0].name)).one()
     if matching:
-        raise UnknownName(f"{typed!r} could be {' or '.join(matching)}", hint=f"qcqueue show {matching[0]}")
-    raise UnknownName(f"there is no job {typed!r}{_nearest(typed, names)}", hint="qcqueue status")
+        names = [row.name for row in matching]
+        raise UnknownName(f"{typed!r} could be {' or '.join(names)}", hint=f"qcqueue show {names[0]}")
+    if any(row.study == typed for row in found):
+        raise UnknownName(f"{typed} is a study; its jobs together are {typed}/", hint="qcqueue status")
+    raise UnknownName(f"there is no job {typed!r}{_nearest(typed, [row.name for row in found])}", hint="qcqueue status")
+
+
+def find_jobs(tx: Connection, typed: str) -> Sequence[Row[Any]]:
+    """Return the rows of all jobs of a study, typed as "six-models/", in the order of the queue; else of the one job.
+
+    Raises: UnknownName, as `find_job`.
+    """
+    if not typed.endswith("/"):
+        return [find_job(tx, typed)]
+    study = typed.removesuffix("/")
+    if found := tx.execute(select(jobs).where(jobs.c.study == study).order_by(jobs.c.position)).all():
+        return found
+    studies = list(tx.execute(select(jobs.c.study).distinct().order_by(jobs.c.study)).scalars())
+    close = difflib.get_close_matches(study, studies, n=1)
+    nearest = f"; did you mean {close[0]}/?" if close else ""
+    raise UnknownName(f"there is no study {study!r}{nearest}", hint="qcqueue status")
 
 
 def step(

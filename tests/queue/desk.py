@@ -18,6 +18,7 @@ from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
 from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, PartialEpoch, TrainingRecord
 from qcqueue.core.spec import JobSpec
+from qcqueue.core.states import State
 from qcqueue.database.local import LocalDatabase
 from qcqueue.queue.attempts import CommitItem, Committed, commit_progress, resume
 from qcqueue.queue.blobs import mark_deleted
@@ -28,6 +29,7 @@ from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import Enqueued, enqueue
 from qcqueue.queue.job_detail import job_detail
 from qcqueue.queue.job_lines import JobLine, job_lines
+from qcqueue.queue.removal import remove_jobs
 from qcqueue.queue.values import Candidate, Checkpoint, Claim, JobDetail, Pick, StateBlobs
 from qcqueue.stores.base import Blob
 from qcqueue.text.canonical_json import digest_of
@@ -259,14 +261,11 @@ class Desk:
         return contents_digest(self.database)
 
     def remove(self, name: str) -> int:
-        """Remove a job and all that is of it, as if it had never been there; return the id of its row."""
-        [(job_id,)] = self.sql("SELECT id FROM jobs WHERE name = ?", f"study/{name}")
-        of_attempts = "attempt_id IN (SELECT id FROM attempts WHERE job_id = ?)"
-        self.sql(f"DELETE FROM last_words WHERE {of_attempts}", job_id)
-        self.sql("DELETE FROM packs WHERE checkpoint_id IN (SELECT id FROM checkpoints WHERE job_id = ?)", job_id)
-        for table in ("checkpoints", "epochs", "results", "history", "attempts"):
-            self.sql(f"DELETE FROM {table} WHERE job_id = ?", job_id)
-        self.sql("DELETE FROM jobs WHERE id = ?", job_id)
+        """Remove a job, which is cancelled where it runs; return the id of its row."""
+        [(job_id, state)] = self.sql("SELECT id, state FROM jobs WHERE name = ?", f"study/{name}")
+        if state == State.RUNNING:
+            self.control("cancel", name)
+        self.do(remove_jobs, f"study/{name}", who="user")
         return int(job_id)
 
     def sql(self, statement: str, *values: Any) -> list[Any]:
