@@ -14,6 +14,7 @@ import pytest
 import typer.main
 from safetensors.numpy import save
 
+from qcqueue.app.gc import ask_needs
 from qcqueue.app.settings import load_settings
 from qcqueue.cli.main import application, run
 from qcqueue.core.states import State
@@ -412,6 +413,55 @@ def test_a_job_that_is_held_while_it_runs_keeps_its_epochs(house: House, answer:
     assert said["segments"][0]["outcome"] == "stopped"
 
 
+def test_a_job_is_removed_only_when_asked_twice_and_then_with_its_files(house: House, answer: Answer) -> None:
+    before = house.fingerprint()
+    said = answer("remove done")
+    assert said.startswith("would be removed  tiny/done\n3 saved epochs; would be given back: ")
+    assert said.endswith("nothing was removed\nnext: qcqueue remove done --yes\n")
+    assert answer("remove done --yes --dry-run") == said
+    assert house.fingerprint() == before
+    assert answer("remove done --yes").startswith("removed  tiny/done\n3 saved epochs; given back: ")
+    assert "tiny/done" not in answer("status")
+    needed = {it.blob.sha256 for it in ask_needs(house.queue).blobs}
+    assert {it.blob.sha256 for it in house.queue.store.list_blobs()} <= needed
+
+
+def test_a_study_is_removed_as_a_whole_once_nothing_of_it_runs(house: House, answer: Answer) -> None:
+    assert run(["remove", "tiny/", "--yes"]) == 2
+    answer("cancel running")
+    told = document(answer("remove tiny/ --yes --json"))
+    assert told["removed"] == [f"tiny/{state}" for state in State]
+    assert (told["epochs"], told["dry_run"]) == (4, False)
+    assert document(answer("status --json"))["jobs"] == []
+
+
+def test_a_study_is_held_and_released_as_one(house: House, answer: Answer) -> None:
+    assert answer("hold tiny/").splitlines() == [
+        "tiny/queued is held now",
+        "tiny/running is held now",
+        "next: qcqueue release tiny/",
+    ]
+    assert set(states(house, answer).values()) == {"held", "done", "failed", "cancelled"}
+    assert answer("release tiny/").count("is queued now") == 3
+
+
+def test_a_study_that_was_enqueued_wrongly_is_mended_as_long_as_nothing_is_saved(
+    empty_house: House, answer: Answer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = empty_house.write("tiny.toml", STUDY + JOB)
+    answer(f"enqueue {file}")
+    before = empty_house.fingerprint()
+    assert run(["enqueue", str(file), "--set", "epochs=7"]) == 2
+    err = capfd.readouterr().err
+    assert "exists with other settings: epochs " in err
+    assert err.endswith("next: the same command with --replace: nothing of them is saved yet\n")
+    assert empty_house.fingerprint() == before
+    said = answer(f"enqueue {file} --set epochs=7 --replace")
+    assert "in place of the one with other settings" in said
+    assert document(answer(f"enqueue {file} --set epochs=7 --replace --json"))["replaced"] == []
+    assert {job["epochs"] for job in document(answer("status --json"))["jobs"]} == {7}
+
+
 def test_moving_changes_the_order_and_nothing_else(empty_house: House, answer: Answer) -> None:
     put(empty_house.queue, *(a_job(name) for name in "abcd"))
 
@@ -563,14 +613,14 @@ def test_help_of_every_command_names_every_option(path: str, flag: str, answer: 
 
 def test_every_promised_command_that_this_version_has_is_there() -> None:
     promised = (
-        "init login colab-token doctor notebook enqueue status show log why hold release cancel retry move work plan "
-        "quota demo drill report data|sample data|add data|list data|show"
+        "init login colab-token doctor notebook enqueue status show log why hold release cancel retry move remove work "
+        "plan quota demo drill report data|sample data|add data|list data|show"
     )
     assert {words.replace("|", " ") for words in promised.split()} <= set(COMMANDS)
 
 
 def test_whatever_changes_the_queue_can_be_rehearsed() -> None:
-    changing = ("init", "enqueue", "hold", "release", "cancel", "retry", "move", "data add", "data sample")
+    changing = ("init", "enqueue", "hold", "release", "cancel", "retry", "move", "remove", "data add", "data sample")
     for path in changing:
         assert any("--dry-run" in parameter.opts for parameter in COMMANDS[path].params), path
 

@@ -9,7 +9,7 @@ from qcqueue.queue.attempts import finish
 from qcqueue.queue.blobs import needed_blobs
 from qcqueue.queue.controls import control_all
 from qcqueue.queue.enqueue import Enqueued, enqueue
-from qcqueue.queue.forecasts import ForecastLine, note_forecasts, newest_forecasts
+from qcqueue.queue.forecasts import ForecastLine, newest_forecasts, note_forecasts
 from qcqueue.queue.removal import Removal, remove_jobs, unneeded
 from qcqueue.stores.base import Blob
 from qcqueue.text.canonical_json import digest_of
