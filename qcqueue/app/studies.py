@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from qcqueue.app.gc import delete_unneeded
 from qcqueue.core.space_forecast import SpaceForecast, forecast
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.study import Study, parse_study, weights_files_named
-from qcqueue.errors import CorruptionError, SpecInvalid, StoreError, UnknownName, UserError
+from qcqueue.errors import CorruptionError, MachineError, SpecInvalid, StoreError, UnknownName, UserError
 from qcqueue.queue.enqueue import Enqueued, check_data, enqueue
 from qcqueue.queue.pending import unfinished
 from qcqueue.queue.removal import Removal, remove_jobs, unneeded
@@ -63,15 +63,23 @@ def enqueue_and_foresee(
 
     enqueued, needs = context.transact(both, dry_run=dry_run)
     if not dry_run:
-        delete_unneeded(context, enqueued.freed)
+        _given_back(context, enqueued.freed)
     return enqueued, needs
 
 
-def remove(context: QueueContext, typed: str, *, dry_run: bool = False) -> tuple[Removal, int]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """Jobs that are gone. freed_bytes: of what only they needed; obstacle: why some of it is still in the store."""
+
+    jobs: Removal
+    freed_bytes: int
+    obstacle: str | None
+
+
+def remove(context: QueueContext, typed: str, *, dry_run: bool = False) -> Removed:
     """Take a job, or all jobs of a study ("six-models/"), out of the queue and what only they needed out of the store.
 
-    Returns what is gone, and the bytes given back. Raises: UnknownName. IllegalTransition: one of them is running.
-    StoreError: they are gone, and the clean-up deletes what is left of their bytes.
+    Raises: UnknownName. IllegalTransition: one of them is running.
     """
 
     def take_out(tx: "Connection") -> tuple[Removal, tuple[Blob, ...]]:
@@ -79,9 +87,19 @@ def remove(context: QueueContext, typed: str, *, dry_run: bool = False) -> tuple
         return removal, unneeded(tx, removal.blobs)
 
     removal, freed = context.transact(take_out, dry_run=dry_run)
+    obstacle = None
     if not dry_run:
+        obstacle = _given_back(context, freed)
+    return Removed(jobs=removal, freed_bytes=sum(blob.size_bytes for blob in freed), obstacle=obstacle)
+
+
+def _given_back(context: QueueContext, freed: Sequence[Blob]) -> str | None:
+    """Delete what jobs that are gone have needed; return why not all of it: the clean-up can do that another time."""
+    try:
         delete_unneeded(context, freed)
-    return removal, sum(blob.size_bytes for blob in freed)
+    except (StoreError, MachineError) as exc:
+        return str(exc)
+    return None
 
 
 def read_specs(

@@ -11,6 +11,7 @@ from qcqueue.cli.shared import (
     JsonOption,
     NowOption,
     StoreOption,
+    narrate,
     open_queue,
     print_json,
     say,
@@ -90,15 +91,17 @@ def remove(
     from qcqueue.text.humanize import count, size
 
     is_real = yes and not dry_run
-    removal, freed_bytes = removed(open_queue(store, now=now), job, dry_run=not is_real)
+    gone = removed(open_queue(store, now=now), job, dry_run=not is_real)
+    if gone.obstacle:
+        narrate(f"their files are not all deleted yet: {gone.obstacle}\nlater: qcqueue store gc --yes")
     if as_json:
-        told = {"removed": removal.names, "epochs": removal.epochs, "freed_bytes": freed_bytes}
+        told = {"removed": gone.jobs.names, "epochs": gone.jobs.epochs, "freed_bytes": gone.freed_bytes}
         print_json(told | {"dry_run": not is_real})
         return
-    for name in removal.names:
+    for name in gone.jobs.names:
         say(f"{'removed' if is_real else 'would be removed'}  {name}")
     given = "given back" if is_real else "would be given back"
-    say(f"{count(removal.epochs, 'saved epoch')}; {given}: {size(freed_bytes)}")
+    say(f"{count(gone.jobs.epochs, 'saved epoch')}; {given}: {size(gone.freed_bytes)}")
     say("next: qcqueue status" if is_real else f"nothing was removed\nnext: qcqueue remove {job} --yes")
 
 

@@ -39,7 +39,7 @@ model = "VGG16"
 JOB, DATASET, EPOCHS = "small/vgg16", "noise", 2
 CLASSES, IMAGES_A_CLASS, SPLIT, SIDE_PX = ("fair", "good"), 4, "4,2,2", 32
 LONG_AGO_S = 8 * 86400.0
-NOTHING_TO_DO, CANNOT_START, RESUMABLE = 7, 8, 20  # exit codes of `work`, as other people's scripts know them
+NO_SUCH, NOTHING_TO_DO, CANNOT_START, RESUMABLE = 2, 7, 8, 20  # exit codes as other people's scripts know them
 
 TEMPORARY = re.compile(
     r"incoming-.*|\.fetching-.*|\.report-.*|\.writing-.*|verify-.*|fetch-.*|.*\.(tmp|trash|new|part)|.*-journal"
@@ -179,6 +179,14 @@ def scenes(kind: str) -> dict[str, Scene]:
             judge=_fetch,
             finally_=_fetched,
         ),
+        Scene(
+            name="remove",
+            arguments=("remove", "small/", "--yes"),
+            prepare=4,
+            judge=_remove,
+            finally_=_removed,
+            again=frozenset({0, NO_SUCH}),
+        ),
         Scene(name="report", arguments=("report", "--out", "report"), prepare=4, judge=_report, finally_=_reported),
     )
     return {scene.name: scene for scene in listed}
@@ -230,6 +238,17 @@ def _fetch(place: Place, ran: Ran, seen: Seen | None) -> Iterator[str]:
         yield "it said that the weights are written, and they are not there"
 
 
+def _remove(place: Place, ran: Ran, seen: Seen | None) -> Iterator[str]:
+    if seen is None:
+        yield "the queue cannot be seen any more"
+    elif ran.code == 0 and seen.state is not None:
+        yield f"it said that the job is removed, and it is {seen.state}"
+    elif ran.code > 0 and seen.state is None and "may or may not have been saved" not in ran.said:
+        yield "it refused to remove the job, and it is gone"
+    elif seen.state is not None and (seen.state, len(seen.epochs)) != ("done", EPOCHS):
+        yield f"half of the job is gone: it is {seen.state} with epochs {seen.epochs}"
+
+
 def _report(place: Place, ran: Ran, seen: Seen | None) -> Iterator[str]:
     if ran.code == 0 and not (place.here / "report" / "report.html").exists():
         yield "it said that the report is written, and it is not there"
@@ -272,6 +291,18 @@ def _clean(place: Place, ran: Ran, seen: Seen | None) -> Iterator[str]:
 def _fetched(place: Place, ran: Ran, seen: Seen | None) -> Iterator[str]:
     yield from _fetch(place, ran, seen)
     yield from _done(place, ran, seen)
+
+
+def _removed(place: Place, ran: Ran, seen: Seen | None) -> Iterator[str]:
+    if seen is None or seen.state is not None:
+        yield "the job is still there after a second try"
+    blobs = place.here / "queue" / "blobs"
+    for path in blobs.iterdir():
+        os.utime(path, (1e9, 1e9))
+    place.types("store", "gc", "--yes")
+    if len(left := sorted(path.name for path in blobs.iterdir())) != 1:
+        yield f"beside the dataset there is still {len(left) - 1} files after a clean-up: {left}"
+    yield from _sound(place)
 
 
 def _reported(place: Place, ran: Ran, seen: Seen | None) -> Iterator[str]:
