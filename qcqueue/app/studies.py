@@ -68,7 +68,7 @@ def enqueue_and_foresee(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Removed:
+class RemovedJobs:
     """Jobs that are gone. freed_bytes: of what only they needed; obstacle: why some of it is still in the store."""
 
     jobs: Removal
@@ -76,7 +76,7 @@ class Removed:
     obstacle: str | None
 
 
-def remove(context: QueueContext, typed: str, *, dry_run: bool = False) -> Removed:
+def remove(context: QueueContext, typed: str, *, dry_run: bool = False) -> RemovedJobs:
     """Take a job, or all jobs of a study ("six-models/"), out of the queue and what only they needed out of the store.
 
     Raises: UnknownName. IllegalTransition: one of them is running.
@@ -90,7 +90,7 @@ def remove(context: QueueContext, typed: str, *, dry_run: bool = False) -> Remov
     obstacle = None
     if not dry_run:
         obstacle = _given_back(context, freed)
-    return Removed(jobs=removal, freed_bytes=sum(blob.size_bytes for blob in freed), obstacle=obstacle)
+    return RemovedJobs(jobs=removal, freed_bytes=sum(blob.size_bytes for blob in freed), obstacle=obstacle)
 
 
 def _given_back(context: QueueContext, freed: Sequence[Blob]) -> str | None:
@@ -185,7 +185,9 @@ def _read_text(file: Path) -> str:
             raise UserError(f"{file} is a folder, not a study file", hint=f"qcqueue enqueue {file}/STUDY.toml")
         return read_regular(file, bytes_max=MOST_BYTES).decode()
     except FileNotFoundError as exc:
-        raise UserError(f"there is no file {file}", hint="qcqueue enqueue jobs/tiny.toml") from exc
+        raise UserError(
+            f"there is no file {file}", hint="qcqueue new tiny --out tiny.toml, for one to begin with"
+        ) from exc
     except NotRegularError as exc:
         raise UserError(f"{file} {exc}, and no study file") from exc
     except UnicodeDecodeError as exc:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from qcqueue.queue.values import DatasetLine
 
 SAMPLE_IMAGES = 3236
-STUDIES = {"qc-images": "jobs/six-models.toml", "qc-tiny": "jobs/tiny.toml"}
+STUDIES = {"qc-images": "six-models", "qc-tiny": "tiny"}
 
 SeedOption = Annotated[
     int, typer.Option("--seed", metavar="S", help="Decides which image goes where; the same seed, the same bytes.")
@@ -199,9 +199,10 @@ def _answer(line: "DatasetLine", is_new: bool, as_json: bool, dry_run: bool) -> 
         say("nothing was stored")
     elif not is_new:
         say("it was there already")
-    say(
-        f'next: qcqueue enqueue a study file with dataset = "{line.name}", such as {STUDIES.get(line.name, "your own")}'
-    )
+    if study := STUDIES.get(line.name):
+        say(f"next: qcqueue new {study} --out {study}.toml, then qcqueue enqueue {study}.toml")
+    else:
+        say(f'next: qcqueue new six-models --out study.toml, with dataset = "{line.name}" in it; then enqueue that')
 
 
 def _document(line: "DatasetLine") -> dict[str, object]:

@@ -36,11 +36,12 @@ def first_steps() -> str:
         [
             "There is no queue here yet.",
             "",
-            "  qcqueue demo                           see it work: six small models, sessions killed on purpose",
-            "  qcqueue init                           make a queue in this folder",
-            "  qcqueue data sample                    images to practise on, nothing to download",
-            "  qcqueue enqueue jobs/six-models.toml   the study of six models",
-            "  qcqueue work                           train, and carry on after every interruption",
+            "  qcqueue demo                            see it work: six small models, sessions killed on purpose",
+            "  qcqueue init                            make a queue in this folder",
+            "  qcqueue data sample                     images to practise on, nothing to download",
+            "  qcqueue new six-models --out six.toml   the study of six models, to read and to change",
+            "  qcqueue enqueue six.toml                put it into the queue",
+            "  qcqueue work                            train, and carry on after every interruption",
         ]
     )
 
@@ -54,7 +55,7 @@ def status_screen(
 ) -> str:
     """Return the table of all jobs, and in a line each: all of it, where the time went, when it was foreseen to end."""
     if not lines:
-        return "The queue is empty.\nnext: qcqueue enqueue jobs/tiny.toml"
+        return "The queue is empty.\nnext: qcqueue new tiny --out tiny.toml"
     rows = [("JOB", "STATE", "PROGRESS", "EPOCHS", "ATTEMPTS", "INTERRUPTED", "CHANGED")]
     rows += [
         (
@@ -83,7 +84,7 @@ def status_screen(
 def today(lines: "Sequence[JobLine]", *, ahead: "QueueSummary | None" = None, url: str, now_s: float) -> str:
     """Return the one screen of the day: how far, what is running or next, until when, what to type."""
     if not lines:
-        return f"The queue in {url} is empty.\nnext: qcqueue enqueue jobs/tiny.toml"
+        return f"The queue in {url} is empty.\nnext: qcqueue new tiny --out tiny.toml"
     adrift = ahead.adrift if ahead else frozenset()
     running = [line for line in lines if line.state is State.RUNNING and line.name not in adrift]
     failed = [line for line in lines if line.state is State.FAILED]

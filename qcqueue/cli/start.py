@@ -1,15 +1,17 @@
-"""Commands that begin something: init and enqueue."""
+"""Commands that begin something: init, new and enqueue."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from qcqueue.catalog.studies import STUDIES, study_text
 from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, narrate, open_queue, print_json, say
+from qcqueue.errors import UserError
 
 
 def register(app: typer.Typer) -> None:
-    for command in (init, enqueue):
+    for command in (init, new, enqueue):
         app.command()(command)
 
 
@@ -27,6 +29,27 @@ def init(store: StoreOption = None, dry_run: DryRunOption = False) -> None:
     if created.instead:
         say(f"not remembered: {created.instead}")
     say(f"next: qcqueue data sample{f' --store {created.url}' if created.instead else ''}")
+
+
+def new(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help=f"One of those that ship: {', '.join(STUDIES)}.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where to write it, instead of to standard output.")
+    ] = None,
+) -> None:
+    """Write a study file that ships with qcqueue, commented, to enqueue or to change."""
+    text = study_text(study)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        with out.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError as exc:
+        raise UserError(f"{out} is there already", hint=f"qcqueue enqueue {out}, or --out with another name") from exc
+    except OSError as exc:
+        raise UserError(f"{out} cannot be written: {exc.strerror}", hint=f"qcqueue new {study} > FILE") from exc
+    say(f"written: {out}\nnext: qcqueue enqueue {out}")
 
 
 def enqueue(

@@ -18,6 +18,7 @@ from qcqueue.app.gc import ask_needs
 from qcqueue.app.settings import load_settings
 from qcqueue.cli.main import application, run
 from qcqueue.core.states import State
+from qcqueue.core.study import parse_study
 from qcqueue.drill.certificate import write_certificates
 from qcqueue.queue.job_detail import job_detail
 from tests.cli.queues import (
@@ -129,6 +130,34 @@ def test_enqueue_twice_is_enqueue_once(empty_house: House, answer: Answer) -> No
     assert "already there  tiny/vgg16" in second
     assert "0 new jobs, 2 known" in second
     assert empty_house.fingerprint() == before
+
+
+@pytest.mark.parametrize("study", ["six-models", "tiny"])
+def test_a_study_that_ships_is_that_of_the_repository_and_can_be_enqueued(
+    study: str, empty_house: House, answer: Answer
+) -> None:
+    text = answer(f"new {study}")
+    assert text == (Path(__file__).parents[2] / "jobs" / f"{study}.toml").read_text(encoding="utf-8")
+    told = answer(f"new {study} --out mine.toml")
+    assert told == "written: mine.toml\nnext: qcqueue enqueue mine.toml\n"
+    assert (empty_house.folder / "mine.toml").read_text(encoding="utf-8") == text
+    found = parse_study(text, file="mine.toml", overrides=[])
+    assert len(found.jobs) == 6
+
+
+def test_a_study_file_is_never_written_over_and_an_unknown_one_is_told_with_the_nearest(
+    empty_house: House, capfd: pytest.CaptureFixture[str]
+) -> None:
+    empty_house.write("mine.toml", "mine")
+    assert run(["new", "tiny", "--out", "mine.toml"]) == 2
+    assert capfd.readouterr().err == (
+        "qcqueue: mine.toml is there already\nnext: qcqueue enqueue mine.toml, or --out with another name\n"
+    )
+    assert (empty_house.folder / "mine.toml").read_text(encoding="utf-8") == "mine"
+    assert run(["new", "tini"]) == 2
+    assert "did you mean tiny?" in capfd.readouterr().err
+    assert run(["new", "tiny", "--out", "nowhere/tiny.toml"]) == 2
+    assert "cannot be written: No such file or directory" in capfd.readouterr().err
 
 
 def test_enqueue_in_a_rehearsal_changes_nothing(empty_house: House, answer: Answer) -> None:
@@ -529,7 +558,7 @@ def test_alone_it_says_how_far_it_is_and_what_to_look_at_first(house: House, ans
 
 
 def test_alone_it_leads_from_an_empty_queue_to_the_end(empty_house: House, answer: Answer) -> None:
-    assert "is empty.\nnext: qcqueue enqueue jobs/tiny.toml\n" in answer("")
+    assert "is empty.\nnext: qcqueue new tiny --out tiny.toml\n" in answer("")
     put(empty_house.queue, a_job("vgg16"))
     assert answer("").endswith("next: qcqueue work\n")
     held = take(empty_house.queue, "tiny/vgg16")
@@ -613,8 +642,8 @@ def test_help_of_every_command_names_every_option(path: str, flag: str, answer: 
 
 def test_every_promised_command_that_this_version_has_is_there() -> None:
     promised = (
-        "init login colab-token doctor notebook enqueue status show log why hold release cancel retry move remove work "
-        "plan quota demo drill report data|sample data|add data|list data|show"
+        "init new login colab-token doctor notebook enqueue status show log why hold release cancel retry move "
+        "remove work plan quota demo drill report data|sample data|add data|list data|show"
     )
     assert {words.replace("|", " ") for words in promised.split()} <= set(COMMANDS)
 

@@ -50,7 +50,7 @@ def test_the_options_a_refusal_proposes_work_as_they_are_typed(
     typed = shlex.split(proposed(hint.removeprefix("next: ")))
     code, out, err = answered(capfd, "data", "add", "photos", "--name", "mine", *typed)
     assert (code, err) == (0, "")
-    assert "next: qcqueue enqueue" in out
+    assert "next: qcqueue new six-models" in out
 
 
 def test_a_csv_is_added_and_its_groups_are_told_in_the_note(

@@ -147,7 +147,7 @@ def missing(findings: Findings) -> Content:
     if not details:
         return [
             tag("p", "There is no job in this queue, so there is nothing to report yet."),
-            tag("p", "next: ", tag("code", "qcqueue enqueue jobs/six-models.toml")),
+            tag("p", "next: ", tag("code", "qcqueue new six-models --out six-models.toml")),
         ]
     unfinished = [detail for detail in details if detail.line.state is not State.DONE]
     if not unfinished and not findings.unread:

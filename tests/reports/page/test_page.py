@@ -143,7 +143,7 @@ def test_a_hostile_name_makes_no_new_element(name: str) -> None:
 def test_an_empty_queue_says_what_to_type() -> None:
     said = words(page_on([]))
     assert "no job in this queue" in said
-    assert "qcqueue enqueue jobs/six-models.toml" in said
+    assert "qcqueue new six-models --out six-models.toml" in said
 
 
 @pytest.mark.parametrize(
