@@ -1,8 +1,9 @@
 """Real sessions as a person starts them: `qcqueue work` in a process group of its own, with a real trainer inside.
 
-The study is one small model on a few images of 32x32, so that nearly all of a session's time is its start; where
-mechanics are proved and no bits of TensorFlow, the model is the toy. Whoever
-asks what a session is doing looks at the spool and at `status`, as anybody can; nothing in it knows of the test.
+The study is one small model on a few images of 32x32; where mechanics are proved and no bits of TensorFlow, the model
+is the toy. Nearly all of a session's time is its start, so its process is forked from one that has imported qcqueue,
+unless a test gives it an environment of its own, with another path to import from. Whoever asks what a session is doing
+looks at the spool and at `status`, as anybody can; nothing in it knows of the test.
 """
 
 import json
@@ -10,11 +11,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from qcqueue.app.context import create_store
 from qcqueue.app.datasets import keep
@@ -25,6 +26,8 @@ from qcqueue.spool.files import TrainerProgress
 from qcqueue.spool.reader import Spool
 from tests.cli.queues import House
 from tests.engines.worlds import a_dataset
+from tests.support import forks
+from tests.support.forks import Process
 
 LIMIT_S = 120
 """How long one session may take on a machine that has much else to do; alone it takes about six seconds."""
@@ -67,11 +70,13 @@ def a_house(folder: Path, study: str = STUDY + VGG16, *, images: int = 40) -> Ho
 def command(
     house: House, *arguments: str, limit_s: float = LIMIT_S, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end. environment: another than a house has of itself."""
+    """Run one command to its end. environment: another than a house has of itself, for a process that imports in it."""
+    if environment is None:
+        return forks.run(arguments, folder=house.folder, environment=environment_of(house), limit_s=limit_s)
     return subprocess.run(
         [sys.executable, "-m", "qcqueue", *arguments],
         cwd=house.folder,
-        env=environment or _environment(house),
+        env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -84,7 +89,7 @@ def command(
 class Worker:
     """A running `qcqueue work`."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     log: Path
 
     @property
@@ -111,21 +116,35 @@ def working(
     """Start a session; whatever is left of its group at the end is killed. environment: as `command` has it."""
     log = house.folder / f"{name}.log"
     with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "qcqueue", "work", *arguments],
-            cwd=house.folder,
-            env=environment or _environment(house),
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        process = begun(house, ["work", *arguments], file, environment=environment)
     try:
         yield Worker(process=process, log=log)
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(LIMIT_S)
+        kill_group(process)
+
+
+def begun(
+    house: House, arguments: Sequence[str], said: IO[bytes], *, environment: Mapping[str, str] | None = None
+) -> Process:
+    """Begin a command in a process group of its own. environment: as `command` has it."""
+    if environment is None:
+        own = environment_of(house)
+        return forks.fork(arguments, folder=house.folder, environment=own, said=said)
+    return subprocess.Popen(
+        [sys.executable, "-m", "qcqueue", *arguments],
+        cwd=house.folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=said,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def kill_group(process: Process) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(LIMIT_S)
 
 
 def wait_until(happened: Callable[[], bool], *, limit_s: float = LIMIT_S) -> None:
@@ -181,6 +200,6 @@ def _parent(pid: int) -> int | None:
     return None if state in "ZX" else int(parent)
 
 
-def _environment(house: House) -> dict[str, str]:
+def environment_of(house: House) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("QCQUEUE_")}
     return A_STEP | kept | {"QCQUEUE_CACHE": str(house.cache)}
