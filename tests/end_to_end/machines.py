@@ -2,8 +2,8 @@
 
 The study is one small model on a few images of 32x32; where mechanics are proved and no bits of TensorFlow, the model
 is the toy. Nearly all of a session's time is its start, so its process is forked from one that has imported qcqueue,
-unless a test gives it an environment of its own, with another path to import from. Whoever asks what a session is doing
-looks at the spool and at `status`, as anybody can; nothing in it knows of the test.
+unless a test wants a fresh one. Whoever asks what a session is doing looks at the spool and at `status`, as anybody
+can; nothing in it knows of the test.
 """
 
 import json
@@ -68,11 +68,19 @@ def a_house(folder: Path, study: str = STUDY + VGG16, *, images: int = 40) -> Ho
 
 
 def command(
-    house: House, *arguments: str, limit_s: float = LIMIT_S, environment: Mapping[str, str] | None = None
+    house: House,
+    *arguments: str,
+    limit_s: float = LIMIT_S,
+    environment: Mapping[str, str] | None = None,
+    fresh: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end. environment: another than a house has of itself, for a process that imports in it."""
-    if environment is None:
-        return forks.run(arguments, folder=house.folder, environment=environment_of(house), limit_s=limit_s)
+    """Run one command to its end.
+
+    environment: another than a house has of itself. fresh: in a process that imports what its environment names.
+    """
+    environment = environment or environment_of(house)
+    if not fresh:
+        return forks.run(arguments, folder=house.folder, environment=environment, limit_s=limit_s)
     return subprocess.run(
         [sys.executable, "-m", "qcqueue", *arguments],
         cwd=house.folder,
@@ -111,28 +119,33 @@ class Worker:
 
 @contextmanager
 def working(
-    house: House, *arguments: str, name: str = "work", environment: Mapping[str, str] | None = None
+    house: House,
+    *arguments: str,
+    name: str = "work",
+    environment: Mapping[str, str] | None = None,
+    fresh: bool = False,
 ) -> Iterator[Worker]:
-    """Start a session; whatever is left of its group at the end is killed. environment: as `command` has it."""
+    """Start a session; whatever is left of its group at the end is killed. environment, fresh: as `command` has it."""
     log = house.folder / f"{name}.log"
+    begin = started if fresh else forks.fork
     with log.open("wb") as file:
-        process = begun(house, ["work", *arguments], file, environment=environment)
+        process = begin(
+            ["work", *arguments], folder=house.folder, environment=environment or environment_of(house), said=file
+        )
     try:
         yield Worker(process=process, log=log)
     finally:
         kill_group(process)
 
 
-def begun(
-    house: House, arguments: Sequence[str], said: IO[bytes], *, environment: Mapping[str, str] | None = None
+def started(
+    arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str], said: IO[bytes], first: str = ""
 ) -> Process:
-    """Begin a command in a process group of its own. environment: as `command` has it."""
-    if environment is None:
-        own = environment_of(house)
-        return forks.fork(arguments, folder=house.folder, environment=own, said=said)
+    """As `forks.fork`, in a process that has imported nothing."""
+    program = f"{first}\nfrom qcqueue.__main__ import main\nmain()\n"
     return subprocess.Popen(
-        [sys.executable, "-m", "qcqueue", *arguments],
-        cwd=house.folder,
+        [sys.executable, "-c", program, *arguments],
+        cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=said,

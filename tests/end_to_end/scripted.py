@@ -7,18 +7,26 @@ else it is forked from one that has them.
 
 import json
 import signal
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from tests.cli.queues import House
-from tests.end_to_end.machines import STUDY, VGG16, Worker, a_house, at_work, environment_of, kill_group, wait_until
+from tests.end_to_end.machines import (
+    STUDY,
+    VGG16,
+    Worker,
+    a_house,
+    at_work,
+    environment_of,
+    kill_group,
+    started,
+    wait_until,
+)
 from tests.end_to_end.scripted_trainer import ENDS, PRINTS
 from tests.support import forks
-from tests.support.forks import Process
 
 PROGRAM = "tests.end_to_end.scripted_trainer"
 ROOT = Path(__file__).parents[2]
@@ -32,10 +40,6 @@ signal.signal(signal.SIGHUP, signal.{hangup})
 signal.signal(signal.SIGINT, signal.default_int_handler)
 {before}
 sys.executable = {trainer!r}
-"""
-THEN = """
-from qcqueue.__main__ import main
-main()
 """
 
 
@@ -59,13 +63,11 @@ def a_session(
     prints: what the trainer prints; ends: the status it ends with then, None to train. before: Python that the session
     runs first. ignored: it begins with SIGHUP ignored, as under `nohup`. fresh: in a process that has imported nothing.
     """
-    first = FIRST.format(
-        before=before, hangup=(signal.SIG_IGN if ignored else signal.SIG_DFL).name, trainer=a_trainer(house)
-    )
+    first = begins_with(house, before, hangup=signal.SIG_IGN if ignored else signal.SIG_DFL)
     own = environment_of(house) | trainer_does(prints, ends) | dict(environment)
     log = house.folder / "work.log"
     with log.open("wb") as file:
-        begin = _started if fresh else forks.fork
+        begin = started if fresh else forks.fork
         process = begin(["work", *arguments], folder=house.folder, environment=own, said=file, first=first)
     try:
         yield Worker(process=process, log=log)
@@ -73,23 +75,9 @@ def a_session(
         kill_group(process)
 
 
-def _started(
-    arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str], said: IO[bytes], first: str
-) -> Process:
-    return subprocess.Popen(
-        [sys.executable, "-c", first + THEN, *arguments],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=said,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-
-
-def program(house: House) -> str:
-    """Return what the process of a session runs that is started by hand."""
-    return FIRST.format(before="", hangup=signal.SIG_DFL.name, trainer=a_trainer(house)) + THEN
+def begins_with(house: House, before: str = "", *, hangup: signal.Handlers = signal.SIG_DFL) -> str:
+    """Return what the process of a session runs first. hangup: how it answers SIGHUP when it begins."""
+    return FIRST.format(before=before, hangup=hangup.name, trainer=a_trainer(house))
 
 
 def trainer_does(prints: str = "", ends: int | None = None) -> dict[str, str]:

@@ -15,8 +15,8 @@ from tests.end_to_end.machines import children, command, environment_of, job, ki
 from tests.end_to_end.scripted import (
     a_scripted_house,
     a_session,
+    begins_with,
     log_lines,
-    program,
     trainer_does,
     wait_until_it_trains,
 )
@@ -79,9 +79,10 @@ def test_who_has_ignored_a_closed_terminal_works_on(house: House) -> None:
 
 
 def test_nothing_is_lost_with_a_terminal_that_is_closed(house: House) -> None:
+    program = f"{begins_with(house)}\nfrom qcqueue.__main__ import main\nmain()\n"
     here, there = pty.openpty()
     process = subprocess.Popen(
-        ["setsid", "--ctty", "--wait", sys.executable, "-c", program(house), "work"],
+        ["setsid", "--ctty", "--wait", sys.executable, "-c", program, "work"],
         cwd=house.folder,
         env=environment_of(house) | trainer_does(),
         stdin=there,
