@@ -14,12 +14,14 @@ import io
 import json
 import os
 import pkgutil
+import queue
 import select
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
@@ -30,6 +32,7 @@ from tests.support.faults.children import end
 ROOT = Path(__file__).parents[2]
 """Where the tests of a checkout are imported from, as they are not installed."""
 _MESSAGE_BYTES = 1 << 20
+_START_LIMIT_S = 120.0
 
 # By name, as `python -m` does it: nothing here but the start of a process is above the commands.
 _PROGRAM = "qcqueue.__main__"
@@ -104,10 +107,9 @@ def run(
 
 
 class _Server:
-    """The process that forks; it ends with this one."""
+    """The process that forks; it ends with this one. Any thread may ask it."""
 
     def __init__(self) -> None:
-        self._codes: dict[int, int] = {}
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         bare = {name: value for name, value in os.environ.items() if not name.startswith("QCQUEUE_")}
         self._process = subprocess.Popen(
@@ -119,33 +121,38 @@ class _Server:
             start_new_session=True,
         )
         theirs.close()
+        self._asking = threading.Lock()
+        self._begun = queue.SimpleQueue[int]()
+        self._ended = threading.Condition()
+        self._codes: dict[int, int] = {}
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
         atexit.register(self._close)
 
     def fork(self, asked: Mapping[str, Any], stdout: int, stderr: int) -> Forked:
-        socket.send_fds(self._socket, [json.dumps(asked).encode()], [stdout, stderr])
-        while (pid := self._hear()) is None:
-            pass
-        return Forked(pid, self)
+        with self._asking:
+            socket.send_fds(self._socket, [json.dumps(asked).encode()], [stdout, stderr])
+            return Forked(self._begun.get(timeout=_START_LIMIT_S), self)
 
     def code(self, pid: int, *, wait_s: float | None) -> int | None:
         """Return how a process has ended, None where it has not within this time; None: however long it takes."""
-        while pid not in self._codes:
-            if not select.select([self._socket], [], [], wait_s)[0]:
-                return None
-            self._hear()
-        return self._codes[pid]
+        with self._ended:
+            self._ended.wait_for(lambda: pid in self._codes, wait_s)
+            return self._codes.get(pid)
 
-    def _hear(self) -> int | None:
-        """Return the number of a process that has begun, or note how one has ended."""
-        message = self._socket.recv(_MESSAGE_BYTES)
-        assert message, "the process that forks has ended"
-        heard = json.loads(message)
-        if "began" in heard:
-            return int(heard["began"])
-        self._codes[heard["ended"]] = heard["code"]
-        return None
+    def _listen(self) -> None:
+        while message := self._socket.recv(_MESSAGE_BYTES):
+            match json.loads(message):
+                case {"began": pid}:
+                    self._begun.put(pid)
+                case {"ended": pid, "code": code}:
+                    with self._ended:
+                        self._codes[pid] = code
+                        self._ended.notify_all()
 
     def _close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._listener.join()
         self._socket.close()
         self._process.wait()
 
