@@ -1,8 +1,9 @@
 """Real sessions as a person starts them: `qcqueue work` in a process group of its own, with a real trainer inside.
 
-The study is one small model on a few images of 32x32, so that nearly all of a session's time is its start; where
-mechanics are proved and no bits of TensorFlow, the model is the toy. Whoever
-asks what a session is doing looks at the spool and at `status`, as anybody can; nothing in it knows of the test.
+The study is one small model on a few images of 32x32; where mechanics are proved and no bits of TensorFlow, the model
+is the toy. Nearly all of a session's time is its start, so its process is forked from one that has imported qcqueue,
+unless a test wants a fresh one. Whoever asks what a session is doing looks at the spool and at `status`, as anybody
+can; nothing in it knows of the test.
 """
 
 import json
@@ -10,11 +11,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from qcqueue.app.context import create_store
 from qcqueue.app.datasets import keep
@@ -25,6 +26,8 @@ from qcqueue.spool.files import TrainerProgress
 from qcqueue.spool.reader import Spool
 from tests.cli.queues import House
 from tests.engines.worlds import a_dataset
+from tests.support import forks
+from tests.support.forks import Process
 
 LIMIT_S = 120
 """How long one session may take on a machine that has much else to do; alone it takes about six seconds."""
@@ -65,13 +68,23 @@ def a_house(folder: Path, study: str = STUDY + VGG16, *, images: int = 40) -> Ho
 
 
 def command(
-    house: House, *arguments: str, limit_s: float = LIMIT_S, environment: Mapping[str, str] | None = None
+    house: House,
+    *arguments: str,
+    limit_s: float = LIMIT_S,
+    environment: Mapping[str, str] | None = None,
+    fresh: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end. environment: another than a house has of itself."""
+    """Run one command to its end.
+
+    environment: another than a house has of itself. fresh: in a process that imports what its environment names.
+    """
+    environment = environment or environment_of(house)
+    if not fresh:
+        return forks.run(arguments, folder=house.folder, environment=environment, limit_s=limit_s)
     return subprocess.run(
         [sys.executable, "-m", "qcqueue", *arguments],
         cwd=house.folder,
-        env=environment or _environment(house),
+        env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -84,7 +97,7 @@ def command(
 class Worker:
     """A running `qcqueue work`."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     log: Path
 
     @property
@@ -106,26 +119,45 @@ class Worker:
 
 @contextmanager
 def working(
-    house: House, *arguments: str, name: str = "work", environment: Mapping[str, str] | None = None
+    house: House,
+    *arguments: str,
+    name: str = "work",
+    environment: Mapping[str, str] | None = None,
+    fresh: bool = False,
 ) -> Iterator[Worker]:
-    """Start a session; whatever is left of its group at the end is killed. environment: as `command` has it."""
+    """Start a session; whatever is left of its group at the end is killed. environment, fresh: as `command` has it."""
     log = house.folder / f"{name}.log"
+    begin = started if fresh else forks.fork
     with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "qcqueue", "work", *arguments],
-            cwd=house.folder,
-            env=environment or _environment(house),
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+        process = begin(
+            ["work", *arguments], folder=house.folder, environment=environment or environment_of(house), said=file
         )
     try:
         yield Worker(process=process, log=log)
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(LIMIT_S)
+        kill_group(process)
+
+
+def started(
+    arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str], said: IO[bytes], first: str = ""
+) -> Process:
+    """As `forks.fork`, in a process that has imported nothing."""
+    program = f"{first}\nfrom qcqueue.__main__ import main\nmain()\n"
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=said,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def kill_group(process: Process) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(LIMIT_S)
 
 
 def wait_until(happened: Callable[[], bool], *, limit_s: float = LIMIT_S) -> None:
@@ -181,6 +213,6 @@ def _parent(pid: int) -> int | None:
     return None if state in "ZX" else int(parent)
 
 
-def _environment(house: House) -> dict[str, str]:
+def environment_of(house: House) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("QCQUEUE_")}
     return A_STEP | kept | {"QCQUEUE_CACHE": str(house.cache)}

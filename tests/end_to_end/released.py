@@ -20,12 +20,12 @@ class Before:
     code: Path
 
     def types(self, house: House, line: str, *, code: int = 0) -> str:
-        done = command(house, *line.split(), environment=self._environment(house))
+        done = command(house, *line.split(), environment=self._environment(house), fresh=True)
         assert done.returncode == code, done.stderr
         return done.stdout
 
     def working(self, house: House) -> AbstractContextManager[Worker]:
-        return working(house, name="before", environment=self._environment(house))
+        return working(house, name="before", environment=self._environment(house), fresh=True)
 
     def _environment(self, house: House) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("QCQUEUE_")}

@@ -1,40 +1,45 @@
-"""A trainer without TensorFlow in a real process, and real sessions that start it: for signals, words and sudden ends.
+"""Real sessions that start a scripted trainer: for signals, words and sudden ends.
 
-It plays the trainer of the simulated worlds in real time, after it has printed whatever a test wants. A session is
-`qcqueue work` in a process group of its own; only the Python that it starts its trainer with is another one.
+A session is `qcqueue work` in a process group of its own; only the Python that it starts its trainer with is another
+one, which runs `scripted_trainer`. Who proves what happens while a session's libraries load starts a fresh process;
+else it is forked from one that has them.
 """
 
 import json
-import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from qcqueue.clock import SystemClock, seeded
 from tests.cli.queues import House
-from tests.end_to_end.machines import LIMIT_S, STUDY, VGG16, Worker, _environment, a_house, at_work, wait_until
-from tests.support.chance import Faults
-from tests.support.trainer import FakeTrainer
+from tests.end_to_end.machines import (
+    STUDY,
+    VGG16,
+    Worker,
+    a_house,
+    at_work,
+    environment_of,
+    kill_group,
+    started,
+    wait_until,
+)
+from tests.end_to_end.scripted_trainer import ENDS, PRINTS
+from tests.support import forks
 
-PRINTS, ENDS = "SCRIPTED_PRINTS", "SCRIPTED_ENDS"
-STEP_S = 0.05
+PROGRAM = "tests.end_to_end.scripted_trainer"
 ROOT = Path(__file__).parents[2]
 LONG = STUDY.replace("epochs = 3", "epochs = 900") + VGG16
 
-# What a session's process runs; {before} is done in it first. Who begins the tests
-# may have SIGHUP ignored, by `nohup`, or SIGINT, behind another program.
-PROGRAM = """
+# What a session's process does first. Who begins the tests may have SIGHUP ignored, by `nohup`, or SIGINT, behind
+# another program.
+FIRST = """
 import signal, sys
 signal.signal(signal.SIGHUP, signal.{hangup})
 signal.signal(signal.SIGINT, signal.default_int_handler)
 {before}
-sys.executable = sys.argv.pop(1)
-from qcqueue.__main__ import main
-main()
+sys.executable = {trainer!r}
 """
 
 
@@ -51,48 +56,40 @@ def a_session(
     before: str = "",
     environment: Mapping[str, str] = {},
     ignored: bool = False,
+    fresh: bool = False,
 ) -> Iterator[Worker]:
     """Start `qcqueue work` with a scripted trainer; whatever is left of its group at the end is killed.
 
     prints: what the trainer prints; ends: the status it ends with then, None to train. before: Python that the session
-    runs first. ignored: it begins with SIGHUP ignored, as under `nohup`.
+    runs first. ignored: it begins with SIGHUP ignored, as under `nohup`. fresh: in a process that has imported nothing.
     """
-    trainer = house.folder / "trainer"
-    write_trainer(trainer)
-    written = {PRINTS: prints, ENDS: "" if ends is None else str(ends)}
+    first = begins_with(house, before, hangup=signal.SIG_IGN if ignored else signal.SIG_DFL)
+    own = environment_of(house) | trainer_does(prints, ends) | dict(environment)
     log = house.folder / "work.log"
-    hangup = signal.SIG_IGN if ignored else signal.SIG_DFL
     with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-c", program(before, hangup=hangup), str(trainer), "work", *arguments],
-            cwd=house.folder,
-            env={**_environment(house), **written, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        begin = started if fresh else forks.fork
+        process = begin(["work", *arguments], folder=house.folder, environment=own, said=file, first=first)
     try:
         yield Worker(process=process, log=log)
     finally:
         kill_group(process)
 
 
-def program(before: str = "", *, hangup: signal.Handlers = signal.SIG_DFL) -> str:
-    """Return what the process of a session runs. hangup: how it answers SIGHUP when it begins."""
-    return PROGRAM.format(before=before, hangup=hangup.name)
+def begins_with(house: House, before: str = "", *, hangup: signal.Handlers = signal.SIG_DFL) -> str:
+    """Return what the process of a session runs first. hangup: how it answers SIGHUP when it begins."""
+    return FIRST.format(before=before, hangup=hangup.name, trainer=a_trainer(house))
 
 
-def write_trainer(path: Path) -> None:
+def trainer_does(prints: str = "", ends: int | None = None) -> dict[str, str]:
+    """Return what tells the trainers of a session what to do: print this, and train or end with this status."""
+    return {PRINTS: prints, ENDS: "" if ends is None else str(ends)}
+
+
+def a_trainer(house: House) -> str:
     """Make a program that a session starts as its Python. It stands anywhere, and finds these tests all the same."""
-    path.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec {sys.executable} -m tests.end_to_end.scripted "$@"\n')
+    path = house.write("trainer", f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec {sys.executable} -m {PROGRAM} "$@"\n')
     path.chmod(0o755)
-
-
-def kill_group(process: "subprocess.Popen[bytes]") -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, 9)
-    process.wait(LIMIT_S)
+    return str(path)
 
 
 def wait_until_it_trains(house: House) -> None:
@@ -103,28 +100,3 @@ def log_lines(house: House) -> list[dict[str, Any]]:
     """Return what the sessions of a machine have logged, each session in its order."""
     files = sorted((house.cache / "logs").glob("*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
     return [json.loads(line) for path in files for line in path.read_text().splitlines()]
-
-
-def main() -> int:
-    print(os.environ[PRINTS], flush=True)
-    if ends := os.environ[ENDS]:
-        sys.stdin.readline()
-        return int(ends)
-    folder, clock, chance = Path(json.loads(sys.stdin.readline())), SystemClock(), seeded("a script")
-    trainer = FakeTrainer(
-        processor="a script",
-        step_s=STEP_S,
-        chance=chance,
-        faults=Faults(chance, {}, lambda fault: None),
-        on_end=lambda job, cause: None,
-        on_start=lambda spool: None,
-        on_take_up=lambda spool: None,
-    )
-    trainer.start(folder)
-    while (delay_s := trainer.advance()) is not None:
-        clock.sleep(delay_s)
-    return trainer.exit_code() or 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

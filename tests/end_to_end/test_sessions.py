@@ -17,6 +17,7 @@ from tests.end_to_end.machines import (
     at_work,
     children,
     command,
+    environment_of,
     is_alive,
     job,
     outcomes,
@@ -32,8 +33,9 @@ STEPS = 160
 def test_a_job_survives_a_limit_a_sigterm_and_ctrl_c_without_losing_a_step(tmp_path: Path) -> None:
     # One image a step, so that an epoch is long enough to be in the middle of it.
     house = a_house(tmp_path / "house", STUDY.replace("batch_size = 8", "batch_size = 1") + TOY, images=STEPS)
+    at_once = environment_of(house) | {VARIABLE: ""}
 
-    limited = command(house, "work", "--max-epochs", "1")
+    limited = command(house, "work", "--max-epochs", "1", environment=at_once)
     assert limited.returncode == 20
     assert job(house, TOY_JOB)["epochs_done"] == 1
     assert "next: qcqueue work" in limited.stdout
@@ -55,7 +57,7 @@ def test_a_job_survives_a_limit_a_sigterm_and_ctrl_c_without_losing_a_step(tmp_p
         assert "saving and leaving" in session.said
     assert newest(job(house, TOY_JOB)) > saved
 
-    assert command(house, "work").returncode == 0
+    assert command(house, "work", environment=at_once).returncode == 0
     finished = job(house, TOY_JOB)
     assert finished["state"] == "done"
     assert [epoch["epoch"] for epoch in finished["epochs"]] == [1, 2, 3]

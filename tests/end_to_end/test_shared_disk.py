@@ -23,7 +23,6 @@ def a_machine(folder: Path, disk: Path) -> House:
 
 
 def test_a_job_wanders_over_three_machines_and_loses_no_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, "step_s=0.1")  # none is done before it is killed
     laptop, first, second = (a_machine(tmp_path / name, tmp_path / "disk") for name in ("laptop", "first", "second"))
     assert command(laptop, "init").returncode == 0
     counts = {Split.TRAIN: 40, Split.VALIDATION: 9, Split.TEST: 9}
@@ -32,9 +31,11 @@ def test_a_job_wanders_over_three_machines_and_loses_no_epoch(tmp_path: Path, mo
     laptop.write("study.toml", STUDY.replace("epochs = 3", "epochs = 8") + TOY)
     assert command(laptop, "enqueue", "study.toml").returncode == 0
 
+    monkeypatch.setenv(VARIABLE, "step_s=0.1")  # it is not done before it is killed
     with working(first) as session:
         wait_until_training(first, epoch=2, step=1)
         os.killpg(session.process.pid, signal.SIGKILL)
+    monkeypatch.setenv(VARIABLE, "")
     # Until the lease ends, only the first machine can prove that its session is dead: by beginning another.
     assert command(first, "work", "--max-epochs", "1").returncode == 20
     assert job(laptop, TOY_JOB)["epochs_done"] >= 1

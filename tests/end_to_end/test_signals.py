@@ -11,17 +11,14 @@ import pytest
 
 from qcqueue.spool.reader import Spool
 from tests.cli.queues import House
-from tests.end_to_end.machines import _environment, children, command, job, outcomes, wait_until
+from tests.end_to_end.machines import children, command, environment_of, job, kill_group, outcomes, wait_until
 from tests.end_to_end.scripted import (
-    ENDS,
-    PRINTS,
     a_scripted_house,
     a_session,
-    kill_group,
+    begins_with,
     log_lines,
-    program,
+    trainer_does,
     wait_until_it_trains,
-    write_trainer,
 )
 
 
@@ -82,13 +79,12 @@ def test_who_has_ignored_a_closed_terminal_works_on(house: House) -> None:
 
 
 def test_nothing_is_lost_with_a_terminal_that_is_closed(house: House) -> None:
-    trainer = house.folder / "trainer"
-    write_trainer(trainer)
+    program = f"{begins_with(house)}\nfrom qcqueue.__main__ import main\nmain()\n"
     here, there = pty.openpty()
     process = subprocess.Popen(
-        ["setsid", "--ctty", "--wait", sys.executable, "-c", program(), str(trainer), "work"],
+        ["setsid", "--ctty", "--wait", sys.executable, "-c", program, "work"],
         cwd=house.folder,
-        env={**_environment(house), PRINTS: "", ENDS: ""},
+        env=environment_of(house) | trainer_does(),
         stdin=there,
         stdout=there,
         stderr=there,
@@ -176,7 +172,7 @@ sys.meta_path.insert(0, Signals())
 def test_who_is_asked_to_leave_while_the_program_is_read_has_begun_nothing(
     house: House, module: str, number: signal.Signals, exit_code: int
 ) -> None:
-    with a_session(house, before=SIGNALLED.format(module=module, number=number)) as session:
+    with a_session(house, before=SIGNALLED.format(module=module, number=number), fresh=True) as session:
         assert session.ended() == exit_code
     [said] = session.said.splitlines()
     assert "stopped by Ctrl-C" in said if number == signal.SIGINT else number.name in said

@@ -6,7 +6,6 @@ environment like Colab's. Where the queue is kept is up to the test; nothing lea
 
 import asyncio
 import contextlib
-import copy
 import json
 import os
 import signal
@@ -42,6 +41,11 @@ def get(name):
         raise SecretNotFoundError(name)
     return secrets[name]
 '''
+COUNTING_DOWN = """
+import qcqueue
+import qcqueue.notebook.cell
+qcqueue.notebook.cell.COUNTDOWN_S = 1
+"""
 RUNTIME = f'''
 import pathlib
 
@@ -124,16 +128,17 @@ class Running:
 
 
 @contextmanager
-def running(
-    colab: Colab, store: str, *, release: bool = True, times: int = 1, client: str | None = None
-) -> Iterator[Running]:
-    """Open the notebook of a store on this Colab and run its cell; whatever still runs at the end is killed."""
-    text = notebook_text(store, client)
-    if not release:
-        text = text.replace("release_the_gpu_when_done = True", "release_the_gpu_when_done = False")
-    notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
-    notebook.cells += [copy.deepcopy(notebook.cells[-1]) for _ in range(1, times)]
+def running(colab: Colab, *stores: str, release: bool = True, client: str | None = None) -> Iterator[Running]:
+    """Open a notebook on this Colab and run the cell of each store in turn, with a short countdown before the machine
+    goes back; whatever still runs at the end is killed."""
+    notebook = nbformat.v4.new_notebook()  # type: ignore[no-untyped-call]
+    for store in stores:
+        text = notebook_text(store, client)
+        if not release:
+            text = text.replace("release_the_gpu_when_done = True", "release_the_gpu_when_done = False")
+        notebook.cells += nbformat.reads(text, as_version=4).cells  # type: ignore[no-untyped-call]
     for number, cell in enumerate(notebook.cells):
+        cell.source = cell.source.replace("\nimport qcqueue\n", COUNTING_DOWN)
         cell.id = f"cell-{number}"
     runner = NotebookClient(
         notebook,

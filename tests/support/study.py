@@ -24,6 +24,7 @@ from typing import Any
 from PIL import Image
 
 from qcqueue.clock import Rng, SystemClock, seeded
+from tests.support import forks
 from tests.support.drive.accounts import App, User
 from tests.support.drive.emulator import DriveEmulator
 from tests.support.drive.faults import DriveFault
@@ -33,7 +34,6 @@ SIDE_PX = 32
 CLASSES = ("fair", "good", "reject")
 IMAGES_A_CLASS = 20
 SPLIT = "42,9,9"
-JOB = "small/vgg16"
 STUDY = """
 study = "small"
 dataset = "noise"
@@ -46,8 +46,9 @@ trainable = "head"
 augment = "flips"
 dropout = 0.2
 [[job]]
-model = "VGG16"
+model = "{model}"
 """
+VGG16 = "VGG16"
 QUOTA_BYTES = 1 << 30
 STATE_BYTES = 60_000_000
 VERSIONS_BYTES = 5_000_000
@@ -122,16 +123,7 @@ class Machine:
 
     def types(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "qcqueue", *arguments],
-            cwd=self.folder,
-            env=dict(self.environment),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-            check=False,
-        )
+        return forks.run(arguments, folder=self.folder, environment=self.environment, limit_s=LIMIT_S)
 
     def begins(self, *arguments: str) -> "subprocess.Popen[bytes]":
         """Start a command in a process group of its own."""
@@ -147,9 +139,10 @@ class Machine:
             )
 
 
-def undisturbed(folder: Path) -> dict[str, Any]:
+def undisturbed(folder: Path, *, model: str = VGG16, environment: Mapping[str, str] = {}) -> dict[str, Any]:
     """Train the job in a queue of this machine, where nothing happens to it; return its result."""
-    machine = Machine(name="quiet", folder=folder, environment=_bare() | {"QCQUEUE_CACHE": str(folder / "cache")})
+    own = _bare() | dict(environment) | {"QCQUEUE_CACHE": str(folder / "cache")}
+    machine = Machine(name="quiet", folder=folder, environment=own)
 
     def insist(machine: Machine, *arguments: str) -> str:
         done = machine.types(*arguments)
@@ -157,9 +150,9 @@ def undisturbed(folder: Path) -> dict[str, Any]:
         return done.stdout
 
     insist(machine, "init")
-    _bring_work(machine, folder, insist)
+    _bring_work(machine, folder, insist, model=model)
     insist(machine, "work")
-    return dict(json.loads(insist(machine, "show", JOB, "--json"))["result"])
+    return dict(json.loads(insist(machine, "show", _job_of(model), "--json"))["result"])
 
 
 def live(
@@ -169,17 +162,20 @@ def live(
     *,
     rates: Mapping[DriveFault, float] | None = None,
     turns: Sequence[Turn] | None = None,
+    model: str = VGG16,
+    environment: Mapping[str, str] = {},
 ) -> Report:
     """Live one study below `folder`, an empty one. expected: the result of an `undisturbed` run.
 
     rates: how often each fault strikes a request. turns: the first sessions, drawn from the seed where none are given.
+    environment: what its processes find beside what every machine has.
     Raises: StudyFailed: with the seed and what happened.
     """
     report, rng = Report(seed=seed), seeded(f"study {seed}")
     turns = _draw_turns(rng) if turns is None else turns
     try:
         with DriveEmulator(SystemClock(), seed=seed) as emulator:
-            _Study(emulator, folder, report, rng, rates or {}).live(turns, expected)
+            _Study(emulator, folder, report, rng, rates or {}, model, environment).live(turns, expected)
     except AssertionError as exc:
         story = "\n".join(report.log)
         raise StudyFailed(
@@ -190,7 +186,14 @@ def live(
 
 class _Study:
     def __init__(
-        self, emulator: DriveEmulator, folder: Path, report: Report, rng: Rng, rates: Mapping[DriveFault, float]
+        self,
+        emulator: DriveEmulator,
+        folder: Path,
+        report: Report,
+        rng: Rng,
+        rates: Mapping[DriveFault, float],
+        model: str,
+        environment: Mapping[str, str],
     ) -> None:
         self._emulator = emulator
         self._folder = folder
@@ -201,6 +204,8 @@ class _Study:
         self._owner = emulator.owner(self._ada)
         self._foreign = self._owner.put("holiday.jpg", b"not ours", app="photos")
         self._rates = dict(rates)
+        self._model = model
+        self._environment = dict(environment)
         self._store = ""
         # A stall is as long as a person's patience in a test; a late listing hides the last minute.
         emulator.faults.details = {DriveFault.STALL: {"for_s": 0.5}, DriveFault.SLOW: {"delay_s": 0.2}}
@@ -210,7 +215,7 @@ class _Study:
         self._emulator.faults.rates = self._rates
         self._insist(laptop, "init", "--store", "gdrive:new")
         self._store = (laptop.folder / "qcqueue.toml").read_text().split('"')[1]
-        _bring_work(laptop, self._folder, self._insist)
+        _bring_work(laptop, self._folder, self._insist, model=self._model)
         for turn in turns:
             self._session(turn)
         while (state := self._ask(laptop)["state"]) != "done":
@@ -268,17 +273,21 @@ class _Study:
         folder = self._folder / name
         folder.mkdir(exist_ok=True)
         grant = self._emulator.sign_in(sign_in or name, self._ada, self._app)
-        environment = _bare() | {
-            "QCQUEUE_CACHE": str(folder / "cache"),
-            "QCQUEUE_TOKEN": json.dumps(grant.stored(self._emulator.url)),
-            "QCQUEUE_DRIVE_ENDPOINT": self._emulator.url,
-        }
+        environment = (
+            _bare()
+            | self._environment
+            | {
+                "QCQUEUE_CACHE": str(folder / "cache"),
+                "QCQUEUE_TOKEN": json.dumps(grant.stored(self._emulator.url)),
+                "QCQUEUE_DRIVE_ENDPOINT": self._emulator.url,
+            }
+        )
         if self._store:
             environment["QCQUEUE_STORE"] = self._store
         return Machine(name=name, folder=folder, environment=environment)
 
     def _ask(self, laptop: Machine) -> dict[str, Any]:
-        return dict(json.loads(self._insist(laptop, "show", JOB, "--json")))
+        return dict(json.loads(self._insist(laptop, "show", _job_of(self._model), "--json")))
 
     def _insist(self, machine: Machine, *arguments: str) -> str:
         """Type a command until the store lets it through, as a person does."""
@@ -299,10 +308,14 @@ def _draw_turns(rng: Rng) -> list[Turn]:
     return [Turn(machine=rng.choice(MACHINES), dies_in=kind, nth=rng.randint(1, DEADLY[kind])) for kind in kinds]
 
 
-def _bring_work(machine: Machine, folder: Path, insist: Callable[..., str]) -> None:
+def _job_of(model: str) -> str:
+    return f"small/{model.lower()}"
+
+
+def _bring_work(machine: Machine, folder: Path, insist: Callable[..., str], *, model: str) -> None:
     """Put the images and the job into the queue."""
     _draw_images(folder / "scans")
-    (machine.folder / "study.toml").write_text(STUDY)
+    (machine.folder / "study.toml").write_text(STUDY.format(model=model))
     size = f"{SIDE_PX}x{SIDE_PX}"
     insist(machine, "data", "add", str(folder / "scans"), "--name", "noise", "--image-size", size, "--split", SPLIT)
     insist(machine, "enqueue", "study.toml")

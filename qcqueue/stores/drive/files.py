@@ -206,7 +206,7 @@ class DriveFiles:
 
     @property
     def _files(self) -> Any:
-        return self.caller.service.files()
+        return self.caller.files
 
 
 def file_in(answer: bytes) -> DriveFile:

@@ -1,7 +1,12 @@
-"""The weights of a job that was really trained predict what was stored, loaded by the very lines `fetch` prints."""
+"""A job that TensorFlow trains and a SIGKILL cuts: the bits of an undisturbed run, and weights that predict them.
+
+The weights are loaded by the very lines `fetch` prints. This is what the fast tests stand on that train toys.
+"""
 
 import ast
 import json
+import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,9 +23,22 @@ from qcqueue.datasets.format import Split, load
 from qcqueue.queue.blobs import find_blob
 from qcqueue.queue.job_detail import job_detail
 from tests.cli.queues import House
-from tests.end_to_end.machines import LIMIT_S, a_house, command, job
+from tests.end_to_end.machines import (
+    LIMIT_S,
+    STUDY,
+    VGG16,
+    a_house,
+    command,
+    job,
+    outcomes,
+    wait_until_training,
+    working,
+)
 
 pytestmark = pytest.mark.tensorflow
+
+LONG_ENOUGH = STUDY.replace("epochs = 3", "epochs = 6") + VGG16
+"""To be killed in the middle of it."""
 
 BATCH = 8  # as the study of `machines` says: how many images are computed together decides the last bits
 ALONE = 1e-6
@@ -46,7 +64,11 @@ class Trained:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    house = a_house(tmp_path_factory.mktemp("trained") / "house")
+    """The job was killed in an epoch, and another session has ended it."""
+    house = a_house(tmp_path_factory.mktemp("trained") / "house", LONG_ENOUGH)
+    with working(house) as session:
+        wait_until_training(house, epoch=2, step=1)
+        os.killpg(session.process.pid, signal.SIGKILL)
     assert command(house, "work").returncode == 0
     place, scratch = house.queue, house.folder / "scratch"
     with place.read() as tx:
@@ -63,6 +85,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     np.save(house.folder / "images.npy", images)
     Image.fromarray(images[4]).save(house.folder / "photo.jpg", format="PNG")  # no pixel may change on the way
     return Trained(house=house, images=images, answers=answers)
+
+
+def test_a_run_that_was_killed_ends_with_the_bits_of_one_that_was_not(trained: Trained, tmp_path: Path) -> None:
+    undisturbed = a_house(tmp_path / "house", LONG_ENOUGH)
+    assert command(undisturbed, "work").returncode == 0
+    assert outcomes(trained.house) == ["interrupted", "finished"]
+    cut, whole = job(trained.house), job(undisturbed)
+    assert cut["result"] == whole["result"]
+    assert [epoch["loss"] for epoch in cut["epochs"]] == [epoch["loss"] for epoch in whole["epochs"]]
 
 
 @pytest.mark.parametrize("kind", [pytest.param("safetensors", marks=pytest.mark.long), "h5"])
