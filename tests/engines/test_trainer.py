@@ -115,21 +115,38 @@ def hand_over(old: Spool, new: Spool) -> None:
 
 
 @pytest.mark.tensorflow
-def test_vgg16_in_three_processes_ends_like_in_one(dataset_path: Path, tmp_path: Path) -> None:
+def test_vgg16_that_was_killed_ends_like_in_one_process(dataset_path: Path, tmp_path: Path) -> None:
     whole = a_spool(tmp_path / "whole", dataset_path, spec=a_spec(epochs=2))
     assert run_in_a_process(whole) == ["epoch", "state", "epoch", "result"]  # the newest state wins
 
-    first = a_spool(tmp_path / "first", dataset_path, spec=a_spec(epochs=2), max_epochs=1)
-    assert run_in_a_process(first) == ["state", "epoch"]
+    first = a_spool(tmp_path / "first", dataset_path, spec=a_spec(epochs=2))
+    with started(first) as process:  # killed by surprise as soon as a state is whole
+        until(lambda: [entry for entry in first.waiting() if entry.kind == "epoch"])
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    assert "result" not in [entry.kind for entry in first.waiting()]
 
     second = a_spool(tmp_path / "second", dataset_path, spec=a_spec(epochs=2), resumes=True)
+    hand_over(first, second)
+    assert run_in_a_process(second)[-1] == "result"
+    assert ends(second) == ends(whole)
+
+
+def test_the_toy_in_three_processes_ends_like_in_one(dataset_path: Path, tmp_path: Path) -> None:
+    whole = a_spool(tmp_path / "whole", dataset_path)
+    assert run_in_a_process(whole) == ["epoch", "state", "epoch", "result"]
+
+    first = a_spool(tmp_path / "first", dataset_path, max_epochs=1)
+    assert run_in_a_process(first) == ["state", "epoch"]
+
+    second = a_spool(tmp_path / "second", dataset_path, resumes=True)
     hand_over(first, second)
     with started(second) as process:  # killed by surprise as soon as a state is whole
         until(second.waiting)
         process.kill()
         assert process.wait() == -signal.SIGKILL
 
-    third = a_spool(tmp_path / "third", dataset_path, spec=a_spec(epochs=2), resumes=True)
+    third = a_spool(tmp_path / "third", dataset_path, resumes=True)
     hand_over(second, third)
     assert run_in_a_process(third)[-1] == "result"
     assert ends(third) == ends(whole)
