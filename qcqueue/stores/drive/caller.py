@@ -92,6 +92,11 @@ class Caller:
         """googleapiclient's Drive v2, to make requests with. Raises: SettingInvalid, SignInFailed."""
         return self._connected().service
 
+    @property
+    def files(self) -> Any:
+        """That service's requests about files. Raises: as `service` does."""
+        return self._connected().files
+
     def read(self, make: Make, *, accept: Mapping[int, Any] = NOTHING, reading: Reading = as_it_is) -> Any:
         """Carry out a request that changes nothing; return what `reading` makes of it, or what `accept` has for it.
 
