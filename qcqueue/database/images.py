@@ -10,22 +10,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, event
 from sqlalchemy.pool import NullPool
 
 from qcqueue.database.admission import admit, allow, harden
 from qcqueue.database.base import Guard
 from qcqueue.database.migrations import bring_to_today
-from qcqueue.database.sqlite import driver, foreign, make_tables, translated
+from qcqueue.database.sqlite import driver, foreign, make_engine, make_tables, translated
 
 T = TypeVar("T")
 
 
 class Images:
-    """Opens images. One engine for all of them, so that SQLAlchemy compiles each statement once."""
+    """Opens images."""
 
     def __init__(self) -> None:
-        self._engine = create_engine("sqlite://", creator=_connect, poolclass=NullPool)
+        self._engine = make_engine(NullPool, _connect)
 
         @event.listens_for(self._engine, "begin")
         def begin_explicitly(connection: Connection) -> None:

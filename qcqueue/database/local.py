@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
@@ -24,7 +24,7 @@ from qcqueue.database.base import Guard, Unguarded
 from qcqueue.database.images import Images
 from qcqueue.database.migrations import bring_to_today, format_of
 from qcqueue.database.schema import FORMAT
-from qcqueue.database.sqlite import BUSY_TIMEOUT_S, driver, make_tables, translated
+from qcqueue.database.sqlite import BUSY_TIMEOUT_S, driver, make_engine, make_tables, translated
 from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreError, StoreMissing
 from qcqueue.stores.files import sync
 from qcqueue.stores.files import translated as on_its_disk
@@ -184,7 +184,7 @@ def _engine(path: Path, mode: str, *, begin: str, durable: bool, reads_only: boo
         return connection
 
     # One connection, kept open: opening the file costs more than a transaction's statements.
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=1, max_overflow=4)
+    engine = make_engine(QueuePool, connect, pool_size=1, max_overflow=4)
 
     # Whoever takes it out wants a transaction. A listener to the engine itself would cost every statement some time.
     @event.listens_for(engine.pool, "checkout")

@@ -1,18 +1,21 @@
-"""What every SQLite home of the database has in common: its tables, its format, and its errors told as ours.
+"""What every SQLite home of the database has in common: its engine, its tables, and its errors told as ours.
 
 `place` names the database for a person: a file, or a version in a store.
 """
 
 import contextlib
+import functools
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, insert, select
+from sqlalchemy import Connection, Engine, Select, bindparam, create_engine, func, insert, select
 from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.pool import Pool
+from sqlalchemy.util import LRUCache
 
 from qcqueue.database.schema import FORMAT, meta, metadata
 from qcqueue.errors import (
@@ -36,6 +39,30 @@ RESCUE = (
     "put the whole store back from a copy, then type on each machine that refuses it: qcqueue store adopt; "
     "or begin anew: qcqueue init --store folder:ANOTHER-PLACE"
 )
+
+
+STATEMENTS_MAX = 1000
+
+
+def make_engine(pool: type[Pool], connect: Callable[[], Any], **limits: Any) -> Engine:
+    """Return an engine of `connect`, which opens with `sqlite3`; limits: of its pool, as the class of that names them.
+
+    All engines of a process share the statements that SQLAlchemy compiled: to compile one takes longer than to run it,
+    and `create_engine` does so again for each file.
+    """
+    template, statements = _shared()
+    connections = pool(connect, dialect=template.dialect, **limits)
+    return Engine(connections, template.dialect, template.url, execution_options={"compiled_cache": statements})
+
+
+@functools.cache
+def _shared() -> tuple[Engine, LRUCache[Any, Any]]:
+    """Return an engine whose dialect knows this SQLite, and what was compiled for that dialect."""
+    template = create_engine("sqlite://")
+    with template.connect():  # the dialect asks the first connection what it can
+        pass
+    template.dispose()
+    return template, LRUCache(STATEMENTS_MAX)
 
 
 def make_tables(tx: Connection) -> None:

@@ -20,7 +20,10 @@ from qcqueue.stores.folder_slots import FolderSlots
 from tests.support.contenders import Rivals
 from tests.support.slots import SlotFault
 
-SEEDS = range(8)
+SEEDS = (4, 5, 0, 1)
+"""Those whose machines come to an end first; in the first two every fault strikes."""
+
+MORE_SEEDS = (2, 3, 6, 7)
 
 
 def live(seed: int, folder: Path, *, commits: int = 20) -> Rivals:
@@ -34,16 +37,16 @@ def live(seed: int, folder: Path, *, commits: int = 20) -> Rivals:
 
 
 def live_all(folder: Path) -> list[Rivals]:
-    return [live(seed, folder) for seed in SEEDS]
+    return [live(seed, folder) for seed in (*SEEDS, *MORE_SEEDS)]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", [*SEEDS, *(pytest.param(seed, marks=pytest.mark.long) for seed in MORE_SEEDS)])
 def test_rivals_on_a_bad_network_lose_no_commit_and_double_none(seed: int, memory: Path) -> None:
     live(seed, memory)
 
 
 def test_every_fault_really_strikes(memory: Path) -> None:
-    hits = sum((faulty.hits for seed in range(2) for faulty in live(seed, memory).faulty), Counter[SlotFault]())
+    hits = sum((faulty.hits for seed in SEEDS[:2] for faulty in live(seed, memory).faulty), Counter[SlotFault]())
     assert set(hits) == set(SlotFault)
 
 

@@ -15,10 +15,10 @@ from qcqueue.stores.folder_slots import FolderSlots
 from tests.support.contention import ONLOOKER, contend
 from tests.support.slots import FaultySlots
 
-COMMITS = int(os.environ.get("QCQUEUE_COMMITS", "25"))
+COMMITS = int(os.environ.get("QCQUEUE_COMMITS", "10"))
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.03])
+@pytest.mark.parametrize("rate", [pytest.param(0.0, marks=pytest.mark.long), 0.03])
 def test_eight_machines_at_once_lose_no_commit_and_double_none(memory: Path, rate: float) -> None:
     contend(functools.partial(shared_slots, memory / "store", rate), memory, processes=8, commits=COMMITS)
 

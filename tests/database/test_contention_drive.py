@@ -19,7 +19,7 @@ from tests.support.drive.emulator import DriveEmulator
 from tests.support.drive.faults import DriveFault
 from tests.support.drive.places import files_on
 
-COMMITS = int(os.environ.get("QCQUEUE_COMMITS", "10"))
+COMMITS = int(os.environ.get("QCQUEUE_COMMITS", "5"))
 MACHINES = 8
 UNKIND = (
     DriveFault.DROP_BEFORE,
@@ -33,7 +33,7 @@ UNKIND = (
 )
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.03])
+@pytest.mark.parametrize("rate", [pytest.param(0.0, marks=pytest.mark.long), 0.03])
 def test_eight_machines_at_once_lose_no_commit_on_drive_and_double_none(tmp_path: Path, rate: float) -> None:
     from qcqueue.stores.drive.layout import furnish, make_home
 

@@ -1,4 +1,7 @@
-"""Fixtures of the training tests. TensorFlow is imported only by tests that are marked with it."""
+"""Fixtures of the training tests. TensorFlow is imported only by tests that are marked with it.
+
+One that says `in_a_child=True` leaves that to a process of its own, and spares this one some seconds.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +24,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
     A process cannot change them later, and in what order tests come to a worker is nobody's to say.
     """
-    if item.get_closest_marker("tensorflow"):
+    marker = item.get_closest_marker("tensorflow")
+    if marker and not marker.kwargs.get("in_a_child"):
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(THREADS)

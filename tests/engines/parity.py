@@ -1,8 +1,8 @@
-"""One model trained by us and by plain Keras, compared to the bit: `python -m tests.engines.parity MODEL` prints JSON.
+"""One model trained by us and by plain Keras, compared to the bit: `python -m tests.engines.parity MODEL EPOCHS`.
 
 Plain Keras is written here as a user would write it, and shares nothing with ours but the images and their order. One
 thread, no rewriting of graphs: with it, plain `fit` has no bits of its own for some models. A process compares one
-model, because threads and rewriting are settled once in its life.
+model and prints JSON, because threads and rewriting are settled once in its life.
 """
 
 import importlib
@@ -43,22 +43,22 @@ LOGITS = 2.0
 
 
 def main(arguments: Sequence[str]) -> int:
-    (model,) = arguments
-    print(json.dumps(compared(model)))
+    model, epochs = arguments
+    print(json.dumps(compared(model, epochs=int(epochs))))
     return 0
 
 
-def in_a_process(model: str) -> dict[str, Any]:
+def in_a_process(model: str, *, epochs: int = EPOCHS) -> dict[str, Any]:
     """Return what `compared` does, from a process of its own."""
     root = Path(__file__).parents[2]
-    command = [sys.executable, "-m", "tests.engines.parity", model]
+    command = [sys.executable, "-m", "tests.engines.parity", model, str(epochs)]
     child = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert child.returncode == 0, child.stderr[-4000:]
     found: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
     return found
 
 
-def compared(model: str) -> dict[str, Any]:
+def compared(model: str, *, epochs: int) -> dict[str, Any]:
     """Return how ours and plain Keras differ.
 
     tensors, differing: of the whole state after COMPARED_AFTER epochs, how many there are and have other bits. steep:
@@ -70,7 +70,7 @@ def compared(model: str) -> dict[str, Any]:
         model=model,
         image_size=(side_px, side_px),
         augment="none",
-        epochs=EPOCHS,
+        epochs=epochs,
         learning_rate=STEEP.get(model, STEEP_ELSE),
     )
     settle(spec)

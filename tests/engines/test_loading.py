@@ -22,7 +22,7 @@ import scipy, sklearn
 """
 
 
-@pytest.mark.tensorflow
+@pytest.mark.tensorflow(in_a_child=True)
 def test_a_trainer_imports_what_others_need_only_when_it_needs_it_too() -> None:
     environment = os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
     subprocess.run([sys.executable, "-c", AFTERWARDS], env=environment, check=True, capture_output=True, text=True)

@@ -222,7 +222,7 @@ print(json.dumps(found))
 
 
 @pytest.mark.long
-@pytest.mark.tensorflow
+@pytest.mark.tensorflow(in_a_child=True)
 def test_keras_asks_for_these_very_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
     here = pretrained.folder() / "here.h5"

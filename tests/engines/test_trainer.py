@@ -115,27 +115,45 @@ def hand_over(old: Spool, new: Spool) -> None:
 
 
 @pytest.mark.tensorflow
-def test_vgg16_in_three_processes_ends_like_in_one(dataset_path: Path, tmp_path: Path) -> None:
+def test_vgg16_that_was_killed_ends_like_one_that_was_not(dataset_path: Path, tmp_path: Path) -> None:
     whole = a_spool(tmp_path / "whole", dataset_path, spec=a_spec(epochs=2))
-    assert run_in_a_process(whole) == ["epoch", "state", "epoch", "result"]  # the newest state wins
+    assert carried_out(whole, SystemClock()) == 0
+    assert [entry.kind for entry in whole.waiting()] == ["epoch", "state", "epoch", "result"]  # the newest state wins
 
-    first = a_spool(tmp_path / "first", dataset_path, spec=a_spec(epochs=2), max_epochs=1)
-    assert run_in_a_process(first) == ["state", "epoch"]
+    first = a_spool(tmp_path / "first", dataset_path, spec=a_spec(epochs=2))
+    with started(first) as process:  # killed by surprise as soon as a state is whole
+        until(lambda: [entry for entry in first.waiting() if entry.kind == "epoch"])
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    assert "result" not in [entry.kind for entry in first.waiting()]
 
     second = a_spool(tmp_path / "second", dataset_path, spec=a_spec(epochs=2), resumes=True)
+    hand_over(first, second)
+    assert run_in_a_process(second)[-1] == "result"
+    assert ends(second) == ends(whole)
+
+
+def test_the_toy_in_three_processes_ends_like_in_one(dataset_path: Path, tmp_path: Path) -> None:
+    whole = a_spool(tmp_path / "whole", dataset_path)
+    assert run_in_a_process(whole) == ["epoch", "state", "epoch", "result"]
+
+    first = a_spool(tmp_path / "first", dataset_path, max_epochs=1)
+    assert run_in_a_process(first) == ["state", "epoch"]
+
+    second = a_spool(tmp_path / "second", dataset_path, resumes=True)
     hand_over(first, second)
     with started(second) as process:  # killed by surprise as soon as a state is whole
         until(second.waiting)
         process.kill()
         assert process.wait() == -signal.SIGKILL
 
-    third = a_spool(tmp_path / "third", dataset_path, spec=a_spec(epochs=2), resumes=True)
+    third = a_spool(tmp_path / "third", dataset_path, resumes=True)
     hand_over(second, third)
     assert run_in_a_process(third)[-1] == "result"
     assert ends(third) == ends(whole)
 
 
-@pytest.mark.tensorflow  # while its libraries load, it listens all the same
+@pytest.mark.tensorflow(in_a_child=True)  # while its libraries load, it listens all the same
 def test_a_trainer_does_not_outlive_its_session(dataset_path: Path, tmp_path: Path) -> None:
     spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(epochs=10_000))
     session = subprocess.Popen(
@@ -166,10 +184,10 @@ def test_a_trainer_does_not_outlive_its_session(dataset_path: Path, tmp_path: Pa
 def test_one_that_got_ready_works_as_soon_as_it_is_told_where(dataset_path: Path, tmp_path: Path) -> None:
     spool = a_spool(tmp_path / 'a\n"spool"', dataset_path, max_epochs=1)
     trainer = TrainerProcess(tmp_path)
-    trainer.get_ready()
+    trainer.get_ready("toy")
     assert trainer.exit_code() == 0  # there is nobody at work
     ready = trainer._ready
-    trainer.get_ready()
+    trainer.get_ready("toy")
     trainer.start(spool.folder)
     assert trainer._process is ready
     until(lambda: trainer.exit_code() is not None)
@@ -181,7 +199,7 @@ def test_one_that_got_ready_works_as_soon_as_it_is_told_where(dataset_path: Path
 
 def test_one_that_is_not_needed_leaves_nothing(tmp_path: Path) -> None:
     trainer = TrainerProcess(tmp_path)
-    trainer.get_ready()
+    trainer.get_ready("toy")
     ready = trainer._ready
     trainer.kill()
     assert ready is not None

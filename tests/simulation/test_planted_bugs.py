@@ -12,7 +12,7 @@ from tests.support.simulate import WorldFailed, live
 A_PACK_IS_REFUSED = 10_012
 """The first world, from `FIRST_SEED` on, in which a pack is retired while another job wants to share it."""
 
-SHARING_WORLDS, SHARING_WORLDS_MOST = 24, 300
+SHARING_WORLDS, SHARING_WORLDS_OF_A_LONG_RUN, SHARING_WORLDS_MOST = 5, 24, 300
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=[bug.plant.__name__ for bug in BUGS])
@@ -54,11 +54,12 @@ def live_without_a_bug(seed: int, *, shares_packs: bool) -> int:
     return refused
 
 
-def test_worlds_whose_jobs_share_packs_are_sound_without_a_bug() -> None:
+def test_worlds_whose_jobs_share_packs_are_sound_without_a_bug(pytestconfig: pytest.Config) -> None:
+    least = SHARING_WORLDS_OF_A_LONG_RUN if pytestconfig.getoption("--long") else SHARING_WORLDS
     refused = live_without_a_bug(A_PACK_IS_REFUSED, shares_packs=True)
     for number in range(SHARING_WORLDS_MOST):
         refused += live_without_a_bug(FIRST_SEED + number, shares_packs=True)
-        if refused and number >= SHARING_WORLDS:
+        if refused and number >= least:
             break
     assert refused > 0, "no pack was retired while another job wanted to share it"
 

@@ -94,7 +94,7 @@ class Caller:
 
     @property
     def files(self) -> Any:
-        """Its requests about files. Raises: as `service` does."""
+        """That service's requests about files. Raises: as `service` does."""
         return self._connected().files
 
     def read(self, make: Make, *, accept: Mapping[int, Any] = NOTHING, reading: Reading = as_it_is) -> Any:

@@ -9,6 +9,7 @@ breaks after its body was sent would otherwise be waited for without end.
 import json
 import weakref
 from collections.abc import Mapping
+from functools import cached_property
 from importlib import resources
 from typing import Any
 
@@ -38,6 +39,11 @@ class Connection:
         self.auth.http, self.auth.service = self.http, self.service
         # Whoever forgets the connection has closed it.
         self.close = weakref.finalize(self, _close_all, self._shim.opened)
+
+    @cached_property
+    def files(self) -> Any:
+        """What makes requests about files; kept, because the library writes all of its methods anew at each call."""
+        return self.service.files()
 
     def reconnect(self) -> None:
         """Forget the open sockets; the next request opens its own."""

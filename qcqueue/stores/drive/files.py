@@ -96,7 +96,7 @@ class DriveFiles:
         """Return an id that only this account can insert, and that nobody else is given."""
         if not self._reserved:
             asked = {"maxResults": RESERVED_AT_ONCE, "fields": "ids"}
-            self._reserved = self.caller.read(lambda: self._files.generateIds(**asked), reading=_ids)
+            self._reserved = self.caller.read(lambda: self.caller.files.generateIds(**asked), reading=_ids)
         return self._reserved.pop()
 
     def insert(self, new: NewFile) -> DriveFile | None:
@@ -107,7 +107,7 @@ class DriveFiles:
 
         def make() -> Any:
             media = MediaInMemoryUpload(new.data, mimetype=new.mime_type) if new.data else None
-            return self._files.insert(body=new.body, media_body=media, fields=FIELDS)
+            return self.caller.files.insert(body=new.body, media_body=media, fields=FIELDS)
 
         found: DriveFile | None = self.caller.change(make, accept={TAKEN: None}, reading=_known, awaiting=True)
         return found
@@ -129,7 +129,7 @@ class DriveFiles:
         """
 
         def make() -> Any:
-            request = self._files.get_media(fileId=file_id)
+            request = self.caller.files.get_media(fileId=file_id)
             request.headers["Range"] = f"bytes={first}-{last}"
             return request
 
@@ -154,17 +154,17 @@ class DriveFiles:
         """Set the time of a file to now, by Drive's clock; return whether it is there, or appears within the lag."""
 
         def make() -> Any:
-            return self._files.touch(fileId=file_id, fields="id")
+            return self.caller.files.touch(fileId=file_id, fields="id")
 
         return self.caller.change(make, accept={NOT_FOUND: None}, awaiting=True) is not None
 
     def untrash(self, file_id: str) -> None:
         """Take a file out of the bin again; what is not there may stay away."""
-        self.caller.change(lambda: self._files.untrash(fileId=file_id, fields="id"), accept={NOT_FOUND: None})
+        self.caller.change(lambda: self.caller.files.untrash(fileId=file_id, fields="id"), accept={NOT_FOUND: None})
 
     def delete(self, file_id: str) -> None:
         """Delete for good, not into the bin, which counts against the quota; what is not there is fine."""
-        self.caller.change(lambda: self._files.delete(fileId=file_id), accept={NOT_FOUND: None})
+        self.caller.change(lambda: self.caller.files.delete(fileId=file_id), accept={NOT_FOUND: None})
 
     def list(self, query: str, *, most: int) -> Iterator[DriveFile]:
         """Yield what a listing shows, the youngest first: late, perhaps doubled, never to be relied upon."""
@@ -185,7 +185,7 @@ class DriveFiles:
 
         def make() -> Any:
             media = MediaInMemoryUpload(b"", mimetype=new.mime_type, resumable=True)
-            request = self._files.insert(body=new.body, media_body=media, fields=FIELDS)
+            request = self.caller.files.insert(body=new.body, media_body=media, fields=FIELDS)
             request.headers |= {"X-Upload-Content-Type": new.mime_type, "X-Upload-Content-Length": str(size_bytes)}
             request.postproc = lambda headers, content: headers["location"]
             return request
@@ -196,17 +196,13 @@ class DriveFiles:
     def _overwrite(self, file_id: str, data: bytes) -> Any:
         # Not as a new revision: the bytes of the old one are to go.
         media = MediaInMemoryUpload(data, mimetype=OCTETS)
-        return self._files.update(fileId=file_id, body={}, media_body=media, newRevision=False, fields=FIELDS)
+        return self.caller.files.update(fileId=file_id, body={}, media_body=media, newRevision=False, fields=FIELDS)
 
     def _get(self, file_id: str) -> Any:
-        return self._files.get(fileId=file_id, fields=FIELDS)
+        return self.caller.files.get(fileId=file_id, fields=FIELDS)
 
     def _list(self, **asked: Any) -> Any:
-        return self._files.list(**asked)
-
-    @property
-    def _files(self) -> Any:
-        return self.caller.files
+        return self.caller.files.list(**asked)
 
 
 def file_in(answer: bytes) -> DriveFile:
