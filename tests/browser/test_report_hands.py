@@ -27,10 +27,11 @@ BEYOND = """(width) => [...document.querySelectorAll('main *:not(svg *)')]
     .map(it => it.outerHTML.slice(0, 120))"""
 
 
+@pytest.mark.parametrize("study", ["finished", pytest.param("unfinished", marks=pytest.mark.long)])
 def test_tab_reaches_every_box_that_scrolls_shows_where_it_is_and_arrows_move_it(
-    browser: Browser, tmp_path: Path
+    browser: Browser, tmp_path: Path, study: str
 ) -> None:
-    with opened(browser, a_file(page_called("unfinished"), tmp_path), width_px=PHONE_PX, light="light") as (page, _):
+    with opened(browser, a_file(page_called(study), tmp_path), width_px=PHONE_PX, light="light") as (page, _):
         boxes = page.evaluate(f"{BOXES}.map(it => it.ariaLabel)")
         reached = []
         while (stop := next_stop(page))["tag"] != "BODY":

@@ -14,7 +14,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from qcqueue.reports.charts import png
 from qcqueue.reports.charts.picture import Picture
 from qcqueue.reports.charts.standalone import standalone
 from qcqueue.reports.figures.registry import pictures_of
@@ -27,6 +26,7 @@ from qcqueue.reports.tables.spreadsheet import to_csv
 from qcqueue.reports.tables.table import Table
 from qcqueue.reports.write import write_report
 from tests.reports.hostile import NAMES, a_hostile_study
+from tests.reports.pages import draw_small
 
 TAME = "tame"
 OURS = re.compile(r"(?!.*url\()[-A-Za-z0-9 #%(),.:;]+")
@@ -188,8 +188,7 @@ def unescaped(line: str, sign: str) -> int:
 
 
 def test_no_file_is_named_after_it_and_none_leaves_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    draw = png.to_png
-    monkeypatch.setattr(png, "_drawn_together", lambda svgs, **_: [draw(svg, scale=0.1) for svg in svgs])
+    draw_small(monkeypatch)
     names = [
         files(write_report(a_hostile_study(name), folder=tmp_path / "report").page.parent)
         for name in (TAME, *NAMES[::9])
