@@ -1,4 +1,4 @@
-"""Hypothesis profiles for the whole suite, an end for a test that hangs, and the search for secrets in all it wrote.
+"""Hypothesis profiles, an end for a test that hangs, no waiting for disks, and the search for secrets in all files.
 
 `ci` draws the same examples every time; `dev` looks for new ones. No profile has a deadline: the machines of
 continuous integration, and ours under a second suite, are slow at will.
@@ -18,6 +18,10 @@ from tests.canary import leaks
 settings.register_profile("dev", deadline=None, max_examples=60)
 settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+# No test cuts the power, and what a killed process has written the system keeps: none needs to wait for a disk. Tests
+# of what is synced, and of disks that fail at it, put something of their own in this place.
+os.fsync = lambda descriptor: None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,6 +1,7 @@
 """The entry point: every command registered, every error turned into two lines and its exit code."""
 
 import contextlib
+import functools
 import gc
 import signal
 import sys
@@ -44,9 +45,9 @@ def run(arguments: list[str]) -> int:
         if _is_everyday(arguments):
             look.status(as_json="--json" in arguments)
             return 0
-        commands = application()
+        commands = _command_line()
         gc.enable()  # where all that is imported was imported without, see `__main__`
-        return commands(args=arguments, prog_name="qcqueue", standalone_mode=False) or 0
+        return commands.main(args=arguments, prog_name="qcqueue", standalone_mode=False) or 0
     except QcqueueError as exc:
         return _say(_sentences(exc), exc.hint, exc.exit_code)
     except _TyperError as exc:
@@ -86,6 +87,12 @@ class _Commands(PanelGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt as exc:
             raise _Interrupted(str(exc)) from exc
+
+
+@functools.cache
+def _command_line() -> Any:
+    """Return the command line as click reads it; to build it takes longer than most commands do."""
+    return typer.main.get_command(application())
 
 
 def application() -> typer.Typer:

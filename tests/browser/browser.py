@@ -19,6 +19,8 @@ from playwright.sync_api import Browser, Dialog, Page, ViewportSize, sync_playwr
 NEEDED = "QCQUEUE_TESTS_NEED_CHROMIUM"
 """Set where the tests must not be skipped: a missing browser fails them."""
 
+HEIGHT_PX = 900
+
 Light = Literal["light", "dark"]
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
@@ -32,7 +34,6 @@ _FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
-_HEIGHT_PX = 900
 _AXE = (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 _LOOK = Path(__file__).with_name("look.js").read_text(encoding="utf-8")
 
@@ -96,7 +97,7 @@ def launched(program: Path) -> Iterator[Browser]:
 def opened(browser: Browser, path: Path, *, width_px: int, light: Light) -> Iterator[tuple[Page, Heard]]:
     """Open a file of this machine, and listen to it until it is closed."""
     heard = Heard()
-    size = ViewportSize(width=width_px, height=_HEIGHT_PX)
+    size = ViewportSize(width=width_px, height=HEIGHT_PX)
     with browser.new_context(viewport=size, color_scheme=light) as context:
         page = context.new_page()
         page.on("console", lambda message: heard.messages.append(message.text))

@@ -15,10 +15,10 @@
     const [less, more] = [luminance(one), luminance(other)].sort((a, b) => a - b);
     return (more + 0.05) / (less + 0.05);
   };
+  const grounds = new Map([[null, [1, 1, 1]]]);
   const ground = (element) => {
-    const around = [];
-    for (let it = element; it; it = it.parentElement) around.unshift(colour(getComputedStyle(it).backgroundColor));
-    return around.reduce((below, it) => over(it, below), [1, 1, 1]);
+    if (!grounds.has(element)) grounds.set(element, over(colour(getComputedStyle(element).backgroundColor), ground(element.parentElement)));
+    return grounds.get(element);
   };
   const middle = (box) => ({ x: box.left + box.width / 2, y: box.top + box.height / 2 });
   const holds = (box, { x, y }) => box.left <= x && x <= box.right && box.top <= y && y <= box.bottom;
@@ -27,9 +27,9 @@
   const beneath = (text, shapes, paper) => {
     const point = middle(text.getBoundingClientRect());
     return shapes
-      .filter((shape) => shape.compareDocumentPosition(text) & Node.DOCUMENT_POSITION_FOLLOWING)
-      .filter((shape) => holds(shape.getBoundingClientRect(), point))
-      .reduce((below, shape) => {
+      .filter(({ box }) => holds(box, point))
+      .filter(({ shape }) => shape.compareDocumentPosition(text) & Node.DOCUMENT_POSITION_FOLLOWING)
+      .reduce((below, { shape }) => {
         const style = getComputedStyle(shape);
         return style.fill === "none" ? below : over(colour(style.fill), below, style.fillOpacity * style.opacity);
       }, paper);
@@ -45,9 +45,11 @@
   for (const picture of all("svg")) {
     const frame = picture.getBoundingClientRect();
     const texts = all("text", picture).filter((text) => text.getBoundingClientRect().width);
-    const shapes = all("rect", picture);
+    const shapes = all("rect", picture).map((shape) => ({ shape, box: shape.getBoundingClientRect() }));
     const paper = ground(picture);
     const boxes = texts.map((text) => text.getBoundingClientRect());
+    // The box around slanted text is larger than the text, and its neighbours' boxes reach into it.
+    const level = texts.map((text) => Math.abs(text.getScreenCTM().b) < 0.01);
     // A title inside a text is its tooltip and is not drawn.
     const words = (text) => [...text.childNodes].filter((it) => it.localName !== "title").map((it) => it.textContent).join("").trim();
     const name = picture.querySelector("title")?.textContent ?? "a picture without a title";
@@ -61,10 +63,8 @@
       if (parseFloat(style.fontSize) * scale < 9) tiny.push(`${said} (${(parseFloat(style.fontSize) * scale).toFixed(1)} px)`);
       const box = boxes[index];
       if (box.left < frame.left - 1 || box.right > frame.right + 1) crowded.push(`${said} runs out by ${Math.max(frame.left - box.left, box.right - frame.right).toFixed(1)} px`);
-      // The box around slanted text is larger than the text, and its neighbours' boxes reach into it.
-      const isLevel = (text) => Math.abs(text.getScreenCTM().b) < 0.01;
       boxes.slice(index + 1).forEach((other, place) => {
-        if (!isLevel(text) || !isLevel(texts[index + 1 + place])) return;
+        if (!level[index] || !level[index + 1 + place]) return;
         const wide = Math.min(box.right, other.right) - Math.max(box.left, other.left);
         const high = Math.min(box.bottom, other.bottom) - Math.max(box.top, other.top);
         // The box of a line of text is higher than its letters.

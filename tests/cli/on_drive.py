@@ -1,6 +1,7 @@
 """A person with a Google account and a laptop, before an emulated Drive: they sign in, type commands, and look.
 
 The clock of the laptop can be set, because a wrong one and a week that has passed are things a person lives through.
+Whatever waits, as for another try of a request, does so at once: the time is over, for the laptop and for Google.
 """
 
 import json
@@ -23,7 +24,7 @@ ADA = "ada@example.com"
 DAY_S = 24 * 3600.0
 
 
-TRUE_TIME = SystemClock.now_s
+TRUE_TIME, TRUE_MONOTONIC = SystemClock.now_s, SystemClock.monotonic_s
 
 
 class GooglesClock(SystemClock):
@@ -35,7 +36,7 @@ class GooglesClock(SystemClock):
 
 @dataclass(slots=True)
 class Laptop:
-    """Ada's. ahead_s: how far its clock was set ahead of the truth."""
+    """Ada's. ahead_s: how far its clock was set ahead of the truth; waited_s: how long its commands have slept."""
 
     folder: Path
     emulator: DriveEmulator
@@ -44,6 +45,7 @@ class Laptop:
     patch: pytest.MonkeyPatch
     said: pytest.CaptureFixture[str]
     ahead_s: float = 0.0
+    waited_s: float = 0.0
 
     def types(self, line: str, *, code: int = 0) -> tuple[str, str]:
         """Type a command; return what it says on both streams."""
@@ -73,6 +75,11 @@ class Laptop:
         self.emulator.time.advance(seconds)
         self.ahead_s += seconds
 
+    def wait(self, seconds: float) -> None:
+        """Sleep, without taking that long."""
+        self.let_pass(seconds)
+        self.waited_s += seconds
+
     def make_queue(self) -> str:
         """Return the id of the folder of a new queue."""
         self.types("init --store gdrive:new")
@@ -100,4 +107,6 @@ def a_laptop(folder: Path, patch: pytest.MonkeyPatch, said: pytest.CaptureFixtur
         laptop = Laptop(home, emulator, App(name="qcqueue"), emulator.user(ADA), patch, said)
         patch.setenv("QCQUEUE_DRIVE_ENDPOINT", f"{emulator.url}/")
         patch.setattr(SystemClock, "now_s", lambda clock: TRUE_TIME(clock) + laptop.ahead_s)
+        patch.setattr(SystemClock, "monotonic_s", lambda clock: TRUE_MONOTONIC(clock) + laptop.waited_s)
+        patch.setattr(SystemClock, "sleep", lambda _, seconds: laptop.wait(seconds))
         yield laptop

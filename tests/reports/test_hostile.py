@@ -5,14 +5,20 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
 import pytest
 
+from qcqueue.reports.charts.picture import Picture
 from qcqueue.reports.charts.standalone import standalone
 from qcqueue.reports.figures.registry import pictures_of
+from qcqueue.reports.page.page import report_page
+from qcqueue.reports.quantities.caveats import Note
 from qcqueue.reports.quantities.findings import Findings, findings_of
 from qcqueue.reports.tables.catalogue import tables_of
 from qcqueue.reports.tables.paper import to_latex, to_markdown
@@ -20,7 +26,7 @@ from qcqueue.reports.tables.spreadsheet import to_csv
 from qcqueue.reports.tables.table import Table
 from qcqueue.reports.write import write_report
 from tests.reports.hostile import NAMES, a_hostile_study
-from tests.reports.pages import page_of
+from tests.reports.pages import draw_small
 
 TAME = "tame"
 OURS = re.compile(r"(?!.*url\()[-A-Za-z0-9 #%(),.:;]+")
@@ -64,80 +70,114 @@ class Elements(HTMLParser):
         self.comments.append(data)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostileReport:
+    """The report of a study in which every text from outside is one name."""
+
+    findings: Findings
+    tables: tuple[Table, ...]
+    pictures: tuple[Picture, ...]
+    page: str
+
+
+def report_about(name: str) -> HostileReport:
+    findings = findings_of(a_hostile_study(name))
+    tables, pictures = tuple(tables_of(findings)), tuple(pictures_of(findings))
+    return HostileReport(
+        findings=findings, tables=tables, pictures=pictures, page=report_page(findings, tables, pictures)
+    )
+
+
+@cache
+def tame() -> HostileReport:
+    return report_about(TAME)
+
+
+@pytest.fixture(scope="module", params=NAMES, ids=ascii)
+def hostile(request: pytest.FixtureRequest) -> HostileReport:
+    """One name after the other: all that is asked of one is asked of one report."""
+    return report_about(request.param)
+
+
 def test_there_are_forty_hostile_names_and_more() -> None:
     assert len(set(NAMES)) >= 40
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_on_the_page_it_is_only_text(name: str) -> None:
-    tame, hostile = Elements(page_of(a_hostile_study(TAME))), Elements(page_of(a_hostile_study(name)))
-    assert {kind for kind in hostile.kinds - tame.kinds if kind[1] != MOVES} == set()
-    assert hostile.comments == []
-    assert [it for it in hostile.links if not LINKS.fullmatch(it)] == []
-    assert [it for it in hostile.ids if not re.fullmatch(r"[a-z0-9-]+", it)] == []
-    assert len(set(hostile.ids)) == len(hostile.ids)
-    assert [it for it in hostile.styles if not OURS.fullmatch(it)] == []
-    assert FORGING.search(page_of(a_hostile_study(name))) is None
+def test_on_the_page_it_is_only_text(hostile: HostileReport) -> None:
+    made = Elements(hostile.page)
+    assert {kind for kind in made.kinds - kinds_on_a_tame_page() if kind[1] != MOVES} == set()
+    assert made.comments == []
+    assert [it for it in made.links if not LINKS.fullmatch(it)] == []
+    assert [it for it in made.ids if not re.fullmatch(r"[a-z0-9-]+", it)] == []
+    assert len(set(made.ids)) == len(made.ids)
+    assert [it for it in made.styles if not OURS.fullmatch(it)] == []
+    assert FORGING.search(hostile.page) is None
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_in_a_picture_it_is_only_text(name: str) -> None:
-    tame, hostile = (pictures_of(findings_of(a_hostile_study(it))) for it in (TAME, name))
-    assert [picture.key for picture in hostile] == [picture.key for picture in tame]
-    for ours, theirs in zip(tame, hostile, strict=True):
-        kinds = [
-            {(it.tag, key) for it in ElementTree.fromstring(standalone(one)).iter() for key in ("", *it.attrib)}
-            for one in (ours, theirs)
-        ]
-        assert {kind for kind in kinds[1] - kinds[0] if kind[1] != MOVES} == set()
+@cache
+def kinds_on_a_tame_page() -> set[tuple[str, str]]:
+    return Elements(tame().page).kinds
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
-def test_in_a_spreadsheet_it_is_no_formula_whatever_separates_the_cells(name: str, separator: str) -> None:
-    findings = findings_of(a_hostile_study(name))
-    for table in tables_of(findings):
-        rows = list(csv.reader(io.StringIO(to_csv(table, findings.notes), newline=""), delimiter=separator))
-        cells = [cell.strip(" \u00a0") for row in rows for cell in row]
-        assert [cell for cell in cells if cell.startswith(FORMULA) and not is_number(cell)] == []
-        if separator == ",":
-            assert {len(row) for row in rows} == {len(table.columns) + 1}
-            assert len(rows) == len(table.rows) + 1
+def test_in_a_picture_it_is_only_text(hostile: HostileReport) -> None:
+    expected = kinds_in_tame_pictures()
+    assert [picture.key for picture in hostile.pictures] == [*expected]
+    for picture in hostile.pictures:
+        assert {kind for kind in kinds_in(picture) - expected[picture.key] if kind[1] != MOVES} == set()
+
+
+@cache
+def kinds_in_tame_pictures() -> dict[str, set[tuple[str, str]]]:
+    return {picture.key: kinds_in(picture) for picture in tame().pictures}
+
+
+def kinds_in(picture: Picture) -> set[tuple[str, str]]:
+    return {(it.tag, key) for it in ElementTree.fromstring(standalone(picture)).iter() for key in ("", *it.attrib)}
+
+
+def test_in_a_spreadsheet_it_is_no_formula_whatever_separates_the_cells(hostile: HostileReport) -> None:
+    for table in hostile.tables:
+        written = to_csv(table, hostile.findings.notes)
+        for separator in (",", ";", "\t"):
+            rows = list(csv.reader(io.StringIO(written, newline=""), delimiter=separator))
+            cells = [cell.strip(" \u00a0") for row in rows for cell in row]
+            assert [cell for cell in cells if cell.startswith(FORMULA) and not is_number(cell)] == []
+            if separator == ",":
+                assert {len(row) for row in rows} == {len(table.columns) + 1}
+                assert len(rows) == len(table.rows) + 1
 
 
 def is_number(cell: str) -> bool:
     return re.fullmatch(r"-?[0-9.]+(?:e[+-]?[0-9]+)?", cell) is not None
 
 
-@pytest.mark.parametrize("name", [*filter(None, NAMES)])
-def test_in_latex_it_is_only_text(name: str) -> None:
-    for tame, hostile in both(name):
-        for ours, theirs in zip(
-            *(to_latex(table, it.notes).splitlines() for it, table in (tame, hostile)), strict=True
-        ):
-            assert commands(theirs) - commands(ours) - TEXT_COMMANDS == set()
-            assert len(re.findall(r"(?<!\\)&", theirs)) == len(re.findall(r"(?<!\\)&", ours))
-            assert (
-                re.search(r"(?<!\\)[#%_^]|(?<!\\)\$(?![-a-z\\]+\$)", re.sub(r"\$(?:-|\\[a-z]+)\$", "", theirs)) is None
-            )
+@pytest.mark.parametrize("hostile", [*filter(None, NAMES)], ids=ascii, indirect=True)
+def test_in_latex_it_is_only_text(hostile: HostileReport) -> None:
+    for ours, written in both(to_latex, hostile):
+        for line, other in zip(ours, written, strict=True):
+            assert commands(other) - commands(line) - TEXT_COMMANDS == set()
+            assert len(re.findall(r"(?<!\\)&", other)) == len(re.findall(r"(?<!\\)&", line))
+            without_signs = re.sub(r"\$(?:-|\\[a-z]+)\$", "", other)
+            assert re.search(r"(?<!\\)[#%_^]|(?<!\\)\$(?![-a-z\\]+\$)", without_signs) is None
 
 
-def both(name: str) -> list[tuple[tuple[Findings, Table], tuple[Findings, Table]]]:
-    tame, hostile = (findings_of(a_hostile_study(it)) for it in (TAME, name))
-    pairs = zip(tables_of(tame), tables_of(hostile), strict=True)
-    return [((tame, ours), (hostile, theirs)) for ours, theirs in pairs]
+def both(
+    write: Callable[[Table, Sequence[Note]], str], hostile: HostileReport
+) -> Iterator[tuple[list[str], list[str]]]:
+    """Yield each table as lines: of the tame report and of the hostile one."""
+    for ours, theirs in zip(tame().tables, hostile.tables, strict=True):
+        yield write(ours, tame().findings.notes).splitlines(), write(theirs, hostile.findings.notes).splitlines()
 
 
 def commands(line: str) -> set[str]:
     return set(re.findall(r"\\(?:[A-Za-z]+|.)", line))
 
 
-@pytest.mark.parametrize("name", [*filter(None, NAMES)])
-def test_in_markdown_it_is_only_text(name: str) -> None:
-    for tame, hostile in both(name):
-        ours, theirs = (to_markdown(table, it.notes).splitlines() for it, table in (tame, hostile))
-        assert len(theirs) == len(ours)
-        for line, other in zip(ours, theirs, strict=True):
+@pytest.mark.parametrize("hostile", [*filter(None, NAMES)], ids=ascii, indirect=True)
+def test_in_markdown_it_is_only_text(hostile: HostileReport) -> None:
+    for ours, written in both(to_markdown, hostile):
+        assert len(written) == len(ours)
+        for line, other in zip(ours, written, strict=True):
             assert unescaped(other, "|") == unescaped(line, "|")
             for sign in "`*[]<>":
                 assert unescaped(other, sign) <= unescaped(line, sign) + 2 * other.count("sup>")
@@ -147,7 +187,8 @@ def unescaped(line: str, sign: str) -> int:
     return re.sub(r"\\.", "", line).count(sign)
 
 
-def test_no_file_is_named_after_it_and_none_leaves_the_folder(tmp_path: Path) -> None:
+def test_no_file_is_named_after_it_and_none_leaves_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_small(monkeypatch)
     names = [
         files(write_report(a_hostile_study(name), folder=tmp_path / "report").page.parent)
         for name in (TAME, *NAMES[::9])
