@@ -22,6 +22,7 @@ from qcqueue.stores.paths import expanded
 from qcqueue.stores.registry import StoreAddress, kind_of, parse_url
 from qcqueue.stores.regular import NotRegularError, read_regular
 from qcqueue.stores.synced import refuse_synced
+from qcqueue.text.decoding import decoded
 from qcqueue.text.suggest import did_you_mean, shown
 from qcqueue.text.toml import read_page
 
@@ -215,7 +216,7 @@ def _read(path: Path) -> dict[str, str]:
     try:
         with on_this_machine(path):
             found = read_regular(path, bytes_max=MOST_BYTES)
-        text = found.decode() if found.strip(b"\0 \t\r\n") else ""
+        text = decoded(found) if found.strip(b"\0 \t\r\n") else ""
         page = read_page(text, file=str(path), of="settings")
     except NotRegularError as exc:
         raise SettingInvalid(f"{path} {exc}, and no settings file", hint=_anew(path, away=True)) from exc

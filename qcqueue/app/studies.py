@@ -17,6 +17,7 @@ from qcqueue.queue.enqueue import Enqueued, check_data, enqueue
 from qcqueue.queue.pending import unfinished
 from qcqueue.stores.base import Blob
 from qcqueue.stores.regular import NotRegularError, read_regular
+from qcqueue.text.decoding import decoded
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -140,7 +141,7 @@ def _read_text(file: Path) -> str:
     try:
         if file.is_dir():
             raise UserError(f"{file} is a folder, not a study file", hint=f"qcqueue enqueue {file}/STUDY.toml")
-        return read_regular(file, bytes_max=MOST_BYTES).decode()
+        return decoded(read_regular(file, bytes_max=MOST_BYTES))
     except FileNotFoundError as exc:
         raise UserError(f"there is no file {file}", hint="qcqueue enqueue jobs/tiny.toml") from exc
     except NotRegularError as exc:
