@@ -18,6 +18,7 @@ from qcqueue.queue.pending import unfinished
 from qcqueue.stores.base import Blob
 from qcqueue.stores.regular import NotRegularError, read_regular
 from qcqueue.text.decoding import decoded
+from qcqueue.text.humanize import iso
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -47,14 +48,9 @@ def enqueue_and_foresee(
         raise SpecInvalid([*exc.problems, *_of_the_data(context, files, overrides)], hint=exc.hint) from exc
 
     def both(tx: "Connection") -> tuple[Enqueued, SpaceForecast]:
-        enqueued = enqueue(
-            tx,
-            specs,
-            weights=weights,
-            keep_weights=keep_weights,
-            who=context.who,
-            now_s=context.clock.now_s(),
-        )
+        now_s = context.clock.now_s()
+        enqueued = enqueue(tx, specs, weights=weights, keep_weights=keep_weights, who=context.who, now_s=now_s)
+        _refuse_late([spec for spec in specs if spec.full_name in enqueued.new], now_s)
         return enqueued, forecast(unfinished(tx))
 
     return context.transact(both, dry_run=dry_run)
@@ -129,6 +125,18 @@ def _read_studies(files: Sequence[Path], overrides: Sequence[str]) -> tuple[list
         except SpecInvalid as exc:
             problems += exc.problems
     return studies, problems
+
+
+def _refuse_late(specs: Sequence[JobSpec], now_s: float) -> None:
+    """Raises: SpecInvalid: new jobs were wanted by a moment that has passed. A known one keeps such a deadline."""
+    late = {spec.full_name: spec.deadline_s for spec in specs if spec.deadline_s is not None}
+    problems = [
+        f"{name}: deadline: found {iso(deadline_s)}, which has passed; allowed for a new job is a moment to come"
+        for name, deadline_s in late.items()
+        if deadline_s <= now_s
+    ]
+    if problems:
+        raise SpecInvalid(problems, hint=AGAIN)
 
 
 def _refuse_twins(specs: Sequence[JobSpec]) -> None:
