@@ -7,6 +7,7 @@ What differs between kinds of stores is their backends' (`stores.registry`); her
 import contextlib
 import getpass
 import os
+import shlex
 import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from qcqueue.app.settings import (
     FILE_NAME,
     Settings,
+    as_text,
     as_written,
     load_settings,
     named_store,
@@ -137,14 +139,13 @@ def person() -> str:
 class Created:
     """What was found and made. settings_file is None where the store was named in another way.
 
-    page: where a person can look at it in a browser. instead: which other queue commands here go on with, and why.
+    page: where a person can look at it in a browser.
     """
 
     url: str
     is_new: bool
     settings_file: Path | None = None
     page: str | None = None
-    instead: str | None = None
 
 
 def open_context(settings: Settings, *, persistent: bool = False, consent: Consent = ASKED) -> QueueContext:
@@ -177,12 +178,18 @@ def create_store(folder: Path) -> bool:
 
 
 def initialise(*, store: str | None, here: Path, dry_run: bool) -> Created:
-    """Create the store a person asked for, or `./queue`, and remember it in `qcqueue.toml` here."""
+    """Create the store a person asked for, or `./queue`, and remember it in `qcqueue.toml` here.
+
+    Raises: SettingInvalid: commands here would not work on it. As `create_queue` does.
+    """
     settings = load_settings(store=store or _begun(here), folder=here)
     target = _settings_file(settings, here)
     wanted = parse_url(settings.store or "folder:queue", source=settings.source)
     if wanted.is_new:
         wanted = _asked_anew(wanted, settings, here)
+    if forgotten := _forgotten(wanted, target, here):
+        _created(wanted, settings.access(), dry_run=True)  # what is wrong with the store itself is said first
+        raise forgotten
     remembered: list[StoreAddress] = []
 
     def remember(made: StoreAddress) -> None:
@@ -200,7 +207,7 @@ def initialise(*, store: str | None, here: Path, dry_run: bool) -> Created:
         raise
     if not dry_run:
         settle_settings(here / FILE_NAME)
-    return replace(created, settings_file=target, instead=_another(here, created.url))
+    return replace(created, settings_file=target)
 
 
 def _wired(store: StoreAddress, access: Access, *, persistent: bool = False, consent: Consent = ASKED) -> QueueContext:
@@ -268,15 +275,38 @@ def _in_folder(folder: Path) -> StoreAddress:
     return StoreAddress(scheme="folder", address=str(folder))
 
 
-def _another(here: Path, url: str) -> str | None:
-    """Return which queue other than this one commands in a folder work on, in words; None where they find this one."""
-    usual = load_settings(folder=here)
-    if not usual.store:
+def _forgotten(wanted: StoreAddress, target: Path | None, here: Path) -> SettingInvalid | None:
+    """Return what to raise where commands in this folder would go on with another queue, or with none.
+
+    target: the settings file that is to be written. One further up does not count against it, the environment does.
+    """
+    if target and not os.environ.get("QCQUEUE_STORE"):
         return None
-    named = usual.store
+    usual, file = load_settings(folder=here), here / FILE_NAME
+    again = f"qcqueue init --store {shlex.quote(wanted.url)}"
+    if usual.source == "QCQUEUE_STORE":
+        way_out = f"unset QCQUEUE_STORE, then: {again}"
+    elif usual.store is None:  # it says something, and not which queue
+        return SettingInvalid(
+            f"{file} names no queue, so that none made now would be found again",
+            hint=f"add this line at its top, then qcqueue init: store = {as_text(as_written(wanted, here))}",
+        )
+    else:
+        away = f"mv {shlex.quote(str(file))} {shlex.quote(f'{file}.old')}"
+        way_out = f"make it in another folder; or {away}, then: {again}"
+    named = _named(usual)
+    if named == wanted.url:
+        return None
+    return SettingInvalid(
+        f"{usual.source} names the queue {named}, and commands here go on with that; nothing was made", hint=way_out
+    )
+
+
+def _named(settings: Settings) -> str:
+    """Return the URL that settings name, as whoever opens it has it; as it was written where it cannot be used."""
     with contextlib.suppress(SettingInvalid):  # which no command that reads it will keep to itself
-        named = named_store(usual).url
-    return None if named == url else f"{usual.source} names {named}"
+        return named_store(settings).url
+    return settings.store or ""
 
 
 def _begun(here: Path) -> str | None:

@@ -16,6 +16,7 @@ from qcqueue.providers.registry import OWN_FILE, detect, profile, provider
 from qcqueue.queue.sessions import SessionLine
 from qcqueue.stores.registry import kind_of
 from qcqueue.stores.regular import NotRegularError, read_regular
+from qcqueue.text.decoding import decoded
 
 MOST_BYTES = 64 << 10
 
@@ -49,7 +50,7 @@ def profile_and_why(settings: Settings, sessions: Iterable[SessionLine]) -> tupl
 def _profile(settings: Settings, name: str) -> Profile:
     path = settings.config / OWN_FILE
     try:
-        own = read_regular(path, bytes_max=MOST_BYTES).decode() if path.exists() else None
+        own = decoded(read_regular(path, bytes_max=MOST_BYTES)) if path.exists() else None
     except NotRegularError as exc:
         raise SettingInvalid(f"{path} {exc}", hint=f"mend or move {path}") from exc
     except (OSError, UnicodeDecodeError) as exc:

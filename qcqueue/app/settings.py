@@ -6,6 +6,7 @@ One frozen `Settings` is built here and taken apart in `context`; nothing below 
 import contextlib
 import json
 import os
+import pwd
 import re
 import stat
 import sys
@@ -20,6 +21,8 @@ from qcqueue.stores.files import of_this_machine, on_this_machine, sync
 from qcqueue.stores.paths import expanded
 from qcqueue.stores.registry import StoreAddress, kind_of, parse_url
 from qcqueue.stores.regular import NotRegularError, read_regular
+from qcqueue.stores.synced import refuse_synced
+from qcqueue.text.decoding import decoded
 from qcqueue.text.suggest import did_you_mean, shown
 from qcqueue.text.toml import read_page
 
@@ -27,6 +30,7 @@ FILE_NAME = "qcqueue.toml"
 KNOWN_KEYS = ("store", "cache", "profile")
 MOST_BYTES = 64 << 10
 NEXT_STEP = "qcqueue init"
+ANOTHER_CACHE = "set QCQUEUE_CACHE to a folder that is only on this machine"
 
 LOOPBACK = re.compile(r"(?P<root>http://(?:127\.0\.0\.1|localhost):(?P<port>[1-9][0-9]{0,4}))/?", re.ASCII)
 
@@ -35,7 +39,8 @@ LOOPBACK = re.compile(r"(?P<root>http://(?:127\.0\.0\.1|localhost):(?P<port>[1-9
 class Settings:
     """store is None where nothing names one; source says where it was found, for messages.
 
-    token: a sign-in to Google Drive given directly, which is never written. config: the folder of the one that is.
+    token: a sign-in to Google Drive given directly, which is never written. config: the folder of the one that is; for
+    a user without a home it is the cache.
     profile: the name of the provider whose limits count, None where it is found out.
     drive_endpoint: the root URL of an emulator, without a slash at its end, that stands in for Google.
     """
@@ -76,12 +81,13 @@ def load_settings(
     ]
     chosen, source = next(((value, name) for value, name in choices if value), (None, "nowhere"))
     choices = [(environment.get("QCQUEUE_CACHE"), "QCQUEUE_CACHE"), (written.get("cache"), str(found))]
-    cache = next((expanded(value, name) for value, name in choices if value), None)
+    cache = next((expanded(value, name) for value, name in choices if value), None) or _user_cache(environment)
+    refuse_synced(cache.absolute(), hint=ANOTHER_CACHE)
     return Settings(
         store=chosen,
-        cache=cache or _user_cache(environment),
+        cache=cache,
         source=source,
-        config=_user_config(environment),
+        config=_user_config(environment) or cache,
         token=environment.get("QCQUEUE_TOKEN", "").strip() or None,
         drive_endpoint=_loopback(environment.get("QCQUEUE_DRIVE_ENDPOINT")),
         profile=environment.get("QCQUEUE_PROFILE") or written.get("profile") or None,
@@ -102,9 +108,7 @@ def write_settings(path: Path, store: str) -> None:
 
     Raises: DiskFull, DiskFailed. SettingInvalid: somebody else has written one meanwhile.
     """
-    # Text as JSON writes it is text as TOML reads it, quotes and backslashes included.
-    written = json.dumps(store, ensure_ascii=False)
-    text = f"# The queue that qcqueue commands in this folder, and below it, work on.\nstore = {written}\n"
+    text = f"# The queue that qcqueue commands in this folder, and below it, work on.\nstore = {as_text(store)}\n"
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     with on_this_machine(path):
         try:
@@ -212,7 +216,7 @@ def _read(path: Path) -> dict[str, str]:
     try:
         with on_this_machine(path):
             found = read_regular(path, bytes_max=MOST_BYTES)
-        text = found.decode() if found.strip(b"\0 \t\r\n") else ""
+        text = decoded(found) if found.strip(b"\0 \t\r\n") else ""
         page = read_page(text, file=str(path), of="settings")
     except NotRegularError as exc:
         raise SettingInvalid(f"{path} {exc}, and no settings file", hint=_anew(path, away=True)) from exc
@@ -233,6 +237,11 @@ def _read(path: Path) -> dict[str, str]:
     return _with_relative_store(page.data, path.parent)
 
 
+def as_text(value: str) -> str:
+    """Return a value as a settings file has it: text as JSON writes it is text as TOML reads it."""
+    return json.dumps(value, ensure_ascii=False)
+
+
 def as_written(store: StoreAddress, folder: Path) -> str:
     """Return the URL of a store as a settings file in `folder` names it: by a relative path where it lies below."""
     if store.kind.is_path and (path := Path(store.address)).is_relative_to(folder):
@@ -243,21 +252,42 @@ def as_written(store: StoreAddress, folder: Path) -> str:
 def _with_relative_store(written: Mapping[str, str], folder: Path) -> dict[str, str]:
     scheme, _, rest = written.get("store", "").partition(":")
     kind = kind_of(scheme)
-    if kind and kind.is_path and rest and not Path(rest).expanduser().is_absolute():
+    if kind and kind.is_path and rest and not (rest.startswith("~") or Path(rest).is_absolute()):
         return {**written, "store": f"{scheme}:{folder / rest}"}
     return dict(written)
 
 
 def _user_cache(environment: Mapping[str, str]) -> Path:
-    if chosen := environment.get("XDG_CACHE_HOME"):
-        return Path(chosen) / "qcqueue"
-    return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "qcqueue"
+    """Return the cache where nobody names one. Raises: SettingInvalid: this machine knows no home of its user."""
+    if chosen := _absolute(environment.get("XDG_CACHE_HOME")):
+        return chosen / "qcqueue"
+    home = _home(environment)
+    if home is None:
+        raise SettingInvalid("this user has no home folder to keep the cache in", hint=ANOTHER_CACHE)
+    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "qcqueue"
 
 
-def _user_config(environment: Mapping[str, str]) -> Path:
-    if chosen := environment.get("XDG_CONFIG_HOME"):
-        return Path(chosen) / "qcqueue"
-    return Path.home() / ("Library/Application Support" if sys.platform == "darwin" else ".config") / "qcqueue"
+def _user_config(environment: Mapping[str, str]) -> Path | None:
+    """Return where a sign-in is kept, None for a user who has no home."""
+    if chosen := _absolute(environment.get("XDG_CONFIG_HOME")):
+        return chosen / "qcqueue"
+    home = _home(environment)
+    return (
+        home / ("Library/Application Support" if sys.platform == "darwin" else ".config") / "qcqueue" if home else None
+    )
+
+
+def _home(environment: Mapping[str, str]) -> Path | None:
+    """Return the home folder of the user, None where the system knows of none, or only of something relative."""
+    try:
+        return _absolute(environment.get("HOME")) or _absolute(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return None
+
+
+def _absolute(path: str | None) -> Path | None:
+    """Return a path that is the same from every folder; the XDG specification has others ignored."""
+    return Path(path) if path and Path(path).is_absolute() else None
 
 
 def _loopback(url: str | None) -> str | None:

@@ -19,6 +19,8 @@ from qcqueue.queue.pending import unfinished
 from qcqueue.queue.removal import Removal, remove_jobs, unneeded
 from qcqueue.stores.base import Blob
 from qcqueue.stores.regular import NotRegularError, read_regular
+from qcqueue.text.decoding import decoded
+from qcqueue.text.humanize import iso
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -50,15 +52,11 @@ def enqueue_and_foresee(
         raise SpecInvalid([*exc.problems, *_of_the_data(context, files, overrides)], hint=exc.hint) from exc
 
     def both(tx: "Connection") -> tuple[Enqueued, SpaceForecast]:
+        now_s = context.clock.now_s()
         enqueued = enqueue(
-            tx,
-            specs,
-            weights=weights,
-            keep_weights=keep_weights,
-            replace=replace,
-            who=context.who,
-            now_s=context.clock.now_s(),
+            tx, specs, weights=weights, keep_weights=keep_weights, replace=replace, who=context.who, now_s=now_s
         )
+        _refuse_late([spec for spec in specs if spec.full_name in enqueued.new], now_s)
         return enqueued, forecast(unfinished(tx))
 
     enqueued, needs = context.transact(both, dry_run=dry_run)
@@ -173,6 +171,18 @@ def _read_studies(files: Sequence[Path], overrides: Sequence[str]) -> tuple[list
     return studies, problems
 
 
+def _refuse_late(specs: Sequence[JobSpec], now_s: float) -> None:
+    """Raises: SpecInvalid: new jobs were wanted by a moment that has passed. A known one keeps such a deadline."""
+    late = {spec.full_name: spec.deadline_s for spec in specs if spec.deadline_s is not None}
+    problems = [
+        f"{name}: deadline: found {iso(deadline_s)}, which has passed; allowed for a new job is a moment to come"
+        for name, deadline_s in late.items()
+        if deadline_s <= now_s
+    ]
+    if problems:
+        raise SpecInvalid(problems, hint=AGAIN)
+
+
 def _refuse_twins(specs: Sequence[JobSpec]) -> None:
     twins = [name for name, times in Counter(spec.full_name for spec in specs).items() if times > 1]
     if twins:
@@ -183,7 +193,7 @@ def _read_text(file: Path) -> str:
     try:
         if file.is_dir():
             raise UserError(f"{file} is a folder, not a study file", hint=f"qcqueue enqueue {file}/STUDY.toml")
-        return read_regular(file, bytes_max=MOST_BYTES).decode()
+        return decoded(read_regular(file, bytes_max=MOST_BYTES))
     except FileNotFoundError as exc:
         raise UserError(
             f"there is no file {file}", hint="qcqueue new tiny --out tiny.toml, for one to begin with"

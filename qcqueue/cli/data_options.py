@@ -59,8 +59,9 @@ def import_options(
 
 
 def _image_size(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text.strip().lower())
-    height, width = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    # With the comma of a study file, or the cross of a camera, it means the same.
+    found = re.fullmatch(r"(\[)?\s*([0-9]{1,5})(?:\s*[x×,]\s*([0-9]{1,5}))?\s*(?(1)\])", text.strip().lower())
+    height, width = (int(found[2]), int(found[3] or found[2])) if found else (0, 0)
     if not (1 <= height <= LARGEST_SIDE_PX and 1 <= width <= LARGEST_SIDE_PX):
         raise UserError(
             f"--image-size {text!r} is not a height and width of 1 to {LARGEST_SIDE_PX} pixels",

@@ -7,7 +7,7 @@ from qcqueue.text.humanize import iso
 
 if TYPE_CHECKING:
     from qcqueue.app.status import QueueStatus
-    from qcqueue.core.evaluation import Result
+    from qcqueue.core.evaluation import Appraisal, Result
     from qcqueue.core.goodput import Goodput
     from qcqueue.queue.job_lines import JobLine
     from qcqueue.queue.values import EpochLine, JobDetail
@@ -105,12 +105,20 @@ def _epoch(line: "EpochLine") -> dict[str, Any]:
 
 def _result(result: "Result") -> dict[str, Any]:
     """The digests and figures of the last epoch, which cover the whole run, and those of the best one beside."""
-    last = asdict(result.last)
     return {
-        **last,
+        **_appraisal(result.last),
         "history_sha256": result.history_sha256,
         "loss_rule": result.loss_rule,
-        "best": asdict(result.best),
+        "best": _appraisal(result.best),
         "parameters": result.parameters,
         "trainable_parameters": result.trainable_parameters,
     }
+
+
+def _appraisal(appraisal: "Appraisal") -> dict[str, Any]:
+    """One set of weights; precision is null for a class that was never predicted."""
+    document = asdict(appraisal)
+    for split, evaluation in (("validation", appraisal.validation), ("test", appraisal.test)):
+        for name in evaluation.never_predicted:
+            document[split]["per_class"][name]["precision"] = None
+    return document

@@ -8,7 +8,7 @@ import typer
 from qcqueue.cli.data import progress_bar
 from qcqueue.cli.panels import command_group
 from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, open_queue, print_json, say
-from qcqueue.errors import UserError
+from qcqueue.errors import NOTHING_TO_DO, UserError
 
 if TYPE_CHECKING:
     from qcqueue.app.fetch import Fetched
@@ -152,15 +152,15 @@ def _show_exported(
 
     if as_json:
         print_json({**goes_to, "runs": [it.to_json() for it in exported]})
-        return
+        raise typer.Exit(0 if exported else NOTHING_TO_DO)
     for it in exported[:LONGEST_LIST]:
         say(f"{it.what}: {printable(it.job)}, {count(it.epochs, 'epoch')}")
     if len(exported) > LONGEST_LIST:
         say(f"... and {count(len(exported) - LONGEST_LIST, 'more job')}")
-    if exported:
-        say(f"next: {printable(then)}")
-    else:
+    if not exported:
         say("no job has a finished epoch yet\nnext: qcqueue status")
+        raise typer.Exit(NOTHING_TO_DO)
+    say(f"next: {printable(then)}")
 
 
 def _quoted(text: str) -> str:

@@ -12,10 +12,10 @@ from typing import Any, NoReturn
 
 import typer
 
-from qcqueue.cli import look
+from qcqueue.cli import look, streams
 from qcqueue.cli.panels import PanelGroup
 from qcqueue.cli.shared import BUG, damage, narrate
-from qcqueue.disk import OF_A_DISK
+from qcqueue.disk import NO_ROOM, OF_A_DISK
 from qcqueue.errors import INTERRUPTED, DatasetInvalid, NameTaken, QcqueueError, SpecInvalid, UserError
 from qcqueue.stores.files import of_this_machine
 
@@ -28,6 +28,7 @@ LONGEST_BEGINNING, LONGEST_END = 480, 160
 
 def main() -> NoReturn:
     """Run one command and exit with the code of the contract."""
+    streams.settle()
     try:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # once more, while the first was answered
@@ -55,11 +56,16 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort, _Interrupted) as exc:
         how = str(exc) or "stopped by Ctrl-C"
         return _say([f"{how}; everything saved so far is safe"], None, INTERRUPTED)
-    except BrokenPipeError:
+    except (BrokenPipeError, _ReaderGone):
         # The reader of our output has gone, as `| head` does; nobody is left to tell.
         sys.stdout = None
         return 0
     except OSError as exc:
+        if exc.filename == streams.OUTPUT:
+            full = "there is no room left where the output goes" if exc.errno in NO_ROOM else "the output is lost"
+            return _say([f"{full}: {exc.strerror}"], "make room there, or send it elsewhere; then the same again", 4)
+        if isinstance(exc, FileNotFoundError) and _is_nowhere():
+            return _say(["the folder that this shell is in is not there any more"], "cd to another folder", 2)
         if exc.errno not in OF_A_DISK:
             return _bug(exc)
         failed = of_this_machine(Path("its files"), exc)  # a disk is no bug of ours, wherever it was met
@@ -77,16 +83,41 @@ def _bug(exc: Exception) -> int:
     return _say(["this is a bug of qcqueue"], f"please report it with the text above{_and_its_log(exc)}", BUG)
 
 
+def _is_nowhere() -> bool:
+    """Return whether the current folder has been removed."""
+    try:
+        Path.cwd()
+    except OSError:
+        return True
+    return False
+
+
 class _Interrupted(Exception):
     """An interrupt on its way through typer, which makes a bare exit code of a KeyboardInterrupt."""
 
 
+class _ReaderGone(Exception):
+    """A broken pipe on its way through typer, which makes a bare exit code of that too."""
+
+
 class _Commands(PanelGroup):
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        with _past_typer():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with _past_typer():
             return super().invoke(ctx)
-        except KeyboardInterrupt as exc:
-            raise _Interrupted(str(exc)) from exc
+
+
+@contextlib.contextmanager
+def _past_typer() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as exc:
+        raise _Interrupted(str(exc)) from exc
+    except BrokenPipeError as exc:
+        raise _ReaderGone from exc
 
 
 @functools.cache

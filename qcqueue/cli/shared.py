@@ -1,11 +1,13 @@
 """What every command needs: the queue it works on, the options they have in common, JSON out, and exit codes."""
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from qcqueue.cli.streams import is_utf8
 from qcqueue.errors import CorruptionError, QcqueueError
 from qcqueue.text.suggest import visible
 
@@ -36,7 +38,8 @@ JobsArgument = Annotated[
 
 def print_json(value: Mapping[str, Any]) -> None:
     """Print the one document of a `--json` command, in which a terminal finds no orders either."""
-    text = json.dumps({"schema_version": SCHEMA_VERSION, **value}, allow_nan=False, ensure_ascii=False)
+    document = {"schema_version": SCHEMA_VERSION, **value}
+    text = json.dumps(document, allow_nan=False, ensure_ascii=not is_utf8())
     if not text.isprintable():
         text = "".join(char if char.isprintable() else _escaped(char) for char in text)
     typer.echo(text)
@@ -56,8 +59,9 @@ def say(text: str) -> None:
 
 
 def narrate(text: str) -> None:
-    """Say what is going on, on stderr."""
-    typer.echo(visible(text), err=True)
+    """Say what is going on, on stderr. That nobody can be told ends no command."""
+    with contextlib.suppress(OSError):
+        typer.echo(visible(text), err=True)
 
 
 def open_queue(

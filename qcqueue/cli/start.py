@@ -26,9 +26,7 @@ def init(store: StoreOption = None, dry_run: DryRunOption = False) -> None:
         say(f"look at it: {created.page}")
     if created.settings_file:
         say(f"{would}written: {created.settings_file}")
-    if created.instead:
-        say(f"not remembered: {created.instead}")
-    say(f"next: qcqueue data sample{f' --store {created.url}' if created.instead else ''}")
+    say("next: qcqueue data sample")
 
 
 def new(

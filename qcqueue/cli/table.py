@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from qcqueue.cli.streams import as_written, takes
 from qcqueue.text.suggest import printable
 
 COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
@@ -14,7 +15,7 @@ def columns(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset(
 
     Whatever a cell holds, it stays one line and gives no orders to the terminal.
     """
-    rows = [[printable(cell) for cell in row] for row in rows]
+    rows = [[as_written(printable(cell)) for cell in row] for row in rows]
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))] if rows else []
     return [
         "  ".join(
@@ -28,7 +29,8 @@ def columns(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset(
 def bar(done: int, total: int, width: int = 12) -> str:
     """Return a bar that is full only when all is done."""
     filled = 0 if total == 0 else min(width, done * width // total)
-    return "█" * filled + "·" * (width - filled)
+    full, empty = "█·" if takes("█·") else "#."
+    return full * filled + empty * (width - filled)
 
 
 def colour(text: str, name: str) -> str:
@@ -39,4 +41,4 @@ def colour(text: str, name: str) -> str:
 def _coloured() -> bool:
     if os.environ.get("NO_COLOR"):
         return False
-    return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
+    return bool(os.environ.get("FORCE_COLOR")) or bool(sys.stdout and sys.stdout.isatty())

@@ -30,6 +30,12 @@ class Evaluation:
     per_class: dict[str, ClassScore]
     confusion_matrix: tuple[tuple[int, ...], ...]
 
+    @property
+    def never_predicted(self) -> tuple[str, ...]:
+        """The classes that were said of no image, in order. They have no precision, though 0 is stored for it."""
+        columns = zip(self.per_class, zip(*self.confusion_matrix, strict=True), strict=True)
+        return tuple(name for name, said in columns if not any(said))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appraisal:

@@ -114,7 +114,7 @@ class JobSpec:
     image_size: tuple[int, int] = old_key(
         read_image_size,
         default=(75, 75),
-        help="height, width in pixels, as the dataset has them",
+        help="height, width in pixels, or one number for a square, as the dataset has them",
         also=("size", "input_shape"),
         stored=_stored_size,
     )

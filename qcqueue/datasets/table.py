@@ -16,6 +16,7 @@ from qcqueue.datasets.limits import CSV_SIZE_BYTES_MAX, FILES_MAX, reason, shown
 from qcqueue.datasets.outline import composed, listed
 from qcqueue.errors import DatasetInvalid
 from qcqueue.stores.regular import NotRegularError, opened
+from qcqueue.text.decoding import decoded
 
 if TYPE_CHECKING:
     import _csv
@@ -66,9 +67,8 @@ def read_table(path: Path, *, where: str) -> CsvTable:
 
 
 def _text(content: bytes, *, where: str) -> str:
-    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
-        return content.decode(encoding)
+        return decoded(content)
     except UnicodeDecodeError as exc:
         line = content[: exc.start].count(b"\n") + 1
         raise DatasetInvalid(

@@ -59,7 +59,7 @@ def accuracy(predictions: Predictions, labels: Labels) -> float:
 
 
 def evaluation(predictions: Predictions, labels: Labels, classes: Sequence[str], rule: LossRule) -> Evaluation:
-    """Return all figures of one set of predictions; a class that is never predicted has precision 0."""
+    """Return all figures of one set of predictions; a class that is never predicted is stored with precision 0."""
     guesses, numbers = predictions.softmax.argmax(axis=1), range(len(classes))
     matrix = np.zeros((len(classes), len(classes)), np.int64)
     np.add.at(matrix, (labels, guesses), 1)

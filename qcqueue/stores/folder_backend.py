@@ -4,6 +4,7 @@ All of it is the same for a folder of this machine and for one on a shared disk 
 lies and whose clock counts. Always true: one folder never holds queues of both kinds.
 """
 
+import shlex
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator
@@ -15,10 +16,14 @@ from qcqueue.errors import QcqueueError, SettingInvalid, StoreMissing
 from qcqueue.stores.base import Access, Ask, Begin, Made, Opened, Remember
 from qcqueue.stores.files import translated
 from qcqueue.stores.folder import DATABASE_FILE, FolderStore
-from qcqueue.stores.paths import expanded, refuse_synced
+from qcqueue.stores.paths import expanded
+from qcqueue.stores.synced import refuse_synced
 
 if TYPE_CHECKING:
     from qcqueue.stores.checks import Check, Reached
+
+ELSEWHERE = "qcqueue init --store folder:queue, in a folder that is only on this machine"
+AWAY = "mv {path} ~/qcqueue, where no other program syncs it, then: qcqueue init --store {scheme}:~/qcqueue"
 
 
 class FolderBackend:
@@ -29,7 +34,8 @@ class FolderBackend:
 
     def parse(self, rest: str, *, source: str) -> str | None:
         path = expanded(rest, source).absolute()
-        refuse_synced(path)
+        away = AWAY.format(path=shlex.quote(str(path)), scheme=self.scheme)
+        refuse_synced(path, hint=away if (path / DATABASE_FILE).exists() or (path / "slots").exists() else ELSEWHERE)
         return str(path)
 
     def open(self, address: str, access: Access, *, patient: bool) -> Opened:

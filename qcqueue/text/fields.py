@@ -149,12 +149,13 @@ def read_visible(value: Any) -> str:
 
 
 def read_image_size(value: Any) -> tuple[int, int]:
-    """Read [height, width] in pixels."""
-    whole = isinstance(value, list) and all(isinstance(side, int) and not isinstance(side, bool) for side in value)
-    if not whole or len(value) != 2 or not all(1 <= side <= 2048 for side in value):
-        allowed = "are two whole numbers [height, width] in pixels, up to 2048"
+    """Read [height, width] in pixels, or one number for a square."""
+    sides = value if isinstance(value, list) else [value, value]
+    whole = all(isinstance(side, int) and not isinstance(side, bool) for side in sides)
+    if not whole or len(sides) != 2 or not all(1 <= side <= 2048 for side in sides):
+        allowed = "are two whole numbers [height, width] in pixels, up to 2048, or one for a square"
         raise InvalidValue(value, allowed, nearest=_size_meant(value))
-    return (value[0], value[1])
+    return sides[0], sides[1]
 
 
 def read_weights(value: Any) -> str:
@@ -189,6 +190,4 @@ def _unquoted(value: object) -> str:
 
 def _size_meant(value: object) -> str | None:
     sides = re.fullmatch(r"([0-9]{1,4}) *[xX×, ] *([0-9]{1,4})", value) if isinstance(value, str) else None
-    if sides:
-        return f"[{sides[1]}, {sides[2]}]"
-    return f"[{value}, {value}]" if isinstance(value, int) and 1 < value <= 2048 else None
+    return f"[{sides[1]}, {sides[2]}]" if sides else None

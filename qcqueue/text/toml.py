@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from qcqueue.errors import SpecInvalid
+from qcqueue.text.decoding import MARK
 from qcqueue.text.fields import InvalidValue, Reader
 from qcqueue.text.suggest import clipped, did_you_mean, printable
 
@@ -117,7 +118,7 @@ def read_page(text: str, *, file: str, of: str) -> Page:
     file = printable(file)
     if len(text) > MOST_BYTES or len(text.encode(errors="surrogatepass")) > MOST_BYTES:
         raise SpecInvalid([f"{file}:1: size: found more than 1 MB, allowed is up to 1 MB of text"], hint=AGAIN)
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    text = text.removeprefix(MARK).replace("\r\n", "\n")
     _refuse_endless_keys(text, file, of)
     try:
         return Page(file=file, text=text, data=tomllib.loads(text))

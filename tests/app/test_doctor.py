@@ -13,6 +13,8 @@ import pytest
 from qcqueue.app.doctor import examine
 from qcqueue.clock import SystemClock
 from qcqueue.stores.checks import Check, CheckStatus
+from qcqueue.stores.drive.backend import files_on_drive
+from qcqueue.stores.drive.layout import find_home, version_folder
 from tests.cli.on_drive import ADA, DAY_S, Laptop, a_laptop
 from tests.support.drive.accounts import CANARY, App
 
@@ -172,6 +174,38 @@ def test_a_queue_that_neither_this_account_nor_this_machine_ever_saw(ada: Laptop
 def test_a_queue_of_another_cloud_project(ada: Laptop, queue: str) -> None:
     ada.sign_in(app=App(name="another"))
     assert "the Cloud project that made it" in str(the_problem(ada).hint)
+
+
+@pytest.mark.parametrize("name", ["versions", "blobs", "datasets", "sessions"])
+def test_one_folder_of_the_queue_alone_in_the_bin(name: str, ada: Laptop, queue: str) -> None:
+    ada.types("status")
+    owner = ada.emulator.owner(ada.ada)
+    folder = next(file for file in owner.files() if file.title == name)
+    owner.trash(folder.id)
+    found = the_problem(ada)
+    assert (found.what, found.exit_code) == ("Google Drive", 4)
+    assert found.says == f"the folder '{name}' of the queue is in Drive's bin"
+    assert "https://drive.google.com/drive/trash" in str(found.hint)
+    ada.types("doctor", code=4)
+    owner.untrash(folder.id)
+    ada.types("doctor")
+
+
+@pytest.mark.parametrize("name", ["versions", "blobs"])
+def test_a_folder_of_the_queue_that_was_deleted_for_good(name: str, ada: Laptop, queue: str) -> None:
+    owner = ada.emulator.owner(ada.ada)
+    owner.trash(next(file for file in owner.files() if file.title == name).id)
+    owner.empty_bin()
+    found = the_problem(ada)
+    assert found.says == f"the folder '{name}' of the queue is not on Drive any more"
+    assert found.exit_code == 4
+
+
+def test_a_folder_of_later_versions_in_the_bin(ada: Laptop, queue: str) -> None:
+    files = files_on_drive(ada.settings.access(), patient=False)
+    folder = version_folder(files, find_home(files, queue), 1)
+    ada.emulator.owner(ada.ada).trash(folder)
+    assert the_problem(ada).says == "the folder 'versions 501 to 1000' of the queue is in Drive's bin"
 
 
 def test_a_folder_in_the_bin(ada: Laptop, queue: str) -> None:

@@ -53,6 +53,28 @@ def test_the_options_a_refusal_proposes_work_as_they_are_typed(
     assert "next: qcqueue new six-models" in out
 
 
+@pytest.mark.parametrize("size", ["16,12", "16x12", "16X12", "16 x 12", "16, 12", "16×12", "[16, 12]", " 16x12 "])
+def test_a_size_means_height_and_width_however_it_is_typed(
+    size: str, empty_house: House, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder_of(empty_house.folder / "photos", three_classes())
+    assert answered(capfd, "data", "add", "photos", "--name", "mine", "--split", "9,3,3", "--image-size", size)[0] == 0
+    assert "16x12" in answered(capfd, "data", "list")[1]
+
+
+@pytest.mark.parametrize(("size", "square"), [("16", "16x16"), ("224,224", "224x224")])
+def test_one_number_is_a_square(size: str, square: str, empty_house: House, capfd: pytest.CaptureFixture[str]) -> None:
+    folder_of(empty_house.folder / "photos", three_classes())
+    assert answered(capfd, "data", "add", "photos", "--name", "mine", "--split", "9,3,3", "--image-size", size)[0] == 0
+    assert square in answered(capfd, "data", "list")[1]
+
+
+@pytest.mark.parametrize("size", ["16,12,3", "16;12", "[16,12", "16x", "x16", "0,16", "16,99999", "16px", "-16", "1.5"])
+def test_any_other_size_is_refused(size: str, empty_house: House, capfd: pytest.CaptureFixture[str]) -> None:
+    code, _, err = answered(capfd, "data", "add", "photos", "--name", "mine", f"--image-size={size}")
+    assert (code, err.splitlines()[1]) == (2, "next: --image-size 75x75")
+
+
 def test_a_csv_is_added_and_its_groups_are_told_in_the_note(
     empty_house: House, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -118,14 +118,17 @@ def test_another_machine_joins_by_the_id_of_the_folder(ada: Laptop, queue: str, 
     assert ada.types("status")[0].startswith("The queue is empty.")
 
 
-def test_who_joins_where_commands_go_on_with_another_queue_is_told_so(ada: Laptop, queue: str, tmp_path: Path) -> None:
+def test_who_joins_where_commands_go_on_with_another_queue_is_refused(ada: Laptop, queue: str, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     ada.patch.chdir(other)
     ada.types("init")
-    said = ada.types(f"init --store gdrive:{queue}")[0].splitlines()
-    assert said[-2] == f"not remembered: {other / 'qcqueue.toml'} names folder:{other / 'queue'}"
-    assert said[-1] == f"next: qcqueue data sample --store gdrive:{queue}"
+    sentence, hint = two_lines(ada.types(f"init --store gdrive:{queue}", code=2)[1])
+    assert f"{other / 'qcqueue.toml'} names the queue folder:{other / 'queue'}" in sentence
+    assert hint.endswith(f".old, then: qcqueue init --store gdrive:{queue}")
+    (other / "qcqueue.toml").rename(other / "qcqueue.toml.old")
+    assert ada.types(f"init --store gdrive:{queue}")[0].startswith(f"there is a queue in gdrive:{queue} already\n")
+    assert ada.types("status")[0].startswith("The queue is empty.")
 
 
 # Work of every day

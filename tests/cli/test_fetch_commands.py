@@ -154,8 +154,10 @@ def test_a_queue_without_epochs_exports_nothing_and_says_so(
 ) -> None:
     before = empty_house.fingerprint()
     for command in (["tensorboard"], ["mlflow"]):
-        out, _ = answered(capfd, "export", *command)
+        out, _ = answered(capfd, "export", *command, code=7)
         assert out.splitlines() == ["no job has a finished epoch yet", "next: qcqueue status"]
+        out, _ = answered(capfd, "export", *command, "--json", code=7)
+        assert json.loads(out)["runs"] == []
     assert empty_house.fingerprint() == before
 
 

@@ -148,6 +148,8 @@ class TestSet:
             ("learning_rate=3e-4", "learning_rate", 3e-4),
             ("learning_rate=1", "learning_rate", 1.0),
             ("image_size=[80, 96]", "image_size", (80, 96)),
+            ("image_size=75", "image_size", (75, 75)),
+            ("image_size=224", "image_size", (224, 224)),
             ("optimizer=sgd", "optimizer", "sgd"),
             ('optimizer="sgd"', "optimizer", "sgd"),
             (" device = cpu ", "device", "cpu"),

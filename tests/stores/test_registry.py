@@ -36,28 +36,6 @@ def test_a_child_that_has_no_business_with_a_store_is_given_none_of_its_secrets(
     assert without_secrets(given, but_for="gdrive:new") == given
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/content/drive/MyDrive/queue",
-        "/content/drive",
-        "/home/ada/Dropbox/queue",
-        "/home/ada/OneDrive/a/b",
-        "/Volumes/GoogleDrive/My Drive/queue",
-        "/home/ada/Google Drive/queue",
-        "/Users/ada/Library/Mobile Documents/iCloud Drive/queue",
-    ],
-)
-def test_a_store_that_is_synced_behind_our_back_is_refused(path: str) -> None:
-    with pytest.raises(SettingInvalid, match="synced"):
-        parse_url(f"folder:{path}", source="--store")
-
-
-@pytest.mark.parametrize("path", ["/content/queue", "/home/ada/drive/queue", "/home/ada/my-dropbox/queue"])
-def test_a_store_that_only_sounds_so_is_not(path: str) -> None:
-    assert parse_url(f"folder:{path}", source="--store").address == path
-
-
 @pytest.mark.parametrize("url", ["queue", "folder:", "s3://bucket", "gdrive:1x2y", "FOLDER:queue", ":queue", ""])
 def test_any_other_url_is_refused_and_named(url: str) -> None:
     with pytest.raises(SettingInvalid, match=f"the store '{url}' \\(from QCQUEUE_STORE\\)") as refused:

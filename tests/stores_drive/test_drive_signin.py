@@ -5,6 +5,7 @@ Whatever happens, no secret is said, logged or left in an error: that is looked 
 
 import logging
 import socket
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from qcqueue.errors import QcqueueError, SettingInvalid, SignInFailed, StoreBusy
-from qcqueue.stores.drive.browser import sign_in_by_browser
+from qcqueue.stores.drive.browser import PATIENCE_S, sign_in_by_browser
 from qcqueue.stores.drive.device import DevicePrompt, DeviceSignIn
 from qcqueue.stores.drive.oauth import OAuthClient, google_at, parse_client, post, read_client
 from qcqueue.stores.drive.token import FILE_SCOPE, GOOGLE_TOKEN_URI, Token
@@ -120,6 +121,45 @@ def test_without_a_browser_the_address_that_was_said_is_enough(ada: Desk) -> Non
     )
     browser.close()
     assert token.account == "ada@example.com"
+
+
+def test_a_browser_that_only_comes_back_with_its_answer_is_answered(ada: Desk) -> None:
+    """As those of a terminal do: w3m, lynx, or what BROWSER names."""
+    token = sign_in_by_browser(
+        ada.client,
+        endpoint=ada.url,
+        open_browser=lambda url: bool(agree(url)),
+        narrate=lambda text: None,
+        clock=ada.clock,
+    )
+    assert token.account == "ada@example.com"
+
+
+@pytest.mark.parametrize("does", ["never comes back", "cannot be opened", "says that there is none"])
+def test_whatever_the_browser_does_the_address_is_enough_and_the_limit_holds(does: str, ada: Desk) -> None:
+    closed = threading.Event()
+
+    def open_browser(url: str) -> bool:
+        if does == "cannot be opened":
+            raise OSError("no display")
+        return does == "never comes back" and closed.wait(60)
+
+    def sign_in(tell: Callable[[str], None]) -> Token:
+        return sign_in_by_browser(
+            ada.client, endpoint=ada.url, open_browser=open_browser, narrate=tell, clock=ada.clock
+        )
+
+    elsewhere = Browser(ada.clock, agree)
+
+    def tell(text: str) -> None:
+        elsewhere.open(text.splitlines()[1])
+
+    assert sign_in(tell).account == "ada@example.com"
+    elsewhere.close()
+    later = threading.Timer(0.5, ada.clock.sleep, [PATIENCE_S])
+    assert "five minutes" in str(refused(lambda: sign_in(lambda text: later.start())))
+    closed.set()
+    later.join()
 
 
 def test_a_code_is_worth_nothing_without_the_verifier(ada: Desk) -> None:

@@ -30,6 +30,7 @@ class Quantity(Enum):
     PARAMETERS = auto()
     ACCURACY = auto()
     TEST_ACCURACY = auto()
+    PRECISION = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,7 @@ class _Caveat:
     jobs: frozenset[str]
 
 
-_MEASURED = frozenset({Quantity.ACCURACY, Quantity.TEST_ACCURACY})
+_MEASURED = frozenset({Quantity.ACCURACY, Quantity.TEST_ACCURACY, Quantity.PRECISION})
 _TIMED = frozenset({Quantity.TIMES, Quantity.TOTAL_TIME})
 
 
@@ -206,6 +207,24 @@ def _epochs(numbers: Sequence[int]) -> str:
     return f"{'epochs' if len(numbers) > 1 else 'epoch'} {ranges(numbers)}"
 
 
+def _never_predicted(model: ModelFigures) -> Iterator[_Caveat]:
+    if model.result is None:
+        return
+    both = {"best": model.result.best, "last": model.result.last}
+    at = [
+        f"{listed(evaluation.never_predicted, last='or')} of any {split} image at its {which} epoch"
+        for which, appraisal in both.items()
+        for split, evaluation in (("validation", appraisal.validation), ("test", appraisal.test))
+        if evaluation.never_predicted
+    ]
+    if at:
+        yield _Caveat(
+            f"{model.name} never says {'; nor '.join(at)}: a class that is never predicted has no precision.",
+            frozenset({Quantity.PRECISION}),
+            frozenset({model.name}),
+        )
+
+
 def _no_step_times(model: ModelFigures) -> Iterator[_Caveat]:
     if model.epochs_done and model.times.step_s_p50 is None:
         yield _Caveat(
@@ -230,6 +249,7 @@ _JOB_NOTES: tuple[Callable[[ModelFigures], Iterable[_Caveat]], ...] = (
     _several_processors,
     _redone,
     _withdrawn,
+    _never_predicted,
     _no_step_times,
 )
 

@@ -97,7 +97,7 @@ CLASSES = (
             key=f"{split}_{score}",
             head=split.capitalize(),
             unit=score.capitalize() if score != "support" else "Images",
-            about=Quantity.TEST_ACCURACY,
+            about=Quantity.PRECISION if score == "precision" else Quantity.TEST_ACCURACY,
             says=to_three if score != "support" else "{:,}".format,
         )
         for split in ("validation", "test")
@@ -236,10 +236,14 @@ def _appraisals(model: ModelFigures) -> Iterator[tuple[str, Appraisal]]:
 def _classes(model: ModelFigures, which: str) -> Iterator[tuple[Value, ...]]:
     for weights, appraisal in _appraisals(model):
         if weights == which:
-            for name, score in appraisal.validation.per_class.items():
-                both = (score, appraisal.test.per_class[name])
-                numbers = [n for it in both for n in (it.precision, it.recall, it.f1, it.support)]
-                yield (name, *numbers)
+            for name in appraisal.validation.per_class:
+                yield (name, *_scores(appraisal.validation, name), *_scores(appraisal.test, name))
+
+
+def _scores(evaluation: Evaluation, name: str) -> tuple[Value, ...]:
+    score = evaluation.per_class[name]
+    precision = None if name in evaluation.never_predicted else score.precision
+    return precision, score.recall, score.f1, score.support
 
 
 def _cells(model: ModelFigures) -> Iterator[tuple[Value, ...]]:

@@ -1,11 +1,14 @@
 """Signing in on a laptop: the browser agrees, and Google sends it back to a page of ours on this machine.
 
 The page is on 127.0.0.1 at a port of the moment and lives as long as the sign-in. A `state` only we know tells
-Google's answer from anybody else's, and PKCE makes the code worthless to whoever saw it pass.
+Google's answer from anybody else's, and PKCE makes the code worthless to whoever saw it pass. Always true: the page is
+there before a browser is, and nobody waits longer than the limit, whatever the browser does.
 """
 
 import base64
+import contextlib
 import hashlib
+import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
@@ -52,7 +55,7 @@ def sign_in_by_browser(
         page = f"{google.consent}?{urlencode(asked)}"
         deadline_s = clock.monotonic_s() + PATIENCE_S
         narrate(f"open this page in a browser on this machine, and agree:\n{page}")
-        open_browser(page)
+        threading.Thread(target=_open, args=(open_browser, page), daemon=True).start()
         code = landing.wait_for_code(clock, deadline_s)
         form = {
             "grant_type": "authorization_code",
@@ -63,6 +66,15 @@ def sign_in_by_browser(
             "redirect_uri": landing.url,
         }
     return signed_in(post(google.token, form), client, google, granted_at_s=clock.now_s())
+
+
+def _open(open_browser: Callable[[str], bool], page: str) -> None:
+    """Open the page beside the wait for its answer: a browser of the terminal comes back only when it is closed.
+
+    One that cannot be opened is no error, as the person has the address.
+    """
+    with contextlib.suppress(Exception):
+        open_browser(page)
 
 
 def _challenge(verifier: str) -> str:

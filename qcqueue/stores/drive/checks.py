@@ -11,7 +11,7 @@ from qcqueue.stores.base import Access
 from qcqueue.stores.checks import Check, Reached, clock_against, fine, problem, room, warning
 from qcqueue.stores.drive.answers import MAKE_ROOM, TOO_LITTLE
 from qcqueue.stores.drive.backend import BACKEND, NEW, files_on_drive, remembered_home
-from qcqueue.stores.drive.layout import check_account
+from qcqueue.stores.drive.layout import check_account, check_folders
 from qcqueue.stores.drive.oauth import refusal
 from qcqueue.stores.drive.sign_in import PUBLISH, drive_token, end_told, renewal, token_path
 from qcqueue.stores.drive.space import KEPT_FREE_BYTES
@@ -50,6 +50,7 @@ def _checks(address: str, access: Access) -> Generator[Check, None, Reached | No
     home = remembered_home(files, address, access)
     check_account(home(), about.account)  # first, as it says more than that another account sees no such folder
     home.check(about)
+    check_folders(files, home())
     yield fine("folder", str(BACKEND.link(address)))
     return Reached(free_bytes=about.free_bytes)
 

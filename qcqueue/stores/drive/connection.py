@@ -25,8 +25,7 @@ from qcqueue.stores.drive.token import Token
 class Connection:
     """endpoint: the root URL of an emulator that stands in for Google. service: googleapiclient's Drive v2.
 
-    files makes requests about files; asked of the service, it would be put together anew for each of them, in
-    milliseconds. Not for several threads at once.
+    Not for several threads at once.
     """
 
     def __init__(self, token: Token, *, endpoint: str | None, timeout_s: float) -> None:
@@ -35,7 +34,6 @@ class Connection:
         self.auth.credentials = self._shim
         self.http: Any = self.auth.Get_Http_Object()
         self.service: Any = build_from_document(discovery_document(endpoint), http=self.http)
-        self.files: Any = self.service.files()
         self.auth.http, self.auth.service = self.http, self.service
         # Whoever forgets the connection has closed it.
         self.close = weakref.finalize(self, _close_all, self._shim.opened)

@@ -25,7 +25,8 @@ from qcqueue.errors import (
     StoreError,
     StoreMissing,
 )
-from qcqueue.stores.drive.files import TEXT, About, DriveFile, DriveFiles, NewFile
+from qcqueue.stores.drive.answers import LOOK
+from qcqueue.stores.drive.files import FOLDER, TEXT, About, DriveFile, DriveFiles, NewFile
 from qcqueue.stores.drive.token import RENEW
 from qcqueue.stores.files import move_whole, unfinished
 from qcqueue.stores.names import checked, is_word
@@ -133,6 +134,19 @@ def find_folder(files: DriveFiles, folder: str) -> DriveFile:
     if found.is_trashed:
         raise in_the_bin(f"the folder of the queue, {found.title!r},")
     return found
+
+
+def check_folders(files: DriveFiles, home: DriveLayout) -> None:
+    """Ask Drive for each folder of a queue. Raises: StoreMissing: one is in the bin by itself, or gone for good."""
+    for name in FOLDERS:
+        found = files.find(getattr(home, name))
+        if found is None:
+            raise StoreMissing(f"the folder {name!r} of the queue is not on Drive any more", hint=LOOK)
+        if found.is_trashed:
+            raise in_the_bin(f"the folder {name!r} of the queue")
+    query = f"'{home.versions}' in parents and mimeType='{FOLDER}' and trashed=true"
+    for later in files.list(query, most=VERSION_FOLDERS):
+        raise in_the_bin(f"the folder {later.title!r} of the queue")
 
 
 def in_the_bin(what: str = "a folder of the queue, or the queue itself,") -> StoreMissing:

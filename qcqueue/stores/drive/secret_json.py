@@ -10,6 +10,7 @@ from typing import Any
 
 from qcqueue.errors import SettingInvalid
 from qcqueue.stores.regular import NotRegularError, read_regular
+from qcqueue.text.decoding import MARK, decoded
 
 LARGEST_CHARS = 16 * 1024
 LARGEST_BYTES = 4 * LARGEST_CHARS
@@ -19,7 +20,7 @@ LONGEST_WORD = 2048
 def read_paper(path: Path, *, hint: str) -> str:
     """Return the text of a small file. Raises: SettingInvalid: it cannot be read, or is no text."""
     try:
-        return read_regular(path, bytes_max=LARGEST_BYTES).decode()
+        return decoded(read_regular(path, bytes_max=LARGEST_BYTES))
     except NotRegularError as exc:
         raise SettingInvalid(f"{path} {exc}", hint=hint) from None
     except OSError as exc:
@@ -33,7 +34,7 @@ def parse_paper(text: str, *, source: str, hint: str) -> dict[str, Any]:
     if len(text) > LARGEST_CHARS:
         raise SettingInvalid(f"{source} is too long to be what it should be", hint=hint)
     try:
-        found = json.loads(text)
+        found = json.loads(text.lstrip().removeprefix(MARK))
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):

@@ -8,7 +8,9 @@ from qcqueue.core.states import State
 from qcqueue.queue.values import JobDetail
 from qcqueue.reports.quantities.caveats import Note, Quantity, notes_on, ranges
 from qcqueue.reports.quantities.models import figures_of
+from qcqueue.reports.tables.by_model import class_table
 from qcqueue.stores.base import Blob
+from qcqueue.text.humanize import UNKNOWN
 from tests.reports.studies import T4, a_dataset, a_job, a_spec, an_epoch, epochs_of
 
 L4 = replace(T4, processor="NVIDIA L4")
@@ -43,7 +45,7 @@ def test_a_new_lineage_says_where_and_what_changed() -> None:
     rows = [replace(row, identity=L4, lineage=2) if row.metrics.epoch == 3 else row for row in epochs_of(3, cuts=(2,))]
     lineage, times = notes(a_job(a_spec(epochs=3), rows))
     assert "new lineage at epoch 3 (processor from Tesla T4 to NVIDIA L4)" in lineage.text
-    assert lineage.touches == {Quantity.ACCURACY, Quantity.TEST_ACCURACY}
+    assert lineage.touches == {Quantity.ACCURACY, Quantity.TEST_ACCURACY, Quantity.PRECISION}
     assert "mix Tesla T4 and NVIDIA L4" in times.text
     assert times.touches == {Quantity.TIMES, Quantity.TOTAL_TIME}
 
@@ -65,6 +67,42 @@ def test_epochs_lost_with_their_checkpoint_are_noted_as_lost() -> None:
     [note] = [note for note in found if "damaged" in note.text]
     assert "had trained epoch 4 too" in note.text
     assert Quantity.EPOCHS in note.touches
+
+
+def silent_about(job: JobDetail, name: str, *, split: str, which: str = "best") -> JobDetail:
+    """Return the job with a model that never says this class of any image of a split."""
+    assert job.result is not None
+    appraisal = getattr(job.result, which)
+    evaluation = getattr(appraisal, split)
+    at = list(evaluation.per_class).index(name)
+    matrix = tuple(
+        tuple(
+            0 if column == at else count + (row[at] if column == (at + 1) % len(row) else 0)
+            for column, count in enumerate(row)
+        )
+        for row in evaluation.confusion_matrix
+    )
+    scores = evaluation.per_class | {name: replace(evaluation.per_class[name], precision=0.0, recall=0.0, f1=0.0)}
+    silent = replace(evaluation, confusion_matrix=matrix, per_class=scores)
+    return replace(job, result=replace(job.result, **{which: replace(appraisal, **{split: silent})}))
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+@pytest.mark.parametrize("which", ["best", "last"])
+def test_a_class_that_is_never_predicted_is_noted_where_its_precision_would_stand(split: str, which: str) -> None:
+    job = silent_about(a_job(a_spec(epochs=5), epochs_of(5)), "fair", split=split, which=which)
+    [note] = notes(job)
+    assert f"six-models/vgg16 never says fair of any {split} image at its {which} epoch" in note.text
+    assert "has no precision" in note.text
+    assert note.touches == {Quantity.PRECISION}
+    [table] = [class_table(which, figures_of([job]))]
+    found = {str(record["class"]): record for record in table.records()}
+    other = "test" if split == "validation" else "validation"
+    assert found["fair"][f"{split}_precision"] is None
+    assert found["fair"][f"{split}_recall"] == 0.0
+    assert found["fair"][f"{other}_precision"] is not None
+    assert None not in found["good"].values()
+    assert UNKNOWN in table.said(table.rows[1])
 
 
 def test_early_stopping_is_no_hole_but_is_said() -> None:
@@ -93,7 +131,7 @@ def test_the_note_of_a_dataset_is_at_the_numbers_measured_on_it() -> None:
     models = figures_of([a_job(a_spec(epochs=1), epochs_of(1))])
     [note] = notes_on(models, [a_dataset()])
     assert "synthetic degradations, not clinical data" in note.text
-    assert note.touches == {Quantity.ACCURACY, Quantity.TEST_ACCURACY}
+    assert note.touches == {Quantity.ACCURACY, Quantity.TEST_ACCURACY, Quantity.PRECISION}
     assert notes_on(models, [replace(a_dataset(), blob=Blob(sha256="e" * 64, size_bytes=1))]) == ()
 
 
