@@ -21,7 +21,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 # No test cuts the power, and what a killed process has written the system keeps: none needs to wait for a disk. Tests
 # of what is synced, and of disks that fail at it, put something of their own in this place.
-os.fsync = lambda descriptor: None
+os.fsync = lambda fd: None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
