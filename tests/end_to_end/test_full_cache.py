@@ -21,21 +21,30 @@ SIZE = "45m"
 ENOUGH_BYTES = 32_000
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    """Yield a queue with one job."""
-    (tmp_path / "scratch").mkdir()
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library that counts what is written."""
     try:
-        library = build(tmp_path)
+        return build(tmp_path_factory.mktemp("built"))
     except NoCompilerError as exc:
         pytest.skip(f"NO FULL CACHE WAS TESTED: {exc}")
-    commands = Commands(library, tmp_path / "scratch")
+
+
+@pytest.fixture(scope="module")
+def commands(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    commands = Commands(built, tmp_path_factory.mktemp("scratch"))
+    yield commands
+    commands.close()
+
+
+@pytest.fixture
+def place(tmp_path: Path, commands: Commands) -> Place:
+    """A queue with one job."""
     place = Place(tmp_path / "place", commands)
     place.furnish()
     for arguments in history("folder")[:3]:
         assert place.types(*arguments).code == 0
-    yield place
-    commands.close()
+    return place
 
 
 @contextlib.contextmanager
@@ -61,7 +70,10 @@ def fill(folder: Path, *, but_bytes: int = 0) -> Path:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="NO SMALL DISK WAS TESTED: only root can mount one")
-@pytest.mark.parametrize("free_bytes", [0, 4096, 16384, 65536])
+@pytest.mark.parametrize(
+    "free_bytes",
+    [0, pytest.param(4096, marks=pytest.mark.long), 16384, pytest.param(65536, marks=pytest.mark.long)],
+)
 def test_a_full_cache_fails_no_job_and_with_room_again_it_is_trained(place: Place, free_bytes: int) -> None:
     with small_disk(place.cache):
         filler = fill(place.cache, but_bytes=free_bytes)
@@ -79,9 +91,11 @@ def test_a_full_cache_fails_no_job_and_with_room_again_it_is_trained(place: Plac
         assert (seen.state, seen.epochs) == ("done", (1, 2))
 
 
-def test_saving_waits_for_a_full_cache_and_goes_on_once_there_is_room(place: Place, tmp_path: Path) -> None:
+def test_saving_waits_for_a_full_cache_and_goes_on_once_there_is_room(
+    place: Place, built: Path, tmp_path: Path
+) -> None:
     (tmp_path / "counts").mkdir()
-    preload = Preload(tmp_path / "calls.so", tmp_path / "counts", roots=[place.cache])
+    preload = Preload(built, tmp_path / "counts", roots=[place.cache])
     environment = preload.environment(Trouble.ENOSPC, kinds=(), full_after=ENOUGH_BYTES)
     with (tmp_path / "said").open("wb") as said:
         working = _begin(place, environment, said.fileno())

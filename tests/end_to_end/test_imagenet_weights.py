@@ -52,25 +52,25 @@ def test_one_machine_downloads_and_another_asks_the_queue_alone(
         study = STUDY.replace('weights = "none"', 'weights = "imagenet"').replace("epochs = 3", "epochs = 1") + jobs
         house.write("mobile.h5", made.read_bytes())
         house.write("study.toml", study + '[[job]]\nmodel = "VGG16"\nname = "third"\nweights = "mobile.h5"\n')
-        assert command(house, "enqueue", "study.toml", "--keep-weights").returncode == 0
+        assert command(house, "enqueue", "study.toml", "--keep-weights", fresh=True).returncode == 0
 
         assert command(house, "hold", "third").returncode == 0
 
         on("one", house, monkeypatch)
-        worked = command(house, "work")
+        worked = command(house, "work", fresh=True)
         assert worked.returncode == 0, worked.stderr
         assert "keeping the ImageNet weights of MobileNetV2 in the store" in worked.stderr
     assert publisher.asked == {FILE.path: 1}
 
     on("two", house, monkeypatch)  # and the network is away
-    worked = command(house, "work")
+    worked = command(house, "work", fresh=True)
     assert worked.returncode == 0, worked.stderr
     assert f"fetching {FILE.name}, which the queue keeps" in worked.stderr
     results = [job(house, f"small/{name}")["result"] for name in ("first", "second")]
     assert results[0]["weights_sha256"] == results[1]["weights_sha256"]
 
     assert command(house, "release", "third").returncode == 0
-    assert command(house, "work").returncode == 3
+    assert command(house, "work", fresh=True).returncode == 3
     failed = job(house, "small/third")["failure"]
     assert failed["cause"] == "weights_unavailable"
     layers = "it has 104 layers with weights, the model 13"

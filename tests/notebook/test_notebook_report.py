@@ -38,9 +38,12 @@ def executed(house: House, *cells: str) -> list[list[dict[str, Any]]]:
     return [list(cell["outputs"]) for cell in notebook.cells]
 
 
-def test_the_page_is_shown_below_the_cell_and_shut_off_from_the_notebook(house: House) -> None:
-    shown, printed = executed(
-        house, "import qcqueue\npage = qcqueue.report(out='pages')", "print(type(page).__name__, page)"
+def test_the_page_is_shown_below_the_cell_shut_off_from_the_notebook_and_its_tables_are_there(house: House) -> None:
+    shown, printed, tables = executed(
+        house,
+        "import qcqueue\npage = qcqueue.report(out='pages')",
+        "print(type(page).__name__, page)",
+        "import json\nfound = qcqueue.results()\nprint(json.dumps({key: len(it) for key, it in found.items()}))",
     )
     (output,) = (it for it in shown if it["output_type"] == "display_data")
     page = house.folder / "pages" / "report.html"
@@ -52,16 +55,7 @@ def test_the_page_is_shown_below_the_cell_and_shut_off_from_the_notebook(house: 
     assert html.unescape(found["page"]) == page.read_text(encoding="utf-8")
     assert found["before"].split()[-1] == "sandbox"  # without a word behind it, nothing is allowed
     assert "sandbox" not in found["after"]
-
-
-def test_the_tables_are_there_for_numbers_to_go_on_with(house: House) -> None:
-    (printed,) = executed(
-        house,
-        "import json, qcqueue\n"
-        "found = qcqueue.results()\n"
-        "print(json.dumps({key: len(it) for key, it in found.items()}))",
-    )
-    rows = json.loads(printed[-1]["text"])
+    rows = json.loads(tables[-1]["text"])
     assert rows["notes"] > 0
     assert len(rows) > 2
 

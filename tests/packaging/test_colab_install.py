@@ -82,7 +82,14 @@ def test_into_colab_pip_installs_qcqueue_and_changes_nothing_else(tmp_path: Path
     assert [item["metadata"]["name"] for item in json.loads(answer.stdout)["install"]] == ["qcqueue"]
 
 
-@pytest.mark.parametrize(("name", "number"), [("SQLAlchemy", "2.0.30"), ("PyDrive2", "1.20.0"), ("typer", "0.9.0")])
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("PyDrive2", "1.20.0"),
+        pytest.param("SQLAlchemy", "2.0.30", marks=pytest.mark.long),
+        pytest.param("typer", "0.9.0", marks=pytest.mark.long),
+    ],
+)
 def test_an_older_image_would_be_noticed(name: str, number: str, tmp_path: Path, wheel: Path) -> None:
     answer = dry_run(an_environment(tmp_path / "colab", frozen() | {name: number}), wheel)
     assert answer.returncode != 0

@@ -31,6 +31,9 @@ from tests.support.faults.children import end
 
 ROOT = Path(__file__).parents[2]
 """Where the tests of a checkout are imported from, as they are not installed."""
+_PATH = os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), str(ROOT)])
+"""From where qcqueue is imported, whatever path a test gives a process of its own later."""
+
 _MESSAGE_BYTES = 1 << 20
 _START_LIMIT_S = 120.0
 
@@ -114,7 +117,7 @@ class _Server:
         bare = {name: value for name, value in os.environ.items() if not name.startswith("QCQUEUE_")}
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "tests.support.forks", str(theirs.fileno())],
-            env=bare | {"PYTHONPATH": os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), str(ROOT)])},
+            env=bare | {"PYTHONPATH": _PATH},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
