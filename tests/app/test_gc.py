@@ -17,7 +17,6 @@ from qcqueue.app.datasets import keep
 from qcqueue.app.gc import GRACE_S, LEFTOVER_GRACE_S, BlobStatus, clean_up, plan_clean_up, usage
 from qcqueue.app.settings import load_settings
 from qcqueue.app.verify import HISTORY, QUEUE, verify
-from qcqueue.clock import SystemClock
 from qcqueue.conformance.clocks import CountedIds, MachineClock, WorldTime
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.database.local import LocalDatabase
@@ -345,7 +344,7 @@ actions = st.tuples(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(actions, max_size=40), st.lists(actions, max_size=6))
 def test_clean_up_never_takes_what_a_live_attempt_the_last_two_saves_or_the_best_epoch_need(
     before: list[tuple[str, str, int]], meanwhile: list[tuple[str, str, int]]
@@ -592,9 +591,6 @@ def test_on_drive_what_a_dead_session_left_is_given_back(ada: Laptop) -> None:
 
 
 def test_on_drive_damage_is_found_past_the_copy_that_this_machine_keeps(ada: Laptop) -> None:
-    ada.patch.setattr(
-        SystemClock, "sleep", lambda clock, seconds: None
-    )  # damaged bytes are asked for again, in a while
     place = on_drive(ada)
     worker = Worker.on(place, JOBS[0])
     worker.save()
@@ -605,7 +601,8 @@ def test_on_drive_damage_is_found_past_the_copy_that_this_machine_keeps(ada: Lap
     (fault,) = verify(place).faults
     assert fault.costs == "every save of tiny/a; it would begin again"
     assert verify(place, quick=True).faults == ()
-    newest = next(file for file in owner.files() if file.title == f"version {verify(place).versions}")
+    versions = verify(place).versions
+    newest = next(file for file in owner.files() if file.title == f"version {versions}")
     owner.damage(newest.id, b"?" * newest.size)
     assert QUEUE in {fault.costs for fault in verify(place).faults}
 

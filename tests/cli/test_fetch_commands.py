@@ -14,7 +14,7 @@ from qcqueue.exports.tensorboard import FILE_NAME
 from tests.app.saved import file_of
 from tests.app.trained import Run, tensors_after
 from tests.cli.queues import House, a_job, put
-from tests.cli.test_imports import HEAVY, imported_by
+from tests.cli.test_imports import HEAVY, heavy, imported_by
 
 SAFE = ["--format", "safetensors"]
 
@@ -170,14 +170,10 @@ def test_without_mlflow_the_export_says_what_to_install(
     assert err.splitlines()[1] == 'next: pip install "qcqueue[mlflow]"'
 
 
-@pytest.mark.parametrize("typed", ["fetch vgg16 --format safetensors", "export tensorboard", "fetch -h", "export -h"])
-def test_what_needs_no_keras_imports_none(typed: str, empty_house: House, training: Run) -> None:
-    its_own = {"tensorboard"} if typed == "export tensorboard" else set()
-    assert imported_by(empty_house, *typed.split()) & (HEAVY - {"google"} - its_own) == set()
-
-
-@pytest.mark.parametrize("typed", ["fetch -h", "export mlflow -h"])
-def test_the_help_of_a_command_loads_no_library_of_an_export(typed: str, empty_house: House) -> None:
-    assert (
-        imported_by(empty_house, *typed.split()) & {"tensorboard", "mlflow", "safetensors", "numpy", "google"} == set()
-    )
+def test_what_needs_no_keras_imports_none(empty_house: House, training: Run) -> None:
+    helped = ("fetch -h", "export -h", "export mlflow -h")
+    imported = imported_by(empty_house, *helped, "fetch vgg16 --format safetensors", "export tensorboard")
+    assert heavy(imported, HEAVY - {"google", "tensorboard"}) == {}
+    assert [typed for typed in imported if "tensorboard" in imported[typed]] == ["export tensorboard"]
+    of_an_export = {"tensorboard", "mlflow", "safetensors", "numpy", "google"}
+    assert heavy({typed: imported[typed] for typed in helped}, of_an_export) == {}

@@ -4,8 +4,7 @@ import gc
 import json
 import subprocess
 import sys
-
-import pytest
+from collections.abc import Mapping
 
 from qcqueue.cli.main import run
 from tests.cli.queues import JOB, STUDY, House
@@ -30,12 +29,15 @@ HEAVY_FOR_STATUS = HEAVY | {"numpy", "PIL", "rich", "pydantic", "safetensors", "
 PROGRAM = """
 import json, sys
 from qcqueue.cli.main import run
-code = run(sys.argv[1:])
-print(json.dumps({"code": code, "imported": sorted({name.partition(".")[0] for name in sys.modules})}), file=sys.stderr)
+for typed in sys.argv[1:]:
+    code = run(typed.split())
+    imported = sorted({name.partition(".")[0] for name in sys.modules})
+    print(json.dumps({"typed": typed, "code": code, "imported": imported}), file=sys.stderr)
 """
 
 
-def imported_by(house: House, *typed: str) -> set[str]:
+def imported_by(house: House, *typed: str) -> dict[str, set[str]]:
+    """Return what a new process has imported when each of these commands has ended, the ones before it included."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *typed],
         cwd=house.folder,
@@ -44,22 +46,24 @@ def imported_by(house: House, *typed: str) -> set[str]:
         timeout=LIMIT_S,
         check=True,
     )
-    said = json.loads(done.stderr.splitlines()[-1])
-    assert said["code"] == 0, done.stderr
-    return set(said["imported"])
+    said = [json.loads(line) for line in done.stderr.splitlines() if line.startswith('{"typed": ')]
+    assert [(line["typed"], line["code"]) for line in said] == [(line, 0) for line in typed], done.stderr
+    return {line["typed"]: set(line["imported"]) for line in said}
 
 
-@pytest.mark.parametrize(
-    "typed", ["", "show done", "log done", "why done", "enqueue study.toml", "hold queued", "data list", "work -h"]
-)
-def test_a_command_of_a_laptop_imports_nothing_heavy(typed: str, house: House) -> None:
+def heavy(imported: Mapping[str, set[str]], modules: set[str] = HEAVY) -> dict[str, set[str]]:
+    """Return which of these modules were there after each command that had any of them."""
+    return {typed: names & modules for typed, names in imported.items() if names & modules}
+
+
+def test_a_command_of_a_laptop_imports_nothing_heavy(house: House) -> None:
     house.write("study.toml", STUDY + JOB)
-    assert imported_by(house, *typed.split()) & HEAVY == set()
+    typed = ("", "show done", "log done", "why done", "enqueue study.toml", "hold queued", "data list", "work -h")
+    assert heavy(imported_by(house, *typed)) == {}
 
 
-@pytest.mark.parametrize("typed", ["status", "status --json"])
-def test_status_imports_only_what_it_answers_with(typed: str, house: House) -> None:
-    assert imported_by(house, *typed.split()) & HEAVY_FOR_STATUS == set()
+def test_status_imports_only_what_it_answers_with(house: House) -> None:
+    assert heavy(imported_by(house, "status", "status --json"), HEAVY_FOR_STATUS) == {}
 
 
 def test_a_command_that_may_live_for_hours_has_its_garbage_collected() -> None:

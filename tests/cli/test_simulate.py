@@ -9,7 +9,7 @@ import pytest
 
 from qcqueue.cli.main import run
 from tests.cli.queues import JOB, STUDY, House, interrupt, leave, note_time, stop, take, train
-from tests.cli.test_imports import HEAVY, imported_by
+from tests.cli.test_imports import heavy, imported_by
 
 Answer = Callable[..., str]
 SIX = Path(__file__).parents[2] / "jobs" / "six-models.toml"
@@ -159,7 +159,7 @@ def test_an_empty_queue_has_nothing_to_play(empty_house: House, refusal: Answer)
 
 def test_a_simulation_imports_nothing_heavy(house: House) -> None:
     house.write("study.toml", STUDY + JOB)
-    assert imported_by(house, "simulate", "study.toml", "--seeds", "1") & HEAVY == set()
+    assert heavy(imported_by(house, "simulate study.toml --seeds 1")) == {}
 
 
 # What makes no sense.

@@ -9,7 +9,7 @@ from PIL import Image
 
 from qcqueue.cli.main import run
 from tests.cli.queues import House
-from tests.cli.test_imports import imported_by
+from tests.cli.test_imports import heavy, imported_by
 from tests.datasets.pictures import Files, encoded, folder_of, png16, ramp, three_classes, tiff
 
 SIDE = 8
@@ -127,7 +127,7 @@ def test_without_a_dicom_file_pydicom_is_not_imported_and_without_pydicom_one_is
     house: House, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder_of(house.folder / "photos", three_classes())
-    assert "pydicom" not in imported_by(house, "data", "add", "photos", "--name", "photos")
+    assert heavy(imported_by(house, "data add photos --name photos"), {"pydicom"}) == {}
     folder_of(house.folder / "photos", {"good/scan.dcm": bytes(128) + b"DICM" + bytes(64)})
     monkeypatch.setitem(sys.modules, "pydicom", None)
     before = house.fingerprint()
