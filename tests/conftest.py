@@ -13,11 +13,17 @@ from types import FrameType
 import pytest
 from hypothesis import settings
 
+from qcqueue.conformance.processes import PROCESSES
 from tests.canary import leaks
 
 settings.register_profile("dev", deadline=None, max_examples=60)
 settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+# What the processes of contracts and races would import one by one, their server imports for all of them.
+PROCESSES.set_forkserver_preload(
+    ["tests.support.members", "tests.support.contention", "qcqueue.stores.drive.layout", "qcqueue.stores.drive.store"]
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
