@@ -13,6 +13,7 @@ from types import FrameType
 import pytest
 from hypothesis import settings
 
+from qcqueue.conformance.processes import PROCESSES
 from tests.canary import leaks
 
 settings.register_profile("dev", deadline=None, max_examples=60)
@@ -22,6 +23,11 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 # No test cuts the power, and what a killed process has written the system keeps: none needs to wait for a disk. Tests
 # of what is synced, and of disks that fail at it, put something of their own in this place.
 os.fsync = lambda fd: None
+
+# What the processes of contracts and races would import one by one, their server imports for all of them.
+PROCESSES.set_forkserver_preload(
+    ["tests.support.members", "tests.support.contention", "qcqueue.stores.drive.layout", "qcqueue.stores.drive.store"]
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
