@@ -35,7 +35,7 @@ class FolderBackend:
     missing_hint = "qcqueue init"
 
     def parse(self, rest: str, *, source: str) -> str | None:
-        path = expanded(rest, source).absolute()
+        path = expanded(str(expanded(rest, source).absolute()), source)  # the current folder has a name, too
         away = AWAY.format(path=shlex.quote(str(path)), scheme=self.scheme)
         refuse_synced(path, hint=away if (path / DATABASE_FILE).exists() or (path / "slots").exists() else ELSEWHERE)
         return str(path)

@@ -101,3 +101,28 @@ def test_a_user_whom_nobody_knows_in_a_path_of_the_settings(
     house.write("qcqueue.toml", 'store = "folder:~nobody7/queue"\n')
     assert run(["status"]) == 2
     assert "the home of an unknown user" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["ada\nqcqueue: all is well", "\udcff\udcfe", "\x1b[2J"])
+def test_a_user_with_an_odd_name_can_change_the_queue(
+    name: str, house: House, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", name)
+    assert run(["hold", "queued"]) == 0
+    assert run(["log", "queued"]) == 0
+    assert "all is well" not in [line.partition(": ")[2] for line in capfd.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize("name", ["\udcff", "two\nlines", "zero\u200bwidth"])
+def test_a_folder_whose_name_no_setting_can_hold_gets_no_queue(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / name
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("QCQUEUE_CACHE", str(tmp_path / "cache"))
+    assert run(["init"]) == 2
+    sentence, hint = capfd.readouterr().err.splitlines()
+    assert "holds an invisible character" in sentence
+    assert hint.startswith("next: ")
+    assert list(here.iterdir()) == []
