@@ -77,16 +77,24 @@ class QcqueueError(Exception):
     side: ClassVar[Side] = Side.MACHINE
     can_pass: ClassVar[bool] = False
     """Whether waiting may help though nobody does anything; what cannot pass is waited for only so long."""
+    usual_hint: ClassVar[str] = "qcqueue doctor"
+    """What to type where whoever raised it knew of nothing better."""
 
     def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
         self.hint = hint
+
+    @property
+    def next_step(self) -> str:
+        """What to type or do next; there is always something."""
+        return self.hint or self.usual_hint
 
 
 class UserError(QcqueueError):
     """The request cannot be carried out as it stands."""
 
     exit_code = 2
+    usual_hint = "qcqueue -h"
     side = Side.JOB
 
 
@@ -206,6 +214,7 @@ class CorruptionError(QcqueueError):
     """Stored data is not what it should be."""
 
     exit_code = 5
+    usual_hint = "qcqueue store verify"
     side = Side.STORE
 
 
@@ -237,6 +246,7 @@ class ConflictError(QcqueueError):
     """Someone else changed this first."""
 
     exit_code = 6
+    usual_hint = "qcqueue status"
     side = Side.STORE
 
 
@@ -260,6 +270,7 @@ class TrainingError(QcqueueError):
     """A job ended for a reason that trying again would not change."""
 
     exit_code = 3
+    usual_hint = "qcqueue status"
     side = Side.JOB
 
 

@@ -34,6 +34,7 @@ from qcqueue.errors import QcqueueError, SettingInvalid
 from qcqueue.stores.base import Access, LeaseRules, Opened, Slots, Store
 from qcqueue.stores.folder import DATABASE_FILE
 from qcqueue.stores.registry import StoreAddress, parse_url, scheme_of
+from qcqueue.text.suggest import printable
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -128,11 +129,11 @@ def rehearse(database: Database, action: "Callable[[Connection], T]") -> T:
 
 
 def person() -> str:
-    """Return who sits at which machine, for the story of a job."""
+    """Return who sits at which machine, for the story of a job: text, whatever the environment calls them."""
     try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
+        return printable(f"{getpass.getuser()}@{socket.gethostname()}")
     except (KeyError, OSError):
-        return socket.gethostname()
+        return printable(socket.gethostname())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,7 +113,9 @@ def write_notebook(path: Path, settings: Settings, *, client: Path | None) -> bo
     except NotRegularError as exc:
         raise _not_ours(path) from exc
     except OSError as exc:
-        raise SettingInvalid(f"{path} cannot be written: {exc.strerror}") from exc
+        raise SettingInvalid(
+            f"{path} cannot be written: {exc.strerror}", hint="qcqueue notebook --out ANOTHER-PLACE.ipynb"
+        ) from exc
     return there != text.encode()
 
 

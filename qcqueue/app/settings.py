@@ -228,12 +228,14 @@ def _read(path: Path) -> dict[str, str]:
         if isinstance(exc.__cause__, PermissionError):
             raise SettingInvalid(f"{path} cannot be read: permission denied", hint=f"chmod u+r {path}") from exc
         raise
+    edit = f"edit {path}, then the same again"
     for key, value in page.data.items():
         if key not in KNOWN_KEYS:
             allowed = f"it can be {' or '.join(KNOWN_KEYS)}{did_you_mean(key, KNOWN_KEYS)}"
-            raise SettingInvalid(f"{page.place(key).label}: unknown setting {key!r}; {allowed}")
+            raise SettingInvalid(f"{page.place(key).label}: unknown setting {key!r}; {allowed}", hint=edit)
         if not isinstance(value, str):
-            raise SettingInvalid(f"{page.place(key).label}: {key} is {shown(value)}; it must be text in quotes")
+            sentence = f"{page.place(key).label}: {key} is {shown(value)}; it must be text in quotes"
+            raise SettingInvalid(sentence, hint=edit)
     return _with_relative_store(page.data, path.parent)
 
 
@@ -296,4 +298,7 @@ def _loopback(url: str | None) -> str | None:
         return None
     if (found := LOOPBACK.fullmatch(url)) and int(found["port"]) <= 65535:
         return found["root"]
-    raise SettingInvalid("QCQUEUE_DRIVE_ENDPOINT is for tests, and can only be http://127.0.0.1:PORT/")
+    raise SettingInvalid(
+        "QCQUEUE_DRIVE_ENDPOINT is for tests, and can only be http://127.0.0.1:PORT/",
+        hint="unset QCQUEUE_DRIVE_ENDPOINT",
+    )

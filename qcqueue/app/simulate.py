@@ -144,7 +144,9 @@ def _ahead(job: PendingJob, stats: QueueStats, gpu: Processor) -> Ahead:
     processor = gpu if job.spec.device != "cpu" else Processor(name="a CPU", is_gpu=False)
     cost = stats.cost(job, processor)
     if cost is None:
-        raise UnknownName(f"{job.name}: nothing is known of how long an epoch of {job.spec.model} takes")
+        raise UnknownName(
+            f"{job.name}: nothing is known of how long an epoch of {job.spec.model} takes", hint="qcqueue work"
+        )
     deadline_s = job.spec.deadline_s
     work = Work(
         name=job.name,

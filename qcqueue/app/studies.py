@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 MOST_BYTES = 1 << 20
+ANOTHER = "qcqueue enqueue STUDY.toml"
 AGAIN = "correct the lines above, then enqueue again; nothing was enqueued"
 
 
@@ -199,11 +200,13 @@ def _read_text(file: Path) -> str:
             f"there is no file {file}", hint="qcqueue new tiny --out tiny.toml, for one to begin with"
         ) from exc
     except NotRegularError as exc:
-        raise UserError(f"{file} {exc}, and no study file") from exc
+        raise UserError(f"{file} {exc}, and no study file", hint=ANOTHER) from exc
     except UnicodeDecodeError as exc:
-        raise UserError(f"{file} is not a text file in UTF-8 (byte {exc.start})") from exc
+        raise UserError(
+            f"{file} is not a text file in UTF-8 (byte {exc.start})", hint=f"save it as UTF-8; then {ANOTHER}"
+        ) from exc
     except OSError as exc:
-        raise UserError(f"{file} cannot be read: {exc.strerror}") from exc
+        raise UserError(f"{file} cannot be read: {exc.strerror}", hint=f"allow it; then {ANOTHER}") from exc
 
 
 def _store(context: QueueContext, path: Path, *, dry_run: bool) -> Blob:

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import gc
+import itertools
 import signal
 import sys
 import traceback
@@ -50,7 +51,7 @@ def run(arguments: list[str]) -> int:
         gc.enable()  # where all that is imported was imported without, see `__main__`
         return commands.main(args=arguments, prog_name="qcqueue", standalone_mode=False) or 0
     except QcqueueError as exc:
-        return _say(_sentences(exc), exc.hint, exc.exit_code)
+        return _say(_sentences(exc), _next_step(exc, arguments), exc.exit_code)
     except _TyperError as exc:
         return _say([_refusal(exc, arguments)], f"{exc.ctx.command_path if exc.ctx else 'qcqueue'} -h", 2)
     except (KeyboardInterrupt, typer.Abort, _Interrupted) as exc:
@@ -69,11 +70,11 @@ def run(arguments: list[str]) -> int:
         if exc.errno not in OF_A_DISK:
             return _bug(exc)
         failed = of_this_machine(Path("its files"), exc)  # a disk is no bug of ours, wherever it was met
-        return _say([str(failed)], failed.hint, failed.exit_code)
+        return _say([str(failed)], failed.next_step, failed.exit_code)
     except Exception as exc:
         # Who stumbles over a row that nobody could use has found no bug of ours.
         if damaged := damage():
-            return _say([str(damaged)], damaged.hint, damaged.exit_code)
+            return _say([str(damaged)], damaged.next_step, damaged.exit_code)
         return _bug(exc)
 
 
@@ -184,6 +185,16 @@ def _sentences(error: QcqueueError) -> Sequence[str]:
     if isinstance(error, DatasetInvalid):
         return [str(error.args[0]), *error.problems]
     return str(error).split("\n") if isinstance(error, NameTaken) else [str(error)]
+
+
+def _next_step(error: QcqueueError, arguments: list[str]) -> str:
+    """Return what to type next: never the command itself, and the help of the command where its options are wrong."""
+    typed = list(itertools.takewhile(str.isidentifier, (word.replace("-", "_") for word in arguments[:2])))
+    if error.hint is None and isinstance(error, UserError) and typed:
+        of_a_group = typed[0] in ("data", "store", "export")
+        return f"qcqueue {' '.join(arguments[: 1 + of_a_group])} -h"
+    is_itself = error.next_step.split() == ["qcqueue", *arguments]
+    return "qcqueue doctor" if is_itself else error.next_step
 
 
 def _refusal(error: Any, arguments: list[str]) -> str:

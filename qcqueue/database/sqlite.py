@@ -129,7 +129,7 @@ def _operational(place: Path | str, exc: OperationalError) -> QcqueueError:
         case sqlite3.SQLITE_FULL:
             return StoreFull(f"there is no room left for {place}: {reason}", hint=f"make room there, then {AGAIN}")
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
-            return StoreDenied(f"{place} may not be written: {reason}")
+            return StoreDenied(f"{place} may not be written: {reason}", hint=f"allow it, then {AGAIN}")
         case sqlite3.SQLITE_ERROR:
             # Our statements are right, so it is the file: its schema, or text that is none.
             return CorruptionError(f"{place} is not a sound SQLite database: {reason}", hint=RESCUE)

@@ -71,7 +71,9 @@ def build_sample(
     Raises: ExtraMissing: the photographs are not installed. DatasetInvalid: no such number or size of pictures.
     """
     if images < IMAGES_MIN:
-        raise DatasetInvalid(f"a practice set of {images} images is too small; {IMAGES_MIN} is the least")
+        raise DatasetInvalid(
+            f"a practice set of {images} images is too small; {IMAGES_MIN} is the least", hint=f"--images {IMAGES_MIN}"
+        )
     check_size(images, image_size)
     sources = {photo.name: _opened(photo, image_size) for photo in PHOTOGRAPHS}
     pictures = plan(images, seed)

@@ -183,7 +183,7 @@ def _telling(screen: Screen) -> Iterator[None]:
 
 def _told(exc: Exception) -> list[str]:
     if isinstance(exc, QcqueueError):
-        return [str(exc), *([f"next: {exc.hint}"] if exc.hint else [])]
+        return [str(exc), f"next: {exc.next_step}"]
     log = log_behind(exc)
     more = [f"what it did before stands in {log}"] if log else []
     return [f"a bug of ours: {type(exc).__name__}: {exc}", *more]  # its traceback may come too late to be shown

@@ -46,7 +46,10 @@ def profile(name: str, own: str | None = None, *, file_name: str = OWN_FILE) -> 
     known = (*names(), *(one for one in mine if one not in names()))
     close = nearest(name, known)
     meant = f"; did you mean {close}?" if close else ""
-    raise UnknownName(f"there is no profile {shown(name)}; it can be {', '.join(known)}{meant}")
+    raise UnknownName(
+        f"there is no profile {shown(name)}; it can be {', '.join(known)}{meant}",
+        hint=f"use {close or known[0]} where it is named, or describe your own in {file_name}",
+    )
 
 
 def read_own(text: str, file_name: str) -> Mapping[str, Profile]:

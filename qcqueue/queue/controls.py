@@ -61,7 +61,7 @@ def move(tx: Connection, typed: str, where: Where, other: str | None, *, who: st
     order = [row.id for row in tx.execute(select(jobs.c.id).order_by(jobs.c.position)) if row.id != job.id]
     target = find_job(tx, other) if other is not None else None
     if target is not None and target.id == job.id:
-        raise UserError(f"{job.name} cannot be moved before itself")
+        raise UserError(f"{job.name} cannot be moved before itself", hint=f"qcqueue move {job.name} first")
     index = {"first": 0, "last": len(order), "before": order.index(target.id) if target else 0}[where]
     order.insert(index, job.id)
     for position, job_id in enumerate(order, start=1):

@@ -175,7 +175,7 @@ def check_data(tx: Connection, specs: Sequence[JobSpec]) -> None:
             )
     problems = [problem for spec in specs if (problem := _misfit(spec, summaries[spec.dataset]))]
     if problems:
-        raise SpecInvalid(problems)
+        raise SpecInvalid(problems, hint="correct the lines above, then enqueue again; nothing was enqueued")
 
 
 def _misfit(spec: JobSpec, summary: DatasetSummary) -> str | None:

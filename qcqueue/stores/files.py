@@ -156,7 +156,7 @@ def of_the_store(place: Path, exc: OSError) -> StoreError:
             f"there is no room left for {where}: {exc.strerror}", hint="make room there, then the same again"
         )
     if exc.errno in NOT_ALLOWED:
-        return StoreDenied(f"{where} may not be written: {exc.strerror}")
+        return StoreDenied(f"{where} may not be written: {exc.strerror}", hint="allow it, then the same again")
     if exc.errno in _NOT_THERE:
         for folder in (place.parent, Path(os.fsdecode(where)).parent, place):
             if not is_folder(folder):

@@ -4,6 +4,8 @@ All of it is the same for a folder of this machine and for one on a shared disk 
 lies and whose clock counts. Always true: one folder never holds queues of both kinds.
 """
 
+import errno
+import os
 import shlex
 import shutil
 import tempfile
@@ -33,7 +35,7 @@ class FolderBackend:
     missing_hint = "qcqueue init"
 
     def parse(self, rest: str, *, source: str) -> str | None:
-        path = expanded(rest, source).absolute()
+        path = expanded(str(expanded(rest, source).absolute()), source)  # the current folder has a name, too
         away = AWAY.format(path=shlex.quote(str(path)), scheme=self.scheme)
         refuse_synced(path, hint=away if (path / DATABASE_FILE).exists() or (path / "slots").exists() else ELSEWHERE)
         return str(path)
@@ -104,8 +106,11 @@ class FolderBackend:
             pass
 
     def _refuse_another(self, folder: Path) -> None:
-        """Raises: SettingInvalid: the place is no folder, or holds a queue of the other kind."""
+        """Raises: SettingInvalid: the place is no folder, or holds a queue of the other kind. StoreError."""
         with translated(folder):
+            above = next(above for above in folder.parents if above.exists())
+            if not above.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(above))
             if folder.exists() and not folder.is_dir():
                 raise SettingInvalid(
                     f"{folder} is a file; a store needs a folder", hint="qcqueue init --store folder:queue"

@@ -9,18 +9,22 @@ from pathlib import Path
 
 from qcqueue.errors import SettingInvalid
 
+ANOTHER = "write another path there, such as folder:queue for a store or ~/.cache/qcqueue for the cache"
+
 
 def expanded(text: str, source: str) -> Path:
     """Return a path as it was written, `~` included, if a file system can have it. Raises: SettingInvalid."""
     try:
         if not text.isprintable():
-            raise SettingInvalid(f"the path {text!r} (from {source}) holds an invisible character")
+            raise SettingInvalid(f"the path {text!r} (from {source}) holds an invisible character", hint=ANOTHER)
         path = Path(text).expanduser()
         path.exists()
     except RuntimeError as exc:
-        raise SettingInvalid(f"the path {text!r} (from {source}) begins with the home of an unknown user") from exc
+        sentence = f"the path {text!r} (from {source}) begins with the home of an unknown user"
+        raise SettingInvalid(sentence, hint=ANOTHER) from exc
     except OSError as exc:
-        raise SettingInvalid(f"the path {text!r} (from {source}) cannot be used: {exc.strerror}") from exc
+        sentence = f"the path {text!r} (from {source}) cannot be used: {exc.strerror}"
+        raise SettingInvalid(sentence, hint=ANOTHER) from exc
     return path
 
 

@@ -1,7 +1,7 @@
 """Whatever a person types or a file holds: one clear sentence that names the thing, the exit code of the contract,
 and neither the queue nor any file changed.
 
-Several sentences stand only where several things are wrong, one line each. A `next:` line may follow.
+Several sentences stand only where several things are wrong, one line each. A `next:` line always follows.
 """
 
 import os
@@ -19,6 +19,7 @@ import pytest
 
 from qcqueue.app import work as working
 from qcqueue.cli.main import run
+from qcqueue.errors import QcqueueError, SpecInvalid
 from tests.cli.queues import DATASET, JOB, STUDY, House, a_job, put
 from tests.datasets.pictures import folder_of, three_classes, zip_of
 
@@ -42,6 +43,10 @@ class Case:
     @property
     def arguments(self) -> list[str]:
         return self.typed.split() if isinstance(self.typed, str) else list(self.typed)
+
+
+def _below(error: type[QcqueueError]) -> list[type[QcqueueError]]:
+    return [one for child in error.__subclasses__() for one in (child, *_below(child))]
 
 
 def a_file(name: str, content: str | bytes) -> Callable[[House], object]:
@@ -611,8 +616,10 @@ def check_answer(case: Case, code: int, out: str, err: str) -> None:
     assert out == ""
     lines = err.split("\n")
     assert lines.pop() == ""
-    if lines[-1].startswith("next: "):
-        assert lines.pop().removeprefix("next: ").strip()
+    assert lines[-1].startswith("next: ")
+    hint = lines.pop().removeprefix("next: ")
+    assert hint.strip()
+    assert hint.split() != ["qcqueue", *case.arguments], "the same again is no way out"
     assert len(lines) == case.sentences, err
     assert lines[0].startswith("qcqueue: ")
     for line in lines:
@@ -677,3 +684,10 @@ def test_without_any_settings_every_command_says_how_to_begin(
     assert err.startswith("qcqueue: no store is named")
     assert err.endswith("next: qcqueue init\n")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [QcqueueError, *_below(QcqueueError)], ids=lambda it: it.__name__)
+def test_every_error_has_a_next_step_also_where_none_was_given(error: type[QcqueueError]) -> None:
+    raised = error(["a problem"]) if error is SpecInvalid else error()
+    assert raised.hint is None
+    assert raised.next_step.startswith("qcqueue ")

@@ -94,7 +94,8 @@ def write_token(path: Path, token: Token) -> None:
             file.write(f"{token.to_json()}\n".encode())
             move_whole(file, path)
     except OSError as exc:
-        raise SettingInvalid(f"{path} cannot be written: {exc.strerror}") from exc
+        hint = f"allow it, or set XDG_CONFIG_HOME to a folder of yours; then {RENEW_HERE}"
+        raise SettingInvalid(f"{path} cannot be written: {exc.strerror}", hint=hint) from exc
 
 
 def _token_uri(found: dict[str, Any], source: str, endpoint: str | None) -> str:
