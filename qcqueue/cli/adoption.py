@@ -23,25 +23,25 @@ def adopt(
     """Say what is lost with a store that was put back from a copy; with --yes, go on with it as it is."""
     from qcqueue.app.adopt import adopt as adopted
 
-    place = open_queue(store, now=now)
-    found = adopted(place, dry_run=dry_run or not yes)
+    context = open_queue(store, now=now)
+    found = adopted(context, dry_run=dry_run or not yes)
     if as_json:
-        print_json({"store": place.store.url, "dry_run": dry_run or not yes, **_adoption_document(found)})
+        print_json({"store": context.store.url, "dry_run": dry_run or not yes, **_adoption_document(found)})
     elif found is None:
-        say(_nothing_to_adopt(place))
+        say(_nothing_to_adopt(context))
     else:
         say("\n".join(_adoption_rows(found)))
         say(
-            f"taken over: {place.store.url} goes on\nnext: qcqueue status"
+            f"taken over: {context.store.url} goes on\nnext: qcqueue status"
             if found.is_done
             else "nothing was changed\nnext: qcqueue store adopt --yes"
         )
 
 
-def _nothing_to_adopt(place: "QueueContext") -> str:
-    if place.versions is None:
-        return f"nothing to adopt: {place.store.url} is one file on one machine, which goes on as it was put back"
-    return f"nothing to adopt: {place.store.url} shows all that this machine has seen of it"
+def _nothing_to_adopt(context: "QueueContext") -> str:
+    if context.versions is None:
+        return f"nothing to adopt: {context.store.url} is one file on one machine, which goes on as it was put back"
+    return f"nothing to adopt: {context.store.url} shows all that this machine has seen of it"
 
 
 def _adoption_rows(found: "Adoption") -> Iterator[str]:

@@ -69,9 +69,11 @@ def move(
             "move before needs the job to go before" if other is None else f"move {where} takes no other job",
             hint=f"qcqueue move {job} before OTHER",
         )
-    place = open_queue(store, now=now)
-    name = place.transact(
-        lambda tx: controls.move(tx, job, cast(controls.Where, where), other, who=place.who, now_s=place.clock.now_s()),
+    context = open_queue(store, now=now)
+    name = context.transact(
+        lambda tx: controls.move(
+            tx, job, cast(controls.Where, where), other, who=context.who, now_s=context.clock.now_s()
+        ),
         dry_run=dry_run,
     )
     say(f"{name} {'would be ' if dry_run else ''}moved {where}{f' {other}' if other else ''}")
@@ -108,9 +110,9 @@ def remove(
 def _apply(job: str, action: "Control", store: str | None, *, dry_run: bool, now: bool) -> None:
     from qcqueue.queue.controls import control_all
 
-    place = open_queue(store, now=now)
-    changed = place.transact(
-        lambda tx: control_all(tx, job, action, who=place.who, now_s=place.clock.now_s()), dry_run=dry_run
+    context = open_queue(store, now=now)
+    changed = context.transact(
+        lambda tx: control_all(tx, job, action, who=context.who, now_s=context.clock.now_s()), dry_run=dry_run
     )
     for name, state in changed:
         say(f"{name} {'would be' if dry_run else 'is'} {state} now")

@@ -43,9 +43,9 @@ def sample(
     """Make a practice set of three quality classes from photographs that need no download."""
     from qcqueue.app.datasets import add_sample
 
-    place = open_queue(store, now=now)
+    context = open_queue(store, now=now)
     with progress_bar("degrading photographs") as progress:
-        line, is_new = add_sample(place, name, images=images, seed=seed, progress=progress, dry_run=dry_run)
+        line, is_new = add_sample(context, name, images=images, seed=seed, progress=progress, dry_run=dry_run)
     _answer(line, is_new, as_json, dry_run)
 
 
@@ -122,9 +122,9 @@ def add(
         depth=depth,
         seed=seed,
     )
-    place = open_queue(store, now=now)
+    context = open_queue(store, now=now)
     with progress_bar("reading images") as progress:
-        line, is_new = add_images(place, name, path, options, progress=progress, dry_run=dry_run)
+        line, is_new = add_images(context, name, path, options, progress=progress, dry_run=dry_run)
     _answer(line, is_new, as_json, dry_run)
 
 

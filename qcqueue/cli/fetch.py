@@ -50,9 +50,9 @@ def fetch(
     chosen, why = (
         usual_kind() if kind is None else (WeightsFormat(_one_of(kind, tuple(WeightsFormat), "--format")), None)
     )
-    place = open_queue(store)
+    context = open_queue(store)
     with progress_bar("fetching") as progress:
-        fetched = fetch_weights(place, job, folder=out, which=which, kind=chosen, moved=progress)
+        fetched = fetch_weights(context, job, folder=out, which=which, kind=chosen, moved=progress)
     if as_json:
         print_json(_fetched_document(fetched))
     else:

@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def one_screen(
-    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+    command: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
 ) -> None:
     """Resumable training jobs for quota-limited GPUs. Alone: how far it is, and what to type next."""
     if version:
@@ -33,7 +33,7 @@ def one_screen(
 
         say(f"qcqueue {installed('qcqueue')}")
         raise typer.Exit
-    if context.invoked_subcommand is not None:
+    if command.invoked_subcommand is not None:
         return
     from qcqueue.app.queue_summary import see, summary_of
     from qcqueue.app.settings import load_settings
@@ -43,11 +43,11 @@ def one_screen(
     if settings.store is None:
         say(first_steps())
         return
-    place = open_queue(None)
-    seen = see(place, settings)
-    tell_age(place)
+    context = open_queue(None)
+    seen = see(context, settings)
+    tell_age(context)
     ahead = summary_of(seen) if seen.stats.ahead else None
-    say(today(seen.lines, ahead=ahead, url=place.store.url, now_s=seen.stats.now_s))
+    say(today(seen.lines, ahead=ahead, url=context.store.url, now_s=seen.stats.now_s))
 
 
 def status(
@@ -58,18 +58,20 @@ def status(
     """Say how far every job is."""
     from qcqueue.cli.screens import status_screen
 
-    place = open_queue(store)
+    context = open_queue(store)
     if as_json:
-        print_json(_status_json(place))
+        print_json(_status_json(context))
         return
 
     def screen() -> str:
-        seen = _status(place)
-        return status_screen(seen.lines, goodput=seen.accounts.whole, foreseen=seen.foreseen, now_s=place.clock.now_s())
+        seen = _status(context)
+        return status_screen(
+            seen.lines, goodput=seen.accounts.whole, foreseen=seen.foreseen, now_s=context.clock.now_s()
+        )
 
     say(screen())
     while watch:
-        place.clock.sleep(WATCH_EVERY_S)
+        context.clock.sleep(WATCH_EVERY_S)
         typer.echo(CLEAR, nl=False)
         say(screen())
 
@@ -80,19 +82,19 @@ def show(job: JobArgument, store: StoreOption = None, as_json: JsonOption = Fals
     from qcqueue.cli.documents import detail_document
     from qcqueue.cli.screens import detail_screen
 
-    place = open_queue(store)
-    detail = _detail(place, job)
-    detail = replace(detail, line=here_and_now(place, [detail.line])[0])
-    with place.read() as tx:
+    context = open_queue(store)
+    detail = _detail(context, job)
+    detail = replace(detail, line=here_and_now(context, [detail.line])[0])
+    with context.read() as tx:
         from qcqueue.queue.blobs import kept_bytes_of
         from qcqueue.queue.sessions import accounts_of, session_lines
 
         goodput = accounts_of(session_lines(tx)).jobs.get(detail.line.name)
         kept_bytes = kept_bytes_of(tx, detail.line.name)
     if as_json:
-        print_json({"store": place.store.url, "as_of": _now(place), **detail_document(detail, goodput)})
+        print_json({"store": context.store.url, "as_of": _now(context), **detail_document(detail, goodput)})
     else:
-        say(detail_screen(detail, goodput=goodput, kept_bytes=kept_bytes, now_s=place.clock.now_s()))
+        say(detail_screen(detail, goodput=goodput, kept_bytes=kept_bytes, now_s=context.clock.now_s()))
 
 
 def log(
@@ -107,14 +109,14 @@ def log(
     from qcqueue.cli.documents import history_document
     from qcqueue.cli.screens import story
 
-    place = open_queue(store)
-    detail = _detail(place, job)
-    words = _words(place, detail) if full else ()
+    context = open_queue(store)
+    detail = _detail(context, job)
+    words = _words(context, detail) if full else ()
     if as_json:
         said = {"last_words": [{"attempt": it.attempt, "lines": list(it.lines)} for it in words]} if full else {}
         print_json({"name": detail.line.name, "history": history_document(detail), **said})
     else:
-        say(story(detail, now_s=place.clock.now_s(), words=words))
+        say(story(detail, now_s=context.clock.now_s(), words=words))
 
 
 def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
@@ -125,13 +127,13 @@ def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False
     from qcqueue.app.vanished import here_and_now
     from qcqueue.cli.screens import words_in_brief
 
-    place = open_queue(store)
-    detail = _detail(place, job)
-    answer = explain(detail, see(place, load_settings(store=store)))
-    words = _telling_words(place, detail)
+    context = open_queue(store)
+    detail = _detail(context, job)
+    answer = explain(detail, see(context, load_settings(store=store)))
+    words = _telling_words(context, detail)
     if as_json:
         said = {"last_words": {"attempt": words.attempt, "lines": list(words.end)}} if words else {}
-        line = here_and_now(place, [detail.line])[0]
+        line = here_and_now(context, [detail.line])[0]
         print_json({"name": line.name, "state": line.state, "why": answer.why, "next": answer.hint, **said})
     else:
         say(printable(answer.why))
@@ -140,47 +142,47 @@ def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False
         say(f"next: {printable(answer.hint)}")
 
 
-def _status(place: "QueueContext") -> "QueueStatus":
+def _status(context: "QueueContext") -> "QueueStatus":
     from qcqueue.app.status import status_of
 
-    status = status_of(place)
-    tell_age(place)
+    status = status_of(context)
+    tell_age(context)
     return status
 
 
-def _detail(place: "QueueContext", job: str) -> "JobDetail":
+def _detail(context: "QueueContext", job: str) -> "JobDetail":
     from qcqueue.queue.job_detail import job_detail
 
-    with place.read() as tx:
+    with context.read() as tx:
         detail = job_detail(tx, job)
-    tell_age(place)
+    tell_age(context)
     return detail
 
 
-def _words(place: "QueueContext", detail: "JobDetail") -> "tuple[LastWords, ...]":
+def _words(context: "QueueContext", detail: "JobDetail") -> "tuple[LastWords, ...]":
     from qcqueue.queue.last_words import last_words_of
 
-    with place.read() as tx:
+    with context.read() as tx:
         return last_words_of(tx, detail.line.name)
 
 
-def _telling_words(place: "QueueContext", detail: "JobDetail") -> "LastWords | None":
+def _telling_words(context: "QueueContext", detail: "JobDetail") -> "LastWords | None":
     """Return what the trainer of a job's newest attempt said, where that may say why the job is as it is."""
     from qcqueue.core.states import State
 
     if detail.line.state in (State.DONE, State.CANCELLED) or not detail.attempts:
         return None
-    return next((it for it in _words(place, detail) if it.attempt == detail.attempts[-1].number), None)
+    return next((it for it in _words(context, detail) if it.attempt == detail.attempts[-1].number), None)
 
 
-def _status_json(place: "QueueContext") -> dict[str, Any]:
+def _status_json(context: "QueueContext") -> dict[str, Any]:
     from qcqueue.cli.documents import status_document
 
-    standing = status_document(_status(place))
-    return {"store": place.store.url, "as_of": _now(place), **standing}
+    standing = status_document(_status(context))
+    return {"store": context.store.url, "as_of": _now(context), **standing}
 
 
-def _now(place: "QueueContext") -> str:
+def _now(context: "QueueContext") -> str:
     from qcqueue.text.humanize import iso
 
-    return iso(place.as_of_s())
+    return iso(context.as_of_s())

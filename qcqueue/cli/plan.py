@@ -46,19 +46,19 @@ def plan(
 
     if jobs < 0:
         raise UserError(f"--jobs {jobs} is not a number of jobs", hint="--jobs 1, or 0 for as many as a session lives")
-    place = open_queue(store)
-    seen = see(place, load_settings(store=store))
-    tell_age(place)
+    context = open_queue(store)
+    seen = see(context, load_settings(store=store))
+    tell_age(context)
     if not seen.stats.ahead:
         if as_json:
-            print_json({"store": place.store.url, "as_of": iso(place.as_of_s()), "jobs": []})
+            print_json({"store": context.store.url, "as_of": iso(context.as_of_s()), "jobs": []})
         narrate("nothing is left to train")
         raise typer.Exit(NOTHING_TO_DO)
     made = make_plan(seen, jobs=jobs or None)
     if ics is not None:
-        _write(ics, made, place.store.url)
+        _write(ics, made, context.store.url)
     if as_json:
-        print_json({"store": place.store.url, "as_of": iso(place.as_of_s()), **plan_document(made)})
+        print_json({"store": context.store.url, "as_of": iso(context.as_of_s()), **plan_document(made)})
     else:
         say(plan_screen(made))
 
@@ -68,11 +68,11 @@ def quota(store: StoreOption = None, as_json: JsonOption = False) -> None:
     from qcqueue.app.queue_summary import see
     from qcqueue.app.settings import load_settings
 
-    place = open_queue(store)
-    seen = see(place, load_settings(store=store))
-    tell_age(place)
+    context = open_queue(store)
+    seen = see(context, load_settings(store=store))
+    tell_age(context)
     if as_json:
-        print_json({"store": place.store.url, "as_of": iso(place.as_of_s()), **quota_document(seen)})
+        print_json({"store": context.store.url, "as_of": iso(context.as_of_s()), **quota_document(seen)})
     else:
         say(quota_screen(seen))
 

@@ -75,9 +75,9 @@ def open_queue(
     from qcqueue.app.settings import load_settings
     from qcqueue.app.upgrade import Consent
 
-    place = open_context(load_settings(store=store), persistent=persistent, consent=Consent(now=now, say=say))
-    _opened[:] = [place]
-    return place
+    context = open_context(load_settings(store=store), persistent=persistent, consent=Consent(now=now, say=say))
+    _opened[:] = [context]
+    return context
 
 
 _opened: "list[QueueContext]" = []
@@ -87,20 +87,20 @@ def damage() -> "QcqueueError | None":
     """Return what is damaged in the queue that was opened last, None where nothing is, or it cannot be told."""
     from qcqueue.queue.damage import damage_of
 
-    for place in _opened:
+    for context in _opened:
         try:
-            with place.read() as tx:
+            with context.read() as tx:
                 return damage_of(tx)
         except QcqueueError as exc:
             return exc if isinstance(exc, CorruptionError) else None
     return None
 
 
-def tell_age(place: "QueueContext") -> None:
+def tell_age(context: "QueueContext") -> None:
     """Say on stderr what the answer does not show: that it is not of now, that the sign-in ends soon."""
     from qcqueue.text.humanize import ago
 
-    if soon := place.warning():
+    if soon := context.warning():
         narrate(soon)
-    if behind := place.behind():
-        narrate(f"as this machine last saw it, {ago(behind.since_s, place.clock.now_s())}: {behind.why}")
+    if behind := context.behind():
+        narrate(f"as this machine last saw it, {ago(behind.since_s, context.clock.now_s())}: {behind.why}")

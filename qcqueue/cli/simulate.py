@@ -60,15 +60,15 @@ def simulate(
         raise UserError("--law and --profile both say how long sessions live", hint="give one of them")
     if not 1 <= seeds <= MOST_SEEDS:
         raise UserError(f"--seeds {seeds} is not a number of campaigns from 1 to {MOST_SEEDS}", hint="--seeds 100")
-    place = queue_of(store, is_needed=not files)
-    chosen = law_of_profile(profile, load_settings(store=store)) if profile else law_for(law or DEFAULT_LAW, place)
+    context = queue_of(store, is_needed=not files)
+    chosen = law_of_profile(profile, load_settings(store=store)) if profile else law_for(law or DEFAULT_LAW, context)
     if files:
-        scene = scene_of_files(files, overrides=settings or [], context=place)
+        scene = scene_of_files(files, overrides=settings or [], context=context)
     else:
-        assert place is not None, "a queue was asked for"
+        assert context is not None, "a queue was asked for"
         if settings:
             raise UserError("--set changes the jobs of a study file, and none is given", hint="qcqueue simulate FILE")
-        scene = scene_of_queue(place)
+        scene = scene_of_queue(context)
     if not scene.jobs:
         if as_json:
             print_json({"jobs": []})

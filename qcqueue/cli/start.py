@@ -76,18 +76,18 @@ def enqueue(
     from qcqueue.app.studies import enqueue_and_foresee
     from qcqueue.text.humanize import count
 
-    place = open_queue(store, now=now)
+    context = open_queue(store, now=now)
     answer, needs = enqueue_and_foresee(
-        place, files, overrides=settings or [], keep_weights=keep_weights, replace=replace, dry_run=dry_run
+        context, files, overrides=settings or [], keep_weights=keep_weights, replace=replace, dry_run=dry_run
     )
     if keep_weights and not answer.begins_with_imagenet:
         narrate("none of these jobs begins with ImageNet weights, so there is nothing to keep")
-    if too_small := shortage(place, needs):
+    if too_small := shortage(context, needs):
         narrate(too_small)
     if as_json:
         told = {"new": answer.new, "known": answer.known, "due": answer.due, "dry_run": dry_run}
         told |= {"keeping": answer.keeping} if keep_weights else {}
-        print_json({"store": place.store.url, **told, **({"replaced": answer.replaced} if replace else {})})
+        print_json({"store": context.store.url, **told, **({"replaced": answer.replaced} if replace else {})})
         return
     for name in answer.new:
         kept = ", its ImageNet weights kept in the store" if name in answer.keeping else ""

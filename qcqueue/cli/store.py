@@ -31,12 +31,12 @@ def usage(store: StoreOption = None, as_json: JsonOption = False) -> None:
     from qcqueue.app.gc import usage as used
     from qcqueue.text.humanize import size
 
-    place = open_queue(store)
-    found = used(place)
+    context = open_queue(store)
+    found = used(context)
     if as_json:
         print_json(
             {
-                "store": place.store.url,
+                "store": context.store.url,
                 "kinds": _documents("kind", found.kinds),
                 "jobs": _documents("job", found.jobs),
                 "bytes": found.size_bytes,
@@ -45,7 +45,7 @@ def usage(store: StoreOption = None, as_json: JsonOption = False) -> None:
         )
         return
     free = "" if found.free_bytes is None else f", {size(found.free_bytes)} free"
-    say("\n".join([*_table("KIND", found.kinds), f"{size(found.size_bytes)} in {place.store.url}{free}"]))
+    say("\n".join([*_table("KIND", found.kinds), f"{size(found.size_bytes)} in {context.store.url}{free}"]))
     if found.jobs:
         say("\n".join(["", *_table("JOB", found.jobs), "files that jobs share are counted for each of them"]))
     if any(share.name == "clean-up" for share in found.kinds):
@@ -63,16 +63,16 @@ def gc(
     from qcqueue.app.gc import clean_up, plan_clean_up
     from qcqueue.text.humanize import count, size
 
-    place = open_queue(store, now=now)
-    plan, is_real = plan_clean_up(place), yes and not dry_run
+    context = open_queue(store, now=now)
+    plan, is_real = plan_clean_up(context), yes and not dry_run
     if not as_json:
         say("\n".join(_plan_rows(plan)))
     deleted = None
     if is_real:
         with progress_bar("deleting") as progress:
-            deleted = clean_up(place, plan, done=lambda files: progress(files, plan.files))
+            deleted = clean_up(context, plan, done=lambda files: progress(files, plan.files))
     if as_json:
-        print_json({"store": place.store.url, "dry_run": not is_real, **_plan_document(plan, deleted)})
+        print_json({"store": context.store.url, "dry_run": not is_real, **_plan_document(plan, deleted)})
     elif deleted is not None:
         say(f"deleted: {count(deleted.files, 'file')}, {size(deleted.size_bytes)}")
     elif plan.files:
@@ -91,13 +91,13 @@ def verify(
     from qcqueue.errors import CorruptionError
     from qcqueue.text.humanize import count, size
 
-    place = open_queue(store)
+    context = open_queue(store)
     with progress_bar("reading") as progress:
-        found = verified(place, quick=quick, progress=progress)
+        found = verified(context, quick=quick, progress=progress)
     if as_json:
         print_json(
             {
-                "store": place.store.url,
+                "store": context.store.url,
                 "quick": found.is_quick,
                 "blobs": found.blobs,
                 "bytes": found.size_bytes,

@@ -58,14 +58,14 @@ def work(
     profile = profile_here(load_settings(store=store))
     with leaving_without_a_session(narrate, exit_code=RESUMABLE), ExitStack() as answering:
         with _screen() as (say, show):
-            place = open_queue(store, persistent=True, now=now, say=say)
-            session = new_session(place, limits, profile=profile, narrate=say)
+            context = open_queue(store, persistent=True, now=now, say=say)
+            session = new_session(context, limits, profile=profile, narrate=say)
             answering.enter_context(stopping_on_signals(session, say, again="Ctrl-C again"))
-            drive(place, session, show=show)
-        _conclude(place, session, as_json)
+            drive(context, session, show=show)
+        _conclude(context, session, as_json)
 
 
-def _conclude(place: "QueueContext", session: "Session", as_json: bool) -> None:
+def _conclude(context: "QueueContext", session: "Session", as_json: bool) -> None:
     from qcqueue.core.outcomes import SessionEnd
     from qcqueue.worker.progress_text import ending_lines, next_step
 
@@ -75,7 +75,7 @@ def _conclude(place: "QueueContext", session: "Session", as_json: bool) -> None:
     with suppress(OSError):  # nobody reads it, as where the terminal was closed
         if as_json:
             told = {"ending": ending.name.lower(), "why": how, "trouble": session.trouble}
-            print_json({"store": place.store.url, "session": session.id, **told})
+            print_json({"store": context.store.url, "session": session.id, **told})
         else:
             say(f"session {session.id}: {how}")
             for line in ending_lines(session):

@@ -57,8 +57,8 @@ def work(store: str | None, wanted: Mapping[str, Any], *, release: bool, now: bo
             limits = checked_limits(**wanted)
             settings = signed_in(load_settings(store=store), os.environ, screen, clock)
             profile = profile_here(settings)
-            place = open_context(settings, persistent=True, consent=Consent(now=now, say=screen.say))
-        return str(visit(place, limits, screen, profile=profile, lender=lender))
+            context = open_context(settings, persistent=True, consent=Consent(now=now, say=screen.say))
+        return str(visit(context, limits, screen, profile=profile, lender=lender))
     except KeyboardInterrupt:
         if not screen.has_reader:
             raise
@@ -71,23 +71,23 @@ def work(store: str | None, wanted: Mapping[str, Any], *, release: bool, now: bo
 
 
 def visit(
-    place: QueueContext, limits: Limits, screen: Screen, *, profile: Profile, lender: Provider | None
+    context: QueueContext, limits: Limits, screen: Screen, *, profile: Profile, lender: Provider | None
 ) -> SessionEnd:
     """Run a session to its end and say what is left.
 
     profile: what the machine's provider allows; lender: to whom it is given back, None where it is kept.
     """
-    visitor = _Visitor(place, limits, screen, profile)
+    visitor = _Visitor(context, limits, screen, profile)
     try:
         with _telling(screen):
             session = visitor.run_session()
             if lender and session.ending is SessionEnd.NOTHING_TO_DO and session.busy:
                 # The usual reason is a machine that vanished a minute ago: a fresh one is not given away for that.
-                _outwait(session, screen, place)
+                _outwait(session, screen, context)
                 session = visitor.run_session()
             ending = session.ending
             assert ending is not None, "drive runs a session to its end"
-            left = _left(place, session)
+            left = _left(context, session)
             how, *following = closing(ending, left)
             screen.close(how, *(() if left else ending_lines(session)), *following)
         return ending
@@ -96,7 +96,7 @@ def visit(
         raise
     finally:  # whatever went wrong: an idle machine eats its user's quota
         if lender and visitor.session and visitor.is_over:
-            _part_with_machine(visitor.session, screen, place, lender)
+            _part_with_machine(visitor.session, screen, context, lender)
 
 
 class KernelHistory:
@@ -131,35 +131,35 @@ def _seconds(text: str) -> float:
 class _Visitor:
     """Who runs the sessions of one visit, one after the other. session is the newest."""
 
-    def __init__(self, place: QueueContext, limits: Limits, screen: Screen, profile: Profile) -> None:
+    def __init__(self, context: QueueContext, limits: Limits, screen: Screen, profile: Profile) -> None:
         self.session: Session | None = None
-        self._place = place
+        self._context = context
         self._profile = profile
         self._limits = limits
         self._screen = screen
-        self._begun_s = place.clock.monotonic_s()
+        self._begun_s = context.clock.monotonic_s()
         self._was_interrupted = False
 
     def run_session(self) -> Session:
         """Run one session to its end."""
-        before = HELD.until_now(self._place.clock)
+        before = HELD.until_now(self._context.clock)
         session = self.session = new_session(
-            self._place,
+            self._context,
             self._limits,
             profile=self._profile,
             narrate=self._screen.say,
             before=before,
             machine_age_s=process_age_s(),
         )
-        self._screen.begin(self._place.store.url, session.machine)
+        self._screen.begin(self._context.store.url, session.machine)
         with stopping_on_signals(
             session, self._screen.say, again="another interrupt", interrupt="an interrupt"
         ) as was_interrupted:
             try:
-                drive(self._place, session, show=self._screen.show)
+                drive(self._context, session, show=self._screen.show)
             finally:
                 self._was_interrupted = was_interrupted()
-                HELD.session_ended(self._place.clock)
+                HELD.session_ended(self._context.clock)
         return session
 
     @property
@@ -167,7 +167,7 @@ class _Visitor:
         """Whether nobody waits for this machine: a session came to its end, or an error ended it unattended."""
         if self.session and self.session.ending:
             return True
-        return not self._was_interrupted and self._place.clock.monotonic_s() - self._begun_s >= ATTENDED_S
+        return not self._was_interrupted and self._context.clock.monotonic_s() - self._begun_s >= ATTENDED_S
 
 
 @contextmanager
@@ -189,16 +189,16 @@ def _told(exc: Exception) -> list[str]:
     return [f"a bug of ours: {type(exc).__name__}: {exc}", *more]  # its traceback may come too late to be shown
 
 
-def _outwait(session: Session, screen: Screen, place: QueueContext) -> None:
+def _outwait(session: Session, screen: Screen, context: QueueContext) -> None:
     """Wait until one of the sessions that hold jobs has lost its own, or all of them have shown that they live.
 
     A store that does not answer has shown neither, and is asked again; for no longer than a lease lives.
     """
-    lease, alive, waited_s = place.lease, set[str](), 0.0
+    lease, alive, waited_s = context.lease, set[str](), 0.0
     longest_s = lease.ttl_s + lease.beat_every_s
     before: dict[str, float | None] = {}
     while waited_s < longest_s:
-        ages = _ages(session, place)
+        ages = _ages(session, context)
         # Whoever has aged by less than the time that passed has beaten meanwhile.
         young_s = {name: (age_s or 0) + lease.beat_every_s / 2 for name, age_s in before.items()}
         alive |= {name for name, age_s in ages.items() if name in before and (age_s or 0) < young_s[name]}
@@ -208,26 +208,26 @@ def _outwait(session: Session, screen: Screen, place: QueueContext) -> None:
             *reasons(session),
             f"a machine that is gone loses its job in at most {duration(longest_s)}; waiting to see whether it is",
         )
-        place.clock.sleep(lease.beat_every_s)
+        context.clock.sleep(lease.beat_every_s)
         waited_s += lease.beat_every_s
         before = ages or before
     screen.ask()
 
 
-def _ages(session: Session, place: QueueContext) -> dict[str, float | None]:
+def _ages(session: Session, context: QueueContext) -> dict[str, float | None]:
     """Return how old each heartbeat is, nothing where the store does not answer."""
     try:
-        return {held.heartbeat: place.store.heartbeat_age_s(held.heartbeat) for held in session.busy}
+        return {held.heartbeat: context.store.heartbeat_age_s(held.heartbeat) for held in session.busy}
     except StoreError:
         return {}
 
 
-def _left(place: QueueContext, session: Session) -> ClosingFacts | None:
+def _left(context: QueueContext, session: Session) -> ClosingFacts | None:
     from qcqueue.queue.job_detail import job_detail
     from qcqueue.queue.job_lines import job_lines
 
     try:
-        with place.read() as tx:
+        with context.read() as tx:
             states = [line.state for line in job_lines(tx)]
             wanted = {job_detail(tx, name).spec.device for name in session.obstacles}
     except (StoreError, NewerQueue, StorePutBack):
@@ -236,7 +236,7 @@ def _left(place: QueueContext, session: Session) -> ClosingFacts | None:
     return ClosingFacts(states=states, reasons=tuple(ending_lines(session)), wants_gpu=wants_gpu)
 
 
-def _part_with_machine(session: Session, screen: Screen, place: QueueContext, lender: Provider) -> None:
+def _part_with_machine(session: Session, screen: Screen, context: QueueContext, lender: Provider) -> None:
     if session.ending in (SessionEnd.ASKED, SessionEnd.UNSAVED):
         return
     has_waited = session.ending is SessionEnd.NOTHING_SAVED and session.is_lent
@@ -248,7 +248,7 @@ def _part_with_machine(session: Session, screen: Screen, place: QueueContext, le
     try:
         for left_s in range(COUNTDOWN_S, 0, -1):
             screen.ask(*lost, f"this machine is given back in {left_s} s, to spare your quota; interrupt to keep it")
-            place.clock.sleep(1)
+            context.clock.sleep(1)
     except KeyboardInterrupt:
         screen.ask("this machine is kept; it counts against your quota as long as you hold it")
         return
