@@ -4,6 +4,7 @@ import contextlib
 import functools
 import gc
 import itertools
+import shlex
 import signal
 import sys
 import traceback
@@ -193,6 +194,8 @@ def _next_step(error: QcqueueError, arguments: list[str]) -> str:
     if error.hint is None and isinstance(error, UserError) and typed:
         of_a_group = typed[0] in ("data", "store", "export")
         return f"qcqueue {' '.join(arguments[: 1 + of_a_group])} -h"
+    if error.hint == "qcqueue init":  # of the queue that was asked for
+        return " ".join([error.hint, *(f"--store {shlex.quote(url)}" for url in [*_values("--store", arguments)][-1:])])
     is_itself = error.next_step.split() == ["qcqueue", *arguments]
     return "qcqueue doctor" if is_itself else error.next_step
 

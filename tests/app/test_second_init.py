@@ -105,6 +105,13 @@ def test_settings_that_name_no_queue_are_not_passed_over(here: Folder) -> None:
     assert here.queue == f"folder:{here.path / 'queue'}"
 
 
+def test_who_asks_for_a_queue_that_is_not_there_is_told_how_to_make_that_one(here: Folder) -> None:
+    hint = here.types("status --store shared:lab", code=4)[1].splitlines()[-1]
+    assert hint == "next: qcqueue init --store shared:lab"
+    here.types(hint.removeprefix("next: qcqueue "))
+    here.types("status --store shared:lab")
+
+
 def test_what_is_wrong_with_the_store_itself_is_said_first(here: Folder) -> None:
     here.types("init")
     (here.path / "file").touch()
