@@ -20,10 +20,6 @@ settings.register_profile("long", deadline=None, max_examples=200)
 settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
-# No test cuts the power, and what a killed process has written the system keeps: none needs to wait for a disk. Tests
-# of what is synced, and of disks that fail at it, put something of their own in this place.
-os.fsync = lambda fd: None
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="all that takes long too: three hundred worlds, whole drills")
@@ -57,6 +53,10 @@ SLOW = (
     *("reports/test_hostile.py", "reports/test_write.py", "worker/test_session_ends.py"),
     "worker/test_session_troubles.py",
 )
+
+# No test cuts the power, and what a killed process has written the system keeps: none needs to wait for a disk. Tests
+# of what is synced, and of disks that fail at it, put something of their own in this place.
+os.fsync = lambda fd: None
 
 # The longest test takes a quarter of this, on a machine that is under a second suite.
 HANGS_AFTER_S = 480
