@@ -1,7 +1,7 @@
 """Hypothesis profiles, an end for a test that hangs, no waiting for disks, and the search for secrets in all files.
 
-`ci` draws the same examples every time; `dev` looks for new ones. No profile has a deadline: the machines of
-continuous integration, and ours under a second suite, are slow at will.
+`ci` draws the same examples every time; `dev` looks for new ones, and `long` for more of them. No profile has a
+deadline: the machines of continuous integration, and ours under a second suite, are slow at will.
 """
 
 import os
@@ -16,23 +16,20 @@ from hypothesis import settings
 from qcqueue.conformance.processes import PROCESSES
 from tests.canary import leaks
 
-settings.register_profile("dev", deadline=None, max_examples=60)
-settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True, database=None)
+settings.register_profile("dev", deadline=None, max_examples=40)
+settings.register_profile("long", deadline=None, max_examples=200)
+settings.register_profile("ci", deadline=None, max_examples=40, derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
-
-# No test cuts the power, and what a killed process has written the system keeps: none needs to wait for a disk. Tests
-# of what is synced, and of disks that fail at it, put something of their own in this place.
-os.fsync = lambda fd: None
-
-# What the processes of contracts and races would import one by one, their server imports for all of them.
-PROCESSES.set_forkserver_preload(
-    ["tests.support.members", "tests.support.contention", "qcqueue.stores.drive.layout", "qcqueue.stores.drive.store"]
-)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="all that takes long too: three hundred worlds, whole drills")
     parser.addoption("--fast", action="store_true", help="only what needs no process, no browser and no TensorFlow")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--long") and not os.environ.get("CI"):
+        settings.load_profile("long")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -56,6 +53,15 @@ SLOW = (
     *("packaging", "simulation", "stores", "stores_drive", "support_drive"),
     *("reports/test_hostile.py", "reports/test_write.py", "worker/test_session_ends.py"),
     "worker/test_session_troubles.py",
+)
+
+# No test cuts the power, and what a killed process has written the system keeps: none needs to wait for a disk. Tests
+# of what is synced, and of disks that fail at it, put something of their own in this place.
+os.fsync = lambda fd: None
+
+# What the processes of contracts and races would import one by one, their server imports for all of them.
+PROCESSES.set_forkserver_preload(
+    ["tests.support.members", "tests.support.contention", "qcqueue.stores.drive.layout", "qcqueue.stores.drive.store"]
 )
 
 # The longest test takes a quarter of this, on a machine that is under a second suite.

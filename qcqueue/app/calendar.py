@@ -121,7 +121,8 @@ def _is_ours(path: Path) -> bool:
 
 
 def _utc(at_s: float) -> str:
-    return f"{datetime.fromtimestamp(at_s, UTC):%Y%m%dT%H%M%SZ}"
+    """Return the second that `humanize.iso` names too, which rounds to milliseconds."""
+    return f"{datetime.fromtimestamp(round(at_s, 3), UTC):%Y%m%dT%H%M%SZ}"
 
 
 def _escaped(text: str) -> str:

@@ -344,7 +344,7 @@ actions = st.tuples(
 )
 
 
-@settings(max_examples=20)
+@settings(max_examples=settings().max_examples // 2)
 @given(st.lists(actions, max_size=40), st.lists(actions, max_size=6))
 def test_clean_up_never_takes_what_a_live_attempt_the_last_two_saves_or_the_best_epoch_need(
     before: list[tuple[str, str, int]], meanwhile: list[tuple[str, str, int]]

@@ -13,7 +13,13 @@ from qcqueue.errors import StoreAway
 from qcqueue.queue.job_detail import job_detail
 from qcqueue.stores.base import Blob, Moved, silently
 from tests.cli.queues import House, an_empty_house, one_of_each
+from tests.reports.pages import draw_small
 from tests.reports.test_write import contents
+
+
+@pytest.fixture(autouse=True)
+def small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_small(monkeypatch)
 
 
 @pytest.fixture

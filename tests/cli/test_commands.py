@@ -39,6 +39,7 @@ from tests.cli.queues import (
 )
 from tests.datasets.pictures import folder_of, three_classes
 from tests.drill.test_certificate import a_certificate
+from tests.reports.pages import draw_small
 
 Answer = Callable[..., str]
 
@@ -602,7 +603,10 @@ def commands(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 COMMANDS = dict(commands(typer.main.get_command(application())))
 
 
-def test_a_report_shows_the_certificates_of_drills_and_says_of_what_job_one_is(house: House) -> None:
+def test_a_report_shows_the_certificates_of_drills_and_says_of_what_job_one_is(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_small(monkeypatch)
     with house.queue.read() as tx:
         done = job_detail(tx, "tiny/done")
     assert done.result is not None
