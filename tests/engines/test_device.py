@@ -28,7 +28,7 @@ def bits():
     """Of a graph that is worth rewriting: a factor that stands in two sums can be taken out of them."""
     first, second, third = (np.sin(np.arange(at, at + 2000, dtype=np.float32)) for at in (1, 7, 13))
     def graph(first, second, third):
-        for _ in range(300):
+        for _ in range(150):
             first = tf.add_n([first * second, first * third]) + first
         return first
     return tf.function(graph, autograph=False)(first, second, third).numpy().tobytes().hex()[:4000]
@@ -45,6 +45,7 @@ assert bits() != settled, "a deadline that changes nothing tests nothing"
 '''
 
 
+@pytest.mark.tensorflow(in_a_child=True)
 def test_bits_do_not_depend_on_how_long_rewriting_a_graph_may_take() -> None:
     root = Path(__file__).parents[2]
     child = subprocess.run([sys.executable, "-c", DEADLINES], cwd=root, capture_output=True, text=True, check=False)

@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
 from qcqueue.catalog.models import KNOWN_MODELS, MODELS, engine_name
-from qcqueue.conformance.engines import EngineContract, lived, undisturbed
+from qcqueue.conformance.engines import EPOCHS, STEPS, EngineContract, lived, undisturbed
 from qcqueue.conformance.sinks import RecordingSink
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.registry import ENGINES, engine_named
@@ -17,6 +18,9 @@ from tests.engines.worlds import a_spec
 
 TRIED_WITH = {"keras_tf": "VGG16", "toy": "Toy"}
 TENSORFLOW = {"keras_tf"}
+
+A_FEW_CUTS = (2, STEPS, EPOCHS * STEPS)
+"""Within an epoch, at its end, and at the end of all; a run of lives of one step each is cut after every step."""
 
 
 @pytest.fixture(
@@ -34,7 +38,11 @@ def whole(spec: JobSpec, dataset_path: Path) -> RecordingSink:
     return undisturbed(spec, dataset_path)
 
 
-class TestEngines(EngineContract): ...
+class TestEngines(EngineContract):
+    @pytest.fixture
+    def cuts(self, spec: JobSpec, pytestconfig: pytest.Config) -> Collection[int]:
+        is_slow = engine_name(spec.model) in TENSORFLOW and not pytestconfig.getoption("--long")
+        return A_FEW_CUTS if is_slow else range(1, EPOCHS * STEPS + 1)
 
 
 def test_every_model_names_an_engine_of_the_table() -> None:

@@ -23,6 +23,11 @@ def uncut(dataset_path: Path) -> Memory:
     return run(an_assignment(dataset_path), Memory())
 
 
+@pytest.fixture(scope="module")
+def cut_in_the_second_epoch(dataset_path: Path) -> Memory:
+    return run(an_assignment(dataset_path), Memory(stop_after=STEPS + 1))
+
+
 def resumed(
     dataset_path: Path, snapshot: Snapshot | Arriving, *, best: Mapping[int, Tensors] | None = None, **about: Any
 ) -> Memory:
@@ -74,6 +79,7 @@ def test_without_the_dropout_seeds_the_end_differs(dataset_path: Path, uncut: Me
 def test_while_a_state_is_on_its_way_the_program_is_made_ready_and_the_end_is_the_same(
     dataset_path: Path,
     uncut: Memory,
+    cut_in_the_second_epoch: Memory,
     monkeypatch: pytest.MonkeyPatch,
     calls: int,
     prepared: list[str],
@@ -93,7 +99,7 @@ def test_while_a_state_is_on_its_way_the_program_is_made_ready_and_the_end_is_th
 
         return prepare
 
-    before = run(an_assignment(dataset_path), Memory(stop_after=STEPS + 1))
+    before = cut_in_the_second_epoch
     for name in ("trace", "step_on_nothing"):
         monkeypatch.setattr(KerasProgram, name, noted(name))
     cut = resumed(dataset_path, Late(before.snapshots[-1], calls), best=before.best)

@@ -24,20 +24,25 @@ def trained(dataset_path: Path, resume_from: Snapshot | None = None) -> tuple[Me
     return memory, memory.result
 
 
+@pytest.fixture(scope="module")
+def new_run(dataset_path: Path) -> tuple[Memory, Result]:
+    return trained(dataset_path)
+
+
 def stored(memory: Memory, name: str) -> Predictions:
     return Predictions(softmax=memory.predictions[name], logits=memory.predictions[f"{name}/logits"])
 
 
-def test_a_new_run_follows_the_logits_and_says_so(dataset_path: Path) -> None:
-    memory, result = trained(dataset_path)
+def test_a_new_run_follows_the_logits_and_says_so(new_run: tuple[Memory, Result]) -> None:
+    memory, result = new_run
     assert result.loss_rule == memory.records[-1].loss_rule == "logits"
     losses = [row.val_loss for row in memory.records[-1].history]
     assert max(losses) > 16.12, "a run that is never sure tests nothing"
     assert result.last.validation.loss == losses[-1]
 
 
-def test_every_loss_can_be_computed_again_from_what_is_stored(dataset_path: Path) -> None:
-    memory, result = trained(dataset_path)
+def test_every_loss_can_be_computed_again_from_what_is_stored(new_run: tuple[Memory, Result]) -> None:
+    memory, result = new_run
     dataset = a_dataset()
     for weights, appraisal in (("last", result.last), ("best", result.best)):
         for split in (Split.VALIDATION, Split.TEST):
@@ -49,8 +54,10 @@ def test_every_loss_can_be_computed_again_from_what_is_stored(dataset_path: Path
 
 
 @pytest.mark.parametrize("rule", ["clipped", "logits"])
-def test_a_run_that_has_begun_keeps_its_rule_to_its_last_figure(rule: LossRule, dataset_path: Path) -> None:
-    begun, _ = trained(dataset_path)
+def test_a_run_that_has_begun_keeps_its_rule_to_its_last_figure(
+    rule: LossRule, dataset_path: Path, new_run: tuple[Memory, Result]
+) -> None:
+    begun, _ = new_run
     start = begun.snapshots[0]
     memory, result = trained(dataset_path, replace(start, record=replace(start.record, loss_rule=rule)))
     labels = a_dataset().part(Split.VALIDATION)[1]
