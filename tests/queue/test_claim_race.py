@@ -14,7 +14,7 @@ from qcqueue.queue.claim import claim
 from qcqueue.queue.values import Candidate, Pick
 from tests.queue.desk import Desk
 
-ROUNDS = 15
+ROUNDS = 8
 
 
 def test_two_sessions_that_race_never_hold_the_same_job(desk: Desk) -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from qcqueue.errors import BlobMissing, DigestMismatch, StoreError, StoreMissing
 from qcqueue.stores.base import Blob, BlobKind
+from qcqueue.stores.drive import space
 from qcqueue.stores.drive import store as module
-from qcqueue.stores.drive.space import ASKED_AGAIN_AFTER, KEPT_FREE_BYTES
+from qcqueue.stores.drive.space import KEPT_FREE_BYTES
 from tests.stores_drive.queues import MB, PATIENT, Queue, failed, file_of, queue
 from tests.support.drive.choices import Choices
 from tests.support.drive.drives import is_trashed
@@ -189,16 +190,19 @@ def test_many_states_one_after_the_other_need_the_room_of_two(tmp_path: Path) ->
     with queue(quota_bytes=KEPT_FREE_BYTES + 3 * size_bytes) as drive:
         store = drive.machine(tmp_path).store
         last = None
-        for number in range(25):
+        for number in range(9):
             blob = store.put(file_of(tmp_path, size_bytes, f"{number % 7}"))
             if last:
                 store.delete(last)
             last = blob
 
 
-def test_room_is_asked_for_seldom_and_again_where_it_is_scarce(drive: Queue, tmp_path: Path) -> None:
+def test_room_is_asked_for_seldom_and_again_where_it_is_scarce(
+    drive: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(space, "ASKED_AGAIN_AFTER", 10)
     store = drive.machine(tmp_path).store
-    for number in range(2 * ASKED_AGAIN_AFTER):
+    for number in range(2 * 10):
         store.put(file_of(tmp_path, 100, f"{number}"))
     assert drive.asked().count("about.get") == 2
     drive.owner.leave_free(0)

@@ -90,10 +90,18 @@ FAULTS = {
     "last chunk arrived, then busy": (DriveFault.SERVER_ERROR_AFTER, "upload.chunk", 5),
     "last chunk arrived, then limited": (DriveFault.RATE_LIMITED_AFTER, "upload.chunk", 5),
 }
+MIDDLE = [name for name in FAULTS if "session" not in name and not name.startswith(("start", "last"))]
 
 
-@pytest.mark.parametrize("conflict_at_end", [False, True])
-@pytest.mark.parametrize(("fault", "operation", "skip"), FAULTS.values(), ids=FAULTS.keys())
+# When Drive says that an id is taken shows where an upload begins or ends; in its middle, with --long alone.
+CUTS = [
+    pytest.param(*cut, late, id=f"{name}-{late}", marks=[pytest.mark.long] if late and name in MIDDLE else [])
+    for name, cut in FAULTS.items()
+    for late in (False, True)
+]
+
+
+@pytest.mark.parametrize(("fault", "operation", "skip", "conflict_at_end"), CUTS)
 def test_an_upload_that_is_cut_once_ends_whole_and_once(
     tmp_path: Path, source: Path, fault: DriveFault, operation: str, skip: int, conflict_at_end: bool
 ) -> None:

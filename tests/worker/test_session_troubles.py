@@ -146,7 +146,7 @@ def test_or_in_two_sessions_of_one_machine(house: House, machine: Machine) -> No
 @pytest.mark.parametrize("phase", ["loading", "training"])
 def test_one_machine_cannot_fail_two_jobs(house: House, machine: Machine, phase: str) -> None:
     enqueue(house, *SIX)
-    for _ in range(10):
+    for _ in range(6):
         machine.works(exits(1, phase=phase))
     assert sorted(states(house).values()) == ["failed", *["queued"] * 5]
     assert another(house).works(finishes()).ending is SessionEnd.FINISHED
