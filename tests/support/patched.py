@@ -24,7 +24,7 @@ Insertion = tuple[str, str]
 def patched(folder: Path, *changes: Mapping[str, Insertion]) -> Path:
     """Return a folder with our package, changed. changes: what is put into each file, one after the other."""
     copy = folder / "qcqueue"
-    shutil.copytree(ROOT / "qcqueue", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "qcqueue", copy)  # with what Python compiled, which is good for all that stays as it is
     for name, (anchor, added) in (item for change in changes for item in change.items()):
         text = (copy / name).read_text(encoding="utf-8")
         assert text.count(anchor) == 1, f"{name} holds {text.count(anchor)} times: {anchor}"
