@@ -38,7 +38,7 @@ def new(
     """Write a study file that ships with qcqueue, commented, to enqueue or to change."""
     text = study_text(study)
     if out is None:
-        typer.echo(text, nl=False)
+        say(text.removesuffix("\n"))
         return
     try:
         with out.open("x", encoding="utf-8", newline="\n") as file:

@@ -91,7 +91,7 @@ def test_reading_twice_gives_the_same_files(house: House, tmp_path: Path) -> Non
 def test_an_empty_queue_has_a_report_that_says_what_to_type_next(tmp_path: Path) -> None:
     house = an_empty_house(tmp_path / "house")
     page = report_on(house.queue, folder=tmp_path / "report", certificates=[], narrate=quietly).page
-    assert "qcqueue enqueue" in page.read_text(encoding="utf-8")
+    assert "qcqueue new six-models" in page.read_text(encoding="utf-8")
 
 
 def test_answers_and_images_are_read_once_for_all_jobs(house: House) -> None:
