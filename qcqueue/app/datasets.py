@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qcqueue.app.context import QueueContext
+from qcqueue.app.gc import delete_unneeded
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.errors import BlobMissing, DigestMismatch, UserError
-from qcqueue.queue.blobs import mark_deleted
 from qcqueue.queue.datasets import add_dataset, find_dataset, forget_dataset, list_datasets
 from qcqueue.queue.values import DatasetLine
 from qcqueue.stores.base import Blob, BlobKind
@@ -75,9 +75,7 @@ def remove_dataset(context: QueueContext, name: str, *, dry_run: bool = False) -
         lambda tx: forget_dataset(tx, name, who=context.who, now_s=context.clock.now_s()), dry_run=dry_run
     )
     if removed.unneeded and not dry_run:
-        context.store.delete(removed.line.blob)
-        now_s = context.clock.now_s()
-        context.transact(lambda tx: mark_deleted(tx, [removed.line.blob], now_s=now_s))
+        delete_unneeded(context, [removed.line.blob])
     return removed.line
 
 
