@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from qcqueue.queue.values import DatasetLine
 
 SAMPLE_IMAGES = 3236
-STUDIES = {"qc-images": "six-models", "qc-tiny": "tiny"}
+STUDY_OF_PRACTICE = {"qc-images": "six-models", "qc-tiny": "tiny"}
 
 SeedOption = Annotated[
     int, typer.Option("--seed", metavar="S", help="Decides which image goes where; the same seed, the same bytes.")
@@ -199,7 +199,7 @@ def _answer(line: "DatasetLine", is_new: bool, as_json: bool, dry_run: bool) -> 
         say("nothing was stored")
     elif not is_new:
         say("it was there already")
-    if study := STUDIES.get(line.name):
+    if study := STUDY_OF_PRACTICE.get(line.name):
         say(f"next: qcqueue new {study} --out {study}.toml, then qcqueue enqueue {study}.toml")
     else:
         say(f'next: qcqueue new six-models --out study.toml, with dataset = "{line.name}" in it; then enqueue that')
