@@ -1,6 +1,5 @@
 """The end of an attempt is decided once; what cannot pass is not waited for; a person's hold is no lost lease."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,11 +29,6 @@ from tests.worker.machines import LENT, Machine, detail, enqueue, exits, fails, 
 
 CANNOT_PASS = (StoreDenied, SignInFailed, StoreMissing, StoreFull, DiskFull, DiskFailed, DigestMismatch)
 PASSES = (StoreBusy, StoreAway)
-
-
-@pytest.fixture(autouse=True)
-def nobody_pulls_a_plug_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 @pytest.fixture

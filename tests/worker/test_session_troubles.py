@@ -1,6 +1,5 @@
 """A bad machine is not a bad job: what a session does where its machine or the store is in trouble."""
 
-import os
 import signal
 from pathlib import Path
 
@@ -25,11 +24,6 @@ from tests.worker.machines import (
 
 SIX = ("a", "b", "c", "d", "e", "f")
 OF_THE_MACHINE = (Trouble.DISK, Trouble.LIBRARIES, Trouble.DRIVER, Trouble.UNEXPLAINED)
-
-
-@pytest.fixture(autouse=True)
-def nobody_pulls_a_plug_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 @pytest.fixture
