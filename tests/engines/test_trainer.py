@@ -19,6 +19,7 @@ from qcqueue.core.outcomes import Cause, Trouble
 from qcqueue.core.phases import Phase
 from qcqueue.core.records import MODEL, EpochTiming
 from qcqueue.core.spec import JobSpec
+from qcqueue.datasets.format import Split
 from qcqueue.engines.toy import VARIABLE
 from qcqueue.spool.files import FAILED, RESUMED, JsonFile, TrainerProgress, WorkOrder
 from qcqueue.spool.reader import Spool
@@ -115,7 +116,9 @@ def hand_over(old: Spool, new: Spool) -> None:
 
 
 @pytest.mark.tensorflow
-def test_vgg16_that_was_killed_ends_like_one_that_was_not(dataset_path: Path, tmp_path: Path) -> None:
+def test_vgg16_that_was_killed_ends_like_one_that_was_not(tmp_path: Path) -> None:
+    few = a_dataset(counts={Split.TRAIN: 11, Split.VALIDATION: 4, Split.TEST: 3})
+    dataset_path = a_dataset_file(tmp_path, few)
     whole = a_spool(tmp_path / "whole", dataset_path, spec=a_spec(epochs=2))
     assert carried_out(whole, SystemClock()) == 0
     assert [entry.kind for entry in whole.waiting()] == ["epoch", "state", "epoch", "result"]  # the newest state wins

@@ -15,20 +15,23 @@ from tests.support.faults.scenes import Place, Seen, scenes
 # By what is called and on what, because numbers of calls change with every version. The n-th of such calls.
 SAMPLE = (
     ("folder", "init", Trouble.EIO, "fsync", "here", 1),
-    ("folder", "init", Trouble.KILL, "link", "qcqueue.toml", 1),
     ("folder", "init", Trouble.KILL, "write", "queue.sqlite", 3),
-    ("shared", "init", Trouble.EIO, "fsync", "slots", 2),
     ("folder", "data-add", Trouble.EIO, "read", "queue.sqlite", 2),
     ("folder", "enqueue", Trouble.EIO, "fsync", "queue", 2),
-    ("shared", "enqueue", Trouble.EIO, "fsync", "slots", 1),
-    ("shared", "enqueue", Trouble.ENOSPC, "link", "", 1),
     ("shared", "enqueue", Trouble.KILL, "fsync", "slots", 1),
     ("folder", "work", Trouble.ENOSPC, "write", "m000.safetensors", 1),
-    ("folder", "work", Trouble.EACCES, "create", "stored.json", 1),
     ("shared", "work", Trouble.EIO, "rename", "000001.state", 1),
-    ("shared", "work", Trouble.KILL, "rename", "000001", 1),
     ("folder", "gc", Trouble.EACCES, "unlink", "incoming-litter", 1),
     ("folder", "fetch", Trouble.ENOSPC, "write", "vgg16.safetensors", 1),
+)
+
+MORE = (
+    ("folder", "init", Trouble.KILL, "link", "qcqueue.toml", 1),
+    ("shared", "init", Trouble.EIO, "fsync", "slots", 2),
+    ("shared", "enqueue", Trouble.EIO, "fsync", "slots", 1),
+    ("shared", "enqueue", Trouble.ENOSPC, "link", "", 1),
+    ("folder", "work", Trouble.EACCES, "create", "stored.json", 1),
+    ("shared", "work", Trouble.KILL, "rename", "000001", 1),
     ("folder", "report", Trouble.ENOSPC, "write", "report.html", 1),
 )
 
@@ -53,7 +56,10 @@ def of_that_kind(calls: list[Call], name: str, begins: str, nth: int) -> int:
     return found[min(nth, len(found)) - 1]
 
 
-@pytest.mark.parametrize(("store", "command", "trouble", "name", "begins", "nth"), SAMPLE)
+@pytest.mark.parametrize(
+    ("store", "command", "trouble", "name", "begins", "nth"),
+    [*SAMPLE, *(pytest.param(*fault, marks=pytest.mark.long) for fault in MORE)],
+)
 def test_a_disk_that_fails_once_is_told_and_costs_nothing(
     stages: dict[str, Stage], store: str, command: str, trouble: Trouble, name: str, begins: str, nth: int
 ) -> None:
