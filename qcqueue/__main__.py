@@ -29,6 +29,7 @@ def main() -> None:
     finally:
         for number in answered:  # how it ended stands by now
             signal.signal(number, signal.SIG_IGN)
+        gc.freeze()  # the interpreter looks for garbage once more before it goes
 
 
 def _answer_signals() -> Iterator[int]:

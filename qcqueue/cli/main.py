@@ -49,7 +49,8 @@ def run(arguments: list[str]) -> int:
             look.status(as_json="--json" in arguments)
             return 0
         commands = _command_line()
-        gc.enable()  # where all that is imported was imported without, see `__main__`
+        gc.freeze()  # all that is imported, which was imported without: see `__main__`
+        gc.enable()
         return commands.main(args=arguments, prog_name="qcqueue", standalone_mode=False) or 0
     except QcqueueError as exc:
         return _say(_sentences(exc), _next_step(exc, arguments), exc.exit_code)

@@ -62,6 +62,8 @@ SERVICES = (
     SyncService(name="kDrive", names="kDrive[0-9]*"),
     SyncService(name="rclone", mounts=("fuse.rclone",)),
 )
+# One of these is in every name above. Every command asks, and compiling the patterns takes longer than all the rest.
+_WORDS = ("box", "cloud", "disk", "drive", "mega", "seafile", "station", "sync")
 
 # Where macOS keeps the folders of every such program, and where Colab mounts Drive.
 _PLACES = (
@@ -90,7 +92,8 @@ def _syncing(path: Path) -> Iterator[tuple[str, str]]:
     """Yield which folder of a path is synced, and by what."""
     yield from _by_place(path)
     for folder in (path, *path.parents):
-        yield from ((folder.name, service.name) for service in SERVICES if _is_called(folder, service))
+        if any(word in folder.name.lower() for word in _WORDS):
+            yield from ((folder.name, service.name) for service in SERVICES if _is_called(folder, service))
     for folder in (path, *path.parents):
         yield from ((str(folder), service.name) for service in SERVICES if _is_marked(folder, service))
     yield from _by_mount(path)
@@ -104,12 +107,14 @@ def _by_place(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _is_called(folder: Path, service: SyncService) -> bool:
-    is_home = folder.parent.parent in _HOMES or folder.parent == Path(os.path.expanduser("~"))  # noqa: PTH111
     name = folder.name
-    return bool(
-        (service.names and re.fullmatch(service.names, name))
-        or (is_home and service.at_home and re.fullmatch(service.at_home, name))
-    )
+    if service.names and re.fullmatch(service.names, name):
+        return True
+    return bool(service.at_home) and name == service.at_home and _is_a_home(folder.parent)
+
+
+def _is_a_home(folder: Path) -> bool:
+    return folder.parent in _HOMES or folder == Path(os.path.expanduser("~"))  # noqa: PTH111
 
 
 def _is_marked(folder: Path, service: SyncService) -> bool:
