@@ -57,6 +57,10 @@ class QueueStats:
     sessions: tuple[SessionLine, ...]
     now_s: float
 
+    def with_queue_of(self, tx: "Connection", *, now_s: float) -> "QueueStats":
+        """Return the same past with the jobs of now, for whoever has looked a moment ago."""
+        return replace(self, ahead=tuple(jobs_ahead(tx)), now_s=now_s)
+
     # Sessions.
 
     def life(self, *, has_gpu: bool) -> Life:

@@ -192,26 +192,28 @@ _AHEAD = (
     .where(jobs.c.state.in_(OPEN))
     .order_by(jobs.c.position)
 )
-# Summed up first, by the index of the official ones: specs are long, and would be sorted with every epoch.
+# Summed up first, by the index of the official ones: specs and identities are long, and would be sorted with every
+# epoch.
 _SUMS = (
     select(
-        *(epochs.c.job_id, _IDENTITY.label("identity")),
+        *(epochs.c.job_id, epochs.c.attempt_id, epochs.c.identity),
         func.min(epochs.c.id).label("first"),
         func.count().label("number"),
         func.sum(epochs.c.train_s - func.coalesce(epochs.c.first_step_s, 0.0) + epochs.c.val_s).label("seconds"),
     )
-    .join_from(epochs, attempts)
     .where(IS_OFFICIAL)
-    .group_by(epochs.c.job_id, _IDENTITY)
+    .group_by(epochs.c.job_id, epochs.c.attempt_id, epochs.c.identity)
     .subquery()
 )
 _EPOCHS = (
     select(
         *(jobs.c.name, jobs.c.spec, jobs.c.model),
-        *(_SUMS.c.identity, _SUMS.c.number, _SUMS.c.seconds),
+        *(_SUMS.c.number, _SUMS.c.seconds),
+        case((_SUMS.c.identity != "", _SUMS.c.identity), else_=attempts.c.identity).label("identity"),
         _SUMMARY.label("summary"),
     )
     .join_from(_SUMS, jobs, _SUMS.c.job_id == jobs.c.id)
+    .join(attempts, _SUMS.c.attempt_id == attempts.c.id)
     .order_by(_SUMS.c.first)
 )
 _UNFINISHED = (

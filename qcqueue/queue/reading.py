@@ -6,6 +6,7 @@ does the same for numbers and words, `stored` knows the shapes; apart from it, b
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from qcqueue.core.goodput import Part
@@ -18,6 +19,8 @@ from qcqueue.text.suggest import clipped
 T = TypeVar("T")
 
 _PARTS = frozenset(Part)
+# A session looks at all of them twice while it claims a job: once to choose, once more within the claim.
+_LOOKED_AT = 16_384
 
 
 def read(text: str | None, make: Callable[[Any], T], where: str) -> T:
@@ -32,11 +35,13 @@ def read(text: str | None, make: Callable[[Any], T], where: str) -> T:
         ) from exc
 
 
+@lru_cache(_LOOKED_AT)
 def seconds_of(text: str) -> Mapping[str, float]:
     """Return a ledger: seconds by the name of what they went into."""
     return read(text, _read_ledger, "a ledger of seconds")
 
 
+@lru_cache(_LOOKED_AT)
 def pace_of(text: str) -> Mapping[str, float]:
     """Return what an attempt measured, by name."""
     return read(text, read_measures, "attempts.pace")

@@ -57,10 +57,14 @@ class Chooser:
         """How old the machine is: a provider counts what lay before this session too."""
         return self._age_before_s + self._deps.clock.monotonic_s() - self._budget.started_s
 
-    def rank(self, tx: "Connection", names: Collection[str], *, is_first: bool) -> Ranking:
-        """Look at the queue and rank those of these jobs that may be taken now."""
-        stats = look(tx, self._deps.profile, now_s=self._deps.clock.now_s())
-        life = stats.life(has_gpu=self._deps.machine.has_gpu)
+    def rank(self, tx: "Connection", names: Collection[str], *, is_first: bool, seen: Ranking | None = None) -> Ranking:
+        """Look at the queue and rank those of these jobs that may be taken now.
+
+        seen: what was looked at a moment ago. The queue is looked at again, and what is long past is not.
+        """
+        now_s = self._deps.clock.now_s()
+        stats = seen.stats.with_queue_of(tx, now_s=now_s) if seen else look(tx, self._deps.profile, now_s=now_s)
+        life = seen.life if seen else stats.life(has_gpu=self._deps.machine.has_gpu)
         jobs = [stats.job(job, self.processor(job.spec.device)) for job in stats.ahead if job.name in names]
         likely_s = self._promised(life).quantile(0.5, self.age_s)
         context = ChoiceContext(now_s=stats.now_s, left_s=likely_s, is_first=is_first, share=stats.share)

@@ -148,7 +148,8 @@ def _claimed(tx: "Connection", session: "Session", seen: ScanResult) -> Taken:
 
     def choose(jobs: Sequence[Candidate]) -> Pick | None:
         nonlocal ranking
-        ranking = session.chooser.rank(tx, {job.name for job in jobs}, is_first=not session.jobs)
+        names = {job.name for job in jobs}
+        ranking = session.chooser.rank(tx, names, is_first=not session.jobs, seen=session.chooser.ranking)
         choice = first_clear(ranking.choices, seen.obstacles)
         return Pick(choice.job.name, why=choice.why) if choice else None
 

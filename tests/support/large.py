@@ -97,7 +97,7 @@ def _write_attempt(
     ended = {"ended_at_s": ended_at_s, "outcome": "interrupted", "reason": "no heartbeat for 700 s"}
     ledger = {**LEDGER, "train": 22.0 * length, "validate": 3.5 * length, "stall": 0.31 * length}
     row = {"id": attempt_id, "job_id": job_id, "number": turn + 1, "session_id": session, "started_at_s": at_s, **ended}
-    _write(tx, attempts, [{**row, "seconds": canonical_json(ledger), "pace": canonical_json(PACE)}])
+    _write(tx, attempts, [{**row, "seconds": canonical_json(ledger), **_MEASURED}])
     found = [_metrics(spec, epoch) for epoch in range(1, done + length + 1)]
     own = {"job_id": job_id, "attempt_id": attempt_id, "lineage": 1, "recorded_at_s": ended_at_s}
     _write(tx, epochs, [_epoch(it, own) for it in found[done:]])
@@ -185,7 +185,7 @@ def _metrics(spec: JobSpec, epoch: int) -> EpochMetrics:
 def _epoch(metrics: EpochMetrics, own: Mapping[str, Any]) -> dict[str, Any]:
     exact = {name: getattr(metrics, name) for name in EpochMetrics.__slots__}
     timing = {"train_s": 22.0, "val_s": 3.5, "checkpoint_s": 0.31, "step_s_p50": 0.31, "step_s_p95": 0.35}
-    return {**own, **exact, **timing, "step_count": 69, "official": True, "identity": _IDENTITY}
+    return {**own, **exact, **timing, "step_count": 69, "official": True, "identity": ""}
 
 
 def _blob(sha256: str, kind: str, at_s: float, *, deleted_at_s: float | None = None) -> dict[str, Any]:
@@ -197,4 +197,4 @@ def _pack(checkpoint_id: int, part: str, position: int, sha256: str) -> dict[str
     return {"checkpoint_id": checkpoint_id, "part": part, "position": position, "sha256": sha256}
 
 
-_IDENTITY = canonical_json(IDENTITY.to_json())
+_MEASURED = {"pace": canonical_json(PACE), "identity": canonical_json(IDENTITY.to_json())}
