@@ -64,6 +64,10 @@ class Desk:
         with self.queue.read() as tx:
             return [str(line.state) for line in job_lines(tx)]
 
+    def has_saved(self) -> bool:
+        """Return whether an epoch is saved: what the queue says stays true, while news scroll away."""
+        return self.job()[1] > 0
+
     def job(self, name: str = TOY_JOB) -> tuple[str, int, list[Any]]:
         """Return state, epochs done and the outcomes of the attempts of a job."""
         from qcqueue.queue.job_detail import job_detail

@@ -87,17 +87,34 @@ class Colab:
         return kept | own
 
 
+class WatchedClient(NotebookClient):
+    """Remembers all that ever stood below the cells: a block is drawn anew before a test can look at it."""
+
+    def __init__(self, notebook: nbformat.NotebookNode, **options: Any) -> None:
+        super().__init__(notebook, **options)
+        self.was_shown: list[str] = []
+
+    def process_message(self, msg: dict[str, Any], cell: nbformat.NotebookNode, cell_index: int) -> Any:
+        self.was_shown.append(_text(msg["content"]))
+        return super().process_message(msg, cell, cell_index)
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """The notebook while its cells run."""
 
-    client: NotebookClient
+    client: WatchedClient
     thread: threading.Thread
 
     @property
     def shown(self) -> str:
         """What a person reads below the cells right now."""
         return "\n".join(_text(output) for output in self.outputs)
+
+    @property
+    def was_shown(self) -> str:
+        """What a person who never looks away has read so far."""
+        return "\n".join(self.client.was_shown)
 
     @property
     def outputs(self) -> list[dict[str, Any]]:
@@ -112,8 +129,9 @@ class Running:
         os.kill(self._pid(), signal.SIGKILL)
 
     def wait_for(self, words: str) -> None:
-        wait_until(lambda: words in self.shown or not self.thread.is_alive())
-        assert words in self.shown, self.shown
+        """Wait until a person has read these words, be they gone again."""
+        wait_until(lambda: words in self.was_shown or not self.thread.is_alive())
+        assert words in self.was_shown, self.shown
 
     def ended(self) -> str:
         """Wait until all cells have run, without an error; return what is shown then."""
@@ -140,7 +158,7 @@ def running(colab: Colab, *stores: str, release: bool = True, client: str | None
     for number, cell in enumerate(notebook.cells):
         cell.source = cell.source.replace("\nimport qcqueue\n", COUNTING_DOWN)
         cell.id = f"cell-{number}"
-    runner = NotebookClient(
+    runner = WatchedClient(
         notebook,
         timeout=LIMIT_S,
         allow_errors=True,
