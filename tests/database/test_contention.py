@@ -15,6 +15,8 @@ from qcqueue.stores.folder_slots import FolderSlots
 from tests.support.contention import ONLOOKER, contend
 from tests.support.slots import FaultySlots
 
+pytestmark = pytest.mark.racing
+
 COMMITS = int(os.environ.get("QCQUEUE_COMMITS", "10"))
 
 

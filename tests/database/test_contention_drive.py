@@ -19,6 +19,8 @@ from tests.support.drive.emulator import DriveEmulator
 from tests.support.drive.faults import DriveFault
 from tests.support.drive.places import files_on
 
+pytestmark = pytest.mark.racing
+
 COMMITS = int(os.environ.get("QCQUEUE_COMMITS", "5"))
 MACHINES = 8
 UNKIND = (

@@ -7,6 +7,8 @@ import pytest
 from qcqueue.conformance.databases import DatabaseContract, DatabasePlace
 from tests.support.members import DATABASES
 
+pytestmark = pytest.mark.racing
+
 
 class TestEveryDatabase(DatabaseContract):
     @pytest.fixture(params=list(DATABASES))

@@ -9,6 +9,8 @@ import pytest
 from tests.support.drive.faults import DriveFault
 from tests.support.study import Turn, live, undisturbed
 
+pytestmark = pytest.mark.racing
+
 TOY = "Toy"
 
 # A toy that is larger than a chunk, and chunks that are smaller than it: its frozen part takes two.

@@ -19,6 +19,8 @@ from tests.support.drive.emulator import DriveEmulator
 from tests.support.drive.owner import Owner
 from tests.support.null_trainer import PaperTrainer, a_queue, a_session
 
+pytestmark = pytest.mark.racing
+
 EPOCHS = 4
 STATE_BYTES = 6_000_000
 QUOTA_BYTES = 200_000_000

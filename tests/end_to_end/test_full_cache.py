@@ -14,6 +14,8 @@ from tests.support.faults.commands import ROOT, Commands, Ran
 from tests.support.faults.preload import NoCompilerError, Preload, Trouble, build
 from tests.support.faults.scenes import Place, history
 
+pytestmark = pytest.mark.racing
+
 LIMIT_S = 120.0
 SIZE = "45m"
 

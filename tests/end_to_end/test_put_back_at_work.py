@@ -5,6 +5,8 @@ import shutil
 import signal
 from pathlib import Path
 
+import pytest
+
 from qcqueue.app.context import open_context
 from qcqueue.app.datasets import keep
 from qcqueue.app.settings import load_settings
@@ -13,6 +15,8 @@ from tests.cli.queues import House
 from tests.end_to_end.machines import STUDY, TOY, TOY_JOB, command, job, wait_until_training, working
 from tests.end_to_end.test_shared_disk import a_machine
 from tests.engines.worlds import a_dataset
+
+pytestmark = pytest.mark.racing
 
 
 def test_a_session_at_work_leaves_and_the_job_is_finished_once(tmp_path: Path) -> None:

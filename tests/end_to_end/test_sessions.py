@@ -26,6 +26,8 @@ from tests.end_to_end.machines import (
     working,
 )
 
+pytestmark = pytest.mark.racing
+
 SOON_S = 30  # a lease ends after 120
 STEPS = 160
 

@@ -15,6 +15,8 @@ from tests.cli.queues import House
 from tests.end_to_end.machines import STUDY, TOY, TOY_JOB, command, job, wait_until_training, working
 from tests.engines.worlds import a_dataset
 
+pytestmark = pytest.mark.racing
+
 
 def a_machine(folder: Path, disk: Path) -> House:
     machine = House(folder=folder)

@@ -21,6 +21,8 @@ from tests.end_to_end.scripted import (
     wait_until_it_trains,
 )
 
+pytestmark = pytest.mark.racing
+
 
 @pytest.fixture
 def house(tmp_path: Path) -> House:

@@ -11,6 +11,8 @@ from tests.cli.queues import House
 from tests.end_to_end.machines import command, wait_until
 from tests.end_to_end.scripted import a_scripted_house, a_session, log_lines, wait_until_it_trains
 
+pytestmark = pytest.mark.racing
+
 SECRET = "not-to-be-told-12345"
 SAID = (
     "epoch 1\r 10 %\r 20 %\r 30 %\n\x1b[31mTraceback (most recent call last):\x1b[0m\n"

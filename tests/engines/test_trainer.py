@@ -157,6 +157,7 @@ def test_the_toy_in_three_processes_ends_like_in_one(dataset_path: Path, tmp_pat
 
 
 @pytest.mark.tensorflow(in_a_child=True)  # while its libraries load, it listens all the same
+@pytest.mark.racing
 def test_a_trainer_does_not_outlive_its_session(dataset_path: Path, tmp_path: Path) -> None:
     spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(epochs=10_000))
     session = subprocess.Popen(
@@ -184,6 +185,7 @@ def test_a_trainer_does_not_outlive_its_session(dataset_path: Path, tmp_path: Pa
     until(lambda: not is_alive(trainer_id), seconds=5)
 
 
+@pytest.mark.racing
 def test_one_that_got_ready_works_as_soon_as_it_is_told_where(dataset_path: Path, tmp_path: Path) -> None:
     spool = a_spool(tmp_path / 'a\n"spool"', dataset_path, max_epochs=1)
     trainer = TrainerProcess(tmp_path)
@@ -200,6 +202,7 @@ def test_one_that_got_ready_works_as_soon_as_it_is_told_where(dataset_path: Path
     assert [path.name for path in tmp_path.glob("*.log")] == []
 
 
+@pytest.mark.racing
 def test_one_that_is_not_needed_leaves_nothing(tmp_path: Path) -> None:
     trainer = TrainerProcess(tmp_path)
     trainer.get_ready("toy")
@@ -210,6 +213,7 @@ def test_one_that_is_not_needed_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.racing
 def test_one_that_died_while_it_got_ready_has_ended_as_soon_as_it_starts(
     dataset_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,6 +230,7 @@ def test_one_that_died_while_it_got_ready_has_ended_as_soon_as_it_starts(
     assert spool.last_line() == "no libcuda here"
 
 
+@pytest.mark.racing
 def test_a_closed_pipe_is_enough(dataset_path: Path, tmp_path: Path) -> None:
     spool = a_spool(tmp_path / "spool", dataset_path, spec=a_spec(model="Toy", epochs=10_000))
     with started(spool) as process:

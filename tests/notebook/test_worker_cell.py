@@ -2,10 +2,14 @@
 
 import json
 
+import pytest
+
 from tests.end_to_end.machines import wait_until
 from tests.notebook.conftest import Desk
 from tests.notebook.kernels import Colab, running
 from tests.support.drive.accounts import CANARY
+
+pytestmark = pytest.mark.racing
 
 TWO = '[[job]]\nmodel = "Toy"\nepochs = 1\n[[job]]\nname = "second"\nmodel = "Toy"\nepochs = 1\nseed = 2\n'
 LONG = '[[job]]\nmodel = "Toy"\nepochs = 12\n'

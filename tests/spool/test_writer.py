@@ -435,6 +435,7 @@ def test_a_trainer_killed_at_any_instant_leaves_only_whole_entries(tmp_path: Pat
         assert_whole(spool)
 
 
+@pytest.mark.racing
 def test_every_state_a_session_takes_from_a_busy_trainer_is_whole_and_has_its_best_model(tmp_path: Path) -> None:
     spool, clock = Spool(tmp_path / "spool"), SystemClock()
     spool.open(an_order(spool))

@@ -7,6 +7,8 @@ import pytest
 from qcqueue.conformance.slots import SlotContract, SlotPlace
 from tests.support.members import SLOTS
 
+pytestmark = pytest.mark.racing
+
 
 class TestAllSlots(SlotContract):
     @pytest.fixture(params=list(SLOTS))

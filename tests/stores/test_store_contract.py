@@ -8,6 +8,8 @@ from qcqueue.conformance.clocks import MachineClock, WorldTime
 from qcqueue.conformance.stores import StoreContract, StorePlace
 from tests.support.members import STORES
 
+pytestmark = pytest.mark.racing
+
 
 class TestEveryStore(StoreContract):
     @pytest.fixture(params=list(STORES))

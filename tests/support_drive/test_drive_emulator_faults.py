@@ -29,6 +29,8 @@ from tests.support_drive.scenes import (
     titles,
 )
 
+pytestmark = pytest.mark.racing
+
 DATA = b"checkpoint" * (MB // 10)
 
 

@@ -11,6 +11,8 @@ from qcqueue.conformance.processes import kill_now, running
 from qcqueue.conformance.stores import HOSTILE_NAMES
 from qcqueue.worker.session_locks import NOT_YET, SessionLocks
 
+pytestmark = pytest.mark.racing
+
 
 @pytest.fixture
 def locks(tmp_path: Path) -> SessionLocks:

@@ -13,6 +13,8 @@ from qcqueue.spool.weights import FoundWeights, WantedWeights
 from qcqueue.worker.process import TrainerProcess
 from tests.engines.publisher import Publisher, hdf5, publishing
 
+pytestmark = pytest.mark.racing
+
 WANTED = WantedWeights(model="MobileNetV2", image_size=(96, 96))
 
 # A trainer whose publisher is on this machine, who takes smaller files for whole ones, and who has no TensorFlow.
