@@ -54,7 +54,7 @@ def next_stop(page: Page) -> dict[str, str]:
     return stop
 
 
-@pytest.mark.parametrize("study", ["unfinished", "12 x 300", "long names"])
+@pytest.mark.parametrize("study", ["unfinished", pytest.param("12 x 300", marks=pytest.mark.long), "long names"])
 def test_a_sheet_of_paper_holds_the_width_of_everything(browser: Browser, tmp_path: Path, study: str) -> None:
     with opened(browser, a_file(page_called(study), tmp_path), width_px=PAPER_PX, light="dark") as (page, _):
         page.emulate_media(media="print")

@@ -35,7 +35,14 @@ def ways(study: str) -> tuple[Way, ...]:
     return EVERY_WAY if study in IN_EVERY_WAY else ((PHONE_PX, "light"), (DESK_PX, "dark"))
 
 
-@pytest.fixture(scope="package", params=STUDIES)
+# These make no element that the others do not make.
+LARGER_OR_LONGER = ("finished", "12 x 300", "long names")
+
+
+@pytest.fixture(
+    scope="package",
+    params=[pytest.param(it, marks=[pytest.mark.long] if it in LARGER_OR_LONGER else []) for it in STUDIES],
+)
 def visit(request: pytest.FixtureRequest, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Visit:
     study = request.param
     path = a_file(page_called(study), tmp_path_factory.mktemp("page"))

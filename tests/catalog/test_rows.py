@@ -165,6 +165,7 @@ def test_an_augmentation_is_one_row_and_its_function(tmp_path: Path) -> None:
 
 
 @pytest.mark.tensorflow
+@pytest.mark.long
 def test_keras_builds_what_a_row_names_and_finds_it_as_the_row_says(tmp_path: Path) -> None:
     said = said_by(patched(tmp_path, OPTIMIZER | MODEL), IN_KERAS)
     assert said["slots"] == {"nadam": 2} | {name: row.slots for name, row in OPTIMIZERS.items()}

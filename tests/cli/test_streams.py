@@ -59,7 +59,7 @@ def test_a_script_reads_json_under_any_encoding(environment: dict[str, str], str
     assert json.loads(done.stdout.decode("utf-8"))["classes"] == list(STRANGE)
 
 
-@pytest.mark.parametrize("environment", ENCODINGS, ids=lambda it: " ".join(it.values()))
+@pytest.mark.parametrize("environment", ENCODINGS[::2], ids=lambda it: " ".join(it.values()))
 def test_a_person_reads_a_table_under_any_encoding(environment: dict[str, str], strange: House) -> None:
     encoding = environment.get("PYTHONIOENCODING", "latin-1").partition(":")[0]
     done = types("data list", environment=environment)
@@ -92,7 +92,13 @@ def test_an_output_that_cannot_be_written_is_told_so(house: House) -> None:
     assert b"the output is lost: Bad file descriptor" in done.stderr
 
 
-@pytest.mark.parametrize("shell", [">&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full", ">&- 2>/dev/full"])
+@pytest.mark.parametrize(
+    "shell",
+    [
+        *("<&- >&- 2>&-", ">&- 2>/dev/full"),
+        *(pytest.param(it, marks=pytest.mark.long) for it in (">&-", "2>&-", "2>/dev/full")),
+    ],
+)
 @pytest.mark.parametrize(("line", "code"), [("status", 0), ("hold queued", 0), ("status --store nowhere", 2)])
 def test_a_stream_that_is_closed_changes_no_exit_code(line: str, code: int, shell: str, house: House) -> None:
     assert types(line, shell=shell).returncode == code

@@ -116,7 +116,9 @@ def hand_over(old: Spool, new: Spool) -> None:
 
 
 @pytest.mark.tensorflow
+@pytest.mark.long
 def test_vgg16_that_was_killed_ends_like_one_that_was_not(tmp_path: Path) -> None:
+    """A whole session with a killed VGG16 is always run by `end_to_end/test_trained_run`."""
     few = a_dataset(counts={Split.TRAIN: 11, Split.VALIDATION: 4, Split.TEST: 3})
     dataset_path = a_dataset_file(tmp_path, few)
     whole = a_spool(tmp_path / "whole", dataset_path, spec=a_spec(epochs=2))

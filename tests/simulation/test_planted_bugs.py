@@ -12,7 +12,7 @@ from tests.support.simulate import WorldFailed, live
 A_PACK_IS_REFUSED = 10_012
 """The first world, from `FIRST_SEED` on, in which a pack is retired while another job wants to share it."""
 
-SHARING_WORLDS, SHARING_WORLDS_OF_A_LONG_RUN, SHARING_WORLDS_MOST = 5, 24, 300
+SHARING_WORLDS, SHARING_WORLDS_OF_A_LONG_RUN, SHARING_WORLDS_MOST = 2, 24, 300
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=[bug.plant.__name__ for bug in BUGS])

@@ -11,7 +11,7 @@ from tests.support.chance import Fault
 from tests.support.invariants import INVARIANTS
 from tests.support.simulate import live
 
-CHUNKS, CHUNKS_OF_A_LONG_RUN = 3, 25
+CHUNKS, CHUNKS_OF_A_LONG_RUN = 2, 25
 WORLDS_A_CHUNK = 12
 JUDGED_A_CHUNK = 480
 
