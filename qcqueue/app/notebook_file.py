@@ -2,15 +2,19 @@
 
 Plain JSON in the notebook format 4.5. It holds no output, no sign-in, and nothing that works without a person who
 opens it and presses a button; on demand it holds an OAuth client with its secret, which opens nothing by itself. It
-installs the version of qcqueue that wrote it. A file that qcqueue did not write is never replaced.
+brings the qcqueue that wrote it along. A file that qcqueue did not write is never replaced.
 """
 
+import base64
 import json
+import lzma
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from qcqueue.app.settings import FILE_NAME, NEXT_STEP, Settings
+from qcqueue.app.wheel import CONTENTS, own_wheel
 from qcqueue.errors import NameTaken, SettingInvalid
 from qcqueue.stores.registry import parse_url
 from qcqueue.stores.regular import NotRegularError, read_regular
@@ -42,37 +46,104 @@ promised_minutes = 0 #@param {{type:"integer"}}
 jobs = 0 #@param {{type:"integer"}}
 release_the_gpu_when_done = True #@param {{type:"boolean"}}
 
-import importlib.util, os, time
+import os, time
 
 began = time.time()
-if importlib.util.find_spec("qcqueue") is None:
-    %pip install --quiet "qcqueue[train,drive]=={version}"
+{install}
+
+failure = install("[train,drive]")
 os.environ["QCQUEUE_INSTALL_S"] = str(time.time() - began)
+if failure:
+    print(failure)
+else:
+    import qcqueue
 
-import qcqueue
-{client}
-qcqueue.work(
-    store,
-    max_minutes=minutes or None,
-    promised_minutes=promised_minutes or None,
-    jobs=jobs or None,
-    release=release_the_gpu_when_done,
-);
+{client}    qcqueue.work(
+        store,
+        max_minutes=minutes or None,
+        promised_minutes=promised_minutes or None,
+        jobs=jobs or None,
+        release=release_the_gpu_when_done,
+    )
 """
 
-
-CLIENT = """
-# Your own OAuth client, with which this cell asks you to sign in where Colab's secrets hold no QCQUEUE_TOKEN.
-import os
-os.environ["QCQUEUE_CLIENT"] = {client}
+CLIENT = """\
+    # Your own OAuth client, with which this cell asks you to sign in where Colab's secrets hold no QCQUEUE_TOKEN.
+    os.environ["QCQUEUE_CLIENT"] = {client}
 """
 
+# Who works on qcqueue has installed it in a way of their own, and keeps it.
+INSTALL = """\
+# qcqueue comes {comes}; what it needs is installed where this machine lacks it, and nothing is upgraded.
+import importlib.metadata, subprocess, sys
 
-def notebook_text(store: str, client: str | None = None) -> str:
-    """Return the notebook for a store, as the text of its file; client: the JSON of an OAuth client."""
+{wanted}
+
+def install(extras):
+    there = next(iter(importlib.metadata.distributions(name="qcqueue")), None)
+    if there and there.read_text("{mark}") in (None, CONTENTS):
+        return ""
+    if "qcqueue" in sys.modules:
+        return "another qcqueue runs here\\nnext: restart the session, which keeps this disk, and run this cell again"
+    pip = [sys.executable, "-m", "pip", "--quiet", "--no-color", "--disable-pip-version-check"]
+    if there:
+        subprocess.run([*pip, "uninstall", "--yes", "qcqueue"])
+    done = subprocess.run([*pip, "install", wanted(extras)], capture_output=True, text=True)
+    if not done.returncode:
+        return ""
+    lines = done.stderr.splitlines() or ["pip says nothing"]
+    why = next((line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")), lines[-1])
+    return f"qcqueue could not be installed: {{why}}\\nnext: run this cell again"
+"""
+
+FROM_INDEX = """\
+CONTENTS = None
+
+
+def wanted(extras):
+    return f"qcqueue{{extras}}=={version}"
+"""
+
+BROUGHT = """\
+CONTENTS = "{contents}"
+WHEEL = '''
+{text}
+'''
+
+
+def wanted(extras):
+    import base64, lzma, pathlib, tempfile
+
+    wheel = pathlib.Path(tempfile.mkdtemp(), "{name}")
+    wheel.write_bytes(lzma.decompress(base64.b64decode(WHEEL)))
+    return f"{{wheel}}{{extras}}"
+"""
+LINE = 2000
+"""Characters of a line of the wheel: each line costs the file of a notebook eight more."""
+
+
+@cache
+def install_code(*, from_index: bool) -> str:
+    """Return the code by which a cell installs this qcqueue: what it brings itself, or this version from an index."""
+    if from_index:
+        wanted = FROM_INDEX.format(version=version("qcqueue"))
+        return INSTALL.format(comes="from the index of this machine", wanted=wanted, mark=CONTENTS)
+    wheel = own_wheel()
+    text = base64.b64encode(lzma.compress(wheel.data, preset=9 | lzma.PRESET_EXTREME)).decode()
+    lines = "\n".join(text[at : at + LINE] for at in range(0, len(text), LINE))
+    wanted = BROUGHT.format(contents=wheel.contents_sha256, name=wheel.name, text=lines)
+    return INSTALL.format(comes="with this cell", wanted=wanted, mark=CONTENTS)
+
+
+def notebook_text(store: str, client: str | None = None, *, from_index: bool = False) -> str:
+    """Return the notebook for a store, as the text of its file.
+
+    client: the JSON of an OAuth client. from_index: the cell installs this version of qcqueue from an index, and does
+    not bring it.
+    """
     signing_in = "" if client is None else CLIENT.format(client=repr(client))
     in_code = json.dumps(store, ensure_ascii=False)
-    code = CODE.format(store=in_code, client=signing_in, version=version("qcqueue"))
+    code = CODE.format(store=in_code, client=signing_in, install=install_code(from_index=from_index))
     cells = [
         {"cell_type": "markdown", "id": "rules", "metadata": {}, "source": _lines(TEXT)},
         {
@@ -95,7 +166,7 @@ def notebook_text(store: str, client: str | None = None) -> str:
     return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
 
 
-def write_notebook(path: Path, settings: Settings, *, client: Path | None) -> bool:
+def write_notebook(path: Path, settings: Settings, *, client: Path | None, from_index: bool = False) -> bool:
     """Write the notebook for the store of the settings; return whether the file changed.
 
     client: the file of an OAuth client, to sign in with where there is no secret. Raises: SettingInvalid: no store is
@@ -104,7 +175,7 @@ def write_notebook(path: Path, settings: Settings, *, client: Path | None) -> bo
     if settings.store is None:
         raise SettingInvalid(f"no store is named: there is no {FILE_NAME} here or above", hint=NEXT_STEP)
     store = _within_reach(settings.store, settings.source)
-    text = notebook_text(store, _client_text(client) if client else None)
+    text = notebook_text(store, _client_text(client) if client else None, from_index=from_index)
     try:
         there = read_regular(path, bytes_max=MOST_BYTES) if path.exists() else None
         if there is not None and not _is_ours(there):

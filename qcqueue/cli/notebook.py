@@ -25,6 +25,12 @@ def notebook(
             "Colab's secrets hold no QCQUEUE_TOKEN. It holds this client's secret, so share it with nobody.",
         ),
     ] = None,
+    from_index: Annotated[
+        bool,
+        typer.Option(
+            "--from-index", help="Let its cell install this version of qcqueue from an index, and not bring it along."
+        ),
+    ] = False,
     store: StoreOption = None,
 ) -> None:
     """Write the notebook that works on this queue in Colab: one cell, to be run once a session."""
@@ -32,7 +38,7 @@ def notebook(
     from qcqueue.app.settings import load_settings, named_store
 
     settings = load_settings(store=store)
-    changed = write_notebook(out, settings, client=client)
+    changed = write_notebook(out, settings, client=client, from_index=from_index)
     say(f"{'written' if changed else 'there already'}: {out}, for {settings.store}")
     for line in named_store(settings).backend.notebook_steps(out.name, has_client=client is not None):
         say(line)

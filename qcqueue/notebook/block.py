@@ -19,7 +19,7 @@ from qcqueue.worker.view import View
 
 AGAIN = "run this cell again"
 ADOPT = "take the store over as it is, with !qcqueue store adopt --store followed by its URL"
-UPGRADE = "run %pip install --upgrade qcqueue in a cell of your own, restart the session, which keeps this disk, and"
+NEWER = "write a newer notebook on your laptop, with qcqueue notebook, put its cell here, restart the session, and"
 
 _BOX = "border:1px solid;border-radius:6px;padding:8px 12px;max-width:56em;font-family:sans-serif;font-size:14px"
 _LABEL = "padding:2px 16px 2px 0;vertical-align:top;white-space:nowrap;opacity:.65;text-align:left"
@@ -141,7 +141,7 @@ class ClosingFacts:
 def closing(ending: SessionEnd, left: ClosingFacts | None) -> tuple[str, ...]:
     """Return the last sentences; left is None where the queue could not be read any more."""
     if ending is SessionEnd.NEWER_QUEUE:  # from here nobody can say what is left
-        return ending.notebook, f"next: {UPGRADE} {AGAIN}"
+        return ending.notebook, f"next: {NEWER} {AGAIN}"
     if ending is SessionEnd.PUT_BACK:
         return ending.notebook, f"next: {ADOPT}, and {AGAIN}"
     return tuple([ending.notebook, *(_queue(left) if left else [f"next: {AGAIN}"])])

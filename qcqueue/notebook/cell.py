@@ -20,7 +20,7 @@ from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.goodput import Part, Seconds
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.errors import MachineError, NewerQueue, QcqueueError, StoreError, StorePutBack
-from qcqueue.notebook.block import AGAIN, UPGRADE, ClosingFacts, closing
+from qcqueue.notebook.block import AGAIN, NEWER, ClosingFacts, closing
 from qcqueue.notebook.screen import Screen, screen_here
 from qcqueue.notebook.sign_in import signed_in
 from qcqueue.providers.base import Profile, Provider
@@ -182,6 +182,8 @@ def _telling(screen: Screen) -> Iterator[None]:
 
 
 def _told(exc: Exception) -> list[str]:
+    if isinstance(exc, NewerQueue):  # no code is taken from a queue: it may be anybody's
+        return [str(exc), f"next: {NEWER} {AGAIN}"]
     if isinstance(exc, QcqueueError):
         return [str(exc), f"next: {exc.next_step}"]
     log = log_behind(exc)
@@ -241,7 +243,7 @@ def _part_with_machine(session: Session, screen: Screen, context: QueueContext, 
         return
     has_waited = session.ending is SessionEnd.NOTHING_SAVED and session.is_lent
     if _may_have_unsaved(session) and not has_waited:
-        again = f"{UPGRADE} {AGAIN}" if session.ending is SessionEnd.NEWER_QUEUE else AGAIN
+        again = f"{NEWER} {AGAIN}" if session.ending is SessionEnd.NEWER_QUEUE else AGAIN
         screen.ask(f"this machine is kept, because work on its disk is not confirmed yet; {again}")
         return
     lost = (left_behind(session.left_behind, is_lost=True),) if session.left_behind else ()

@@ -179,4 +179,3 @@ def test_the_newest_release_of_the_changelog_is_this_version() -> None:
     version, day = released[0]
     assert f"\nversion = {version}\n" in text_of(ROOT / "setup.cfg")
     assert f"\nversion: {version}\ndate-released: {day}\n" in text_of(ROOT / "CITATION.cff")
-    assert f"qcqueue-{version}-py3-none-any.whl" in text_of(ROOT / "docs" / "colab-and-drive.md")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 
@@ -24,6 +25,7 @@ from qcqueue.app.notebook_file import notebook_text
 from qcqueue.engines.toy import VARIABLE
 from tests.end_to_end.machines import LIMIT_S, wait_until
 
+KERNEL = "python3"
 RELEASED = "released"
 SECRETS = "STUB_SECRETS"
 USERDATA = f'''
@@ -42,9 +44,9 @@ def get(name):
     return secrets[name]
 '''
 COUNTING_DOWN = """
-import qcqueue
-import qcqueue.notebook.cell
-qcqueue.notebook.cell.COUNTDOWN_S = 1
+    import qcqueue
+    import qcqueue.notebook.cell
+    qcqueue.notebook.cell.COUNTDOWN_S = 1
 """
 RUNTIME = f'''
 import pathlib
@@ -93,6 +95,13 @@ class WatchedClient(NotebookClient):
     def __init__(self, notebook: nbformat.NotebookNode, **options: Any) -> None:
         super().__init__(notebook, **options)
         self.was_shown: list[str] = []
+        self.kernels: KernelSpecManager | None = None
+
+    def create_kernel_manager(self) -> Any:
+        found = super().create_kernel_manager()
+        if self.kernels:
+            found.kernel_spec_manager = self.kernels
+        return found
 
     def process_message(self, msg: dict[str, Any], cell: nbformat.NotebookNode, cell_index: int) -> Any:
         self.was_shown.append(_text(msg["content"]))
@@ -146,26 +155,36 @@ class Running:
 
 
 @contextmanager
-def running(colab: Colab, *stores: str, release: bool = True, client: str | None = None) -> Iterator[Running]:
+def running(
+    colab: Colab, *stores: str, release: bool = True, client: str | None = None, clean: Path | None = None
+) -> Iterator[Running]:
     """Open a notebook on this Colab and run the cell of each store in turn, with a short countdown before the machine
-    goes back; whatever still runs at the end is killed."""
+    goes back; whatever still runs at the end is killed.
+
+    clean: the Python of an environment without qcqueue and without an index, into which the notebook brings its own.
+    """
     notebook = nbformat.v4.new_notebook()  # type: ignore[no-untyped-call]
     for store in stores:
-        text = notebook_text(store, client)
+        text = notebook_text(store, client, from_index=clean is None)
         if not release:
             text = text.replace("release_the_gpu_when_done = True", "release_the_gpu_when_done = False")
         notebook.cells += nbformat.reads(text, as_version=4).cells  # type: ignore[no-untyped-call]
     for number, cell in enumerate(notebook.cells):
-        cell.source = cell.source.replace("\nimport qcqueue\n", COUNTING_DOWN)
+        cell.source = cell.source.replace("\n    import qcqueue\n", COUNTING_DOWN)
         cell.id = f"cell-{number}"
     runner = WatchedClient(
         notebook,
         timeout=LIMIT_S,
         allow_errors=True,
-        kernel_name="python3",
+        kernel_name=KERNEL,
         resources={"metadata": {"path": colab.folder}},
     )
-    thread = threading.Thread(target=_execute, args=(runner, colab.environment()))
+    if clean:
+        runner.kernels = _kernels_of(clean, colab.folder)
+    environment = colab.environment()
+    if clean:
+        environment |= {"PYTHONPATH": os.fspath(colab.folder), "PIP_NO_INDEX": "1"}
+    thread = threading.Thread(target=_execute, args=(runner, environment))
     thread.start()
     run = Running(runner, thread)
     try:
@@ -174,6 +193,15 @@ def running(colab: Colab, *stores: str, release: bool = True, client: str | None
         if thread.is_alive():
             run.kill()
         thread.join(LIMIT_S)
+
+
+def _kernels_of(python: Path, folder: Path) -> KernelSpecManager:
+    """Return where kernels of another Python are found."""
+    started_by = {"argv": [os.fspath(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]}
+    spec = folder / "kernels" / KERNEL / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    spec.write_text(json.dumps({**started_by, "display_name": KERNEL, "language": "python"}))
+    return KernelSpecManager(kernel_dirs=[os.fspath(folder / "kernels")], ensure_native_kernel=False)
 
 
 def _execute(client: NotebookClient, environment: dict[str, str]) -> None:

@@ -50,4 +50,4 @@ def test_every_ending_has_words_even_where_the_queue_cannot_be_read(ending: Sess
     how, following = closing(ending, None)
     assert how
     assert following.endswith("run this cell again")
-    assert ("pip install --upgrade qcqueue" in following) == (ending is SessionEnd.NEWER_QUEUE)
+    assert ("with qcqueue notebook" in following) == (ending is SessionEnd.NEWER_QUEUE)

@@ -32,7 +32,7 @@ def code(path: Path) -> str:
 
 
 def test_the_copy_in_scripts_is_what_the_command_writes(here: Path) -> None:
-    assert run(["notebook", "--store", "gdrive:1AbCdEfGhIj"]) == 0
+    assert run(["notebook", "--store", "gdrive:1AbCdEfGhIj", "--from-index"]) == 0
     written = (here / "colab_worker.ipynb").read_text()
     copy = (ROOT / "scripts" / "colab_worker.ipynb").read_text()
     assert copy == written.replace("gdrive:1AbCdEfGhIj", "gdrive:FOLDER_ID")
@@ -54,9 +54,11 @@ def test_the_cell_is_a_form_of_five_fields_and_one_call(here: Path) -> None:
     assert "jobs=jobs or None" in source
 
 
-def test_it_installs_the_version_that_wrote_it(here: Path) -> None:
-    run(["notebook", "--store", "gdrive:1AbCdEfGhIj"])
-    assert f'"qcqueue[train,drive]=={version("qcqueue")}"' in code(here / "colab_worker.ipynb")
+def test_on_demand_it_installs_the_version_that_wrote_it_from_an_index(here: Path) -> None:
+    run(["notebook", "--store", "gdrive:1AbCdEfGhIj", "--from-index"])
+    source = code(here / "colab_worker.ipynb")
+    assert f'f"qcqueue{{extras}}=={version("qcqueue")}"' in source
+    assert 'install("[train,drive]")' in source
 
 
 def test_the_rules_of_colab_stand_above_the_form() -> None:

@@ -329,7 +329,7 @@ def test_a_queue_that_a_newer_qcqueue_has_raised_keeps_the_machine_where_that_ho
     assert owner.got_it_back is not has_unsaved
     assert f"the queue was raised to format {FORMAT + 1} by a newer qcqueue" in " ".join(said)
     upgrade = (
-        "run %pip install --upgrade qcqueue in a cell of your own, restart the session, which keeps this disk, and"
+        "write a newer notebook on your laptop, with qcqueue notebook, put its cell here, restart the session, and"
     )
     assert f"next: {upgrade} run this cell again" in said
     kept = f"this machine is kept, because work on its disk is not confirmed yet; {upgrade} run this cell again"

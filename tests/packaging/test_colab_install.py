@@ -4,6 +4,7 @@ The wheel is built from a copy of the sources. Colab is an environment that clai
 pip is asked for a dry run against it, without an index, so that every requirement must be met by what is there.
 """
 
+import io
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+import zipfile
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from qcqueue.app.notebook_file import notebook_text
+from qcqueue.app.wheel import own_wheel
 
 ROOT = Path(__file__).parents[2]
 FREEZE = Path(__file__).with_name("colab-2026-08.txt")
@@ -98,4 +101,19 @@ def test_an_older_image_would_be_noticed(name: str, number: str, tmp_path: Path,
 
 def test_the_notebook_installs_what_is_tried_here() -> None:
     code = "".join(json.loads(notebook_text("gdrive:1AbCdEfGhIj"))["cells"][1]["source"])
-    assert f'%pip install --quiet "qcqueue{EXTRAS}=={version("qcqueue")}"' in code
+    assert f'install("{EXTRAS}")' in code
+
+
+def test_the_wheel_that_a_notebook_brings_holds_what_was_built(wheel: Path) -> None:
+    built, brought = zipfile.ZipFile(wheel), zipfile.ZipFile(io.BytesIO(own_wheel().data))
+    package = [name for name in built.namelist() if name.startswith("qcqueue/")]
+    assert sorted(name for name in brought.namelist() if name.startswith("qcqueue/")) == sorted(package)
+    assert [name for name in package if built.read(name) != brought.read(name)] == []
+
+
+def test_pip_asks_the_wheel_that_a_notebook_brings_for_the_same(tmp_path: Path) -> None:
+    brought = tmp_path / own_wheel().name
+    brought.write_bytes(own_wheel().data)
+    answer = dry_run(an_environment(tmp_path / "colab", frozen()), brought)
+    assert answer.returncode == 0, answer.stderr
+    assert [item["metadata"]["name"] for item in json.loads(answer.stdout)["install"]] == ["qcqueue"]
