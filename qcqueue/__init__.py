@@ -71,6 +71,17 @@ def results(store: str | None = None) -> dict[str, Any]:
     return reporting.results(store)
 
 
+def demo(out: str | Path = "qcqueue-demo") -> Path | None:
+    """See it work, without an account, in the folder `out`: a small model, sessions killed on purpose, proof, report.
+
+    In a notebook it takes a model of Keras where TensorFlow is installed, shows the report below the cell and tells an
+    error in two lines. Returns the page of the report. Raises: QcqueueError, except in a notebook.
+    """
+    from qcqueue.notebook import demo as demos
+
+    return demos.demo(Path(out).absolute())
+
+
 def load_model(path: str | Path) -> "TrainedModel":
     """Return the trained model in a file that `qcqueue fetch JOB --format safetensors` wrote.
 

@@ -1,4 +1,4 @@
-"""The Colab worker notebook as a file: a text cell with the rules, and one cell that shows as a small form.
+"""The Colab notebooks as files: a text cell, and one cell that shows as a small form, which works or shows how it does.
 
 Plain JSON in the notebook format 4.5. It holds no output, no sign-in, and nothing that works without a person who
 opens it and presses a button; on demand it holds an OAuth client with its secret, which opens nothing by itself. It
@@ -65,6 +65,27 @@ else:
         jobs=jobs or None,
         release=release_the_gpu_when_done,
     )
+"""
+
+TRY_TEXT = """\
+# Try qcqueue
+
+The cell below makes practice images, trains a small model on them, kills its session twice on purpose, goes on, and \
+proves that it ends with the same bits as a run that was never killed. Then it shows the report. Nothing leaves \
+this machine, and nobody signs in.
+"""
+
+TRY_CODE = """\
+#@title Try it {{ display-mode: "form" }}
+{install}
+
+failure = install("[train]")
+if failure:
+    print(failure)
+else:
+    import qcqueue
+
+    qcqueue.demo()
 """
 
 CLIENT = """\
@@ -143,9 +164,17 @@ def notebook_text(store: str, client: str | None = None, *, from_index: bool = F
     """
     signing_in = "" if client is None else CLIENT.format(client=repr(client))
     in_code = json.dumps(store, ensure_ascii=False)
-    code = CODE.format(store=in_code, client=signing_in, install=install_code(from_index=from_index))
+    return _notebook(TEXT, CODE.format(store=in_code, client=signing_in, install=install_code(from_index=from_index)))
+
+
+def trial_text(*, from_index: bool = False) -> str:
+    """Return the notebook that shows how qcqueue works, as the text of its file; from_index as above."""
+    return _notebook(TRY_TEXT, TRY_CODE.format(install=install_code(from_index=from_index)))
+
+
+def _notebook(text: str, code: str) -> str:
     cells = [
-        {"cell_type": "markdown", "id": "rules", "metadata": {}, "source": _lines(TEXT)},
+        {"cell_type": "markdown", "id": "rules", "metadata": {}, "source": _lines(text)},
         {
             "cell_type": "code",
             "id": "worker",
@@ -166,16 +195,23 @@ def notebook_text(store: str, client: str | None = None, *, from_index: bool = F
     return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
 
 
-def write_notebook(path: Path, settings: Settings, *, client: Path | None, from_index: bool = False) -> bool:
-    """Write the notebook for the store of the settings; return whether the file changed.
+def worker_notebook(settings: Settings, *, client: Path | None, from_index: bool = False) -> str:
+    """Return the notebook for the store of the settings, as the text of its file.
 
     client: the file of an OAuth client, to sign in with where there is no secret. Raises: SettingInvalid: no store is
-    named, or a file cannot be used. NameTaken: there is another file.
+    named, or the file of the client cannot be used.
     """
     if settings.store is None:
         raise SettingInvalid(f"no store is named: there is no {FILE_NAME} here or above", hint=NEXT_STEP)
     store = _within_reach(settings.store, settings.source)
-    text = notebook_text(store, _client_text(client) if client else None, from_index=from_index)
+    return notebook_text(store, _client_text(client) if client else None, from_index=from_index)
+
+
+def write_notebook(path: Path, text: str) -> bool:
+    """Write a notebook; return whether the file changed.
+
+    Raises: SettingInvalid: it cannot be written. NameTaken: there is another file.
+    """
     try:
         there = read_regular(path, bytes_max=MOST_BYTES) if path.exists() else None
         if there is not None and not _is_ours(there):

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from qcqueue.cli.shared import StoreOption, say
+from qcqueue.errors import UserError
 
 
 def register(app: typer.Typer) -> None:
@@ -14,8 +15,18 @@ def register(app: typer.Typer) -> None:
 
 def notebook(
     out: Annotated[
-        Path, typer.Option("--out", metavar="FILE", help="Where to write it; another file there is never replaced.")
-    ] = Path("colab_worker.ipynb"),
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="Where to write it; another file there is never replaced. Default: colab_worker.ipynb, with --try "
+            "try_qcqueue.ipynb.",
+        ),
+    ] = None,
+    trial: Annotated[
+        bool,
+        typer.Option("--try", help="Write the one that shows how it works: no queue, no account, two minutes."),
+    ] = False,
     client: Annotated[
         Path | None,
         typer.Option(
@@ -34,11 +45,22 @@ def notebook(
     store: StoreOption = None,
 ) -> None:
     """Write the notebook that works on this queue in Colab: one cell, to be run once a session."""
-    from qcqueue.app.notebook_file import write_notebook
+    from qcqueue.app.notebook_file import trial_text, worker_notebook, write_notebook
     from qcqueue.app.settings import load_settings, named_store
 
-    settings = load_settings(store=store)
-    changed = write_notebook(out, settings, client=client, from_index=from_index)
-    say(f"{'written' if changed else 'there already'}: {out}, for {settings.store}")
-    for line in named_store(settings).backend.notebook_steps(out.name, has_client=client is not None):
+    if trial:
+        if client or store:
+            raise UserError("--try signs in nowhere and has a queue of its own", hint="qcqueue notebook --try")
+        path = out or Path("try_qcqueue.ipynb")
+        say(f"{_written(write_notebook(path, trial_text(from_index=from_index)))}: {path}")
+        say(f"next: open {path.name} in Colab or Jupyter, and run its cell")
+        return
+    path, settings = out or Path("colab_worker.ipynb"), load_settings(store=store)
+    changed = write_notebook(path, worker_notebook(settings, client=client, from_index=from_index))
+    say(f"{_written(changed)}: {path}, for {settings.store}")
+    for line in named_store(settings).backend.notebook_steps(path.name, has_client=client is not None):
         say(line)
+
+
+def _written(changed: bool) -> str:
+    return "written" if changed else "there already"

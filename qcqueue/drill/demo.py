@@ -7,7 +7,7 @@ happens in one folder, which a second run replaces.
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -52,6 +52,7 @@ PLAN: tuple[tuple[KillPoint, ...], ...] = (
 )
 # The toy is quick everywhere, so its kills are aimed at where it stays for a while; its last job is left alone.
 PLAN_OF_TOYS: tuple[tuple[KillPoint, ...], ...] = (("between steps", "in validation"), ("between steps",), ())
+PLAN_OF_ONE: tuple[tuple[KillPoint, ...], ...] = (("between steps", "in validation"),)
 A_STEP = {VARIABLE: "step_s=0.05"}
 """How long a step lasts: long enough to be killed in the middle of an epoch."""
 
@@ -60,7 +61,10 @@ NOBODY = "no job yet"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """What a demo plays with. images, models: what is made and enqueued, in words. environment: of its sessions."""
+    """What a demo plays with. images, models: what is made and enqueued, in words. environment: of its sessions.
+
+    is_quiet: what these tell is not shown.
+    """
 
     images: str
     models: str
@@ -68,6 +72,7 @@ class Scenario:
     plan: tuple[tuple[KillPoint, ...], ...]
     make: Callable[[QueueContext, Progress], DatasetLine]
     environment: Mapping[str, str] = field(default_factory=dict)
+    is_quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +83,21 @@ class Tour:
     kills: tuple[tuple[str, Kill], ...]
     certificate: Certificate
     report: Path
+
+
+SMALL = f"""\
+study = "one"
+dataset = "{PATTERNS}"
+
+[defaults]
+epochs = 3
+batch_size = 8
+image_size = [{SIDE_PX}, {SIDE_PX}]
+weights = "none"
+
+[[job]]
+model = "VGG16"
+"""
 
 
 def tiny_study() -> str:
@@ -107,6 +127,13 @@ def six_models() -> Scenario:
     )
 
 
+def one_model() -> Scenario:
+    """Return what shows a model of Keras within two minutes, without photographs."""
+    return Scenario(
+        images="noise in three colours", models="one model", study=SMALL, plan=PLAN_OF_ONE, make=_make_patterns
+    )
+
+
 def toys() -> Scenario:
     """Return what needs neither TensorFlow nor photographs."""
     return Scenario(
@@ -114,11 +141,14 @@ def toys() -> Scenario:
         models="three toys in numpy",
         study=toy_study(),
         plan=PLAN_OF_TOYS,
-        make=lambda queue, progress: keep(
-            queue, PATTERNS, build_patterns(images=SAMPLES[DATASET], side_px=SIDE_PX, seed=SEED), dry_run=False
-        )[0],
+        make=_make_patterns,
         environment=A_STEP,
     )
+
+
+def _make_patterns(queue: QueueContext, progress: Progress) -> DatasetLine:
+    images = build_patterns(images=SAMPLES[DATASET], side_px=SIDE_PX, seed=SEED)
+    return keep(queue, PATTERNS, images, dry_run=False)[0]
 
 
 def tour(folder: Path, scenario: Scenario, *, narrate: Callable[[str], None], progress: Progress) -> Tour:
@@ -127,13 +157,15 @@ def tour(folder: Path, scenario: Scenario, *, narrate: Callable[[str], None], pr
     store, cache = folder / "queue", folder / "cache"
     create_store(store)
     queue = context_in(store, cache=cache)
-    place = SessionSetup(url=f"folder:{store}", cache=cache, environment=scenario.environment)
+    place = SessionSetup(
+        url=f"folder:{store}", cache=cache, environment=scenario.environment, is_quiet=scenario.is_quiet
+    )
 
     narrate(f"1. sample images: {scenario.images}")
     dataset = scenario.make(queue, progress)
     narrate(f"   {dataset.summary.images} images in {len(dataset.summary.classes)} classes ({dataset.summary.note})")
 
-    narrate(f"2. {scenario.models} are enqueued")
+    narrate(f"2. enqueued: {scenario.models}")
     specs = {spec.full_name: spec for spec in parse_study(scenario.study, file="study.toml").jobs}
     queue.transact(lambda tx: enqueue(tx, list(specs.values()), weights={}, who=queue.who, now_s=queue.clock.now_s()))
 
@@ -142,7 +174,7 @@ def tour(folder: Path, scenario: Scenario, *, narrate: Callable[[str], None], pr
 
     proven = next(name for name, _ in kills if name in specs)
     narrate(f"4. the proof: {proven} once more, this time undisturbed")
-    certificate = _prove(queue, specs[proven], dataset, folder, kills, narrate)
+    certificate = _prove(queue, specs[proven], dataset, folder, kills, narrate, is_quiet=scenario.is_quiet)
 
     narrate("5. the report")
     report = report_on(queue, folder=folder / "report", certificates=[certificate], narrate=narrate).page
@@ -189,9 +221,11 @@ def _prove(
     folder: Path,
     kills: list[tuple[str, Kill]],
     narrate: Callable[[str], None],
+    *,
+    is_quiet: bool,
 ) -> Certificate:
     with room_for("folder:", cache=folder / "undisturbed", narrate=narrate) as place:
-        scratch = make_scratch_queue(queue, spec, dataset, place)
+        scratch = make_scratch_queue(queue, spec, dataset, replace(place, is_quiet=is_quiet))
         finish(scratch)
         undisturbed = scratch.detail()
     with queue.read() as tx:

@@ -105,11 +105,15 @@ class Kill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSetup:
-    """Where a watched session works: a store by its URL, a cache of its own, and what is said in its environment."""
+    """Where a watched session works: a store by its URL, a cache of its own, and what is said in its environment.
+
+    is_quiet: nobody reads what it tells.
+    """
 
     url: str
     cache: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    is_quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,6 +308,7 @@ def _session(place: SessionSetup, arguments: tuple[str, ...]) -> Iterator[subpro
         env={**environment, **place.environment, "QCQUEUE_CACHE": str(place.cache)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL if place.is_quiet else None,
         start_new_session=True,
     )
     try:

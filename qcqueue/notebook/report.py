@@ -28,16 +28,20 @@ def report(store: str | None, *, folder: Path) -> Path:
     written = report_on(_place(store), folder=folder, certificates=(), narrate=print)
     if written.lacks:
         print(f"without PNG: {written.lacks}; {written.lacks.hint}")
-    page = written.page
-    if display := display_here():
-        shown = {"text/html": frame(page.read_text(encoding="utf-8")), "text/plain": f"the report: {page}"}
-        display.display(shown, raw=True)
-    return page
+    show_page(written.page)
+    return written.page
 
 
 def results(store: str | None) -> dict[str, Any]:
     """Return every table of the report. Raises: QcqueueError."""
     return results_of(_place(store))
+
+
+def show_page(page: Path) -> None:
+    """Show the page of a report below the cell, where there is one."""
+    if display := display_here():
+        shown = {"text/html": frame(page.read_text(encoding="utf-8")), "text/plain": f"the report: {page}"}
+        display.display(shown, raw=True)
 
 
 def frame(page: str) -> str:

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.notebook_file import notebook_text
+from qcqueue.app.notebook_file import notebook_text, trial_text
 from qcqueue.app.wheel import CONTENTS, own_wheel
+from qcqueue.cli.main import run
 from tests.end_to_end.machines import STUDY, TOY, TOY_JOB, a_house, job
-from tests.notebook.kernels import Colab, running
+from tests.notebook.kernels import LONGEST_S, Colab, opened, running
 
 MOST_CHARACTERS = 750_000
 ELSEWHERE = (
@@ -103,6 +104,26 @@ def test_a_machine_that_lacks_what_it_needs_says_so_in_two_lines(tmp_path: Path,
     assert first.startswith("qcqueue could not be installed: ")
     assert "typer" in first
     assert second == "next: run this cell again"
+
+
+@pytest.mark.long
+@pytest.mark.tensorflow
+def test_whoever_tries_it_sees_a_killed_model_end_with_the_same_bits_and_a_report(tmp_path: Path, clean: Path) -> None:
+    colab = Colab(tmp_path / "colab", {})
+    with opened(colab, trial_text(), clean=clean) as cell:
+        shown = cell.ended(limit_s=LONGEST_S)
+    assert "one/vgg16 was killed 2 times and equals a run that never was" in shown
+    assert len(shown.splitlines()) < 20
+    assert "iframe" in json.dumps(cell.outputs)
+    assert (colab.folder / "qcqueue-demo" / "report" / "report.html").is_file()
+
+
+def test_the_notebook_to_try_it_needs_no_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("QCQUEUE_STORE", raising=False)
+    assert run(["notebook", "--try"]) == 0
+    assert (tmp_path / "try_qcqueue.ipynb").read_text() == trial_text()
+    assert run(["notebook", "--try", "--store", "gdrive:1AbCdEfGhIj"]) == 2
 
 
 def test_the_text_of_the_cell_names_no_index() -> None:
