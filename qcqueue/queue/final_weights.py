@@ -56,6 +56,11 @@ def keep_weights_only(tx: Connection, job_name: str, head: Blob, *, now_s: float
     return write(tx, job.id, [new], lambda kept: {kept[0].id}, first_id=next_id(tx, checkpoints))
 
 
+def keeps_weights_only(tx: Connection, job_id: int) -> bool:
+    """Return whether a job has let go of its states."""
+    return tx.execute(_HEAD_KIND, {"job_id": job_id}).scalar_one_or_none() == HEAD
+
+
 def whole_states(tx: Connection) -> tuple[WholeState, ...]:
     """Return the done jobs whose states can be let go of, in the order of the queue."""
     live = live_packs(tx)
@@ -89,5 +94,11 @@ _WHOLE = (
     .join(blobs, blobs.c.sha256 == checkpoints.c.state_sha256)
     .where(jobs.c.state == State.DONE, ~jobs.c.keep_state, blobs.c.kind != HEAD)
     .order_by(jobs.c.position)
+)
+_HEAD_KIND = (
+    select(blobs.c.kind)
+    .join_from(jobs, checkpoints, checkpoints.c.id == _NEWEST_ID)
+    .join(blobs, blobs.c.sha256 == checkpoints.c.state_sha256)
+    .where(jobs.c.id == bindparam("job_id"))
 )
 _WHOLE_ONE = _WHOLE.where(jobs.c.name == bindparam("job"))
