@@ -29,8 +29,9 @@ def let_go_of_states(context: QueueContext, job_name: str) -> tuple[Blob, ...]:
 
     Raises: StoreError: the job is as it was, or what was freed is left for the next clean-up.
     """
-    with context.read() as tx:
-        head = next((it.head for it in whole_states(tx) if it.job_name == job_name), None)
+    # A checkpoint of an older qcqueue is completed while it is looked at, which is taken back.
+    whole = rehearse(context.database, whole_states)
+    head = next((it.head for it in whole if it.job_name == job_name), None)
     if head is None:
         return ()
     with scratch(context.cache, prefix="fetch-") as folder:

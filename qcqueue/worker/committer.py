@@ -18,7 +18,7 @@ from qcqueue.core.outcomes import Outcome, Trouble
 from qcqueue.core.records import EpochMetrics, EpochTiming, TrainingRecord
 from qcqueue.core.states import Event
 from qcqueue.database.base import Database
-from qcqueue.errors import CheckpointDamaged, MachineError, QcqueueError, StoreError
+from qcqueue.errors import CheckpointDamaged, MachineError, QcqueueError, StoreError, StoreFull
 from qcqueue.queue import attempts
 from qcqueue.queue.blobs import mark_deleted
 from qcqueue.queue.checkpoints import keep_last_two
@@ -356,7 +356,8 @@ class Committer:
         """Store the head under which a done job keeps its weights alone, None where it keeps its states."""
         if self.claim.keep_state:
             return None
-        with contextlib.suppress(MachineError, CheckpointDamaged):  # a clean-up can still let go of its states
+        # Without one a clean-up can still let go of its states.
+        with contextlib.suppress(MachineError, CheckpointDamaged, StoreFull):
             if path := self.spool.head_of_weights():
                 return self._uploader.put(path, "weights")
         return None

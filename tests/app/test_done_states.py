@@ -23,7 +23,7 @@ from tests.cli.queues import a_job, an_empty_house, put
 
 BEST, LAST = 2, 4
 LOSSES = (3.0, 1.0, 2.0, 2.5)
-CALLS = 16
+CALLS = 18
 """How often a clean-up of one done job stands before or after something that changes the store or the queue."""
 
 
@@ -141,6 +141,17 @@ def test_a_job_whose_states_are_single_files_is_left_as_it_is(place: QueueContex
     """As a qcqueue of the first formats stored them: model and optimizer in one file."""
     place.transact(lambda tx: tx.exec_driver_sql("DELETE FROM packs WHERE part = 'state'"))
     assert plan_clean_up(place).states == ()
+
+
+def test_jobs_of_the_first_formats_hinder_no_clean_up_of_others(place: QueueContext, run: Run) -> None:
+    first = finished(place, "tiny/other")
+    job = "(SELECT id FROM jobs WHERE name = 'tiny/other')"
+    of_it = f"(SELECT id FROM checkpoints WHERE job_id = {job})"
+    place.transact(lambda tx: tx.exec_driver_sql(f"DELETE FROM packs WHERE checkpoint_id IN {of_it}"))
+    assert [share.name for share in plan_clean_up(place).states] == ["tiny/vgg16"]
+    assert cleaned(place) > 0
+    assert plan_clean_up(place).states == ()
+    assert has(place, first.states[4]["head"])
 
 
 @pytest.mark.parametrize("call", range(1, CALLS + 1))

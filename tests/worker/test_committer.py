@@ -14,7 +14,7 @@ from qcqueue.conformance.clocks import CountedIds, MachineClock, WorldTime
 from qcqueue.core.records import Tensors
 from qcqueue.core.states import State
 from qcqueue.database.base import Database
-from qcqueue.errors import OutcomeUnknown, StoreBusy
+from qcqueue.errors import OutcomeUnknown, StoreBusy, StoreFull
 from qcqueue.queue.blobs import live_packs, needed_blobs
 from qcqueue.queue.checkpoints import resumable, unwanted
 from qcqueue.queue.claim import claim_held_by
@@ -464,6 +464,25 @@ def test_where_the_state_here_is_damaged_the_job_is_done_all_the_same_and_keeps_
     before = stored_of(scene)
     (attempt.spool.latest_folder / HEAD_NAME).write_bytes(b"rot")
     attempt.collect()
+    assert attempt.finished
+    assert before < stored_of(scene) == needed_of(scene)
+
+
+def test_where_the_store_is_too_full_for_the_head_the_job_is_done_and_keeps_its_states(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = scene.begun("s1", "a")
+    train_to_the_end(attempt)
+    put, before = scene.store.put, stored_of(scene)
+
+    def full(source: Path, **options: Any) -> Blob:
+        if source.name == HEAD_NAME:
+            raise StoreFull("no room")
+        return put(source, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderStore, "put", lambda _, source, **options: full(source, **options))
+        attempt.collect()
     assert attempt.finished
     assert before < stored_of(scene) == needed_of(scene)
 
