@@ -13,7 +13,7 @@ from qcqueue.core.states import State
 from qcqueue.database.schema import blobs, datasets, jobs
 from qcqueue.errors import NameTaken, SpecInvalid, UnknownName
 from qcqueue.queue.blobs import name_blob
-from qcqueue.queue.final_weights import whole_states
+from qcqueue.queue.final_weights import keeps_weights_only
 from qcqueue.queue.history import record_event
 from qcqueue.queue.jobs import find_job
 from qcqueue.queue.removal import remove_found, saved_epochs, unneeded
@@ -177,9 +177,9 @@ def _keep_state(
 def _without_state(tx: Connection, specs: Sequence[JobSpec]) -> tuple[str, ...]:
     """Return those of the jobs that are done and keep their weights alone."""
     names = dict.fromkeys(spec.full_name for spec in specs)
-    done = select(jobs.c.name).where(jobs.c.name.in_(names), jobs.c.state == State.DONE, ~jobs.c.keep_state)
-    whole = {it.job_name for it in whole_states(tx)}
-    return tuple(name for name in tx.execute(done.order_by(jobs.c.position)).scalars() if name not in whole)
+    done = select(jobs.c.id, jobs.c.name).where(jobs.c.name.in_(names), jobs.c.state == State.DONE)
+    found = tx.execute(done.order_by(jobs.c.position)).all()
+    return tuple(row.name for row in found if keeps_weights_only(tx, row.id))
 
 
 def _ask(
