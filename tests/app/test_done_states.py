@@ -23,7 +23,7 @@ from tests.cli.queues import a_job, an_empty_house, put
 
 BEST, LAST = 2, 4
 LOSSES = (3.0, 1.0, 2.0, 2.5)
-CALLS = 18
+CALLS = 17
 """How often a clean-up of one done job stands before or after something that changes the store or the queue."""
 
 
