@@ -47,6 +47,7 @@ DELETED = (BlobStatus.ENDED, BlobStatus.NOBODYS)
 # The kinds of the database, as they are counted: a head is one file of a state as any other.
 KINDS = {
     "state": "states",
+    "head": "states",
     "pack": "states",
     "dataset": "datasets",
     "weights": "weights",
@@ -80,19 +81,21 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanUp:
-    """What nothing needs, with why, and what stays."""
+    """What nothing needs, with why, and what stays. states: what each done job keeps beside its weights."""
 
     blobs: tuple[tuple[Listed, BlobStatus], ...]
     leftovers: tuple[Leftover, ...]
+    states: tuple[Share, ...]
     stays: tuple[Share, ...]
 
     @property
     def files(self) -> int:
-        return len(self.blobs) + len(self.leftovers)
+        return len(self.blobs) + len(self.leftovers) + sum(it.files for it in self.states)
 
     @property
     def size_bytes(self) -> int:
-        return sum(it.blob.size_bytes for it, _ in self.blobs) + sum(it.size_bytes for it in self.leftovers)
+        others = sum(it.size_bytes for it in self.leftovers) + sum(it.size_bytes for it in self.states)
+        return sum(it.blob.size_bytes for it, _ in self.blobs) + others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +140,8 @@ def usage(context: QueueContext) -> Usage:
 
 def plan_clean_up(context: QueueContext) -> CleanUp:
     """Say what of the store nothing needs. Raises: StoreError."""
+    from qcqueue.app.done_states import plan_states
+
     listed, needs = _look(context)
     stays: dict[BlobStatus, list[int]] = defaultdict(list)
     doomed: list[tuple[Listed, BlobStatus]] = []
@@ -149,6 +154,7 @@ def plan_clean_up(context: QueueContext) -> CleanUp:
     return CleanUp(
         blobs=tuple(doomed),
         leftovers=_leftovers(context),
+        states=plan_states(context),
         stays=tuple(_share(str(one), stays[one]) for one in BlobStatus if one not in DELETED),
     )
 
@@ -159,6 +165,8 @@ def clean_up(context: QueueContext, plan: CleanUp, *, done: Callable[[int], None
     done is told how many files are gone. Raises: StoreError: what is deleted by then stays deleted; plan again.
     OlderSession: nothing is deleted.
     """
+    from qcqueue.app.done_states import let_go_of_states
+
     if plan.files:
         context.ask_to_write()
     sizes: list[int] = []
@@ -173,6 +181,9 @@ def clean_up(context: QueueContext, plan: CleanUp, *, done: Callable[[int], None
                     store.delete(it.blob)
                     deleted.append(it.blob)
                     sizes.append(it.blob.size_bytes)
+            done(len(sizes))
+        for job in plan.states:
+            sizes += [blob.size_bytes for blob in let_go_of_states(context, job.name)]
             done(len(sizes))
         for leftover in plan.leftovers:
             remove(leftover)

@@ -36,13 +36,15 @@ def enqueue_and_foresee(
     *,
     overrides: Sequence[str],
     keep_weights: bool = False,
+    keep_state: bool = False,
     replace: bool = False,
     dry_run: bool = False,
 ) -> tuple[Enqueued, SpaceForecast]:
     """Put every job of `files` into the queue, or none; return also what all that is to run will need in the store.
 
-    keep_weights: let the sessions that begin these jobs put their ImageNet weights into the store. replace: let jobs of
-    the same names with other settings go, as long as nothing of them is saved.
+    keep_weights: let the sessions that begin these jobs put their ImageNet weights into the store. keep_state: let the
+    jobs keep more than their weights when they are done. replace: let jobs of the same names with other settings go, as
+    long as nothing of them is saved.
     Raises: SpecInvalid: every problem of every file. UserError: a file cannot be read. UnknownName, NameTaken.
     """
     if not dry_run:  # so that a refusal, whatever its reason, comes before any weights file is stored
@@ -55,7 +57,14 @@ def enqueue_and_foresee(
     def both(tx: "Connection") -> tuple[Enqueued, SpaceForecast]:
         now_s = context.clock.now_s()
         enqueued = enqueue(
-            tx, specs, weights=weights, keep_weights=keep_weights, replace=replace, who=context.who, now_s=now_s
+            tx,
+            specs,
+            weights=weights,
+            keep_weights=keep_weights,
+            keep_state=keep_state,
+            replace=replace,
+            who=context.who,
+            now_s=now_s,
         )
         _refuse_late([spec for spec in specs if spec.full_name in enqueued.new], now_s)
         return enqueued, forecast(unfinished(tx))

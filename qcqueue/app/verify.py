@@ -230,7 +230,7 @@ def _told(context: QueueContext, needs: Needs, damaged: Mapping[Blob, str]) -> I
         for kind, jobs in users[blob].items():
             costs, hint = _cost(blob, kind, jobs, facts, damaged.keys())
             yield Damage(
-                what=f"{'state' if kind == 'pack' else kind} {blob.sha256[:12]}",
+                what=f"{'state' if kind in ('pack', 'head') else kind} {blob.sha256[:12]}",
                 kind=kind,
                 why=why,
                 costs=costs,

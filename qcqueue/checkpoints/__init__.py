@@ -30,4 +30,7 @@ dropout layer, int64 [2] with values 1 and 7; its optimizer has counted 3 steps.
 
 An epoch later f000 is the same file and is not stored again; m000 and head are others. `sha256sum` checks every file
 in a store, where the digest begins its name. In format 1 a state was a head that held everything, and is still read.
+
+A job that is done keeps packs of its model alone, under a head without tensors, from which no run can be taken up: its
+"paths" are those of the model, and "tensors" says how many these are.
 """

@@ -79,6 +79,19 @@ def write_tensors(path: Path, tensors: Tensors, about: Mapping[str, Any]) -> Non
         raise
 
 
+def write_head_of_weights(path: Path, head: Path) -> None:
+    """Write a head without tensors, of which a run cannot be taken up: what that of a state says of its model.
+
+    Raises: as `read_about`.
+    """
+    about = read_about(head)
+    try:
+        paths = {key: name for key, name in about["paths"].items() if key.startswith(MODEL)}
+    except (KeyError, AttributeError) as exc:
+        raise _not_whole(head) from exc
+    write_tensors(path, {}, {**about, "paths": paths, "tensors": len(paths)})
+
+
 def files_of(folder: Path) -> tuple[Path, ...]:
     """Return the files of the state in a folder, the head last; none where there is no head."""
     packs = [path for path in files_in(folder, ending=SUFFIX) if path.name != HEAD_NAME]

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 PANELS = {
-    "Begin": ("demo", "init", "data", "new", "enqueue", "work"),
+    "Begin": ("demo", "init", "data", "new", "enqueue", "extend", "work"),
     "Google Drive and Colab": ("login", "colab-token", "notebook"),
     "Look": ("status", "show", "log", "why"),
     "Plan": ("plan", "quota", "simulate"),

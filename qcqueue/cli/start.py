@@ -1,4 +1,4 @@
-"""Commands that begin something: init, new and enqueue."""
+"""Commands that begin something: init, new, enqueue and extend."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,12 +6,22 @@ from typing import Annotated
 import typer
 
 from qcqueue.catalog.studies import STUDIES, study_text
-from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, narrate, open_queue, print_json, say
+from qcqueue.cli.shared import (
+    DryRunOption,
+    JobArgument,
+    JsonOption,
+    NowOption,
+    StoreOption,
+    narrate,
+    open_queue,
+    print_json,
+    say,
+)
 from qcqueue.errors import UserError
 
 
 def register(app: typer.Typer) -> None:
-    for command in (init, new, enqueue):
+    for command in (init, new, enqueue, extend):
         app.command()(command)
 
 
@@ -62,6 +72,10 @@ def enqueue(
             "--keep-weights", help="Keep ImageNet weights in the store, so that only one machine downloads them."
         ),
     ] = False,
+    keep_state: Annotated[
+        bool,
+        typer.Option("--keep-state", help="Keep all that further training needs when they are done, not only weights."),
+    ] = False,
     replace: Annotated[
         bool,
         typer.Option("--replace", help="Let jobs of the same names with other settings go, if no epoch is saved."),
@@ -78,24 +92,62 @@ def enqueue(
 
     context = open_queue(store, now=now)
     answer, needs = enqueue_and_foresee(
-        context, files, overrides=settings or [], keep_weights=keep_weights, replace=replace, dry_run=dry_run
+        context,
+        files,
+        overrides=settings or [],
+        keep_weights=keep_weights,
+        keep_state=keep_state,
+        replace=replace,
+        dry_run=dry_run,
     )
     if keep_weights and not answer.begins_with_imagenet:
         narrate("none of these jobs begins with ImageNet weights, so there is nothing to keep")
+    for name in answer.too_late:
+        narrate(f"{name} is done and keeps its weights alone; --keep-state comes too late for it")
     if too_small := shortage(context, needs):
         narrate(too_small)
     if as_json:
         told = {"new": answer.new, "known": answer.known, "due": answer.due, "dry_run": dry_run}
         told |= {"keeping": answer.keeping} if keep_weights else {}
+        told |= {"keeping_state": answer.keeping_state} if keep_state else {}
         print_json({"store": context.store.url, **told, **({"replaced": answer.replaced} if replace else {})})
         return
     for name in answer.new:
         kept = ", its ImageNet weights kept in the store" if name in answer.keeping else ""
+        kept += ", its state kept when it is done" if name in answer.keeping_state else ""
         other = ", in place of the one with other settings" if name in answer.replaced else ""
         say(f"{'would be ' if dry_run else ''}enqueued  {name}{other}{kept}")
     for name in answer.known:
         due = ", with another deadline now" if name in answer.due else ""
         kept = ", with its ImageNet weights kept in the store from now on" if name in answer.keeping else ""
+        kept += ", with its state kept when it is done" if name in answer.keeping_state else ""
         say(f"already there  {name}{due}{kept}")
     say(f"{count(len(answer.new), 'new job')}, {len(answer.known)} known")
+    say("next: qcqueue work")
+
+
+def extend(
+    job: JobArgument,
+    epochs: Annotated[int, typer.Option("--epochs", metavar="N", help="How many epochs it is to have in all.")],
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+    dry_run: DryRunOption = False,
+    now: NowOption = False,
+) -> None:
+    """Train a done job on, as a new job that begins with its state; it must have kept that (enqueue --keep-state)."""
+    from qcqueue.queue.extension import extend as extended
+
+    context = open_queue(store, now=now)
+    found = context.transact(
+        lambda tx: extended(tx, job, epochs, who=context.who, now_s=context.clock.now_s()), dry_run=dry_run
+    )
+    if as_json:
+        told = {"new": [found.name] if found.is_new else [], "of": found.of, "epochs_done": found.epochs_done}
+        print_json({"store": context.store.url, **told, "dry_run": dry_run})
+        return
+    if found.is_new:
+        goes_on = f"it goes on from epoch {found.epochs_done} of {found.of}, which stays"
+        say(f"{'would be ' if dry_run else ''}enqueued  {found.name}: {goes_on}")
+    else:
+        say(f"already there  {found.name}")
     say("next: qcqueue work")

@@ -133,7 +133,7 @@ def _plan_rows(plan: "CleanUp") -> Iterator[str]:
     """Yield the plan for a person: the largest first, and of many only how many more."""
     from qcqueue.cli.table import columns
     from qcqueue.text.humanize import count, duration, size
-    from qcqueue.text.suggest import clipped
+    from qcqueue.text.suggest import clipped, printable
 
     doomed = [(it.blob.size_bytes, it.blob.sha256[:12] or "?", it.owner, it.age_s, str(why)) for it, why in plan.blobs]
     doomed += [(it.size_bytes, it.path.name, "", it.age_s, "its writer was killed") for it in plan.leftovers]
@@ -146,7 +146,12 @@ def _plan_rows(plan: "CleanUp") -> Iterator[str]:
         yield from columns([("FILE", "SIZE", "AGE", "ATTEMPT", "WHY"), *rows], right=frozenset({1}))
     if len(doomed) > LONGEST_LIST:
         yield f"... and {count(len(doomed) - LONGEST_LIST, 'more file', 'more files')}"
-    yield f"to delete: {count(plan.files, 'file')}, {size(plan.size_bytes)}" if doomed else "nothing to clean up"
+    if plan.states:
+        states, size_bytes = count(len(plan.states), "done job"), sum(it.size_bytes for it in plan.states)
+        names = [printable(it.name) for it in plan.states[:LONGEST_LIST]]
+        more = f" and {len(plan.states) - LONGEST_LIST} more" if len(plan.states) > LONGEST_LIST else ""
+        yield f"kept of {states} beside the weights, {size(size_bytes)}: {', '.join(names)}{more}"
+    yield f"to delete: {count(plan.files, 'file')}, {size(plan.size_bytes)}" if plan.files else "nothing to clean up"
     stays = [f"{count(it.files, 'file')} {it.name} ({size(it.size_bytes)})" for it in plan.stays if it.files]
     if stays:
         yield f"stays: {', '.join(stays)}"
@@ -168,6 +173,7 @@ def _plan_document(plan: "CleanUp", deleted: "Share | None") -> dict[str, Any]:
         "leftovers": [
             {"file": it.path.name, "bytes": it.size_bytes, "age_s": round(it.age_s, 3)} for it in plan.leftovers
         ],
+        "states": _documents("job", plan.states),
         "bytes": plan.size_bytes,
         "stays": _documents("kind", plan.stays),
         "deleted": deleted.files if deleted else 0,

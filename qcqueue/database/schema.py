@@ -54,7 +54,8 @@ blobs = Table(
     "blobs",
     metadata,
     Column("sha256", String(64), primary_key=True),
-    Column("kind", String, nullable=False),  # state (a head), pack, dataset, weights, predictions
+    # state (a head), head (one without tensors, of a job that is done), pack, dataset, weights, predictions
+    Column("kind", String, nullable=False),
     Column("size_bytes", Integer, nullable=False),
     Column("stored_at_s", Float, nullable=False),
     Column("deleted_at_s", Float),
@@ -83,6 +84,7 @@ datasets = Table(
 
 # position orders the queue and is never shown; moved says that a person has given the job its place. dataset_sha256
 # pins the data a job was enqueued on. keep_weights: whoever fetches its ImageNet weights puts them into the store.
+# keep_state: once it is done, it keeps all that further training needs, and not only its weights.
 jobs = Table(
     "jobs",
     metadata,
@@ -102,6 +104,7 @@ jobs = Table(
     Column("updated_at_s", Float, nullable=False),
     Column("moved", Boolean, nullable=False, server_default=text("0")),
     Column("keep_weights", Boolean, nullable=False, server_default=text("0")),
+    Column("keep_state", Boolean, nullable=False, server_default=text("0")),
     _one_of("state", State),
     _one_of("failure_cause", Cause),
     CheckConstraint("(state = 'failed') = (failure_cause IS NOT NULL)", name="a_failure_has_a_cause"),

@@ -35,6 +35,7 @@ from qcqueue.queue.checkpoints import (
     write,
 )
 from qcqueue.queue.claim import note_seen
+from qcqueue.queue.final_weights import keep_weights_only
 from qcqueue.queue.history import record_event
 from qcqueue.queue.jobs import step
 from qcqueue.queue.last_words import keep_last_words
@@ -330,11 +331,16 @@ def _give_back(tx: Connection, held: Claim, items: Iterable[CommitItem], trained
     tx.execute(_SECONDS, {**_key(held), **written})
 
 
-def finish(tx: Connection, held: Claim, result: Result, predictions: Blob, *, now_s: float) -> None:
-    """Commit the final evaluation; the job is done."""
+def finish(
+    tx: Connection, held: Claim, result: Result, predictions: Blob, *, head: Blob | None = None, now_s: float
+) -> tuple[Blob, ...]:
+    """Commit the final evaluation; the job is done. Return what nothing needs any more, for the caller to delete.
+
+    head: of its weights alone, which are then all it keeps: see `final_weights`.
+    """
     why = f"validation accuracy {result.best.validation.accuracy:.3f} at its best epoch {result.best.epoch}"
     if _has_ended_so(tx, held, Outcome.FINISHED, why):
-        return
+        return unwanted(tx)  # whoever was not told of the first time was not told either what that let go
     attempt = check_live(tx, held)
     name_blob(tx, predictions, kind="predictions", now_s=now_s)
     row = {
@@ -346,6 +352,7 @@ def finish(tx: Connection, held: Claim, result: Result, predictions: Blob, *, no
     }
     tx.execute(insert(results), vouched(results, row))
     _end(tx, held, Event.FINISHED, Outcome.FINISHED, why=why, now_s=now_s)
+    return keep_weights_only(tx, held.job_name, head, now_s=now_s) if head else ()
 
 
 def end(tx: Connection, held: Claim, how: AttemptEnd, *, now_s: float) -> Outcome:

@@ -177,7 +177,7 @@ _SESSION = (
 _TAKE = insert(attempts)
 # All that a policy or a claim asks of a job; the blob is its dataset's.
 _JOB = select(
-    *(jobs.c.id, jobs.c.name, jobs.c.state, jobs.c.spec, jobs.c.keep_weights, *BLOB),
+    *(jobs.c.id, jobs.c.name, jobs.c.state, jobs.c.spec, jobs.c.keep_weights, jobs.c.keep_state, *BLOB),
     select(func.count())
     .where(epochs.c.job_id == jobs.c.id, IS_OFFICIAL)
     .correlate(jobs)
@@ -224,6 +224,7 @@ def _claim_on(tx: Connection, job: Row[Any], number: int, session_id: str, *, co
             for role, sha256 in spec.attachments.items()
         ),
         keep_weights=job.keep_weights,
+        keep_state=job.keep_state,
         checkpoints=resumable(tx, job.id, packs),
         packs=packs,
     )

@@ -1,11 +1,11 @@
 """Putting jobs into the queue: all of a file or nothing, and the same spec twice is the same job."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Column, Connection, Row, func, insert, select, update
 
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.spec import JobSpec
@@ -13,6 +13,7 @@ from qcqueue.core.states import State
 from qcqueue.database.schema import blobs, datasets, jobs
 from qcqueue.errors import NameTaken, SpecInvalid, UnknownName
 from qcqueue.queue.blobs import name_blob
+from qcqueue.queue.final_weights import keeps_weights_only
 from qcqueue.queue.history import record_event
 from qcqueue.queue.jobs import find_job
 from qcqueue.queue.removal import remove_found, saved_epochs, unneeded
@@ -31,6 +32,7 @@ class Enqueued:
     due: those of the known ones whose deadline is another one from now on. replaced: those of the new ones that took
     the place of a job with other settings; freed: what only that needed, for the caller to delete. keeping: all whose
     ImageNet weights are kept in the store from now on. begins_with_imagenet: whether any of them begins with such.
+    keeping_state: all that keep their state from now on; too_late: those that are done and have let go of theirs.
     """
 
     new: tuple[str, ...]
@@ -40,6 +42,8 @@ class Enqueued:
     freed: tuple[Blob, ...] = ()
     keeping: tuple[str, ...] = ()
     begins_with_imagenet: bool = False
+    keeping_state: tuple[str, ...] = ()
+    too_late: tuple[str, ...] = ()
 
 
 def enqueue(
@@ -48,6 +52,7 @@ def enqueue(
     *,
     weights: Mapping[Blob, str],
     keep_weights: bool = False,
+    keep_state: bool = False,
     replace: bool = False,
     who: str,
     now_s: float,
@@ -55,7 +60,8 @@ def enqueue(
     """Add every spec that is not in the queue yet, after the last job; or refuse all of them.
 
     weights are the blobs of the weights files the specs name, already stored and verified, with what their owner calls
-    them. keep_weights: let whoever has the ImageNet weights of these jobs put them into the store.
+    them. keep_weights: let whoever has the ImageNet weights of these jobs put them into the store. keep_state: let the
+    jobs keep all that further training needs when they are done.
     replace: let a job of that name go that has other settings, is not running and has no saved epoch.
     Raises: UnknownName: no such dataset. SpecInvalid: the data does not fit the spec. NameTaken: a job of that
     name has other settings, and is not to be replaced, or cannot be.
@@ -88,6 +94,7 @@ def enqueue(
         _set_deadline(tx, spec, who=who, now_s=now_s)
     known_names = dict.fromkeys(spec.full_name for spec in specs if spec.full_name not in new)
     keeping = _keep_weights(tx, specs, who=who, now_s=now_s) if keep_weights else ()
+    too_late = _without_state(tx, specs) if keep_state else ()
     return Enqueued(
         new=tuple(new),
         known=tuple(known_names),
@@ -96,6 +103,8 @@ def enqueue(
         freed=unneeded(tx, removal.blobs) if removal.blobs else (),
         keeping=keeping,
         begins_with_imagenet=any(spec.weights == "imagenet" for spec in specs),
+        keeping_state=_keep_state(tx, specs, too_late, who=who, now_s=now_s) if keep_state else (),
+        too_late=too_late,
     )
 
 
@@ -152,12 +161,36 @@ def _set_deadline(tx: Connection, spec: JobSpec, *, who: str, now_s: float) -> N
 def _keep_weights(tx: Connection, specs: Sequence[JobSpec], *, who: str, now_s: float) -> tuple[str, ...]:
     """Ask for the ImageNet weights of these jobs to be kept; return those of which nobody had asked it before."""
     names = dict.fromkeys(spec.full_name for spec in specs if spec.weights == "imagenet")
+    why = "its ImageNet weights are to be kept in the store"
+    return _ask(tx, names, jobs.c.keep_weights, what="weights kept", why=why, who=who, now_s=now_s)
+
+
+def _keep_state(
+    tx: Connection, specs: Sequence[JobSpec], too_late: Sequence[str], *, who: str, now_s: float
+) -> tuple[str, ...]:
+    """Ask for the states of these jobs to be kept; return those of which nobody had asked it before."""
+    names = dict.fromkeys(spec.full_name for spec in specs if spec.full_name not in too_late)
+    why = "its state is to be kept when it is done"
+    return _ask(tx, names, jobs.c.keep_state, what="state kept", why=why, who=who, now_s=now_s)
+
+
+def _without_state(tx: Connection, specs: Sequence[JobSpec]) -> tuple[str, ...]:
+    """Return those of the jobs that are done and keep their weights alone."""
+    names = dict.fromkeys(spec.full_name for spec in specs)
+    done = select(jobs.c.id, jobs.c.name).where(jobs.c.name.in_(names), jobs.c.state == State.DONE)
+    found = tx.execute(done.order_by(jobs.c.position)).all()
+    return tuple(row.name for row in found if keeps_weights_only(tx, row.id))
+
+
+def _ask(
+    tx: Connection, names: Iterable[str], column: Column[bool], *, what: str, why: str, who: str, now_s: float
+) -> tuple[str, ...]:
+    """Set a wish of these jobs; return those of which it had not been set before."""
     asked: list[str] = []
     for name in names:
-        found = update(jobs).where(jobs.c.name == name, ~jobs.c.keep_weights).values(keep_weights=True)
-        if job_id := tx.execute(found.returning(jobs.c.id)).scalar_one_or_none():
-            why = "its ImageNet weights are to be kept in the store"
-            record_event(tx, who=who, what="weights kept", now_s=now_s, job_id=job_id, why=why)
+        found = update(jobs).where(jobs.c.name == name, ~column).values({column: True}).returning(jobs.c.id)
+        if job_id := tx.execute(found).scalar_one_or_none():
+            record_event(tx, who=who, what=what, now_s=now_s, job_id=job_id, why=why)
             asked.append(name)
     return tuple(asked)
 

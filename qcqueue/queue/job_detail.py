@@ -88,6 +88,11 @@ def _epochs(tx: Connection, job_id: int) -> list[EpochLine]:
     ]
 
 
+def official_epochs(tx: Connection, job_id: int) -> tuple[EpochLine, ...]:
+    """Return the epochs of a job that count, in their order."""
+    return tuple(line for line in _epochs(tx, job_id) if line.official)
+
+
 def _attempts(tx: Connection, job_id: int, epoch_lines: list[EpochLine]) -> list[AttemptLine]:
     brought: dict[int, list[int]] = defaultdict(list)
     for line in epoch_lines:

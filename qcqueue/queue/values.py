@@ -108,6 +108,8 @@ class Claim:
     """The files that its spec names."""
     keep_weights: bool
     """Whether its ImageNet weights are wanted in the store, for machines to come."""
+    keep_state: bool
+    """Whether it is to keep more than its weights once it is done."""
     checkpoints: tuple[Checkpoint, ...]
     """What may be resumed from, newest first; empty at a fresh start."""
     packs: Mapping[str, Blob]

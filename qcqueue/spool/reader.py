@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qcqueue.checkpoints.format import SUFFIX, files_of, read_about
+from qcqueue.checkpoints.format import HEAD_NAME, SUFFIX, files_of, head_in, read_about, write_head_of_weights
 from qcqueue.core.evaluation import Result
 from qcqueue.core.records import EpochTiming, TrainingRecord
 from qcqueue.errors import CheckpointDamaged, DiskFailed, MachineError, QcqueueError
@@ -130,6 +130,16 @@ class Spool(SpoolFiles):
     @on_its_disk
     def read_result(self, entry: SpoolEntry) -> Result:
         return Result.from_json(read_about(entry.path)["result"])
+
+    @on_its_disk
+    def head_of_weights(self) -> Path | None:
+        """Make a head for the weights of a run that is over; None where no state of it is here to make it of."""
+        for folder in (self.latest_folder, self.resumed_folder):
+            if files_of(folder):
+                path = self.folder / HEAD_NAME
+                write_head_of_weights(path, head_in(folder))
+                return path
+        return None
 
     @on_its_disk
     def is_writing(self) -> bool:

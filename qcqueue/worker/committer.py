@@ -18,7 +18,7 @@ from qcqueue.core.outcomes import Outcome, Trouble
 from qcqueue.core.records import EpochMetrics, EpochTiming, TrainingRecord
 from qcqueue.core.states import Event
 from qcqueue.database.base import Database
-from qcqueue.errors import MachineError, StoreError
+from qcqueue.errors import CheckpointDamaged, MachineError, QcqueueError, StoreError, StoreFull
 from qcqueue.queue import attempts
 from qcqueue.queue.blobs import mark_deleted
 from qcqueue.queue.checkpoints import keep_last_two
@@ -27,7 +27,7 @@ from qcqueue.queue.troubles import earlier_faults
 from qcqueue.queue.values import AttemptEnd, Claim
 from qcqueue.spool.files import SpoolEntry
 from qcqueue.spool.reader import Spool, TakenState
-from qcqueue.stores.base import Moved, Store, silently
+from qcqueue.stores.base import Blob, Moved, Store, silently
 from qcqueue.worker.commit_batch import CommitBatch, drop_what_an_older_one_committed, items_of
 from qcqueue.worker.download import Restored, restore_newest
 from qcqueue.worker.time_ledger import Saving, TimeLedger, trained_s
@@ -338,14 +338,34 @@ class Committer:
 
     def _finish(self, entry: SpoolEntry) -> None:
         result, predictions = self.spool.read_result(entry), self._uploader.put(entry.path, "predictions")
+        head = self._head_of_weights()
         self.ending = True
         self.spool.note_doing("committing")
-        self._write(
-            lambda tx: attempts.finish(tx, self.claim, result, predictions, now_s=self._clock.now_s()), all_saved=True
+        let_go = self._write(
+            lambda tx: attempts.finish(tx, self.claim, result, predictions, head=head, now_s=self._clock.now_s()),
+            all_saved=True,
         )
         self.finished = True
         with contextlib.suppress(MachineError):  # the job is done; the whole spool goes next
             self.spool.remove(entry)
+        self._uploader.delete(let_go)
+        with contextlib.suppress(QcqueueError):  # it only spares the next session from deleting them again
+            self._note_deleted()
+
+    def _head_of_weights(self) -> Blob | None:
+        """Store the head under which a done job keeps its weights alone, None where it keeps its states."""
+        if self.claim.keep_state:
+            return None
+        # Without one a clean-up can still let go of its states.
+        with contextlib.suppress(MachineError, CheckpointDamaged, StoreFull):
+            if path := self.spool.head_of_weights():
+                return self._uploader.put(path, "weights")
+        return None
+
+    def _note_deleted(self) -> None:
+        if deleted := tuple(self._uploader.deleted):
+            self._database.transact(lambda tx: mark_deleted(tx, deleted, now_s=self._clock.now_s()))
+            self._uploader.deleted.clear()
 
     def _note_saved(self, record: TrainingRecord) -> None:
         self.saved = Saved(

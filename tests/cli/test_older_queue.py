@@ -217,6 +217,6 @@ def test_where_the_store_does_not_tell_it_is_refused_unless_now(
 def test_now_is_an_option_of_whatever_changes_a_queue_and_of_nothing_else() -> None:
     have = {path for path, command in COMMANDS.items() if any("--now" in it.opts for it in command.params)}
     assert have == {
-        "enqueue", "data sample", "data add", "data remove", "hold", "release", "cancel", "retry", "move", "remove",
-        "store gc", "store adopt", "work",
+        "enqueue", "extend", "data sample", "data add", "data remove", "hold", "release", "cancel", "retry", "move",
+        "remove", "store gc", "store adopt", "work",
     }  # fmt: skip

@@ -66,4 +66,4 @@ def typed(text: str) -> Iterator[list[str]]:
 
 
 def _words(command: str) -> list[str]:
-    return shlex.split(command)[1:]
+    return ["1" if word == "N" else word for word in shlex.split(command)[1:]]  # N stands for a number

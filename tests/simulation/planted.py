@@ -28,7 +28,7 @@ from qcqueue.core.states import State
 from qcqueue.database.schema import attempts, blobs, jobs, packs
 from qcqueue.errors import BlobMissing, StoreError
 from qcqueue.queue import attempts as attempt_writes
-from qcqueue.queue import checkpoints
+from qcqueue.queue import checkpoints, final_weights
 from qcqueue.queue import claim as claims
 from qcqueue.queue.attempts import Committed, Live
 from qcqueue.queue.blobs import BLOB, blob_of
@@ -332,6 +332,17 @@ def say_the_end_in_other_words_each_time(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(attempt_writes, "end", end)
 
 
+def keep_the_best_model_twice(patch: pytest.MonkeyPatch) -> None:
+    """A job that is done keeps its best model in the place of its last one too."""
+    newest = final_weights._newest
+
+    def mistaken(tx: Connection, job_id: int, live: Mapping[str, Blob]) -> tuple[Checkpoint | None, tuple[Blob, ...]]:
+        found, _ = newest(tx, job_id, live)
+        return found, found.best if found else ()
+
+    patch.setattr(final_weights, "_newest", mistaken)
+
+
 BUGS: tuple[Bug, ...] = (
     Bug(drop_the_fence, found_in=10_002, found_within=20),
     Bug(name_blobs_before_they_are_stored, found_in=10_000, found_within=10),
@@ -355,5 +366,6 @@ BUGS: tuple[Bug, ...] = (
     Bug(believe_one_machine_alone, found_in=10_238, found_within=300),
     Bug(believe_one_session_alone, found_in=10_002, found_within=40),
     Bug(blame_the_job_for_its_machine, found_in=10_002, found_within=40),
+    Bug(keep_the_best_model_twice, found_in=10_000, found_within=20),
     Bug(say_the_end_in_other_words_each_time, found_in=10_006, found_within=100),
 )

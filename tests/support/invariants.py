@@ -5,6 +5,7 @@ sentence for everything that is wrong. They know nothing of the code under test:
 hash the store's files themselves and recompute runs from their specs.
 """
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from qcqueue.core.spec import JobSpec
 from qcqueue.stores.files import INCOMING
 from tests.support.ledger import Ledger
 from tests.support.rows import CheckpointRow, EpochRow, JobRow, Rows
-from tests.support.runs import uninterrupted
+from tests.support.runs import PAPER_MODEL_BYTES, uninterrupted
 
 Invariant = Callable[[Rows, Rows, Ledger], Iterator[str]]
 
@@ -114,15 +115,38 @@ def only_the_gone_are_buried(before: Rows, now: Rows, ledger: Ledger) -> Iterato
 
 
 def clean_up_spares_what_is_needed(before: Rows, now: Rows, _: Ledger) -> Iterator[str]:
-    """15. The last two states are never retired, and each names the model of its best epoch."""
+    """15. Of a job that is not done the last two states are never retired, and each names the model of its best epoch.
+
+    Nothing is retired of one that is done, after the commit that made it so.
+    """
     for job in now.jobs.values():
         was_kept = [row for row in now.checkpoints.values() if row.job_id == job.id and _is_in_play(before, row)]
         last = list(dict.fromkeys(row.state_sha256 for row in reversed(was_kept)))[:2]
+        may_go = job.id in now.results.keys() - before.results.keys()
         for row in was_kept:
-            if row.status == "retired" and row.state_sha256 in last:
+            if row.status == "retired" and row.state_sha256 in last and not may_go:
                 yield f"{row} of {job.name} was retired and is still needed"
             if row.status == "kept" and row.epochs_done and not now.best(row):
                 yield f"{row} of {job.name} names no best model, and could not be finished from"
+
+
+def a_done_job_keeps_its_weights(before: Rows, now: Rows, ledger: Ledger) -> Iterator[str]:
+    """15. With its result a job keeps the models of its best and last epochs to the bit, in one save of nothing else.
+
+    Where its machine could not make that, it keeps all that it had.
+    """
+    for job_id in now.results.keys() - before.results.keys():
+        name, result, kept = now.jobs[job_id].name, json.loads(now.results[job_id].result), now.kept(job_id)
+        if len(kept) != 1 and kept != before.kept(job_id):
+            yield f"{name} is done and keeps some of its states: {kept}"
+        for part, which in (("state", "last"), ("best", "best")):
+            pack = next(pack.sha256 for pack in now.packs[kept[0].id] if pack.part == part)
+            if ledger.is_ruined(pack, now.places[pack]):
+                continue
+            # The first tensor of a paper model is all of it that is trained, and ends the first of its files.
+            tensor = ledger.bytes_in_store(pack, now.places[pack])[-PAPER_MODEL_BYTES:]
+            if hashlib.sha256(tensor).hexdigest() != result[which]["weights_sha256"]:
+                yield f"what {name} keeps as the model of its {which} epoch is another one"
 
 
 def same_bits_or_a_new_lineage(before: Rows, now: Rows, _: Ledger) -> Iterator[str]:
@@ -188,6 +212,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     no_half_file_has_a_name,
     only_the_gone_are_buried,
     clean_up_spares_what_is_needed,
+    a_done_job_keeps_its_weights,
     same_bits_or_a_new_lineage,
     a_bound_run_stays_what_it_is,
     done_means_evaluated,

@@ -112,6 +112,9 @@ class Ledger:
             self._digests[name] = (seen, hashlib.sha256((self._blobs / name).read_bytes()).hexdigest())
         return self._digests[name][1]
 
+    def bytes_in_store(self, sha256: str, place: str) -> bytes:
+        return (self._blobs / file_name(sha256, place)).read_bytes()
+
     def names_in_store(self) -> list[str]:
         return sorted(os.listdir(self._blobs))  # noqa: PTH208 (as above)
 

@@ -28,6 +28,7 @@ from qcqueue.core.records import (
 from qcqueue.core.spec import JobSpec
 
 State = bytes
+PAPER_MODEL_BYTES = 32
 PARTS = ("last/validation", "last/test", "best/validation", "best/test")
 
 

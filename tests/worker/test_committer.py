@@ -5,23 +5,31 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pytest
 from sqlalchemy import text
 
+from qcqueue.checkpoints.format import HEAD_NAME, read_model
 from qcqueue.conformance.clocks import CountedIds, MachineClock, WorldTime
+from qcqueue.core.records import Tensors
+from qcqueue.core.states import State
 from qcqueue.database.base import Database
-from qcqueue.errors import OutcomeUnknown, StoreBusy
-from qcqueue.queue.blobs import needed_blobs
+from qcqueue.errors import OutcomeUnknown, StoreBusy, StoreFull
+from qcqueue.queue.blobs import live_packs, needed_blobs
+from qcqueue.queue.checkpoints import resumable, unwanted
 from qcqueue.queue.claim import claim_held_by
+from qcqueue.queue.jobs import find_job
 from qcqueue.queue.values import Claim
+from qcqueue.spool.files import EpochEntry
 from qcqueue.spool.reader import Spool
 from qcqueue.spool.writer import SpoolWriter, TrainerSpool
 from qcqueue.stores.base import Blob
 from qcqueue.stores.folder import FolderStore, file_name
 from qcqueue.worker.committer import Committer
+from qcqueue.worker.salvage import orphans
 from qcqueue.worker.time_ledger import TimeLedger
-from tests.checkpoints.runs import a_record, a_state, an_epoch, an_order
-from tests.queue.desk import Desk
+from tests.checkpoints.runs import STEPS, a_record, a_state, an_epoch, an_order, assert_is_model
+from tests.queue.desk import TIMING, Desk, metrics, result
 
 T = TypeVar("T")
 
@@ -67,7 +75,7 @@ class Scene:
 
     def everything_named_is_there(self) -> bool:
         with self.desk.database.read() as tx:
-            named = [it.blob for it in needed_blobs(tx) if it.kind in ("state", "pack")]
+            named = [it.blob for it in needed_blobs(tx) if it.kind in ("state", "head", "pack")]
         return bool(named) and all(self.store.size(blob) == blob.size_bytes for blob in named)
 
 
@@ -362,3 +370,167 @@ def test_what_a_session_of_an_older_qcqueue_left_is_saved_once(
     assert epochs_of(scene) == [(1, True), (2, True)]
     assert heir.spool.waiting() == []
     assert scene.everything_named_is_there()
+
+
+# The end of a run.
+
+
+def train_to_the_end(attempt: Committer) -> None:
+    """Hand over three epochs, of which the first is the best, and commit them; then the result."""
+    writer = SpoolWriter(TrainerSpool(attempt.spool.folder))
+    for epoch in (1, 2, 3):
+        history = tuple(metrics(at, at / 10) for at in range(1, epoch + 1))
+        before = replace(a_record(epoch - 1, None, steps_done=STEPS), history=history[:-1])
+        number = writer.state(replace(a_state(epoch, None), record=before))
+        entry = EpochEntry(record=replace(a_record(epoch, 1), history=history), timing=TIMING, state_entry=number)
+        writer.epoch(entry, is_best=epoch == 1)
+        attempt.collect_all()
+    writer.result(result(), {"last/test": np.zeros((2, 3), np.float32)})
+
+
+def stored_of(scene: Scene) -> set[str]:
+    """Return the names of all that lies in the store."""
+    return {path.name for path in (scene.store.root / "blobs").iterdir()}
+
+
+def needed_of(scene: Scene) -> set[str]:
+    with scene.desk.database.read() as tx:
+        return {file_name(it.blob) for it in needed_blobs(tx) if it.job_name is not None}
+
+
+def kept_models(scene: Scene, folder: Path) -> dict[str, Tensors]:
+    """Return the models of the last and the best epoch among the files that a done job keeps."""
+    with scene.desk.database.read() as tx:
+        (kept,) = resumable(tx, find_job(tx, "study/a").id, live_packs(tx))
+    found = {}
+    for name, blobs in (("last", kept.state.packs), ("best", kept.best)):
+        paths = [folder / f"{name}-{at}" for at in range(len(blobs))]
+        for blob, path in zip(blobs, paths, strict=True):
+            scene.store.fetch(blob, path)
+        found[name] = read_model(paths)
+    return found
+
+
+def test_a_job_that_is_done_keeps_its_best_and_last_models_and_nothing_else(scene: Scene, tmp_path: Path) -> None:
+    attempt = scene.begun("s1", "a")
+    train_to_the_end(attempt)
+    before = len(stored_of(scene))
+    attempt.collect()
+    assert attempt.finished
+    assert scene.everything_named_is_there()
+    assert stored_of(scene) == needed_of(scene)
+    assert (before, len(stored_of(scene))) == (6, 5), "the base, two models, the head that names them; predictions"
+    models = kept_models(scene, tmp_path)
+    assert_is_model(models["last"], 3)
+    assert_is_model(models["best"], 1)
+    assert [line.status for line in scene.desk.detail("a").checkpoints][-1:] == ["kept"]
+    assert scene.desk.ask(unwanted) == (), "what was deleted is recorded, so that no session deletes it again"
+
+
+def test_a_run_that_was_only_evaluated_by_its_last_session_keeps_no_more(scene: Scene, tmp_path: Path) -> None:
+    first = scene.begun("s1", "a")
+    train_to_the_end(first)
+    (entry,) = first.spool.waiting()
+    handed_over = entry.path.read_bytes()
+    second = scene.begun("s2", "a", gone={("study/a", 1): "gone"})
+    (second.spool.entries_folder / entry.path.name).write_bytes(handed_over)
+    second.collect()
+    assert second.finished
+    assert stored_of(scene) == needed_of(scene)
+    assert_is_model(kept_models(scene, tmp_path)["last"], 3)
+
+
+def test_a_job_that_shall_keep_its_state_does(scene: Scene) -> None:
+    scene.desk.sql("UPDATE jobs SET keep_state = 1")
+    attempt = scene.begun("s1", "a")
+    train_to_the_end(attempt)
+    before = stored_of(scene)
+    attempt.collect()
+    assert before < stored_of(scene) == needed_of(scene)
+
+
+def test_a_job_whose_state_is_asked_for_while_it_runs_keeps_it_too(scene: Scene) -> None:
+    attempt = scene.begun("s1", "a")
+    scene.desk.sql("UPDATE jobs SET keep_state = 1")
+    train_to_the_end(attempt)
+    before = stored_of(scene)
+    attempt.collect()
+    assert before < stored_of(scene) == needed_of(scene)
+
+
+def test_where_the_state_here_is_damaged_the_job_is_done_all_the_same_and_keeps_its_states(scene: Scene) -> None:
+    attempt = scene.begun("s1", "a")
+    train_to_the_end(attempt)
+    before = stored_of(scene)
+    (attempt.spool.latest_folder / HEAD_NAME).write_bytes(b"rot")
+    attempt.collect()
+    assert attempt.finished
+    assert before < stored_of(scene) == needed_of(scene)
+
+
+def test_where_the_store_is_too_full_for_the_head_the_job_is_done_and_keeps_its_states(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = scene.begun("s1", "a")
+    train_to_the_end(attempt)
+    put, before = scene.store.put, stored_of(scene)
+
+    def full(source: Path, **options: Any) -> Blob:
+        if source.name == HEAD_NAME:
+            raise StoreFull("no room")
+        return put(source, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderStore, "put", lambda _, source, **options: full(source, **options))
+        attempt.collect()
+    assert attempt.finished
+    assert before < stored_of(scene) == needed_of(scene)
+
+
+def test_what_a_done_job_let_go_of_is_deleted_though_the_answer_is_lost(scene: Scene) -> None:
+    database = LosesAnAnswer(scene.desk.database)
+    attempt = scene.begun("s1", "a", database=database)
+    train_to_the_end(attempt)
+    database.loses_one = True
+    with pytest.raises(OutcomeUnknown):
+        attempt.collect()
+    attempt.collect()
+    assert attempt.finished
+    assert scene.everything_named_is_there()
+    assert scene.desk.ask(unwanted) == ()
+
+
+# Where a session may be killed while it finishes a job, and whether the job is done then.
+LAST_DEATHS: dict[str, tuple[str, str, int, bool]] = {
+    "before it stores the predictions": ("_store", "put", 1, False),
+    "before it stores the head": ("_store", "put", 2, False),
+    "before its commit": ("_database", "transact", 1, False),
+    "before it lets go of the result": ("spool", "remove", 1, True),
+    "before it deletes anything": ("_store", "delete", 1, True),
+    "while it deletes": ("_store", "delete", 3, True),
+    "before it records what it deleted": ("", "_note_deleted", 1, True),
+}
+
+
+@pytest.mark.parametrize("death", LAST_DEATHS)
+def test_a_session_that_is_killed_while_it_finishes_a_job_leaves_all_that_is_needed_and_the_next_one_the_rest(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, death: str
+) -> None:
+    dead = scene.begun("s1", "a")
+    train_to_the_end(dead)
+    of, name, call, is_done = LAST_DEATHS[death]
+    dies_at(dead, monkeypatch, getattr(dead, of) if of else dead, name, call=call)
+    assert scene.everything_named_is_there()
+    assert (scene.desk.line("a").state is State.DONE) == is_done
+    if not is_done:
+        scene.successor(dead).collect_all()
+    other = scene.begun("s2", "b")  # the next session here, with another job
+    assert scene.desk.line("a").state is State.DONE
+    assert scene.everything_named_is_there()
+    listed, owned_by_the_living = list(scene.store.list_blobs()), other.claim.session_id
+    with scene.desk.database.read() as tx:
+        places = {it.blob.place for it in needed_blobs(tx)}
+    for blob in orphans(listed, places, {owned_by_the_living}, grace_s=0.0):
+        scene.store.delete(blob)
+    assert stored_of(scene) == needed_of(scene)
+    assert_is_model(kept_models(scene, tmp_path)["best"], 1)
