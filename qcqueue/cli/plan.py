@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from qcqueue.cli.documents import obstacle_document
 from qcqueue.cli.shared import JsonOption, StoreOption, narrate, open_queue, print_json, say, tell_age
 from qcqueue.errors import NOTHING_TO_DO, UserError
 from qcqueue.text.humanize import by, count, duration, iso, listed
@@ -151,6 +152,9 @@ def plan_document(plan: "Plan") -> dict[str, Any]:
             },
         },
         "deadlines": {"likely_missed": [it.job.name for it in likely], "at_risk": [it.job.name for it in perhaps]},
+        "obstacles": [
+            {"job": line.name, **obstacle_document(line.obstacle)} for line in plan.seen.lines if line.obstacle
+        ],
         "past_forecasts": {"judged": plan.past.judged, "inside": plan.past.inside},
         "worlds": plan.forecast.worlds,
     }
@@ -240,12 +244,15 @@ def _dates(plan: "Plan", finish: "Finish | None") -> tuple[str, str]:
 
 def _sentences(plan: "Plan") -> Iterator[str]:
     from qcqueue.app.plan import without_a_plan
+    from qcqueue.queue.obstacles import stuck
 
     yield _life(plan)
     if plan.seen.stats.lends_gpus:
         yield _gpu(plan)
     yield from _savings(plan)
     yield from _deadlines(plan)
+    for said in stuck({line.name: line.obstacle for line in plan.seen.lines}, plan.now_s):
+        yield f"{said} (your history); the dates assume that this is mended."
     if others := [f"{number} {state}" for state, number in without_a_plan(plan.seen).items()]:
         yield f"Not part of this: {listed(others)}."
     past = str(plan.past)

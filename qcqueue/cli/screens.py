@@ -76,6 +76,7 @@ def status_screen(
     ]
     bound = [f"{line.name} goes on only on {line.only_on}." for line in lines if line.only_on]
     bound += [_left(line) for line in lines if line.left_by]
+    bound += _stuck(lines, now_s)
     spent = [queue_said(goodput)] if goodput and goodput.held_s else []
     ends = [_foreseen(line, now_s) for line in foreseen]
     return "\n".join([colour(head, "bold"), *painted, "", _summary(lines), *spent, *ends, *bound])
@@ -98,18 +99,28 @@ def today(lines: "Sequence[JobLine]", *, ahead: "QueueSummary | None" = None, ur
         said.append(f"Next is {line.name}, {_saved(line)}: {ahead.next.why}.")
     said += [f"{line.name} goes on only on {line.only_on}." for line in lines if line.only_on]
     said += [f"{line.name} failed: {printable(line.failure_message or '')}" for line in failed]
+    said += _stuck(lines, now_s)
     said += _ahead(ahead, now_s) if ahead else []
-    return "\n".join([*said, f"next: {_next_command(running, failed, ahead)}"])
+    waiting = [line for line in lines if line.state is State.QUEUED]
+    none_can = bool(waiting) and all(line.obstacle for line in waiting)
+    return "\n".join([*said, f"next: {_next_command(running, failed or (waiting if none_can else []), ahead)}"])
 
 
-def _next_command(running: "Sequence[JobLine]", failed: "Sequence[JobLine]", ahead: "QueueSummary | None") -> str:
-    if failed:
-        return f"qcqueue why {failed[0].name}"
+def _next_command(running: "Sequence[JobLine]", asking: "Sequence[JobLine]", ahead: "QueueSummary | None") -> str:
+    """Return what to type; asking: jobs that want a person first."""
+    if asking and (asking[0].state is State.FAILED or not running):
+        return f"qcqueue why {asking[0].name}"
     if running:
         return "qcqueue status --watch"
     if ahead is None:
         return "qcqueue report"
     return "qcqueue plan --ics come-back.ics" if ahead.next_gpu else "qcqueue work"
+
+
+def _stuck(lines: "Sequence[JobLine]", now_s: float) -> list[str]:
+    from qcqueue.queue.obstacles import stuck
+
+    return [f"{said}." for said in stuck({line.name: line.obstacle for line in lines}, now_s)]
 
 
 def _left(line: "JobLine") -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qcqueue.clock import Rng, seeded
+from qcqueue.core.obstacles import Obstacle
 from qcqueue.core.phases import Phase
 from qcqueue.core.spec import Device
 from qcqueue.planning.estimates import Processor
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 # A longer queue is not played out when a job is taken: nobody waits for its dates then.
 MOST_JOBS = 100
 
-NO_ROOM = "a save of it would not be safe before the likely end of this session"
+NO_ROOM = Obstacle("a save of it would not be safe before the likely end of this session")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
