@@ -19,7 +19,7 @@ from qcqueue.planning.cadence import Measured, choose_cadence, explain_cadence
 from qcqueue.planning.queue_stats import QueueStats
 from qcqueue.planning.survival import Lifetime, mean_life_s
 from qcqueue.queue.values import AttemptLine, HistoryLine, JobDetail
-from qcqueue.text.humanize import ago, by, count, date, duration, listed, percent
+from qcqueue.text.humanize import ago, by, count, date, duration, fixed, listed, percent
 
 # What a session writes between what was in the way of a job it holds and what a person can do about it.
 CHOOSE = ". Choose: "
@@ -55,7 +55,7 @@ def _queued(detail: JobDetail, seen: QueueView) -> Answer:
     obstacle = detail.line.obstacle
     before = [_how_it_ended(detail.attempts[-1])] if detail.attempts else []
     if obstacle and isinstance(obstacle.kind, Lack):  # it was found later than how that attempt ended
-        since = by(obstacle.since_s, stats.now_s)
+        since = fixed(obstacle.since_s, stats.now_s)
         before = [f"It could not run on {obstacle.host} (since {since}): {_clause(obstacle.says)}."]
     late = _lateness(detail, stats)
     sentences = [

@@ -9,7 +9,7 @@ import typer
 from qcqueue.cli.documents import obstacle_document
 from qcqueue.cli.shared import JsonOption, StoreOption, narrate, open_queue, print_json, say, tell_age
 from qcqueue.errors import NOTHING_TO_DO, UserError
-from qcqueue.text.humanize import by, count, duration, iso, listed
+from qcqueue.text.humanize import SOON_S, by, count, duration, fixed, iso, listed
 
 if TYPE_CHECKING:
     from qcqueue.app.plan import JobPlan, Plan
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from qcqueue.planning.quota import Reason
 
 NOT_FORESEEN = "not foreseen"
+SOON = "in minutes"
 _HEAD = ("JOB", "LEFT", "EPOCHS", "SESSIONS", "50 % BY", "90 % BY", "KNOWN")
 _FIGURES = ("FIGURE", "SAID", "BASIS", "CHECKED", "WORTH", "SOURCE")
 
@@ -239,7 +240,10 @@ def _rows(plan: "Plan") -> Iterator[tuple[str, ...]]:
 def _dates(plan: "Plan", finish: "Finish | None") -> tuple[str, str]:
     if finish is None:
         return NOT_FORESEEN, NOT_FORESEEN
-    return by(plan.now_s + finish.p50_s, plan.now_s), by(plan.now_s + finish.p90_s, plan.now_s)
+    likely, latest = (
+        SOON if in_s < SOON_S else by(plan.now_s + in_s, plan.now_s) for in_s in (finish.p50_s, finish.p90_s)
+    )
+    return likely, latest
 
 
 def _sentences(plan: "Plan") -> Iterator[str]:
@@ -309,7 +313,7 @@ def _deadlines(plan: "Plan") -> Iterator[str]:
     for rows, how in ((likely, "will likely miss"), (perhaps, "may miss")):
         for row in rows:
             assert row.job.spec.deadline_s is not None, "only what has a deadline can miss it"
-            deadline = by(row.job.spec.deadline_s, plan.now_s)
+            deadline = fixed(row.job.spec.deadline_s, plan.now_s)
             yield f"{row.job.name} {how} its deadline, {deadline} (you said)."
 
 

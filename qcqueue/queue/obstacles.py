@@ -17,7 +17,7 @@ from qcqueue.core.outcomes import Trouble, advice_on
 from qcqueue.core.states import Event, State
 from qcqueue.database.schema import attempts, history, jobs, sessions
 from qcqueue.queue.history import record_event
-from qcqueue.text.humanize import by
+from qcqueue.text.humanize import fixed
 from qcqueue.text.suggest import printable
 
 
@@ -83,7 +83,7 @@ def stuck(found: Mapping[str, KnownObstacle | None], now_s: float) -> list[str]:
         if it:
             groups[it.host, it.missing][name] = it.since_s
     return [
-        f"{some_of([*names])} could not run on {printable(host)} (since {by(min(names.values()), now_s)}): {missing}"
+        f"{some_of([*names])} could not run on {printable(host)} (since {fixed(min(names.values()), now_s)}): {missing}"
         for (host, missing), names in groups.items()
     ]
 

@@ -13,16 +13,13 @@ from qcqueue.core.records import EpochMetrics, TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.queue.forecasts import ForecastLine
 from qcqueue.queue.values import Checkpoint
-from qcqueue.text.humanize import MINUTE_S, by_likely, count, duration, listed, percent
+from qcqueue.text.humanize import SOON_S, by_likely, count, duration, listed, percent
 from qcqueue.worker.view import View
 
 if TYPE_CHECKING:
     # Whoever shows a session does without the libraries that read and write states.
     from qcqueue.worker.committer import Saved
     from qcqueue.worker.session import Session
-
-# Whoever looks sees by then.
-SOON_S = 5 * MINUTE_S
 
 
 def left_unsaved(job_name: str, saved: "Saved | None", written: TrainingRecord | None) -> str:
