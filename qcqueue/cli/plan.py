@@ -45,6 +45,7 @@ def plan(
     from qcqueue.app.plan import make_plan
     from qcqueue.app.queue_summary import see
     from qcqueue.app.settings import load_settings
+    from qcqueue.planning.calibration import calibration
 
     if jobs < 0:
         raise UserError(f"--jobs {jobs} is not a number of jobs", hint="--jobs 1, or 0 for as many as a session lives")
@@ -52,9 +53,13 @@ def plan(
     seen = see(context, load_settings(store=store))
     tell_age(context)
     if not seen.stats.ahead:
+        past = calibration(seen.past)
         if as_json:
-            print_json({"store": context.store.url, "as_of": iso(context.as_of_s()), "jobs": []})
+            told = {"jobs": [], "past_forecasts": {"judged": past.judged, "inside": past.inside}}
+            print_json({"store": context.store.url, "as_of": iso(context.as_of_s()), **told})
         narrate("nothing is left to train")
+        if past.judged:
+            narrate(f"{past} (your history)")
         raise typer.Exit(NOTHING_TO_DO)
     made = make_plan(seen, jobs=jobs or None)
     if ics is not None:
@@ -190,8 +195,9 @@ def quota_document(seen: "QueueView") -> dict[str, Any]:
 
 
 def window_said(window: "Quantiles", now_s: float) -> str:
-    """Return when something is likely: "likely tomorrow 14:05, between today 22:00 and 30 Nov"."""
-    return f"likely {by(window.p50_s, now_s)}, between {by(window.p10_s, now_s)} and {by(window.p90_s, now_s)}"
+    """Return when something is likely: "likely tomorrow 14:00, between today 22:00 and 30 Nov"."""
+    low, likely, high = (by(at_s, now_s) for at_s in (window.p10_s, window.p50_s, window.p90_s))
+    return f"likely {likely}" if low == high else f"likely {likely}, between {low} and {high}"
 
 
 def window_document(window: "Quantiles") -> dict[str, str]:

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING
 from qcqueue.cli.table import bar, colour, columns
 from qcqueue.core.goodput import largest_first, queue_said
 from qcqueue.core.states import State
-from qcqueue.text.humanize import ago, by, by_likely, count, duration, listed, moment, percent, size, whole_percent
+from qcqueue.text.humanize import (
+    SOON_S,
+    ago,
+    by,
+    by_likely,
+    count,
+    duration,
+    listed,
+    moment,
+    percent,
+    size,
+    whole_percent,
+)
 from qcqueue.text.suggest import printable
 
 if TYPE_CHECKING:
@@ -78,7 +90,7 @@ def status_screen(
     bound += [_left(line) for line in lines if line.left_by]
     bound += _stuck(lines, now_s)
     spent = [queue_said(goodput)] if goodput and goodput.held_s else []
-    ends = [_foreseen(line, now_s) for line in foreseen]
+    ends = _ends(foreseen, now_s)
     return "\n".join([colour(head, "bold"), *painted, "", _summary(lines), *spent, *ends, *bound])
 
 
@@ -134,15 +146,24 @@ def _saved(line: "JobLine") -> str:
 def _ahead(ahead: "QueueSummary", now_s: float) -> list[str]:
     """Return when all is likely done, and when a GPU can be had where it comes and goes."""
     said = []
-    if finish := ahead.finish:
+    finish = ahead.finish
+    if any(line.likely_s > now_s for line in ahead.foreseen):  # then `status` says these, and no other moment
+        said += _ends(ahead.foreseen, now_s)
+    elif finish and finish.p50_s >= SOON_S:
         likely, latest = by(now_s + finish.p50_s, now_s), by(now_s + finish.p90_s, now_s)
-        said.append(f"All is likely done by {likely}, and with 90 % by {latest} ({ahead.label}).")
+        and_surely = "" if latest == likely else f", and with 90 % by {latest}"
+        said.append(f"All is likely done by {likely}{and_surely} ({ahead.label}).")
     if window := ahead.next_gpu:
         which = f"The next GPU after session {ahead.held_by}" if ahead.held_by else "A GPU"
         said.append(f"{which} is likely to be had {by(window.p50_s, now_s)} ({window.basis}).")
     elif ahead.lends_gpus and not ahead.held_by:
         said.append("A GPU can be had now, as far as is known (your history).")
     return said
+
+
+def _ends(foreseen: "Sequence[ForecastLine]", now_s: float) -> list[str]:
+    """Return when studies were foreseen to be done, of those that are not about to be."""
+    return [_foreseen(line, now_s) for line in foreseen if not 0 < line.likely_s - now_s < SOON_S]
 
 
 def _foreseen(line: "ForecastLine", now_s: float) -> str:
