@@ -327,6 +327,9 @@ def _next(plan: "Plan") -> str:
     stats = plan.seen.stats
     if stats.at_work:
         return "qcqueue status --watch"
+    stuck = {line.name for line in plan.seen.lines if line.obstacle}
+    if stuck.issuperset(row.job.name for row in plan.rows):
+        return f"qcqueue why {plan.rows[0].job.name}"
     return "qcqueue plan --ics come-back.ics" if plan.next_gpu else "qcqueue work"
 
 

@@ -3,16 +3,24 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from qcqueue.app import work as working
 from qcqueue.cli.main import run
 from qcqueue.core.obstacles import Lack, Obstacle
+from qcqueue.core.outcomes import SessionEnd
 from qcqueue.queue.claim import begin_session
 from qcqueue.queue.obstacles import note_obstacles
-from tests.cli.queues import House, a_job, put, take, train
+from qcqueue.spool.weights import FoundWeights, WantedWeights
+from qcqueue.worker.budget import Limits
+from qcqueue.worker.session import Session
+from tests.cli.queues import STUDY, House, a_job, put, take, train
+from tests.worker.machines import Machine, finishes
 
 Answer = Callable[..., str]
 NAMES = ("vgg16", "xception", "resnet", "inception", "densenet", "six")
@@ -89,6 +97,7 @@ def test_why_names_it_in_a_sentence_and_says_what_helps(six: House, answer: Answ
 
 def test_the_forecast_says_what_its_dates_assume(six: House, answer: Answer) -> None:
     assert re.search(f"^{STUCK} \\(your history\\); the dates assume that this is mended\\.$", answer("plan"), re.M)
+    assert answer("plan").splitlines()[-1] == "next: qcqueue why tiny/vgg16"
     found = json.loads(answer("plan --json"))
     assert [it["job"] for it in found["obstacles"]] == [f"tiny/{name}" for name in NAMES]
 
@@ -118,10 +127,20 @@ def test_of_a_job_that_is_taken_nothing_of_it_is_said(six: House, answer: Answer
     assert answer("").splitlines()[-1] == "next: qcqueue status --watch"
 
 
-def test_a_job_that_was_replaced_has_none(six: House, answer: Answer) -> None:
-    six.write("study.toml", 'study = "tiny"\ndataset = "qc-tiny"\n[[job]]\nmodel = "VGG16"\nweights = "none"\n')
+def test_with_a_weights_file_given_a_job_has_no_obstacle_and_is_trained(six: House, answer: Answer) -> None:
+    six.write("mine.safetensors", save({"kernel": np.ones((3, 2), np.float32)}))
+    six.write("study.toml", f'{STUDY}[[job]]\nmodel = "VGG16"\n'.replace('"none"', '"mine.safetensors"'))
     answer("enqueue study.toml --replace")
     assert "tiny/xception and 4 more could not run" in answer("status")
+    offline = Machine(house=six, name="lab-3")
+    session = offline.session(finishes(), limits=Limits(jobs=1))
+    session = Session(session.id, replace(session.deps, check_weights=never_found), session.budget.limits)
+    assert offline.run(session).ending is SessionEnd.FINISHED
+    assert "tiny/vgg16 is done" in answer("why tiny/vgg16")
+
+
+def never_found(wanted: WantedWeights) -> FoundWeights:
+    return FoundWeights(obstacle=AWAY)
 
 
 def test_a_story_that_somebody_else_wrote_names_no_unknown_obstacle(six: House, answer: Answer) -> None:
