@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from qcqueue.core.obstacles import Lack, Obstacle, some_of
 from qcqueue.core.outcomes import Trouble, advice_on
 from qcqueue.core.states import Event, State
 from qcqueue.database.schema import attempts, history, jobs, sessions
+from qcqueue.database.sqlite import each
 from qcqueue.queue.history import record_event
+from qcqueue.text.canonical_json import canonical_json
 from qcqueue.text.humanize import fixed
 from qcqueue.text.suggest import printable
 
@@ -70,9 +72,9 @@ def obstacles_known(tx: Connection, *which: ColumnElement[bool]) -> dict[int, Kn
     troubled = [
         row for row in tx.execute(_TROUBLED.where(*which)) if row.trouble in _TROUBLES and _was_claimed_last(row, lines)
     ]
-    return {row.job_id: _of_attempt(row) for row in troubled} | {
-        job_id: _of_line(rows[-1]) for job_id, rows in lines.items() if rows[-1].what in _LACKS
-    }
+    newest = [rows[-1].id for rows in lines.values() if rows[-1].what in _LACKS]
+    told = tx.execute(_TOLD, {"ids": canonical_json(newest)}).all() if newest else []
+    return {row.job_id: _of_attempt(row) for row in troubled} | {row.job_id: _of_line(row) for row in told}
 
 
 def stuck(found: Mapping[str, KnownObstacle | None], now_s: float) -> list[str]:
@@ -88,9 +90,9 @@ def stuck(found: Mapping[str, KnownObstacle | None], now_s: float) -> list[str]:
     ]
 
 
-def _lines(tx: Connection, *which: ColumnElement[bool]) -> Mapping[int, list[Row[Any]]]:
+def _lines(tx: Connection, *which: ColumnElement[bool]) -> Mapping[int, list[Any]]:
     """Return the lines of each queued job that count: its last claim or a person's decision since, and what follows."""
-    lines = defaultdict[int, list[Row[Any]]](list)
+    lines = defaultdict[int, list[Any]](list)
     for row in tx.execute(_LINES.where(*which)):
         if row.what not in _LACKS:
             lines[row.job_id].clear()
@@ -98,17 +100,17 @@ def _lines(tx: Connection, *which: ColumnElement[bool]) -> Mapping[int, list[Row
     return lines
 
 
-def _was_claimed_last(row: Row[Any], lines: Mapping[int, list[Row[Any]]]) -> bool:
+def _was_claimed_last(row: Any, lines: Mapping[int, list[Any]]) -> bool:
     """Return whether nobody has decided anew of a job since its newest attempt began."""
     return any(line.what == Event.CLAIMED for line in lines.get(row.job_id, ()))
 
 
-def _of_line(row: Row[Any]) -> KnownObstacle:
+def _of_line(row: Any) -> KnownObstacle:
     host = row.host or "another machine"
     return KnownObstacle(kind=_LACKS[row.what], says=row.why, since_s=row.at_s, session_id=row.who, host=host)
 
 
-def _of_attempt(row: Row[Any]) -> KnownObstacle:
+def _of_attempt(row: Any) -> KnownObstacle:
     return KnownObstacle(
         kind=Trouble(row.trouble),
         says=row.reason or "",
@@ -123,9 +125,9 @@ _WHAT: Mapping[Lack, str] = {lack: f"waits for {lack}" for lack in Lack}
 _LACKS: Mapping[str, Lack] = {what: lack for lack, what in _WHAT.items()}
 _TROUBLES = frozenset(Trouble)
 
+# Of lines that only tell what counts no more is read, so that damage elsewhere in a story is nothing to whoever asks.
 _LINES = (
-    select(history.c.job_id, history.c.at_s, history.c.who, history.c.what, history.c.why)
-    .add_columns(sessions.c.machine, sessions.c.host)
+    select(history.c.id, history.c.job_id, history.c.what, sessions.c.machine)
     .join_from(history, jobs)
     .outerjoin(sessions, sessions.c.id == history.c.who)
     .where(
@@ -134,11 +136,16 @@ _LINES = (
     )
     .order_by(history.c.id)
 )
+_TOLD = (
+    select(history.c.job_id, history.c.at_s, history.c.who, history.c.what, history.c.why, sessions.c.host)
+    .outerjoin_from(history, sessions, sessions.c.id == history.c.who)
+    .where(history.c.id.in_(each("ids")))
+)
 _NEWEST = select(func.max(attempts.c.id)).where(attempts.c.job_id == jobs.c.id).correlate(jobs).scalar_subquery()
 _TROUBLED = (
     select(attempts.c.job_id, attempts.c.trouble, attempts.c.reason, attempts.c.ended_at_s, attempts.c.session_id)
     .add_columns(sessions.c.host)
     .join_from(attempts, jobs, attempts.c.id == _NEWEST)
     .join(sessions, sessions.c.id == attempts.c.session_id)
-    .where(jobs.c.state == State.QUEUED, attempts.c.trouble.is_not(None), attempts.c.outcome.is_not(None))
+    .where(jobs.c.state == State.QUEUED, attempts.c.trouble.is_not(None), attempts.c.ended_at_s.is_not(None))
 )
