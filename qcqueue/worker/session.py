@@ -122,6 +122,12 @@ class Session:
         self.deps.trainer.kill()
         self.deps.locks.let_go()
 
+    @property
+    def found_nothing(self) -> bool:
+        """Whether it has left because no job was there for this machine, which nothing is wrong with."""
+        has_met = self.ending is SessionEnd.CANNOT_START and self.trouble is None
+        return has_met or self.ending is SessionEnd.NOTHING_TO_DO
+
     def view(self) -> View | None:
         """Return what to show of the job at hand, or None between jobs."""
         return self.job.view() if self.job else None
