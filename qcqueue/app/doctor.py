@@ -4,6 +4,7 @@ It looks at this machine and at the queue; at the store its backend does. It dec
 nothing is repaired, and nothing changes but this machine's cache. What one problem would only repeat is not looked at.
 """
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ def examine(store: str | None, *, clock: Clock) -> Iterator[Check]:
     reached = yield from named.backend.check(named.address, settings.access(clock=clock))
     if reached:
         yield _database(context)
+        yield from _jobs(context)
         yield from _forecast(context, reached.free_bytes)
 
 
@@ -87,6 +89,18 @@ def _forecast(context: QueueContext, free_bytes: int | None) -> Iterator[Check]:
         yield fine("forecast", says)
     else:
         yield warning("forecast", f"{says}: work stops when it is full", ADVICE)
+
+
+def _jobs(context: QueueContext) -> Iterator[Check]:
+    """Say which jobs sessions could not run; nothing where none are, or where the queue cannot be read."""
+    from qcqueue.queue.job_lines import job_lines
+    from qcqueue.queue.obstacles import KnownObstacle, stuck
+
+    found = dict[str, KnownObstacle]()
+    with contextlib.suppress(QcqueueError), context.read() as tx:  # `_database` says why
+        found = {line.name: line.obstacle for line in job_lines(tx) if line.obstacle}
+    for name in [*found][:1]:
+        yield warning("jobs", "; ".join(stuck(found, context.clock.now_s())), found[name].advice(name))
 
 
 def _database(context: QueueContext) -> Check:

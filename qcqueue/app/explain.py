@@ -12,13 +12,14 @@ from statistics import median
 
 from qcqueue.app.queue_summary import QueueView, forecast_at_a_glance, next_gpu, ranked
 from qcqueue.core.lineage import bound_to
+from qcqueue.core.obstacles import Lack
 from qcqueue.core.outcomes import Outcome, Trouble, advice_on, remedy_for
 from qcqueue.core.states import State
 from qcqueue.planning.cadence import Measured, choose_cadence, explain_cadence
 from qcqueue.planning.queue_stats import QueueStats
 from qcqueue.planning.survival import Lifetime, mean_life_s
 from qcqueue.queue.values import AttemptLine, HistoryLine, JobDetail
-from qcqueue.text.humanize import ago, by, count, date, duration, listed, percent
+from qcqueue.text.humanize import ago, by, count, date, duration, fixed, listed, percent
 
 # What a session writes between what was in the way of a job it holds and what a person can do about it.
 CHOOSE = ". Choose: "
@@ -51,7 +52,11 @@ def explain(detail: JobDetail, seen: QueueView) -> Answer:
 def _queued(detail: JobDetail, seen: QueueView) -> Answer:
     name, stats = detail.line.name, seen.stats
     only_on = bound_to(detail.spec.lineage, detail.begun_on) if detail.begun_on else None
+    obstacle = detail.line.obstacle
     before = [_how_it_ended(detail.attempts[-1])] if detail.attempts else []
+    if obstacle and isinstance(obstacle.kind, Lack):  # it was found later than how that attempt ended
+        since = fixed(obstacle.since_s, stats.now_s)
+        before = [f"It could not run on {obstacle.host} (since {since}): {_clause(obstacle.says)}."]
     late = _lateness(detail, stats)
     sentences = [
         f"{name} waits for {_what_it_waits_for(detail, stats, only_on)}; {_place(name, seen)}.",
@@ -112,7 +117,9 @@ def _lateness(detail: JobDetail, stats: QueueStats) -> str:
 
 
 def _what_helps(detail: JobDetail, stats: QueueStats, only_on: str | None, *, is_late: bool) -> str:
-    name, spec = detail.line.name, detail.spec
+    name, spec, obstacle = detail.line.name, detail.spec, detail.line.obstacle
+    if obstacle and isinstance(obstacle.kind, Lack) and not only_on:
+        return obstacle.advice(name)
     if detail.attempts and (trouble := detail.attempts[-1].trouble):
         return advice_on(trouble, job=name, machine=detail.attempts[-1].host)
     if only_on:

@@ -20,7 +20,7 @@ from qcqueue.planning.queue_stats import QueueStats, look
 from qcqueue.planning.windows import LONGEST_S
 from qcqueue.providers.base import Profile
 from qcqueue.queue.claim import live_attempts
-from qcqueue.queue.forecasts import ForecastLine, forecast_lines
+from qcqueue.queue.forecasts import ForecastLine, forecast_lines, newest_forecasts
 from qcqueue.queue.job_lines import JobLine, job_lines
 from qcqueue.queue.sessions import SessionLine
 from qcqueue.stores.base import has_ended
@@ -39,13 +39,15 @@ class QueueView:
 
     gone: the sessions that hold a job and do not live any more, each with the moment it was heard of last; in the
     stats they are over, and in the lines their jobs are free. The queue itself learns that from the next session.
-    dead_here: those of them whose process was on this machine.
+    dead_here: those of them whose process was on this machine. past: every forecast; foreseen: the newest of each study
+    that is not done, as `status` shows it.
     """
 
     stats: QueueStats
     because: str
     lines: tuple[JobLine, ...]
     past: tuple[ForecastLine, ...]
+    foreseen: tuple[ForecastLine, ...]
     gone: Mapping[str, float]
     dead_here: frozenset[str] = frozenset()
 
@@ -54,14 +56,15 @@ class QueueView:
 class QueueSummary:
     """What the day's one screen says of what is ahead. next: what a session would take that came now.
 
-    adrift: the jobs that are held by sessions that do not live any more. finish: when all is done, in seconds from now,
-    None where that is not known; label: whom that comes from. lends_gpus: the provider gives them for a time. next_gpu:
-    when one can be had that nobody holds yet, in seconds since the epoch, None for now. held_by: the session that holds
-    one.
+    adrift: the jobs that are held by sessions that do not live any more. foreseen: as in a `QueueView`. finish: when
+    all is done, in seconds from now, None where that is not known; label: whom that comes from. lends_gpus: the
+    provider gives them for a time. next_gpu: when one can be had that nobody holds yet, in seconds since the epoch,
+    None for now. held_by: the session that holds one.
     """
 
     next: Choice | None
     adrift: frozenset[str]
+    foreseen: tuple[ForecastLine, ...]
     finish: Finish | None
     label: str
     lends_gpus: bool
@@ -78,6 +81,7 @@ def see(context: QueueContext, settings: Settings) -> QueueView:
     with context.read() as tx:
         stats = look(tx, NOT_KNOWN_YET, now_s=now_s)
         lines, past = tuple(job_lines(tx)), tuple(forecast_lines(tx, stats.sessions))
+        foreseen = tuple(newest_forecasts(tx))
         live = live_attempts(tx)
     profile, because = profile_and_why(settings, stats.sessions)
     heartbeats = {attempt.session_id: attempt.heartbeat for attempt in live}
@@ -92,7 +96,15 @@ def see(context: QueueContext, settings: Settings) -> QueueView:
     sessions = tuple(_ended(line, gone[line.id]) if line.id in gone else line for line in stats.sessions)
     stats = replace(stats, profile=profile, sessions=sessions)
     lines = as_it_is(lines, gone)
-    return QueueView(stats=stats, because=because, lines=lines, past=past, gone=gone, dead_here=dead_here & gone.keys())
+    return QueueView(
+        stats=stats,
+        because=because,
+        lines=lines,
+        past=past,
+        foreseen=foreseen,
+        gone=gone,
+        dead_here=dead_here & gone.keys(),
+    )
 
 
 def summary_of(seen: QueueView) -> QueueSummary:
@@ -101,6 +113,7 @@ def summary_of(seen: QueueView) -> QueueSummary:
     return QueueSummary(
         next=next(iter(ranked(seen)), None),
         adrift=frozenset(line.name for line in seen.lines if line.left_by),
+        foreseen=seen.foreseen,
         finish=forecast_at_a_glance(stats).all,
         label=label_of_dates(stats),
         lends_gpus=stats.lends_gpus,

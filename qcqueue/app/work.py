@@ -17,11 +17,12 @@ from qcqueue.app.context import QueueContext
 from qcqueue.app.profile import provider_here
 from qcqueue.app.session_log import logging_to
 from qcqueue.app.sweep import sweep_cache
+from qcqueue.catalog.models import KERAS_TF
 from qcqueue.core.goodput import Part, Seconds
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.core.signals import FOR_THE_SESSION, asked_by
 from qcqueue.disk import NO_ROOM
-from qcqueue.errors import ExtraMissing, QcqueueError, SettingInvalid
+from qcqueue.errors import QcqueueError, SettingInvalid
 from qcqueue.providers.base import Profile
 from qcqueue.stores.files import of_this_machine
 from qcqueue.worker.budget import Limits
@@ -55,11 +56,8 @@ def new_session(
     this process's was boot. machine_age_s: how old the machine is, None where that is all. Where nobody has promised
     how long it lasts, its provider may know.
 
-    Raises: ExtraMissing: this machine has no TensorFlow. SettingInvalid: no usable cache. OlderSession: it would end
-    one that works on this queue.
+    Raises: SettingInvalid: no usable cache. OlderSession: it would end one that works on this queue.
     """
-    if not can_train():
-        raise ExtraMissing("this machine has no TensorFlow to train with", hint='pip install "qcqueue[train]"')
     if whose := context.greet():
         narrate(whose)
     context.ask_to_write()  # a queue that cannot be worked on is refused before this machine leaves a trace of itself
@@ -93,6 +91,7 @@ def new_session(
         machine_age_s=machine_age_s,
         check_weights=trainer.check_weights,
         memory_kills=out_of_memory_kills,
+        not_installed=frozenset() if can_train() else frozenset({KERAS_TF}),
         narrate=told,
         before={Part.BOOT: process_age_s() or 0.0} if before is None else before,
     )

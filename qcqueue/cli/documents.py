@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from qcqueue.core.evaluation import Appraisal, Result
     from qcqueue.core.goodput import Goodput
     from qcqueue.queue.job_lines import JobLine
+    from qcqueue.queue.obstacles import KnownObstacle
     from qcqueue.queue.values import EpochLine, JobDetail
 
 
@@ -40,6 +41,17 @@ def goodput_document(goodput: "Goodput | None") -> dict[str, Any] | None:
     return goodput.to_json() if goodput and goodput.held_s else None
 
 
+def obstacle_document(obstacle: "KnownObstacle") -> dict[str, Any]:
+    """What was found to keep a job from running, where, and since when."""
+    return {
+        "kind": obstacle.kind,
+        "says": obstacle.says,
+        "since": iso(obstacle.since_s),
+        "session": obstacle.session_id,
+        "host": obstacle.host,
+    }
+
+
 def line_document(line: "JobLine") -> dict[str, Any]:
     """One job on its own, without its time."""
     return {
@@ -54,6 +66,7 @@ def line_document(line: "JobLine") -> dict[str, Any]:
         "session": line.session,
         "updated_at": iso(line.updated_at_s),
         **({"left_by": line.left_by} if line.left_by else {}),
+        **({"obstacle": obstacle_document(line.obstacle)} if line.obstacle else {}),
         "failure": {"cause": line.failure_cause, "message": line.failure_message} if line.failure_cause else None,
     }
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from qcqueue.cli.documents import obstacle_document
 from qcqueue.cli.shared import JsonOption, StoreOption, narrate, open_queue, print_json, say, tell_age
 from qcqueue.errors import NOTHING_TO_DO, UserError
-from qcqueue.text.humanize import by, count, duration, iso, listed
+from qcqueue.text.humanize import SOON_S, by, count, duration, fixed, iso, listed
 
 if TYPE_CHECKING:
     from qcqueue.app.plan import JobPlan, Plan
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from qcqueue.planning.quota import Reason
 
 NOT_FORESEEN = "not foreseen"
+SOON = "in minutes"
 _HEAD = ("JOB", "LEFT", "EPOCHS", "SESSIONS", "50 % BY", "90 % BY", "KNOWN")
 _FIGURES = ("FIGURE", "SAID", "BASIS", "CHECKED", "WORTH", "SOURCE")
 
@@ -43,6 +45,7 @@ def plan(
     from qcqueue.app.plan import make_plan
     from qcqueue.app.queue_summary import see
     from qcqueue.app.settings import load_settings
+    from qcqueue.planning.calibration import calibration
 
     if jobs < 0:
         raise UserError(f"--jobs {jobs} is not a number of jobs", hint="--jobs 1, or 0 for as many as a session lives")
@@ -50,9 +53,13 @@ def plan(
     seen = see(context, load_settings(store=store))
     tell_age(context)
     if not seen.stats.ahead:
+        past = calibration(seen.past)
         if as_json:
-            print_json({"store": context.store.url, "as_of": iso(context.as_of_s()), "jobs": []})
+            told = {"jobs": [], "past_forecasts": {"judged": past.judged, "inside": past.inside}}
+            print_json({"store": context.store.url, "as_of": iso(context.as_of_s()), **told})
         narrate("nothing is left to train")
+        if past.judged:
+            narrate(f"{past} (your history)")
         raise typer.Exit(NOTHING_TO_DO)
     made = make_plan(seen, jobs=jobs or None)
     if ics is not None:
@@ -151,6 +158,9 @@ def plan_document(plan: "Plan") -> dict[str, Any]:
             },
         },
         "deadlines": {"likely_missed": [it.job.name for it in likely], "at_risk": [it.job.name for it in perhaps]},
+        "obstacles": [
+            {"job": line.name, **obstacle_document(line.obstacle)} for line in plan.seen.lines if line.obstacle
+        ],
         "past_forecasts": {"judged": plan.past.judged, "inside": plan.past.inside},
         "worlds": plan.forecast.worlds,
     }
@@ -185,8 +195,9 @@ def quota_document(seen: "QueueView") -> dict[str, Any]:
 
 
 def window_said(window: "Quantiles", now_s: float) -> str:
-    """Return when something is likely: "likely tomorrow 14:05, between today 22:00 and 30 Nov"."""
-    return f"likely {by(window.p50_s, now_s)}, between {by(window.p10_s, now_s)} and {by(window.p90_s, now_s)}"
+    """Return when something is likely: "likely tomorrow 14:00, between today 22:00 and 30 Nov"."""
+    low, likely, high = (by(at_s, now_s) for at_s in (window.p10_s, window.p50_s, window.p90_s))
+    return f"likely {likely}" if low == high else f"likely {likely}, between {low} and {high}"
 
 
 def window_document(window: "Quantiles") -> dict[str, str]:
@@ -235,17 +246,23 @@ def _rows(plan: "Plan") -> Iterator[tuple[str, ...]]:
 def _dates(plan: "Plan", finish: "Finish | None") -> tuple[str, str]:
     if finish is None:
         return NOT_FORESEEN, NOT_FORESEEN
-    return by(plan.now_s + finish.p50_s, plan.now_s), by(plan.now_s + finish.p90_s, plan.now_s)
+    likely, latest = (
+        SOON if in_s < SOON_S else by(plan.now_s + in_s, plan.now_s) for in_s in (finish.p50_s, finish.p90_s)
+    )
+    return likely, latest
 
 
 def _sentences(plan: "Plan") -> Iterator[str]:
     from qcqueue.app.plan import without_a_plan
+    from qcqueue.queue.obstacles import stuck
 
     yield _life(plan)
     if plan.seen.stats.lends_gpus:
         yield _gpu(plan)
     yield from _savings(plan)
     yield from _deadlines(plan)
+    for said in stuck({line.name: line.obstacle for line in plan.seen.lines}, plan.now_s):
+        yield f"{said} (your history); the dates assume that this is mended."
     if others := [f"{number} {state}" for state, number in without_a_plan(plan.seen).items()]:
         yield f"Not part of this: {listed(others)}."
     past = str(plan.past)
@@ -302,7 +319,7 @@ def _deadlines(plan: "Plan") -> Iterator[str]:
     for rows, how in ((likely, "will likely miss"), (perhaps, "may miss")):
         for row in rows:
             assert row.job.spec.deadline_s is not None, "only what has a deadline can miss it"
-            deadline = by(row.job.spec.deadline_s, plan.now_s)
+            deadline = fixed(row.job.spec.deadline_s, plan.now_s)
             yield f"{row.job.name} {how} its deadline, {deadline} (you said)."
 
 
@@ -310,6 +327,9 @@ def _next(plan: "Plan") -> str:
     stats = plan.seen.stats
     if stats.at_work:
         return "qcqueue status --watch"
+    stuck = {line.name for line in plan.seen.lines if line.obstacle}
+    if stuck.issuperset(row.job.name for row in plan.rows):
+        return f"qcqueue why {plan.rows[0].job.name}"
     return "qcqueue plan --ics come-back.ics" if plan.next_gpu else "qcqueue work"
 
 

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING
 from qcqueue.cli.table import bar, colour, columns
 from qcqueue.core.goodput import largest_first, queue_said
 from qcqueue.core.states import State
-from qcqueue.text.humanize import ago, by, by_likely, count, duration, listed, moment, percent, size, whole_percent
+from qcqueue.text.humanize import (
+    SOON_S,
+    ago,
+    by,
+    by_likely,
+    count,
+    duration,
+    listed,
+    moment,
+    percent,
+    size,
+    whole_percent,
+)
 from qcqueue.text.suggest import printable
 
 if TYPE_CHECKING:
@@ -76,8 +88,9 @@ def status_screen(
     ]
     bound = [f"{line.name} goes on only on {line.only_on}." for line in lines if line.only_on]
     bound += [_left(line) for line in lines if line.left_by]
+    bound += _stuck(lines, now_s)
     spent = [queue_said(goodput)] if goodput and goodput.held_s else []
-    ends = [_foreseen(line, now_s) for line in foreseen]
+    ends = _ends(foreseen, now_s)
     return "\n".join([colour(head, "bold"), *painted, "", _summary(lines), *spent, *ends, *bound])
 
 
@@ -98,18 +111,28 @@ def today(lines: "Sequence[JobLine]", *, ahead: "QueueSummary | None" = None, ur
         said.append(f"Next is {line.name}, {_saved(line)}: {ahead.next.why}.")
     said += [f"{line.name} goes on only on {line.only_on}." for line in lines if line.only_on]
     said += [f"{line.name} failed: {printable(line.failure_message or '')}" for line in failed]
+    said += _stuck(lines, now_s)
     said += _ahead(ahead, now_s) if ahead else []
-    return "\n".join([*said, f"next: {_next_command(running, failed, ahead)}"])
+    waiting = [line for line in lines if line.state is State.QUEUED]
+    none_can = bool(waiting) and all(line.obstacle for line in waiting)
+    return "\n".join([*said, f"next: {_next_command(running, failed or (waiting if none_can else []), ahead)}"])
 
 
-def _next_command(running: "Sequence[JobLine]", failed: "Sequence[JobLine]", ahead: "QueueSummary | None") -> str:
-    if failed:
-        return f"qcqueue why {failed[0].name}"
+def _next_command(running: "Sequence[JobLine]", asking: "Sequence[JobLine]", ahead: "QueueSummary | None") -> str:
+    """Return what to type; asking: jobs that want a person first."""
+    if asking and (asking[0].state is State.FAILED or not running):
+        return f"qcqueue why {asking[0].name}"
     if running:
         return "qcqueue status --watch"
     if ahead is None:
         return "qcqueue report"
     return "qcqueue plan --ics come-back.ics" if ahead.next_gpu else "qcqueue work"
+
+
+def _stuck(lines: "Sequence[JobLine]", now_s: float) -> list[str]:
+    from qcqueue.queue.obstacles import stuck
+
+    return [f"{said}." for said in stuck({line.name: line.obstacle for line in lines}, now_s)]
 
 
 def _left(line: "JobLine") -> str:
@@ -123,15 +146,24 @@ def _saved(line: "JobLine") -> str:
 def _ahead(ahead: "QueueSummary", now_s: float) -> list[str]:
     """Return when all is likely done, and when a GPU can be had where it comes and goes."""
     said = []
-    if finish := ahead.finish:
+    finish = ahead.finish
+    if any(line.likely_s > now_s for line in ahead.foreseen):  # then `status` says these, and no other moment
+        said += _ends(ahead.foreseen, now_s)
+    elif finish and finish.p50_s >= SOON_S:
         likely, latest = by(now_s + finish.p50_s, now_s), by(now_s + finish.p90_s, now_s)
-        said.append(f"All is likely done by {likely}, and with 90 % by {latest} ({ahead.label}).")
+        and_surely = "" if latest == likely else f", and with 90 % by {latest}"
+        said.append(f"All is likely done by {likely}{and_surely} ({ahead.label}).")
     if window := ahead.next_gpu:
         which = f"The next GPU after session {ahead.held_by}" if ahead.held_by else "A GPU"
         said.append(f"{which} is likely to be had {by(window.p50_s, now_s)} ({window.basis}).")
     elif ahead.lends_gpus and not ahead.held_by:
         said.append("A GPU can be had now, as far as is known (your history).")
     return said
+
+
+def _ends(foreseen: "Sequence[ForecastLine]", now_s: float) -> list[str]:
+    """Return when studies were foreseen to be done, of those that are not about to be."""
+    return [_foreseen(line, now_s) for line in foreseen if not 0 < line.likely_s - now_s < SOON_S]
 
 
 def _foreseen(line: "ForecastLine", now_s: float) -> str:

@@ -66,19 +66,23 @@ def work(
 
 
 def _conclude(context: "QueueContext", session: "Session", as_json: bool) -> None:
+    from qcqueue.core.obstacles import grouped
     from qcqueue.core.outcomes import SessionEnd
     from qcqueue.worker.progress_text import ending_lines, next_step
 
     ending = session.ending
     assert ending is not None, "drive runs a session to its end"
-    how = (session.asked_why if ending in (SessionEnd.LIMIT, SessionEnd.ASKED) else None) or ending
+    how = (session.asked_why if ending in (SessionEnd.LIMIT, SessionEnd.ASKED) else None) or str(ending)
+    lacking = grouped(session.obstacles) if ending is SessionEnd.CANNOT_START else []
+    if lacking:  # all of it in one sentence
+        how = f"no job can start here: {', '.join(lacking)}"
     with suppress(OSError):  # nobody reads it, as where the terminal was closed
         if as_json:
             told = {"ending": ending.name.lower(), "why": how, "trouble": session.trouble}
             print_json({"store": context.store.url, "session": session.id, **told})
         else:
             say(f"session {session.id}: {how}")
-            for line in ending_lines(session):
+            for line in ending_lines(session, without_lacks=bool(lacking)):
                 say(line)
             say(f"next: {next_step(session) or ending.next_command}")
     raise typer.Exit(ending.exit_code)

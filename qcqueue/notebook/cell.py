@@ -81,7 +81,7 @@ def visit(
     try:
         with _telling(screen):
             session = visitor.run_session()
-            if lender and session.ending is SessionEnd.NOTHING_TO_DO and session.busy:
+            if lender and session.found_nothing and session.busy:
                 # The usual reason is a machine that vanished a minute ago: a fresh one is not given away for that.
                 _outwait(session, screen, context)
                 session = visitor.run_session()

@@ -124,7 +124,7 @@ def ours(jobs: Sequence[Job], context: ChoiceContext) -> tuple[Choice, ...]:
     return tuple(choice for choice in ranked if context.has_room_for(choice.job))
 
 
-def first_clear(ranked: Sequence[Choice], obstacles: Mapping[str, str | None]) -> Choice | None:
+def first_clear(ranked: Sequence[Choice], obstacles: Mapping[str, object]) -> Choice | None:
     """Return the best choice with nothing in its way. A job that came after the check waits for the next."""
     return next((choice for choice in ranked if obstacles.get(choice.job.name, UNCHECKED) is None), None)
 

@@ -15,8 +15,10 @@ from qcqueue.core.outcomes import SessionEnd
 from qcqueue.core.states import State
 from qcqueue.planning.estimates import (
     ESTIMATED_ON,
+    UNSURE,
     EpochCost,
     EpochSeen,
+    Known,
     Measurements,
     Overhead,
     Processor,
@@ -177,10 +179,17 @@ class QueueStats:
         """Return what a job is computed on in a session on a processor."""
         return self.cpu if job.spec.device == "cpu" and processor.is_gpu else processor
 
+    def _waits_for_a_gpu(self, job: PendingJob, processor: Processor) -> bool:
+        """Say whether a job has to be on a GPU, and sessions on this processor, which have come, have none."""
+        return job.spec.device == "gpu" and not processor.is_gpu and bool(self._of_this_profile())
+
     def works(self, processor: Processor) -> list[Work]:
-        """Return all that is ahead as campaigns take it. A job of unknown length is left out."""
+        """Return all that is ahead as campaigns take it. A job of unknown length is left out, and one for a GPU where
+        sessions come without."""
         found = []
         for job in self.ahead:
+            if self._waits_for_a_gpu(job, processor):
+                continue
             if cost := self.cost(job, self.on(job, processor)):
                 deadline_s = job.spec.deadline_s
                 found.append(
@@ -189,6 +198,7 @@ class QueueStats:
                         # Where every epoch is trained the final evaluation is left, and it takes no longer than one.
                         epochs=max(1, job.epochs_left),
                         epoch_s=cost.seconds,
+                        unsure=UNSURE[cost.basis],
                         begun=job.has_begun or job.state is State.RUNNING,
                         pinned=job.was_moved,
                         deadline_s=None if deadline_s is None else deadline_s - self.now_s,
@@ -208,7 +218,7 @@ class QueueStats:
         """Say when all that is ahead will be done, by sessions on a processor that each end after so many jobs.
 
         jobs: None for as many as a session lives for. account: what is known of the windows to come, where somebody
-        knows more than the queue. Nothing is said of a study, or of all, where a job of it is of unknown length.
+        knows more than the queue. Nothing is said of a study, or of all, where a job of it is left out of `works`.
         """
         works, strategy = self.works(processor), replace(OURS, jobs=jobs)
         known = account or self.account()
@@ -219,11 +229,23 @@ class QueueStats:
         told = set(found.studies) - {name.partition("/")[0] for name in left_out}
         return replace(found, all=None, studies={study: it for study, it in found.studies.items() if study in told})
 
+    def is_mostly_assumed(self, study: str, processor: Processor) -> bool:
+        """Say whether what is left of a study is more of starts and saves that nobody has measured than of training."""
+        works = [work for work in self.works(processor) if work.name.partition("/")[0] == study]
+        assumed_s = sum(it.seconds for it in (self.start, self.lag) if it.basis is Known.ESTIMATED)
+        return assumed_s * len(works) > sum(work.left_s for work in works)
+
     def costs(self) -> Costs:
         """Return what is not training, as far as it was measured."""
         stalls = sorted(stall_s for pace in self._paces if (stall_s := pace.get("stall_s")))
         stall_s = stalls[len(stalls) // 2] if stalls else ASSUMED_STALL_S
-        return Costs(start_s=self.start.seconds, switch_s=self.start.seconds, stall_s=stall_s, lag_s=self.lag.seconds)
+        return Costs(
+            start_s=self.start.seconds,
+            switch_s=self.start.seconds,
+            stall_s=stall_s,
+            lag_s=self.lag.seconds,
+            unsure=max(self.start.unsure, self.lag.unsure),
+        )
 
     @cached_property
     def start(self) -> Overhead:

@@ -21,6 +21,7 @@ class Work:
     """A job of a campaign: what is left of it.
 
     begun: something of it is saved already. pinned: a person gave it its place. deadline_s: since the campaign began.
+    unsure: the standard deviation of the logarithm of epoch_s, for whoever forecasts; a campaign takes it as it is.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Work:
     begun: bool = False
     pinned: bool = False
     deadline_s: float | None = None
+    unsure: float = 0.0
 
     @property
     def left_s(self) -> float:
@@ -41,12 +43,14 @@ class Costs:
 
     start_s: from the beginning of a session to the first step of its first job. switch_s: from the end of one job to
     the first step of the next. stall_s: how long a save stops training. lag_s: from then until the store has it.
+    unsure: as in a `Work`, of all of them.
     """
 
     start_s: float = 90.0
     switch_s: float = 20.0
     stall_s: float = 0.2
     lag_s: float = 8.0
+    unsure: float = 0.0
 
 
 class Saves(StrEnum):

@@ -8,6 +8,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Row, case, func, selec
 from qcqueue.core.outcomes import Cause, Outcome
 from qcqueue.core.states import State
 from qcqueue.database.schema import IS_OFFICIAL, attempts, epochs, jobs
+from qcqueue.queue.obstacles import KnownObstacle, obstacles_known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +17,7 @@ class JobLine:
 
     only_on: where a queued job that may not go on on every machine waits to be taken, None where any will do.
     left_by: the session that holds it by the queue and is known to be gone; whoever knows shows the job as queued.
+    obstacle: what was found to keep a queued job from running, None where nothing is known to.
     """
 
     name: str
@@ -32,6 +34,7 @@ class JobLine:
     updated_at_s: float
     only_on: str | None = None
     left_by: str | None = None
+    obstacle: KnownObstacle | None = None
 
 
 def job_lines(tx: Connection) -> list[JobLine]:
@@ -76,8 +79,11 @@ def _lines(tx: Connection, job_id: int | None = None) -> list[JobLine]:
         jobs.c.updated_at_s,
     ]
     rows = tx.execute(select(*columns).where(*of(jobs.c.id)).order_by(jobs.c.position)).all()
-    only_on = _only_on(tx, *of(jobs.c.id))
-    return [_job_line(row, done.get(row.id, 0), lives.get(row.id), only_on.get(row.name)) for row in rows]
+    only_on, obstacles = _only_on(tx, *of(jobs.c.id)), obstacles_known(tx, *of(jobs.c.id))
+    return [
+        _job_line(row, done.get(row.id, 0), lives.get(row.id), only_on.get(row.name), obstacles.get(row.id))
+        for row in rows
+    ]
 
 
 def _only_on(tx: Connection, *which: ColumnElement[bool]) -> dict[str, str]:
@@ -98,7 +104,9 @@ def _only_on(tx: Connection, *which: ColumnElement[bool]) -> dict[str, str]:
     return {name: only_on for name, only_on in bound.items() if only_on}
 
 
-def _job_line(row: Row[Any], epochs_done: int, lives: Row[Any] | None, only_on: str | None) -> JobLine:
+def _job_line(
+    row: Row[Any], epochs_done: int, lives: Row[Any] | None, only_on: str | None, obstacle: KnownObstacle | None
+) -> JobLine:
     return JobLine(
         name=row.name,
         study=row.study,
@@ -113,4 +121,5 @@ def _job_line(row: Row[Any], epochs_done: int, lives: Row[Any] | None, only_on: 
         failure_message=row.failure_message,
         updated_at_s=row.updated_at_s,
         only_on=only_on,
+        obstacle=obstacle,
     )

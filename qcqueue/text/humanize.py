@@ -17,6 +17,12 @@ EARLIEST_S, LATEST_S = -6e10, 2.5e11
 _FIRST_S, _LAST_S = -62_135_596_800.0, 253_402_300_799.0
 """The first and the last second of all that ISO 8601 can write with four digits."""
 
+SOON_S = 5 * MINUTE_S
+"""Nothing is foreseen that is nearer than this: whoever looks sees it by then."""
+
+_STEPS = ((2 * HOUR_S, 5 * MINUTE_S), (12 * HOUR_S, 30 * MINUTE_S))
+"""How finely a moment to come is said: up to so far ahead, to so much; what is further, to the hour."""
+
 UNKNOWN = "–"
 """What stands for a number that is not known; a zero would be one."""
 
@@ -77,7 +83,15 @@ def moment(at_s: float, now_s: float, zone: tzinfo | None = None) -> str:
 
 
 def by(at_s: float, now_s: float, zone: tzinfo | None = None) -> str:
-    """Return a moment to come as finely as it can be foreseen, to stand after "by": "tomorrow 14:05", "30 Nov"."""
+    """Return a moment to come as finely as it can be foreseen, to stand after "by": "tomorrow 14:00", "30 Nov"."""
+    if at_s <= now_s:
+        return fixed(at_s, now_s, zone)
+    step_s = next((step_s for limit_s, step_s in _STEPS if at_s - now_s < limit_s), HOUR_S)
+    return fixed(_rounded(_local(at_s, zone), step_s).timestamp(), now_s, zone)
+
+
+def fixed(at_s: float, now_s: float, zone: tzinfo | None = None) -> str:
+    """Return a moment that is known, such as a deadline, as seen at now_s: "yesterday 12:07", "30 Nov"."""
     at, now = _local(at_s, zone), _local(now_s, zone)
     is_near = abs(at.date() - now.date()) <= timedelta(days=1)
     return f"{_day(at, now)} {at:%H:%M}" if is_near else _day(at, now)
@@ -140,6 +154,12 @@ def _one_unit(seconds: float) -> str:
 
 def _local(at_s: float, zone: tzinfo | None) -> datetime:
     return datetime.fromtimestamp(min(max(at_s, EARLIEST_S), LATEST_S), UTC).astimezone(zone)
+
+
+def _rounded(at: datetime, step_s: int) -> datetime:
+    """Return the nearest moment that is a whole number of steps after midnight, the earlier of two."""
+    rest_s = (at - at.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds() % step_s
+    return at + timedelta(seconds=-rest_s if rest_s <= step_s / 2 else step_s - rest_s)
 
 
 def _day(at: datetime, now: datetime) -> str:

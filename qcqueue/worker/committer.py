@@ -392,7 +392,7 @@ class Committer:
                     self.claim,
                     attempt=worked,
                     session=own,
-                    pace=self.pace,
+                    pace=self.pace if self.lag_s is None else {**self.pace, "lag_s": self.lag_s},
                     rehearsal=rehearsal,
                     seen_at_s=now_s,
                 )

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from qcqueue.core.obstacles import Lack, Obstacle
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.keras_tf.pretrained import folder
 from qcqueue.errors import BlobMissing, CorruptionError, DigestMismatch, MachineError, StoreError
@@ -23,7 +24,7 @@ from qcqueue.text.canonical_json import parse_json
 from qcqueue.worker.download import fetch_once
 from qcqueue.worker.session_deps import SessionDeps
 
-LOOKING = "its ImageNet weights are being looked for"
+LOOKING = Obstacle("its ImageNet weights are being looked for")
 
 # Nobody's job waits longer than this for weights that are put into the store for machines to come.
 KEEP_S = 300.0
@@ -51,7 +52,7 @@ class ImageNet:
         """Whether a trainer has been asked and has not answered yet."""
         return self._wanted is not None
 
-    def obstacle(self, spec: JobSpec) -> str | None:
+    def obstacle(self, spec: JobSpec) -> Obstacle | None:
         """Return why a fresh job cannot begin here, `LOOKING` while that is not known, None where nothing is."""
         wanted = WantedWeights(model=spec.model, image_size=spec.image_size)
         name = wanted.file.name
@@ -61,7 +62,10 @@ class ImageNet:
             self._deps.narrate(f"looking for the ImageNet weights of {spec.model}")
             self._wanted = replace(wanted, may_download=self._kept(name) is None)
         self.go_on()
-        return self._found[name].obstacle if name in self._found else LOOKING
+        if name not in self._found:
+            return LOOKING
+        why = self._found[name].obstacle
+        return Obstacle(why, Lack.WEIGHTS) if why else None
 
     def go_on(self) -> None:
         """Take the trainer's answer, if there is one, and do what follows from it."""

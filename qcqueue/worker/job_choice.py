@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qcqueue.clock import Rng, seeded
+from qcqueue.core.goodput import Part
+from qcqueue.core.obstacles import Obstacle
 from qcqueue.core.phases import Phase
 from qcqueue.core.spec import Device
 from qcqueue.planning.estimates import Processor
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 # A longer queue is not played out when a job is taken: nobody waits for its dates then.
 MOST_JOBS = 100
 
-NO_ROOM = "a save of it would not be safe before the likely end of this session"
+NO_ROOM = Obstacle("a save of it would not be safe before the likely end of this session")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +105,13 @@ class Chooser:
         if own.p90_s < LONGEST_S:
             ranges.append((None, own.p10_s, own.p50_s, own.p90_s))
         if self._deps.worlds and len(stats.ahead) <= MOST_JOBS:
-            played = self._played(stats, seeded(session_id))
-            ranges += [(study, it.p10_s, it.p50_s, it.p90_s) for study, it in played.studies.items()]
+            processor = self._processor_of_others(stats)
+            played, begun_s = self._played(stats, processor, seeded(session_id)), self._start_behind_s(stats)
+            for study, it in played.studies.items():
+                if stats.is_mostly_assumed(study, processor):  # nobody could tell whether it was right for its reasons
+                    continue
+                low_s, likely_s, high_s = (max(0.0, in_s - begun_s) for in_s in (it.p10_s, it.p50_s, it.p90_s))
+                ranges.append((study, low_s, likely_s, high_s))
         return [
             ForecastLine(
                 session_id=session_id,
@@ -117,13 +124,21 @@ class Chooser:
             for study, low_s, likely_s, high_s in ranges
         ]
 
-    def _played(self, stats: QueueStats, rng: Rng) -> Forecast:
+    def _start_behind_s(self, stats: QueueStats) -> float:
+        """Return how much of its start this session has behind it, where a forecast counts all of it."""
+        before_s = sum(self._deps.before.get(part, 0.0) for part in (Part.BOOT, Part.INSTALL))
+        here_s = self._deps.clock.monotonic_s() - self._budget.started_s
+        return min(stats.start.seconds, before_s + here_s)
+
+    def _processor_of_others(self, stats: QueueStats) -> Processor:
+        """Return what sessions to come compute on: where GPUs are lent, their days are not those of a CPU."""
+        return stats.processor if stats.lends_gpus and not self._deps.machine.has_gpu else self.processor("any")
+
+    def _played(self, stats: QueueStats, processor: Processor, rng: Rng) -> Forecast:
         """Play out what is ahead, with what the queue does not know yet: that this session holds its machine."""
-        account, processor = stats.account(), self.processor("any")
+        account = stats.account()
         if self._deps.machine.has_gpu:
             account = replace(account, age_s=self.age_s, next_in_s=None)
-        elif stats.lends_gpus:  # the days to come are not those of a CPU
-            processor = stats.processor
         return stats.forecast(
             processor, jobs=self._budget.limits.jobs, rng=rng, worlds=self._deps.worlds, account=account
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from qcqueue.core.failure_policy import Fail, Hold, Remedy, SetAside, UseTheCpu
+from qcqueue.core.obstacles import Lack, Obstacle
 from qcqueue.core.outcomes import SessionEnd, Trouble
 from qcqueue.core.states import Event
 from qcqueue.queue.values import AttemptEnd
@@ -43,7 +44,7 @@ class JobEnd:
     ending: SessionEnd | None = None
     says: str | None = None
     says_after: str | None = None
-    pass_over: str | None = None
+    pass_over: Obstacle | None = None
     on_cpu: bool = False
     has_vanished: bool = False
     is_told: bool = True
@@ -56,12 +57,14 @@ def left_with(ending: SessionEnd, asked_why: str | None) -> JobEnd:
 
 def refused(job_name: str, why: str) -> JobEnd:
     """Give back a job that may not go on on this machine."""
-    return JobEnd(written=_stopped(why), pass_over=why, says=f"{job_name} waits for another machine: {why}")
+    obstacle = Obstacle(why, Lack.LINEAGE)
+    return JobEnd(written=_stopped(why), pass_over=obstacle, says=f"{job_name} waits for another machine: {why}")
 
 
 def hopeless(why: str) -> JobEnd:
     """Give the job back, everything saved, because what comes next would hardly be saved before the likely end."""
-    return JobEnd(written=_stopped(why), after=AfterEnd.COUNT, ending=SessionEnd.NEAR_END, pass_over=why, is_told=False)
+    written, near_end = _stopped(why), SessionEnd.NEAR_END
+    return JobEnd(written=written, after=AfterEnd.COUNT, ending=near_end, pass_over=Obstacle(why), is_told=False)
 
 
 def saved_after_all(gave_up_on: Exception) -> JobEnd:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from qcqueue.core.failure_policy import remedy
 from qcqueue.core.goodput import Part
+from qcqueue.core.obstacles import Obstacle
 from qcqueue.core.outcomes import Outcome, SessionEnd, Trouble, cause_of, worse_of
 from qcqueue.errors import BlobMissing, DigestMismatch, JobWithdrawn, LeaseLost, MachineError, QcqueueError, StoreError
 from qcqueue.spool.files import Failure
@@ -297,7 +298,7 @@ class FinishJob:
             session.drop()
             going_on = _count(session, SessionEnd.JOB_FAILED)
         else:
-            session.pass_over(job.name, why)
+            session.pass_over(job.name, Obstacle(why))
             session.undone = worse_of(session.undone, SessionEnd.SET_ASIDE)
             session.deps.narrate(f"{job.name} goes back to the queue because of {trouble.on('this machine')}: {why}")
             session.drop()

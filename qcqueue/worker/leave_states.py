@@ -5,16 +5,21 @@ hears costs nothing, for nothing is held any more.
 """
 
 import contextlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from qcqueue.core.goodput import Part, session_said
+from qcqueue.core.obstacles import Obstacle
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.errors import MachineError, NewerQueue, QcqueueError, StoreError, StorePutBack
 from qcqueue.queue.claim import end_session
+from qcqueue.queue.obstacles import note_obstacles
 from qcqueue.worker.progress_text import left_behind, left_unsaved
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from qcqueue.worker.session import Session
 
 SOON_S = 0.1
@@ -41,19 +46,26 @@ IT_IS_OVER = NextState(None)
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Say goodbye, apart from the work of the step before: its errors are not those of a job."""
+    """Say goodbye, apart from the work of the step before: its errors are not those of a job.
+
+    found: what was in the way of jobs at a look that ended with none of them; it is remembered with the goodbye.
+    """
 
     ending: SessionEnd
+    found: Mapping[str, Obstacle] = field(default_factory=dict)
 
     def step(self, session: "Session") -> NextState:
-        deps, seconds = session.deps, session.ledger.ledgers(None)[0]
+        deps, seconds, now_s = session.deps, session.ledger.ledgers(None)[0], session.deps.clock.now_s()
+
+        def goodbye(tx: "Connection") -> None:
+            note_obstacles(tx, session.id, self.found, now_s=now_s)
+            end_session(tx, session.id, how=self.ending, seconds=seconds, now_s=now_s)
+
         if session.ledger.has_worked:
             deps.narrate(session_said(session.ledger.whole()))
         # Nothing is held any more, so a goodbye that is not heard, or not understood, costs nothing.
         with contextlib.suppress(StoreError, MachineError, NewerQueue, StorePutBack):
-            deps.database.transact(
-                lambda tx: end_session(tx, session.id, how=self.ending, seconds=seconds, now_s=deps.clock.now_s())
-            )
+            deps.database.transact(goodbye)
             deps.store.forget_heartbeat(session.heartbeat.names[0])
         deps.locks.leave(session.id)
         session.ending = self.ending
@@ -97,11 +109,12 @@ def withdrawn(why: NewerQueue | StorePutBack) -> SessionEnd:
     return SessionEnd.NEWER_QUEUE if isinstance(why, NewerQueue) else SessionEnd.PUT_BACK
 
 
-def leave(session: "Session", ending: SessionEnd) -> NextState:
-    """Have a session that holds no job leave with the next step."""
+def leave(session: "Session", ending: SessionEnd, *, found: Mapping[str, Obstacle] = {}) -> NextState:
+    """Have a session that holds no job leave with the next step. found: as in `Leave`."""
     session.deps.trainer.kill()
-    session.ledger.go_on_with(Part.IDLE if ending is SessionEnd.NOTHING_TO_DO else Part.RELEASE)
-    return NextState(Leave(ending))
+    has_idled = ending is SessionEnd.CANNOT_START and not session.ledger.has_worked
+    session.ledger.go_on_with(Part.IDLE if has_idled or ending is SessionEnd.NOTHING_TO_DO else Part.RELEASE)
+    return NextState(Leave(ending, found))
 
 
 def leave_unsaved(session: "Session", why: QcqueueError) -> NextState:

@@ -19,6 +19,7 @@ from qcqueue.core.outcomes import SessionEnd
 from qcqueue.errors import MachineError, OutcomeUnknown, QcqueueError, StoreBusy, StoreError
 from qcqueue.planning.policies import first_clear
 from qcqueue.queue.claim import begin_session, claim, claim_held_by, note_seen
+from qcqueue.queue.obstacles import note_obstacles
 from qcqueue.queue.values import Candidate, Claim, Pick
 from qcqueue.text.canonical_json import canonical_json
 from qcqueue.worker.job_choice import Ranking
@@ -130,7 +131,7 @@ class LookForJob:
             return NextState(Prepare())
         if not seen.all_checked or seen.awaits_weights:  # a rival took the one that was clear
             return NextState(LookForJob())
-        return leave(session, session.all_in_all())
+        return leave(session, session.all_in_all(), found=session.obstacles)
 
 
 def take(tx: "Connection", session: "Session", seen: ScanResult) -> Taken:
@@ -140,6 +141,8 @@ def take(tx: "Connection", session: "Session", seen: ScanResult) -> Taken:
     if taken.claim:  # from here on its time is accounted for, should it vanish before the first commit
         own = canonical_json(session.ledger.ledgers(None)[0])
         note_seen(tx, session.id, session.deps.clock.now_s(), seconds=own)
+        met = {name: it for name, it in seen.obstacles.items() if it}
+        note_obstacles(tx, session.id, met, now_s=session.deps.clock.now_s())
     return taken
 
 

@@ -6,22 +6,20 @@ Pure: from values, or from a view of the session, to words. How they are laid ou
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from qcqueue.core.obstacles import by_lack, grouped
 from qcqueue.core.outcomes import SessionEnd, advice_on
 from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochMetrics, TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.queue.forecasts import ForecastLine
 from qcqueue.queue.values import Checkpoint
-from qcqueue.text.humanize import MINUTE_S, by_likely, count, duration, listed, percent
+from qcqueue.text.humanize import SOON_S, by_likely, count, duration, listed, percent
 from qcqueue.worker.view import View
 
 if TYPE_CHECKING:
     # Whoever shows a session does without the libraries that read and write states.
     from qcqueue.worker.committer import Saved
     from qcqueue.worker.session import Session
-
-# Whoever looks sees by then.
-SOON_S = 5 * MINUTE_S
 
 
 def left_unsaved(job_name: str, saved: "Saved | None", written: TrainingRecord | None) -> str:
@@ -103,10 +101,15 @@ def waiting(view: View) -> str | None:
     return f"{view.waiting_for}{hint}"
 
 
-def ending_lines(session: "Session") -> Iterator[str]:
-    """Yield what there is to say of how a session has left: what it could not take, what it could not save."""
+def ending_lines(session: "Session", *, without_lacks: bool = False) -> Iterator[str]:
+    """Yield what there is to say of how a session has left: what it could not take, what it could not save.
+
+    without_lacks: what its machine lacks is said already.
+    """
     if session.ending in (SessionEnd.NOTHING_TO_DO, SessionEnd.SET_ASIDE, SessionEnd.CANNOT_START):
-        yield from reasons(session)
+        yield from reasons(session, without_lacks=without_lacks)
+    elif session.ending in (SessionEnd.FINISHED, SessionEnd.LIMIT):
+        yield from grouped(session.obstacles)
     if session.gave_up_on and session.ending in (SessionEnd.NOTHING_SAVED, SessionEnd.UNSAVED):
         yield f"{session.gave_up_on}"
     if session.left_behind:
@@ -115,6 +118,8 @@ def ending_lines(session: "Session") -> Iterator[str]:
 
 def next_step(session: "Session") -> str | None:
     """Return what a person is to do about a machine or a store that a session has left for, None for another ending."""
+    if session.ending is SessionEnd.CANNOT_START and (lacking := by_lack(session.obstacles)):
+        return next(iter(lacking)).advice
     if session.ending in (SessionEnd.SET_ASIDE, SessionEnd.CANNOT_START) and session.trouble:
         return advice_on(session.trouble, job=next(iter(session.obstacles), "JOB"), machine="this machine")
     if session.ending is SessionEnd.NOTHING_SAVED and session.gave_up_on:
@@ -122,9 +127,13 @@ def next_step(session: "Session") -> str | None:
     return None
 
 
-def reasons(session: "Session") -> Iterator[str]:
-    """Yield why a session that had nothing to do took no job."""
-    for name, why in session.obstacles.items():
-        yield f"{name} cannot run here: {why}"
+def reasons(session: "Session", *, without_lacks: bool = False) -> Iterator[str]:
+    """Yield why a session that had nothing to do took no job: in one line for several that lack the same."""
+    several = {lack for lack, names in by_lack(session.obstacles).items() if len(names) > 1}
+    if not without_lacks:
+        yield from grouped({name: it for name, it in session.obstacles.items() if it.lack in several})
+    for name, obstacle in session.obstacles.items():
+        if obstacle.lack not in several and not (obstacle.lack and without_lacks):
+            yield f"{name} cannot run here: {obstacle.says}"
     for held in session.busy:
         yield f"{held.job_name} is held by session {held.session_id} on {held.host}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from qcqueue.catalog.models import engine_name
 from qcqueue.core import lineage
+from qcqueue.core.obstacles import Lack, Obstacle
 from qcqueue.errors import StoreError
 from qcqueue.queue.claim import candidates, heartbeats_of, live_attempts
 from qcqueue.queue.values import Candidate, LiveAttempt
@@ -44,7 +45,7 @@ class ScanResult:
     words: dict[tuple[str, int], str]
     left_here: tuple[LiveAttempt, ...]
     busy: tuple[LiveAttempt, ...]
-    obstacles: dict[str, str | None]
+    obstacles: dict[str, Obstacle | None]
     engine: str | None
     all_checked: bool
     awaits_weights: bool
@@ -58,11 +59,11 @@ class QueueScan:
         self._chooser = chooser
         self._deps = deps
         self._imagenet = imagenet
-        self._refused: dict[str, str] = {}
+        self._refused: dict[str, Obstacle] = {}
 
-    def pass_over(self, job_name: str, why: str) -> None:
+    def pass_over(self, job_name: str, obstacle: Obstacle) -> None:
         """From now on have this in the way of a job: its run will not go on here."""
-        self._refused[job_name] = why
+        self._refused[job_name] = obstacle
 
     def look(self, *, is_first: bool) -> ScanResult:
         """Look around; is_first: this session has worked on no job yet."""
@@ -80,7 +81,7 @@ class QueueScan:
         self._chooser.ranking = ranking
         ranked = [choice.job.name for choice in ranking.choices]
         has_room = set(ranked)
-        obstacles: dict[str, str | None] = {name: NO_ROOM for name in waiting if name not in has_room}
+        obstacles: dict[str, Obstacle | None] = {name: NO_ROOM for name in waiting if name not in has_room}
         obstacles |= self._check_until_clear([waiting[name] for name in ranked])
         return ScanResult(
             dead=dead,
@@ -127,22 +128,24 @@ class QueueScan:
         """Whether all that a session wrote is there: it is not synced, and a machine that was down may have lost it."""
         return self._deps.locks.died_since_boot(left.session_id)
 
-    def _check_until_clear(self, waiting: Sequence[Candidate]) -> dict[str, str | None]:
-        checked = dict[str, str | None]()
+    def _check_until_clear(self, waiting: Sequence[Candidate]) -> dict[str, Obstacle | None]:
+        checked = dict[str, Obstacle | None]()
         for job in waiting:
             checked[job.name] = self._obstacle(job)
             if checked[job.name] in (None, LOOKING):
                 break
         return checked
 
-    def _obstacle(self, job: Candidate) -> str | None:
+    def _obstacle(self, job: Candidate) -> Obstacle | None:
         spec, machine = job.spec, self._deps.machine
-        if why := self._refused.get(job.name):
-            return why
+        if refused := self._refused.get(job.name):
+            return refused
+        if engine_name(spec.model) in self._deps.not_installed:
+            return Obstacle("TensorFlow is not installed on this machine", Lack.LIBRARIES)
         if spec.device == "gpu" and not machine.has_gpu:
-            return 'its spec says device = "gpu" and this machine has none'
+            return Obstacle('its spec says device = "gpu" and this machine has none', Lack.GPU)
         if why := lineage.obstacle(spec, job.begun_on, machine.processors(spec.device)):
-            return why
+            return Obstacle(why, Lack.LINEAGE)
         if spec.weights != "imagenet" or job.has_begun:
             return None
         return self._imagenet.obstacle(spec)

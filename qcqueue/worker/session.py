@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from qcqueue.core.goodput import Part
+from qcqueue.core.obstacles import Obstacle, by_lack
 from qcqueue.core.outcomes import SessionEnd, Trouble
 from qcqueue.errors import NewerQueue, QcqueueError, StoreError, StorePutBack
 from qcqueue.queue.values import Claim, LiveAttempt
@@ -39,7 +40,7 @@ class Session:
     def __init__(self, session_id: str, deps: SessionDeps, limits: Limits) -> None:
         self.id = session_id
         self.ending: SessionEnd | None = None
-        self.obstacles: dict[str, str] = {}
+        self.obstacles: dict[str, Obstacle] = {}
         """Jobs that were passed over, with the reason, at the last look at the queue."""
         self.trouble: Trouble | None = None
         """What of this machine or of the store ended an attempt of this session last."""
@@ -121,6 +122,12 @@ class Session:
         self.deps.trainer.kill()
         self.deps.locks.let_go()
 
+    @property
+    def found_nothing(self) -> bool:
+        """Whether it has left because no job was there for this machine, which nothing is wrong with."""
+        has_met = self.ending is SessionEnd.CANNOT_START and self.trouble is None
+        return has_met or self.ending is SessionEnd.NOTHING_TO_DO
+
     def view(self) -> View | None:
         """Return what to show of the job at hand, or None between jobs."""
         return self.job.view() if self.job else None
@@ -163,7 +170,9 @@ class Session:
             return self.worst
         if self.unstarted and not self._has_trained:
             return SessionEnd.CANNOT_START
-        return self.undone or (SessionEnd.FINISHED if self.jobs else SessionEnd.NOTHING_TO_DO)
+        if self.undone or self.jobs:
+            return self.undone or SessionEnd.FINISHED
+        return SessionEnd.CANNOT_START if by_lack(self.obstacles) else SessionEnd.NOTHING_TO_DO
 
     def begin(self, claim: Claim) -> None:
         """Take up a job that was claimed."""
@@ -184,10 +193,10 @@ class Session:
         job.spool.close()
         self.job = None
 
-    def pass_over(self, job_name: str, why: str) -> None:
+    def pass_over(self, job_name: str, obstacle: Obstacle) -> None:
         """Take a job no more: this machine, or this session, is not the one for it."""
-        self.scan.pass_over(job_name, why)
-        self.obstacles[job_name] = why
+        self.scan.pass_over(job_name, obstacle)
+        self.obstacles[job_name] = obstacle
 
     def start_trainer(self, job: JobRun) -> None:
         if self.deps.trainer.exit_code() is not None:

@@ -36,5 +36,7 @@ class SessionDeps:
     """In how many possible worlds the study is played out when a job is taken, to foresee when it will be done."""
     machine_age_s: float | None = None
     """How old the machine is, where that is more than what lies before this session in its ledger."""
+    not_installed: frozenset[str] = frozenset()
+    """The engines whose libraries this machine has not."""
     before: Seconds = field(default_factory=dict)
     """What this machine's time went into before the session, as far as it belongs to it."""

@@ -184,7 +184,7 @@ def test_offline_status_answers_from_the_copy_and_says_how_old_it_is(ada: Laptop
 
 def test_a_queue_on_drive_is_planned_for_colab_offline_too(ada: Laptop, queue: str) -> None:
     a_study(ada)
-    ada.types("enqueue study.toml")
+    ada.types("enqueue study.toml --set epochs=20000")  # nothing is foreseen of the next minutes
     assert ada.types("quota")[0].splitlines()[0] == (
         "Google Colab, free: profile colab-free, because the queue is on Google Drive and no session has come yet."
     )

@@ -82,6 +82,8 @@ def queue(house: House) -> House:
         for statement in (
             "INSERT INTO numbers SELECT name, 3 FROM jobs",
             "INSERT INTO last_words (attempt_id, words) SELECT id, 'Traceback' FROM attempts",
+            "INSERT INTO history (at_s, who, what, job_id, why) SELECT 1.7e9, (SELECT id FROM sessions LIMIT 1),"
+            " 'waits for weights', id, 'the network is away' FROM jobs WHERE name = 'tiny/queued'",
             "INSERT INTO pretrained SELECT 'vgg16_notop.h5', min(sha256), 1.7e9 FROM blobs",
             "INSERT INTO forecasts SELECT 1, id, 'tiny', 1.7e9, 1.71e9, 1.72e9, 1.73e9 FROM sessions LIMIT 1",
             "INSERT INTO forecasts SELECT 2, id, NULL, 1.7e9, 1.71e9, 1.72e9, 1.73e9 FROM sessions LIMIT 1",

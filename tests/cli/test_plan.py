@@ -202,6 +202,22 @@ def test_past_forecasts_are_counted(colab: QueueContext, answer: Answer) -> None
     assert document(answer("plan --json"))["past_forecasts"] == {"judged": 2, "inside": 1}
 
 
+def test_past_forecasts_are_counted_also_once_all_is_done(
+    colab: QueueContext, capfd: pytest.CaptureFixture[str], answer: Answer
+) -> None:
+    held = attend(colab, "tiny/vgg16", 1, ago_s=3 * DAY_S, held_s=2 * HOUR_S)
+    foresee(colab, held.session_id, None, made_at_s=colab.clock.now_s() - 3 * DAY_S, ranges_s=[(1.0, 2.0, 9.0)])
+    for name in ("vgg16", "xception", "inceptionresnetv2"):
+        apply(colab, name, "cancel")
+    assert document(answer("plan --json", code=7))["past_forecasts"] == {"judged": 1, "inside": 1}
+    capfd.readouterr()
+    run(["plan"])
+    assert capfd.readouterr().err.splitlines() == [
+        "nothing is left to train",
+        "1 of 1 past forecast fell inside its range; 80 % are meant to (your history)",
+    ]
+
+
 def test_on_a_machine_of_one_s_own_nothing_is_said_of_gpus_that_come_and_go(house: House, answer: Answer) -> None:
     said = answer("plan")
     assert "Nothing is known to end a session (profile)." in said
@@ -436,6 +452,31 @@ def test_status_tells_the_newest_forecast_of_a_study_and_who_made_it(colab: Queu
     (found,) = document(answer("status --json"))["forecasts"]
     assert (found["study"], found["session"]) == ("tiny", held.session_id)
     assert found["done_by"]["p10"] < found["done_by"]["p50"] < found["done_by"]["p90"]
+
+
+def test_status_and_the_one_screen_say_the_same_moment(colab: QueueContext, answer: Answer) -> None:
+    put(colab, a_job("other", study="other", seed=9, epochs=400))
+    held = attend(colab, "tiny/vgg16", 1, ago_s=2 * HOUR_S, held_s=HOUR_S)
+    made_s = colab.clock.now_s() - 2 * HOUR_S
+    foresee(colab, held.session_id, "tiny", made_at_s=made_s, ranges_s=[(4, 6, 9)])
+    foresee(colab, held.session_id, "other", made_at_s=made_s, ranges_s=[(30, 50, 90)])
+    of_status, of_the_day = (
+        [line for line in answer(it).splitlines() if "likely done" in line] for it in ("status", "")
+    )
+    assert of_status == of_the_day
+    assert len(of_status) == 2
+
+
+def test_of_a_forecast_that_time_has_passed_the_one_screen_says_a_new_one(colab: QueueContext, answer: Answer) -> None:
+    held = attend(colab, "tiny/vgg16", 1, ago_s=9 * DAY_S, held_s=HOUR_S)
+    foresee(colab, held.session_id, "tiny", made_at_s=colab.clock.now_s() - 9 * DAY_S, ranges_s=[(1, 2, 3)])
+    assert "All is likely done by " in answer("")
+
+
+def test_nothing_is_foreseen_of_the_next_five_minutes(colab: QueueContext, answer: Answer) -> None:
+    held = attend(colab, "tiny/vgg16", 1, ago_s=HOUR_S, held_s=60.0)
+    foresee(colab, held.session_id, "tiny", made_at_s=colab.clock.now_s() - HOUR_S, ranges_s=[(1, 1.05, 1.2)])
+    assert "likely done" not in answer("status") + answer("")
 
 
 def test_status_calls_a_forecast_that_time_has_passed_by_its_name(colab: QueueContext, answer: Answer) -> None:

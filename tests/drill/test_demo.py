@@ -1,5 +1,6 @@
 """The demo with toys, as a newcomer sees it who has installed the core alone."""
 
+import json
 import os
 import subprocess
 import sys
@@ -47,6 +48,25 @@ def test_without_tensorflow_sessions_are_killed_and_the_bits_are_proven(
     assert "3 jobs: 3 done" in done.stdout
     assert "EQUAL" in done.stdout
     assert (folder / "report" / "report.html").is_file()
+
+
+def test_what_its_sessions_foresaw_is_held_against_what_came(
+    shown: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, _ = shown
+    planned = subprocess.run(
+        [sys.executable, "-m", "qcqueue", "plan", "--json", "--store", f"folder:{folder / 'queue'}"],
+        env=os.environ | {"QCQUEUE_CACHE": str(folder / "cache")},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert planned.returncode == 7, planned.stderr
+    past = json.loads(planned.stdout)["past_forecasts"]
+    assert past["judged"] >= 1
+    assert past["inside"] >= 1  # of so few, on a machine that may get busy in the middle; all of them where it does not
+    assert f"{past['inside']} of {past['judged']} past forecast" in planned.stderr
 
 
 def test_the_toys_learn_what_there_is_to_learn(shown: tuple[Path, subprocess.CompletedProcess[str]]) -> None:

@@ -80,8 +80,9 @@ def test_a_job_that_refuses_another_lineage_waits_for_a_machine_like_the_first(
     with monkeypatch.context() as patch:
         patch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")  # other kernels, and so other bits
         elsewhere = command(house, "work")
-    assert elsewhere.returncode == 7
-    assert 'small/toy cannot run here: its spec says lineage = "refuse", and this machine has ' in elsewhere.stdout
+    assert elsewhere.returncode == 8
+    assert "no job can start here: small/toy waits for a machine like the one before, by lineage" in elsewhere.stdout
+    assert 'its spec says lineage = "refuse", and this machine has ' in command(house, "why", "toy").stdout
     waiting = job(house, TOY_JOB)
     assert (waiting["state"], waiting["epochs_done"], waiting["interruptions"]) == ("queued", 1, 0)
     answer = command(house, "why", "toy").stdout

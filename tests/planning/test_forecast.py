@@ -1,5 +1,7 @@
 """A forecast rests on as many worlds as can be played while somebody waits, and says on how many."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,6 +60,30 @@ def test_in_a_queue_of_a_thousand_jobs_the_first_are_foreseen() -> None:
     assert 0 < len(found.jobs) < 1000
     ends_s = [finish.p50_s for finish in found.jobs.values()]
     assert ends_s == sorted(ends_s)
+
+
+@pytest.mark.parametrize(("unsure_epochs", "unsure_starts"), [(0.2, 0.7), (0.7, 0.7), (0.2, 0.0)])
+def test_where_durations_are_as_unsure_as_we_say_four_of_five_forecasts_come_true(
+    unsure_epochs: float, unsure_starts: float
+) -> None:
+    works = [Work(name=f"s/{number}", epochs=10, epoch_s=20.0, unsure=unsure_epochs) for number in range(3)]
+    costs = Costs(start_s=75.0, switch_s=75.0, stall_s=0.0, lag_s=8.0, unsure=unsure_starts)
+    endless = Account(life=learnt_life([], profile=None))
+    found = forecast(works, endless, ONE_JOB, costs, share=1.0, rng=seeded(1)).all
+    assert found
+    luck, inside = seeded(2), 0
+    for _ in range(500):
+        epochs_s = 600.0 * math.exp(luck.gauss(0.0, unsure_epochs))
+        starts_s = 3 * 83.0 * math.exp(luck.gauss(0.0, unsure_starts))
+        inside += found.p10_s <= epochs_s + starts_s <= found.p90_s
+    assert 0.65 <= inside / 500 <= 0.95
+
+
+def test_with_durations_that_are_sure_a_forecast_is_one_moment() -> None:
+    endless = Account(life=learnt_life([], profile=None))
+    found = forecast([Work(name="s/a", epochs=1, epoch_s=20.0)], endless, ONE_JOB, Costs(), share=1.0, rng=seeded(1))
+    assert found.all
+    assert found.all.p5_s == found.all.p95_s
 
 
 # What a job takes apart from the others: sessions of its own, and the job that a CPU can take off the GPUs.

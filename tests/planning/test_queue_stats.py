@@ -116,6 +116,66 @@ def test_nothing_is_said_of_a_study_with_a_job_of_unknown_length() -> None:
     assert set(found.jobs) == {"one/a", "two/a"}
 
 
+def at_work(**seconds: float) -> SessionLine:
+    """A session of this machine that has trained, and what its time went into."""
+    attempt = SessionAttempt(job_name="s/a", number=1, started_at_s=1.0, ended_at_s=50.0, seconds=seconds)
+    return replace(a_session("Ryzen", has_gpu=False), attempts=(attempt,), seconds={"boot": 4.0})
+
+
+def test_a_forecast_counts_the_start_and_the_compiling_of_every_session_and_the_way_of_its_saves() -> None:
+    measured = {"import": 6.0, "data": 2.0, "compile": 40.0, "train": 100.0}
+    stats = an_outlook(a_job("s/a", epochs=10), a_job("s/b", epochs=10), sessions=(at_work(**measured),))
+    assert stats.start.seconds == 4.0 + 6.0 + 2.0 + 40.0
+    works, costs = stats.works(stats.processor), stats.costs()
+    found = stats.forecast(stats.processor, jobs=1, rng=seeded(1))
+    assert found.all
+    trained_s = sum(work.left_s for work in works)
+    assert found.all.p50_s == pytest.approx(trained_s + 2 * (costs.start_s + costs.lag_s), rel=0.01)
+
+
+def test_a_forecast_of_a_machine_that_nobody_takes_away_is_a_range_too() -> None:
+    stats = an_outlook(a_job("s/a", epochs=10), sessions=(at_work(compile=40.0, train=100.0),))
+    found = stats.forecast(stats.processor, jobs=1, rng=seeded(1))
+    assert found.all
+    assert found.all.p10_s < 0.7 * found.all.p50_s < 0.7 * 0.7 * found.all.p90_s
+
+
+def test_what_is_measured_is_foreseen_more_sharply_than_what_is_estimated() -> None:
+    seen = EpochsSeen(
+        job_name="s/a",
+        model="VGG16",
+        processor="Ryzen",
+        on_gpu=False,
+        train_images=2200,
+        pixels=5625,
+        trainable="all",
+        count=3,
+        mean_s=77.0,
+    )
+    spans = []
+    for epochs in ((), (seen,)):
+        stats = an_outlook(a_job("s/a"), sessions=(at_work(compile=40.0, train=100.0),), epochs=epochs)
+        found = stats.forecast(stats.processor, jobs=1, rng=seeded(1)).all
+        assert found
+        spans.append(found.p90_s / found.p10_s)
+    assert spans[1] < 2 < spans[0]
+
+
+def test_nothing_is_foreseen_of_a_job_for_a_gpu_where_sessions_come_without() -> None:
+    jobs = a_job("one/gpu", device="gpu"), a_job("two/any", seed=2)
+    came = an_outlook(*jobs, sessions=(a_session("Ryzen", has_gpu=False),))
+    found = came.forecast(came.processor, jobs=1, rng=seeded(1), worlds=5)
+    assert (found.all, set(found.studies), set(found.jobs)) == (None, {"two"}, {"two/any"})
+    nobody_yet = an_outlook(*jobs)
+    assert nobody_yet.forecast(nobody_yet.processor, jobs=1, rng=seeded(1), worlds=5).all
+
+
+def test_a_study_of_minutes_is_mostly_assumed_until_starts_are_measured() -> None:
+    toy = a_job("s/a", epochs=1)
+    assert an_outlook(replace(toy, train_images=65)).is_mostly_assumed("s", A_CPU)
+    assert not an_outlook(a_job("s/a", epochs=100)).is_mostly_assumed("s", A_CPU)
+
+
 def vanished(machine: str, began_s: float, *, held_s: float = 50.0) -> SessionLine:
     line = a_session("Tesla T4", has_gpu=True, profile="colab-free", began_s=began_s)
     attempt = SessionAttempt(job_name="s/a", number=1, started_at_s=began_s, ended_at_s=began_s + held_s, seconds={})

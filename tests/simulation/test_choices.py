@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from qcqueue.conformance.clocks import DAY_ZERO_S
+from qcqueue.core.obstacles import Lack, Obstacle
 from qcqueue.core.outcomes import Outcome, SessionEnd, Trouble
 from qcqueue.core.quantiles import Basis, Quantiles
 from qcqueue.providers.base import Profile
@@ -141,8 +142,9 @@ def test_a_job_that_wants_more_memory_twice_is_held_and_the_lent_gpu_goes_on_wit
 def test_a_session_without_a_gpu_says_that_there_is_nothing_for_it(root: Path) -> None:
     colab = Colab(root, [a_job(1, needs_gpu=True)])
     life = colab.session("a CPU", has_gpu=False)
-    assert life.session.ending is SessionEnd.NOTHING_TO_DO
-    assert life.session.obstacles == {"world/job-1": 'its spec says device = "gpu" and this machine has none'}
+    assert life.session.ending is SessionEnd.CANNOT_START
+    missing = Obstacle('its spec says device = "gpu" and this machine has none', Lack.GPU)
+    assert life.session.obstacles == {"world/job-1": missing}
     assert life.trainer.lives == 0
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from qcqueue.core.obstacles import Lack, Obstacle
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.core.spec import Device, Lineage
 from qcqueue.queue.enqueue import enqueue
@@ -31,8 +32,9 @@ def test_under_same_another_gpu_leaves_the_job_alone_and_says_what_it_waits_for(
     colab.session("Tesla T4", limits=ONE_EPOCH)
 
     other = colab.session("Tesla P100")
-    assert other.session.ending is SessionEnd.NOTHING_TO_DO
-    assert other.session.obstacles == {JOB: "it goes on only on a Tesla T4, and this machine has a Tesla P100"}
+    assert other.session.ending is SessionEnd.CANNOT_START
+    why = "it goes on only on a Tesla T4, and this machine has a Tesla P100"
+    assert other.session.obstacles == {JOB: Obstacle(why, Lack.LINEAGE)}
     assert other.trainer.lives == 0
     assert colab.outcomes == ["stopped"]
     with colab.database.read() as tx:
@@ -66,8 +68,8 @@ def test_under_refuse_a_changed_machine_gives_the_job_back_once(
 
     other = colab.session(processor, tensorflow=tensorflow)
     why = f'its spec says lineage = "refuse", and this machine has {what}'
-    assert other.session.ending is SessionEnd.NOTHING_TO_DO
-    assert other.session.obstacles == {JOB: why}
+    assert other.session.ending is SessionEnd.CANNOT_START
+    assert other.session.obstacles == {JOB: Obstacle(why, Lack.LINEAGE)}
     assert other.trainer.lives == 1
     assert f"{JOB} waits for another machine: {why}" in colab.said
     detail = colab.detail

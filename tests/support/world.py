@@ -247,7 +247,7 @@ class World:
         self._tell(life.id, how)
         life.end(self._ledger)
         self._lives.remove(life)
-        self._begin_later(life.place, idle=life.session.ending is SessionEnd.NOTHING_TO_DO)
+        self._begin_later(life.place, idle=life.session.ending in (SessionEnd.NOTHING_TO_DO, SessionEnd.CANNOT_START))
 
     # Trainers.
 

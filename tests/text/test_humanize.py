@@ -82,15 +82,31 @@ def test_ago(gap_s: float, said: str) -> None:
     ("ahead_s", "said"),
     [
         (1200, "today 12:20"),
+        (1321, "today 12:20"),
+        (1351, "today 12:25"),
         (7200, "today 14:00"),
+        (3 * 3600 + 1000, "today 15:30"),
+        (12 * 3600 - 1, "tomorrow 00:00"),
         (86_400, "tomorrow 12:00"),
-        (36 * 3600 - 1, "tomorrow 23:59"),
+        (86_400 + 1860, "tomorrow 13:00"),
+        (35.4 * 3600, "tomorrow 23:00"),
+        (36 * 3600 - 1, "23 Nov"),
         (36 * 3600, "23 Nov"),
         (50 * 86_400, "10 Jan 2026"),
     ],
 )
 def test_what_is_far_ahead_is_foreseen_to_the_day_only(ahead_s: float, said: str) -> None:
     assert by(NOON_S + ahead_s, NOON_S, UTC) == said
+
+
+def test_what_has_passed_is_known_to_the_minute() -> None:
+    assert by(NOON_S - 3 * 3600 - 120, NOON_S, UTC) == "today 08:58"
+    assert by(NOON_S - 86_400 + 420, NOON_S, UTC) == "yesterday 12:07"
+
+
+def test_a_moment_is_rounded_by_the_clock_on_the_wall_in_a_zone_of_half_an_hour() -> None:
+    zone = timezone(timedelta(hours=5, minutes=30))
+    assert by(NOON_S + 86_400 + 1200, NOON_S, zone) == "tomorrow 18:00"
 
 
 @pytest.mark.parametrize(

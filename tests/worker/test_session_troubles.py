@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from qcqueue.core.obstacles import Obstacle
 from qcqueue.core.outcomes import Cause, Outcome, SessionEnd, Trouble
 from qcqueue.queue.controls import control
 from qcqueue.worker.budget import Limits
@@ -51,7 +52,7 @@ def test_six_jobs_on_a_broken_machine_are_no_failure_and_it_stops_after_two(
     assert {*states(house).values()} == {"queued"}
     assert [last(house, name).trouble for name in ("a", "b")] == [trouble, trouble]
     assert detail(house, "c").attempts == ()
-    assert [*session.obstacles.values()] == ["it is broken"] * 2
+    assert [*session.obstacles.values()] == [Obstacle("it is broken")] * 2
     assert last(house, "a").outcome is Outcome.INTERRUPTED
 
 
@@ -79,7 +80,7 @@ def test_one_job_that_cannot_start_here_is_passed_over_and_the_next_is_trained(h
     session = machine.works(fails(Trouble.DRIVER), finishes(), limits=Limits(jobs=None))
     assert states(house) == {"a": "queued", "b": "done"}
     assert session.ending is SessionEnd.SET_ASIDE
-    assert session.obstacles == {"tiny/a": "it is broken"}
+    assert session.obstacles == {"tiny/a": Obstacle("it is broken")}
 
 
 def test_a_job_that_was_passed_over_is_none_of_those_that_were_asked_for(house: House, machine: Machine) -> None:

@@ -10,6 +10,7 @@ from qcqueue.app.context import QueueContext, context_in
 from qcqueue.app.gc import usage
 from qcqueue.app.verify import verify
 from qcqueue.catalog.models import imagenet_file
+from qcqueue.core.obstacles import Lack, Obstacle
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.errors import StoreBusy
 from qcqueue.queue.claim import candidates
@@ -146,8 +147,9 @@ def test_what_cannot_be_had_is_an_obstacle_for_this_session_and_no_failure(house
     put(house, "one", "three")
     machine.is_online = False
     session = machine.session("first")
-    assert run(session) is SessionEnd.NOTHING_TO_DO
-    assert session.obstacles == {"tiny/one": "the network is away", "tiny/three": "the network is away"}
+    assert run(session) is SessionEnd.CANNOT_START
+    missing = Obstacle("the network is away", Lack.WEIGHTS)
+    assert session.obstacles == {"tiny/one": missing, "tiny/three": missing}
     assert len(machine.asked) == 1
     with house.queue.read() as tx:
         assert {line.state for line in job_lines(tx)} == {"queued"}
