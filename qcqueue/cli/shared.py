@@ -58,6 +58,11 @@ def say(text: str) -> None:
     typer.echo(visible(text), color=True)
 
 
+def say_next(command: str, *, dry_run: bool = False) -> None:
+    """Say what to type after a command that went well; after a rehearsal that is the command itself."""
+    say(f"next: {'the same command without --dry-run' if dry_run else command}")
+
+
 def narrate(text: str) -> None:
     """Say what is going on, on stderr. That nobody can be told ends no command."""
     with contextlib.suppress(OSError):

@@ -146,8 +146,7 @@ class Trouble(StrEnum):
         "store",
         (),
         "the store",
-        "qcqueue store verify; then add what is gone again: images by qcqueue data add, a weights file by qcqueue "
-        "enqueue of the same study",
+        "qcqueue store verify; what is gone comes back with qcqueue data add PATH --name NAME, or qcqueue enqueue FILE",
     )
 
     errors: tuple[type[QcqueueError], ...]
@@ -170,8 +169,7 @@ def advice_on(trouble: Trouble, *, job: str, machine: str) -> str:
     return trouble.advice.format(job=job, machine=machine)
 
 
-# A spec names the bytes of a weights file, so the same job cannot have another one.
-_REMEDY_OF_A_FILE = "enqueue it under another name with a weights file that fits"
+_REMEDY_OF_A_FILE = "qcqueue retry JOB --weights FILE, with a file that fits"
 
 
 def remedy_for(cause: Cause, *, weights: str) -> str:
