@@ -17,12 +17,14 @@ from qcqueue.app.context import QueueContext
 from qcqueue.app.profile import provider_here
 from qcqueue.app.session_log import logging_to
 from qcqueue.app.sweep import sweep_cache
+from qcqueue.catalog.models import KERAS_TF, engine_name
 from qcqueue.core.goodput import Part, Seconds
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.core.signals import FOR_THE_SESSION, asked_by
 from qcqueue.disk import NO_ROOM
 from qcqueue.errors import ExtraMissing, QcqueueError, SettingInvalid
 from qcqueue.providers.base import Profile
+from qcqueue.queue.pending import jobs_ahead
 from qcqueue.stores.files import of_this_machine
 from qcqueue.worker.budget import Limits
 from qcqueue.worker.machine import can_train, out_of_memory_kills, process_age_s, this_machine
@@ -55,10 +57,10 @@ def new_session(
     this process's was boot. machine_age_s: how old the machine is, None where that is all. Where nobody has promised
     how long it lasts, its provider may know.
 
-    Raises: ExtraMissing: this machine has no TensorFlow. SettingInvalid: no usable cache. OlderSession: it would end
-    one that works on this queue.
+    Raises: ExtraMissing: this machine has no TensorFlow, which all jobs need that are left. SettingInvalid: no usable
+    cache. OlderSession: it would end one that works on this queue.
     """
-    if not can_train():
+    if not can_train() and not _has_work_without(context):
         raise ExtraMissing("this machine has no TensorFlow to train with", hint='pip install "qcqueue[train]"')
     if whose := context.greet():
         narrate(whose)
@@ -98,6 +100,13 @@ def new_session(
     )
     ends_at_s = provider_here().deadline_s(os.environ)
     return Session(context.ids.new(), deps, until_the_end(limits, ends_at_s, now_s=context.clock.now_s()))
+
+
+def _has_work_without(context: QueueContext) -> bool:
+    """Return whether a job is left that needs no TensorFlow, or no job at all."""
+    with context.read() as tx:
+        engines = {engine_name(job.spec.model) for job in jobs_ahead(tx)}
+    return engines != {KERAS_TF}
 
 
 def until_the_end(limits: Limits, ends_at_s: float | None, *, now_s: float) -> Limits:

@@ -25,12 +25,12 @@ def demo(
     ] = False,
 ) -> None:
     """See it work, without an account: six small models, sessions killed on purpose, the proof, the report."""
-    from qcqueue.cli.data import progress_bar
+    from qcqueue.cli.data import or_without, progress_bar
     from qcqueue.cli.screens import certificate_screen, kill_list, status_screen
     from qcqueue.clock import SystemClock
     from qcqueue.drill.demo import six_models, tour, toys
 
-    with progress_bar("degrading photographs") as progress:
+    with progress_bar("degrading photographs") as progress, or_without("qcqueue demo --fast"):
         shown = tour(out.absolute(), toys() if fast else six_models(), narrate=narrate, progress=progress)
     say(status_screen(shown.lines, now_s=SystemClock().now_s()))
     say("\n" + kill_list(shown.kills))

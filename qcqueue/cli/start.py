@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 
 from qcqueue.catalog.studies import STUDIES, study_text
-from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, narrate, open_queue, print_json, say
+from qcqueue.cli.shared import (
+    DryRunOption,
+    JsonOption,
+    NowOption,
+    StoreOption,
+    narrate,
+    open_queue,
+    print_json,
+    say,
+    say_next,
+)
 from qcqueue.errors import UserError
 
 
@@ -26,7 +36,7 @@ def init(store: StoreOption = None, dry_run: DryRunOption = False) -> None:
         say(f"look at it: {created.page}")
     if created.settings_file:
         say(f"{would}written: {created.settings_file}")
-    say("next: qcqueue data sample")
+    say_next("qcqueue data sample", dry_run=dry_run)
 
 
 def new(
@@ -98,4 +108,4 @@ def enqueue(
         kept = ", with its ImageNet weights kept in the store from now on" if name in answer.keeping else ""
         say(f"already there  {name}{due}{kept}")
     say(f"{count(len(answer.new), 'new job')}, {len(answer.known)} known")
-    say("next: qcqueue work")
+    say_next("qcqueue work", dry_run=dry_run)

@@ -235,8 +235,8 @@ class SessionEnd(StrEnum):
     is known; severity: what came of one job is worse than of another where it is higher, 0 for what no job ends with.
     """
 
-    FINISHED = "finished its jobs", 0, "the session finished its jobs; everything is saved", "qcqueue status"
-    NOTHING_TO_DO = "nothing to do", NOTHING_TO_DO, "there is nothing to do for this machine", "qcqueue status"
+    FINISHED = "finished its jobs", 0, "the session finished its jobs; everything is saved", "qcqueue"
+    NOTHING_TO_DO = "nothing to do", NOTHING_TO_DO, "there is nothing to do for this machine", "qcqueue"
     JOB_FAILED = (
         "a job failed",
         TrainingError.exit_code,

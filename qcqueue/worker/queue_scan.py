@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from qcqueue.catalog.models import engine_name
+from qcqueue.catalog.models import KERAS_TF, engine_name
 from qcqueue.core import lineage
 from qcqueue.errors import StoreError
 from qcqueue.queue.claim import candidates, heartbeats_of, live_attempts
@@ -20,7 +20,10 @@ from qcqueue.spool.reader import Spool
 from qcqueue.stores.base import has_ended
 from qcqueue.worker.imagenet import LOOKING, ImageNet
 from qcqueue.worker.job_choice import NO_ROOM, Chooser
+from qcqueue.worker.machine import can_train
 from qcqueue.worker.session_deps import SessionDeps
+
+NO_LIBRARIES = 'TensorFlow is not installed here: pip install "qcqueue[train]"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +142,8 @@ class QueueScan:
         spec, machine = job.spec, self._deps.machine
         if why := self._refused.get(job.name):
             return why
+        if engine_name(spec.model) == KERAS_TF and not can_train():
+            return NO_LIBRARIES
         if spec.device == "gpu" and not machine.has_gpu:
             return 'its spec says device = "gpu" and this machine has none'
         if why := lineage.obstacle(spec, job.begun_on, machine.processors(spec.device)):

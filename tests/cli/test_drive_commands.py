@@ -78,7 +78,7 @@ def test_a_rehearsal_makes_nothing(ada: Laptop) -> None:
     assert out.splitlines() == [
         "would be made: a queue in gdrive:new",
         f"would be written: {ada.folder / 'qcqueue.toml'}",
-        "next: qcqueue data sample",
+        "next: the same command without --dry-run",
     ]
     assert titles(ada) == []
     assert list(ada.folder.iterdir()) == []
