@@ -28,6 +28,7 @@ from tests.cli.queues import (
     STUDY,
     House,
     a_job,
+    an_empty_house,
     apply,
     interrupt,
     leave,
@@ -70,6 +71,24 @@ def document(out: str) -> dict[str, Any]:
 
 def states(house: House, answer: Answer) -> dict[str, str]:
     return {job["name"]: job["state"] for job in document(answer("status --json"))["jobs"]}
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *("--store {url} status --json", "--store={url} status --json", "status --store {url} --json", "--store {url}"),
+        *("--store {url} store usage --json", "store --store {url} usage", "store usage --store {url}"),
+        *("--store folder:nowhere --store {url} log one", "--store folder:nowhere log one --store {url}"),
+    ],
+)
+def test_the_store_stands_before_or_after_the_command(typed: str, house: House, answer: Answer, tmp_path: Path) -> None:
+    """Where it is named twice, the last one counts."""
+    another = an_empty_house(tmp_path / "another")
+    put(another.queue, a_job("one", study="other"))
+    url = f"folder:{another.store}"
+    said = answer(typed.format(url=url))
+    assert url in said or "other/one" in said or "enqueued" in said
+    assert "tiny/" not in said
 
 
 # init
@@ -133,9 +152,9 @@ def test_enqueue_twice_is_enqueue_once(empty_house: House, answer: Answer) -> No
     assert empty_house.fingerprint() == before
 
 
-@pytest.mark.parametrize("study", ["six-models", "tiny"])
+@pytest.mark.parametrize(("study", "jobs"), [("six-models", 6), ("tiny", 6), ("toys", 3)])
 def test_a_study_that_ships_is_that_of_the_repository_and_can_be_enqueued(
-    study: str, empty_house: House, answer: Answer
+    study: str, jobs: int, empty_house: House, answer: Answer
 ) -> None:
     text = answer(f"new {study}")
     assert text == (Path(__file__).parents[2] / "jobs" / f"{study}.toml").read_text(encoding="utf-8")
@@ -143,7 +162,7 @@ def test_a_study_that_ships_is_that_of_the_repository_and_can_be_enqueued(
     assert told == "written: mine.toml\nnext: qcqueue enqueue mine.toml\n"
     assert (empty_house.folder / "mine.toml").read_text(encoding="utf-8") == text
     found = parse_study(text, file="mine.toml", overrides=[])
-    assert len(found.jobs) == 6
+    assert len(found.jobs) == jobs
 
 
 def test_a_study_file_is_never_written_over_and_an_unknown_one_is_told_with_the_nearest(
