@@ -16,7 +16,7 @@ import typer
 
 from qcqueue.cli import look, streams
 from qcqueue.cli.panels import GROUPS, PanelGroup
-from qcqueue.cli.shared import BUG, damage, narrate
+from qcqueue.cli.shared import BUG, damage, for_the_same_queue, narrate, typed_store
 from qcqueue.disk import NO_ROOM, OF_A_DISK
 from qcqueue.errors import INTERRUPTED, DatasetInvalid, NameTaken, QcqueueError, SpecInvalid, UserError
 from qcqueue.stores.files import of_this_machine
@@ -46,6 +46,7 @@ def run(arguments: list[str]) -> int:
     try:
         _check_text(arguments)
         arguments = _with_store_behind(arguments)
+        typed_store[:] = _values("--store", arguments) if arguments[:1] not in (["init"], ["drill"]) else []
         if _is_everyday(arguments):
             look.status(as_json="--json" in arguments)
             return 0
@@ -214,7 +215,7 @@ def _next_step(error: QcqueueError, arguments: list[str]) -> str:
     if error.hint == "qcqueue init":  # of the queue that was asked for
         return " ".join([error.hint, *(f"--store {shlex.quote(url)}" for url in [*_values("--store", arguments)][-1:])])
     is_itself = error.next_step.split() == ["qcqueue", *arguments]
-    return "qcqueue doctor" if is_itself else error.next_step
+    return for_the_same_queue("qcqueue doctor" if is_itself else error.next_step)
 
 
 def _refusal(error: Any, arguments: list[str]) -> str:
@@ -229,7 +230,7 @@ def _refusal(error: Any, arguments: list[str]) -> str:
 
 def _values(flag: str, arguments: list[str]) -> Iterator[str]:
     """Yield what was given to a flag."""
-    for argument, following in zip(arguments, [*arguments[1:], None], strict=True):
+    for argument, following in itertools.zip_longest(arguments, arguments[1:]):
         if argument == flag and following is not None:
             yield following
         elif argument.startswith(f"{flag}="):

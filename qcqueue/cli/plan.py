@@ -52,7 +52,7 @@ def plan(
     if not seen.stats.ahead:
         if as_json:
             print_json({"store": context.store.url, "as_of": iso(context.as_of_s()), "jobs": []})
-        narrate("nothing is left to train")
+        narrate("nothing is left to train\nnext: qcqueue")
         raise typer.Exit(NOTHING_TO_DO)
     made = make_plan(seen, jobs=jobs or None)
     if ics is not None:

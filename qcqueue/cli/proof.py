@@ -35,7 +35,7 @@ def demo(
     say(status_screen(shown.lines, now_s=SystemClock().now_s()))
     say("\n" + kill_list(shown.kills))
     say("\n" + certificate_screen(shown.certificate))
-    say(f"\nthe report: {shown.report}")
+    say(f"\nReport: {shown.report}")
     say(f"next: qcqueue status --store folder:{out / 'queue'}, or start your own with qcqueue init")
 
 
@@ -115,5 +115,4 @@ def report(
     if as_json:
         print_json({"report": str(written.page), "unread": list(written.unread), "has_png": not lacks})
     else:
-        say(f"written: {written.page}, with its figures, its tables and where they come from beside it")
-        say("next: open it in a browser")
+        say(f"Report: {written.page}\nnext: open it in a browser")

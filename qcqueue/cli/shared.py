@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import re
+import shlex
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +20,13 @@ SCHEMA_VERSION = 1
 
 BUG = 1
 FAILED = 3
+
+_NEXT = re.compile(r"^\s*next: .*", re.MULTILINE)
+_COMMAND = re.compile(r"\bqcqueue\b(?=$|[,;]| (?!(?:init|new|demo|drill|login|colab-token)\b)[a-z])")
+"""One of those that ask for a queue that is there."""
+
+typed_store: list[str] = []
+"""The --store of this command line, if it names a queue that a later command must name too."""
 
 StoreOption = Annotated[
     str | None, typer.Option("--store", metavar="URL", help="The queue to use instead of the one in qcqueue.toml.")
@@ -55,7 +64,14 @@ def say(text: str) -> None:
 
     `table` decides on colour; typer alone would take away what FORCE_COLOR asks for.
     """
-    typer.echo(visible(text), color=True)
+    typer.echo(visible(_NEXT.sub(lambda line: for_the_same_queue(line[0]), text)), color=True)
+
+
+def for_the_same_queue(hint: str) -> str:
+    """Return what to type next with the --store that was typed, where a command needs it to find the same queue."""
+    if not typed_store or "--store" in hint or hint.endswith(" -h"):
+        return hint
+    return _COMMAND.sub(f"qcqueue --store {shlex.quote(typed_store[-1])}", hint)
 
 
 def say_next(command: str, *, dry_run: bool = False) -> None:
@@ -108,4 +124,4 @@ def tell_age(context: "QueueContext") -> None:
     if soon := context.warning():
         narrate(soon)
     if behind := context.behind():
-        narrate(f"as this machine last saw it, {ago(behind.since_s, context.clock.now_s())}: {behind.why}")
+        narrate(f"last seen {ago(behind.since_s, context.clock.now_s())}; {behind.why}")

@@ -91,7 +91,7 @@ def enqueue(
         context, files, overrides=settings or [], keep_weights=keep_weights, replace=replace, dry_run=dry_run
     )
     if keep_weights and not answer.begins_with_imagenet:
-        narrate("none of these jobs begins with ImageNet weights, so there is nothing to keep")
+        narrate("no weights to keep: none of these jobs begins with ImageNet weights")
     if too_small := shortage(context, needs):
         narrate(too_small)
     if as_json:
@@ -107,5 +107,5 @@ def enqueue(
         due = ", with another deadline now" if name in answer.due else ""
         kept = ", with its ImageNet weights kept in the store from now on" if name in answer.keeping else ""
         say(f"already there  {name}{due}{kept}")
-    say(f"{count(len(answer.new), 'new job')}, {len(answer.known)} known")
+    say(f"{count(len(answer.new), 'new job')}{f', {len(answer.known)} already there' if answer.known else ''}")
     say_next("qcqueue work", dry_run=dry_run)

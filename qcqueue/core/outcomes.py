@@ -241,7 +241,7 @@ class SessionEnd(StrEnum):
         "a job failed",
         TrainingError.exit_code,
         "a job failed, for a reason that trying again would not change",
-        "qcqueue status, then qcqueue why JOB",
+        "qcqueue",
         6,
     )
     JOB_HELD = (

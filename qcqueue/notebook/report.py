@@ -30,7 +30,7 @@ def report(store: str | None, *, folder: Path) -> Path:
         print(f"without PNG: {written.lacks}; {written.lacks.hint}")
     page = written.page
     if display := display_here():
-        shown = {"text/html": frame(page.read_text(encoding="utf-8")), "text/plain": f"the report: {page}"}
+        shown = {"text/html": frame(page.read_text(encoding="utf-8")), "text/plain": f"Report: {page}"}
         display.display(shown, raw=True)
     return page
 

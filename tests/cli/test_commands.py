@@ -91,6 +91,21 @@ def test_the_store_stands_before_or_after_the_command(typed: str, house: House, 
     assert "tiny/" not in said
 
 
+def test_what_comes_next_is_for_the_store_that_was_typed(
+    empty_house: House, answer: Answer, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    another = an_empty_house(tmp_path / "an other")
+    another_url = f"folder:{another.store}"
+    empty_house.write("study.toml", STUDY + JOB)
+    assert run(["enqueue", "study.toml", "--store", another_url]) == 0
+    assert capfd.readouterr().out.endswith(f"next: qcqueue --store '{another_url}' work\n")
+    assert run(["--store", another_url, "hold", "nobody"]) == 2
+    assert capfd.readouterr().err.endswith(f"next: qcqueue --store '{another_url}' status\n")
+    assert run(["--store", another_url, "move"]) == 2
+    assert capfd.readouterr().err.endswith("next: qcqueue move -h\n")
+    assert "next: qcqueue work\n" in answer("enqueue study.toml")
+
+
 # init
 
 
@@ -142,13 +157,13 @@ def test_enqueue_twice_is_enqueue_once(empty_house: House, answer: Answer) -> No
     assert first.splitlines() == [
         "enqueued  tiny/vgg16",
         "enqueued  tiny/again",
-        "2 new jobs, 0 known",
+        "2 new jobs",
         "next: qcqueue work",
     ]
     before = empty_house.fingerprint()
     second = answer("enqueue study.toml")
     assert "already there  tiny/vgg16" in second
-    assert "0 new jobs, 2 known" in second
+    assert "0 new jobs, 2 already there" in second
     assert empty_house.fingerprint() == before
 
 
@@ -260,7 +275,7 @@ def test_status_as_json_has_the_promised_fields(house: House, answer: Answer) ->
 
 
 def test_where_the_time_went_is_told_only_where_it_is_known(house: House, answer: Answer) -> None:
-    assert "Goodput" not in answer("status")
+    assert "saved training" not in answer("status")
     assert "where the time went" not in answer("show running")
     said = document(answer("status --json"))
     assert said["goodput"] is None
@@ -276,9 +291,7 @@ def test_where_the_time_went_is_told_by_job_by_study_and_in_all(empty_house: Hou
     note_time(place, held, attempt={"compile": 24.0, "train": 60.0, "validate": 4.0}, session={"boot": 12.0})
     status = answer("status").splitlines()
     assert status[-2].startswith("1 job: 1 running.")
-    assert status[-1] == (
-        "Goodput 64 %: 1 min 04 s trained and saved of 1 min 40 s held; the rest: compile 24.0 s and boot 12.0 s."
-    )
+    assert status[-1] == ("64 % of 1 min 40 s saved training; the rest: compile 24.0 s and boot 12.0 s.")
     said = document(answer("status --json"))
     assert [job["goodput"]["held_s"] for job in said["jobs"]] == [88.0]
     assert (said["goodput"]["held_s"], said["goodput"]["goodput"]) == (100.0, 0.64)

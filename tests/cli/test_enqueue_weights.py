@@ -99,7 +99,7 @@ def test_keeping_weights_where_no_job_begins_with_any_is_said(
 ) -> None:
     empty_house.write("study.toml", STUDY + a_job("two", "none"))
     assert run(["enqueue", "study.toml", "--keep-weights"]) == 0
-    assert "none of these jobs begins with ImageNet weights, so there is nothing to keep" in capfd.readouterr().err
+    assert "no weights to keep: none of these jobs begins with ImageNet weights" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", ["epochs = 0", "learning_rate = -1", "batchsize = 4", 'image_size = "big"'])
