@@ -1,6 +1,5 @@
 """Somebody who has installed the core and nothing else, and types nothing but what the last answer's `next:` says."""
 
-import importlib
 import json
 import os
 import shlex
@@ -8,47 +7,22 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from qcqueue.cli.main import run
-from tests.support import forks
+from tests.support import core_install, forks
 
 MOST_COMMANDS = 25
 LIMIT_S = 120.0
 WORK = ["work"]
 
-EXTRAS = (
-    *("tensorflow", "keras", "sklearn", "skimage", "pydicom", "pydrive2", "googleapiclient", "httplib2", "tenacity"),
-    *("resvg_py", "tensorboard", "mlflow", "alembic", "pandas", "IPython"),
-)
-"""What the core install does not bring."""
-
-_WITHOUT_THEM = """\
-import sys
-from tests.cli.test_newcomer import CoreInstall
-sys.meta_path[:] = [CoreInstall(finder) for finder in sys.meta_path]
-"""
-
-
-class CoreInstall:
-    """A finder of modules that does not find those of the extras."""
-
-    def __init__(self, finder: Any) -> None:
-        self._finder = finder
-
-    def find_spec(self, name: str, *rest: Any) -> Any:
-        return None if name.partition(".")[0] in EXTRAS else self._finder.find_spec(name, *rest)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._finder, name)
-
 
 def first_choice(said: str) -> str:
-    """Return the first thing that the one `next:` line of an answer says."""
-    (hint,) = [line.removeprefix("next: ") for line in said.splitlines() if line.startswith("next: ")]
-    return hint.partition(", or ")[0].partition(", for ")[0]
+    """Return the first thing that the one `next:` line of an answer says; who is told nothing asks the one screen."""
+    hints = [line.removeprefix("next: ") for line in said.splitlines() if line.startswith("next: ")]
+    assert len(hints) <= 1
+    return "".join(hints).partition(", or ")[0].partition(", for ")[0] or "qcqueue"
 
 
 def followed(begin: list[str], types: Callable[[list[str]], str], *, until: Callable[[str], bool]) -> list[list[str]]:
@@ -72,7 +46,7 @@ def test_a_newcomer_with_the_core_install_comes_to_a_finished_study_and_its_repo
     here.mkdir()
 
     def done(arguments: list[str]) -> "subprocess.CompletedProcess[str]":
-        return forks.run(arguments, folder=here, environment=environment, limit_s=LIMIT_S, first=_WITHOUT_THEM)
+        return forks.run(arguments, folder=here, environment=environment, limit_s=LIMIT_S, first=core_install.PRETEND)
 
     def types(arguments: list[str]) -> str:
         answer = done(arguments)
@@ -87,31 +61,35 @@ def test_a_newcomer_with_the_core_install_comes_to_a_finished_study_and_its_repo
     assert typed.count(WORK) == len(jobs)
 
 
+@pytest.mark.parametrize("has_queue", [False, True])
 @pytest.mark.parametrize(
     "begin",
     [
         *("status", "work", "plan", "quota", "data list", "show vgg16", "why vgg16", "cancel vgg16", "remove tiny/"),
         *("enqueue jobs/tiny.toml", "new six-models --out six.toml", "fetch vgg16", "export tensorboard"),
-        *("simulate tiny.toml", "drill tiny.toml", "store usage", "store gc", "store verify", "init", "doctor"),
+        *("simulate tiny.toml", "drill tiny.toml", "store usage", "store gc", "store verify", "init"),
     ],
 )
 def test_wherever_a_newcomer_begins_hints_lead_to_jobs_that_this_machine_can_train(
-    begin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    begin: str, has_queue: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("QCQUEUE_STORE", raising=False)
     monkeypatch.setenv("QCQUEUE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setattr(sys, "meta_path", [CoreInstall(finder) for finder in sys.meta_path])
-    for name in [name for name in sys.modules if name.partition(".")[0] in EXTRAS]:
+    monkeypatch.setattr(sys, "meta_path", core_install.finders())
+    for name in filter(core_install.is_of_an_extra, [*sys.modules]):
         monkeypatch.delitem(sys.modules, name)
-    importlib.invalidate_caches()
 
     def types(arguments: list[str]) -> str:
         code = run(arguments)
         said = "".join(capfd.readouterr())
         assert code in (0, 2, 4, 7), said
+        assert code in (0, 4) or "next: " in said
         return said
+
+    if has_queue:
+        types(["init"])
 
     followed(begin.split(), types, until=lambda step: step == "qcqueue work")
     assert run(["status", "--json"]) == 0
