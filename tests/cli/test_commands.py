@@ -16,6 +16,7 @@ from safetensors.numpy import save
 
 from qcqueue.app.gc import ask_needs
 from qcqueue.app.settings import load_settings
+from qcqueue.cli import shared
 from qcqueue.cli.main import application, run
 from qcqueue.core.states import State
 from qcqueue.core.study import parse_study
@@ -104,6 +105,29 @@ def test_what_comes_next_is_for_the_store_that_was_typed(
     assert run(["--store", another_url, "move"]) == 2
     assert capfd.readouterr().err.endswith("next: qcqueue move -h\n")
     assert "next: qcqueue work\n" in answer("enqueue study.toml")
+
+
+@pytest.mark.parametrize(
+    ("hint", "said"),
+    [
+        ("qcqueue", "qcqueue --store '{url}'"),
+        ("next: qcqueue", "next: qcqueue --store '{url}'"),
+        (
+            "qcqueue status, then qcqueue why JOB",
+            "qcqueue --store '{url}' status, then qcqueue --store '{url}' why JOB",
+        ),
+        ("pip install --upgrade qcqueue", "pip install --upgrade qcqueue"),
+        ("upgrade qcqueue, then qcqueue work", "upgrade qcqueue, then qcqueue --store '{url}' work"),
+        ("qcqueue init", "qcqueue init"),
+        ("edit qcqueue.toml with what qcqueue says", "edit qcqueue.toml with what qcqueue says"),
+    ],
+)
+def test_the_store_that_was_typed_stands_in_each_command_that_asks_for_a_queue(
+    hint: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = r"folder:C:\1 and $HOME"
+    monkeypatch.setattr(shared, "typed_store", [url])
+    assert shared.for_the_same_queue(hint) == said.format(url=url)
 
 
 # init
