@@ -21,6 +21,7 @@ READS = {"files", "file", "weights", "client", "certificates", "path"}
 # A person downloads them from Google, and our pages call them so.
 OF_GOOGLE = {"client.json", "tv.json"}
 OPEN = re.compile(r"(?:[a-z]+:)?[A-Z][A-Z_-]*(\.[a-z]+)?|X+.*")
+FILLED_IN = "1"
 SHELL = ("pip", "mv", "rm", "chmod", "mkdir", "cd", "export", "unset", "tensorboard", "mlflow")
 # What changes nothing, and what takes long even as a rehearsal.
 LOOK = [[], *([name] for name in ("status", "show", "log", "why", "plan", "quota", "doctor"))]
@@ -78,8 +79,12 @@ def command_of(words: list[str]) -> tuple[Any, list[str]]:
 
 
 def parsed(words: list[str]) -> Iterator[tuple[str, Any]]:
-    """Yield what is typed for each argument and option of a command. Raises what click raises for what it refuses."""
+    """Yield what is typed for each argument and option of a command, a number for what is left open.
+
+    Raises what click raises for what it refuses.
+    """
     command, words = command_of(words)
+    words = [FILLED_IN if OPEN.fullmatch(Path(word).name) else word for word in words]
     if set(words) & {"-h", "--help"}:
         return
     if hasattr(command, "commands") and command is not ROOT:
@@ -98,7 +103,7 @@ def check(hint: str, *, here: Path) -> None:
 
 
 def _is_there(path: Path) -> bool:
-    return path.exists() or path.name in OF_GOOGLE or bool(OPEN.fullmatch(path.name))
+    return path.exists() or path.name in OF_GOOGLE or path.name == FILLED_IN
 
 
 def rehearsal_of(words: list[str]) -> list[str] | None:

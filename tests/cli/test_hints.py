@@ -62,6 +62,8 @@ def test_every_hint_in_the_source_names_commands_and_options_that_there_are(pack
         ('pip install "qcqueue[train]"', []),
         ("--images 9", []),
         ("qcqueue data -h", [["data", "-h"]]),
+        ("qcqueue work --jobs N", [["work", "--jobs"]]),
+        ("qcqueue enqueue queue/STUDY.toml", [["enqueue", "queue/STUDY.toml"]]),
     ],
 )
 def test_a_hint_that_leads_somewhere_is_read_as_a_person_reads_it(
