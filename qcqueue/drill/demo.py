@@ -24,13 +24,14 @@ from qcqueue.drill.certificate import Certificate, certify
 from qcqueue.drill.kill_points import Kill, KillPoint, SessionSetup, run_and_kill, run_session
 from qcqueue.drill.scratch_queue import finish, make_scratch_queue, room_for
 from qcqueue.engines.toy import VARIABLE
-from qcqueue.errors import DrillFailed, UserError
+from qcqueue.errors import DrillFailed, ExtraMissing, UserError
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.job_detail import job_detail
 from qcqueue.queue.job_lines import JobLine, job_lines
 from qcqueue.queue.sessions import accounts_of, session_lines
 from qcqueue.queue.values import DatasetLine
 from qcqueue.text.humanize import iso
+from qcqueue.worker.machine import can_train
 
 MARKER = "this folder was made by qcqueue demo"
 DATASET = "qc-tiny"
@@ -83,6 +84,9 @@ def tiny_study() -> str:
 
 
 def six_models() -> Scenario:
+    """Return the models of the study. Raises: ExtraMissing: nothing here can train them."""
+    if not can_train():
+        raise ExtraMissing("six models need TensorFlow to train with", hint='pip install "qcqueue[train,sample]"')
     return Scenario(
         images="photographs, degraded in known ways",
         models="six models",
