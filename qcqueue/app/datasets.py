@@ -47,6 +47,16 @@ def add_sample(
     return keep(context, name, build_sample(images=images, seed=seed, progress=progress), dry_run=dry_run)
 
 
+def add_patterns(
+    context: QueueContext, name: str, *, images: int, seed: int, dry_run: bool = False
+) -> tuple[DatasetLine, bool]:
+    """Make noise in three colours and store it; return it and whether it is new."""
+    from qcqueue.datasets.patterns import build_patterns
+
+    check_name(name)
+    return keep(context, name, build_patterns(images=images, seed=seed), dry_run=dry_run)
+
+
 def add_images(
     context: QueueContext,
     name: str,

@@ -66,7 +66,7 @@ def _machine(settings: Settings, *, is_shared: bool) -> Iterator[Check]:
         gpu = "" if machine.has_gpu else ", no GPU"
         yield fine("machine", f"trains on {machine.processor}, {count(machine.threads, 'thread')}{gpu}")
     elif not is_shared:  # no other machine will
-        yield warning("machine", "TensorFlow is not installed, so nothing can train", 'pip install "qcqueue[train]"')
+        yield warning("machine", "TensorFlow is not installed, so only toys can train", 'pip install "qcqueue[train]"')
     else:
         yield fine("machine", "enqueues and looks; it does not train, as TensorFlow is not installed")
 

@@ -19,7 +19,7 @@ from qcqueue.errors import MachineError, SettingInvalid, SpecInvalid
 from qcqueue.stores.base import Access
 from qcqueue.stores.files import of_this_machine, on_this_machine, sync
 from qcqueue.stores.paths import expanded
-from qcqueue.stores.registry import StoreAddress, kind_of, parse_url
+from qcqueue.stores.registry import StoreAddress, as_url, kind_of, parse_url
 from qcqueue.stores.regular import NotRegularError, read_regular
 from qcqueue.stores.synced import refuse_synced
 from qcqueue.text.decoding import decoded
@@ -84,7 +84,7 @@ def load_settings(
     cache = next((expanded(value, name) for value, name in choices if value), None) or _user_cache(environment)
     refuse_synced(cache.absolute(), hint=ANOTHER_CACHE)
     return Settings(
-        store=chosen,
+        store=as_url(chosen) if chosen else None,
         cache=cache,
         source=source,
         config=_user_config(environment) or cache,

@@ -1,4 +1,4 @@
-"""Study files: read them, check them all, store the weights they name, enqueue all their jobs or none; remove jobs."""
+"""Study files: read them, check them all, store the weights they name, enqueue all their jobs or none; change them."""
 
 import contextlib
 import hashlib
@@ -12,9 +12,12 @@ from qcqueue.app.context import QueueContext
 from qcqueue.app.gc import delete_unneeded
 from qcqueue.core.space_forecast import SpaceForecast, forecast
 from qcqueue.core.spec import JobSpec
+from qcqueue.core.states import State
 from qcqueue.core.study import Study, parse_study, weights_files_named
 from qcqueue.errors import CorruptionError, MachineError, SpecInvalid, StoreError, UnknownName, UserError
-from qcqueue.queue.enqueue import Enqueued, check_data, enqueue
+from qcqueue.queue.controls import control
+from qcqueue.queue.enqueue import Enqueued, check_data, enqueue, not_begun
+from qcqueue.queue.jobs import find_job
 from qcqueue.queue.pending import unfinished
 from qcqueue.queue.removal import Removal, remove_jobs, unneeded
 from qcqueue.stores.base import Blob
@@ -99,6 +102,37 @@ def remove(context: QueueContext, typed: str, *, dry_run: bool = False) -> Remov
     if not dry_run:
         obstacle = _given_back(context, freed)
     return RemovedJobs(jobs=removal, freed_bytes=sum(blob.size_bytes for blob in freed), obstacle=obstacle)
+
+
+def retry_with_weights(context: QueueContext, typed: str, file: Path, *, dry_run: bool = False) -> tuple[str, ...]:
+    """Have a job, or those of a study ("six-models/") that can, begin with this weights file; return them, queued.
+
+    What a job begins with is part of what it is, so another job stands in its place and under its name from then on.
+    Raises: UserError: the file holds no weights. UnknownName. IllegalTransition: it has begun, or takes no weights.
+    """
+    with context.read() as tx:
+        not_begun(tx, typed)
+    from qcqueue.engines.keras_tf.weights_file import flaw_throughout
+
+    if flaw := flaw_throughout(file):
+        raise UserError(f"the weights file {file} {flaw}", hint=f"qcqueue retry {typed} --weights ANOTHER-FILE")
+
+    def exchange(tx: "Connection", blob: Blob) -> Enqueued:
+        specs = [replace(spec, weights="file", weights_sha256=blob.sha256) for spec in not_begun(tx, typed)]
+        who, now_s = context.who, context.clock.now_s()
+        exchanged = enqueue(tx, specs, weights={blob: file.name}, replace=True, who=who, now_s=now_s)
+        for name in exchanged.known:  # of those that had this file already
+            if State(find_job(tx, name).state) in (State.FAILED, State.CANCELLED):
+                control(tx, name, "retry", who=who, now_s=now_s)
+        return exchanged
+
+    blob = _store(context, file, dry_run=True)
+    exchanged = context.transact(lambda tx: exchange(tx, blob), dry_run=True)  # a refusal comes before it is stored
+    if not dry_run:
+        blob = _store(context, file, dry_run=False)
+        exchanged = context.transact(lambda tx: exchange(tx, blob))
+        _given_back(context, exchanged.freed)
+    return (*exchanged.new, *exchanged.known)
 
 
 def _given_back(context: QueueContext, freed: Sequence[Blob]) -> str | None:

@@ -28,7 +28,7 @@ def login(
 
     access = load_settings().access(clock=SystemClock())
     token = sign_in_here(access, client, narrate=narrate)
-    say(f"signed in{f' as {token.account}' if token.account else ''}, for the files that qcqueue makes and no others")
+    say(f"signed in{f' as {token.account}' if token.account else ''}; qcqueue sees only the files it makes")
     say(f"written: {token_path(access)}")
     _tell_end(token)
     say("next: qcqueue init --store gdrive:new")
@@ -45,8 +45,8 @@ def colab_token(
     token = sign_in_by_code(load_settings().access(clock=SystemClock()), client, narrate=narrate)
     _tell_end(token)
     narrate(
-        "whoever has the next line can use qcqueue's files in your Drive, so show it to nobody; in Colab: the key at "
-        "the left, Add new secret, name QCQUEUE_TOKEN, paste the line as its value, switch Notebook access on"
+        "keep the next line secret: it opens qcqueue's files in your Drive. In Colab: the key at the left > Add new "
+        "secret > name QCQUEUE_TOKEN > paste the line as its value > Notebook access on"
     )
     typer.echo(token.to_json())
 
@@ -56,5 +56,5 @@ def _tell_end(token: "Token") -> None:
     from qcqueue.stores.drive.sign_in import PUBLISH, end_told
 
     if token.granted_at_s is not None and (said := end_told(token.expires_at_s, token.granted_at_s)):
-        narrate(f"this sign-in is not for long: {said}")
+        narrate(f"this sign-in ends soon: {said}")
         narrate(f"better: {PUBLISH}, then sign in again")

@@ -1,5 +1,6 @@
 """Commands that change jobs: hold, release, cancel, retry, move, remove."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
@@ -15,6 +16,7 @@ from qcqueue.cli.shared import (
     open_queue,
     print_json,
     say,
+    say_next,
 )
 from qcqueue.errors import UserError
 
@@ -44,9 +46,25 @@ def cancel(job: JobsArgument, store: StoreOption = None, dry_run: DryRunOption =
     _apply(job, "cancel", store, dry_run=dry_run, now=now)
 
 
-def retry(job: JobsArgument, store: StoreOption = None, dry_run: DryRunOption = False, now: NowOption = False) -> None:
+def retry(
+    job: JobsArgument,
+    weights: Annotated[
+        Path | None,
+        typer.Option("--weights", metavar="FILE", help="Begin with this weights file, where nothing is saved yet."),
+    ] = None,
+    store: StoreOption = None,
+    dry_run: DryRunOption = False,
+    now: NowOption = False,
+) -> None:
     """Queue a failed or cancelled job again, from its last save."""
-    _apply(job, "retry", store, dry_run=dry_run, now=now)
+    if weights is None:
+        _apply(job, "retry", store, dry_run=dry_run, now=now)
+        return
+    from qcqueue.app.studies import retry_with_weights
+
+    for name in retry_with_weights(open_queue(store, now=now), job, weights, dry_run=dry_run):
+        say(f"{name} {'would be' if dry_run else 'is'} queued now, to begin with {weights.name}")
+    say_next("qcqueue work", dry_run=dry_run)
 
 
 def move(
@@ -77,7 +95,7 @@ def move(
         dry_run=dry_run,
     )
     say(f"{name} {'would be ' if dry_run else ''}moved {where}{f' {other}' if other else ''}")
-    say("next: qcqueue status")
+    say_next("qcqueue status", dry_run=dry_run)
 
 
 def remove(
@@ -117,4 +135,4 @@ def _apply(job: str, action: "Control", store: str | None, *, dry_run: bool, now
     for name, state in changed:
         say(f"{name} {'would be' if dry_run else 'is'} {state} now")
     released = job if job.endswith("/") else changed[0][0]
-    say(f"next: {'qcqueue release ' + released if action == 'hold' else 'qcqueue status'}")
+    say_next(f"qcqueue release {released}" if action == "hold" else "qcqueue status", dry_run=dry_run)

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qcqueue.catalog.studies import PATTERNS, PHOTOGRAPHS, PRACTICE_SETS, first_study
 from qcqueue.cli.panels import command_group
-from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, open_queue, print_json, say
+from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, open_queue, print_json, say, say_next
+from qcqueue.errors import ExtraMissing
 
 if TYPE_CHECKING:
     from qcqueue.queue.values import DatasetLine
-
-SAMPLE_IMAGES = 3236
-STUDY_OF_PRACTICE = {"qc-images": "six-models", "qc-tiny": "tiny"}
 
 SeedOption = Annotated[
     int, typer.Option("--seed", metavar="S", help="Decides which image goes where; the same seed, the same bytes.")
@@ -32,8 +31,22 @@ def register(app: typer.Typer) -> None:
 
 
 def sample(
-    name: Annotated[str, typer.Option("--name", metavar="N", help="What to call it.")] = "qc-images",
-    images: Annotated[int, typer.Option("--images", metavar="COUNT", help="How many images.")] = SAMPLE_IMAGES,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="N", help=f"What to call it. Default: {PHOTOGRAPHS}, or {PATTERNS}."),
+    ] = None,
+    images: Annotated[
+        int | None,
+        typer.Option(
+            "--images",
+            metavar="COUNT",
+            help=f"How many images. Default: {PRACTICE_SETS[PHOTOGRAPHS].images}, or {PRACTICE_SETS[PATTERNS].images}.",
+        ),
+    ] = None,
+    patterns: Annotated[
+        bool,
+        typer.Option("--patterns", help="Noise in three colours instead, for the study toys: nothing else is needed."),
+    ] = False,
     seed: SeedOption = 1,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -41,11 +54,16 @@ def sample(
     now: NowOption = False,
 ) -> None:
     """Make a practice set of three quality classes from photographs that need no download."""
-    from qcqueue.app.datasets import add_sample
+    from qcqueue.app.datasets import add_patterns, add_sample
 
+    usual = PATTERNS if patterns else PHOTOGRAPHS
+    name, images = name or usual, PRACTICE_SETS[usual].images if images is None else images
     context = open_queue(store, now=now)
-    with progress_bar("degrading photographs") as progress:
-        line, is_new = add_sample(context, name, images=images, seed=seed, progress=progress, dry_run=dry_run)
+    if patterns:
+        line, is_new = add_patterns(context, name, images=images, seed=seed, dry_run=dry_run)
+    else:
+        with progress_bar("degrading photographs") as progress, or_without("qcqueue data sample --patterns"):
+            line, is_new = add_sample(context, name, images=images, seed=seed, progress=progress, dry_run=dry_run)
     _answer(line, is_new, as_json, dry_run)
 
 
@@ -183,7 +201,7 @@ def remove(
         return
     would = "would be " if dry_run else ""
     say(f"{would}removed: {line.name}, {line.summary.images} images, {size(line.blob.size_bytes)}")
-    say("next: qcqueue data list")
+    say_next("qcqueue data list", dry_run=dry_run)
 
 
 def _answer(line: "DatasetLine", is_new: bool, as_json: bool, dry_run: bool) -> None:
@@ -199,10 +217,7 @@ def _answer(line: "DatasetLine", is_new: bool, as_json: bool, dry_run: bool) -> 
         say("nothing was stored")
     elif not is_new:
         say("it was there already")
-    if study := STUDY_OF_PRACTICE.get(line.name):
-        say(f"next: qcqueue new {study} --out {study}.toml, then qcqueue enqueue {study}.toml")
-    else:
-        say(f'next: qcqueue new six-models --out study.toml, with dataset = "{line.name}" in it; then enqueue that')
+    say_next(first_study(line.name), dry_run=dry_run)
 
 
 def _document(line: "DatasetLine") -> dict[str, object]:
@@ -215,6 +230,15 @@ def _document(line: "DatasetLine") -> dict[str, object]:
         "size_bytes": line.blob.size_bytes,
         "added_at": iso(line.added_at_s),
     }
+
+
+@contextmanager
+def or_without(command: str) -> Iterator[None]:
+    """Say of an extra that is missing also, and first, what can be typed without it."""
+    try:
+        yield
+    except ExtraMissing as exc:
+        raise ExtraMissing(str(exc), hint=f"{command}, or {exc.next_step}") from exc
 
 
 @contextmanager

@@ -116,7 +116,7 @@ def _show_fetched(fetched: "Fetched", why: str | None) -> None:
         f"{weights.spec.epochs}, validation accuracy {percent(fetched.val_accuracy)}, {size(fetched.size_bytes)}"
     )
     if fetched.state is not State.DONE:
-        say(f"the job is {fetched.state}, not done: these are the weights as far as it is saved")
+        say(f"not done yet ({fetched.state}): these are the weights of what is saved so far")
     say(f"checked: weights {weights.sha256[:16]}…{', those of its result' if fetched.state is State.DONE else ''}")
     if why:
         say(f"as {fetched.kind}: {why}")

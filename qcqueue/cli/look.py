@@ -1,5 +1,6 @@
 """Commands that only look: the one screen, status, show, log, why."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from qcqueue.text.suggest import printable
 if TYPE_CHECKING:
     from qcqueue.app.context import QueueContext
     from qcqueue.app.status import QueueStatus
+    from qcqueue.queue.job_lines import JobLine
     from qcqueue.queue.last_words import LastWords
     from qcqueue.queue.values import JobDetail
 
@@ -25,7 +27,9 @@ def register(app: typer.Typer) -> None:
 
 
 def one_screen(
-    command: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+    command: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    store: StoreOption = None,
 ) -> None:
     """Resumable training jobs for quota-limited GPUs. Alone: how far it is, and what to type next."""
     if version:
@@ -39,15 +43,17 @@ def one_screen(
     from qcqueue.app.settings import load_settings
     from qcqueue.cli.screens import first_steps, today
 
-    settings = load_settings()
+    settings = load_settings(store=store)
     if settings.store is None:
         say(first_steps())
         return
-    context = open_queue(None)
+    context = open_queue(store)
     seen = see(context, settings)
     tell_age(context)
     ahead = summary_of(seen) if seen.stats.ahead else None
-    say(today(seen.lines, ahead=ahead, url=context.store.url, now_s=seen.stats.now_s))
+    say(
+        today(seen.lines, ahead=ahead, first=_first(context, seen.lines), url=context.store.url, now_s=seen.stats.now_s)
+    )
 
 
 def status(
@@ -66,7 +72,11 @@ def status(
     def screen() -> str:
         seen = _status(context)
         return status_screen(
-            seen.lines, goodput=seen.accounts.whole, foreseen=seen.foreseen, now_s=context.clock.now_s()
+            seen.lines,
+            goodput=seen.accounts.whole,
+            foreseen=seen.foreseen,
+            first=_first(context, seen.lines),
+            now_s=context.clock.now_s(),
         )
 
     say(screen())
@@ -148,6 +158,18 @@ def _status(context: "QueueContext") -> "QueueStatus":
     status = status_of(context)
     tell_age(context)
     return status
+
+
+def _first(context: "QueueContext", lines: "Sequence[JobLine]") -> str:
+    """Return what to type where there is no job yet."""
+    if lines:
+        return ""
+    from qcqueue.catalog.studies import first_study
+    from qcqueue.queue.datasets import list_datasets
+
+    with context.read() as tx:
+        datasets = list_datasets(tx)
+    return first_study(datasets[-1].name if datasets else None)
 
 
 def _detail(context: "QueueContext", job: str) -> "JobDetail":

@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 import typer
 
 from qcqueue.cli import look, streams
-from qcqueue.cli.panels import PanelGroup
-from qcqueue.cli.shared import BUG, damage, narrate
+from qcqueue.cli.panels import GROUPS, PanelGroup
+from qcqueue.cli.shared import BUG, damage, for_the_same_queue, narrate, typed_store
 from qcqueue.disk import NO_ROOM, OF_A_DISK
 from qcqueue.errors import INTERRUPTED, DatasetInvalid, NameTaken, QcqueueError, SpecInvalid, UserError
 from qcqueue.stores.files import of_this_machine
@@ -45,6 +45,8 @@ def run(arguments: list[str]) -> int:
     """Run one command; return its exit code instead of leaving."""
     try:
         _check_text(arguments)
+        arguments = _with_store_behind(arguments)
+        typed_store[:] = _values("--store", arguments) if arguments[:1] not in (["init"], ["drill"]) else []
         if _is_everyday(arguments):
             look.status(as_json="--json" in arguments)
             return 0
@@ -165,6 +167,21 @@ def _let_go_of_lost_readers() -> None:
             setattr(sys, name, None)
 
 
+def _with_store_behind(arguments: list[str]) -> list[str]:
+    """Return what was typed with a --store that stands before its command behind it, where commands look for it."""
+    words, options, rest = list[str](), list[str](), [*arguments]
+    while rest and len(words) < (2 if words and words[0] in GROUPS else 1):
+        if rest[0] == "--store" and len(rest) > 1:
+            options += [rest.pop(0), rest.pop(0)]
+        elif rest[0].startswith("--store="):
+            options.append(rest.pop(0))
+        elif rest[0].startswith("-"):
+            break
+        else:
+            words.append(rest.pop(0))
+    return [*words, *options, *rest]
+
+
 def _is_everyday(arguments: list[str]) -> bool:
     """Whether this is the one call that must answer at once.
 
@@ -193,12 +210,12 @@ def _next_step(error: QcqueueError, arguments: list[str]) -> str:
     """Return what to type next: never the command itself, and the help of the command where its options are wrong."""
     typed = list(itertools.takewhile(str.isidentifier, (word.replace("-", "_") for word in arguments[:2])))
     if error.hint is None and isinstance(error, UserError) and typed:
-        of_a_group = typed[0] in ("data", "store", "export")
+        of_a_group = typed[0] in GROUPS
         return f"qcqueue {' '.join(arguments[: 1 + of_a_group])} -h"
     if error.hint == "qcqueue init":  # of the queue that was asked for
         return " ".join([error.hint, *(f"--store {shlex.quote(url)}" for url in [*_values("--store", arguments)][-1:])])
     is_itself = error.next_step.split() == ["qcqueue", *arguments]
-    return "qcqueue doctor" if is_itself else error.next_step
+    return for_the_same_queue("qcqueue doctor" if is_itself else error.next_step)
 
 
 def _refusal(error: Any, arguments: list[str]) -> str:
@@ -213,7 +230,7 @@ def _refusal(error: Any, arguments: list[str]) -> str:
 
 def _values(flag: str, arguments: list[str]) -> Iterator[str]:
     """Yield what was given to a flag."""
-    for argument, following in zip(arguments, [*arguments[1:], None], strict=True):
+    for argument, following in itertools.zip_longest(arguments, arguments[1:]):
         if argument == flag and following is not None:
             yield following
         elif argument.startswith(f"{flag}="):

@@ -21,6 +21,9 @@ PANELS = {
 }
 """Every command of the first level, in the order in which a newcomer meets them; a test knows when one is missing."""
 
+GROUPS = frozenset({"data", "store", "export"})
+"""Those of them that hold commands of their own."""
+
 _OF_A_GROUP = "Commands"
 _NEVER_CUT = 10_000
 

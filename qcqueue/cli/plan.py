@@ -60,6 +60,7 @@ def plan(
         narrate("nothing is left to train")
         if past.judged:
             narrate(f"{past} (your history)")
+        narrate("next: qcqueue")
         raise typer.Exit(NOTHING_TO_DO)
     made = make_plan(seen, jobs=jobs or None)
     if ics is not None:

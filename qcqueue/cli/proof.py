@@ -25,17 +25,17 @@ def demo(
     ] = False,
 ) -> None:
     """See it work, without an account: six small models, sessions killed on purpose, the proof, the report."""
-    from qcqueue.cli.data import progress_bar
+    from qcqueue.cli.data import or_without, progress_bar
     from qcqueue.cli.screens import certificate_screen, kill_list, status_screen
     from qcqueue.clock import SystemClock
     from qcqueue.drill.demo import six_models, tour, toys
 
-    with progress_bar("degrading photographs") as progress:
+    with progress_bar("degrading photographs") as progress, or_without("qcqueue demo --fast"):
         shown = tour(out.absolute(), toys() if fast else six_models(), narrate=narrate, progress=progress)
     say(status_screen(shown.lines, now_s=SystemClock().now_s()))
     say("\n" + kill_list(shown.kills))
     say("\n" + certificate_screen(shown.certificate))
-    say(f"\nthe report: {shown.report}")
+    say(f"\nReport: {shown.report}")
     say(f"next: qcqueue status --store folder:{out / 'queue'}, or start your own with qcqueue init")
 
 
@@ -115,5 +115,4 @@ def report(
     if as_json:
         print_json({"report": str(written.page), "unread": list(written.unread), "has_png": not lacks})
     else:
-        say(f"written: {written.page}, with its figures, its tables and where they come from beside it")
-        say("next: open it in a browser")
+        say(f"Report: {written.page}\nnext: open it in a browser")

@@ -54,6 +54,8 @@ def first_steps() -> str:
             "  qcqueue new six-models --out six.toml   the study of six models, to read and to change",
             "  qcqueue enqueue six.toml                put it into the queue",
             "  qcqueue work                            train, and carry on after every interruption",
+            "",
+            "next: qcqueue init",
         ]
     )
 
@@ -63,11 +65,15 @@ def status_screen(
     *,
     goodput: "Goodput | None" = None,
     foreseen: "Sequence[ForecastLine]" = (),
+    first: str = "",
     now_s: float,
 ) -> str:
-    """Return the table of all jobs, and in a line each: all of it, where the time went, when it was foreseen to end."""
+    """Return the table of all jobs, and in a line each: all of it, where the time went, when it was foreseen to end.
+
+    first: what to type where there is no job yet.
+    """
     if not lines:
-        return "The queue is empty.\nnext: qcqueue new tiny --out tiny.toml"
+        return f"The queue is empty.\nnext: {first}"
     rows = [("JOB", "STATE", "PROGRESS", "EPOCHS", "ATTEMPTS", "INTERRUPTED", "CHANGED")]
     rows += [
         (
@@ -94,10 +100,15 @@ def status_screen(
     return "\n".join([colour(head, "bold"), *painted, "", _summary(lines), *spent, *ends, *bound])
 
 
-def today(lines: "Sequence[JobLine]", *, ahead: "QueueSummary | None" = None, url: str, now_s: float) -> str:
-    """Return the one screen of the day: how far, what is running or next, until when, what to type."""
+def today(
+    lines: "Sequence[JobLine]", *, ahead: "QueueSummary | None" = None, first: str = "", url: str, now_s: float
+) -> str:
+    """Return the one screen of the day: how far, what is running or next, until when, what to type.
+
+    first: what to type where there is no job yet.
+    """
     if not lines:
-        return f"The queue in {url} is empty.\nnext: qcqueue new tiny --out tiny.toml"
+        return f"The queue in {url} is empty.\nnext: {first}"
     adrift = ahead.adrift if ahead else frozenset()
     running = [line for line in lines if line.state is State.RUNNING and line.name not in adrift]
     failed = [line for line in lines if line.state is State.FAILED]

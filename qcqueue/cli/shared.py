@@ -2,11 +2,14 @@
 
 import contextlib
 import json
+import re
+import shlex
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from qcqueue.cli.panels import PANELS
 from qcqueue.cli.streams import is_utf8
 from qcqueue.errors import CorruptionError, QcqueueError
 from qcqueue.text.suggest import visible
@@ -18,6 +21,15 @@ SCHEMA_VERSION = 1
 
 BUG = 1
 FAILED = 3
+
+_NEXT = re.compile(r"^\s*next: .*", re.MULTILINE)
+_NO_QUEUE = ("demo", "init", "new", "login", "colab-token", "drill")
+_OF_A_QUEUE = "|".join(name for names in PANELS.values() for name in names if name not in _NO_QUEUE)
+_COMMAND = re.compile(rf"\bqcqueue(?= (?:{_OF_A_QUEUE})\b)|(?:^|(?<=next: ))qcqueue$")
+"""A command that asks for a queue which is there."""
+
+typed_store: list[str] = []
+"""The --store of this command line, if it names a queue that a later command must name too."""
 
 StoreOption = Annotated[
     str | None, typer.Option("--store", metavar="URL", help="The queue to use instead of the one in qcqueue.toml.")
@@ -55,7 +67,19 @@ def say(text: str) -> None:
 
     `table` decides on colour; typer alone would take away what FORCE_COLOR asks for.
     """
-    typer.echo(visible(text), color=True)
+    typer.echo(visible(_NEXT.sub(lambda line: for_the_same_queue(line[0]), text)), color=True)
+
+
+def for_the_same_queue(hint: str) -> str:
+    """Return what to type next with the --store that was typed, where a command needs it to find the same queue."""
+    if not typed_store or "--store" in hint or hint.endswith(" -h"):
+        return hint
+    return _COMMAND.sub(lambda _: f"qcqueue --store {shlex.quote(typed_store[-1])}", hint)
+
+
+def say_next(command: str, *, dry_run: bool = False) -> None:
+    """Say what to type after a command that went well; after a rehearsal that is the command itself."""
+    say(f"next: {'the same command without --dry-run' if dry_run else command}")
 
 
 def narrate(text: str) -> None:
@@ -103,4 +127,4 @@ def tell_age(context: "QueueContext") -> None:
     if soon := context.warning():
         narrate(soon)
     if behind := context.behind():
-        narrate(f"as this machine last saw it, {ago(behind.since_s, context.clock.now_s())}: {behind.why}")
+        narrate(f"last seen {ago(behind.since_s, context.clock.now_s())}; {behind.why}")

@@ -72,7 +72,7 @@ def simulate(
     if not scene.jobs:
         if as_json:
             print_json({"jobs": []})
-        narrate("nothing is left to train")
+        narrate("nothing is left to train\nnext: qcqueue")
         raise typer.Exit(NOTHING_TO_DO)
     results = simulated(scene.works, chosen, (ONE_JOB, OURS), costs=scene.costs, seed=seed, seeds=seeds)
     if as_json:

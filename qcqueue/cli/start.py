@@ -16,6 +16,7 @@ from qcqueue.cli.shared import (
     open_queue,
     print_json,
     say,
+    say_next,
 )
 from qcqueue.errors import UserError
 
@@ -36,7 +37,7 @@ def init(store: StoreOption = None, dry_run: DryRunOption = False) -> None:
         say(f"look at it: {created.page}")
     if created.settings_file:
         say(f"{would}written: {created.settings_file}")
-    say("next: qcqueue data sample")
+    say_next("qcqueue data sample", dry_run=dry_run)
 
 
 def new(
@@ -101,7 +102,7 @@ def enqueue(
         dry_run=dry_run,
     )
     if keep_weights and not answer.begins_with_imagenet:
-        narrate("none of these jobs begins with ImageNet weights, so there is nothing to keep")
+        narrate("no weights to keep: none of these jobs begins with ImageNet weights")
     for name in answer.too_late:
         narrate(f"{name} is done and keeps its weights alone; --keep-state comes too late for it")
     if too_small := shortage(context, needs):
@@ -122,8 +123,8 @@ def enqueue(
         kept = ", with its ImageNet weights kept in the store from now on" if name in answer.keeping else ""
         kept += ", with its state kept when it is done" if name in answer.keeping_state else ""
         say(f"already there  {name}{due}{kept}")
-    say(f"{count(len(answer.new), 'new job')}, {len(answer.known)} known")
-    say("next: qcqueue work")
+    say(f"{count(len(answer.new), 'new job')}{f', {len(answer.known)} already there' if answer.known else ''}")
+    say_next("qcqueue work", dry_run=dry_run)
 
 
 def extend(
@@ -150,4 +151,4 @@ def extend(
         say(f"{'would be ' if dry_run else ''}enqueued  {found.name}: {goes_on}")
     else:
         say(f"already there  {found.name}")
-    say("next: qcqueue work")
+    say_next("qcqueue work", dry_run=dry_run)

@@ -47,7 +47,7 @@ def usage(store: StoreOption = None, as_json: JsonOption = False) -> None:
     free = "" if found.free_bytes is None else f", {size(found.free_bytes)} free"
     say("\n".join([*_table("KIND", found.kinds), f"{size(found.size_bytes)} in {context.store.url}{free}"]))
     if found.jobs:
-        say("\n".join(["", *_table("JOB", found.jobs), "files that jobs share are counted for each of them"]))
+        say("\n".join(["", *_table("JOB", found.jobs), "(a file that several jobs share is counted for each)"]))
     if any(share.name == "clean-up" for share in found.kinds):
         say("next: qcqueue store gc")
 

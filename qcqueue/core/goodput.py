@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self, TypeAlias
 
-from qcqueue.text.humanize import duration, listed, whole_percent
+from qcqueue.text.humanize import HOUR_S, MINUTE_S, duration, listed, whole_percent
 
 Seconds: TypeAlias = Mapping[str, float]
 
@@ -231,21 +231,26 @@ def largest_first(goodput: Goodput) -> Iterator[tuple[Part, float]]:
 
 
 def session_said(goodput: Goodput) -> str:
-    """Return where the time of one session went: "held 33 s: compile 22 s, import 3.1 s; goodput 15 %"."""
-    parts = [f"{part.said} {duration(seconds)}" for part, seconds in largest_first(goodput) if seconds >= LEAST_S]
-    where = f": {', '.join(parts)}" if parts else ""
-    return f"held {duration(goodput.held_s)}{where}; goodput {whole_percent(goodput.goodput or 0.0)}"
+    """Return how much of one session was of use: "This session: 2 min, 59 % of it saved training (details: show)"."""
+    share = whole_percent(goodput.goodput or 0.0)
+    return f"This session: {_in_whole_units(goodput.held_s)}, {share} of it saved training (details: show)"
 
 
 def queue_said(goodput: Goodput) -> str:
-    """Return where the time of all sessions went, in one sentence with the worst of what was of no use."""
+    """Return how much of all sessions was of use, in one sentence with the worst of what was not."""
     rest = [(part, seconds) for part, seconds in largest_first(goodput) if not part.is_of_use]
     worst = [f"{part.said} {duration(seconds)}" for part, seconds in rest[:MOST_OF_THE_REST] if seconds >= LEAST_S]
     most = "most of the rest" if len(rest) > len(worst) else "the rest"
-    return (
-        f"Goodput {whole_percent(goodput.goodput or 0.0)}: {duration(goodput.productive_s)} trained and saved of "
-        f"{duration(goodput.held_s)} held{f'; {most}: {listed(worst)}' if worst else ''}."
-    )
+    share, held = whole_percent(goodput.goodput or 0.0), duration(goodput.held_s)
+    return f"{share} of {held} saved training{f'; {most}: {listed(worst)}' if worst else ''}."
+
+
+def _in_whole_units(seconds: float) -> str:
+    """Return a span as a person says it: "40 s", "2 min", "3 h 10 min"."""
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / MINUTE_S)
+    return f"{minutes} min" if minutes < HOUR_S / MINUTE_S else duration(minutes * MINUTE_S)
 
 
 def start_said(seconds: Seconds, *, resumes: bool) -> str | None:

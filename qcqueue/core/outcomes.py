@@ -146,8 +146,7 @@ class Trouble(StrEnum):
         "store",
         (),
         "the store",
-        "qcqueue store verify; then add what is gone again: images by qcqueue data add, a weights file by qcqueue "
-        "enqueue of the same study",
+        "qcqueue store verify; what is gone comes back with qcqueue data add PATH --name NAME, or qcqueue enqueue FILE",
     )
 
     errors: tuple[type[QcqueueError], ...]
@@ -170,8 +169,7 @@ def advice_on(trouble: Trouble, *, job: str, machine: str) -> str:
     return trouble.advice.format(job=job, machine=machine)
 
 
-# A spec names the bytes of a weights file, so the same job cannot have another one.
-_REMEDY_OF_A_FILE = "enqueue it under another name with a weights file that fits"
+_REMEDY_OF_A_FILE = "qcqueue retry JOB --weights FILE, with a file that fits"
 
 
 def remedy_for(cause: Cause, *, weights: str) -> str:
@@ -237,13 +235,13 @@ class SessionEnd(StrEnum):
     is known; severity: what came of one job is worse than of another where it is higher, 0 for what no job ends with.
     """
 
-    FINISHED = "finished its jobs", 0, "the session finished its jobs; everything is saved", "qcqueue status"
-    NOTHING_TO_DO = "nothing to do", NOTHING_TO_DO, "there is nothing to do for this machine", "qcqueue status"
+    FINISHED = "finished its jobs", 0, "the session finished its jobs; everything is saved", "qcqueue"
+    NOTHING_TO_DO = "nothing to do", NOTHING_TO_DO, "there is nothing to do for this machine", "qcqueue"
     JOB_FAILED = (
         "a job failed",
         TrainingError.exit_code,
         "a job failed, for a reason that trying again would not change",
-        "qcqueue status, then qcqueue why JOB",
+        "qcqueue",
         6,
     )
     JOB_HELD = (

@@ -194,6 +194,11 @@ class JobSpec:
         """The digests of the files that belong to the job, by their role."""
         return {WEIGHTS: self.weights_sha256} if self.weights_sha256 else {}
 
+    @property
+    def takes_weights(self) -> bool:
+        """Return whether its model can begin with trained weights; of one that this version does not know it can."""
+        return self.model in MODELS or self.model not in KNOWN_MODELS
+
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON. What has its default is left out, so that a key which is new changes no job of before."""
         values = {it.name: (getattr(self, it.name), it.default) for it in fields(self)}
@@ -215,7 +220,7 @@ class JobSpec:
                 it.stored(getattr(spec, it.field))
             except InvalidValue as refused:
                 raise ValueError(f"{name}: {refused}") from refused
-        if spec.weights != "none" and spec.model in KNOWN_MODELS and spec.model not in MODELS:
+        if spec.weights != "none" and not spec.takes_weights:
             raise ValueError(f"{spec.model} begins with no weights")
         return spec
 

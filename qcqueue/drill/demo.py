@@ -12,33 +12,30 @@ from importlib.metadata import version
 from pathlib import Path
 
 from qcqueue.app.context import QueueContext, context_in, create_store
-from qcqueue.app.datasets import Progress, add_sample, keep
+from qcqueue.app.datasets import Progress, add_patterns, add_sample
 from qcqueue.app.report import report_on
 from qcqueue.catalog.models import STUDIED_MODELS
+from qcqueue.catalog.studies import PATTERNS, PRACTICE_SETS, study_text
 from qcqueue.clock import seeded
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
 from qcqueue.core.study import parse_study
-from qcqueue.datasets.patterns import build_patterns
 from qcqueue.drill.certificate import Certificate, certify
-from qcqueue.drill.drill import SAMPLES
 from qcqueue.drill.kill_points import Kill, KillPoint, SessionSetup, run_and_kill, run_session
 from qcqueue.drill.scratch_queue import finish, make_scratch_queue, room_for
 from qcqueue.engines.toy import VARIABLE
-from qcqueue.errors import DrillFailed, UserError
+from qcqueue.errors import DrillFailed, ExtraMissing, UserError
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.job_detail import job_detail
 from qcqueue.queue.job_lines import JobLine, job_lines
 from qcqueue.queue.sessions import accounts_of, session_lines
 from qcqueue.queue.values import DatasetLine
 from qcqueue.text.humanize import iso
+from qcqueue.worker.machine import can_train
 
 MARKER = "this folder was made by qcqueue demo"
 DATASET = "qc-tiny"
-PATTERNS = "qc-patterns"
 SEED = 1
-SIDE_PX = 32
-TOYS = ("adam", "rmsprop", "sgd")
 
 # When sessions are killed that work on the first job of the queue, on its second, and so on; costly start-ups early.
 # The first job is the one that is proven.
@@ -92,7 +89,7 @@ dataset = "{PATTERNS}"
 [defaults]
 epochs = 3
 batch_size = 8
-image_size = [{SIDE_PX}, {SIDE_PX}]
+image_size = [32, 32]
 weights = "none"
 
 [[job]]
@@ -106,24 +103,18 @@ def tiny_study() -> str:
     return head + "".join(f'\n[[job]]\nmodel = "{model}"\n' for model in STUDIED_MODELS)
 
 
-def toy_study() -> str:
-    """Return the toy under several optimizers as a study file."""
-    head = f'study = "toys"\ndataset = "{PATTERNS}"\n\n[defaults]\nepochs = 3\nbatch_size = 8\nweights = "none"\n'
-    head += f"image_size = [{SIDE_PX}, {SIDE_PX}]\ndropout = 0.2\nlearning_rate = 0.01\n"
-    return head + "".join(
-        f'\n[[job]]\nname = "toy-{optimizer}"\nmodel = "Toy"\noptimizer = "{optimizer}"\n' for optimizer in TOYS
-    )
-
-
 def six_models() -> Scenario:
+    """Return the models of the study. Raises: ExtraMissing: nothing here can train them."""
+    if not can_train():
+        raise ExtraMissing("six models need TensorFlow to train with", hint='pip install "qcqueue[train,sample]"')
     return Scenario(
         images="photographs, degraded in known ways",
         models="six models",
         study=tiny_study(),
         plan=PLAN,
-        make=lambda queue, progress: add_sample(queue, DATASET, images=SAMPLES[DATASET], seed=SEED, progress=progress)[
-            0
-        ],
+        make=lambda queue, progress: add_sample(
+            queue, DATASET, images=PRACTICE_SETS[DATASET].images, seed=SEED, progress=progress
+        )[0],
     )
 
 
@@ -139,7 +130,7 @@ def toys() -> Scenario:
     return Scenario(
         images="noise in three colours",
         models="three toys in numpy",
-        study=toy_study(),
+        study=study_text("toys"),
         plan=PLAN_OF_TOYS,
         make=_make_patterns,
         environment=A_STEP,
@@ -147,8 +138,7 @@ def toys() -> Scenario:
 
 
 def _make_patterns(queue: QueueContext, progress: Progress) -> DatasetLine:
-    images = build_patterns(images=SAMPLES[DATASET], side_px=SIDE_PX, seed=SEED)
-    return keep(queue, PATTERNS, images, dry_run=False)[0]
+    return add_patterns(queue, PATTERNS, images=PRACTICE_SETS[PATTERNS].images, seed=SEED)[0]
 
 
 def tour(folder: Path, scenario: Scenario, *, narrate: Callable[[str], None], progress: Progress) -> Tour:

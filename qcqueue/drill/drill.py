@@ -11,9 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from qcqueue.app.context import QueueContext, context_in, create_store, open_context
-from qcqueue.app.datasets import add_sample
+from qcqueue.app.datasets import add_patterns, add_sample
 from qcqueue.app.settings import load_settings
 from qcqueue.app.studies import read_specs
+from qcqueue.catalog.studies import PATTERNS, PRACTICE_SETS, images_for
 from qcqueue.clock import Rng, seeded
 from qcqueue.core.spec import JobSpec
 from qcqueue.drill.certificate import Certificate, certify
@@ -26,9 +27,6 @@ from qcqueue.queue.values import DatasetLine, JobDetail
 from qcqueue.stores.base import Blob
 from qcqueue.stores.registry import scheme_of
 from qcqueue.text.humanize import iso
-
-# Practice sets a drill can make by itself, and how many images each has.
-SAMPLES: Mapping[str, int] = {"qc-tiny": 96, "qc-images": 3236}
 
 IN_A_FOLDER = "folder:"
 
@@ -84,10 +82,13 @@ def _bring_dataset(source: QueueContext, name: str, *, narrate: Callable[[str], 
             known = {line.name: line for line in list_datasets(tx)}
         if name in known:
             return copy_dataset(users, source, known[name])
-    if name not in SAMPLES:
-        raise UnknownName(f"there is no dataset {name!r}", hint=f"qcqueue data add PATH --name {name}")
+    if name not in PRACTICE_SETS:
+        raise UnknownName(f"there is no dataset {name!r}", hint=images_for(name))
     narrate(f"making the practice images {name}")
-    return add_sample(source, name, images=SAMPLES[name], seed=1, progress=lambda done, total: None)[0]
+    images = PRACTICE_SETS[name].images
+    if name == PATTERNS:
+        return add_patterns(source, name, images=images, seed=1)[0]
+    return add_sample(source, name, images=images, seed=1, progress=lambda done, total: None)[0]
 
 
 def drill_job(

@@ -208,7 +208,7 @@ def _outwait(session: Session, screen: Screen, context: QueueContext) -> None:
             break
         screen.ask(
             *reasons(session),
-            f"a machine that is gone loses its job in at most {duration(longest_s)}; waiting to see whether it is",
+            f"waiting at most {duration(longest_s)} to see whether that machine is gone, and its job free",
         )
         context.clock.sleep(lease.beat_every_s)
         waited_s += lease.beat_every_s

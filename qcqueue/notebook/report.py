@@ -40,7 +40,7 @@ def results(store: str | None) -> dict[str, Any]:
 def show_page(page: Path) -> None:
     """Show the page of a report below the cell, where there is one."""
     if display := display_here():
-        shown = {"text/html": frame(page.read_text(encoding="utf-8")), "text/plain": f"the report: {page}"}
+        shown = {"text/html": frame(page.read_text(encoding="utf-8")), "text/plain": f"Report: {page}"}
         display.display(shown, raw=True)
 
 

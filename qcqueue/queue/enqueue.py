@@ -7,15 +7,16 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Row, func, insert, select, update
 
+from qcqueue.catalog.studies import images_for
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
 from qcqueue.database.schema import blobs, datasets, jobs
-from qcqueue.errors import NameTaken, SpecInvalid, UnknownName
+from qcqueue.errors import IllegalTransition, NameTaken, SpecInvalid, UnknownName
 from qcqueue.queue.blobs import name_blob
 from qcqueue.queue.final_weights import keeps_weights_only
 from qcqueue.queue.history import record_event
-from qcqueue.queue.jobs import find_job
+from qcqueue.queue.jobs import find_job, find_jobs
 from qcqueue.queue.removal import remove_found, saved_epochs, unneeded
 from qcqueue.queue.stored import spec_of, summary_of
 from qcqueue.stores.base import Blob
@@ -127,6 +128,25 @@ def _stands_in_the_way(tx: Connection, job: Row[Any]) -> str | None:
     return f"; {count(saved, 'epoch')} of it {'is' if saved == 1 else 'are'} saved" if saved else None
 
 
+def not_begun(tx: Connection, typed: str) -> list[JobSpec]:
+    """Return a job, or those of a study ("six-models/"), that can still begin with other weights, in their order.
+
+    Raises: UnknownName. IllegalTransition: there is none; it says what stands in the way of the first.
+    """
+    found = find_jobs(tx, typed)
+    specs = [spec for job in found if not _is_bound(tx, job) and (spec := spec_of(job.spec)).takes_weights]
+    if not specs:
+        job = found[0]
+        why = "has begun with what it has" if _is_bound(tx, job) else f"is a {job.model}, which begins with no weights"
+        raise IllegalTransition(f"{job.name} {why}; nothing was changed", hint=f"qcqueue why {job.name}")
+    return specs
+
+
+def _is_bound(tx: Connection, job: Row[Any]) -> bool:
+    """Return whether a job has made something of the weights that it began with, or is about to."""
+    return job.state in (State.RUNNING, State.DONE) or saved_epochs(tx, job.id) > 0
+
+
 def _insert(tx: Connection, spec: JobSpec, *, instead_of: Row[Any] | None, who: str, now_s: float) -> None:
     """Add a job; instead_of: the one whose place in the queue it takes."""
     last = tx.execute(select(func.coalesce(func.max(jobs.c.position), 0))).scalar_one()
@@ -204,7 +224,7 @@ def check_data(tx: Connection, specs: Sequence[JobSpec]) -> None:
             close = difflib.get_close_matches(name, summaries, n=1)
             raise UnknownName(
                 f"there is no dataset {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""),
-                hint=f"qcqueue data add PATH --name {name}, or qcqueue data sample --name {name} for practice",
+                hint=images_for(name),
             )
     problems = [problem for spec in specs if (problem := _misfit(spec, summaries[spec.dataset]))]
     if problems:

@@ -4,6 +4,7 @@ A new kind is one file with a `base.Backend` and one row here, and is tested by 
 is asked here, what a store does of its backend. Always true: to read a URL of one kind imports no other.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -19,7 +20,8 @@ class StoreKind:
 
     backend: module:attribute, imported on use. form: how its URL is written. name: of the service; label: what a short
     sentence calls such a store. is_shared: whether several machines can use it. is_path: whether its address is a path,
-    which may be relative. new: the address that stands for a queue which is still to be made, and given one.
+    which may be relative. new: the address that stands for a queue which is still to be made, and given one. link: what
+    the address bar of a browser shows of such a store, with the address as its one group.
     secrets: variables of the environment that a child process without business there is not given. profile: the
     provider whose machines most likely work on it, None where this machine does.
     """
@@ -31,6 +33,7 @@ class StoreKind:
     is_shared: bool = True
     is_path: bool = False
     new: str | None = None
+    link: str | None = None
     secrets: tuple[str, ...] = ()
     profile: str | None = None
 
@@ -52,6 +55,7 @@ STORES: Mapping[str, StoreKind] = {
         name="Google Drive",
         label="Drive",
         new="new",
+        link=r"(?:https://)?drive\.google\.com/(?:drive/(?:\w+/)*folders/|open\?id=)([\w-]{10,120})(?:[?/&#].*)?",
         secrets=("QCQUEUE_TOKEN", "QCQUEUE_CLIENT"),
         profile="colab-free",
     ),
@@ -91,12 +95,20 @@ def backend_of(scheme: str) -> Backend:
     return backend
 
 
+def as_url(typed: str) -> str:
+    """Return the URL of the store that a link of a browser shows, anything else as it is."""
+    for scheme, kind in STORES.items():
+        if kind.link and (found := re.fullmatch(kind.link, typed.strip(), re.ASCII)):
+            return f"{scheme}:{found[1]}"
+    return typed
+
+
 def parse_url(url: str, *, source: str) -> StoreAddress:
-    """Return what a URL names. source: where it was found, for messages.
+    """Return what a URL, or a link of a browser, names. source: where it was found, for messages.
 
     Raises: SettingInvalid: it is of no known kind, names nothing, or names a place that cannot be used.
     """
-    scheme, _, rest = url.partition(":")
+    scheme, _, rest = as_url(url).partition(":")
     address = backend_of(scheme).parse(rest, source=source) if scheme in STORES and rest else None
     if address is None:
         raise SettingInvalid(

@@ -361,7 +361,7 @@ def note_saving_waits(session: "Session", job: JobRun, why: QcqueueError, now_s:
     narrate(f"saving waits {RETRY_S:.0f} s: {why}")
     if session.patience.is_over(why, now_s) and not session.stop_reason and job.gave_up_on is None:
         job.gave_up_on, session.leaving_since_s = why, now_s
-        narrate(f"nothing was saved for {duration(CANNOT_PASS_S)}, and that cannot pass by itself")
+        narrate(f"nothing could be saved for {duration(CANNOT_PASS_S)}, and waiting does not help")
         if session.is_lent:
             narrate(f"this machine is kept {duration(LENT_S)} for you to mend it: {why.hint or why}")
 

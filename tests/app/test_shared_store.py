@@ -92,7 +92,7 @@ def test_a_machine_without_the_disk_still_looks_and_says_how_old_it_is(laptop: M
     disk.rename(disk.with_name("unplugged"))
     away, why = laptop.types("status")
     assert away == now
-    assert why.startswith(f"as this machine last saw it, just now: {laptop.url} is not there")
+    assert why.startswith(f"last seen just now; {laptop.url} is not there")
     before = json.loads(laptop.types("status --json")[0])["as_of"]
     assert json.loads(laptop.types("show a --json")[0])["as_of"] == before
     assert laptop.types("hold a", code=4)[1].endswith("next: mount the disk it is on\n")

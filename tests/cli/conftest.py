@@ -1,11 +1,52 @@
 """A house with a queue for every test of a command: made once, copied for each."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from qcqueue.cli.main import run
+from qcqueue.cli.shared import BUG
+from qcqueue.errors import UserError
+from tests.cli.hints import DeadEnd, check, commands_in, hints_in, rehearsal_of
 from tests.cli.queues import AT_WORK, House, an_empty_house, one_of_each
+
+RUN = set[str]()
+"""What was hinted at, and run, in this process."""
+
+
+@pytest.fixture(autouse=True)
+def _every_hint_leads_somewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Read what commands say, and fail a test in which they hint at nothing; run what they hinted at last.
+
+    What is the same again has been run by an earlier test.
+    """
+    dead, echo, last = list[str](), typer.echo, ""
+
+    def heard(message: Any = None, *rest: Any, **how: Any) -> None:
+        nonlocal last
+        echo(message, *rest, **how)
+        for hint in hints_in(str(message)):
+            last = hint
+            try:
+                check(hint, here=Path.cwd())
+            except DeadEnd as exc:
+                dead.append(str(exc))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(typer, "echo", heard)
+        yield
+        assert dead == []
+        if (hint := last).startswith("qcqueue") and hint not in RUN:
+            RUN.add(hint)
+            if (typed := rehearsal_of(next(commands_in(hint)))) is not None:
+                code = run(typed)
+                goes_on = "--dry-run" in typed and last not in (hint, f"qcqueue {typed[0]} -h")
+                assert code != BUG
+                assert code != UserError.exit_code or goes_on, f"{hint!r} leads to nothing"
 
 
 @pytest.fixture(scope="session")

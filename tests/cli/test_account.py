@@ -65,7 +65,7 @@ def test_login_opens_the_browser_keeps_the_token_and_says_what_is_next(
     assert (code, out.splitlines()) == (
         0,
         [
-            "signed in as ada@example.com, for the files that qcqueue makes and no others",
+            "signed in as ada@example.com; qcqueue sees only the files it makes",
             f"written: {kept(tmp_path)}",
             "next: qcqueue init --store gdrive:new",
         ],

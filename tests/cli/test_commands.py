@@ -16,6 +16,7 @@ from safetensors.numpy import save
 
 from qcqueue.app.gc import ask_needs
 from qcqueue.app.settings import load_settings
+from qcqueue.cli import shared
 from qcqueue.cli.main import application, run
 from qcqueue.core.states import State
 from qcqueue.core.study import parse_study
@@ -28,6 +29,7 @@ from tests.cli.queues import (
     STUDY,
     House,
     a_job,
+    an_empty_house,
     apply,
     interrupt,
     leave,
@@ -70,6 +72,62 @@ def document(out: str) -> dict[str, Any]:
 
 def states(house: House, answer: Answer) -> dict[str, str]:
     return {job["name"]: job["state"] for job in document(answer("status --json"))["jobs"]}
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *("--store {url} status --json", "--store={url} status --json", "status --store {url} --json", "--store {url}"),
+        *("--store {url} store usage --json", "store --store {url} usage", "store usage --store {url}"),
+        *("--store folder:nowhere --store {url} log one", "--store folder:nowhere log one --store {url}"),
+    ],
+)
+def test_the_store_stands_before_or_after_the_command(typed: str, house: House, answer: Answer, tmp_path: Path) -> None:
+    """Where it is named twice, the last one counts."""
+    another = an_empty_house(tmp_path / "another")
+    put(another.queue, a_job("one", study="other"))
+    url = f"folder:{another.store}"
+    said = answer(typed.format(url=url))
+    assert url in said or "other/one" in said or "enqueued" in said
+    assert "tiny/" not in said
+
+
+def test_what_comes_next_is_for_the_store_that_was_typed(
+    empty_house: House, answer: Answer, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    another = an_empty_house(tmp_path / "an other")
+    another_url = f"folder:{another.store}"
+    empty_house.write("study.toml", STUDY + JOB)
+    assert run(["enqueue", "study.toml", "--store", another_url]) == 0
+    assert capfd.readouterr().out.endswith(f"next: qcqueue --store '{another_url}' work\n")
+    assert run(["--store", another_url, "hold", "nobody"]) == 2
+    assert capfd.readouterr().err.endswith(f"next: qcqueue --store '{another_url}' status\n")
+    assert run(["--store", another_url, "move"]) == 2
+    assert capfd.readouterr().err.endswith("next: qcqueue move -h\n")
+    assert "next: qcqueue work\n" in answer("enqueue study.toml")
+
+
+@pytest.mark.parametrize(
+    ("hint", "said"),
+    [
+        ("qcqueue", "qcqueue --store '{url}'"),
+        ("next: qcqueue", "next: qcqueue --store '{url}'"),
+        (
+            "qcqueue status, then qcqueue why JOB",
+            "qcqueue --store '{url}' status, then qcqueue --store '{url}' why JOB",
+        ),
+        ("pip install --upgrade qcqueue", "pip install --upgrade qcqueue"),
+        ("upgrade qcqueue, then qcqueue work", "upgrade qcqueue, then qcqueue --store '{url}' work"),
+        ("qcqueue init", "qcqueue init"),
+        ("edit qcqueue.toml with what qcqueue says", "edit qcqueue.toml with what qcqueue says"),
+    ],
+)
+def test_the_store_that_was_typed_stands_in_each_command_that_asks_for_a_queue(
+    hint: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = r"folder:C:\1 and $HOME"
+    monkeypatch.setattr(shared, "typed_store", [url])
+    assert shared.for_the_same_queue(hint) == said.format(url=url)
 
 
 # init
@@ -123,19 +181,19 @@ def test_enqueue_twice_is_enqueue_once(empty_house: House, answer: Answer) -> No
     assert first.splitlines() == [
         "enqueued  tiny/vgg16",
         "enqueued  tiny/again",
-        "2 new jobs, 0 known",
+        "2 new jobs",
         "next: qcqueue work",
     ]
     before = empty_house.fingerprint()
     second = answer("enqueue study.toml")
     assert "already there  tiny/vgg16" in second
-    assert "0 new jobs, 2 known" in second
+    assert "0 new jobs, 2 already there" in second
     assert empty_house.fingerprint() == before
 
 
-@pytest.mark.parametrize("study", ["six-models", "tiny"])
+@pytest.mark.parametrize(("study", "jobs"), [("six-models", 6), ("tiny", 6), ("toys", 3)])
 def test_a_study_that_ships_is_that_of_the_repository_and_can_be_enqueued(
-    study: str, empty_house: House, answer: Answer
+    study: str, jobs: int, empty_house: House, answer: Answer
 ) -> None:
     text = answer(f"new {study}")
     assert text == (Path(__file__).parents[2] / "jobs" / f"{study}.toml").read_text(encoding="utf-8")
@@ -143,7 +201,7 @@ def test_a_study_that_ships_is_that_of_the_repository_and_can_be_enqueued(
     assert told == "written: mine.toml\nnext: qcqueue enqueue mine.toml\n"
     assert (empty_house.folder / "mine.toml").read_text(encoding="utf-8") == text
     found = parse_study(text, file="mine.toml", overrides=[])
-    assert len(found.jobs) == 6
+    assert len(found.jobs) == jobs
 
 
 def test_a_study_file_is_never_written_over_and_an_unknown_one_is_told_with_the_nearest(
@@ -241,7 +299,7 @@ def test_status_as_json_has_the_promised_fields(house: House, answer: Answer) ->
 
 
 def test_where_the_time_went_is_told_only_where_it_is_known(house: House, answer: Answer) -> None:
-    assert "Goodput" not in answer("status")
+    assert "saved training" not in answer("status")
     assert "where the time went" not in answer("show running")
     said = document(answer("status --json"))
     assert said["goodput"] is None
@@ -257,9 +315,7 @@ def test_where_the_time_went_is_told_by_job_by_study_and_in_all(empty_house: Hou
     note_time(place, held, attempt={"compile": 24.0, "train": 60.0, "validate": 4.0}, session={"boot": 12.0})
     status = answer("status").splitlines()
     assert status[-2].startswith("1 job: 1 running.")
-    assert status[-1] == (
-        "Goodput 64 %: 1 min 04 s trained and saved of 1 min 40 s held; the rest: compile 24.0 s and boot 12.0 s."
-    )
+    assert status[-1] == ("64 % of 1 min 40 s saved training; the rest: compile 24.0 s and boot 12.0 s.")
     said = document(answer("status --json"))
     assert [job["goodput"]["held_s"] for job in said["jobs"]] == [88.0]
     assert (said["goodput"]["held_s"], said["goodput"]["goodput"]) == (100.0, 0.64)

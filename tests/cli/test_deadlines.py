@@ -59,4 +59,4 @@ def test_a_job_that_is_known_may_be_enqueued_again_when_its_deadline_has_passed(
     assert enqueued(capsys, "2030-04-01")[0] == 0
     monkeypatch.setattr(SystemClock, "now_s", lambda clock: 1_990_000_000.0)
     code, out, _ = enqueued(capsys, "2030-04-01", more=FRESH)
-    assert (code, out.splitlines()[-2]) == (0, "1 new job, 1 known")
+    assert (code, out.splitlines()[-2]) == (0, "1 new job, 1 already there")

@@ -98,6 +98,6 @@ def test_status_tells_of_a_sign_in_that_ends_soon(ada: Laptop) -> None:
     out, err = ada.types("status")
     assert out.startswith("The queue is empty.")
     assert err == (
-        "the sign-in to Google Drive is not for long: Google ends it in 2 days, as it does while an app is in "
+        "the sign-in to Google Drive ends soon: Google ends it in 2 days, as it does while an app is in "
         "Testing; qcqueue doctor says what to do\n"
     )

@@ -78,7 +78,7 @@ def test_a_rehearsal_makes_nothing(ada: Laptop) -> None:
     assert out.splitlines() == [
         "would be made: a queue in gdrive:new",
         f"would be written: {ada.folder / 'qcqueue.toml'}",
-        "next: qcqueue data sample",
+        "next: the same command without --dry-run",
     ]
     assert titles(ada) == []
     assert list(ada.folder.iterdir()) == []
@@ -179,7 +179,7 @@ def test_offline_status_answers_from_the_copy_and_says_how_old_it_is(ada: Laptop
     out, err = ada.types("status")
     assert out.splitlines()[0] == online.splitlines()[0]
     assert "tiny/vgg16" in out
-    assert err == "as this machine last saw it, 3 h ago: Google Drive cannot be reached from this machine\n"
+    assert err == "last seen 3 h ago; Google Drive cannot be reached from this machine\n"
 
 
 def test_a_queue_on_drive_is_planned_for_colab_offline_too(ada: Laptop, queue: str) -> None:

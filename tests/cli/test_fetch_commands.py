@@ -64,7 +64,7 @@ def _size(house: House) -> str:
 def test_fetch_of_an_unfinished_job_says_that_it_is_one(training: Run, capfd: pytest.CaptureFixture[str]) -> None:
     out, _ = answered(capfd, "fetch", "vgg16", "--weights", "last", *SAFE)
     assert "the last epoch of tiny/vgg16: epoch 2 of 4" in out
-    assert "the job is running, not done: these are the weights as far as it is saved" in out
+    assert "not done yet (running): these are the weights of what is saved so far" in out
     assert "those of its result" not in out
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import typer.main
 
+from qcqueue.cli import panels
 from qcqueue.cli.main import application, run
 from qcqueue.cli.panels import PANELS, first_sentence
 
@@ -21,6 +22,10 @@ def helped(path: str, capfd: pytest.CaptureFixture[str]) -> str:
 def test_every_command_stands_in_one_group() -> None:
     listed = [name for names in PANELS.values() for name in names]
     assert sorted(listed) == sorted(ROOT.commands)
+
+
+def test_what_holds_commands_of_its_own_is_known_before_any_is_imported() -> None:
+    assert {name for name in GROUPS if name} == panels.GROUPS
 
 
 @pytest.mark.parametrize("columns", WIDTHS)

@@ -235,7 +235,7 @@ def test_where_nothing_is_left_there_is_nothing_to_plan(
         capfd.readouterr()
         assert run(typed.split()) == 7
         said, told = capfd.readouterr()
-        assert told == "nothing is left to train\n"
+        assert told == "nothing is left to train\nnext: qcqueue\n"
         assert (document(said)["jobs"] if "--json" in typed else said) in ([], "")
     put(empty_house.queue, a_job("vgg16"))
     held = take(empty_house.queue, "tiny/vgg16")

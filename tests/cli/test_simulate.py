@@ -154,7 +154,7 @@ def test_ones_own_history_is_a_law(house: House, answer: Answer) -> None:
 
 
 def test_an_empty_queue_has_nothing_to_play(empty_house: House, refusal: Answer) -> None:
-    assert refusal(code=7) == "nothing is left to train\n"
+    assert refusal(code=7) == "nothing is left to train\nnext: qcqueue\n"
 
 
 def test_a_simulation_imports_nothing_heavy(house: House) -> None:

@@ -17,26 +17,40 @@ def test_only_nothing_is_0_and_only_all_is_100(share: float, said: str) -> None:
 
 
 def test_a_session_says_where_its_seconds_went() -> None:
-    assert session_said(goodput_of([A_SESSION])) == (
-        "held 30.5 s: compile 22.0 s, import 3.1 s, train 2.6 s, validate 2.5 s, stall 300 ms; goodput 17 %"
+    said = "This session: 31 s, 17 % of it saved training (details: show)"
+    assert session_said(goodput_of([A_SESSION])) == said
+    assert session_said(goodput_of([])) == "This session: 0 s, 0 % of it saved training (details: show)"
+
+
+@pytest.mark.parametrize(
+    ("held_s", "said"),
+    [
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (122.0, "2 min"),
+        (3568.0, "59 min"),
+        (3580.0, "1 h 00 min"),
+        (4000, "1 h 07 min"),
+    ],
+)
+def test_a_session_lasted_so_many_seconds_minutes_or_hours(held_s: float, said: str) -> None:
+    assert session_said(goodput_of([{"train": held_s}])) == (
+        f"This session: {said}, 100 % of it saved training (details: show)"
     )
-    assert session_said(goodput_of([])) == "held 0 s; goodput 0 %"
 
 
 def test_a_queue_says_what_was_of_use_and_the_worst_of_the_rest() -> None:
     held = goodput_of([{"train": 21600.0, "validate": 120.0, "compile": 720.0, "import": 360.0, "boot": 300.0}])
     assert queue_said(held) == (
-        "Goodput 94 %: 6 h 02 min trained and saved of 6 h 25 min held; most of the rest: compile 12 min 00 s and "
-        "import 6 min 00 s."
+        "94 % of 6 h 25 min saved training; most of the rest: compile 12 min 00 s and import 6 min 00 s."
     )
-    assert queue_said(goodput_of([{"train": 10.0}])) == "Goodput 100 %: 10.0 s trained and saved of 10.0 s held."
+    assert queue_said(goodput_of([{"train": 10.0}])) == "100 % of 10.0 s saved training."
 
 
 def test_what_a_person_reads_needs_no_explanation() -> None:
     waited = goodput_of([{"train": 10.0, "contention": 5.0, "upload_tail": 2.0}])
-    assert (
-        session_said(waited)
-        == "held 17.0 s: train 10.0 s, waiting for the queue 5.0 s, last uploads 2.0 s; goodput 59 %"
+    assert queue_said(waited) == (
+        "59 % of 17.0 s saved training; the rest: waiting for the queue 5.0 s and last uploads 2.0 s."
     )
 
 

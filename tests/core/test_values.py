@@ -38,7 +38,7 @@ def test_the_remedy_for_weights_is_true_of_their_kind() -> None:
     assert "network" in online
     assert "`qcqueue retry JOB`" in online
     assert "network" not in file
-    assert "enqueue it under another name with a weights file that fits" in file  # a retry would end the same way
+    assert "qcqueue retry JOB --weights FILE" in file  # without it, a retry would end the same way
     assert all(remedy_for(cause, weights="none") == cause.remedy for cause in Cause)
 
 

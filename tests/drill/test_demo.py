@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from qcqueue.app.context import context_in
+from qcqueue.cli.main import run
+from qcqueue.drill import demo
 from qcqueue.queue.job_detail import job_detail
 from qcqueue.queue.job_lines import job_lines
 
@@ -77,3 +79,13 @@ def test_the_toys_learn_what_there_is_to_learn(shown: tuple[Path, subprocess.Com
         accuracies = {line.name: job_detail(tx, line.name).epochs[-1].metrics.val_accuracy for line in lines}
     assert len(lines) == 3
     assert accuracies["toys/toy-adam"] == 1.0
+
+
+def test_without_tensorflow_the_demo_says_at_once_what_can_be_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo, "can_train", lambda: False)
+    assert run(["demo"]) == 2
+    assert capfd.readouterr().err.endswith('next: qcqueue demo --fast, or pip install "qcqueue[train,sample]"\n')
+    assert list(tmp_path.iterdir()) == []

@@ -76,4 +76,4 @@ def test_one_machine_downloads_and_another_asks_the_queue_alone(
     layers = "it has 104 layers with weights, the model 13"
     assert failed["message"] == f"mobile.h5 does not fit VGG16 without its top: {layers}"
     why = command(house, "why", "third").stdout
-    assert "enqueue it under another name with a weights file that fits" in why
+    assert "qcqueue retry small/third --weights FILE" in why

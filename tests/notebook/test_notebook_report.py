@@ -49,7 +49,7 @@ def test_the_page_is_shown_below_the_cell_shut_off_from_the_notebook_and_its_tab
     page = house.folder / "pages" / "report.html"
     assert printed[0]["text"].split() == ["PosixPath", "pages/report.html"]
     assert set(output["data"]) == {"text/html", "text/plain"}
-    assert output["data"]["text/plain"] == "the report: pages/report.html"
+    assert output["data"]["text/plain"] == "Report: pages/report.html"
     found = FRAME.fullmatch(output["data"]["text/html"])
     assert found is not None
     assert html.unescape(found["page"]) == page.read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from qcqueue.errors import SettingInvalid
-from qcqueue.stores.registry import STORES, backend_of, parse_url, without_secrets
+from qcqueue.stores.registry import STORES, as_url, backend_of, parse_url, without_secrets
 
 GOOD = {"folder": "/data/queue", "shared": "/data/queue", "gdrive": "1AbCdEfGhIj"}
 
@@ -18,6 +18,37 @@ def test_a_url_of_every_kind_comes_back_as_it_was(scheme: str) -> None:
     assert (named.url, named.kind, named.is_new) == (url, STORES[scheme], False)
     assert named.backend is backend_of(scheme)
     assert named.kind.form.startswith(f"{scheme}:")
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://drive.google.com/drive/folders/1AbCdEfGhIj",
+        "https://drive.google.com/drive/folders/1AbCdEfGhIj?usp=sharing",
+        "https://drive.google.com/drive/u/0/folders/1AbCdEfGhIj?usp=drive_link#top",
+        "https://drive.google.com/drive/mobile/folders/1AbCdEfGhIj/",
+        "https://drive.google.com/open?id=1AbCdEfGhIj&usp=drive_fs",
+        "drive.google.com/drive/folders/1AbCdEfGhIj",
+    ],
+)
+def test_a_link_of_drive_names_the_folder_it_shows(link: str) -> None:
+    assert parse_url(link, source="--store").url == as_url(link) == "gdrive:1AbCdEfGhIj"
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://drive.google.com/file/d/1AbCdEfGhIjKl/view",
+        "https://drive.google.com/drive/folders/",
+        "https://drive.google.com/drive/my-drive",
+        "https://drive.google.com.example/drive/folders/1AbCdEfGhIj",
+        "http://example.org/?https://drive.google.com/drive/folders/1AbCdEfGhIj",
+    ],
+)
+def test_a_link_to_anything_else_is_refused(link: str) -> None:
+    assert as_url(link) == link
+    with pytest.raises(SettingInvalid):
+        parse_url(link, source="--store")
 
 
 def test_what_is_said_of_a_store_by_its_url_imports_none() -> None:

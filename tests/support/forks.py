@@ -93,11 +93,11 @@ def fork(
 
 
 def run(
-    arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str], limit_s: float
+    arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str], limit_s: float, first: str = ""
 ) -> "subprocess.CompletedProcess[str]":
-    """Run `qcqueue` with these arguments to its end. Raises: TimeoutExpired: it was killed for that."""
+    """Run `qcqueue` with these arguments to its end, `first` before all. Raises: TimeoutExpired: it was killed."""
     with tempfile.TemporaryFile("w+", encoding="utf-8") as out, tempfile.TemporaryFile("w+", encoding="utf-8") as err:
-        process = fork(arguments, folder=folder, environment=environment, said=out, errors=err)
+        process = fork(arguments, folder=folder, environment=environment, said=out, errors=err, first=first)
         try:
             code = process.wait(limit_s)
         except BaseException:

@@ -15,8 +15,8 @@ from qcqueue.text.humanize import UNKNOWN, count, date, duration, listed, percen
 
 
 def heading_of(findings: Findings) -> str:
-    """Return what the report is called."""
-    studies = list(dict.fromkeys(model.spec.study for model in findings.models))
+    """Return what the report is called, after the studies of which not all is given up."""
+    studies = list(dict.fromkeys(model.spec.study for model in _wanted(findings.models) or findings.models))
     return findings.study.title or (f"Report on {listed(studies)}" if studies else "Report on an empty queue")
 
 
@@ -79,7 +79,7 @@ def _among(findings: Findings, done: Sequence[ModelFigures], read: Sequence[Accu
     """Say of how many models that is, where it is not of all."""
     if len(read) < len(done):
         return f", of the {len(read)} finished models of {len(done)} whose answers could be read"
-    asked = sum(model.dataset_sha256 == done[0].dataset_sha256 for model in findings.models)
+    asked = sum(model.dataset_sha256 == done[0].dataset_sha256 for model in _wanted(findings.models))
     return f" of the {len(done)} finished models" if 1 < len(done) < asked else ""
 
 
@@ -120,19 +120,24 @@ def _about(line: DatasetLine) -> Markup:
 
 
 def _tiles(findings: Findings) -> Content:
-    models = findings.models
+    models, wanted = findings.models, _wanted(findings.models)
     if not models:
         return None
-    planned = sum(model.epochs_shown for model in models)
+    planned = sum(model.epochs_shown for model in wanted)
     facts = [
-        ("Jobs done", f"{sum(model.is_done for model in models)} of {len(models)}"),
-        ("Epochs saved", f"{sum(model.epochs_done for model in models):,} of {planned:,}"),
+        ("Jobs done", f"{sum(model.is_done for model in wanted)} of {len(wanted)}"),
+        ("Epochs saved", f"{sum(model.epochs_done for model in wanted):,} of {planned:,}"),
         ("Sessions", _sessions(findings.timeline)),
         ("Interruptions", f"{sum(model.interruption_count for model in models):,}"),
         ("Epochs trained again", f"{sum(len(model.redone_epochs) for model in models):,}"),
         ("Time in training", duration(sum(model.times.total_s for model in models))),
     ]
     return tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts], class_="tiles")
+
+
+def _wanted(models: Sequence[ModelFigures]) -> list[ModelFigures]:
+    """Return the models that nobody has given up; what is counted is counted of these."""
+    return [model for model in models if model.state is not State.CANCELLED]
 
 
 def _sessions(line: StudyTimeline) -> str:
@@ -149,18 +154,27 @@ def missing(findings: Findings) -> Content:
             tag("p", "There is no job in this queue, so there is nothing to report yet."),
             tag("p", "next: ", tag("code", "qcqueue new six-models --out six-models.toml")),
         ]
-    unfinished = [detail for detail in details if detail.line.state is not State.DONE]
-    if not unfinished and not findings.unread:
+    wanted = [detail for detail in details if detail.line.state is not State.CANCELLED]
+    unfinished = [detail for detail in wanted if detail.line.state is not State.DONE]
+    cancelled = [detail for detail in details if detail.line.state is State.CANCELLED]
+    if not unfinished and not cancelled and not findings.unread:
         return None
-    return tag("section", tag("h2", "What is missing"), _jobs(unfinished, details), _unread(findings.unread))
+    heads = (
+        (
+            f"{count(len(unfinished), 'job')} of {len(wanted)} not finished; all figures are of what is there.",
+            unfinished,
+        ),
+        (f"{count(len(cancelled), 'job')} cancelled, and in no count.", cancelled),
+    )
+    lists = [_jobs(head, jobs) for head, jobs in heads]
+    return tag("section", tag("h2", "What is missing"), *lists, _unread(findings.unread))
 
 
-def _jobs(unfinished: Sequence[JobDetail], details: Sequence[JobDetail]) -> Content:
-    if not unfinished:
+def _jobs(head: str, details: Sequence[JobDetail]) -> Content:
+    if not details:
         return None
-    items = [tag("li", _standing(detail), "; next: ", tag("code", _next_step(detail))) for detail in unfinished]
-    head = f"{count(len(unfinished), 'job')} of {len(details)} not finished"
-    return [tag("p", f"{head}; all figures are of what is there."), tag("ul", items)]
+    items = [tag("li", _standing(detail), "; next: ", tag("code", _next_step(detail))) for detail in details]
+    return [tag("p", head), tag("ul", items)]
 
 
 def _unread(sentences: Sequence[str]) -> Content:

@@ -143,7 +143,7 @@ def end_ahead(access: Access) -> str | None:
     """Return a warning where this machine's sign-in will end, without asking anybody; a broken one is no news here."""
     with contextlib.suppress(SignInFailed):
         if said := end_told(drive_token(access).expires_at_s, access.clock.now_s()):
-            return f"the sign-in to Google Drive is not for long: {said}; qcqueue doctor says what to do"
+            return f"the sign-in to Google Drive ends soon: {said}; qcqueue doctor says what to do"
     return None
 
 

@@ -146,6 +146,17 @@ def test_an_empty_queue_says_what_to_type() -> None:
     assert "qcqueue new six-models --out six-models.toml" in said
 
 
+def test_a_cancelled_job_is_in_no_title_and_in_no_count() -> None:
+    given_up = a_job(a_spec(study="first-try", name="vgg16"), epochs_of(2), state=State.CANCELLED)
+    waits = a_job(a_spec(), epochs_of(3), state=State.QUEUED)
+    said = words(page_on([given_up, waits]))
+    assert "Report on six-models " in said
+    assert "Jobs done 0 of 1 Epochs saved 3 of 100" in said
+    assert "1 job of 1 not finished" in said
+    assert "1 job cancelled, and in no count. first-try/vgg16 is cancelled" in said
+    assert "Report on first-try" in words(page_on([given_up]))
+
+
 @pytest.mark.parametrize(
     ("state", "command"),
     [
