@@ -359,7 +359,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(forget_the_best, found_in=10_000, found_within=20),
     Bug(say_done_too_soon, found_in=10_000, found_within=10),
     Bug(ignore_ctrl_c, found_in=10_001, found_within=100),
-    Bug(take_back_what_is_taken, found_in=10_441, found_within=500),
+    Bug(take_back_what_is_taken, found_in=10_109, found_within=500),
     Bug(ignore_that_a_shared_pack_is_gone, found_in=10_012, found_within=100, shares_packs=True),
     Bug(count_on_what_was_seen_at_the_claim, found_in=10_095, found_within=300, shares_packs=True),
     Bug(train_on_another_machine, found_in=10_000, found_within=100),
