@@ -11,8 +11,10 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import distribution
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
+
+from qcqueue.errors import SettingInvalid
 
 PACKAGE = Path(__file__).parents[1]
 SUFFIXES = (".py", ".toml", ".typed")
@@ -37,9 +39,12 @@ class Wheel:
 
 @cache
 def own_wheel() -> Wheel:
-    """Return the wheel, uncompressed, so that it can be compressed as a whole."""
+    """Return the wheel, uncompressed, so that it can be compressed as a whole.
+
+    Raises: SettingInvalid: this qcqueue is not installed, but found by its path.
+    """
     package = {name: path.read_bytes() for name, path in _shipped()}
-    ours = distribution("qcqueue")
+    ours = _installed()
     folder = f"qcqueue-{ours.version}.dist-info"
     contents_sha256 = hashlib.sha256(_record(package).encode()).hexdigest()
     facts = {
@@ -56,6 +61,16 @@ def own_wheel() -> Wheel:
         for name, data in files.items():
             archive.writestr(zipfile.ZipInfo(name, _BEFORE_ALL), data)
     return Wheel(name=f"qcqueue-{ours.version}-py3-none-any.whl", data=held.getvalue(), contents_sha256=contents_sha256)
+
+
+def _installed() -> Distribution:
+    """Return what pip has noted of qcqueue; what a build has left beside the sources is no installation."""
+    for found in distributions(name="qcqueue"):
+        if found.read_text("METADATA"):
+            return found
+    raise SettingInvalid(
+        "qcqueue is not installed here, so a notebook cannot bring it", hint="qcqueue notebook --from-index"
+    )
 
 
 def _shipped() -> Iterator[tuple[str, Path]]:

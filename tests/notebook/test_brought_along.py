@@ -130,3 +130,13 @@ def test_the_text_of_the_cell_names_no_index() -> None:
     code = "".join(json.loads(notebook_text("gdrive:1AbCdEfGhIj"))["cells"][1]["source"])
     assert "==0" not in code
     assert "WHEEL = '''" in code
+
+
+def test_what_a_build_left_beside_the_sources_is_no_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "qcqueue.egg-info").mkdir()
+    (tmp_path / "qcqueue.egg-info" / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: qcqueue\nVersion: 9.9\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    own_wheel.cache_clear()
+    assert "-9.9-" not in own_wheel().name
