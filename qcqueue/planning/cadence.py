@@ -7,6 +7,7 @@ saving after every epoch would, and never asks for saves faster than the store t
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from qcqueue.core.goodput import best_interval_s
 from qcqueue.text.humanize import count, duration
@@ -65,6 +66,7 @@ class Cadence:
         return epoch - last_saved_epoch >= self.epochs_per_save
 
 
+@lru_cache(4096)  # the jobs of a campaign are much alike, and each is asked for in several worlds
 def choose_cadence(measured: Measured) -> Cadence:
     """Return how often to save; after every epoch as long as there is no reason for more or less."""
     if measured.epoch_s is None or measured.epoch_s <= 0:
