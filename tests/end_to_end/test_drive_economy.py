@@ -74,6 +74,7 @@ def test_looking_where_nothing_changed_takes_three_requests(scene: Scene) -> Non
     assert len(scene.requests_of(scene.machine("laptop"))) <= 3
 
 
+@pytest.mark.long
 def test_looking_from_a_fresh_machine_takes_eight_requests_after_a_thousand_versions(scene: Scene) -> None:
     _append_versions(scene.machine("laptop"), 1000)
     asked = scene.requests_of(scene.machine("fresh"))

@@ -46,6 +46,7 @@ assert bits() != settled, "a deadline that changes nothing tests nothing"
 
 
 @pytest.mark.tensorflow(in_a_child=True)
+@pytest.mark.long
 def test_bits_do_not_depend_on_how_long_rewriting_a_graph_may_take() -> None:
     root = Path(__file__).parents[2]
     child = subprocess.run([sys.executable, "-c", DEADLINES], cwd=root, capture_output=True, text=True, check=False)

@@ -79,20 +79,20 @@ def dry_run(python: Path, wheel: Path) -> subprocess.CompletedProcess[str]:
     return pip("--isolated", "--python", str(python), *arguments)
 
 
-def test_into_colab_pip_installs_qcqueue_and_changes_nothing_else(tmp_path: Path, wheel: Path) -> None:
+def test_into_colab_pip_installs_qcqueue_and_changes_nothing_else_and_a_notebook_brings_the_same(
+    tmp_path: Path, wheel: Path
+) -> None:
     answer = dry_run(an_environment(tmp_path / "colab", frozen()), wheel)
     assert answer.returncode == 0, answer.stderr
     assert [item["metadata"]["name"] for item in json.loads(answer.stdout)["install"]] == ["qcqueue"]
+    built, brought = zipfile.ZipFile(wheel), zipfile.ZipFile(io.BytesIO(own_wheel().data))
+    package = [name for name in built.namelist() if name.startswith("qcqueue/")]
+    assert sorted(name for name in brought.namelist() if name.startswith("qcqueue/")) == sorted(package)
+    assert [name for name in package if built.read(name) != brought.read(name)] == []
 
 
-@pytest.mark.parametrize(
-    ("name", "number"),
-    [
-        ("PyDrive2", "1.20.0"),
-        pytest.param("SQLAlchemy", "2.0.30", marks=pytest.mark.long),
-        pytest.param("typer", "0.9.0", marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "number"), [("PyDrive2", "1.20.0"), ("SQLAlchemy", "2.0.30"), ("typer", "0.9.0")])
 def test_an_older_image_would_be_noticed(name: str, number: str, tmp_path: Path, wheel: Path) -> None:
     answer = dry_run(an_environment(tmp_path / "colab", frozen() | {name: number}), wheel)
     assert answer.returncode != 0
@@ -102,13 +102,6 @@ def test_an_older_image_would_be_noticed(name: str, number: str, tmp_path: Path,
 def test_the_notebook_installs_what_is_tried_here() -> None:
     code = "".join(json.loads(notebook_text("gdrive:1AbCdEfGhIj"))["cells"][1]["source"])
     assert f'install("{EXTRAS}")' in code
-
-
-def test_the_wheel_that_a_notebook_brings_holds_what_was_built(wheel: Path) -> None:
-    built, brought = zipfile.ZipFile(wheel), zipfile.ZipFile(io.BytesIO(own_wheel().data))
-    package = [name for name in built.namelist() if name.startswith("qcqueue/")]
-    assert sorted(name for name in brought.namelist() if name.startswith("qcqueue/")) == sorted(package)
-    assert [name for name in package if built.read(name) != brought.read(name)] == []
 
 
 def test_pip_asks_the_wheel_that_a_notebook_brings_for_the_same(tmp_path: Path) -> None:
