@@ -106,8 +106,9 @@ class WatchedClient(NotebookClient):
         return found
 
     def process_message(self, msg: dict[str, Any], cell: nbformat.NotebookNode, cell_index: int) -> Any:
-        self.was_shown.append(_text(msg["content"]))
-        return super().process_message(msg, cell, cell_index)
+        output = super().process_message(msg, cell, cell_index)
+        self.was_shown.append(_text(msg["content"]))  # no earlier than it stands there
+        return output
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ def test_an_error_is_two_lines_and_without_a_secret_a_code_on_the_screen_signs_i
         cell.wait_for(" and type ")
         assert "the store 'nonsense:elsewhere'" in cell.shown
         assert "next: qcqueue init" in cell.shown
-        desk.emulator.signing_in.approve(cell.shown.split(" and type ")[1].split()[0], desk.ada)
+        desk.emulator.signing_in.approve(cell.was_shown.split(" and type ")[1].split()[0], desk.ada)
         shown = cell.ended()
     assert "Traceback" not in shown
     assert "Google Drive of ada@example.com" in shown
