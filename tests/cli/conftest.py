@@ -1,7 +1,7 @@
 """A house with a queue for every test of a command: made once, copied for each."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +80,17 @@ def move_in(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
     monkeypatch.setenv("QCQUEUE_CACHE", str(house.cache))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(house.config))
     return house
+
+
+@pytest.fixture
+def answer(capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command that must end with this code; return what it says on stdout."""
+
+    def ask(typed: str, *, code: int = 0) -> str:
+        capfd.readouterr()
+        found = run(typed.split())
+        out, err = capfd.readouterr()
+        assert found == code, err
+        return out
+
+    return ask

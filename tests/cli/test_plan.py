@@ -20,20 +20,6 @@ HOUR_S, DAY_S = 3600.0, 86_400.0
 LABELS = {"profile", "your history", "you said"}
 
 
-@pytest.fixture
-def answer(capfd: pytest.CaptureFixture[str]) -> Answer:
-    """Run a command that must succeed; return what it says on stdout."""
-
-    def ask(typed: str, *, code: int = 0) -> str:
-        capfd.readouterr()
-        found = run(typed.split())
-        out, err = capfd.readouterr()
-        assert found == code, err
-        return out
-
-    return ask
-
-
 def document(out: str) -> dict[str, Any]:
     assert out.count("\n") == 1
     found: dict[str, Any] = json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))

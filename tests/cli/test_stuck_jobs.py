@@ -11,7 +11,6 @@ import pytest
 from safetensors.numpy import save
 
 from qcqueue.app import work as working
-from qcqueue.cli.main import run
 from qcqueue.core.obstacles import Lack, Obstacle
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.queue.claim import begin_session
@@ -26,20 +25,6 @@ Answer = Callable[..., str]
 NAMES = ("vgg16", "xception", "resnet", "inception", "densenet", "six")
 AWAY = "the ImageNet weights of VGG16 could not be downloaded (the network is away): connect this machine. Then go on"
 STUCK = r"tiny/vgg16 and 5 more could not run on lab-3 \(since today \d\d:\d\d\): no ImageNet weights"
-
-
-@pytest.fixture
-def answer(capfd: pytest.CaptureFixture[str]) -> Answer:
-    """Run a command that must end so; return what it says on stdout."""
-
-    def ask(typed: str, *, code: int = 0) -> str:
-        capfd.readouterr()
-        found = run(typed.split())
-        out, err = capfd.readouterr()
-        assert found == code, err
-        return out
-
-    return ask
 
 
 @pytest.fixture
