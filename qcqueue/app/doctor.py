@@ -99,7 +99,8 @@ def _jobs(context: QueueContext) -> Iterator[Check]:
     found = dict[str, KnownObstacle]()
     with contextlib.suppress(QcqueueError), context.read() as tx:  # `_database` says why
         found = {line.name: line.obstacle for line in job_lines(tx) if line.obstacle}
-    for name in [*found][:1]:
+    if found:
+        name = next(iter(found))
         yield warning("jobs", "; ".join(stuck(found, context.clock.now_s())), found[name].advice(name))
 
 

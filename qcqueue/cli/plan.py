@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from qcqueue.app.plan import JobPlan, Plan
     from qcqueue.app.queue_summary import QueueView
     from qcqueue.core.quantiles import Quantiles
+    from qcqueue.planning.calibration import HitRate
     from qcqueue.planning.forecast import Finish
     from qcqueue.planning.quota import Reason
 
@@ -55,7 +56,7 @@ def plan(
     if not seen.stats.ahead:
         past = calibration(seen.past)
         if as_json:
-            told = {"jobs": [], "past_forecasts": {"judged": past.judged, "inside": past.inside}}
+            told = {"jobs": [], "past_forecasts": _hit_rate_document(past)}
             print_json({"store": context.store.url, "as_of": iso(context.as_of_s()), **told})
         narrate("nothing is left to train")
         if past.judged:
@@ -123,6 +124,11 @@ def quota_screen(seen: "QueueView") -> str:
     return "\n".join([*said, "next: qcqueue plan"])
 
 
+def _hit_rate_document(past: "HitRate") -> dict[str, int]:
+    """How many forecasts could be judged by now, and how many of them came true."""
+    return {"judged": past.judged, "inside": past.inside}
+
+
 def plan_document(plan: "Plan") -> dict[str, Any]:
     """Return all of it for `--json`; p10, p50 and p90 are when it is done with so many per cent."""
     likely, perhaps = plan.late()
@@ -162,7 +168,7 @@ def plan_document(plan: "Plan") -> dict[str, Any]:
         "obstacles": [
             {"job": line.name, **obstacle_document(line.obstacle)} for line in plan.seen.lines if line.obstacle
         ],
-        "past_forecasts": {"judged": plan.past.judged, "inside": plan.past.inside},
+        "past_forecasts": _hit_rate_document(plan.past),
         "worlds": plan.forecast.worlds,
     }
 

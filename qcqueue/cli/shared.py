@@ -25,8 +25,8 @@ FAILED = 3
 _NEXT = re.compile(r"^\s*next: .*", re.MULTILINE)
 _NO_QUEUE = ("demo", "init", "new", "login", "colab-token", "drill")
 _OF_A_QUEUE = "|".join(name for names in PANELS.values() for name in names if name not in _NO_QUEUE)
-_COMMAND = re.compile(rf"\bqcqueue(?= (?:{_OF_A_QUEUE})\b)|(?:^|(?<=next: ))qcqueue$")
-"""A command that asks for a queue which is there."""
+_COMMAND = rf"\bqcqueue(?= (?:{_OF_A_QUEUE})\b)|(?:^|(?<=next: ))qcqueue$"
+"""A command that asks for a queue which is there; compiled only where a --store was typed."""
 
 typed_store: list[str] = []
 """The --store of this command line, if it names a queue that a later command must name too."""
@@ -74,7 +74,7 @@ def for_the_same_queue(hint: str) -> str:
     """Return what to type next with the --store that was typed, where a command needs it to find the same queue."""
     if not typed_store or "--store" in hint or hint.endswith(" -h"):
         return hint
-    return _COMMAND.sub(lambda _: f"qcqueue --store {shlex.quote(typed_store[-1])}", hint)
+    return re.sub(_COMMAND, lambda _: f"qcqueue --store {shlex.quote(typed_store[-1])}", hint)
 
 
 def say_next(command: str, *, dry_run: bool = False) -> None:

@@ -4,13 +4,13 @@
 """
 
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 from qcqueue.drill.demo import one_model, tour, toys
 from qcqueue.errors import QcqueueError
 from qcqueue.notebook.report import show_page
 from qcqueue.notebook.screen import display_here
+from qcqueue.worker.machine import can_train
 
 
 def demo(folder: Path) -> Path | None:
@@ -18,7 +18,7 @@ def demo(folder: Path) -> Path | None:
 
     Raises: QcqueueError, where no person reads a screen.
     """
-    scenario = replace(one_model() if find_spec("tensorflow") else toys(), is_quiet=True)
+    scenario = replace(one_model() if can_train() else toys(), is_quiet=True)
     try:
         shown = tour(folder, scenario, narrate=print, progress=lambda done, total: None)
     except QcqueueError as exc:
