@@ -60,8 +60,8 @@ class Processor:
 
 UNSURE: Mapping[Known, float] = {Known.MEASURED: 0.2, Known.SCALED: 0.5, Known.ESTIMATED: 0.7}
 """How far the truth usually lies from a duration that is known so: the standard deviation of its logarithm."""
-# What one start takes is not what the next one does: caches, networks, what else a machine has to do, and an attempt
-# that is interrupted now and then and starts once more.
+# The same of starts and saves, also where they were measured: what one start takes is not what the next one does, for
+# caches, networks, what else a machine has to do, and an attempt that is interrupted now and then and starts once more.
 UNSURE_START = 0.7
 
 Work = tuple[str, int, int, str]
@@ -115,11 +115,6 @@ class Overhead:
 
     seconds: float
     basis: Known
-
-    @property
-    def unsure(self) -> float:
-        """Return how far the truth usually lies from it, as `UNSURE` has it."""
-        return max(UNSURE_START, UNSURE[self.basis])
 
 
 class Measurements:

@@ -16,6 +16,7 @@ from qcqueue.core.states import State
 from qcqueue.planning.estimates import (
     ESTIMATED_ON,
     UNSURE,
+    UNSURE_START,
     EpochCost,
     EpochSeen,
     Known,
@@ -244,7 +245,7 @@ class QueueStats:
             switch_s=self.start.seconds,
             stall_s=stall_s,
             lag_s=self.lag.seconds,
-            unsure=max(self.start.unsure, self.lag.unsure),
+            unsure=UNSURE_START,
         )
 
     @cached_property
