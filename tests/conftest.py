@@ -4,6 +4,7 @@
 deadline: the machines of continuous integration, and ours under a second suite, are slow at will.
 """
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -30,6 +31,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--long") and not os.environ.get("CI"):
         settings.load_profile("long")
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """Look for no garbage among what only grows: thousands of tests, each of some objects."""
+    gc.disable()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -3,6 +3,7 @@
 import ast
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -91,12 +92,17 @@ def modules() -> dict[str, Path]:
 
 
 MODULES = modules()
-TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
+
+
+@cache
+def trees() -> dict[str, ast.Module]:
+    """Return the syntax of every module, read once."""
+    return {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
 
 
 def classes() -> Iterator[tuple[str, str]]:
     """Yield the module and the name of each class, without those of charts."""
-    for module, tree in TREES.items():
+    for module, tree in trees().items():
         if not MODULES[module].is_relative_to(CHARTS):
             yield from ((module, node.name) for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
 
@@ -118,7 +124,7 @@ def run_on_import(node: ast.AST) -> Iterator[ast.AST]:
 def imported_on_import(module: str) -> set[str]:
     """Return the modules of the package that the import of one names."""
     found: set[str] = set()
-    for node in run_on_import(TREES[module]):
+    for node in run_on_import(trees()[module]):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

@@ -23,8 +23,6 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
-from scipy.stats import binomtest  # type: ignore[import-untyped]
-from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 from qcqueue.text.humanize import duration
 
@@ -326,6 +324,8 @@ def test_e_correlations(study: Study, report: Report) -> None:
 
 
 def test_f_accuracies_on_validation_and_test_images(study: Study, report: Report) -> None:
+    from sklearn.metrics import accuracy_score
+
     page = report.tables["How good they are"]
     for place, (job, (written, stored)) in enumerate(zip(study.jobs, report.both("quality"), strict=True)):
         assert int(written["best_epoch"]) == stored["best_epoch"] == job.best_epoch
@@ -338,6 +338,8 @@ def test_f_accuracies_on_validation_and_test_images(study: Study, report: Report
 
 
 def test_g_precision_recall_and_f1_by_class(study: Study, report: Report) -> None:
+    from sklearn.metrics import precision_recall_fscore_support
+
     for weights in ("best", "last"):
         page = report.tables["Precision, recall and F1 at the best epoch"]
         found = {(row["job"], row["class"]): (row, other) for row, other in report.both(f"classes-{weights}")}
@@ -380,6 +382,8 @@ def test_h_curves_with_their_seams_and_best_epochs(study: Study, report: Report)
 
 
 def test_i_confusion_matrices_counted_and_by_row(study: Study, report: Report) -> None:
+    from sklearn.metrics import confusion_matrix
+
     found: dict[tuple[str, str, str], list[tuple[dict[str, str], dict[str, Any]]]] = defaultdict(list)
     for written, stored in report.both("confusion"):
         found[written["job"], written["weights"], written["split"]].append((written, stored))
@@ -397,6 +401,8 @@ def test_i_confusion_matrices_counted_and_by_row(study: Study, report: Report) -
 
 
 def test_i_the_page_has_the_matrices_of_each_model_in_their_order(study: Study, report: Report) -> None:
+    from sklearn.metrics import confusion_matrix
+
     expected = []
     for job in study.jobs:
         for weights in ("best",) if job.best_epoch == len(job.rows) else ("best", "last"):
@@ -410,6 +416,8 @@ def test_i_the_page_has_the_matrices_of_each_model_in_their_order(study: Study, 
 
 
 def test_pairs_by_mcnemars_exact_test_with_holms_correction(study: Study, report: Report) -> None:
+    from scipy.stats import binomtest  # type: ignore[import-untyped]
+
     jobs = {job.name: job for job in study.jobs}
     found = [row for row, _ in report.both("pairs") if (row["split"], row["weights"]) == ("test", "best")]
     assert len(found) == 15

@@ -1,4 +1,4 @@
-"""One model trained by us and by plain Keras, compared to the bit: `python -m tests.engines.parity MODEL EPOCHS`.
+"""One model trained by us and by plain Keras, bit by bit: `python -m tests.engines.parity MODEL EPOCHS IMAGES`.
 
 Plain Keras is written here as a user would write it, and shares nothing with ours but the images and their order. One
 thread, no rewriting of graphs: with it, plain `fit` has no bits of its own for some models. A process compares one
@@ -25,7 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from qcqueue.catalog.models import MODELS
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Split
-from tests.engines.worlds import Memory, a_dataset, a_dataset_file, a_spec, an_assignment, run
+from tests.engines.worlds import COUNTS, Memory, a_dataset, a_dataset_file, a_spec, an_assignment, run
 
 SCALES = (1, 30, 100, 1000)
 EPOCHS = 5
@@ -43,23 +43,23 @@ LOGITS = 2.0
 
 
 def main(arguments: Sequence[str]) -> int:
-    model, epochs = arguments
-    print(json.dumps(compared(model, epochs=int(epochs))))
+    model, epochs, images = arguments
+    print(json.dumps(compared(model, epochs=int(epochs), images=int(images))))
     return 0
 
 
-def in_a_process(model: str, *, epochs: int = EPOCHS) -> dict[str, Any]:
+def in_a_process(model: str, *, epochs: int = EPOCHS, images: int = COUNTS[Split.TRAIN]) -> dict[str, Any]:
     """Return what `compared` does, from a process of its own."""
     root = Path(__file__).parents[2]
-    command = [sys.executable, "-m", "tests.engines.parity", model, str(epochs)]
+    command = [sys.executable, "-m", "tests.engines.parity", model, str(epochs), str(images)]
     child = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert child.returncode == 0, child.stderr[-4000:]
     found: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
     return found
 
 
-def compared(model: str, *, epochs: int) -> dict[str, Any]:
-    """Return how ours and plain Keras differ.
+def compared(model: str, *, epochs: int, images: int) -> dict[str, Any]:
+    """Return how ours and plain Keras differ after training on so many images.
 
     tensors, differing: of the whole state after COMPARED_AFTER epochs, how many there are and have other bits. steep:
     the validation losses of the run, which is sure and wrong, and best the best epoch of ours and theirs. heads: by how
@@ -75,7 +75,7 @@ def compared(model: str, *, epochs: int) -> dict[str, Any]:
     )
     settle(spec)
     with tempfile.TemporaryDirectory() as folder:
-        path = a_dataset_file(Path(folder), a_dataset(side_px=side_px))
+        path = a_dataset_file(Path(folder), a_dataset(side_px=side_px, counts=COUNTS | {Split.TRAIN: images}))
         return whole(path, spec) | heads(spec, side_px)
 
 

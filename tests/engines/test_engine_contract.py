@@ -20,7 +20,7 @@ TRIED_WITH = {"keras_tf": "VGG16", "toy": "Toy"}
 TENSORFLOW = {"keras_tf"}
 
 A_FEW_CUTS = (2, STEPS, EPOCHS * STEPS)
-"""Within an epoch, at its end, and at the end of all; a run of lives of one step each is cut after every step."""
+"""Within an epoch, at its end, and at the end of all."""
 
 
 @pytest.fixture(
@@ -38,11 +38,18 @@ def whole(spec: JobSpec, dataset_path: Path) -> RecordingSink:
     return undisturbed(spec, dataset_path)
 
 
+def is_slow(spec: JobSpec, config: pytest.Config) -> bool:
+    return engine_name(spec.model) in TENSORFLOW and not config.getoption("--long")
+
+
 class TestEngines(EngineContract):
     @pytest.fixture
     def cuts(self, spec: JobSpec, pytestconfig: pytest.Config) -> Collection[int]:
-        is_slow = engine_name(spec.model) in TENSORFLOW and not pytestconfig.getoption("--long")
-        return A_FEW_CUTS if is_slow else range(1, EPOCHS * STEPS + 1)
+        return A_FEW_CUTS if is_slow(spec, pytestconfig) else range(1, EPOCHS * STEPS + 1)
+
+    @pytest.fixture
+    def steps_a_life(self, spec: JobSpec, pytestconfig: pytest.Config) -> int:
+        return 2 if is_slow(spec, pytestconfig) else 1
 
 
 def test_every_model_names_an_engine_of_the_table() -> None:

@@ -5,19 +5,20 @@ VGG16 is the quickest of them; its few layers have no batch statistics, which `t
 
 import pytest
 
-from tests.engines.parity import EPOCHS, OFF_MOST, SURE, in_a_process
+from tests.engines.parity import OFF_MOST, SURE, in_a_process
 
 
 @pytest.mark.parametrize(
-    ("model", "epochs"),
+    ("model", "how"),
     [
-        ("VGG16", 2),
-        pytest.param("VGG16", EPOCHS, marks=pytest.mark.long),
-        pytest.param("MobileNetV2", EPOCHS, marks=pytest.mark.long),
+        ("VGG16", {"epochs": 2, "images": 10}),
+        pytest.param("VGG16", {}, marks=pytest.mark.long),
+        pytest.param("MobileNetV2", {}, marks=pytest.mark.long),
     ],
+    ids=["VGG16 in brief", "VGG16", "MobileNetV2"],
 )
-def test_a_run_has_the_bits_and_the_losses_of_plain_fit_and_evaluate(model: str, epochs: int) -> None:
-    found = in_a_process(model, epochs=epochs)
+def test_a_run_has_the_bits_and_the_losses_of_plain_fit_and_evaluate(model: str, how: dict[str, int]) -> None:
+    found = in_a_process(model, **how)
     assert found["tensors"] > 80
     assert found["differing"] == 0
     assert found["accuracies"]

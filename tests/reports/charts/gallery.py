@@ -8,7 +8,8 @@ jobs, and `gallery.html` with all of them in the style of the page.
 
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -39,22 +40,33 @@ LONG_CLASSES = (
 QUANTITIES = ("time per step", "time per epoch", "trainable parameters", "parameters", "total time", "test accuracy")
 
 
+Draw = Callable[[tuple[str, ...], int], Picture]
+# One of every kind, drawn for models of these names after so many epochs.
+PICTURES: Mapping[str, Draw] = {
+    "curves": lambda names, epochs: curves(names, epochs=epochs),
+    "one model": lambda names, epochs: one_model(names[0], epochs=epochs),
+    "against time": lambda names, epochs: against_time(names, epochs=epochs),
+    "accuracies": lambda names, epochs: accuracies(names),
+    "confusion": lambda names, epochs: confusion(CLASSES),
+    "pairs": lambda names, epochs: pairs(names),
+    "correlation": lambda names, epochs: correlation(),
+    "calibration": lambda names, epochs: calibration(names),
+    "days": lambda names, epochs: days(names, sessions=30, every_s=17 * HOUR_S),
+    "time split": lambda names, epochs: time_split(names),
+    "held": lambda names, epochs: held(names),
+    "severities": lambda names, epochs: severities(names),
+}
+
+
+@cache
+def picture_of(kind: str, names: tuple[str, ...], epochs: int = 100) -> Picture:
+    """Return a picture of a kind, drawn once a process."""
+    return PICTURES[kind](names, epochs)
+
+
 def every_picture(names: tuple[str, ...], *, epochs: int = 100) -> list[Picture]:
-    """Return one picture of each kind for models of these names."""
-    return [
-        curves(names, epochs=epochs),
-        one_model(names[0], epochs=epochs),
-        against_time(names, epochs=epochs),
-        accuracies(names),
-        confusion(CLASSES),
-        pairs(names),
-        correlation(),
-        calibration(names),
-        days(names, sessions=30, every_s=17 * HOUR_S),
-        time_split(names),
-        held(names),
-        severities(names),
-    ]
+    """Return one picture of each kind for models of these names, drawn anew."""
+    return [draw(names, epochs) for draw in PICTURES.values()]
 
 
 def learned(epoch: int, seed: int) -> float:

@@ -7,7 +7,7 @@ import pytest
 
 from qcqueue.reports.charts.picture import Picture, picture
 from qcqueue.reports.palette import DARK, LIGHT, written_out
-from tests.reports.charts.gallery import LONG, SIX, TWELVE, every_picture
+from tests.reports.charts.gallery import PICTURES, LONG, SIX, TWELVE, every_picture, picture_of
 from tests.reports.charts.parsed import level_words, parse, points_of
 
 HOSTILE = (
@@ -32,28 +32,23 @@ WORLDS = {
 }
 
 
-def pictures() -> list[object]:
-    return [
-        pytest.param(one, id=f"{world}, {one.key}")
-        for world, (names, epochs) in WORLDS.items()
-        for one in every_picture(names, epochs=epochs)
-    ]
+@pytest.fixture(params=[pytest.param((world, kind), id=f"{world}, {kind}") for world in WORLDS for kind in PICTURES])
+def one(request: pytest.FixtureRequest) -> Picture:
+    world, kind = request.param
+    return picture_of(kind, *WORLDS[world])
 
 
-@pytest.mark.parametrize("one", pictures())
 def test_all_that_is_drawn_lies_inside_the_frame(one: Picture) -> None:
     for x, y in points_of(parse(one)):
         assert 0 <= x <= one.width
         assert 0 <= y <= one.height
 
 
-@pytest.mark.parametrize("one", pictures())
 def test_no_word_runs_into_another(one: Picture) -> None:
     clashes = [(a.text, b.text) for a, b in combinations(level_words(parse(one)), 2) if a.runs_into(b)]
     assert not clashes
 
 
-@pytest.mark.parametrize("one", pictures())
 def test_it_names_its_size_its_title_and_what_it_shows(one: Picture) -> None:
     svg = parse(one)
     assert svg.attrib["viewBox"] == f"0 0 {one.width:g} {one.height:g}"
@@ -64,8 +59,9 @@ def test_it_names_its_size_its_title_and_what_it_shows(one: Picture) -> None:
     assert description
 
 
-@pytest.mark.parametrize("one", every_picture(SIX), ids=lambda one: one.key)
-def test_every_colour_has_a_light_and_a_dark_face(one: Picture) -> None:
+@pytest.mark.parametrize("kind", PICTURES)
+def test_every_colour_has_a_light_and_a_dark_face(kind: str) -> None:
+    one = picture_of(kind, SIX)
     for colours in (LIGHT, DARK):
         shown = written_out(one.svg, colours)
         assert "var(" not in shown

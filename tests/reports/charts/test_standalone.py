@@ -10,13 +10,17 @@ from qcqueue.reports.charts.picture import Picture, picture
 from qcqueue.reports.charts.standalone import MARGIN, standalone
 from qcqueue.reports.markup import tag
 from qcqueue.reports.palette import DARK, LIGHT
-from tests.reports.charts.gallery import SIX, every_picture
+from tests.reports.charts.gallery import PICTURES, SIX, every_picture, picture_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
+@pytest.fixture(params=PICTURES)
+def one(request: pytest.FixtureRequest) -> Picture:
+    return picture_of(request.param, SIX)
+
+
 @pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
-@pytest.mark.parametrize("one", every_picture(SIX), ids=lambda one: one.key)
 def test_a_file_needs_nothing_else(one: Picture, colours: Mapping[str, str]) -> None:
     file = standalone(one, colours)
     for foreign in ("var(", "color-mix", "url(", "href", "@import", "@font-face", "<script", "<image"):
@@ -25,7 +29,6 @@ def test_a_file_needs_nothing_else(one: Picture, colours: Mapping[str, str]) -> 
     assert re.findall(r"https?://[^\"]*", file) == ["http://www.w3.org/2000/svg"]
 
 
-@pytest.mark.parametrize("one", every_picture(SIX), ids=lambda one: one.key)
 def test_a_file_is_svg_with_the_size_of_its_picture_and_a_margin(one: Picture) -> None:
     file = standalone(one)
     assert file.startswith('<?xml version="1.0" encoding="UTF-8"?>\n<svg ')
@@ -71,7 +74,7 @@ def a_picture(title: str = "title") -> Picture:
 
 
 def test_a_line_below_the_picture_stands_within_the_file() -> None:
-    [one, *_] = every_picture(SIX)
+    one = picture_of("curves", SIX)
     plain, noted = (ElementTree.fromstring(standalone(one, foot=foot).encode()) for foot in ("", "See note 3 of it."))
     _, top, _, height = (float(value) for value in noted.attrib["viewBox"].split())
     [line] = [text for text in noted.iter(f"{SVG}text") if text.text == "See note 3 of it."]

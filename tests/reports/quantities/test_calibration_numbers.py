@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import brier_score_loss
 
 from qcqueue.reports.quantities.calibration import calibration_of
 from tests.reports.quantities.answers import judged_as, probabilities
 
 
 def test_bins_error_and_score_equal_a_recomputation_image_by_image() -> None:
+    from sklearn.metrics import brier_score_loss
+
     labels = [number % 3 for number in range(500)]
     answers = probabilities(labels, seed="calibration")
     found = calibration_of(judged_as(labels, answers.tolist()))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-import scipy.stats  # type: ignore[import-untyped]
+import scipy  # type: ignore[import-untyped]  # its parts come when they are asked for
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, confusion_matrix
 
 from qcqueue.core.states import State
 from qcqueue.datasets.format import Split
@@ -27,6 +26,8 @@ def with_answer(study: ReportInput, key: str, given: Probabilities) -> ReportInp
 
 
 def test_every_answer_stands_beside_the_label_of_its_image_and_gives_what_training_stored() -> None:
+    from sklearn.metrics import accuracy_score, confusion_matrix
+
     study = an_answered_study()
     reading = reading_of(study)
     assert reading.unread == ()
