@@ -53,17 +53,18 @@ class Process(Protocol):
 
 
 class Forked:
-    """A process that was forked."""
+    """A process that was forked. number: which of all, because the system gives a pid again to a later one."""
 
-    def __init__(self, pid: int, server: "_Server") -> None:
+    def __init__(self, pid: int, number: int, server: "_Server") -> None:
         self.pid = pid
+        self._number = number
         self._server = server
 
     def poll(self) -> int | None:
-        return self._server.code(self.pid, wait_s=0.0)
+        return self._server.code(self._number, wait_s=0.0)
 
     def wait(self, timeout: float | None = None) -> int:
-        code = self._server.code(self.pid, wait_s=timeout)
+        code = self._server.code(self._number, wait_s=timeout)
         if code is None:
             raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0.0)
         return code
@@ -125,7 +126,7 @@ class _Server:
         )
         theirs.close()
         self._asking = threading.Lock()
-        self._begun = queue.SimpleQueue[int]()
+        self._begun = queue.SimpleQueue[tuple[int, int]]()
         self._ended = threading.Condition()
         self._codes: dict[int, int] = {}
         self._listener = threading.Thread(target=self._listen, daemon=True)
@@ -135,22 +136,23 @@ class _Server:
     def fork(self, asked: Mapping[str, Any], stdout: int, stderr: int) -> Forked:
         with self._asking:
             socket.send_fds(self._socket, [json.dumps(asked).encode()], [stdout, stderr])
-            return Forked(self._begun.get(timeout=_START_LIMIT_S), self)
+            pid, number = self._begun.get(timeout=_START_LIMIT_S)
+            return Forked(pid, number, self)
 
-    def code(self, pid: int, *, wait_s: float | None) -> int | None:
+    def code(self, number: int, *, wait_s: float | None) -> int | None:
         """Return how a process has ended, None where it has not within this time; None: however long it takes."""
         with self._ended:
-            self._ended.wait_for(lambda: pid in self._codes, wait_s)
-            return self._codes.get(pid)
+            self._ended.wait_for(lambda: number in self._codes, wait_s)
+            return self._codes.get(number)
 
     def _listen(self) -> None:
         while message := self._socket.recv(_MESSAGE_BYTES):
             match json.loads(message):
-                case {"began": pid}:
-                    self._begun.put(pid)
-                case {"ended": pid, "code": code}:
+                case {"began": number, "pid": pid}:
+                    self._begun.put((pid, number))
+                case {"ended": number, "code": code}:
                     with self._ended:
-                        self._codes[pid] = code
+                        self._codes[number] = code
                         self._ended.notify_all()
 
     def _close(self) -> None:
@@ -172,6 +174,7 @@ def serve(asked: socket.socket) -> None:
         end_of_pair.setblocking(False)
     signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    alive, begun = dict[int, int](), 0
     while True:
         ready, _, _ = select.select([asked, waking], [], [])
         if waking in ready:
@@ -185,11 +188,13 @@ def serve(asked: socket.socket) -> None:
                 _become(json.loads(message), descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
-            asked.send(json.dumps({"began": pid}).encode())
+            begun += 1
+            alive[pid] = begun
+            asked.send(json.dumps({"began": begun, "pid": pid}).encode())
         with suppress(ChildProcessError):
             while (waited := os.waitpid(-1, os.WNOHANG))[0]:
                 code = os.waitstatus_to_exitcode(waited[1])
-                asked.send(json.dumps({"ended": waited[0], "code": code}).encode())
+                asked.send(json.dumps({"ended": alive.pop(waited[0]), "code": code}).encode())
 
 
 def _become(asked: dict[str, Any], descriptors: Sequence[int]) -> None:
