@@ -7,7 +7,7 @@ import pytest
 
 from qcqueue.reports.charts.picture import Picture, picture
 from qcqueue.reports.palette import DARK, LIGHT, written_out
-from tests.reports.charts.gallery import PICTURES, LONG, SIX, TWELVE, every_picture, picture_of
+from tests.reports.charts.gallery import LONG, PICTURES, SIX, TWELVE, every_picture, picture_of
 from tests.reports.charts.parsed import level_words, parse, points_of
 
 HOSTILE = (
