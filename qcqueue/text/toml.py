@@ -52,7 +52,10 @@ class KeyLocation:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """A file that is valid TOML. A path is table, key; jobs are numbered from 0: ("job", 2, "model")."""
+    """A file that is valid TOML. A path is table, key; jobs are numbered from 0: ("job", 2, "model").
+
+    What comes from a program and not from a file has no text, and its keys stand on no line.
+    """
 
     file: str
     text: str
@@ -60,6 +63,8 @@ class Page:
 
     def place(self, *path: str | int) -> KeyLocation:
         """Return where `path` stands, or else the nearest table around it."""
+        if not self.text:
+            return KeyLocation(label=self.file, line=1)
         while path and path not in self._lines:
             path = path[:-1]
         line = self._lines.get(path, 1)
