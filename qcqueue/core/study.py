@@ -85,7 +85,7 @@ def _drafted(
     text: str | Mapping[str, Any], *, file: str, overrides: Sequence[str]
 ) -> "tuple[_Settings, list[_Draft], Problems]":
     """Return the top and the jobs of a study, and all that is wrong with them."""
-    page = read_page(text, file=file, of="a study") if isinstance(text, str) else Page(file=file, text="", data=text)
+    page = read_page(text, file=file, of="a study") if isinstance(text, str) else Page(file=file, text=None, data=text)
     problems = Problems(MOST_PROBLEMS)
     sets = _read_overrides(overrides, problems)
     top = _read_table(page, (), {key: page.data[key] for key in TOP_KEYS if key in page.data}, TOP_KEYS, problems)

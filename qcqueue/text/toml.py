@@ -58,12 +58,12 @@ class Page:
     """
 
     file: str
-    text: str
+    text: str | None
     data: Mapping[str, Any]
 
     def place(self, *path: str | int) -> KeyLocation:
         """Return where `path` stands, or else the nearest table around it."""
-        if not self.text:
+        if self.text is None:
             return KeyLocation(label=self.file, line=1)
         while path and path not in self._lines:
             path = path[:-1]
@@ -72,7 +72,7 @@ class Page:
 
     @cached_property
     def _lines(self) -> Mapping[Path, int]:
-        return _lines(self.text)
+        return _lines(self.text or "")
 
 
 class Problems:

@@ -87,6 +87,30 @@ def check_hdf5(path: Path, base: Any) -> str:
     return ".h5" if is_older else ".weights.h5"
 
 
+def check_nested(path: Path, variables: Sequence[Any]) -> None:
+    """See to it that a file with models within models has no more, and no other arrays than these variables.
+
+    Raises: Unfit. OSError: it cannot be read.
+    """
+    left = Counter(tuple(it.shape) for it in variables)
+    with h5py.File(path, "r") as file:
+        _check_below(file, left, depth=0)
+
+
+def _check_below(group: Any, left: Counter[Shape], *, depth: int) -> None:
+    if depth > _DEEPEST or len(group) > _MOST_LAYERS:
+        raise Unfit("it has too many parts")
+    for name in group:
+        part = _member(group, name)
+        if isinstance(part, h5py.Group):
+            _check_below(part, left, depth=depth + 1)
+            continue
+        _check_array(part, name)
+        left[tuple(part.shape)] -= 1
+        if left[tuple(part.shape)] < 0:
+            raise Unfit(f"its part {clipped(name)} has {_by(tuple(part.shape))} numbers, and the model no such layer")
+
+
 def _older(file: Any) -> Any | None:
     """Return the group that names the layers of the older layout, None for a file of the newer."""
     if _names(file, "layer_names"):

@@ -23,11 +23,10 @@ from qcqueue.datasets.decode import read_picture
 from qcqueue.datasets.deep import DEEPEST_BITS, white_of
 from qcqueue.datasets.limits import FILE_SIZE_BYTES_MAX
 from qcqueue.datasets.picture import check_white_is_known, pixels_of
-from qcqueue.engines.keras_tf.hdf5 import ABOUT
+from qcqueue.engines.keras_tf.hdf5 import ABOUT, check_nested
 from qcqueue.engines.keras_tf.models import build_model
-from qcqueue.engines.keras_tf.weights import load_weights
 from qcqueue.engines.metrics import weights_sha256
-from qcqueue.errors import CheckpointDamaged, UserError, WeightsUnavailable
+from qcqueue.errors import CheckpointDamaged, UserError
 from qcqueue.stores.regular import NotRegularError, read_regular
 from qcqueue.text.canonical_json import canonical_json
 
@@ -107,6 +106,20 @@ def without_gpu() -> None:
         tf.config.set_visible_devices([], "GPU")
 
 
+def _load(model: Any, path: Path) -> None:
+    if not path.name.endswith(SUFFIX):
+        raise UserError(f"the name of {path.name} does not end with {SUFFIX}, by which Keras knows such a file")
+    try:
+        check_nested(path, model.variables)
+        model.load_weights(path)
+    except MemoryError:
+        raise
+    except Exception as exc:  # whatever two libraries say of a file that may hold anything
+        raise CheckpointDamaged(
+            f"{path.name} is not a whole weights file as qcqueue writes it", hint="qcqueue fetch JOB"
+        ) from exc
+
+
 def _built(spec: JobSpec, classes: int, weights: Tensors | Path) -> Any:
     if keras.backend.backend() != "tensorflow":
         raise UserError(
@@ -118,10 +131,7 @@ def _built(spec: JobSpec, classes: int, weights: Tensors | Path) -> Any:
     keras.config.set_image_data_format("channels_last")
     model = build_model(spec, classes=classes, weights_path=None, fresh=False)
     if isinstance(weights, Path):
-        try:
-            load_weights(model, weights, model=spec.model, title=weights.name)
-        except WeightsUnavailable as exc:
-            raise CheckpointDamaged(str(exc), hint="qcqueue fetch JOB") from exc
+        _load(model, weights)
         return model
     found = [weights[key] for key in sorted(weights)]
     wanted = [(tuple(variable.shape), variable.dtype) for variable in model.variables]
