@@ -108,7 +108,9 @@ def without_gpu() -> None:
 
 def _load(model: Any, path: Path) -> None:
     if not path.name.endswith(SUFFIX):
-        raise UserError(f"the name of {path.name} does not end with {SUFFIX}, by which Keras knows such a file")
+        raise UserError(
+            f"the name of {path.name} does not end with {SUFFIX}, by which Keras knows such a file", hint="rename it"
+        )
     try:
         check_nested(path, model.variables)
         model.load_weights(path)
