@@ -18,11 +18,13 @@ anywhere ends with the same bits as one that was not. The command line is `qcque
     errors | clock | disk                          every error | the only door to time and chance | how disks fail
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qcqueue.engines.keras_tf.trained import TrainedModel
+    from qcqueue.notebook.calls import Curves
 
 
 def work(
@@ -82,8 +84,91 @@ def demo(out: str | Path = "qcqueue-demo") -> Path | None:
     return demos.demo(Path(out).absolute())
 
 
+def add_data(
+    path: str | Path,
+    name: str,
+    *,
+    image_size: tuple[int, int] | str = (75, 75),
+    split: Sequence[float] | str | None = None,
+    split_folders: Mapping[str, str] | str | None = None,
+    group_by: str | None = None,
+    include: Iterable[str] = (),
+    depth: int | str | None = None,
+    seed: int = 1,
+    store: str | None = None,
+) -> dict[str, Any]:
+    """Import images as the dataset `name`, as `qcqueue data add` does, and return what is said of it.
+
+    path: a folder with one subfolder a class, a zip of one, or a CSV. image_size: height and width in pixels. split:
+    counts such as (2200, 550, 486), or shares such as (0.7, 0.15, 0.15), for training, validation and test.
+    split_folders: the folder of each part, where the author has split. The rest and store as in the command.
+    Raises: QcqueueError.
+    """
+    from qcqueue.notebook import calls
+
+    return calls.add_data(
+        path,
+        name,
+        store,
+        image_size=image_size,
+        split=split,
+        split_folders=split_folders,
+        group_by=group_by,
+        include=include,
+        depth=depth,
+        seed=seed,
+    )
+
+
+def enqueue(
+    study: str | Path | Mapping[str, Any],
+    store: str | None = None,
+    *,
+    keep_state: bool = False,
+    replace: bool = False,
+) -> list[str]:
+    """Put the jobs of a study into the queue, all of them or none; return the names of those that are new.
+
+    study: a study file, or its tables: {"study": "mine", "dataset": "photos", "job": [{"model": "VGG16"}]}. A weights
+    file in them lies in the folder Python runs in. The rest as in `qcqueue enqueue`. Raises: QcqueueError.
+    """
+    from qcqueue.notebook import calls
+
+    return calls.enqueue(study, store, keep_state=keep_state, replace=replace)
+
+
+def status(store: str | None = None) -> Any:
+    """Return how the jobs stand, a row each, as `qcqueue status --json` has them; failure and obstacle are sentences.
+
+    A DataFrame where pandas is installed, else a list of dicts. store as in `work`. Raises: QcqueueError.
+    """
+    from qcqueue.notebook import calls
+
+    return calls.status(store)
+
+
+def history(job: str, store: str | None = None) -> Any:
+    """Return the saved epochs of a job, a row each: loss, accuracy, learning rate, seconds, attempt, processor.
+
+    Accuracies are shares of 0..1, times seconds. Type and store as in `status`. Raises: QcqueueError.
+    """
+    from qcqueue.notebook import calls
+
+    return calls.history(job, store)
+
+
+def plot(job: str, store: str | None = None) -> "Curves":
+    """Return the accuracy and the loss of a job by epoch, as pictures that a notebook shows below the cell.
+
+    `save(FOLDER)` writes them as SVG. store as in `work`. Raises: QcqueueError.
+    """
+    from qcqueue.notebook import calls
+
+    return calls.plot(job, store)
+
+
 def load_model(path: str | Path) -> "TrainedModel":
-    """Return the trained model in a file that `qcqueue fetch JOB --format safetensors` wrote.
+    """Return the trained model in a file that `qcqueue fetch JOB` wrote, in either of its formats.
 
     `model.predict("photo.jpg")` gives the probability of each class, `model.probabilities(images)` those of many images
     as an array, `model.keras` is the Keras model itself. Needs TensorFlow and Keras. Raises: QcqueueError.

@@ -23,13 +23,22 @@ from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
 from qcqueue.errors import ExtraMissing, UserError
 from qcqueue.exports.run import plain_name
-from qcqueue.exports.weights import SUFFIX, Weights, read_weights, snippet, write_weights
+from qcqueue.exports.weights import (
+    SUFFIX,
+    Weights,
+    another_than_it_names,
+    described,
+    read_weights,
+    snippet,
+    write_weights,
+)
 from qcqueue.stores.base import Moved, silently
 from qcqueue.stores.files import scratch
 
 if TYPE_CHECKING:
     from qcqueue.engines.keras_tf.trained import TrainedModel
 
+H5_SUFFIX = ".h5"
 INSTALL = 'pip install "qcqueue[train]"'
 
 
@@ -131,17 +140,33 @@ def file_name(spec: JobSpec, which: Which, kind: WeightsFormat, *, is_alone: boo
 
 
 def load_model(path: str | Path) -> "TrainedModel":
-    """Return the model in a file that `fetch --format safetensors` wrote, ready to be asked.
+    """Return the model in a file that `fetch` wrote, ready to be asked.
 
     Raises: UserError: there is no such file or it is another one. CorruptionError: it is damaged. ExtraMissing.
     """
-    weights = read_weights(Path(path))
+    path = Path(path)
+    is_h5 = path.suffix == H5_SUFFIX and path.is_file()
+    weights = None if is_h5 else read_weights(path)
     if not has_keras():
         raise ExtraMissing("a model is run by TensorFlow and Keras, which are not installed", hint=INSTALL)
     _prepare_keras()
+    if weights is None:
+        return _load_h5(path)
     from qcqueue.engines.keras_tf.trained import TrainedModel
 
     return TrainedModel(weights.spec, weights.classes, weights.tensors, deep_white=weights.deep_white)
+
+
+def _load_h5(path: Path) -> "TrainedModel":
+    from qcqueue.engines.keras_tf.hdf5 import about_h5
+
+    about = described(about_h5(path), file=path.name)
+    from qcqueue.engines.keras_tf.trained import TrainedModel
+
+    model = TrainedModel(about.spec, about.classes, path, deep_white=about.deep_white)
+    if model.weights_sha256() != about.sha256:
+        raise another_than_it_names(path.name)
+    return model
 
 
 def _given_its_name(written: Path, target: Path) -> bool:

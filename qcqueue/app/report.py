@@ -31,8 +31,11 @@ from qcqueue.queue.job_detail import job_detail
 from qcqueue.queue.job_lines import job_lines
 from qcqueue.queue.sessions import SessionLine, accounts_of, session_lines
 from qcqueue.queue.values import DatasetLine, JobDetail
+from qcqueue.reports.charts.picture import Picture
+from qcqueue.reports.figures.learning import curves_of
 from qcqueue.reports.quantities.caveats import Note
 from qcqueue.reports.quantities.findings import findings_of
+from qcqueue.reports.quantities.models import figures_of
 from qcqueue.reports.study import Probabilities, Proof, ReportInput
 from qcqueue.reports.tables.catalogue import tables_of
 from qcqueue.reports.tables.table import Marked, Table, Value
@@ -175,7 +178,7 @@ def results_of(context: QueueContext) -> dict[str, Any]:
     """Return the tables of the whole queue by their keys. Raises: StoreError: the queue itself does not answer."""
     findings = findings_of(read_study(context))
     records = records_of(tables_of(findings), findings.notes, findings.unread)
-    return {key: _framed(columns, rows) for key, (columns, rows) in records.items()}
+    return {key: framed(rows, columns) for key, (columns, rows) in records.items()}
 
 
 def records_of(
@@ -207,9 +210,21 @@ def _numbers(numbers: Sequence[int]) -> str:
     return " ".join(map(str, numbers))
 
 
-def _framed(columns: list[str], rows: Records) -> Any:
+def framed(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> Any:
+    """Return rows as a DataFrame where pandas is installed, else as they are. columns: in which order."""
     if importlib.util.find_spec("pandas") is None:
         return rows
     import pandas
 
     return pandas.DataFrame(rows, columns=columns)
+
+
+def curves_of_job(context: QueueContext, typed: str) -> tuple[Picture, ...]:
+    """Return the pictures of how one job has learned so far; nothing before its first epoch is saved.
+
+    Raises: UnknownName.
+    """
+    with context.read() as tx:
+        detail = job_detail(tx, typed)
+    [figures] = figures_of((detail,))
+    return tuple(curves_of(figures, 0))

@@ -1,4 +1,4 @@
-"""Study files: read them, check them all, store the weights they name, enqueue all their jobs or none; change them."""
+"""Studies: read them, check them all, store the weights they name, enqueue all their jobs or none; change them."""
 
 import contextlib
 import hashlib
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qcqueue.app.context import QueueContext
 from qcqueue.app.gc import delete_unneeded
@@ -32,10 +32,13 @@ MOST_BYTES = 1 << 20
 ANOTHER = "qcqueue enqueue STUDY.toml"
 AGAIN = "correct the lines above, then enqueue again; nothing was enqueued"
 
+Source = Path | Mapping[str, Any]
+"""Where a study stands: in a file, or in a program as the tables of one, whose weights files lie in its folder."""
+
 
 def enqueue_and_foresee(
     context: QueueContext,
-    files: Sequence[Path],
+    files: Sequence[Source],
     *,
     overrides: Sequence[str],
     keep_weights: bool = False,
@@ -145,7 +148,7 @@ def _given_back(context: QueueContext, freed: Sequence[Blob]) -> str | None:
 
 
 def read_specs(
-    context: QueueContext, files: Sequence[Path], *, overrides: Sequence[str], dry_run: bool = False
+    context: QueueContext, files: Sequence[Source], *, overrides: Sequence[str], dry_run: bool = False
 ) -> tuple[list[JobSpec], Mapping[Blob, str]]:
     """Return the jobs of all files, and the weights files they name, stored as blobs unless `dry_run`.
 
@@ -155,9 +158,9 @@ def read_specs(
     """
     studies, problems = _read_studies(files, overrides)
     paths = {
-        name: file.parent / written
+        name: (file.parent if isinstance(file, Path) else Path()) / written
         for file in files
-        for name, written in weights_files_named(_read_text(file), file=str(file), overrides=overrides).items()
+        for name, written in weights_files_named(_read(file), file=_called(file), overrides=overrides).items()
     }
     flaws = _flaws(paths)
     if problems or flaws:
@@ -165,17 +168,17 @@ def read_specs(
             dict.fromkeys([*problems, *flaws]),
             hint=AGAIN if problems else 'put the real file there, or use weights = "imagenet" or "none"',
         )
-    _refuse_twins([spec for _, study in studies for spec in study.jobs])
+    _refuse_twins([spec for study in studies for spec in study.jobs])
     stored = {path: _store(context, path, dry_run=dry_run) for path in dict.fromkeys(paths.values())}
     specs = [
         replace(spec, weights_sha256=stored[paths[spec.full_name]].sha256) if spec.full_name in paths else spec
-        for _, study in studies
+        for study in studies
         for spec in study.jobs
     ]
     return specs, {blob: path.name for path, blob in stored.items()}
 
 
-def _of_the_data(context: QueueContext, files: Sequence[Path], overrides: Sequence[str]) -> tuple[str, ...]:
+def _of_the_data(context: QueueContext, files: Sequence[Source], overrides: Sequence[str]) -> tuple[str, ...]:
     """Return what else is wrong with the jobs that can be read, so that a person is told all of it at once.
 
     Raises: UnknownName: their dataset is not there, and nothing but weights is wrong with the files: it comes first.
@@ -183,7 +186,7 @@ def _of_the_data(context: QueueContext, files: Sequence[Path], overrides: Sequen
     studies, problems = _read_studies(files, overrides)
     with contextlib.suppress(StoreError, CorruptionError), context.read() as tx:
         try:
-            check_data(tx, [spec for _, study in studies for spec in study.jobs])
+            check_data(tx, [spec for study in studies for spec in study.jobs])
         except SpecInvalid as exc:
             return exc.problems
         except UnknownName as exc:
@@ -203,13 +206,13 @@ def _flaws(paths: Mapping[str, Path]) -> list[str]:
     return [f"{name}: the weights file {path} {flaw}" for name, path in paths.items() if (flaw := flaws[path])]
 
 
-def _read_studies(files: Sequence[Path], overrides: Sequence[str]) -> tuple[list[tuple[Path, Study]], list[str]]:
+def _read_studies(files: Sequence[Source], overrides: Sequence[str]) -> tuple[list[Study], list[str]]:
     """Return the studies of the files that have no problem, and every problem of the others."""
-    studies: list[tuple[Path, Study]] = []
+    studies: list[Study] = []
     problems: list[str] = []
     for file in files:
         try:
-            studies.append((file, parse_study(_read_text(file), file=str(file), overrides=overrides)))
+            studies.append(parse_study(_read(file), file=_called(file), overrides=overrides))
         except SpecInvalid as exc:
             problems += exc.problems
     return studies, problems
@@ -233,7 +236,13 @@ def _refuse_twins(specs: Sequence[JobSpec]) -> None:
         raise UserError(f"the job {twins[0]} stands in two of the files", hint="give one of them another study name")
 
 
-def _read_text(file: Path) -> str:
+def _called(file: Source) -> str:
+    return str(file) if isinstance(file, Path) else "the study"
+
+
+def _read(file: Source) -> str | Mapping[str, Any]:
+    if not isinstance(file, Path):
+        return file
     try:
         if file.is_dir():
             raise UserError(f"{file} is a folder, not a study file", hint=f"qcqueue enqueue {file}/STUDY.toml")

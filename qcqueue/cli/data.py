@@ -128,8 +128,8 @@ def add(
     now: NowOption = False,
 ) -> None:
     """Import images as a dataset: decoded, resized and split once, stored as one verified file."""
+    from qcqueue.app.data_options import import_options
     from qcqueue.app.datasets import add_images
-    from qcqueue.cli.data_options import import_options
 
     options = import_options(
         size=size,
@@ -154,7 +154,9 @@ def list_all(store: StoreOption = None, as_json: JsonOption = False) -> None:
     with open_queue(store).read() as tx:
         lines = list_datasets(tx)
     if as_json:
-        print_json({"datasets": [_document(line) for line in lines]})
+        from qcqueue.app.documents import dataset_document
+
+        print_json({"datasets": [dataset_document(line) for line in lines]})
     else:
         say(dataset_table(lines))
 
@@ -171,7 +173,9 @@ def show(
     with open_queue(store).read() as tx:
         line = find_dataset(tx, name)
     if as_json:
-        print_json(_document(line))
+        from qcqueue.app.documents import dataset_document
+
+        print_json(dataset_document(line))
         return
     say(dataset_table([line]))
     for text in (
@@ -197,7 +201,9 @@ def remove(
 
     line = remove_dataset(open_queue(store, now=now), name, dry_run=dry_run)
     if as_json:
-        print_json(_document(line) | {"dry_run": dry_run})
+        from qcqueue.app.documents import dataset_document
+
+        print_json(dataset_document(line) | {"dry_run": dry_run})
         return
     would = "would be " if dry_run else ""
     say(f"{would}removed: {line.name}, {line.summary.images} images, {size(line.blob.size_bytes)}")
@@ -206,7 +212,9 @@ def remove(
 
 def _answer(line: "DatasetLine", is_new: bool, as_json: bool, dry_run: bool) -> None:
     if as_json:
-        print_json(_document(line) | {"new": is_new, "dry_run": dry_run})
+        from qcqueue.app.documents import dataset_document
+
+        print_json(dataset_document(line) | {"new": is_new, "dry_run": dry_run})
         return
     from qcqueue.cli.screens import dataset_table
 
@@ -218,18 +226,6 @@ def _answer(line: "DatasetLine", is_new: bool, as_json: bool, dry_run: bool) -> 
     elif not is_new:
         say("it was there already")
     say_next(first_study(line.name), dry_run=dry_run)
-
-
-def _document(line: "DatasetLine") -> dict[str, object]:
-    from qcqueue.text.humanize import iso
-
-    return {
-        "name": line.name,
-        "sha256": line.blob.sha256,
-        **line.summary.to_json(),
-        "size_bytes": line.blob.size_bytes,
-        "added_at": iso(line.added_at_s),
-    }
 
 
 @contextmanager

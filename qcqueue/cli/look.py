@@ -88,8 +88,8 @@ def status(
 
 def show(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Show everything the queue knows of a job."""
+    from qcqueue.app.documents import detail_document
     from qcqueue.app.vanished import here_and_now
-    from qcqueue.cli.documents import detail_document
     from qcqueue.cli.screens import detail_screen
 
     context = open_queue(store)
@@ -116,7 +116,7 @@ def log(
     ] = False,
 ) -> None:
     """Tell a job's story: who did what, when and why."""
-    from qcqueue.cli.documents import history_document
+    from qcqueue.app.documents import history_document
     from qcqueue.cli.screens import story
 
     context = open_queue(store)
@@ -198,7 +198,7 @@ def _telling_words(context: "QueueContext", detail: "JobDetail") -> "LastWords |
 
 
 def _status_json(context: "QueueContext") -> dict[str, Any]:
-    from qcqueue.cli.documents import status_document
+    from qcqueue.app.documents import status_document
 
     standing = status_document(_status(context))
     return {"store": context.store.url, "as_of": _now(context), **standing}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qcqueue.cli.documents import obstacle_document
+from qcqueue.app.documents import obstacle_document
 from qcqueue.cli.shared import JsonOption, StoreOption, narrate, open_queue, print_json, say, tell_age
 from qcqueue.errors import NOTHING_TO_DO, UserError
 from qcqueue.text.humanize import SOON_S, by, count, duration, fixed, iso, listed

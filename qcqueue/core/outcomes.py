@@ -231,11 +231,11 @@ def _is_of_a_library(error: BaseException) -> bool:
 class SessionEnd(StrEnum):
     """How a session left, in the words that stand in the queue for ever.
 
-    exit_code: that of `work`; notebook: the worker cell's sentence; next_command: what to type next, where nothing else
+    exit_code: that of `work`; next_command: what to type next, where nothing else
     is known; severity: what came of one job is worse than of another where it is higher, 0 for what no job ends with.
     """
 
-    FINISHED = "finished its jobs", 0, "the session finished its jobs; everything is saved", "qcqueue"
+    FINISHED = "finished its jobs", 0, "the session finished its jobs; {saved}", "qcqueue"
     NOTHING_TO_DO = "nothing to do", NOTHING_TO_DO, "there is nothing to do for this machine", "qcqueue"
     JOB_FAILED = (
         "a job failed",
@@ -251,8 +251,8 @@ class SessionEnd(StrEnum):
         "qcqueue status, then qcqueue why JOB",
         4,
     )
-    LIMIT = "reached its limit", RESUMABLE, "the session reached its limit; everything is saved"
-    ASKED = "asked to stop", INTERRUPTED, "the session was interrupted; everything is saved"
+    LIMIT = "reached its limit", RESUMABLE, "the session reached its limit; {saved}"
+    ASKED = "asked to stop", INTERRUPTED, "the session was interrupted; {saved}"
     LEASE_LOST = (
         "lost its job",
         LeaseLost.exit_code,
@@ -263,21 +263,21 @@ class SessionEnd(StrEnum):
     NEAR_END = (
         "left, because what it would train now would hardly be saved before its likely end",
         RESUMABLE,
-        "the session left before its likely end, which the next save would hardly have met; all is saved",
+        "the session left before its likely end, which the next save would hardly have met; {saved}",
         _GO_ON,
         3,
     )
     SET_ASIDE = (
         "left, because what remains waits for another machine or session",
         RESUMABLE,
-        "what remains waits for another machine or session; what was trained is saved",
+        "what remains waits for another machine or session; {saved}",
         _GO_ON,
         2,
     )
     WITHDRAWN = (
         "left, because its job was held or cancelled by a person",
         RESUMABLE,
-        "the job was held or cancelled by a person, and no other is to be had",
+        "the job was held or cancelled by a person, and no other is to be had; {saved}",
         "qcqueue status",
         1,
     )
@@ -310,17 +310,21 @@ class SessionEnd(StrEnum):
     )
 
     exit_code: int
-    notebook: str
+    _notebook: str
     next_command: str
     severity: int
 
     def __new__(cls, said: str, *facts: Any) -> Self:
         member = str.__new__(cls, said)
         member._value_ = said
-        member.exit_code, member.notebook, *more = facts
+        member.exit_code, member._notebook, *more = facts
         member.next_command = more[0] if more else _GO_ON
         member.severity = more[1] if more[1:] else 0
         return member
+
+    def notebook(self, *, has_trained: bool) -> str:
+        """Return the worker cell's sentence, which claims no work that was not done."""
+        return self._notebook.format(saved="everything is saved" if has_trained else "nothing was trained")
 
 
 def worse_of(one: SessionEnd | None, other: SessionEnd | None) -> SessionEnd | None:

@@ -1,8 +1,9 @@
 """Study files: from the text of one TOML file and the `--set` of a command to job specs, or to all that is wrong.
 
-The caller reads files; this only reads text. On which line a key stands is `text.toml`'s knowledge, what it may be
-is said by its field in `spec`, and where it may stand is decided here. Either a `Study` comes back in which every spec
-is valid, or one `SpecInvalid` that holds every problem of the file, in the order of its lines, each one sentence:
+The caller reads files; this only reads text, or the same as values of a program. On which line a key stands is
+`text.toml`'s knowledge, what it may be is said by its field in `spec`, and where it may stand is decided here. Either a
+`Study` comes back in which every spec is valid, or one `SpecInvalid` that holds every problem of the file, in the order
+of its lines, each one sentence:
 
     FILE:LINE: KEY: found X, allowed is Y; did you mean Z?
 
@@ -56,8 +57,8 @@ class Study:
     weights_files: Mapping[str, str]
 
 
-def parse_study(text: str, *, file: str, overrides: Sequence[str] = ()) -> Study:
-    """Read the text of a study file; `file` is what problems call it, overrides are KEY=VALUE and win.
+def parse_study(text: str | Mapping[str, Any], *, file: str, overrides: Sequence[str] = ()) -> Study:
+    """Read the text of a study file, or its tables; `file` is what problems call it, overrides are KEY=VALUE and win.
 
     Raises: SpecInvalid: with one sentence for every problem.
     """
@@ -66,7 +67,7 @@ def parse_study(text: str, *, file: str, overrides: Sequence[str] = ()) -> Study
     return _study(top, drafts)
 
 
-def weights_files_named(text: str, *, file: str, overrides: Sequence[str] = ()) -> dict[str, str]:
+def weights_files_named(text: str | Mapping[str, Any], *, file: str, overrides: Sequence[str] = ()) -> dict[str, str]:
     """Return the weights files by the names of their jobs, also of a study with problems, as far as it can be read."""
     try:
         top, drafts, _ = _drafted(text, file=file, overrides=overrides)
@@ -80,9 +81,11 @@ def weights_files_named(text: str, *, file: str, overrides: Sequence[str] = ()) 
     }
 
 
-def _drafted(text: str, *, file: str, overrides: Sequence[str]) -> "tuple[_Settings, list[_Draft], Problems]":
+def _drafted(
+    text: str | Mapping[str, Any], *, file: str, overrides: Sequence[str]
+) -> "tuple[_Settings, list[_Draft], Problems]":
     """Return the top and the jobs of a study, and all that is wrong with them."""
-    page = read_page(text, file=file, of="a study")
+    page = read_page(text, file=file, of="a study") if isinstance(text, str) else Page(file=file, text=None, data=text)
     problems = Problems(MOST_PROBLEMS)
     sets = _read_overrides(overrides, problems)
     top = _read_table(page, (), {key: page.data[key] for key in TOP_KEYS if key in page.data}, TOP_KEYS, problems)

@@ -12,7 +12,8 @@ format, HDF5 for Keras, is `engines.keras_tf.trained`'s, because only Keras writ
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,18 @@ class Weights:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What a file of weights says of them, as far as it takes to build their model. Fields as in `Weights`."""
+
+    spec: JobSpec
+    which: str
+    epoch: int
+    classes: tuple[str, ...]
+    sha256: str
+    deep_white: int | None
+
+
 def readable_names(tensors: Tensors, paths: Mapping[str, str]) -> list[str]:
     """Return one name for each tensor, in the order of the keys: its Keras path, made unique; its key where it has
     none."""
@@ -101,27 +114,54 @@ def read_weights(path: Path) -> Weights:
         written by a newer qcqueue.
     """
     if not path.is_file():
-        raise UserError(f"there is no file {path}", hint="qcqueue fetch JOB --format safetensors")
-    try:
+        raise UserError(f"there is no file {path}", hint="qcqueue fetch JOB")
+    with _whole(path.name):
         named, about = read_tensors(path)
-        if about.get("kind") != KIND:
-            raise UserError(f"{path.name} holds no weights that qcqueue has fetched", hint="qcqueue fetch JOB")
-        if about["format"] > FORMAT:
-            raise UnknownFormat(f"{path.name} was written by a newer qcqueue; upgrade qcqueue")
-        weights = _weights(named, about)
+        described_by = _described(about, path.name)
+        variables: Sequence[str] = about["variables"]
+        if sorted(variables) != sorted(named):
+            raise ValueError("it lists other tensors than it holds")
+        keys = [f"{MODEL}{index:05d}" for index in range(len(variables))]
+    tensors = {key: named[name] for key, name in zip(keys, variables, strict=True)}
+    if weights_sha256(tensors) != described_by.sha256:
+        raise another_than_it_names(path.name)
+    return Weights(
+        spec=described_by.spec,
+        which=described_by.which,
+        epoch=described_by.epoch,
+        classes=described_by.classes,
+        tensors=tensors,
+        paths=dict(zip(keys, variables, strict=True)),
+        sha256=described_by.sha256,
+        deep_white=described_by.deep_white,
+    )
+
+
+def described(about: Mapping[str, Any], *, file: str) -> Description:
+    """Return what a file says of its weights. file: its name. Raises as `read_weights` does."""
+    with _whole(file):
+        return _described(about, file)
+
+
+def another_than_it_names(file: str) -> DigestMismatch:
+    return DigestMismatch(f"{file} is damaged: its weights are not those it names", hint="qcqueue fetch JOB")
+
+
+@contextmanager
+def _whole(file: str) -> Iterator[None]:
+    try:
+        yield
     except (CheckpointDamaged, KeyError, TypeError, ValueError) as exc:
         raise CheckpointDamaged(
-            f"{path.name} is not a whole weights file as qcqueue writes it", hint="qcqueue fetch JOB"
+            f"{file} is not a whole weights file as qcqueue writes it", hint="qcqueue fetch JOB"
         ) from exc
-    if weights.sha256 != about["weights_sha256"]:
-        raise DigestMismatch(f"{path.name} is damaged: its weights are not those it names", hint="qcqueue fetch JOB")
-    return weights
 
 
-def _weights(named: Tensors, about: Mapping[str, Any]) -> Weights:
-    variables: Sequence[str] = about["variables"]
-    if sorted(variables) != sorted(named):
-        raise ValueError("it lists other tensors than it holds")
+def _described(about: Mapping[str, Any], file: str) -> Description:
+    if about.get("kind") != KIND:
+        raise UserError(f"{file} holds no weights that qcqueue has fetched", hint="qcqueue fetch JOB")
+    if about["format"] > FORMAT:
+        raise UnknownFormat(f"{file} was written by a newer qcqueue; upgrade qcqueue")
     spec = JobSpec.from_json(about["spec"])
     if spec.model not in MODELS:  # what is named is built later, so it must be one of ours
         raise ValueError(f"it is of an unknown model {spec.model!r}")
@@ -129,16 +169,12 @@ def _weights(named: Tensors, about: Mapping[str, Any]) -> Weights:
         raise ValueError("it does not say of which epoch it is")
     if not all(type(name) is str for name in about["classes"]):
         raise ValueError("its classes have no names")
-    keys = [f"{MODEL}{index:05d}" for index in range(len(variables))]
-    tensors = {key: named[name] for key, name in zip(keys, variables, strict=True)}
-    return Weights(
+    return Description(
         spec=spec,
         which=about["weights"],
         epoch=about["epoch"],
         classes=tuple(about["classes"]),
-        tensors=tensors,
-        paths=dict(zip(keys, variables, strict=True)),
-        sha256=weights_sha256(tensors),
+        sha256=about["weights_sha256"],
         deep_white=_deep_white(about["preprocessing"]),
     )
 

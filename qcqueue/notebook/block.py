@@ -7,6 +7,7 @@ what stands in it is small, because a notebook keeps its output.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from math import ceil
 
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.core.states import State
@@ -14,17 +15,21 @@ from qcqueue.stores.registry import label_of
 from qcqueue.text.humanize import count, duration, moment, percent, size
 from qcqueue.text.suggest import printable
 from qcqueue.worker.machine import Machine
-from qcqueue.worker.progress_text import at_risk, point, waiting
+from qcqueue.worker.progress_text import at_risk, point, time_left, waiting
 from qcqueue.worker.view import View
 
 AGAIN = "run this cell again"
 ADOPT = "take the store over as it is, with !qcqueue store adopt --store followed by its URL"
+# So many of the jobs to come are named, and so many points of a curve drawn at most.
+NEXT_JOBS = 3
+MOST_POINTS = 100
 NEWER = "write a newer notebook on your laptop, with qcqueue notebook, put its cell here, restart the session, and"
 
 _BOX = "border:1px solid;border-radius:6px;padding:8px 12px;max-width:56em;font-family:sans-serif;font-size:14px"
 _LABEL = "padding:2px 16px 2px 0;vertical-align:top;white-space:nowrap;opacity:.65;text-align:left"
 _TEXT = "padding:2px 0;text-align:left"
 _TRACK = "display:inline-block;width:12em;border:1px solid;border-radius:3px;height:.6em;margin-right:.8em"
+_CURVE_PX = (168, 24)
 _DONE = "display:block;height:100%;background:currentColor;opacity:.7"
 
 
@@ -47,18 +52,19 @@ class BlockContent:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the block. share is how much of a bar is full, None for no bar."""
+    """One line of the block. share is how much of a bar is full, None for no bar; curve is drawn from left to right."""
 
     label: str
     text: str
     share: float | None = None
+    curve: tuple[float, ...] = ()
 
 
 def html_of(picture: BlockContent) -> str:
     """Return the block for a notebook."""
     rows = "".join(
         f'<tr style="background:none"><td style="{_LABEL}">{escape(row.label)}</td>'
-        f'<td style="{_TEXT}">{_bar(row.share)}{escape(printable(row.text))}</td></tr>'
+        f'<td style="{_TEXT}">{_bar(row.share)}{_curve(row.curve)}{escape(printable(row.text))}</td></tr>'
         for row in rows_of(picture)
     )
     return f'<div style="{_BOX}"><table style="border:none;border-collapse:collapse">{rows}</table></div>'
@@ -87,6 +93,7 @@ def rows_of(picture: BlockContent) -> Iterator[Row]:
 def _at_work(view: View, picture: BlockContent) -> Iterator[Row]:
     yield Row("job", f"{view.job_name}, attempt {view.attempt}{f', {view.resumed}' if view.resumed else ''}")
     yield _doing(view)
+    yield from _learned(view)
     yield from _saved(view, label_of(picture.store), picture.now_s)
     if view.transfer:
         moved, all_bytes = view.transfer.moved_bytes, view.transfer.size_bytes
@@ -94,6 +101,12 @@ def _at_work(view: View, picture: BlockContent) -> Iterator[Row]:
     if why := waiting(view):
         yield Row("saving waits", why)
     yield Row("at risk", at_risk(view))
+    ahead = [*([about] if (about := time_left(view)) else []), *view.foreseen]
+    if ahead:
+        yield Row("left", "; ".join(ahead))
+    if view.ahead:
+        more = f" and {count(len(view.ahead) - NEXT_JOBS, 'more job', 'more jobs')}" if view.ahead[NEXT_JOBS:] else ""
+        yield Row("then", f"{', '.join(view.ahead[:NEXT_JOBS])}{more}")
 
 
 def _doing(view: View) -> Row:
@@ -112,6 +125,15 @@ def _doing(view: View) -> Row:
     return Row("now", " · ".join(parts), progress.step / progress.steps if progress.steps else None)
 
 
+def _learned(view: View) -> Iterator[Row]:
+    """Yield the validation accuracy of all epochs that are saved, where there is a curve to see."""
+    curve = tuple(row.val_accuracy for row in view.history)
+    if len(curve) > 1:
+        best = max(view.history, key=lambda row: row.val_accuracy)
+        said = f"validation accuracy {percent(curve[-1])}, best {percent(best.val_accuracy)} after epoch {best.epoch}"
+        yield Row("learned", said, curve=curve[:: -ceil(len(curve) / MOST_POINTS)][::-1])
+
+
 def _saved(view: View, store: str, now_s: float) -> Iterator[Row]:
     if view.written:
         reached = point(view.written.epochs_done, view.written.partial.steps_done)
@@ -121,6 +143,18 @@ def _saved(view: View, store: str, now_s: float) -> Iterator[Row]:
         yield Row("safe", f"{reached}, confirmed on {store} {moment(view.saved.at_s, now_s)}")
     else:
         yield Row("safe", "nothing yet")
+
+
+def _curve(values: Sequence[float]) -> str:
+    """Return a small picture of a curve, from its lowest value to its highest."""
+    if not values:
+        return ""
+    low, across = min(values), _CURVE_PX[0] / (len(values) - 1)
+    up = (_CURVE_PX[1] - 2) / ((max(values) - low) or 1)
+    points = " ".join(f"{at * across:.0f},{_CURVE_PX[1] - 1 - (it - low) * up:.0f}" for at, it in enumerate(values))
+    width, height = _CURVE_PX
+    line = f'<polyline points="{points}" fill="none" stroke="currentColor"/>'
+    return f'<svg width="{width}" height="{height}" style="margin-right:.8em" aria-hidden="true">{line}</svg>'
 
 
 def _bar(share: float | None) -> str:
@@ -138,13 +172,14 @@ class ClosingFacts:
     wants_gpu: bool
 
 
-def closing(ending: SessionEnd, left: ClosingFacts | None) -> tuple[str, ...]:
+def closing(ending: SessionEnd, left: ClosingFacts | None, *, has_trained: bool) -> tuple[str, ...]:
     """Return the last sentences; left is None where the queue could not be read any more."""
+    how = ending.notebook(has_trained=has_trained)
     if ending is SessionEnd.NEWER_QUEUE:  # from here nobody can say what is left
-        return ending.notebook, f"next: {NEWER} {AGAIN}"
+        return how, f"next: {NEWER} {AGAIN}"
     if ending is SessionEnd.PUT_BACK:
-        return ending.notebook, f"next: {ADOPT}, and {AGAIN}"
-    return tuple([ending.notebook, *(_queue(left) if left else [f"next: {AGAIN}"])])
+        return how, f"next: {ADOPT}, and {AGAIN}"
+    return tuple([how, *(_queue(left) if left else [f"next: {AGAIN}"])])
 
 
 def _queue(left: ClosingFacts) -> Iterator[str]:

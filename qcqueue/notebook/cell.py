@@ -88,7 +88,7 @@ def visit(
             ending = session.ending
             assert ending is not None, "drive runs a session to its end"
             left = _left(context, session)
-            how, *following = closing(ending, left)
+            how, *following = closing(ending, left, has_trained=session.has_trained)
             screen.close(how, *(() if left else ending_lines(session)), *following)
         return ending
     except KeyboardInterrupt:

@@ -6,16 +6,12 @@ that is as high as what it shows, so its height is a number and not a share.
 """
 
 import html
-import os
 from pathlib import Path
 from typing import Any
 
-from qcqueue.app.context import QueueContext, open_context
 from qcqueue.app.report import report_on, results_of
-from qcqueue.app.settings import load_settings
-from qcqueue.clock import SystemClock
-from qcqueue.notebook.screen import display_here, screen_here
-from qcqueue.notebook.sign_in import signed_in
+from qcqueue.notebook.calls import context_of
+from qcqueue.notebook.screen import display_here
 
 HEIGHT_PX = 900
 
@@ -25,7 +21,7 @@ def report(store: str | None, *, folder: Path) -> Path:
 
     Raises: QcqueueError.
     """
-    written = report_on(_place(store), folder=folder, certificates=(), narrate=print)
+    written = report_on(context_of(store), folder=folder, certificates=(), narrate=print)
     if written.lacks:
         print(f"without PNG: {written.lacks}; {written.lacks.hint}")
     show_page(written.page)
@@ -34,7 +30,7 @@ def report(store: str | None, *, folder: Path) -> Path:
 
 def results(store: str | None) -> dict[str, Any]:
     """Return every table of the report. Raises: QcqueueError."""
-    return results_of(_place(store))
+    return results_of(context_of(store))
 
 
 def show_page(page: Path) -> None:
@@ -50,8 +46,3 @@ def frame(page: str) -> str:
         f'<iframe title="qcqueue report" sandbox srcdoc="{html.escape(page)}" width="100%" height="{HEIGHT_PX}" '
         'style="border:0"></iframe>'
     )
-
-
-def _place(store: str | None) -> QueueContext:
-    clock = SystemClock()
-    return open_context(signed_in(load_settings(store=store), os.environ, screen_here(clock), clock))

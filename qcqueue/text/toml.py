@@ -52,14 +52,19 @@ class KeyLocation:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """A file that is valid TOML. A path is table, key; jobs are numbered from 0: ("job", 2, "model")."""
+    """A file that is valid TOML. A path is table, key; jobs are numbered from 0: ("job", 2, "model").
+
+    What comes from a program and not from a file has no text, and its keys stand on no line.
+    """
 
     file: str
-    text: str
+    text: str | None
     data: Mapping[str, Any]
 
     def place(self, *path: str | int) -> KeyLocation:
         """Return where `path` stands, or else the nearest table around it."""
+        if self.text is None:
+            return KeyLocation(label=self.file, line=1)
         while path and path not in self._lines:
             path = path[:-1]
         line = self._lines.get(path, 1)
@@ -67,7 +72,7 @@ class Page:
 
     @cached_property
     def _lines(self) -> Mapping[Path, int]:
-        return _lines(self.text)
+        return _lines(self.text or "")
 
 
 class Problems:

@@ -72,6 +72,11 @@ class Chooser:
         context = ChoiceContext(now_s=stats.now_s, left_s=likely_s, is_first=is_first, share=stats.share)
         return Ranking(choices=ours(jobs, context), stats=stats, life=life)
 
+    def after(self, name: str) -> tuple[str, ...]:
+        """Return the jobs that come after this one, as far as the last look knows, the next first."""
+        choices = self.ranking.choices if self.ranking else ()
+        return tuple(job for choice in choices if (job := choice.job.name) != name)
+
     @property
     def is_lent(self) -> bool:
         """Whether the machine is given for a time, and takes its disk along when it goes."""

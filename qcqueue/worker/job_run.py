@@ -5,9 +5,9 @@ Always true: nothing of one job outlives it into the next.
 """
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from qcqueue.core.records import TrainingRecord
+from qcqueue.core.records import EpochMetrics, TrainingRecord
 from qcqueue.errors import MachineError, QcqueueError
 from qcqueue.queue.values import Claim
 from qcqueue.spool.files import TrainerProgress
@@ -25,16 +25,19 @@ PATIENCE_S = 2.0
 class JobRun:
     """One job that is held. Times are of the clock's monotonic time.
 
-    resumed: where the run was taken up, in words; has_begun: whether its trainer has all it needs. keeps_weights:
-    whether the ImageNet weights it begins with are to be kept in the store. waiting_for: why saving waits, and
-    retry_due_s when it is tried again. transfer: of bytes, right now. epoch_s: how long the newest epoch took.
-    hopeless: why what comes next would hardly be saved; gave_up_on: why training was stopped, as nothing was saved for
-    long. memory_kills: of this machine, before its trainer started.
+    resumed: where the run was taken up, in words; history: the epochs that are saved. foreseen: when studies were
+    likely done when it began, in words. has_begun: whether its trainer has all it needs. keeps_weights: whether the
+    ImageNet weights it begins with are to be kept in the store. waiting_for: why saving waits, and retry_due_s when it
+    is tried again. transfer: of bytes, right now. epoch_s: how long the newest epoch took. hopeless: why what comes
+    next would hardly be saved; gave_up_on: why training was stopped, as nothing was saved for long. memory_kills: of
+    this machine, before its trainer started.
     """
 
     committer: Committer
     tuner: CheckpointTuner
     resumed: str | None = None
+    history: list[EpochMetrics] = field(default_factory=list)
+    foreseen: tuple[str, ...] = ()
     has_begun: bool = False
     keeps_weights: bool = False
     waiting_for: QcqueueError | None = None
@@ -100,7 +103,8 @@ class JobRun:
             return True
         return not (progress.phase.makes_steps or progress.unsaved)
 
-    def view(self) -> View:
+    def view(self, ahead: tuple[str, ...]) -> View:
+        """Return what to show of it. ahead: the jobs that come after it."""
         return View(
             job_name=self.name,
             attempt=self.claim.attempt,
@@ -111,6 +115,9 @@ class JobRun:
             saved=self.committer.saved,
             waiting_for=self.waiting_for,
             epoch_s=self.epoch_s,
+            history=tuple(self.history),
+            ahead=ahead,
+            foreseen=self.foreseen,
         )
 
     def _written(self) -> TrainingRecord | None:

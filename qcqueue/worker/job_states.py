@@ -91,8 +91,10 @@ class Prepare:
             session.start_trainer(job)
         job.spool.record.write(restored.chosen.record if restored.chosen else None)
         job.committer.foreseen = session.chooser.foresee(session.id)  # it is written down with the first save
-        for said in studies_foreseen(job.committer.foreseen):
+        job.foreseen = tuple(studies_foreseen(job.committer.foreseen))
+        for said in job.foreseen:
             session.deps.narrate(said)
+        job.history = list(restored.chosen.record.history) if restored.chosen else []
         job.resumed, job.waiting_for, job.has_begun = where_from(restored.chosen), None, True
         session.deps.narrate(f"{job.name}, attempt {job.claim.attempt}: {job.resumed}")
         job.keeps_weights = job.claim.keep_weights and job.claim.spec.weights == "imagenet" and restored.chosen is None
@@ -202,6 +204,7 @@ def _collect(session: "Session", job: JobRun, *, is_over: bool) -> None:
         session.patience.saved()
         session.epochs += 1
         del session.deaths[job.name]
+        job.history.append(epoch.metrics)
         job.epoch_s = epoch.timing.train_s + epoch.timing.val_s
         session.deps.narrate(epoch_line(job.claim.spec, epoch.metrics, job.epoch_s))
         job.tuner.validated(epoch.timing.val_s)

@@ -89,8 +89,18 @@ def at_risk(view: View) -> str:
     parts = [*([count(epochs, "epoch")] if epochs else []), *([count(steps, "step")] if steps else [])]
     if progress.phase is Phase.VALIDATING:
         parts.append("the validation that is running")
-    time = f", about {duration(view.epoch_s * lost / progress.steps)}" if lost and view.epoch_s is not None else ""
+    step_s = progress.step_s if view.epoch_s is None else view.epoch_s / progress.steps
+    time = f", about {duration(step_s * lost)}" if lost and step_s is not None else ""
     return f"{listed(parts) or 'nothing'}{time}"
+
+
+def time_left(view: View) -> str | None:
+    """Return how long this job likely trains on, None where no epoch of it was measured here."""
+    progress = view.progress
+    if progress is None or not progress.steps or view.epoch_s is None:
+        return None
+    left_s = (progress.epochs - progress.epoch + 1 - progress.step / progress.steps) * view.epoch_s
+    return f"about {duration(left_s)} of this job" if left_s > 0 else None
 
 
 def waiting(view: View) -> str | None:

@@ -84,7 +84,8 @@ class Session:
         """The worst of how those jobs ended, and of why others were left to somebody else."""
         self.unstarted = set[str]()
         """Jobs that ended here before their first step, since one came to a step."""
-        self._has_trained = False
+        self.has_trained = False
+        """Whether a job of it came to a step, and is no longer held."""
 
     def step(self) -> float | None:
         """Do one bounded piece of work; return the seconds until the next, or None when the session has ended.
@@ -130,7 +131,7 @@ class Session:
 
     def view(self) -> View | None:
         """Return what to show of the job at hand, or None between jobs."""
-        return self.job.view() if self.job else None
+        return self.job.view(self.chooser.after(self.job.name)) if self.job else None
 
     @property
     def machine(self) -> Machine:
@@ -168,7 +169,7 @@ class Session:
         """Return how a session leaves that has found nothing more to do."""
         if self.worst:
             return self.worst
-        if self.unstarted and not self._has_trained:
+        if self.unstarted and not self.has_trained:
             return SessionEnd.CANNOT_START
         if self.undone or self.jobs:
             return self.undone or SessionEnd.FINISHED
@@ -186,7 +187,7 @@ class Session:
         """Part with the job. rest: what the time after its last write went into."""
         job = self.held_job
         if job.has_come_to_a_step:
-            self._has_trained = True
+            self.has_trained = True
             self.unstarted.clear()
         self.end_trainer(job)
         self.ledger.attempt_ends(rest)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qcqueue.core.records import TrainingRecord
+from qcqueue.core.records import EpochMetrics, TrainingRecord
 from qcqueue.errors import QcqueueError
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ class View:
     """What can be shown of a session right now. epoch_s is what its newest epoch took, validation included.
 
     resumed says where the run was taken up, None before that is known; written is how far the newest record has come
-    that lies on this machine's disk and is not committed yet; waiting_for is why saving waits.
+    that lies on this machine's disk and is not committed yet; waiting_for is why saving waits. history: the epochs that
+    are saved. ahead: the jobs after this one, the next first; foreseen: when studies are likely done.
     """
 
     job_name: str
@@ -37,3 +38,6 @@ class View:
     saved: "Saved | None"
     waiting_for: QcqueueError | None
     epoch_s: float | None
+    history: tuple[EpochMetrics, ...] = ()
+    ahead: tuple[str, ...] = ()
+    foreseen: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import pytest
 from safetensors import safe_open
 
@@ -408,3 +409,31 @@ def test_load_model_says_what_is_wrong_with_a_file(place: QueueContext, run: Run
     (tmp_path / "text.safetensors").write_text("not weights")
     with pytest.raises(CorruptionError, match="is not a whole weights file"):
         load_model(tmp_path / "text.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("about", "error"),
+    [
+        (None, "holds no weights that qcqueue has fetched"),
+        ("{", "holds no weights that qcqueue has fetched"),
+        ("[]", "holds no weights that qcqueue has fetched"),
+        ('{"kind": "weights", "format": 9}', "was written by a newer qcqueue"),
+        ('{"kind": "weights", "format": 1}', "is not a whole weights file"),
+        ('{"kind": "weights", "format": 1, "spec": {"model": "os.system"}}', "is not a whole weights file"),
+    ],
+)
+def test_a_file_of_keras_is_told_from_one_that_was_fetched(tmp_path: Path, about: str | None, error: str) -> None:
+    with h5py.File(tmp_path / "mine.weights.h5", "w") as file:
+        file["kernel"] = [1.0, 2.0]
+        if about is not None:
+            file.attrs["qcqueue"] = about
+    with pytest.raises((UserError, CorruptionError), match=error):
+        load_model(tmp_path / "mine.weights.h5")
+
+
+def test_what_is_called_h5_and_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.weights.h5").write_text("not weights")
+    with pytest.raises(CorruptionError, match=r"text\.weights\.h5"):
+        load_model(tmp_path / "text.weights.h5")
+    with pytest.raises(UserError, match="there is no file"):
+        load_model(tmp_path / "nothing.weights.h5")

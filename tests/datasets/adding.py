@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.cli.data_options import import_options
+from qcqueue.app.data_options import import_options
 from qcqueue.datasets.format import Dataset
 from qcqueue.datasets.importing import ImportOptions, import_images
 from qcqueue.errors import UserError

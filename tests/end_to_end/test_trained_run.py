@@ -18,8 +18,10 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from qcqueue.app.fetch import load_model
 from qcqueue.checkpoints.format import read_about, read_tensors
 from qcqueue.datasets.format import Split, load
+from qcqueue.errors import DigestMismatch
 from qcqueue.queue.blobs import find_blob
 from qcqueue.queue.job_detail import job_detail
 from tests.cli.queues import House
@@ -49,7 +51,9 @@ between two float32 below 1. Matrices of another height are added up in another 
 ALL_OF_THEM = {
     "safetensors": "answers = [model.probabilities(images)]",
     "h5": "floats = images.astype('float32'); "
-    "answers = [model(preprocess_input(floats[at : at + {batch}])) for at in range(0, {n}, {batch})]",
+    "answers = [model(preprocess_input(floats[at : at + {batch}])) for at in range(0, {n}, {batch})]; "
+    "import qcqueue; ours = qcqueue.load_model('my weights/vgg16.weights.h5').probabilities(images); "
+    "assert ours.tobytes() == numpy.concatenate(answers).tobytes()",
 }
 
 
@@ -140,6 +144,19 @@ def test_a_file_says_what_it_is_has_the_digest_of_the_result_and_is_made_alike_e
     assert json.loads(again.stdout) == found | {"is_new": False}
     about = _about(trained.house.folder / "made" / f"vgg16{ending}")
     assert (about["job"], about["classes"]) == ("small/vgg16", ["good", "fair", "reject"])
+
+
+@pytest.mark.long
+def test_weights_that_are_not_those_the_file_names_are_refused(trained: Trained, tmp_path: Path) -> None:
+    import h5py
+
+    path = tmp_path / "vgg16.weights.h5"
+    assert command(trained.house, "fetch", "vgg16", "--format", "h5", "--out", str(tmp_path)).returncode == 0
+    with h5py.File(path, "r+") as file:
+        about = json.loads(file.attrs["qcqueue"])
+        file.attrs["qcqueue"] = json.dumps(about | {"weights_sha256": "0" * 64})
+    with pytest.raises(DigestMismatch, match="its weights are not those it names"):
+        load_model(path)
 
 
 def _about(path: Path) -> dict[str, Any]:

@@ -4,11 +4,23 @@ import pytest
 
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.core.states import State
-from qcqueue.notebook.block import ClosingFacts, closing
+from qcqueue.notebook import block
+from qcqueue.notebook.block import ClosingFacts
 
 
 def left(*states: State, reasons: tuple[str, ...] = (), wants_gpu: bool = False) -> ClosingFacts:
     return ClosingFacts(states=states, reasons=reasons, wants_gpu=wants_gpu)
+
+
+def closing(ending: SessionEnd, left: ClosingFacts | None, *, has_trained: bool = True) -> tuple[str, ...]:
+    return block.closing(ending, left, has_trained=has_trained)
+
+
+@pytest.mark.parametrize("ending", [SessionEnd.LIMIT, SessionEnd.ASKED, SessionEnd.NEAR_END, SessionEnd.WITHDRAWN])
+def test_a_session_that_trained_nothing_says_so_and_claims_no_save(ending: SessionEnd) -> None:
+    said, *_ = closing(ending, left(State.QUEUED), has_trained=False)
+    assert said.endswith("; nothing was trained")
+    assert closing(ending, left(State.QUEUED))[0].endswith("; everything is saved")
 
 
 def test_it_says_how_many_jobs_remain_and_to_come_again() -> None:

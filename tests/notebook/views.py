@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from qcqueue.core.phases import Phase
+from qcqueue.core.records import EpochMetrics
 from qcqueue.spool.files import TrainerProgress
 from qcqueue.worker.committer import Saved
 from qcqueue.worker.machine import Machine
@@ -21,6 +22,12 @@ def progress(phase: Any = "training", *, epoch: int = 3, step: int = 34, steps: 
 
 def saved(epochs_done: int = 2, steps_done: int = 0) -> Saved:
     return Saved(epochs_done=epochs_done, steps_done=steps_done, at_s=NOW_S - 180)
+
+
+def an_epoch(epoch: int, *, val_accuracy: float = 0.5) -> EpochMetrics:
+    return EpochMetrics(
+        epoch=epoch, loss=0.5, accuracy=0.5, val_loss=0.5, val_accuracy=val_accuracy, learning_rate=0.001
+    )
 
 
 def a_view(**changes: Any) -> View:

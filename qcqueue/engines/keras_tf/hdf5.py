@@ -5,6 +5,8 @@ arrays are compared with the model's before one is read, so a file that is not t
 hostile one costs no more time and memory than the model's own would. Links out of the file are never followed.
 """
 
+import contextlib
+import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,8 +17,13 @@ from typing import Any
 import h5py
 import numpy as np
 
+from qcqueue.engines.keras_tf.weights_file import flaw_throughout
+from qcqueue.errors import CheckpointDamaged
 from qcqueue.text.humanize import count
 from qcqueue.text.suggest import clipped
+
+ABOUT = "qcqueue"
+"""The attribute of a file that `fetch` wrote in which stands what it is."""
 
 _LAYERS = ("layers", "_layer_checkpoint_dependencies")  # the second is what Keras 2.13 called them
 _MOST_LAYERS = 20_000
@@ -38,6 +45,19 @@ class Layer:
 
     name: str
     arrays: Sequence[Any]
+
+
+def about_h5(path: Path) -> dict[str, Any]:
+    """Return the JSON object that `trained.write_h5` has put into a file, nothing where there is none.
+
+    Raises: CheckpointDamaged: the file is none that Keras writes.
+    """
+    if flaw := flaw_throughout(path):
+        raise CheckpointDamaged(f"{path.name} {flaw}", hint="qcqueue fetch JOB")
+    with contextlib.suppress(OSError, KeyError, ValueError, RecursionError), h5py.File(path) as file:
+        about = json.loads(file.attrs[ABOUT])
+        return about if isinstance(about, dict) else {}
+    return {}
 
 
 def check_hdf5(path: Path, base: Any) -> str:
@@ -65,6 +85,30 @@ def check_hdf5(path: Path, base: Any) -> str:
                 if not np.isfinite(array[()]).all():
                     raise Unfit(f"its layer {clipped(layer.name)} holds values that are not numbers, or infinite")
     return ".h5" if is_older else ".weights.h5"
+
+
+def check_nested(path: Path, variables: Sequence[Any]) -> None:
+    """See to it that a file with models within models has no more, and no other arrays than these variables.
+
+    Raises: Unfit. OSError: it cannot be read.
+    """
+    left = Counter(tuple(it.shape) for it in variables)
+    with h5py.File(path, "r") as file:
+        _check_below(file, left, depth=0)
+
+
+def _check_below(group: Any, left: Counter[Shape], *, depth: int) -> None:
+    if depth > _DEEPEST or len(group) > _MOST_LAYERS:
+        raise Unfit("it has too many parts")
+    for name in group:
+        part = _member(group, name)
+        if isinstance(part, h5py.Group):
+            _check_below(part, left, depth=depth + 1)
+            continue
+        _check_array(part, name)
+        left[tuple(part.shape)] -= 1
+        if left[tuple(part.shape)] < 0:
+            raise Unfit(f"its part {clipped(name)} has {_by(tuple(part.shape))} numbers, and the model no such layer")
 
 
 def _older(file: Any) -> Any | None:

@@ -17,13 +17,15 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from qcqueue.core.records import Tensors
+from qcqueue.core.records import MODEL, Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.decode import read_picture
 from qcqueue.datasets.deep import DEEPEST_BITS, white_of
 from qcqueue.datasets.limits import FILE_SIZE_BYTES_MAX
 from qcqueue.datasets.picture import check_white_is_known, pixels_of
+from qcqueue.engines.keras_tf.hdf5 import ABOUT, check_nested
 from qcqueue.engines.keras_tf.models import build_model
+from qcqueue.engines.metrics import weights_sha256
 from qcqueue.errors import CheckpointDamaged, UserError
 from qcqueue.stores.regular import NotRegularError, read_regular
 from qcqueue.text.canonical_json import canonical_json
@@ -36,14 +38,15 @@ class TrainedModel:
     """A model to be asked. classes: their names in the order of the outputs. keras: the network, uint8 images in."""
 
     def __init__(
-        self, spec: JobSpec, classes: Sequence[str], tensors: Tensors, *, deep_white: int | None = None
+        self, spec: JobSpec, classes: Sequence[str], weights: Tensors | Path, *, deep_white: int | None = None
     ) -> None:
-        """deep_white: the value that became 255 in deep pictures; None for the most that each file can hold.
+        """weights: the variables, or a file that `write_h5` wrote. deep_white: the value that became 255 in deep
+        pictures; None for the most that each file can hold.
 
-        Raises: CheckpointDamaged: the tensors are not those of this model. UserError: Keras uses another backend.
+        Raises: CheckpointDamaged: the weights are not those of this model. UserError: Keras uses another backend.
         """
         self.classes = tuple(classes)
-        self.keras = _built(spec, len(self.classes), tensors)
+        self.keras = _built(spec, len(self.classes), weights)
         self._spec = spec
         self._deep_white = deep_white
         images = tf.TensorSpec((None, *spec.image_size, 3), tf.uint8)
@@ -81,6 +84,10 @@ class TrainedModel:
         starts = range(0, len(images), self._spec.batch_size)
         return np.concatenate([self._step(images[at : at + self._spec.batch_size]).numpy() for at in starts])
 
+    def weights_sha256(self) -> str:
+        """Return the digest of the contract, over all variables."""
+        return weights_sha256({f"{MODEL}{at:05d}": it.numpy() for at, it in enumerate(self.keras.variables)})
+
     def _predict(self, images: Any) -> Any:
         return self.keras(images, training=False)
 
@@ -90,7 +97,7 @@ def write_h5(path: Path, model: Any, about: dict[str, Any]) -> None:
     which Keras leaves alone. Equal weights are equal bytes. The name of the file must end with `SUFFIX`."""
     model.save_weights(path)
     with h5py.File(path, "r+") as file:
-        file.attrs["qcqueue"] = canonical_json(about)
+        file.attrs[ABOUT] = canonical_json(about)
 
 
 def without_gpu() -> None:
@@ -99,7 +106,23 @@ def without_gpu() -> None:
         tf.config.set_visible_devices([], "GPU")
 
 
-def _built(spec: JobSpec, classes: int, tensors: Tensors) -> Any:
+def _load(model: Any, path: Path) -> None:
+    if not path.name.endswith(SUFFIX):
+        raise UserError(
+            f"the name of {path.name} does not end with {SUFFIX}, by which Keras knows such a file", hint="rename it"
+        )
+    try:
+        check_nested(path, model.variables)
+        model.load_weights(path)
+    except MemoryError:
+        raise
+    except Exception as exc:  # whatever two libraries say of a file that may hold anything
+        raise CheckpointDamaged(
+            f"{path.name} is not a whole weights file as qcqueue writes it", hint="qcqueue fetch JOB"
+        ) from exc
+
+
+def _built(spec: JobSpec, classes: int, weights: Tensors | Path) -> Any:
     if keras.backend.backend() != "tensorflow":
         raise UserError(
             f"Keras runs on {keras.backend.backend()} in this process, and this needs TensorFlow",
@@ -109,7 +132,10 @@ def _built(spec: JobSpec, classes: int, tensors: Tensors) -> Any:
     keras.config.set_floatx("float32")
     keras.config.set_image_data_format("channels_last")
     model = build_model(spec, classes=classes, weights_path=None, fresh=False)
-    found = [tensors[key] for key in sorted(tensors)]
+    if isinstance(weights, Path):
+        _load(model, weights)
+        return model
+    found = [weights[key] for key in sorted(weights)]
     wanted = [(tuple(variable.shape), variable.dtype) for variable in model.variables]
     if [(tensor.shape, str(tensor.dtype)) for tensor in found] != wanted:
         raise CheckpointDamaged(f"these are not the weights of {spec.model} with {classes} classes")

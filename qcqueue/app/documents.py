@@ -1,4 +1,4 @@
-"""The JSON a script reads: field names are promises (see docs/settings-and-exit-codes.md)."""
+"""What a script or a program reads of a queue: field names are promises (see docs/settings-and-exit-codes.md)."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from qcqueue.core.goodput import Goodput
     from qcqueue.queue.job_lines import JobLine
     from qcqueue.queue.obstacles import KnownObstacle
-    from qcqueue.queue.values import EpochLine, JobDetail
+    from qcqueue.queue.values import DatasetLine, EpochLine, JobDetail
 
 
 def status_document(status: "QueueStatus") -> dict[str, Any]:
@@ -79,7 +79,7 @@ def detail_document(detail: "JobDetail", goodput: "Goodput | None") -> dict[str,
         "epochs_total": detail.line.epochs,
         "spec": detail.spec.to_json(),
         "dataset_sha256": detail.dataset_sha256,
-        "epochs": [_epoch(epoch) for epoch in detail.official_epochs()],
+        "epochs": epoch_documents(detail),
         "segments": [
             {
                 **asdict(attempt),
@@ -94,6 +94,22 @@ def detail_document(detail: "JobDetail", goodput: "Goodput | None") -> dict[str,
         "history": history_document(detail),
         "result": _result(detail.result) if detail.result else None,
         "predictions_blob": detail.predictions_sha256,
+    }
+
+
+def epoch_documents(detail: "JobDetail") -> list[dict[str, Any]]:
+    """The epochs that count, in their order."""
+    return [_epoch(epoch) for epoch in detail.official_epochs()]
+
+
+def dataset_document(line: "DatasetLine") -> dict[str, Any]:
+    """One dataset as in `data show --json`."""
+    return {
+        "name": line.name,
+        "sha256": line.blob.sha256,
+        **line.summary.to_json(),
+        "size_bytes": line.blob.size_bytes,
+        "added_at": iso(line.added_at_s),
     }
 
 
