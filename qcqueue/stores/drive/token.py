@@ -21,8 +21,8 @@ GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"
 YEAR_5138_S = 1e11
 
 # What to type for a new sign-in, as hints say it: on this machine, for Colab, and where either may be meant.
-RENEW_HERE = "qcqueue login --client client.json"
-RENEW_FOR_COLAB = "qcqueue colab-token --client tv.json"
+RENEW_HERE = "qcqueue login"
+RENEW_FOR_COLAB = "qcqueue colab-token"
 RENEW = f"{RENEW_HERE}; for Colab, {RENEW_FOR_COLAB}"
 SIGN_IN_AGAIN = f"sign in again: {RENEW}"
 
