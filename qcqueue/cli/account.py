@@ -23,6 +23,7 @@ def login(
         Path | None,
         typer.Option("--client", metavar="FILE", help=f"{CLIENT} this machine, or the newest in the downloads folder."),
     ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Replace a sign-in that is good: as another account.")] = False,
 ) -> None:
     """Sign in to your Google Drive. What is missing for it is named, with the page of Google where it is made."""
     from qcqueue.app.settings import load_settings
@@ -31,7 +32,7 @@ def login(
     from qcqueue.stores.drive.sign_in import sign_in_here, token_path
 
     access = load_settings().access(clock=SystemClock())
-    if chosen := next_client(access, client, narrate=narrate):
+    if chosen := next_client(access, client, again=again, narrate=narrate):
         token = sign_in_here(access, chosen, narrate=narrate)
         say(f"signed in{f' as {token.account}' if token.account else ''}; qcqueue sees only the files it makes")
         say(f"written: {token_path(access)}")

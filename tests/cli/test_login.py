@@ -312,6 +312,17 @@ def test_where_the_client_was_deleted_the_one_in_the_downloads_folder_is_taken(
     assert types("login")[0].startswith("signed in as ada@example.com")
 
 
+def test_somebody_else_signs_in_with_the_client_that_is_here(
+    ada: Desk, types: Types, browser: Browser, tmp_path: Path
+) -> None:
+    download(tmp_path, ada.client).rename(tmp_path / "client.json")
+    types("login --client client.json")
+    ada.emulator.user("bob@example.com")
+    browser.act = lambda url: agree(url, login_hint="bob@example.com")
+    assert types("login")[0].startswith("signed in already as ada@example.com")
+    assert types("login --again")[0].startswith("signed in as bob@example.com")
+
+
 def test_a_kept_file_that_holds_no_sign_in_is_said_and_replaced(ada: Desk, types: Types, tmp_path: Path) -> None:
     kept(tmp_path).parent.mkdir(parents=True)
     kept(tmp_path).write_text("{}")

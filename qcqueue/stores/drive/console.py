@@ -27,7 +27,7 @@ CONSENT = ConsolePage(
     words=("Get started", "App name", "User support email", "External", "Contact information", "I agree", "Create"),
 )
 AUDIENCE = ConsolePage(
-    title="Publish it, as sign-ins end after 7 days before that",
+    title="Publish the app",
     url="https://console.cloud.google.com/auth/audience",
     words=("Publish app", "Confirm"),
 )

@@ -15,10 +15,12 @@ from qcqueue.stores.drive.client import OAuthClient, downloaded_client, read_cli
 from qcqueue.stores.drive.sign_in import client_of, drive_libraries, drive_token, token_path
 
 
-def next_client(access: Access, file: Path | None, *, narrate: Callable[[str], None]) -> OAuthClient | None:
+def next_client(
+    access: Access, file: Path | None, *, again: bool, narrate: Callable[[str], None]
+) -> OAuthClient | None:
     """Return the client to sign in with: of a file, else of a sign-in that is over, else the one downloaded last.
 
-    None where nothing is to be done, as the sign-in of this machine is good and lasts.
+    None where nothing is to be done, as the sign-in of this machine is good and lasts; again: it is to be another.
 
     Raises: SettingInvalid, ExtraMissing. SignInFailed: there is no client yet. StoreBusy: Google is away.
     """
@@ -32,7 +34,7 @@ def next_client(access: Access, file: Path | None, *, narrate: Callable[[str], N
             token = drive_token(here)
             client = client_of(token)
             check = check_sign_in(token, here)
-            if check.verdict is CheckStatus.OK:
+            if check.verdict is CheckStatus.OK and not again:
                 return None
             narrate(f"the sign-in {check.says}")
         except ClientRefused as exc:
