@@ -243,6 +243,15 @@ def test_offline_nothing_is_lost_and_it_says_so(
     assert kept(tmp_path).read_text().count("refresh_token") == 1
 
 
+def test_a_drive_that_is_away_costs_a_sign_in_the_name_of_its_account_alone(
+    ada: Desk, types: Types, tmp_path: Path
+) -> None:
+    ada.emulator.faults.script(DriveFault.SERVER_ERROR, operation="about.get", times=20)
+    sign_in(ada, types, tmp_path)
+    out, _ = types("login")
+    assert out.startswith(f"signed in already, by {kept(tmp_path)}")
+
+
 def test_an_api_that_is_not_switched_on_is_named_with_its_page_and_the_same_command_goes_on(
     ada: Desk, types: Types, tmp_path: Path
 ) -> None:
@@ -370,6 +379,13 @@ def test_only_a_notebook_that_is_asked_to_holds_the_client(ada: Desk, types: Typ
     notebook.unlink()  # before the suite looks for secrets in all that it wrote
     assert ada.tv.client_secret in written
     assert read_token(kept(tmp_path), endpoint=ada.url).refresh_token not in written
+
+
+def test_a_notebook_with_the_client_can_be_written_offline(ada: Desk, types: Types, tmp_path: Path) -> None:
+    sign_in(ada, types, tmp_path)
+    ada.emulator.faults.script(DriveFault.DROP_BEFORE, operation="oauth.device")
+    types("notebook --store gdrive:1AbCdEfGhIj --with-client")
+    (tmp_path / "colab_worker.ipynb").unlink()
 
 
 def test_who_is_signed_in_nowhere_gets_no_notebook_with_a_client(ada: Desk, types: Types) -> None:

@@ -26,6 +26,7 @@ from tests.datasets.pictures import folder_of, three_classes
 from tests.docs.pages import ROOT, Block, blocks
 from tests.notebook.paper import Paper
 from tests.stores_drive.people import PatientClock
+from tests.support.drive.accounts import CANARY
 from tests.support.drive.console import Console, nothing_yet
 from tests.support.drive.emulator import DriveEmulator
 
@@ -154,6 +155,10 @@ def test_from_nothing_to_a_session_in_colab_by_what_is_said_alone(
     assert len(person.steps) == NOTEBOOK <= MOST_STEPS
     assert time.process_time() - begun_s < LIMIT_S
     assert leaks(tmp_path) == [tmp_path / "colab_worker.ipynb"], "the one that was asked for"
+    owner = person.emulator.owner(person.ada)
+    stored = [owner.read(file.id) for file in owner.files() if file.content]
+    assert stored
+    assert not any(CANARY.encode() in content for content in stored)
     (tmp_path / "colab_worker.ipynb").unlink()  # before the suite looks for secrets in all that it wrote
 
 

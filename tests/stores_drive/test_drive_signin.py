@@ -17,7 +17,7 @@ from qcqueue.errors import ClientRefused, QcqueueError, SettingInvalid, SignInFa
 from qcqueue.stores.drive.browser import PATIENCE_S, sign_in_by_browser
 from qcqueue.stores.drive.client import OAuthClient, parse_client, read_client
 from qcqueue.stores.drive.device import DevicePrompt, DeviceSignIn
-from qcqueue.stores.drive.oauth import google_at, post
+from qcqueue.stores.drive.oauth import google_at, post, refusal
 from qcqueue.stores.drive.token import FILE_SCOPE, GOOGLE_TOKEN_URI, Token
 from tests.stores_drive.people import Browser, Desk, agree, answer, asked_by, client_file, desk, refuse
 from tests.support.drive.accounts import CANARY, Grant
@@ -322,6 +322,13 @@ def test_a_client_that_may_not_sign_in_by_code_is_told_apart(ada: Desk) -> None:
         error = refused(DeviceSignIn(client, endpoint=ada.url, clock=ada.clock).begin, ClientRefused)
         assert "another type" in str(error)
         assert "TVs" in str(error.hint)
+
+
+@pytest.mark.parametrize("reason", ["invalid_client", "deleted_client", "unauthorized_client"])
+def test_whatever_google_calls_it_a_client_that_it_refuses_is_told_with_the_page_to_make_one(reason: str) -> None:
+    error = refusal(reason)
+    assert isinstance(error, ClientRefused)
+    assert "https://console.cloud.google.com/auth/clients" in str(error.hint)
 
 
 def test_a_google_that_is_away_gives_no_code(ada: Desk) -> None:
