@@ -207,8 +207,8 @@ def worker_notebook(
     if settings.store is None:
         raise SettingInvalid(f"no store is named: there is no {FILE_NAME} here or above", hint=NEXT_STEP)
     store = _within_reach(settings.store, settings.source)
-    text = _client_text(settings, client) if client or with_client else None
-    return notebook_text(store, text, from_index=from_index)
+    secret = _client_text(settings, client) if client or with_client else None
+    return notebook_text(store, secret, from_index=from_index)
 
 
 def write_notebook(path: Path, text: str) -> bool:
