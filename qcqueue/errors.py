@@ -16,6 +16,7 @@
     │   ├── StoreFull
     │   ├── StoreDenied
     │   ├── SignInFailed
+    │   │   └── ClientRefused
     │   ├── StoreMissing
     │   └── BlobMissing
     ├── MachineError                                         exit 4
@@ -178,6 +179,10 @@ class SignInFailed(StoreError):
     """The sign-in to Google did not succeed."""
 
     can_pass = False
+
+
+class ClientRefused(SignInFailed):
+    """Google does not let this OAuth client sign anybody in, or not in this way."""
 
 
 class StoreMissing(StoreError):

@@ -23,6 +23,8 @@ KEPT = (
     ("0a.upload", 0o600),
     ("0b.upload", 0o644),
     ("client.json", 0o644),
+    ("client_secret_1.json", 0o600),
+    ("client_secret_2.json", 0o644),
     ("token.json", 0o600),
 )
 
@@ -50,7 +52,9 @@ def test_only_what_a_person_keeps_for_themselves_may_hold_one(place: Path) -> No
         path = place / name
         path.write_text(CANARY)
         path.chmod(mode)
-    assert leaks(place) == [place / "0b.upload", place / "client.json", place / "token.json"]
+    assert leaks(place) == [
+        *(place / name for name in ("0b.upload", "client.json", "client_secret_2.json", "token.json"))
+    ]
 
 
 def test_a_run_that_wrote_one_fails_and_names_the_file(place: Path) -> None:

@@ -195,16 +195,20 @@ def _notebook(text: str, code: str) -> str:
     return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
 
 
-def worker_notebook(settings: Settings, *, client: Path | None, from_index: bool = False) -> str:
+def worker_notebook(
+    settings: Settings, *, client: Path | None, with_client: bool = False, from_index: bool = False
+) -> str:
     """Return the notebook for the store of the settings, as the text of its file.
 
-    client: the file of an OAuth client, to sign in with where there is no secret. Raises: SettingInvalid: no store is
-    named, or the file of the client cannot be used.
+    client: the file of an OAuth client, to sign in with where there is no secret; with_client: the one of the sign-in
+    of this machine. Raises: SettingInvalid: no store is named, or the file of the client cannot be used. SignInFailed:
+    there is no client here. ClientRefused: its type is another.
     """
     if settings.store is None:
         raise SettingInvalid(f"no store is named: there is no {FILE_NAME} here or above", hint=NEXT_STEP)
     store = _within_reach(settings.store, settings.source)
-    return notebook_text(store, _client_text(client) if client else None, from_index=from_index)
+    secret = _client_text(settings, client) if client or with_client else None
+    return notebook_text(store, secret, from_index=from_index)
 
 
 def write_notebook(path: Path, text: str) -> bool:
@@ -238,10 +242,10 @@ def _within_reach(store: str, source: str) -> str:
     return named.url
 
 
-def _client_text(path: Path) -> str:
-    from qcqueue.stores.drive.sign_in import client_text
+def _client_text(settings: Settings, file: Path | None) -> str:
+    from qcqueue.stores.drive.sign_in import client_for_notebook
 
-    return client_text(path)
+    return client_for_notebook(settings.access(), file)
 
 
 def _is_ours(content: bytes) -> bool:

@@ -36,6 +36,9 @@ def notebook(
             "Colab's secrets hold no QCQUEUE_TOKEN. It holds this client's secret, so share it with nobody.",
         ),
     ] = None,
+    with_client: Annotated[
+        bool, typer.Option("--with-client", help="As --client, with the client of the sign-in of this machine.")
+    ] = False,
     from_index: Annotated[
         bool,
         typer.Option(
@@ -49,16 +52,17 @@ def notebook(
     from qcqueue.app.settings import load_settings, named_store
 
     if trial:
-        if client or store:
+        if client or with_client or store:
             raise UserError("--try signs in nowhere and has a queue of its own", hint="qcqueue notebook --try")
         path = out or Path("try_qcqueue.ipynb")
         say(f"{_written(write_notebook(path, trial_text(from_index=from_index)))}: {path}")
         say(f"next: open {path.name} in Colab or Jupyter, and run its cell")
         return
     path, settings = out or Path("colab_worker.ipynb"), load_settings(store=store)
-    changed = write_notebook(path, worker_notebook(settings, client=client, from_index=from_index))
+    text = worker_notebook(settings, client=client, with_client=with_client, from_index=from_index)
+    changed = write_notebook(path, text)
     say(f"{_written(changed)}: {path}, for {settings.store}")
-    for line in named_store(settings).backend.notebook_steps(path.name, has_client=client is not None):
+    for line in named_store(settings).backend.notebook_steps(path.name, has_client=with_client or client is not None):
         say(line)
 
 

@@ -84,7 +84,7 @@ def test_nobody_is_signed_in(ada: Laptop) -> None:
     found = the_problem(ada, "gdrive:new")
     assert (found.what, found.exit_code) == ("sign-in", 4)
     assert found.says == "nobody is signed in to Google Drive on this machine"
-    assert found.hint == "qcqueue login --client client.json"
+    assert found.hint == "qcqueue login"
 
 
 def test_the_secret_that_was_pasted_is_no_sign_in(ada: Laptop, queue: str) -> None:
@@ -99,7 +99,7 @@ def test_a_sign_in_that_was_taken_back(ada: Laptop, queue: str) -> None:
     found = the_problem(ada)
     assert (found.what, found.exit_code) == ("sign-in", 4)
     assert found.says == "Google does not accept this sign-in any more"
-    assert found.hint == "sign in again: qcqueue login --client client.json"
+    assert found.hint == "sign in again: qcqueue login"
 
 
 def test_a_sign_in_of_an_app_in_testing_that_has_died_after_a_week(ada: Laptop) -> None:
@@ -111,7 +111,7 @@ def test_a_sign_in_of_an_app_in_testing_that_has_died_after_a_week(ada: Laptop) 
     assert (found.what, found.exit_code) == ("sign-in", 4)
     assert "it is 8 days old, and while an app is in Testing each lives 7 days" in found.says
     assert "Audience > Publish app" in str(found.hint)
-    assert str(found.hint).endswith("qcqueue login --client client.json")
+    assert str(found.hint).endswith("qcqueue login")
 
 
 def test_a_sign_in_of_an_app_in_testing_is_told_ahead_of_its_end(ada: Laptop) -> None:

@@ -18,8 +18,6 @@ ROOT: Any = typer.main.get_command(application())
 
 # Of each command the arguments and options that name a file which it reads.
 READS = {"files", "file", "weights", "client", "certificates", "path"}
-# A person downloads them from Google, and our pages call them so.
-OF_GOOGLE = {"client.json", "tv.json"}
 OPEN = re.compile(r"(?:[a-z]+:)?[A-Z][A-Z_-]*(\.[a-z]+)?|X+.*")
 FILLED_IN = "1"
 SHELL = ("pip", "mv", "rm", "chmod", "mkdir", "cd", "export", "unset", "tensorboard", "mlflow")
@@ -103,7 +101,7 @@ def check(hint: str, *, here: Path) -> None:
 
 
 def _is_there(path: Path) -> bool:
-    return path.exists() or path.name in OF_GOOGLE or path.name == FILLED_IN
+    return path.exists() or path.name == FILLED_IN
 
 
 def rehearsal_of(words: list[str]) -> list[str] | None:

@@ -9,7 +9,7 @@ import pytest
 from qcqueue.app.profile import profile_here
 from qcqueue.app.settings import Settings, load_settings
 from qcqueue.cli.main import run
-from qcqueue.stores.drive.oauth import parse_client, read_client
+from qcqueue.stores.drive.client import parse_client, read_client
 from qcqueue.stores.drive.sign_in import drive_token
 from qcqueue.stores.drive.token import FILE_SCOPE, GOOGLE_TOKEN_URI, TOKEN_FILE, Token, read_token
 from tests.cli.queues import House

@@ -81,7 +81,7 @@ def test_a_script_reads_the_same_as_one_document(ada: Laptop) -> None:
         "what": "sign-in",
         "verdict": "problem",
         "says": "Google does not accept this sign-in any more",
-        "hint": "sign in again: qcqueue login --client client.json",
+        "hint": "sign in again: qcqueue login",
     }
 
 

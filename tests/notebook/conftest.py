@@ -51,7 +51,7 @@ class Desk:
 
     def new_client(self) -> str:
         """Return the JSON of an OAuth client that may sign in by a code."""
-        return json.dumps(self.emulator.new_client(self.app).downloaded(self.emulator.url))
+        return json.dumps(self.emulator.new_client(self.app, is_tv=True).downloaded(self.emulator.url))
 
     def enqueue(self, job: str = VGG16) -> None:
         study = self.folder / "study.toml"

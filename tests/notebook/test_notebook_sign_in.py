@@ -53,7 +53,7 @@ def settings(tmp_path: Path, ada: Desk) -> Settings:
 
 
 def with_client(ada: Desk) -> dict[str, str]:
-    inner = {"client_id": ada.client.client_id, "client_secret": ada.client.client_secret}
+    inner = {"client_id": ada.tv.client_id, "client_secret": ada.tv.client_secret}
     return COLAB | {"QCQUEUE_CLIENT": json.dumps({"installed": inner})}
 
 
@@ -101,15 +101,15 @@ def test_without_a_secret_the_person_is_shown_a_page_and_a_code(
 def test_without_secret_and_client_it_names_both_ways(settings: Settings, secrets: dict[str, str], ada: Desk) -> None:
     with pytest.raises(SignInFailed) as caught:
         signed_in(settings, COLAB, Paper(), ada.clock)
-    assert "qcqueue colab-token --client tv.json" in str(caught.value.hint)
+    assert "qcqueue colab-token" in str(caught.value.hint)
     assert "its line into Colab's secret QCQUEUE_TOKEN (the key at the left)" in str(caught.value.hint)
-    assert "qcqueue notebook --client tv.json" in str(caught.value.hint)
+    assert "qcqueue notebook --with-client" in str(caught.value.hint)
 
 
 def test_where_no_secrets_are_kept_none_is_advised(settings: Settings, secrets: dict[str, str], ada: Desk) -> None:
     with pytest.raises(SignInFailed) as caught:
         signed_in(settings, {}, Paper(), ada.clock)
-    assert str(caught.value.hint).startswith("open the notebook that qcqueue notebook --client tv.json writes")
+    assert str(caught.value.hint).startswith("open the notebook that qcqueue notebook --with-client writes")
 
 
 def test_a_program_without_a_reader_is_not_asked(settings: Settings, secrets: dict[str, str], ada: Desk) -> None:

@@ -15,8 +15,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import httplib2
 
 from qcqueue.stores.drive.browser import PATIENCE_S
-from qcqueue.stores.drive.oauth import OAuthClient
+from qcqueue.stores.drive.client import OAuthClient
 from tests.support.drive.accounts import App, User
+from tests.support.drive.accounts import OAuthClient as MadeClient
 from tests.support.drive.emulator import DriveEmulator
 
 
@@ -48,13 +49,14 @@ class PatientClock:
 
 @dataclass(slots=True)
 class Desk:
-    """An emulator, Ada's account, and one OAuth client of the app qcqueue."""
+    """An emulator, Ada's account, and the OAuth clients of the app qcqueue: of a desktop app, and of a TV."""
 
     emulator: DriveEmulator
     clock: PatientClock
     app: App
     ada: User
     client: OAuthClient
+    tv: OAuthClient
 
     @property
     def url(self) -> str:
@@ -65,15 +67,21 @@ class Desk:
 def desk() -> Iterator[Desk]:
     clock, app = PatientClock(), App(name="qcqueue")
     with DriveEmulator(clock) as emulator:
-        ada, made = emulator.user("ada@example.com"), emulator.new_client(app)
-        client = OAuthClient(client_id=made.client_id, client_secret=made.client_secret)
-        yield Desk(emulator=emulator, clock=clock, app=app, ada=ada, client=client)
+        ada = emulator.user("ada@example.com")
+        client, tv = (ours(emulator.new_client(app, is_tv=is_tv)) for is_tv in (False, True))
+        yield Desk(emulator=emulator, clock=clock, app=app, ada=ada, client=client, tv=tv)
+
+
+def ours(made: MadeClient) -> OAuthClient:
+    return OAuthClient(client_id=made.client_id, client_secret=made.client_secret, has_page=not made.is_tv)
 
 
 def client_file(folder: Path, client: OAuthClient, name: str = "client.json", kind: str = "installed") -> Path:
     """Write what the console would let a person download, with addresses that nobody should believe."""
     thief = "https://thief.example/"
-    written = {"client_id": client.client_id, "client_secret": client.client_secret}
+    written: dict[str, object] = {"client_id": client.client_id, "client_secret": client.client_secret}
+    if client.has_page:
+        written["redirect_uris"] = ["http://localhost"]
     path = folder / name
     path.touch(mode=0o600)
     path.write_text(json.dumps({kind: written | {"auth_uri": thief, "token_uri": thief}}), encoding="utf-8")

@@ -19,7 +19,7 @@ from qcqueue.stores.drive.layout import (
     make_home,
     version_folder,
 )
-from qcqueue.stores.drive.token import RENEW
+from qcqueue.stores.drive.token import AS_ANOTHER
 from tests.stores_drive.queues import PATIENT, Queue, failed
 from tests.support.drive.accounts import App
 from tests.support.drive.faults import DriveFault
@@ -150,7 +150,7 @@ def test_a_queue_belongs_to_one_account(drive: Queue) -> None:
     error = failed(lambda: check_account(drive.home, "bob@example.com"))
     assert isinstance(error, StoreDenied)
     assert "ada@example.com" in str(error)
-    assert error.hint == f"sign in as ada@example.com: {RENEW}"
+    assert error.hint == f"sign in as ada@example.com: {AS_ANOTHER}"
 
 
 @pytest.mark.parametrize("account", ["a" * 300 + "@example.com", "ä" * 150, "日" * 100])

@@ -13,10 +13,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from qcqueue.errors import QcqueueError, SettingInvalid, SignInFailed, StoreBusy
+from qcqueue.errors import ClientRefused, QcqueueError, SettingInvalid, SignInFailed, StoreBusy
 from qcqueue.stores.drive.browser import PATIENCE_S, sign_in_by_browser
+from qcqueue.stores.drive.client import OAuthClient, parse_client, read_client
 from qcqueue.stores.drive.device import DevicePrompt, DeviceSignIn
-from qcqueue.stores.drive.oauth import OAuthClient, google_at, parse_client, post, read_client
+from qcqueue.stores.drive.oauth import google_at, post, refusal
 from qcqueue.stores.drive.token import FILE_SCOPE, GOOGLE_TOKEN_URI, Token
 from tests.stores_drive.people import Browser, Desk, agree, answer, asked_by, client_file, desk, refuse
 from tests.support.drive.accounts import CANARY, Grant
@@ -56,7 +57,7 @@ def by_browser(
 
 def by_code(ada: Desk, act: Callable[[DevicePrompt], None] = lambda prompt: None) -> Token:
     """Sign in by a code; `act` arranges what the person will do with it."""
-    device = DeviceSignIn(ada.client, endpoint=ada.url, clock=ada.clock)
+    device = DeviceSignIn(ada.tv, endpoint=ada.url, clock=ada.clock)
     prompt = device.begin()
     act(prompt)
     return device.wait(prompt)
@@ -267,7 +268,7 @@ def test_a_person_who_types_the_code_is_signed_in(ada: Desk) -> None:
 
 
 def test_a_prompt_shows_the_person_what_they_need_and_no_more(ada: Desk) -> None:
-    prompt = DeviceSignIn(ada.client, endpoint=ada.url, clock=ada.clock).begin()
+    prompt = DeviceSignIn(ada.tv, endpoint=ada.url, clock=ada.clock).begin()
     assert prompt.url == f"{ada.url}/device"
     assert (prompt.expires_in_s, prompt.interval_s) == (1800, 5)
     assert prompt.code in repr(prompt)
@@ -275,7 +276,7 @@ def test_a_prompt_shows_the_person_what_they_need_and_no_more(ada: Desk) -> None
 
 
 def test_who_asks_too_often_asks_less_often(ada: Desk) -> None:
-    device = DeviceSignIn(ada.client, endpoint=ada.url, clock=ada.clock)
+    device = DeviceSignIn(ada.tv, endpoint=ada.url, clock=ada.clock)
     prompt = device.begin()
     hasty = DevicePrompt(
         url=prompt.url, code=prompt.code, device_code=prompt.device_code, expires_in_s=1800, interval_s=1
@@ -317,16 +318,24 @@ def test_a_person_who_gives_the_code_too_little_is_told_what_is_missing(ada: Des
 
 def test_a_client_that_may_not_sign_in_by_code_is_told_apart(ada: Desk) -> None:
     nobody = OAuthClient(client_id="nobody.apps.example", client_secret="x")
-    error = refused(DeviceSignIn(nobody, endpoint=ada.url, clock=ada.clock).begin)
-    assert "another type" in str(error)
-    assert "TVs" in str(error.hint)
+    for client in (nobody, ada.client):
+        error = refused(DeviceSignIn(client, endpoint=ada.url, clock=ada.clock).begin, ClientRefused)
+        assert "another type" in str(error)
+        assert "TVs" in str(error.hint)
+
+
+@pytest.mark.parametrize("reason", ["invalid_client", "deleted_client", "unauthorized_client"])
+def test_whatever_google_calls_it_a_client_that_it_refuses_is_told_with_the_page_to_make_one(reason: str) -> None:
+    error = refusal(reason)
+    assert isinstance(error, ClientRefused)
+    assert "https://console.cloud.google.com/auth/clients" in str(error.hint)
 
 
 def test_a_google_that_is_away_gives_no_code(ada: Desk) -> None:
     ada.emulator.faults.script(DriveFault.SERVER_ERROR, operation="oauth.device")
-    device = DeviceSignIn(ada.client, endpoint=ada.url, clock=ada.clock)
+    device = DeviceSignIn(ada.tv, endpoint=ada.url, clock=ada.clock)
     refused(device.begin, StoreBusy)
-    unheard = DeviceSignIn(ada.client, endpoint="http://127.0.0.1:9", clock=ada.clock)
+    unheard = DeviceSignIn(ada.tv, endpoint="http://127.0.0.1:9", clock=ada.clock)
     refused(unheard.begin, StoreBusy)
 
 

@@ -191,7 +191,7 @@ def test_an_api_that_is_not_enabled_and_a_scope_that_is_too_small_are_told_apart
 
 
 def test_a_device_waits_for_its_person(world: Scene) -> None:
-    url, client = world.url, world.emulator.new_client(world.app)
+    url, client = world.url, world.emulator.new_client(world.app, is_tv=True)
     asked, device = post(f"{url}/device/code", client_id=client.client_id, scope=FILE_SCOPE)
     assert asked == 200
     form = {"client_id": client.client_id, "client_secret": client.client_secret, "grant_type": DEVICE_GRANT}
@@ -207,7 +207,7 @@ def test_a_device_waits_for_its_person(world: Scene) -> None:
 
 
 def test_a_device_can_be_refused_forgotten_or_too_curious(world: Scene) -> None:
-    url, client = world.url, world.emulator.new_client(world.app)
+    url, client = world.url, world.emulator.new_client(world.app, is_tv=True)
     assert post(f"{url}/device/code", client_id=client.client_id, scope=FULL_SCOPE)[1]["error"] == "invalid_scope"
     assert post(f"{url}/device/code", client_id="nobody", scope=FILE_SCOPE)[1]["error"] == "invalid_client"
     form = {"client_id": client.client_id, "client_secret": client.client_secret, "grant_type": DEVICE_GRANT}
@@ -217,6 +217,18 @@ def test_a_device_can_be_refused_forgotten_or_too_curious(world: Scene) -> None:
     assert post(f"{url}/token", device_code=denied["device_code"], **form)[1]["error"] == "access_denied"
     world.emulator.time.advance(late["expires_in"])
     assert post(f"{url}/token", device_code=late["device_code"], **form)[1]["error"] == "expired_token"
+
+
+def test_each_way_to_sign_in_is_for_clients_of_one_type(world: Scene) -> None:
+    desktop, tv = world.emulator.new_client(world.app), world.emulator.new_client(world.app, is_tv=True)
+    asked, answer = post(f"{world.url}/device/code", client_id=desktop.client_id, scope=FILE_SCOPE)
+    assert (asked, answer["error"]) == (401, "invalid_client")
+    http = httplib2.Http(timeout=5)
+    page, _ = http.request(
+        f"{world.url}/auth?{urlencode({'client_id': tv.client_id, 'redirect_uri': 'http://localhost:1/'})}"
+    )
+    http.close()
+    assert page.status == 400
 
 
 def test_a_loopback_sign_in_proves_itself_by_its_verifier(world: Scene) -> None:
@@ -269,3 +281,6 @@ def test_a_client_can_be_downloaded_as_from_the_console(world: Scene) -> None:
     file = client.downloaded(world.url)["installed"]
     assert (file["client_id"], file["client_secret"]) == (client.client_id, client.client_secret)
     assert file["token_uri"] == f"{world.url}/token"
+    assert file["redirect_uris"] == ["http://localhost"]
+    tv = world.emulator.new_client(world.app, is_tv=True)
+    assert "redirect_uris" not in tv.downloaded(world.url)["installed"]

@@ -24,6 +24,7 @@ from qcqueue.errors import (
     StoreFull,
     StoreMissing,
 )
+from qcqueue.stores.drive.console import ENABLE
 from qcqueue.stores.drive.token import SIGN_IN_AGAIN
 
 MAKE_ROOM = (
@@ -39,8 +40,7 @@ FULL_REASONS = {"storageQuotaExceeded", "quotaExceeded", "teamDriveFileLimitExce
 DENIED = {
     "accessNotConfigured": (
         "the Drive API is not switched on in the Cloud project of this client",
-        "enable it in the Google Cloud console (APIs & Services > Library > Google Drive API), "
-        "and try again in two minutes",
+        ENABLE,
     ),
     "insufficientPermissions": (TOO_LITTLE, SIGN_IN_AGAIN),
     "insufficientScopes": (TOO_LITTLE, SIGN_IN_AGAIN),

@@ -93,7 +93,7 @@ class DriveBackend:
                 "      the notebook holds your client's secret, so share it with nobody",
             )
         return (
-            "next: qcqueue colab-token --client tv.json; what it prints is for Colab's secret QCQUEUE_TOKEN",
+            "next: qcqueue colab-token; what it prints is for Colab's secret QCQUEUE_TOKEN",
             f"      (key at the left); then open {file} there (File > Upload notebook), run its cell",
         )
 

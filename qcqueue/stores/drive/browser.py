@@ -17,7 +17,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from qcqueue.clock import Clock, fresh_secret
 from qcqueue.errors import SignInFailed
-from qcqueue.stores.drive.oauth import OAuthClient, google_at, post, reason_of, refusal, signed_in
+from qcqueue.stores.drive.client import OAuthClient
+from qcqueue.stores.drive.oauth import google_at, post, reason_of, refusal, signed_in
 from qcqueue.stores.drive.token import FILE_SCOPE, RENEW_HERE, Token
 
 PATIENCE_S = 300.0

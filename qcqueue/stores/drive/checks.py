@@ -11,9 +11,10 @@ from qcqueue.stores.base import Access
 from qcqueue.stores.checks import Check, Reached, clock_against, fine, problem, room, warning
 from qcqueue.stores.drive.answers import MAKE_ROOM, TOO_LITTLE
 from qcqueue.stores.drive.backend import BACKEND, NEW, files_on_drive, remembered_home
+from qcqueue.stores.drive.console import PUBLISH
 from qcqueue.stores.drive.layout import check_account, check_folders
 from qcqueue.stores.drive.oauth import refusal
-from qcqueue.stores.drive.sign_in import PUBLISH, drive_token, end_told, renewal, token_path
+from qcqueue.stores.drive.sign_in import drive_token, end_told, renewal, token_path
 from qcqueue.stores.drive.space import KEPT_FREE_BYTES
 from qcqueue.stores.drive.token import FILE_SCOPE, TOKEN_VARIABLE, Token
 from qcqueue.stores.drive.token_status import standing_of
@@ -39,7 +40,7 @@ def check_drive(address: str, access: Access) -> Generator[Check, None, Reached 
 
 def _checks(address: str, access: Access) -> Generator[Check, None, Reached | None]:
     token = drive_token(access)
-    yield _sign_in(token, access)
+    yield check_sign_in(token, access)
     files = files_on_drive(access, patient=False)
     about = files.about()
     yield fine("account", about.account)
@@ -55,8 +56,11 @@ def _checks(address: str, access: Access) -> Generator[Check, None, Reached | No
     return Reached(free_bytes=about.free_bytes)
 
 
-def _sign_in(token: Token, access: Access) -> Check:
-    """Raises: SignInFailed: it is no good any more, or never was for this. StoreBusy: Google cannot be asked."""
+def check_sign_in(token: Token, access: Access) -> Check:
+    """Ask Google whether a sign-in is good, and whether it will last.
+
+    Raises: SignInFailed: it is no good any more, or never was for this. StoreBusy: Google cannot be asked.
+    """
     now_s = access.clock.now_s()
     standing = standing_of(token, endpoint=access.endpoint, now_s=now_s)
     if standing.is_over:

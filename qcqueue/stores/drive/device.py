@@ -1,14 +1,16 @@
-"""Signing in where there is no browser beside us: a short code here, which a person types on a page of Google's.
+"""Signing in with no page of ours for a browser: a short code here, which a person types on a page of Google's.
 
-This is how Colab gets a token of its own. Google allows it to clients of the type "TVs and Limited Input devices",
-and for few scopes; `drive.file` is one of them. Whoever waits asks no more often than Google wants to be asked.
+This is how a laptop and Colab get a token each from one client. Google allows it to clients of the type "TVs and
+Limited Input devices", and for few scopes; `drive.file` is one of them. Whoever waits asks no more often than Google
+wants to be asked.
 """
 
 from dataclasses import dataclass, field
 
 from qcqueue.clock import Clock
 from qcqueue.errors import SignInFailed, StoreBusy
-from qcqueue.stores.drive.oauth import OAuthClient, Reply, google_at, post, refusal, signed_in
+from qcqueue.stores.drive.client import OAuthClient
+from qcqueue.stores.drive.oauth import Reply, google_at, post, refusal, signed_in
 from qcqueue.stores.drive.secret_json import is_word
 from qcqueue.stores.drive.token import FILE_SCOPE, RENEW_FOR_COLAB, Token
 
@@ -39,7 +41,7 @@ class DeviceSignIn:
         self._clock = clock
 
     def begin(self) -> DevicePrompt:
-        """Raises: SignInFailed: the client may not do this. StoreBusy: Google is away."""
+        """Raises: ClientRefused: the client may not do this. SignInFailed, StoreBusy: Google is away."""
         reply = post(self._google.device, {"client_id": self._client.client_id, "scope": FILE_SCOPE})
         if reply.status != 200:
             raise refusal(reply.reason)

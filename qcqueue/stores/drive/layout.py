@@ -27,7 +27,7 @@ from qcqueue.errors import (
 )
 from qcqueue.stores.drive.answers import LOOK
 from qcqueue.stores.drive.files import FOLDER, TEXT, About, DriveFile, DriveFiles, NewFile
-from qcqueue.stores.drive.token import RENEW
+from qcqueue.stores.drive.token import AS_ANOTHER
 from qcqueue.stores.files import move_whole, unfinished
 from qcqueue.stores.names import checked, is_word
 from qcqueue.stores.regular import read_regular
@@ -200,7 +200,7 @@ def check_account(home: DriveLayout, account: str) -> None:
     if home.account != known_as(account):
         raise StoreDenied(
             f"the queue belongs to {home.account}, and this sign-in is {account}",
-            hint=f"sign in as {home.account}: {RENEW}",
+            hint=f"sign in as {home.account}: {AS_ANOTHER}",
         )
 
 

@@ -1,4 +1,4 @@
-"""What both ways to sign in share: the user's own OAuth client, whom to ask, one request, and what an answer grants.
+"""What both ways to sign in share: whom to ask, one request, and what an answer grants to the user's own client.
 
 Our own code rather than google-auth-oauthlib's: the library below it logs every request with its secrets, waits for
 ever on a silent server, and speaks to an emulator only where a switch of the whole process allows plain HTTP.
@@ -10,35 +10,27 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import httplib2
 
-from qcqueue.errors import SettingInvalid, SignInFailed, StoreBusy
-from qcqueue.stores.drive.secret_json import is_word, parse_paper, read_paper, word_of
+from qcqueue.errors import ClientRefused, SignInFailed, StoreBusy
+from qcqueue.stores.drive.client import OAuthClient
+from qcqueue.stores.drive.console import MAKE_CLIENT, PUBLISH
+from qcqueue.stores.drive.secret_json import is_word
 from qcqueue.stores.drive.token import FILE_SCOPE, GOOGLE_TOKEN_URI, SIGN_IN_AGAIN, Token
 
 TIMEOUT_S = 30.0
 LONGEST_END_S = 10 * 365 * 24 * 3600
-MAKE_CLIENT = (
-    "make one in the Google Cloud console (Clients > Create client > Desktop app; for Colab, TVs and Limited Input "
-    "devices) and download its JSON"
-)
 REASONS = {
     "access_denied": "the sign-in was refused",
     "expired_token": "nobody typed the code in time",
-    "invalid_client": "Google does not know this client, or it is of another type than this sign-in needs",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OAuthClient:
-    """The user's own client, of a Desktop app or of a TV. Google gives both a secret, which a file can only hide."""
-
-    client_id: str
-    client_secret: str = field(repr=False)
+# Google says the same of a client that it does not know, and of one of another type than the sign-in needs.
+CLIENT_REASONS = ("invalid_client", "deleted_client", "unauthorized_client")
+NO_SUCH_CLIENT = "Google does not know this client, or it is of another type than this sign-in needs"
+UNANSWERED = f"{SIGN_IN_AGAIN}; where Google's page says that access is blocked, first {PUBLISH}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,27 +73,6 @@ def google_at(endpoint: str | None) -> Google:
     )
 
 
-def read_client(path: Path) -> OAuthClient:
-    """Read the file the Google Cloud console offers for a client. Raises: SettingInvalid."""
-    return parse_client(read_paper(path, hint=MAKE_CLIENT), source=str(path))
-
-
-def parse_client(text: str, *, source: str) -> OAuthClient:
-    """Read a client; addresses in it are not believed. Raises: SettingInvalid: it is none, or one of a web server."""
-    found = parse_paper(text, source=source, hint=MAKE_CLIENT)
-    if "web" in found:
-        raise SettingInvalid(
-            f"{source} is the client of a web server; qcqueue needs one of another type", hint=MAKE_CLIENT
-        )
-    inner = found.get("installed")
-    if not isinstance(inner, dict):
-        raise SettingInvalid(f"{source} is not a client of the Google Cloud console", hint=MAKE_CLIENT)
-    return OAuthClient(
-        client_id=word_of(inner, "client_id", source=source, hint=MAKE_CLIENT),
-        client_secret=word_of(inner, "client_secret", source=source, hint=MAKE_CLIENT),
-    )
-
-
 def post(url: str, form: Mapping[str, str]) -> Reply:
     """Raises: StoreBusy: there was no answer, or one that asks to come again."""
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -141,8 +112,10 @@ def ends_at_s(reply: Reply, *, now_s: float) -> float | None:
 
 def refusal(reason: str) -> SignInFailed:
     """Return the error for Google's word for why not."""
+    if reason in CLIENT_REASONS:
+        return ClientRefused(NO_SUCH_CLIENT, hint=MAKE_CLIENT)
     sentence = REASONS.get(reason, f"Google did not accept the sign-in ({reason})")
-    return SignInFailed(sentence, hint=MAKE_CLIENT if reason == "invalid_client" else SIGN_IN_AGAIN)
+    return SignInFailed(sentence, hint=UNANSWERED if reason in REASONS else SIGN_IN_AGAIN)
 
 
 def reason_of(error: object) -> str:

@@ -11,8 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qcqueue.errors import ExtraMissing, SettingInvalid, SignInFailed
+from qcqueue.errors import ClientRefused, ExtraMissing, SettingInvalid, SignInFailed, StoreBusy
 from qcqueue.stores.base import Access, Ask
+from qcqueue.stores.drive.client import OAuthClient, downloaded_client, parse_client, read_client
+from qcqueue.stores.drive.console import MAKE_CLIENT
 from qcqueue.stores.drive.token import (
     CLIENT_VARIABLE,
     RENEW_FOR_COLAB,
@@ -27,11 +29,10 @@ from qcqueue.stores.drive.token import (
 from qcqueue.text.humanize import DAY_S, HOUR_S, count, duration
 
 if TYPE_CHECKING:
-    from qcqueue.stores.drive.oauth import OAuthClient
+    from qcqueue.stores.drive.device import DevicePrompt
 
-PUBLISH = "publish the app in the Google Cloud console (Google Auth Platform > Audience > Publish app)"
-MAKE_SECRET = "on your laptop: qcqueue colab-token --client tv.json; paste its line into {} and run this cell again"
-OPEN_NOTEBOOK = "open the notebook that qcqueue notebook --client tv.json writes, which asks you to sign in"
+MAKE_SECRET = "on your laptop: qcqueue colab-token; paste its line into {} and run this cell again"
+OPEN_NOTEBOOK = "open the notebook that qcqueue notebook --with-client writes, which asks you to sign in"
 
 
 def drive_token(access: Access) -> Token:
@@ -51,8 +52,10 @@ def token_path(access: Access) -> Path:
     return access.config / TOKEN_FILE
 
 
-def sign_in_here(access: Access, client: Path, *, narrate: Callable[[str], None]) -> Token:
-    """Sign in through the browser of this machine, and keep it in place of what was there.
+def sign_in_here(access: Access, client: OAuthClient, *, narrate: Callable[[str], None]) -> Token:
+    """Sign in on this machine, and keep it in place of what was there: by a code, as Google lets the client of a TV.
+
+    A client that it does not let, and that has a page, signs in through the browser of this machine.
 
     Raises: SettingInvalid, ExtraMissing, SignInFailed, StoreBusy.
     """
@@ -60,28 +63,58 @@ def sign_in_here(access: Access, client: Path, *, narrate: Callable[[str], None]
 
     with drive_libraries():
         from qcqueue.stores.drive.browser import sign_in_by_browser
-        from qcqueue.stores.drive.oauth import read_client
+        from qcqueue.stores.drive.device import DeviceSignIn
 
-    token = sign_in_by_browser(
-        read_client(client),
-        endpoint=access.endpoint,
-        open_browser=webbrowser.open,
-        narrate=narrate,
-        clock=access.clock,
-    )
+    device = DeviceSignIn(client, endpoint=access.endpoint, clock=access.clock)
+    try:
+        prompt = device.begin()
+    except ClientRefused:
+        if not client.has_page:
+            raise
+        token = sign_in_by_browser(
+            client, endpoint=access.endpoint, open_browser=webbrowser.open, narrate=narrate, clock=access.clock
+        )
+    else:
+        narrate(_asked(prompt))
+        token = device.wait(prompt)
     write_token(token_path(access), token)
     return token
 
 
-def sign_in_by_code(access: Access, client: Path, *, narrate: Callable[[str], None]) -> Token:
+def sign_in_by_code(access: Access, client: OAuthClient, *, show: Callable[[str], None]) -> Token:
     """Sign in by a code that the person types elsewhere, and keep it nowhere.
 
-    Raises: SettingInvalid, ExtraMissing, SignInFailed, StoreBusy.
+    Raises: ExtraMissing, SignInFailed, StoreBusy.
     """
     with drive_libraries():
-        from qcqueue.stores.drive.oauth import read_client
+        from qcqueue.stores.drive.device import DeviceSignIn
 
-    return _by_code(read_client(client), access, show=narrate)
+    device = DeviceSignIn(client, endpoint=access.endpoint, clock=access.clock)
+    prompt = device.begin()
+    show(_asked(prompt))
+    return device.wait(prompt)
+
+
+def client_here(access: Access, file: Path | None, *, narrate: Callable[[str], None]) -> OAuthClient:
+    """Return the client in a file, else that of the sign-in of this machine, else the one that was downloaded last.
+
+    Raises: SettingInvalid, SignInFailed.
+    """
+    if file:
+        return read_client(file)
+    if token_path(access).exists():
+        return client_of(drive_token(replace(access, token=None)))
+    return downloaded_client(access, narrate=narrate)
+
+
+def client_of(token: Token) -> OAuthClient:
+    """Return with which client a sign-in was made; whether it has a page only Google knows."""
+    return OAuthClient(client_id=token.client_id, client_secret=token.client_secret, has_page=True)
+
+
+def by_another(exc: ClientRefused, command: str) -> ClientRefused:
+    """Return the error with how to give a command another client than the one that it took by itself."""
+    return ClientRefused(str(exc), hint=f"{MAKE_CLIENT}; then {command} --client FILE")
 
 
 def signed_in(access: Access, ask: Ask) -> Access:
@@ -98,30 +131,35 @@ def signed_in(access: Access, ask: Ask) -> Access:
             secret = ask.secret_help.format(name=TOKEN_VARIABLE)
             hint = f"{MAKE_SECRET.format(secret)}; or {OPEN_NOTEBOOK}" if secret else OPEN_NOTEBOOK
             raise SignInFailed("this notebook has no sign-in to Google Drive", hint=hint)
-        with drive_libraries():
-            from qcqueue.stores.drive.oauth import parse_client
-
-        token = _by_code(parse_client(client, source=CLIENT_VARIABLE), access, show=ask.show).to_json()
+        asked = parse_client(client, source=CLIENT_VARIABLE)
+        token = sign_in_by_code(access, asked, show=ask.show).to_json()
         ask.show()
     return replace(access, token=token)
 
 
-def client_text(path: Path) -> str:
-    """Return what a notebook needs of an OAuth client. Raises: SettingInvalid, ExtraMissing."""
-    with drive_libraries():
-        from qcqueue.stores.drive.oauth import read_client
+def client_for_notebook(access: Access, file: Path | None) -> str:
+    """Return what a notebook needs of an OAuth client: that of a file, or of the sign-in of this machine.
 
-    client = read_client(path)
+    The second may be of another type, so Google is asked where it answers.
+
+    Raises: SettingInvalid, ExtraMissing. SignInFailed: nobody is signed in here. ClientRefused.
+    """
+    if file:
+        client = read_client(file)
+    else:
+        client = client_of(drive_token(replace(access, token=None)))
+        with drive_libraries():
+            from qcqueue.stores.drive.device import DeviceSignIn
+        try:
+            with contextlib.suppress(StoreBusy):
+                DeviceSignIn(client, endpoint=access.endpoint, clock=access.clock).begin()
+        except ClientRefused as exc:
+            raise by_another(exc, "qcqueue notebook") from None
     return json.dumps({"installed": {"client_id": client.client_id, "client_secret": client.client_secret}})
 
 
-def _by_code(client: "OAuthClient", access: Access, *, show: Callable[[str], None]) -> Token:
-    from qcqueue.stores.drive.device import DeviceSignIn
-
-    device = DeviceSignIn(client, endpoint=access.endpoint, clock=access.clock)
-    prompt = device.begin()
-    show(f"open {prompt.url} and type {prompt.code} within {duration(prompt.expires_in_s)}")
-    return device.wait(prompt)
+def _asked(prompt: "DevicePrompt") -> str:
+    return f"open {prompt.url} and type {prompt.code} within {duration(prompt.expires_in_s)}"
 
 
 def renewal(access: Access) -> str:

@@ -21,8 +21,9 @@ GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"
 YEAR_5138_S = 1e11
 
 # What to type for a new sign-in, as hints say it: on this machine, for Colab, and where either may be meant.
-RENEW_HERE = "qcqueue login --client client.json"
-RENEW_FOR_COLAB = "qcqueue colab-token --client tv.json"
+RENEW_HERE = "qcqueue login"
+RENEW_FOR_COLAB = "qcqueue colab-token"
+AS_ANOTHER = f"{RENEW_HERE} --again; for Colab, {RENEW_FOR_COLAB}"
 RENEW = f"{RENEW_HERE}; for Colab, {RENEW_FOR_COLAB}"
 SIGN_IN_AGAIN = f"sign in again: {RENEW}"
 

@@ -33,23 +33,29 @@ class User:
 
 @dataclass(slots=True, kw_only=True)
 class App:
-    """A Cloud project: what `drive.file` means by an app. testing: its grants die after a week."""
+    """A Cloud project: what `drive.file` means by an app. testing: its grants die after a week.
+
+    number: with what the ids of its clients begin.
+    """
 
     name: str
+    number: int = 123456789012
     api_enabled: bool = True
     testing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthClient:
-    """One client of an app: a desktop app, or a TV that uses the device flow."""
+    """One client of an app: a desktop app, which a browser leads back to, or a TV, whose person types a code."""
 
     app: App
     client_id: str
     client_secret: str
+    is_tv: bool = False
 
     def downloaded(self, base_url: str) -> dict[str, dict[str, Any]]:
-        """Return what the file `client.json` of the console says, with the emulator in Google's place."""
+        """Return what the file of the console says, with the emulator in Google's place; a TV has no page."""
+        page = {} if self.is_tv else {"redirect_uris": ["http://localhost"]}
         return {
             "installed": {
                 "client_id": self.client_id,
@@ -57,7 +63,7 @@ class OAuthClient:
                 "auth_uri": f"{base_url}/auth",
                 "token_uri": f"{base_url}/token",
                 "client_secret": self.client_secret,
-                "redirect_uris": ["http://localhost"],
+                **page,
             }
         }
 
@@ -113,9 +119,9 @@ class Accounts:
         self.users[email] = user
         return user
 
-    def add_client(self, app: App) -> OAuthClient:
-        client_id = self.draw("", 20) + ".apps.example"
-        client = OAuthClient(app=app, client_id=client_id, client_secret=self.draw_secret("secret-"))
+    def add_client(self, app: App, *, is_tv: bool = False) -> OAuthClient:
+        client_id = f"{app.number}-{self.draw('', 20)}.apps.example"
+        client = OAuthClient(app=app, client_id=client_id, client_secret=self.draw_secret("secret-"), is_tv=is_tv)
         self.clients[client_id] = client
         return client
 

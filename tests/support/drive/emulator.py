@@ -85,10 +85,15 @@ class DriveEmulator:
             client = next(same_app, None) or self._accounts.add_client(app)
             return self._accounts.add_grant(user, client, label, *scopes)
 
-    def new_client(self, app: App) -> OAuthClient:
+    def new_client(self, app: App, *, is_tv: bool = False) -> OAuthClient:
         """Make another OAuth client of the app, to sign in with over HTTP."""
         with self._lock:
-            return self._accounts.add_client(app)
+            return self._accounts.add_client(app, is_tv=is_tv)
+
+    def delete_client(self, client_id: str) -> None:
+        """Delete a client in the console."""
+        with self._lock:
+            del self._accounts.clients[client_id]
 
     def revoke(self, app: App, user: User) -> None:
         with self._lock:

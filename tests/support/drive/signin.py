@@ -16,6 +16,7 @@ DEVICE_SCOPES = {FILE_SCOPE, "https://www.googleapis.com/auth/drive.appdata", "o
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 DEVICE_TTL_S = 1800
 POLL_INTERVAL_S = 5
+ONLY_TVS = "Only clients of type 'TVs and Limited Input devices' can use the OAuth 2.0 flow for TV and Limited-Input"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,6 +68,8 @@ class SignIn:
         scopes = form.get("scope", "").split()
         if client is None:
             raise OAuthRefusal(401, "invalid_client", "The OAuth client was not found.")
+        if not client.is_tv:
+            raise OAuthRefusal(401, "invalid_client", ONLY_TVS)
         if not scopes or not set(scopes) <= DEVICE_SCOPES:
             raise OAuthRefusal(400, "invalid_scope", "Some requested scopes cannot be granted to a device.")
         user_code = self.accounts.draw("", 8).upper()
@@ -86,6 +89,8 @@ class SignIn:
         user = users.get(query.get("login_hint") or next(iter(users), ""))
         if client is None or user is None or not target.startswith(("http://127.0.0.1:", "http://localhost:")):
             raise OAuthRefusal(400, "invalid_request", "redirect_uri_mismatch")
+        if client.is_tv:
+            raise OAuthRefusal(400, "invalid_request", "Localhost URI is not allowed for 'NATIVE_DEVICE' client type.")
         code = self.accounts.draw_secret("4/0A")
         grant = self.accounts.add_grant(user, client, f"{user.email} by browser", *query.get("scope", "").split())
         self.codes[code] = (grant, query.get("code_challenge", ""), target)
