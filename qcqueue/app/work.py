@@ -25,6 +25,7 @@ from qcqueue.disk import NO_ROOM
 from qcqueue.errors import QcqueueError, SettingInvalid
 from qcqueue.providers.base import Profile
 from qcqueue.stores.files import of_this_machine
+from qcqueue.text.humanize import by
 from qcqueue.worker.budget import Limits
 from qcqueue.worker.machine import can_train, out_of_memory_kills, process_age_s, this_machine
 from qcqueue.worker.process import TrainerProcess
@@ -77,6 +78,17 @@ def new_session(
         with suppress(*NOBODY_READS):
             narrate(text)
 
+    place, now_s = provider_here(), context.clock.now_s()
+    ends_at_s, began_at_s = place.deadline_s(os.environ), place.began_at_s(os.environ)
+    if began_at_s is not None:
+        machine_age_s = max(0.0, now_s - began_at_s)
+    if began_at_s is not None and ends_at_s is None and profile.session:
+        ends_at_s, said = began_at_s + profile.session.p50_s, profile.session.said
+        if now_s < ends_at_s and limits.promised_minutes is None:
+            told(
+                f"leaves by {by(ends_at_s, now_s)}, as sessions of {profile.name} live {said} ({profile.session.basis})"
+            )
+    limits = until_the_end(limits, ends_at_s, now_s=now_s)
     deps = SessionDeps(
         database=context.database,
         store=context.store,
@@ -95,8 +107,7 @@ def new_session(
         narrate=told,
         before={Part.BOOT: process_age_s() or 0.0} if before is None else before,
     )
-    ends_at_s = provider_here().deadline_s(os.environ)
-    return Session(context.ids.new(), deps, until_the_end(limits, ends_at_s, now_s=context.clock.now_s()))
+    return Session(context.ids.new(), deps, limits)
 
 
 def until_the_end(limits: Limits, ends_at_s: float | None, *, now_s: float) -> Limits:

@@ -89,7 +89,8 @@ def visit(
             assert ending is not None, "drive runs a session to its end"
             left = _left(context, session)
             how, *following = closing(ending, left)
-            screen.close(how, *(() if left else ending_lines(session)), *following)
+            idle = provider_here().idle_help
+            screen.close(how, *(() if left else ending_lines(session)), *following, *([idle] if idle else []))
         return ending
     except KeyboardInterrupt:
         lender = None
@@ -235,7 +236,8 @@ def _left(context: QueueContext, session: Session) -> ClosingFacts | None:
     except (StoreError, NewerQueue, StorePutBack):
         return None
     wants_gpu = "gpu" in wanted and not session.machine.has_gpu
-    return ClosingFacts(states=states, reasons=tuple(ending_lines(session)), wants_gpu=wants_gpu)
+    gpu_help = provider_here().gpu_help if wants_gpu else None
+    return ClosingFacts(states=states, reasons=tuple(ending_lines(session)), gpu_help=gpu_help)
 
 
 def _part_with_machine(session: Session, screen: Screen, context: QueueContext, lender: Provider) -> None:

@@ -93,11 +93,14 @@ class Rule:
 class Provider(Protocol):
     """What can be done on a machine of a provider, beside what its limits say. By itself that is nothing.
 
-    secret_help: where a person keeps a secret, with {name} for its name; empty where none is kept. can_release: whether
-    machines are given back; release_help is what a person is told, and can do, where one was not taken.
+    What a person is told, in the words of that place: secret_help: where a secret is kept, with {name} for its name;
+    empty where none is. gpu_help: how to come to a GPU. can_release: whether machines are given back; release_help is
+    what to do where one was not taken. idle_help: what to do when nothing is left to do, where that costs.
     """
 
     secret_help: str = ""
+    gpu_help: str = "use a machine with a GPU"
+    idle_help: str = ""
     can_release: bool = False
     release_help: str = ""
 
@@ -110,6 +113,13 @@ class Provider(Protocol):
 
     def deadline_s(self, environ: Mapping[str, str]) -> float | None:
         """Return when this machine will be taken away, in seconds since the epoch; None where that is not known."""
+        return None
+
+    def began_at_s(self, environ: Mapping[str, str]) -> float | None:
+        """Return since when this machine is lent, in seconds since the epoch, where a session is over by its age.
+
+        None where that is not known, or where `deadline_s` knows better.
+        """
         return None
 
     def release(self) -> bool:

@@ -17,6 +17,7 @@ from qcqueue.text.suggest import nearest, shown
 # Who does something beside its limits, by the profile that is detected; imported on use.
 PROVIDERS: Mapping[str, str] = {
     "colab-free": "qcqueue.providers.colab:PROVIDER",
+    "kaggle": "qcqueue.providers.kaggle:PROVIDER",
 }
 
 FOLDER = resources.files(__package__)
