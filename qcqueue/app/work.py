@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -133,6 +134,18 @@ def checked_limits(
     return Limits(max_minutes=max_minutes, promised_minutes=promised_minutes, max_epochs=max_epochs, jobs=jobs)
 
 
+def flags_of(limits: Limits, *, now: bool) -> list[str]:
+    """Return the flags of `work` that give a session these limits, of which a command knows no end of jobs."""
+    given = {
+        "--max-minutes": limits.max_minutes,
+        "--promised-minutes": limits.promised_minutes,
+        "--max-epochs": limits.max_epochs,
+        "--jobs": sys.maxsize if limits.jobs is None else limits.jobs,
+    }
+    named = [word for flag, value in given.items() if value is not None for word in (flag, f"{value}")]
+    return [*named, *(["--now"] if now else [])]
+
+
 def _no_limit(name: str, value: str, wanted: str, better: int) -> SettingInvalid:
     flag = f"--{name.replace('_', '-')}"
     return SettingInvalid(
@@ -183,7 +196,7 @@ def leaving_without_a_session(say: Callable[[str], None], *, exit_code: int) -> 
             say(f"{asked_by(number, interrupt='')}; nothing was begun")
         raise SystemExit(exit_code)
 
-    with _answering(leave, FOR_THE_SESSION - {signal.SIGINT}):
+    with answering(leave, FOR_THE_SESSION - {signal.SIGINT}):
         yield
 
 
@@ -221,12 +234,13 @@ def stopping_on_signals(
         session.ask_to_stop(SessionEnd.ASKED, why=why)
         tell(f"saving and leaving{already}; {again} leaves at once")
 
-    with _answering(stop, FOR_THE_SESSION):
+    with answering(stop, FOR_THE_SESSION):
         yield lambda: interrupts > 0
 
 
 @contextmanager
-def _answering(answer: Callable[[int, FrameType | None], None], numbers: Iterable[signal.Signals]) -> Iterator[None]:
+def answering(answer: Callable[[int, FrameType | None], None], numbers: Iterable[signal.Signals]) -> Iterator[None]:
+    """Have signals answered within, but for those that were ignored from the start."""
     before = {}
     if threading.current_thread() is threading.main_thread():  # no other one may answer signals
         before = {number: signal.signal(number, answer) for number in numbers if _is_answered(number)}
