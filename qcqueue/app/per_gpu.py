@@ -12,7 +12,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import IO
 
@@ -21,6 +23,8 @@ from qcqueue.app.work import answering
 from qcqueue.core.signals import FOR_THE_SESSION
 from qcqueue.errors import INTERRUPTED, RESUMABLE, MachineError
 from qcqueue.worker.machine import VISIBLE
+
+SHOW_EVERY_S = 1.0
 
 # 1 is PR_SET_PDEATHSIG, which has no name in Python.
 PROGRAM = """
@@ -43,8 +47,15 @@ class GpuSession:
     exit_code: int
 
 
-def work_per_gpu(gpus: Sequence[str], flags: Sequence[str], settings: Settings, *, hear: Hear) -> list[GpuSession]:
-    """Run `qcqueue work` with these flags on each GPU until all have ended. `hear` is called by threads in turn."""
+def work_per_gpu(
+    gpus: Sequence[str],
+    flags: Sequence[str],
+    settings: Settings,
+    *,
+    hear: Hear,
+    show: Callable[[], None] = lambda: None,
+) -> list[GpuSession]:
+    """Run `qcqueue work` with these flags on each GPU until all have ended. show: called at least once a second."""
     processes, asked = list[subprocess.Popen[str]](), list[int]()
 
     def pass_on(number: int, frame: FrameType | None) -> None:
@@ -52,13 +63,13 @@ def work_per_gpu(gpus: Sequence[str], flags: Sequence[str], settings: Settings, 
         for process in processes:
             process.send_signal(number)
 
-    readers, in_turn = list[threading.Thread](), threading.Lock()
+    heard: SimpleQueue[tuple[str, str, bool] | None] = SimpleQueue()
 
     def read(stream: IO[str], gpu: str, is_answer: bool) -> None:
         with stream:
             for line in stream:
-                with in_turn:
-                    hear(gpu, line.rstrip("\n"), is_answer)
+                heard.put((gpu, line.rstrip("\n"), is_answer))
+        heard.put(None)
 
     with answering(pass_on, FOR_THE_SESSION):
         for gpu in gpus:
@@ -77,11 +88,16 @@ def work_per_gpu(gpus: Sequence[str], flags: Sequence[str], settings: Settings, 
                 process.send_signal(number)
             for stream, is_answer in ((process.stdout, True), (process.stderr, False)):
                 assert stream, "it was started with pipes"
-                readers.append(threading.Thread(target=read, args=(stream, gpu, is_answer), daemon=True))
-                readers[-1].start()
+                threading.Thread(target=read, args=(stream, gpu, is_answer), daemon=True).start()
+        open_streams = 2 * len(processes)
+        while open_streams:  # here and not in a thread: a notebook shows below its cell what the cell's own says
+            with suppress(Empty):
+                if line := heard.get(timeout=SHOW_EVERY_S):
+                    hear(*line)
+                else:
+                    open_streams -= 1
+            show()
         codes = [process.wait() for process in processes]
-        for reader in readers:
-            reader.join()
     return [GpuSession(gpu=gpu, exit_code=_exit_code(code)) for gpu, code in zip(gpus, codes, strict=True)]
 
 

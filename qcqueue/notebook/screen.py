@@ -32,8 +32,8 @@ class Screen(Protocol):
     def say(self, line: str) -> None:
         """Something happened."""
 
-    def show(self, session: Session) -> None:
-        """This is how the session stands; called after every step."""
+    def show(self, session: Session | None) -> None:
+        """This is how the session stands; called after every step. None: several are at work, and only speak."""
 
     def ask(self, *lines: str) -> None:
         """A person is asked to do this now; without lines the question is over."""
@@ -67,7 +67,7 @@ class LineScreen:
     def say(self, line: str) -> None:
         print(visible(line), flush=True)
 
-    def show(self, session: Session) -> None:
+    def show(self, session: Session | None) -> None:
         """Lines tell what happened; where it stands in between is not worth one."""
 
     def ask(self, *lines: str) -> None:
@@ -105,9 +105,9 @@ class BlockScreen:
             self._news = (*self._news, line)[-NEWS:]
         self._draw_if_due()
 
-    def show(self, session: Session) -> None:
+    def show(self, session: Session | None) -> None:
         if self._clock.monotonic_s() >= self._due_s:
-            self._view = session.view()
+            self._view = session.view() if session else None
             self._draw()
 
     def ask(self, *lines: str) -> None:

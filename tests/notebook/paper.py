@@ -18,7 +18,7 @@ class Paper:
     def say(self, line: str) -> None:
         self.lines.append(line)
 
-    def show(self, session: Session) -> None:
+    def show(self, session: Session | None) -> None:
         pass
 
     def ask(self, *lines: str) -> None:
