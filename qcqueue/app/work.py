@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from types import FrameType
 
 from qcqueue.app.context import QueueContext
-from qcqueue.app.profile import provider_here
+from qcqueue.app.profile import live_quota, provider_here
 from qcqueue.app.session_log import logging_to
 from qcqueue.app.sweep import sweep_cache
 from qcqueue.catalog.models import KERAS_TF
@@ -102,6 +102,7 @@ def new_session(
         profile=profile,
         worlds=WORLDS,
         machine_age_s=machine_age_s,
+        live=live_quota(profile) if machine.has_gpu else None,
         check_weights=trainer.check_weights,
         memory_kills=out_of_memory_kills,
         not_installed=frozenset() if can_train() else frozenset({KERAS_TF}),

@@ -84,6 +84,7 @@ class ProviderContract:
     def test_away_from_home_it_does_nothing(self, member: Provider) -> None:
         assert member.secret("QCQUEUE_TOKEN", say=lambda sentence: None) is None
         assert member.release() is False
+        assert member.quota({}) is None
 
     @pytest.mark.parametrize("value", BROKEN)
     def test_its_end_is_a_moment_or_is_not_known(self, member: Provider, value: str) -> None:

@@ -74,6 +74,24 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LiveQuota:
+    """What a provider itself says right now of an account's GPU time. source: the command that was asked.
+
+    refreshes_at_s: when all of allowed_s is there again, in seconds since the epoch; None where it does not say.
+    """
+
+    source: str
+    used_s: float
+    left_s: float
+    allowed_s: float
+    refreshes_at_s: float | None
+
+    def __post_init__(self) -> None:
+        assert 0 <= self.left_s <= self.allowed_s, f"no quota: {self}"
+        assert self.used_s >= 0, f"no quota: {self}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """By what a provider's machines are known: all that is given must hold."""
 
@@ -119,6 +137,13 @@ class Provider(Protocol):
         """Return since when this machine is lent, in seconds since the epoch, where a session is over by its age.
 
         None where that is not known, or where `deadline_s` knows better.
+        """
+        return None
+
+    def quota(self, environ: Mapping[str, str]) -> LiveQuota | None:
+        """Ask for what is left of this person's GPU time, from any machine; None where that cannot be had.
+
+        It takes seconds.
         """
         return None
 

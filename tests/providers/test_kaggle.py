@@ -8,13 +8,17 @@ import pytest
 from qcqueue.app.profile import provider_here
 from qcqueue.app.work import new_session
 from qcqueue.core.outcomes import SessionEnd
+from qcqueue.core.quantiles import Basis
 from qcqueue.providers import kaggle
+from qcqueue.providers.base import Allowance
 from qcqueue.providers.kaggle import PROVIDER
 from qcqueue.providers.registry import profile
+from qcqueue.worker import machine
 from qcqueue.worker.budget import Limits
 from tests.cli.queues import an_empty_house
 from tests.notebook.test_visit import QuickClock
 from tests.providers.homes import BackendError, KaggleHome
+from tests.providers.programs import KaggleProgram
 
 ROOT = Path(__file__).parents[2]
 VALUE = "a value that is told to nobody"
@@ -105,6 +109,27 @@ def test_a_machine_that_has_outlived_the_likely_end_is_promised_nothing(
     session = new_session(queue, Limits(), profile=profile("kaggle"), narrate=said.append)
     assert session.budget.limits.promised_minutes is None
     assert not any("leaves by" in it for it in said)
+
+
+def test_a_session_with_a_gpu_plans_by_what_kaggle_says_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = an_empty_house(tmp_path).queue
+    program = KaggleProgram(tmp_path / "bin", monkeypatch)
+    new_session(queue, Limits(), profile=profile("kaggle"), narrate=lambda line: None)
+    assert program.asked is None
+    (tmp_path / "gpus" / "0").mkdir(parents=True)
+    (tmp_path / "gpus" / "0" / "information").write_text("Model: Tesla T4\n")
+    monkeypatch.setattr(machine, "CARDS", tmp_path / "gpus")
+    session = new_session(queue, Limits(), profile=profile("kaggle"), narrate=lambda line: None)
+    while session.step() is not None:
+        pass
+    ranking = session.chooser.ranking
+    assert ranking is not None
+    assert ranking.stats.quota.left_because.basis is Basis.LIVE
+    assert ranking.stats.account().allowance == Allowance(
+        allowed_s=30 * HOUR_S, period_s=168 * HOUR_S, basis=Basis.LIVE
+    )
 
 
 def test_one_module_speaks_to_kaggle() -> None:
