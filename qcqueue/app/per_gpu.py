@@ -22,6 +22,7 @@ from qcqueue.app.settings import Settings
 from qcqueue.app.work import answering
 from qcqueue.core.signals import FOR_THE_SESSION
 from qcqueue.errors import INTERRUPTED, RESUMABLE, MachineError
+from qcqueue.stores.files import on_this_machine
 from qcqueue.worker.machine import VISIBLE
 
 SHOW_EVERY_S = 1.0
@@ -55,7 +56,10 @@ def work_per_gpu(
     hear: Hear,
     show: Callable[[], None] = lambda: None,
 ) -> list[GpuSession]:
-    """Run `qcqueue work` with these flags on each GPU until all have ended. show: called at least once a second."""
+    """Run `qcqueue work` with these flags on each GPU until all have ended. show: called at least once a second.
+
+    Raises: MachineError: they cannot all be started. What else this raises has asked all of them to save and leave.
+    """
     processes, asked = list[subprocess.Popen[str]](), list[int]()
 
     def pass_on(number: int, frame: FrameType | None) -> None:
@@ -71,32 +75,40 @@ def work_per_gpu(
                 heard.put((gpu, line.rstrip("\n"), is_answer))
         heard.put(None)
 
+    def start(gpu: str) -> None:
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, "work", *flags],
+            env=environment_of(gpu, settings, os.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="backslashreplace",
+            start_new_session=True,  # a signal to our whole group reaches it once: through us
+        )
+        processes.append(process)
+        for number in asked[:1]:  # it came before this one was there
+            process.send_signal(number)
+        for stream, is_answer in ((process.stdout, True), (process.stderr, False)):
+            assert stream, "it was started with pipes"
+            threading.Thread(target=read, args=(stream, gpu, is_answer), daemon=True).start()
+
     with answering(pass_on, FOR_THE_SESSION):
-        for gpu in gpus:
-            process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, "work", *flags],
-                env=environment_of(gpu, settings, os.environ),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                encoding="utf-8",
-                errors="backslashreplace",
-                start_new_session=True,  # a signal to our whole group reaches it once: through us
-            )
-            processes.append(process)
-            for number in asked[:1]:  # it came before this one was there
-                process.send_signal(number)
-            for stream, is_answer in ((process.stdout, True), (process.stderr, False)):
-                assert stream, "it was started with pipes"
-                threading.Thread(target=read, args=(stream, gpu, is_answer), daemon=True).start()
-        open_streams = 2 * len(processes)
-        while open_streams:  # here and not in a thread: a notebook shows below its cell what the cell's own says
-            with suppress(Empty):
-                if line := heard.get(timeout=SHOW_EVERY_S):
-                    hear(*line)
-                else:
-                    open_streams -= 1
-            show()
+        try:
+            with on_this_machine(settings.cache):
+                for gpu in gpus:
+                    start(gpu)
+            open_streams = 2 * len(processes)
+            while open_streams:  # here and in no thread: a notebook shows below its cell what the cell's own says
+                with suppress(Empty):
+                    if line := heard.get(timeout=SHOW_EVERY_S):
+                        hear(*line)
+                    else:
+                        open_streams -= 1
+                show()
+        except BaseException:
+            pass_on(signal.SIGTERM, None)
+            raise
         codes = [process.wait() for process in processes]
     return [GpuSession(gpu=gpu, exit_code=_exit_code(code)) for gpu, code in zip(gpus, codes, strict=True)]
 

@@ -5,6 +5,7 @@ Always true: whatever asks it to leave is named in the story, and of a terminal 
 
 import errno
 import logging
+import math
 import os
 import signal
 import sys
@@ -24,7 +25,7 @@ from qcqueue.core.outcomes import SessionEnd
 from qcqueue.core.signals import FOR_THE_SESSION, asked_by
 from qcqueue.disk import NO_ROOM
 from qcqueue.errors import QcqueueError, SettingInvalid
-from qcqueue.providers.base import Profile
+from qcqueue.providers.base import Profile, Provider
 from qcqueue.stores.files import of_this_machine
 from qcqueue.text.humanize import by
 from qcqueue.worker.budget import Limits
@@ -80,15 +81,14 @@ def new_session(
             narrate(text)
 
     place, now_s = provider_here(), context.clock.now_s()
-    ends_at_s, began_at_s = place.deadline_s(os.environ), place.began_at_s(os.environ)
-    if began_at_s is not None:
-        machine_age_s = max(0.0, now_s - began_at_s)
-    if began_at_s is not None and ends_at_s is None and profile.session:
-        ends_at_s, said = began_at_s + profile.session.p50_s, profile.session.said
-        if now_s < ends_at_s and limits.promised_minutes is None:
-            told(
-                f"leaves by {by(ends_at_s, now_s)}, as sessions of {profile.name} live {said} ({profile.session.basis})"
-            )
+    ends_at_s = place.deadline_s(os.environ)
+    if (age_s := _age_s(place, profile, now_s=now_s)) is not None:
+        machine_age_s = age_s
+        if profile.session and ends_at_s is None:
+            ends_at_s, said = now_s - age_s + profile.session.p50_s, profile.session.said
+            if now_s < ends_at_s and limits.promised_minutes is None:
+                basis = f"as sessions of {profile.name} live {said} ({profile.session.basis})"
+                told(f"leaves by {by(ends_at_s, now_s)}, {basis}")
     limits = until_the_end(limits, ends_at_s, now_s=now_s)
     deps = SessionDeps(
         database=context.database,
@@ -110,6 +110,16 @@ def new_session(
         before={Part.BOOT: process_age_s() or 0.0} if before is None else before,
     )
     return Session(context.ids.new(), deps, limits)
+
+
+def _age_s(place: Provider, profile: Profile, *, now_s: float) -> float | None:
+    """Return how old a machine is whose provider ends sessions by that, None where it is not known.
+
+    What is older than a session can be is something else.
+    """
+    began_at_s = place.began_at_s(os.environ)
+    age_s = None if began_at_s is None else now_s - began_at_s
+    return age_s if age_s is not None and 0 <= age_s < (profile.ceiling_s or math.inf) else None
 
 
 def until_the_end(limits: Limits, ends_at_s: float | None, *, now_s: float) -> Limits:

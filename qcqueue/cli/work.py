@@ -95,7 +95,7 @@ def _work_per_gpu(gpus: Sequence[str], flags: list[str], settings: "Settings", a
     if as_json:
         sessions = list[dict[str, object]]()
         for it in ended:
-            answer = parse_json(answers[it.gpu]) if it.gpu in answers else {}
+            answer = parse_json(answers.get(it.gpu) or "{}")  # one that ended by an error has none
             sessions.append({**answer, "gpu": it.gpu, "exit_code": it.exit_code})
         with suppress(OSError):
             print_json({"store": settings.store, "sessions": sessions})

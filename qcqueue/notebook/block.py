@@ -133,12 +133,14 @@ def _bar(share: float | None) -> str:
 class ClosingFacts:
     """What a session left: the states of all jobs, and what there is to say of those it did not take or save.
 
-    gpu_help: how to come to the GPU that jobs wait for, as `providers.base` words it; None where none does.
+    gpu_help: how to come to the GPU that jobs wait for, as `providers.base` words it; None where none does. idle_help:
+    what to do with a machine that goes on counting, as worded there.
     """
 
     states: Sequence[State]
     reasons: Sequence[str]
     gpu_help: str | None
+    idle_help: str = ""
 
 
 def closing(ending: SessionEnd, left: ClosingFacts | None) -> tuple[str, ...]:
@@ -164,3 +166,5 @@ def _queue(left: ClosingFacts) -> Iterator[str]:
         yield "no job waits; on your laptop: qcqueue report"
     else:
         yield "the queue is empty; on your laptop: qcqueue enqueue FILE"
+    if left.idle_help:
+        yield left.idle_help

@@ -96,8 +96,7 @@ def visit(
             assert ending is not None, "drive runs a session to its end"
             left = _left(context, session)
             how, *following = closing(ending, left)
-            idle = provider_here().idle_help
-            screen.close(how, *(() if left else ending_lines(session)), *following, *([idle] if idle else []))
+            screen.close(how, *(() if left else ending_lines(session)), *following)
         return ending
     except KeyboardInterrupt:
         lender = None
@@ -243,8 +242,13 @@ def _left(context: QueueContext, session: Session) -> ClosingFacts | None:
     except (StoreError, NewerQueue, StorePutBack):
         return None
     wants_gpu = "gpu" in wanted and not session.machine.has_gpu
-    gpu_help = provider_here().gpu_help if wants_gpu else None
-    return ClosingFacts(states=states, reasons=tuple(ending_lines(session)), gpu_help=gpu_help)
+    place = provider_here()
+    return ClosingFacts(
+        states=states,
+        reasons=tuple(ending_lines(session)),
+        gpu_help=place.gpu_help if wants_gpu else None,
+        idle_help=place.idle_help,
+    )
 
 
 def _part_with_machine(session: Session, screen: Screen, context: QueueContext, lender: Provider) -> None:

@@ -11,7 +11,7 @@ from qcqueue.app.context import open_context
 from qcqueue.app.per_gpu import work_per_gpu
 from qcqueue.app.profile import provider_here
 from qcqueue.app.settings import Settings, named_store
-from qcqueue.app.work import flags_of
+from qcqueue.app.work import NOBODY_READS, flags_of
 from qcqueue.clock import RandomIds
 from qcqueue.core.outcomes import SessionEnd, worst_exit_code
 from qcqueue.core.states import State
@@ -34,7 +34,8 @@ def visit_each(gpus: Sequence[str], settings: Settings, limits: Limits, screen: 
     def hear(gpu: str, line: str, is_answer: bool) -> None:
         if is_answer:
             answers[gpu] = answers.get(gpu, "") + line
-        else:
+            return
+        with suppress(*NOBODY_READS):
             screen.say(f"gpu {gpu}: {line}")
 
     with suppress(OSError):  # which the sessions will say
@@ -47,12 +48,12 @@ def visit_each(gpus: Sequence[str], settings: Settings, limits: Limits, screen: 
     told = next((it for it in endings.values() if it and it.exit_code == worst), None)
     if told:
         states = _states(settings)
-        left = None if states is None else ClosingFacts(states=states, reasons=(), gpu_help=None)
+        idle = provider_here().idle_help
+        left = None if states is None else ClosingFacts(states=states, reasons=(), gpu_help=None, idle_help=idle)
         lines += closing(told, left)[1:]
     else:  # an error, which has said already what to do
         lines.append(f"next: {AGAIN}")
-    idle = provider_here().idle_help
-    screen.close(*lines, *([idle] if idle else []))
+    screen.close(*lines)
     return str(told or f"exit code {worst}")
 
 

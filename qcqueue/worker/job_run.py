@@ -27,9 +27,9 @@ class JobRun:
 
     resumed: where the run was taken up, in words; has_begun: whether its trainer has all it needs. keeps_weights:
     whether the ImageNet weights it begins with are to be kept in the store. waiting_for: why saving waits, and
-    retry_due_s when it is tried again; live_due_s: when it is asked whether the job is still ours. transfer: of bytes,
-    right now. epoch_s: how long the newest epoch took. hopeless: why what comes next would hardly be saved; gave_up_on:
-    why training was stopped, as nothing was saved for long. memory_kills: of this machine, before its trainer started.
+    retry_due_s when it is tried again. transfer: of bytes, right now. epoch_s: how long the newest epoch took.
+    hopeless: why what comes next would hardly be saved; gave_up_on: why training was stopped, as nothing was saved for
+    long. memory_kills: of this machine, before its trainer started.
     """
 
     committer: Committer
@@ -40,7 +40,6 @@ class JobRun:
     waiting_for: QcqueueError | None = None
     retry_due_s: float = float("-inf")
     tuning_due_s: float = float("-inf")
-    live_due_s: float
     transfer: Transfer | None = None
     epoch_s: float | None = None
     hopeless: str | None = None

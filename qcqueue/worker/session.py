@@ -76,6 +76,7 @@ class Session:
         self.salvage = Salvage(deps, self.heartbeat, committer_of=self._committer_of)
         self.leaving_since_s = 0.0
         """Since when it is leaving its job, or altogether."""
+        self._live_due_s = 0.0
         self.jobs = 0
         """How many of the jobs that were asked for are over."""
         self.epochs = 0
@@ -184,8 +185,8 @@ class Session:
         # What the choice rested on, made a moment ago in the transaction of the claim, unless the job was held already.
         sessions = self.chooser.ranking.stats.sessions if self.chooser.ranking else ()
         tuner = CheckpointTuner(narrate=self.deps.narrate, sessions=sessions)
-        due_s = self.deps.clock.monotonic_s() + LIVE_EVERY_S
-        self.job = JobRun(committer=self._committer_of(claim, self.ledger), tuner=tuner, live_due_s=due_s)
+        self.job = JobRun(committer=self._committer_of(claim, self.ledger), tuner=tuner)
+        self._live_due_s = self.deps.clock.monotonic_s() + LIVE_EVERY_S
 
     def drop(self, rest: Part = Part.RELEASE) -> None:
         """Part with the job. rest: what the time after its last write went into."""
@@ -220,8 +221,8 @@ class Session:
         Raises: LeaseLost.
         """
         has_beaten = self.heartbeat.beat_if_due(now_s)
-        if self.job and (has_beaten or now_s >= self.job.live_due_s):
-            self.job.live_due_s = now_s + LIVE_EVERY_S
+        if self.job and (has_beaten or now_s >= self._live_due_s):
+            self._live_due_s = now_s + LIVE_EVERY_S
             self.job.check_live()
 
     def moved(self, moved_bytes: int, size_bytes: int) -> None:

@@ -116,7 +116,8 @@ class Kaggle(Colab):
             (folder / "gpus" / str(number) / "information").write_text("Model: Tesla T4\n")
 
     def environment(self) -> dict[str, str]:
-        return super().environment() | {"KAGGLE_KERNEL_RUN_TYPE": "Interactive"}
+        # How old the machine is that runs the tests must not end a session.
+        return super().environment() | {"KAGGLE_KERNEL_RUN_TYPE": "Interactive", "QCQUEUE_PROFILE": "local"}
 
     def notebook(self, store: str, *, from_index: bool) -> str:
         """Return the notebook for this machine, in whose kernel the driver's folder is this stub's."""

@@ -40,7 +40,7 @@ def test_an_interrupt_of_the_cell_saves_on_every_gpu(desk: Desk, kaggle: Kaggle)
         wait_until(lambda: all(desk.job(f"small/{name}")[1] for name in ("toy", "second")))
         cell.interrupt()
         shown = cell.ended()
-    assert "gpu 1: the session was interrupted; everything is saved" in shown
+    assert "gpu 1: the session was interrupted; everything is saved" in shown, cell.was_shown
     assert [desk.job(f"small/{name}")[2] for name in ("toy", "second")] == [["stopped"], ["stopped"]]
 
 

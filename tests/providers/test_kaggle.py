@@ -109,6 +109,19 @@ def test_a_machine_that_has_outlived_the_likely_end_is_promised_nothing(
     session = new_session(queue, Limits(), profile=profile("kaggle"), narrate=said.append)
     assert session.budget.limits.promised_minutes is None
     assert not any("leaves by" in it for it in said)
+    assert session.deps.machine_age_s == pytest.approx(10 * HOUR_S, abs=60)
+
+
+@pytest.mark.parametrize("age_h", [13, -1])
+def test_what_cannot_be_the_age_of_a_session_is_not_taken_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age_h: int
+) -> None:
+    clock = QuickClock()
+    queue = replace(an_empty_house(tmp_path).queue, clock=clock)
+    on_a_machine(tmp_path / "proc", monkeypatch, booted_s=int(clock.now_s() - age_h * HOUR_S), ticks=0)
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Batch")
+    session = new_session(queue, Limits(), profile=profile("kaggle"), narrate=lambda line: None)
+    assert (session.deps.machine_age_s, session.budget.limits.promised_minutes) == (None, None)
 
 
 def test_a_session_with_a_gpu_plans_by_what_kaggle_says_is_left(
