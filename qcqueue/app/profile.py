@@ -28,7 +28,7 @@ def profile_here(settings: Settings, environment: Mapping[str, str] | None = Non
 
 def provider_here(environment: Mapping[str, str] | None = None) -> Provider:
     """Return what can be done on this machine."""
-    return provider(_detected(environment))
+    return provider(_detected(environment), os.environ if environment is None else environment)
 
 
 def live_quota(profile: Profile, environment: Mapping[str, str] | None = None) -> LiveQuota | None:

@@ -152,5 +152,15 @@ class Provider(Protocol):
         return False
 
 
+GPU_HELP = {
+    "PAPERSPACE_NOTEBOOK_REPO_ID": "stop this notebook and start it on a machine with a GPU",
+    "VSCODE_PID": "choose a kernel on a machine with a GPU, under Select Kernel",
+}
+"""How to come to a GPU where nothing else is known of a place, by a variable that its kernels have."""
+
+
 class BareMachine(Provider):
-    """A machine that keeps no secrets, names no end and goes back to nobody."""
+    """A machine that keeps no secrets, names no end and goes back to nobody. environ: by which its words are chosen."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.gpu_help = next((words for name, words in GPU_HELP.items() if name in environ), Provider.gpu_help)

@@ -45,7 +45,15 @@ def test_where_nothing_can_run_here_each_reason_is_given() -> None:
 
 @pytest.mark.parametrize(
     ("place", "words"),
-    [(Kaggle(), "choose GPU T4 x2 under Session options > Accelerator"), (BareMachine(), "use a machine with a GPU")],
+    [
+        (Kaggle(), "choose GPU T4 x2 under Session options > Accelerator"),
+        (BareMachine({}), "use a machine with a GPU"),
+        (BareMachine({"VSCODE_PID": "17"}), "choose a kernel on a machine with a GPU, under Select Kernel"),
+        (
+            BareMachine({"PAPERSPACE_NOTEBOOK_REPO_ID": "r7"}),
+            "stop this notebook and start it on a machine with a GPU",
+        ),
+    ],
 )
 def test_each_place_has_its_own_way_to_a_gpu(place: Provider, words: str) -> None:
     said = closing(SessionEnd.NOTHING_TO_DO, left(State.QUEUED, gpu_help=place.gpu_help))
