@@ -18,7 +18,8 @@ from qcqueue.text.canonical_json import parse_json
 METADATA_FILE = "kernel-metadata.json"
 NOBODY = "YOUR-KAGGLE-NAME"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}/[a-z0-9][a-z0-9-]{0,99}")
+# The title of a notebook has five letters at least, and its name is made of that.
+IDENTITY = re.compile(rf"{NAME.pattern}/[a-z0-9][a-z0-9-]{{4,99}}")
 KAGGLE = {"kaggle": {"accelerator": "nvidiaTeslaT4", "isGpuEnabled": True, "isInternetEnabled": True}}
 
 TEXT = """\

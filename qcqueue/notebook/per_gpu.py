@@ -41,7 +41,7 @@ def visit_each(gpus: Sequence[str], settings: Settings, limits: Limits, screen: 
     with suppress(OSError):  # which the sessions will say
         screen.begin(store, this_machine(settings.cache, RandomIds()))
     flags = [*flags_of(limits, now=now), "--store", store, "--json"]
-    ended = work_per_gpu(gpus, flags, settings, hear=hear, show=lambda: screen.show(None))
+    ended = work_per_gpu(gpus, flags, settings, hear=hear, show=screen.refresh)
     endings = {it.gpu: _ending(answers.get(it.gpu, "")) for it in ended}
     worst = worst_exit_code(it.exit_code for it in ended)
     lines = [f"gpu {it.gpu}: {_how(endings[it.gpu], it.exit_code)}" for it in ended]

@@ -32,8 +32,11 @@ class Screen(Protocol):
     def say(self, line: str) -> None:
         """Something happened."""
 
-    def show(self, session: Session | None) -> None:
-        """This is how the session stands; called after every step. None: several are at work, and only speak."""
+    def show(self, session: Session) -> None:
+        """This is how the session stands; called after every step."""
+
+    def refresh(self) -> None:
+        """Show what was said last, where several sessions are at work and only speak; called at least once a second."""
 
     def ask(self, *lines: str) -> None:
         """A person is asked to do this now; without lines the question is over."""
@@ -67,8 +70,11 @@ class LineScreen:
     def say(self, line: str) -> None:
         print(visible(line), flush=True)
 
-    def show(self, session: Session | None) -> None:
+    def show(self, session: Session) -> None:
         """Lines tell what happened; where it stands in between is not worth one."""
+
+    def refresh(self) -> None:
+        """A line is shown when it is said."""
 
     def ask(self, *lines: str) -> None:
         for line in lines:
@@ -105,10 +111,13 @@ class BlockScreen:
             self._news = (*self._news, line)[-NEWS:]
         self._draw_if_due()
 
-    def show(self, session: Session | None) -> None:
+    def show(self, session: Session) -> None:
         if self._clock.monotonic_s() >= self._due_s:
-            self._view = session.view() if session else None
+            self._view = session.view()
             self._draw()
+
+    def refresh(self) -> None:
+        self._draw_if_due()
 
     def ask(self, *lines: str) -> None:
         self._urgent = lines

@@ -18,7 +18,10 @@ class Paper:
     def say(self, line: str) -> None:
         self.lines.append(line)
 
-    def show(self, session: Session | None) -> None:
+    def show(self, session: Session) -> None:
+        pass
+
+    def refresh(self) -> None:
         pass
 
     def ask(self, *lines: str) -> None:
