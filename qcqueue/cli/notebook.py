@@ -69,10 +69,10 @@ def notebook(
 
     where = Place(one_of(place, tuple(Place), "--for"))
     if trial:
-        if where is not Place.COLAB:
-            raise UserError("--try writes one notebook for every place", hint="qcqueue notebook --try")
         if client or store:
             raise UserError("--try signs in nowhere and has a queue of its own", hint="qcqueue notebook --try")
+        if where is not Place.COLAB:
+            raise UserError("--try writes one notebook for every place", hint="qcqueue notebook --try")
         path = out or Path("try_qcqueue.ipynb")
         say(f"{_written(write_notebook(path, trial_text(from_index=from_index)))}: {path}")
         say(f"next: open {path.name} in Colab or Jupyter, and run its cell")
