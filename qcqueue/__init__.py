@@ -36,6 +36,7 @@ def work(
     jobs: int | None = 1,
     release: bool = True,
     now: bool = False,
+    per_gpu: bool = False,
 ) -> str:
     """Run one session on this machine, as `qcqueue work` does, and return how it ended, in words.
 
@@ -43,13 +44,13 @@ def work(
     is said to last from now on, such as in Colab's Resources pane. jobs is how many to end before leaving, None for as
     many as there are. In a notebook it shows one block that is kept up to date, and on Colab it
     gives the machine back when it is done, unless release is false or somebody interrupted it. now raises a queue of an
-    older qcqueue to this version at once, though sessions of that one end. Raises: QcqueueError, except in a notebook,
-    which shows the error.
+    older qcqueue to this version at once, though sessions of that one end. per_gpu runs one on each GPU at once, where
+    there are several, and gives no machine back. Raises: QcqueueError, except in a notebook, which shows the error.
     """
     from qcqueue.notebook import cell
 
     wanted = {"max_minutes": max_minutes, "promised_minutes": promised_minutes, "max_epochs": max_epochs, "jobs": jobs}
-    return cell.work(store, wanted, release=release, now=now)
+    return cell.work(store, wanted, release=release, now=now, per_gpu=per_gpu)
 
 
 def report(store: str | None = None, *, out: str | Path = "report") -> Path:

@@ -1,4 +1,5 @@
-"""The Colab notebooks as files: a text cell, and one cell that shows as a small form, which works or shows how it does.
+"""Notebooks as files, those for Colab with their words: a text cell, and one that is a small form, which works or shows
+how it does.
 
 Plain JSON in the notebook format 4.5. It holds no output, no sign-in, and nothing that works without a person who
 opens it and presses a button; on demand it holds an OAuth client with its secret, which opens nothing by itself. It
@@ -8,10 +9,12 @@ brings the qcqueue that wrote it along. A file that qcqueue did not write is nev
 import base64
 import json
 import lzma
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from qcqueue.app.settings import FILE_NAME, NEXT_STEP, Settings
 from qcqueue.app.wheel import CONTENTS, own_wheel
@@ -89,7 +92,7 @@ else:
 """
 
 CLIENT = """\
-    # Your own OAuth client, with which this cell asks you to sign in where Colab's secrets hold no QCQUEUE_TOKEN.
+    # Your own OAuth client, with which this cell asks you to sign in where {place}'s secrets hold no QCQUEUE_TOKEN.
     os.environ["QCQUEUE_CLIENT"] = {client}
 """
 
@@ -162,17 +165,27 @@ def notebook_text(store: str, client: str | None = None, *, from_index: bool = F
     client: the JSON of an OAuth client. from_index: the cell installs this version of qcqueue from an index, and does
     not bring it.
     """
-    signing_in = "" if client is None else CLIENT.format(client=repr(client))
-    in_code = json.dumps(store, ensure_ascii=False)
-    return _notebook(TEXT, CODE.format(store=in_code, client=signing_in, install=install_code(from_index=from_index)))
+    code = code_for(CODE, store, client, place="Colab", from_index=from_index)
+    return as_notebook(TEXT, code, COLAB)
 
 
 def trial_text(*, from_index: bool = False) -> str:
     """Return the notebook that shows how qcqueue works, as the text of its file; from_index as above."""
-    return _notebook(TRY_TEXT, TRY_CODE.format(install=install_code(from_index=from_index)))
+    return as_notebook(TRY_TEXT, TRY_CODE.format(install=install_code(from_index=from_index)), COLAB)
 
 
-def _notebook(text: str, code: str) -> str:
+def code_for(code: str, store: str, client: str | None, *, place: str, from_index: bool) -> str:
+    """Return the code of a worker cell, filled in. client, from_index: as above; place: whose secrets are named."""
+    signing_in = "" if client is None else CLIENT.format(place=place, client=repr(client))
+    in_code = json.dumps(store, ensure_ascii=False)
+    return code.format(store=in_code, client=signing_in, install=install_code(from_index=from_index))
+
+
+COLAB = {"accelerator": "GPU", "colab": {"gpuType": "T4", "provenance": []}}
+
+
+def as_notebook(text: str, code: str, place: Mapping[str, Any]) -> str:
+    """Return a text cell and a code cell as the text of a notebook's file. place: what its machine is to be."""
     cells = [
         {"cell_type": "markdown", "id": "rules", "metadata": {}, "source": _lines(text)},
         {
@@ -185,8 +198,7 @@ def _notebook(text: str, code: str) -> str:
         },
     ]
     metadata = {
-        "accelerator": "GPU",
-        "colab": {"gpuType": "T4", "provenance": []},
+        **place,
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
         "qcqueue": MARK,
@@ -195,8 +207,19 @@ def _notebook(text: str, code: str) -> str:
     return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
 
 
+class Text(Protocol):
+    """`notebook_text`, for one place or another."""
+
+    def __call__(self, store: str, client: str | None = None, *, from_index: bool = False) -> str: ...
+
+
 def worker_notebook(
-    settings: Settings, *, client: Path | None, with_client: bool = False, from_index: bool = False
+    settings: Settings,
+    *,
+    client: Path | None,
+    with_client: bool = False,
+    from_index: bool = False,
+    text: Text = notebook_text,
 ) -> str:
     """Return the notebook for the store of the settings, as the text of its file.
 
@@ -208,29 +231,44 @@ def worker_notebook(
         raise SettingInvalid(f"no store is named: there is no {FILE_NAME} here or above", hint=NEXT_STEP)
     store = _within_reach(settings.store, settings.source)
     secret = _client_text(settings, client) if client or with_client else None
-    return notebook_text(store, secret, from_index=from_index)
+    return text(store, secret, from_index=from_index)
 
 
 def write_notebook(path: Path, text: str) -> bool:
-    """Write a notebook; return whether the file changed.
+    """Write a notebook; return whether the file changed. Raises: as `ours_in`."""
+    there = ours_in(path)
+    with _writing(path):
+        path.write_text(text, encoding="utf-8")
+    return there != text.encode()
+
+
+def ours_in(path: Path) -> bytes | None:
+    """Return what qcqueue wrote to a file earlier, None where there is none.
 
     Raises: SettingInvalid: it cannot be written. NameTaken: there is another file.
     """
-    try:
+    with _writing(path):
         there = read_regular(path, bytes_max=MOST_BYTES) if path.exists() else None
-        if there is not None and not _is_ours(there):
-            raise _not_ours(path)
-        path.write_text(text, encoding="utf-8")
+    if there is not None and not _is_ours(there):
+        raise _not_ours(path)
+    return there
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except NotRegularError as exc:
         raise _not_ours(path) from exc
     except OSError as exc:
         raise SettingInvalid(
             f"{path} cannot be written: {exc.strerror}", hint="qcqueue notebook --out ANOTHER-PLACE.ipynb"
         ) from exc
-    return there != text.encode()
 
 
 def _not_ours(path: Path) -> NameTaken:
+    if path.suffix != ".ipynb":
+        return NameTaken(f"{path} was not written by qcqueue", hint="qcqueue notebook --out ANOTHER-FOLDER/FILE.ipynb")
     return NameTaken(f"{path} is no notebook of qcqueue", hint="qcqueue notebook --out OTHER.ipynb")
 
 
@@ -251,8 +289,8 @@ def _client_text(settings: Settings, file: Path | None) -> str:
 def _is_ours(content: bytes) -> bool:
     try:
         found: Any = json.loads(content)
-        return "qcqueue" in found["metadata"]
-    except (ValueError, RecursionError, TypeError, KeyError):
+        return "qcqueue" in found.get("metadata", found)
+    except (ValueError, RecursionError, TypeError, AttributeError):
         return False
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from qcqueue.app.settings import Settings
 from qcqueue.errors import SettingInvalid, UnknownName
-from qcqueue.providers.base import Profile, Provider
+from qcqueue.providers.base import LiveQuota, Profile, Provider
 from qcqueue.providers.registry import OWN_FILE, detect, profile, provider
 from qcqueue.queue.sessions import SessionLine
 from qcqueue.stores.registry import kind_of
@@ -28,7 +28,12 @@ def profile_here(settings: Settings, environment: Mapping[str, str] | None = Non
 
 def provider_here(environment: Mapping[str, str] | None = None) -> Provider:
     """Return what can be done on this machine."""
-    return provider(_detected(environment))
+    return provider(_detected(environment), os.environ if environment is None else environment)
+
+
+def live_quota(profile: Profile, environment: Mapping[str, str] | None = None) -> LiveQuota | None:
+    """Ask whoever the profile is of for what is left of the quota; it takes seconds. None where it does not say."""
+    return provider(profile.name).quota(os.environ if environment is None else environment)
 
 
 def profile_and_why(settings: Settings, sessions: Iterable[SessionLine]) -> tuple[Profile, str]:

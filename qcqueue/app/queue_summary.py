@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from qcqueue.app.context import QueueContext
-from qcqueue.app.profile import profile_and_why
+from qcqueue.app.profile import live_quota, profile_and_why
 from qcqueue.app.settings import Settings
 from qcqueue.app.vanished import as_it_is, vanished
 from qcqueue.clock import Rng, seeded
@@ -72,9 +72,10 @@ class QueueSummary:
     held_by: str | None
 
 
-def see(context: QueueContext, settings: Settings) -> QueueView:
+def see(context: QueueContext, settings: Settings, *, ask_quota: bool = False) -> QueueView:
     """Look at the queue once, and ask the store whether the sessions that hold jobs still live.
 
+    ask_quota: ask the provider for the quota too, which takes seconds.
     Raises: as `profile_and_why`.
     """
     now_s = context.clock.now_s()
@@ -94,7 +95,7 @@ def see(context: QueueContext, settings: Settings) -> QueueView:
         is not None
     }
     sessions = tuple(_ended(line, gone[line.id]) if line.id in gone else line for line in stats.sessions)
-    stats = replace(stats, profile=profile, sessions=sessions)
+    stats = replace(stats, profile=profile, sessions=sessions, live=live_quota(profile) if ask_quota else None)
     lines = as_it_is(lines, gone)
     return QueueView(
         stats=stats,

@@ -5,8 +5,10 @@ Always true: whatever asks it to leave is named in the story, and of a terminal 
 
 import errno
 import logging
+import math
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +16,7 @@ from dataclasses import asdict, replace
 from types import FrameType
 
 from qcqueue.app.context import QueueContext
-from qcqueue.app.profile import provider_here
+from qcqueue.app.profile import live_quota, provider_here
 from qcqueue.app.session_log import logging_to
 from qcqueue.app.sweep import sweep_cache
 from qcqueue.catalog.models import KERAS_TF
@@ -23,8 +25,9 @@ from qcqueue.core.outcomes import SessionEnd
 from qcqueue.core.signals import FOR_THE_SESSION, asked_by
 from qcqueue.disk import NO_ROOM
 from qcqueue.errors import QcqueueError, SettingInvalid
-from qcqueue.providers.base import Profile
+from qcqueue.providers.base import Profile, Provider
 from qcqueue.stores.files import of_this_machine
+from qcqueue.text.humanize import by
 from qcqueue.worker.budget import Limits
 from qcqueue.worker.machine import can_train, out_of_memory_kills, process_age_s, this_machine
 from qcqueue.worker.process import TrainerProcess
@@ -77,6 +80,16 @@ def new_session(
         with suppress(*NOBODY_READS):
             narrate(text)
 
+    place, now_s = provider_here(), context.clock.now_s()
+    ends_at_s = place.deadline_s(os.environ)
+    if (age_s := _age_s(place, profile, now_s=now_s)) is not None:
+        machine_age_s = age_s
+        if profile.session and ends_at_s is None:
+            ends_at_s, said = now_s - age_s + profile.session.p50_s, profile.session.said
+            if now_s < ends_at_s and limits.promised_minutes is None:
+                basis = f"as sessions of {profile.name} live {said} ({profile.session.basis})"
+                told(f"leaves by {by(ends_at_s, now_s)}, {basis}")
+    limits = until_the_end(limits, ends_at_s, now_s=now_s)
     deps = SessionDeps(
         database=context.database,
         store=context.store,
@@ -89,14 +102,24 @@ def new_session(
         profile=profile,
         worlds=WORLDS,
         machine_age_s=machine_age_s,
+        live=live_quota(profile) if machine.has_gpu else None,
         check_weights=trainer.check_weights,
         memory_kills=out_of_memory_kills,
         not_installed=frozenset() if can_train() else frozenset({KERAS_TF}),
         narrate=told,
         before={Part.BOOT: process_age_s() or 0.0} if before is None else before,
     )
-    ends_at_s = provider_here().deadline_s(os.environ)
-    return Session(context.ids.new(), deps, until_the_end(limits, ends_at_s, now_s=context.clock.now_s()))
+    return Session(context.ids.new(), deps, limits)
+
+
+def _age_s(place: Provider, profile: Profile, *, now_s: float) -> float | None:
+    """Return how old a machine is whose provider ends sessions by that, None where it is not known.
+
+    What is older than a session can be is something else.
+    """
+    began_at_s = place.began_at_s(os.environ)
+    age_s = None if began_at_s is None else now_s - began_at_s
+    return age_s if age_s is not None and 0 <= age_s < (profile.ceiling_s or math.inf) else None
 
 
 def until_the_end(limits: Limits, ends_at_s: float | None, *, now_s: float) -> Limits:
@@ -120,6 +143,18 @@ def checked_limits(
         if value is not None and value < 1:
             raise _no_limit(name, str(value), "at least 1", 1)
     return Limits(max_minutes=max_minutes, promised_minutes=promised_minutes, max_epochs=max_epochs, jobs=jobs)
+
+
+def flags_of(limits: Limits, *, now: bool) -> list[str]:
+    """Return the flags of `work` that give a session these limits, of which a command knows no end of jobs."""
+    given = {
+        "--max-minutes": limits.max_minutes,
+        "--promised-minutes": limits.promised_minutes,
+        "--max-epochs": limits.max_epochs,
+        "--jobs": sys.maxsize if limits.jobs is None else limits.jobs,
+    }
+    named = [word for flag, value in given.items() if value is not None for word in (flag, f"{value}")]
+    return [*named, *(["--now"] if now else [])]
 
 
 def _no_limit(name: str, value: str, wanted: str, better: int) -> SettingInvalid:
@@ -172,7 +207,7 @@ def leaving_without_a_session(say: Callable[[str], None], *, exit_code: int) -> 
             say(f"{asked_by(number, interrupt='')}; nothing was begun")
         raise SystemExit(exit_code)
 
-    with _answering(leave, FOR_THE_SESSION - {signal.SIGINT}):
+    with answering(leave, FOR_THE_SESSION - {signal.SIGINT}):
         yield
 
 
@@ -210,12 +245,13 @@ def stopping_on_signals(
         session.ask_to_stop(SessionEnd.ASKED, why=why)
         tell(f"saving and leaving{already}; {again} leaves at once")
 
-    with _answering(stop, FOR_THE_SESSION):
+    with answering(stop, FOR_THE_SESSION):
         yield lambda: interrupts > 0
 
 
 @contextmanager
-def _answering(answer: Callable[[int, FrameType | None], None], numbers: Iterable[signal.Signals]) -> Iterator[None]:
+def answering(answer: Callable[[int, FrameType | None], None], numbers: Iterable[signal.Signals]) -> Iterator[None]:
+    """Have signals answered within, but for those that were ignored from the start."""
     before = {}
     if threading.current_thread() is threading.main_thread():  # no other one may answer signals
         before = {number: signal.signal(number, answer) for number in numbers if _is_answered(number)}

@@ -68,7 +68,8 @@ def colab_token(
     _tell_end(token)
     narrate(
         "keep the next line secret: it opens qcqueue's files in your Drive. In Colab: the key at the left > Add new "
-        "secret > name QCQUEUE_TOKEN > paste the line as its value > Notebook access on"
+        "secret > name QCQUEUE_TOKEN > paste the line as its value > Notebook access on. In Kaggle: Add-ons > Secrets "
+        "> Add secret, with that name as its label"
     )
     typer.echo(token.to_json())
 

@@ -7,8 +7,8 @@ import typer
 
 from qcqueue.cli.data import progress_bar
 from qcqueue.cli.panels import command_group
-from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, open_queue, print_json, say
-from qcqueue.errors import NOTHING_TO_DO, UserError
+from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, one_of, open_queue, print_json, say
+from qcqueue.errors import NOTHING_TO_DO
 
 if TYPE_CHECKING:
     from qcqueue.app.fetch import Fetched
@@ -46,9 +46,9 @@ def fetch(
     from qcqueue.app.fetch import WeightsFormat, fetch_weights, usual_kind
     from qcqueue.app.trained_weights import Which
 
-    which = Which(_one_of(weights, tuple(Which), "--weights"))
+    which = Which(one_of(weights, tuple(Which), "--weights"))
     chosen, why = (
-        usual_kind() if kind is None else (WeightsFormat(_one_of(kind, tuple(WeightsFormat), "--format")), None)
+        usual_kind() if kind is None else (WeightsFormat(one_of(kind, tuple(WeightsFormat), "--format")), None)
     )
     context = open_queue(store)
     with progress_bar("fetching") as progress:
@@ -93,15 +93,6 @@ def mlflow(
     exported, shown = export_mlflow(open_queue(store), uri=uri), without_password(uri)
     then = f"mlflow ui --backend-store-uri {_quoted(shown)}" if "sqlite:" in shown else f"look at {shown}"
     _show_exported(exported, as_json, goes_to={"tracking_uri": shown}, then=then)
-
-
-def _one_of(typed: str, allowed: tuple[str, ...], flag: str) -> str:
-    from qcqueue.text.suggest import clipped, nearest
-
-    if typed in allowed:
-        return typed
-    meant = nearest(typed, allowed) or allowed[0]
-    raise UserError(f"{flag} {clipped(typed)!r} is neither {' nor '.join(allowed)}", hint=f"{flag} {meant}")
 
 
 def _show_fetched(fetched: "Fetched", why: str | None) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from qcqueue.planning.calibration import HitRate
     from qcqueue.planning.forecast import Finish
     from qcqueue.planning.quota import Reason
+    from qcqueue.providers.base import LiveQuota
 
 NOT_FORESEEN = "not foreseen"
 SOON = "in minutes"
@@ -51,7 +52,7 @@ def plan(
     if jobs < 0:
         raise UserError(f"--jobs {jobs} is not a number of jobs", hint="--jobs 1, or 0 for as many as a session lives")
     context = open_queue(store)
-    seen = see(context, load_settings(store=store))
+    seen = see(context, load_settings(store=store), ask_quota=True)
     tell_age(context)
     if not seen.stats.ahead:
         past = calibration(seen.past)
@@ -78,7 +79,7 @@ def quota(store: StoreOption = None, as_json: JsonOption = False) -> None:
     from qcqueue.app.settings import load_settings
 
     context = open_queue(store)
-    seen = see(context, load_settings(store=store))
+    seen = see(context, load_settings(store=store), ask_quota=True)
     tell_age(context)
     if as_json:
         print_json({"store": context.store.url, "as_of": iso(context.as_of_s()), **quota_document(seen)})
@@ -152,6 +153,7 @@ def plan_document(plan: "Plan") -> dict[str, Any]:
         "session_lives": None if _is_endless(plan) else spread_document(plan.life.spread()),
         "sessions_seen": plan.life.seen,
         "next_gpu": None if plan.next_gpu is None else window_document(plan.next_gpu),
+        "live_quota": _live_document(plan.seen.stats.live),
         "saves": {
             "two_jobs": None if plan.sessions_of_two is None else {"sessions": plan.sessions_of_two},
             "cpu": None
@@ -187,6 +189,7 @@ def quota_document(seen: "QueueView") -> dict[str, Any]:
             **_because(found.cool_off_because),
         },
         "held_by": seen.stats.at_work.id if seen.stats.at_work else None,
+        "live": _live_document(seen.stats.live),
         "figures": [
             {
                 "name": it.name,
@@ -198,6 +201,20 @@ def quota_document(seen: "QueueView") -> dict[str, Any]:
             }
             for it in profile.figures
         ],
+    }
+
+
+def _live_document(live: "LiveQuota | None") -> dict[str, Any] | None:
+    """Return for `--json` what the provider itself says, null where it was not heard."""
+    if live is None:
+        return None
+    at_s = live.refreshes_at_s
+    return {
+        "source": live.source,
+        "used_s": live.used_s,
+        "left_s": live.left_s,
+        "allowed_s": live.allowed_s,
+        "refreshes_at": None if at_s is None else iso(at_s),
     }
 
 
@@ -261,11 +278,14 @@ def _dates(plan: "Plan", finish: "Finish | None") -> tuple[str, str]:
 
 def _sentences(plan: "Plan") -> Iterator[str]:
     from qcqueue.app.plan import without_a_plan
+    from qcqueue.planning.quota import live_said
     from qcqueue.queue.obstacles import stuck
 
     yield _life(plan)
     if plan.seen.stats.lends_gpus:
         yield _gpu(plan)
+    if plan.seen.stats.live:
+        yield f"{live_said(plan.seen.stats.live)} (live)."
     yield from _savings(plan)
     yield from _deadlines(plan)
     for said in stuck({line.name: line.obstacle for line in plan.seen.lines}, plan.now_s):

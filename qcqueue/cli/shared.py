@@ -11,7 +11,7 @@ import typer
 
 from qcqueue.cli.panels import PANELS
 from qcqueue.cli.streams import is_utf8
-from qcqueue.errors import CorruptionError, QcqueueError
+from qcqueue.errors import CorruptionError, QcqueueError, UserError
 from qcqueue.text.suggest import visible
 
 if TYPE_CHECKING:
@@ -80,6 +80,16 @@ def for_the_same_queue(hint: str) -> str:
 def say_next(command: str, *, dry_run: bool = False) -> None:
     """Say what to type after a command that went well; after a rehearsal that is the command itself."""
     say(f"next: {'the same command without --dry-run' if dry_run else command}")
+
+
+def one_of(typed: str, allowed: tuple[str, ...], flag: str) -> str:
+    """Return what was typed for a flag. Raises: UserError: it is none of what is allowed."""
+    from qcqueue.text.suggest import clipped, nearest
+
+    if typed in allowed:
+        return typed
+    meant = nearest(typed, allowed) or allowed[0]
+    raise UserError(f"{flag} {clipped(typed)!r} is neither {' nor '.join(allowed)}", hint=f"{flag} {meant}")
 
 
 def narrate(text: str) -> None:

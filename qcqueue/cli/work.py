@@ -1,9 +1,10 @@
 """`work`: one session on this machine, shown live, stopped cleanly."""
 
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Group, RenderableType
@@ -20,6 +21,7 @@ from qcqueue.worker.view import View
 
 if TYPE_CHECKING:
     from qcqueue.app.context import QueueContext
+    from qcqueue.app.settings import Settings
     from qcqueue.worker.session import Session
 
 
@@ -37,25 +39,35 @@ def work(
     ] = None,
     max_epochs: Annotated[int | None, typer.Option("--max-epochs", metavar="N", help="Leave after N epochs.")] = None,
     jobs: Annotated[int, typer.Option("--jobs", metavar="N", help="How many jobs to end before leaving.")] = 1,
+    per_gpu: Annotated[
+        bool, typer.Option("--per-gpu", help="One session on each GPU of this machine, all at once.")
+    ] = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
     now: NowOption = False,
 ) -> None:
     """Work on the queue: claim a job, train it, save every epoch, leave. Run it again after any interruption."""
     from qcqueue.app.profile import profile_here
-    from qcqueue.app.settings import load_settings
+    from qcqueue.app.settings import load_settings, named_store
     from qcqueue.app.work import (
         checked_limits,
         drive,
+        flags_of,
         leaving_without_a_session,
         new_session,
         stopping_on_signals,
     )
+    from qcqueue.worker.machine import visible_gpus
 
     limits = checked_limits(
         max_minutes=max_minutes, promised_minutes=promised_minutes, max_epochs=max_epochs, jobs=jobs
     )
-    profile = profile_here(load_settings(store=store))
+    settings = load_settings(store=store)
+    if per_gpu and len(gpus := visible_gpus(os.environ)) > 1:
+        named_store(settings)
+        flags = [*flags_of(limits, now=now), *(["--store", store] if store else [])]
+        _work_per_gpu(gpus, flags, settings, as_json)
+    profile = profile_here(settings)
     with leaving_without_a_session(narrate, exit_code=RESUMABLE), ExitStack() as answering:
         with _screen() as (say, show):
             context = open_queue(store, persistent=True, now=now, say=say)
@@ -63,6 +75,31 @@ def work(
             answering.enter_context(stopping_on_signals(session, say, again="Ctrl-C again"))
             drive(context, session, show=show)
         _conclude(context, session, as_json)
+
+
+def _work_per_gpu(gpus: Sequence[str], flags: list[str], settings: "Settings", as_json: bool) -> NoReturn:
+    from qcqueue.app.per_gpu import work_per_gpu
+    from qcqueue.core.outcomes import worst_exit_code
+    from qcqueue.text.canonical_json import parse_json
+
+    answers = dict[str, str]()
+
+    def hear(gpu: str, line: str, is_answer: bool) -> None:
+        if as_json and is_answer:
+            answers[gpu] = answers.get(gpu, "") + line
+            return
+        with suppress(OSError):  # nobody reads it
+            (say if is_answer else narrate)(f"gpu {gpu}: {line}")
+
+    ended = work_per_gpu(gpus, [*flags, *(["--json"] if as_json else [])], settings, hear=hear)
+    if as_json:
+        sessions = list[dict[str, object]]()
+        for it in ended:
+            answer = parse_json(answers.get(it.gpu) or "{}")  # one that ended by an error has none
+            sessions.append({**answer, "gpu": it.gpu, "exit_code": it.exit_code})
+        with suppress(OSError):
+            print_json({"store": settings.store, "sessions": sessions})
+    raise typer.Exit(worst_exit_code(it.exit_code for it in ended))
 
 
 def _conclude(context: "QueueContext", session: "Session", as_json: bool) -> None:
@@ -79,7 +116,8 @@ def _conclude(context: "QueueContext", session: "Session", as_json: bool) -> Non
     with suppress(OSError):  # nobody reads it, as where the terminal was closed
         if as_json:
             told = {"ending": ending.name.lower(), "why": how, "trouble": session.trouble}
-            print_json({"store": context.store.url, "session": session.id, **told})
+            whole = {"store": context.store.url, "session": session.id, **told, "has_trained": session.has_trained}
+            print_json(whole)
         else:
             say(f"session {session.id}: {how}")
             for line in ending_lines(session, without_lacks=bool(lacking)):

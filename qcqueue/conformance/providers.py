@@ -84,13 +84,14 @@ class ProviderContract:
     def test_away_from_home_it_does_nothing(self, member: Provider) -> None:
         assert member.secret("QCQUEUE_TOKEN", say=lambda sentence: None) is None
         assert member.release() is False
+        assert member.quota({}) is None
 
     @pytest.mark.parametrize("value", BROKEN)
     def test_its_end_is_a_moment_or_is_not_known(self, member: Provider, value: str) -> None:
         environments: tuple[Mapping[str, str], ...] = ({}, _Everything(value))
         for environ in environments:
-            ends_at_s = member.deadline_s(environ)
-            assert ends_at_s is None or (math.isfinite(ends_at_s) and ends_at_s > 0)
+            for at_s in (member.deadline_s(environ), member.began_at_s(environ)):
+                assert at_s is None or (math.isfinite(at_s) and at_s > 0)
 
     def test_no_machine_is_of_two_providers(self) -> None:
         rules = {name: known_by for name in names() if (known_by := rule(name))}

@@ -9,6 +9,7 @@ A cause is of the job and final; a trouble is of a machine or of the store, and 
 """
 
 import errno
+from collections.abc import Iterable
 from enum import StrEnum
 from types import ModuleType
 from typing import Any, Self, TypeVar
@@ -20,6 +21,7 @@ from qcqueue.errors import (
     NOTHING_TO_DO,
     RESUMABLE,
     BadData,
+    CorruptionError,
     DeterminismRefused,
     DiskFailed,
     DiskFull,
@@ -34,6 +36,7 @@ from qcqueue.errors import (
     StoreError,
     StorePutBack,
     TrainingError,
+    UserError,
     WeightsUnavailable,
 )
 
@@ -325,6 +328,28 @@ class SessionEnd(StrEnum):
     def notebook(self, *, has_trained: bool) -> str:
         """Return the worker cell's sentence, which claims no work that was not done."""
         return self._notebook.format(saved="everything is saved" if has_trained else "nothing was trained")
+
+
+# How several sessions ended that are one to whoever asked: as the first of these that any of them ended with. That work
+# waits to be gone on with counts for more than that some cannot start here, what was done for more than nothing to do.
+WORST_FIRST = (
+    CorruptionError.exit_code,
+    QcqueueError.exit_code,
+    StoreError.exit_code,
+    UserError.exit_code,
+    TrainingError.exit_code,
+    LeaseLost.exit_code,
+    INTERRUPTED,
+    RESUMABLE,
+    CANNOT_START,
+    0,
+    NOTHING_TO_DO,
+)
+
+
+def worst_exit_code(codes: Iterable[int]) -> int:
+    """Return the exit code of several sessions as one. What no session of ours ends with is the worst of all."""
+    return min(codes, key=lambda code: WORST_FIRST.index(code) if code in WORST_FIRST else -1)
 
 
 def worse_of(one: SessionEnd | None, other: SessionEnd | None) -> SessionEnd | None:

@@ -12,6 +12,7 @@ class Basis(StrEnum):
     PROFILE = "profile"
     HISTORY = "your history"
     SAID = "you said"
+    LIVE = "live"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -165,11 +165,16 @@ def _bar(share: float | None) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosingFacts:
-    """What a session left: the states of all jobs, and what there is to say of those it did not take or save."""
+    """What a session left: the states of all jobs, and what there is to say of those it did not take or save.
+
+    gpu_help: how to come to the GPU that jobs wait for, as `providers.base` words it; None where none does. idle_help:
+    what to do with a machine that goes on counting, as worded there.
+    """
 
     states: Sequence[State]
     reasons: Sequence[str]
-    wants_gpu: bool
+    gpu_help: str | None
+    idle_help: str = ""
 
 
 def closing(ending: SessionEnd, left: ClosingFacts | None, *, has_trained: bool) -> tuple[str, ...]:
@@ -188,11 +193,13 @@ def _queue(left: ClosingFacts) -> Iterator[str]:
     failed = sum(state is State.FAILED for state in left.states)
     if failed:
         yield f"{count(failed, 'job')} failed; on your laptop: qcqueue status, then qcqueue why JOB"
-    if left.wants_gpu:
-        yield f"next: choose a GPU under Runtime > Change runtime type, and {AGAIN}"
+    if left.gpu_help:
+        yield f"next: {left.gpu_help}, and {AGAIN}"
     elif waiting:
         yield f"{count(waiting, 'job')} {'remains' if waiting == 1 else 'remain'}; next: {AGAIN}"
     elif left.states:
         yield "no job waits; on your laptop: qcqueue report"
     else:
         yield "the queue is empty; on your laptop: qcqueue enqueue FILE"
+    if left.idle_help:
+        yield left.idle_help

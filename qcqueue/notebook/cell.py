@@ -21,13 +21,14 @@ from qcqueue.core.goodput import Part, Seconds
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.errors import MachineError, NewerQueue, QcqueueError, StoreError, StorePutBack
 from qcqueue.notebook.block import AGAIN, NEWER, ClosingFacts, closing
+from qcqueue.notebook.per_gpu import visit_each
 from qcqueue.notebook.screen import Screen, screen_here
 from qcqueue.notebook.sign_in import signed_in
 from qcqueue.providers.base import Profile, Provider
 from qcqueue.stores.base import has_ended
 from qcqueue.text.humanize import duration
 from qcqueue.worker.budget import Limits
-from qcqueue.worker.machine import process_age_s
+from qcqueue.worker.machine import process_age_s, visible_gpus
 from qcqueue.worker.progress_text import ending_lines, left_behind, reasons
 from qcqueue.worker.session import Session
 
@@ -41,10 +42,13 @@ LEFT_AT_ONCE = (
 )
 
 
-def work(store: str | None, wanted: Mapping[str, Any], *, release: bool, now: bool = False) -> str:
+def work(
+    store: str | None, wanted: Mapping[str, Any], *, release: bool, now: bool = False, per_gpu: bool = False
+) -> str:
     """Run one session here and return how it ended, in words. wanted: its limits, as `checked_limits` takes them.
 
-    now: raise an older queue to today's format, though sessions of an older qcqueue end.
+    now: raise an older queue to today's format, though sessions of an older qcqueue end. per_gpu: one on each GPU of
+    this machine, where there are several.
 
     Raises: QcqueueError, where no person reads a screen.
     """
@@ -56,6 +60,9 @@ def work(store: str | None, wanted: Mapping[str, Any], *, release: bool, now: bo
         with _telling(screen):
             limits = checked_limits(**wanted)
             settings = signed_in(load_settings(store=store), os.environ, screen, clock)
+            gpus = visible_gpus(os.environ)
+            if per_gpu and len(gpus) > 1:
+                return visit_each(gpus, settings, limits, screen, now=now)
             profile = profile_here(settings)
             context = open_context(settings, persistent=True, consent=Consent(now=now, say=screen.say))
         return str(visit(context, limits, screen, profile=profile, lender=lender))
@@ -235,7 +242,13 @@ def _left(context: QueueContext, session: Session) -> ClosingFacts | None:
     except (StoreError, NewerQueue, StorePutBack):
         return None
     wants_gpu = "gpu" in wanted and not session.machine.has_gpu
-    return ClosingFacts(states=states, reasons=tuple(ending_lines(session)), wants_gpu=wants_gpu)
+    place = provider_here()
+    return ClosingFacts(
+        states=states,
+        reasons=tuple(ending_lines(session)),
+        gpu_help=place.gpu_help if wants_gpu else None,
+        idle_help=place.idle_help,
+    )
 
 
 def _part_with_machine(session: Session, screen: Screen, context: QueueContext, lender: Provider) -> None:

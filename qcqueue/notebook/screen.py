@@ -35,6 +35,9 @@ class Screen(Protocol):
     def show(self, session: Session) -> None:
         """This is how the session stands; called after every step."""
 
+    def refresh(self) -> None:
+        """Show what was said last, where several sessions are at work and only speak; called at least once a second."""
+
     def ask(self, *lines: str) -> None:
         """A person is asked to do this now; without lines the question is over."""
 
@@ -69,6 +72,9 @@ class LineScreen:
 
     def show(self, session: Session) -> None:
         """Lines tell what happened; where it stands in between is not worth one."""
+
+    def refresh(self) -> None:
+        """A line is shown when it is said."""
 
     def ask(self, *lines: str) -> None:
         for line in lines:
@@ -109,6 +115,9 @@ class BlockScreen:
         if self._clock.monotonic_s() >= self._due_s:
             self._view = session.view()
             self._draw()
+
+    def refresh(self) -> None:
+        self._draw_if_due()
 
     def ask(self, *lines: str) -> None:
         self._urgent = lines

@@ -1,8 +1,8 @@
 """One's own sessions as a quota sees them: when a GPU was held, and when it was away in between. Decides only.
 
 A GPU counts as away from the end of a session that was taken away, or after which one was refused, until the next
-session that has one. Always true: what two sessions held at once counts twice, as providers count it, and nothing that
-another machine's clock puts into the future counts at all.
+session that has one. Always true: two machines that are held at once count twice, and two sessions on one machine once,
+as providers count it; nothing that another machine's clock puts into the future counts at all.
 """
 
 import math
@@ -18,7 +18,8 @@ from qcqueue.planning.cool_off import Wait
 class GpuUse:
     """One session that is over. was_taken: it was taken away, or stopped because it had come to its limit.
 
-    gpu_refused: it wanted a GPU and got none. A session that wanted none has neither the one nor the other.
+    gpu_refused: it wanted a GPU and got none. A session that wanted none has neither the one nor the other. machine:
+    the same for those that may have shared one, empty where that is not known.
     """
 
     started_at_s: float
@@ -26,6 +27,7 @@ class GpuUse:
     processor_is_gpu: bool
     gpu_refused: bool = False
     was_taken: bool = False
+    machine: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,26 +90,41 @@ class Past:
         )
 
 
-def look_back(sessions: Iterable[GpuUse], *, now_s: float, running_since_s: float | None = None) -> Past:
+def look_back(
+    sessions: Iterable[GpuUse], *, now_s: float, running_since_s: float | None = None, running_on: str = ""
+) -> Past:
     """Return the past of an account. sessions: those that are over, in any order.
 
-    running_since_s: when the session with a GPU began that is at work now. Moments are seconds since the epoch.
+    running_since_s: when the session with a GPU began that is at work now, and running_on its machine. Moments are
+    seconds since the epoch.
     """
     seen = [_until(now_s, session) for session in sessions]
     with_gpu = [session for session in seen if session.processor_is_gpu]
     if running_since_s is not None:
-        with_gpu.append(_until(now_s, GpuUse(started_at_s=running_since_s, ended_at_s=now_s, processor_is_gpu=True)))
+        running = GpuUse(started_at_s=running_since_s, ended_at_s=now_s, processor_is_gpu=True, machine=running_on)
+        with_gpu.append(_until(now_s, running))
     refused_at_s = sorted(session.started_at_s for session in seen if session.gpu_refused)
     stretches = _stretches(with_gpu)
     absences = [_absence(this, following.started_at_s, refused_at_s) for this, following in pairwise(stretches)]
     is_held = running_since_s is not None
     return Past(
         now_s=now_s,
-        spans=tuple((session.started_at_s, session.ended_at_s) for session in with_gpu),
+        spans=held_once((it.machine, it.started_at_s, it.ended_at_s) for it in with_gpu),
         is_held=is_held,
         absences=tuple(filter(None, absences)),
         away=None if is_held else _away(stretches, refused_at_s),
     )
+
+
+def held_once(sessions: Iterable[tuple[str, float, float]]) -> tuple[tuple[float, float], ...]:
+    """Return from when to when machines were held: by sessions, each with its machine, its beginning and its end."""
+    spans, held_until_s = list[tuple[float, float]](), dict[str, float]()
+    for machine, from_s, to_s in sorted(sessions, key=lambda it: it[1]):
+        before_s = held_until_s.get(machine, -math.inf) if machine else -math.inf
+        held_until_s[machine] = max(before_s, to_s)
+        if to_s > before_s:
+            spans.append((max(from_s, before_s), to_s))
+    return tuple(spans)
 
 
 def _until(now_s: float, session: GpuUse) -> GpuUse:

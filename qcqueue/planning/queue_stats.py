@@ -12,6 +12,7 @@ from qcqueue.clock import Rng
 from qcqueue.core.goodput import add
 from qcqueue.core.lineage import is_same_kind
 from qcqueue.core.outcomes import SessionEnd
+from qcqueue.core.quantiles import Basis
 from qcqueue.core.states import State
 from qcqueue.planning.estimates import (
     ESTIMATED_ON,
@@ -28,15 +29,16 @@ from qcqueue.planning.estimates import (
     start_cost,
 )
 from qcqueue.planning.forecast import WORLDS, Forecast, forecast
-from qcqueue.planning.gpu_usage import GpuUse
+from qcqueue.planning.gpu_usage import GpuUse, held_once
 from qcqueue.planning.policies import Job
 from qcqueue.planning.quota import Quota, reckon_quota
 from qcqueue.planning.sim_run import OURS, Costs, Work
 from qcqueue.planning.survival import Life, Lifetime, learnt_life
-from qcqueue.planning.windows import Account, share_of
-from qcqueue.providers.base import Profile
+from qcqueue.planning.windows import Account, returning_at, share_of
+from qcqueue.providers.base import Allowance, LiveQuota, Profile
 from qcqueue.queue.pending import EpochsSeen, PendingJob, epochs_seen, jobs_ahead
 from qcqueue.queue.sessions import SessionLine, session_lines
+from qcqueue.text.humanize import DAY_S
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -47,18 +49,25 @@ BETWEEN_JOBS_S = 600.0
 # What a save stops training for, until one was measured: a copy of the largest state in memory.
 ASSUMED_STALL_S = 0.3
 
+# The period of a quota that a provider speaks of, and its profile does not.
+WEEK_S = 7 * DAY_S
+
 A_CPU = Processor(name="a CPU", is_gpu=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueueStats:
-    """The queue and its past, as of one moment, under one profile."""
+    """The queue and its past, as of one moment, under one profile.
+
+    live: what its provider itself has said of the quota, where it was asked and does.
+    """
 
     profile: Profile
     ahead: tuple[PendingJob, ...]
     epochs: tuple[EpochsSeen, ...]
     sessions: tuple[SessionLine, ...]
     now_s: float
+    live: LiveQuota | None = None
 
     def with_queue_of(self, tx: "Connection", *, now_s: float) -> "QueueStats":
         """Return the same past with the jobs of now, for whoever has looked a moment ago."""
@@ -89,11 +98,19 @@ class QueueStats:
                 # Who came for its CPU has trained on it.
                 gpu_refused=line.has_gpu is False and self.lends_gpus and not line.attempts,
                 was_taken=self._was_taken(line),
+                machine=line.host,
             )
             for line in self._of_this_profile()
             if self._is_over(line)
         ]
-        return reckon_quota(self.profile, over, now_s=self.now_s, running_since_s=self.running_since_s)
+        return reckon_quota(
+            self.profile,
+            over,
+            now_s=self.now_s,
+            running_since_s=self.running_since_s,
+            running_on=self.at_work.host if self.at_work else "",
+            live=self.live,
+        )
 
     @property
     def lends_gpus(self) -> bool:
@@ -121,19 +138,31 @@ class QueueStats:
 
     def account(self) -> Account:
         """Return what is known of the windows to come, for forecasts."""
-        window, returns = self.profile.window, self.quota.returns_at_s
-        since_s = self.now_s - (window.period_s if window else 0.0)
+        returns = self.quota.returns_at_s
+        allowance, used = self._counted()
         return Account(
             life=self.life(has_gpu=True),
             age_s=None if self.running_since_s is None else self.now_s - self.running_since_s,
             next_in_s=None if returns is None else returns.since(self.now_s),
             cool_off=self.quota.cool_off,
-            allowance=window,
-            used=tuple(
-                (line.started_at_s - self.now_s, line.started_at_s + line.held_s - self.now_s)
-                for line in self._of_this_profile()
-                if line.has_gpu and line.started_at_s + line.held_s > since_s
-            ),
+            allowance=allowance,
+            used=used,
+        )
+
+    def _counted(self) -> tuple[Allowance | None, tuple[tuple[float, float], ...]]:
+        """Return what is allowed, and what it counts of the past, in seconds from now."""
+        window, live = self.profile.window, self.live
+        if live:
+            period_s = max(window.period_s if window else WEEK_S, live.allowed_s)
+            in_s = period_s if live.refreshes_at_s is None else live.refreshes_at_s - self.now_s
+            counted_s = live.allowed_s - live.left_s if in_s > 0 else 0.0
+            allowance = Allowance(allowed_s=live.allowed_s, period_s=period_s, basis=Basis.LIVE)
+            return allowance, returning_at(counted_s, min(in_s, period_s), period_s)
+        since_s = self.now_s - (window.period_s if window else 0.0)
+        return window, held_once(
+            (line.host, line.started_at_s - self.now_s, line.started_at_s + line.held_s - self.now_s)
+            for line in self._of_this_profile()
+            if line.has_gpu and line.started_at_s + line.held_s > since_s
         )
 
     @cached_property
@@ -320,14 +349,15 @@ class QueueStats:
         return [line for line in self._of_this_profile() if line.has_gpu in (None, has_gpu)]
 
 
-def look(tx: "Connection", profile: Profile, *, now_s: float) -> QueueStats:
-    """Read everything that forecasts and policies rest on."""
+def look(tx: "Connection", profile: Profile, *, now_s: float, live: LiveQuota | None = None) -> QueueStats:
+    """Read everything that forecasts and policies rest on. live: what the provider says of the quota."""
     return QueueStats(
         profile=profile,
         ahead=tuple(jobs_ahead(tx)),
         epochs=tuple(epochs_seen(tx)),
         sessions=session_lines(tx),
         now_s=now_s,
+        live=live,
     )
 
 

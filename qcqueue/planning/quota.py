@@ -1,8 +1,8 @@
 """How much GPU time was used, how much is left and when more comes: a profile and one's own sessions. Decides only.
 
-Only the provider knows a quota. What is said here is reckoned, as a spread where it is not known, and each figure
-tells what it rests on. Always true: only the sessions of this queue are counted, what the profile does not limit is not
-limited, and a GPU that somebody holds is not away.
+Only the provider knows a quota. Where it says so itself, that counts; else it is reckoned, as a spread where it is not
+known. Each figure tells what it rests on. Always true: of what is reckoned only the sessions of this queue are counted,
+what the profile does not limit is not limited, and a GPU that somebody holds is not away.
 """
 
 from collections.abc import Iterable
@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from qcqueue.core.quantiles import Basis, Quantiles
 from qcqueue.planning.cool_off import ENOUGH, Learnt, learn
 from qcqueue.planning.gpu_usage import Absence, GpuUse, Past, look_back
-from qcqueue.providers.base import Allowance, Profile
-from qcqueue.text.humanize import DAY_S, HOUR_S, count, duration
+from qcqueue.providers.base import Allowance, LiveQuota, Profile
+from qcqueue.text.humanize import DAY_S, HOUR_S, count, date, duration
 
 # A machine is held from before its session begins, so a window that is used up looks as if a little were left.
 MOSTLY = 0.8
+
+# Less than this of a quota is none: no session of it is worth a visit.
+LEAST_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,30 +49,63 @@ class Quota:
 
 
 def reckon_quota(
-    profile: Profile, sessions: Iterable[GpuUse], *, now_s: float, running_since_s: float | None = None
+    profile: Profile,
+    sessions: Iterable[GpuUse],
+    *,
+    now_s: float,
+    running_since_s: float | None = None,
+    running_on: str = "",
+    live: LiveQuota | None = None,
 ) -> Quota:
     """Reckon the quota of one account with a provider. sessions: those that are over, in any order.
 
-    running_since_s: when the session with a GPU began that is at work now. Moments are seconds since the epoch.
+    running_since_s: when the session with a GPU began that is at work now, and running_on its machine. live: what the
+    provider itself has just said of the period that goes on. Moments are seconds since the epoch.
     """
-    past = look_back(sessions, now_s=now_s, running_since_s=running_since_s)
+    past = look_back(sessions, now_s=now_s, running_since_s=running_since_s, running_on=running_on)
     period_s = profile.window.period_s if profile.window else DAY_S
     used_s = past.used_s(now_s - period_s)
     away = _away(profile, past, used_s)
+    used_because = _used_because(profile, used_s, period_s)
     left_s, left_because = _left(profile, past, away, used_s)
     returns_at_s, returns_because = _returns(profile, past, away, used_s)
     cool_off, cool_off_because = _cool_off(profile, past)
+    if live:
+        used_s, used_because = live.used_s, _live_because(f"{live.source} counts every notebook of the account")
+        left_s, left_because = _exactly(live.left_s, Basis.LIVE), _live_because(live_said(live))
+        returns_at_s, returns_because = _live_returns(live, past)
     return Quota(
         used_s=used_s,
         period_s=period_s,
         left_s=left_s,
         returns_at_s=returns_at_s,
         cool_off=cool_off,
-        used_because=_used_because(profile, used_s, period_s),
+        used_because=used_because,
         left_because=left_because,
         returns_because=returns_because,
         cool_off_because=cool_off_because,
     )
+
+
+def live_said(live: LiveQuota) -> str:
+    """Say what a provider itself says is left: "kaggle quota says that 8.57 of 30 h are left ..."."""
+    until = "" if live.refreshes_at_s is None else f", and that all of it is there again on {date(live.refreshes_at_s)}"
+    left, allowed = f"{live.left_s / HOUR_S:.4g}", f"{live.allowed_s / HOUR_S:.4g} h"
+    return f"{live.source} says that {left} of {allowed} are left{until}"
+
+
+def _live_because(said: str) -> Reason:
+    return Reason(basis=Basis.LIVE, said=f"{said}.")
+
+
+def _live_returns(live: LiveQuota, past: Past) -> tuple[Quantiles | None, Reason]:
+    """Return when a GPU can be had by what the provider says: it lends none that could be kept for a minute."""
+    if past.is_held:
+        return None, Reason(basis=Basis.HISTORY, said="A GPU is held now.")
+    returns_at_s = live.refreshes_at_s
+    if live.left_s >= LEAST_S or returns_at_s is None or returns_at_s <= past.now_s:
+        return None, _live_because("Some of the GPU time of this week is left" if live.left_s else live_said(live))
+    return _exactly(returns_at_s, Basis.LIVE), _live_because(live_said(live))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ Always true: windows come in their order and never overlap. Whoever reads a date
 notebook as soon as a GPU is to be had.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from qcqueue.text.humanize import DAY_S
 
 # A session of less is not worth opening a notebook for, and a sum of seconds is not exact.
 SHORTEST_S = 60.0
+
+# What comes back at one moment does so within this, for an allowance gives back second by second.
+RETURNS_WITHIN_S = 1800.0
 
 # Where nothing ends a session, a year is as good as for ever: nobody plans further.
 LONGEST_S = 366 * 86_400.0
@@ -98,6 +102,12 @@ def drawn(spread: Quantiles, rng: Rng) -> float:
     share = rng.random()
     side_s = spread.p50_s - spread.p10_s if share < 0.5 else spread.p90_s - spread.p50_s
     return max(0.0, spread.p50_s + side_s * (share - 0.5) / 0.4)
+
+
+def returning_at(used_s: float, at_s: float, period_s: float) -> tuple[tuple[float, float], ...]:
+    """Return spans of GPU time that an allowance counts as used_s until at_s, and soon after that no more."""
+    pieces = math.ceil(used_s / RETURNS_WITHIN_S)
+    return ((at_s - period_s, at_s - period_s + used_s / pieces),) * pieces if pieces else ()
 
 
 class _Spent:

@@ -74,6 +74,24 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LiveQuota:
+    """What a provider itself says right now of an account's GPU time. source: the command that was asked.
+
+    refreshes_at_s: when all of allowed_s is there again, in seconds since the epoch; None where it does not say.
+    """
+
+    source: str
+    used_s: float
+    left_s: float
+    allowed_s: float
+    refreshes_at_s: float | None
+
+    def __post_init__(self) -> None:
+        assert 0 <= self.left_s <= self.allowed_s, f"no quota: {self}"
+        assert self.used_s >= 0, f"no quota: {self}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """By what a provider's machines are known: all that is given must hold."""
 
@@ -93,11 +111,14 @@ class Rule:
 class Provider(Protocol):
     """What can be done on a machine of a provider, beside what its limits say. By itself that is nothing.
 
-    secret_help: where a person keeps a secret, with {name} for its name; empty where none is kept. can_release: whether
-    machines are given back; release_help is what a person is told, and can do, where one was not taken.
+    What a person is told, in the words of that place: secret_help: where a secret is kept, with {name} for its name;
+    empty where none is. gpu_help: how to come to a GPU. can_release: whether machines are given back; release_help is
+    what to do where one was not taken. idle_help: what to do when nothing is left to do, where that costs.
     """
 
     secret_help: str = ""
+    gpu_help: str = "use a machine with a GPU"
+    idle_help: str = ""
     can_release: bool = False
     release_help: str = ""
 
@@ -112,10 +133,34 @@ class Provider(Protocol):
         """Return when this machine will be taken away, in seconds since the epoch; None where that is not known."""
         return None
 
+    def began_at_s(self, environ: Mapping[str, str]) -> float | None:
+        """Return since when this machine is lent, in seconds since the epoch, where a session is over by its age.
+
+        None where that is not known, or where `deadline_s` knows better.
+        """
+        return None
+
+    def quota(self, environ: Mapping[str, str]) -> LiveQuota | None:
+        """Ask for what is left of this person's GPU time, from any machine; None where that cannot be had.
+
+        It takes seconds.
+        """
+        return None
+
     def release(self) -> bool:
         """Give this machine back and return whether it was taken; this process may end with it, a moment later."""
         return False
 
 
+GPU_HELP = {
+    "PAPERSPACE_NOTEBOOK_REPO_ID": "stop this notebook and start it on a machine with a GPU",
+    "VSCODE_PID": "choose a kernel on a machine with a GPU, under Select Kernel",
+}
+"""How to come to a GPU where nothing else is known of a place, by a variable that its kernels have."""
+
+
 class BareMachine(Provider):
-    """A machine that keeps no secrets, names no end and goes back to nobody."""
+    """A machine that keeps no secrets, names no end and goes back to nobody. environ: by which its words are chosen."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.gpu_help = next((words for name, words in GPU_HELP.items() if name in environ), Provider.gpu_help)

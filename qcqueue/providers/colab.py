@@ -9,13 +9,14 @@ from collections.abc import Callable
 
 from qcqueue.providers.base import Provider
 
-NOT_HANDED_OVER = "Colab did not hand over its secrets ({})"
+NOT_HANDED_OVER = "Colab did not hand over its secrets ({}), which only its own page can: VS Code, for one, has none"
 
 
 class Colab(Provider):
     """Implements `base.Provider`. When Colab takes a machine away is announced nowhere."""
 
     secret_help = "Colab's secret {name} (the key at the left)"
+    gpu_help = "choose a GPU under Runtime > Change runtime type"
     can_release = True
     release_help = "Colab did not take this machine back: choose Runtime > Disconnect and delete runtime"
 

@@ -17,6 +17,7 @@ from qcqueue.text.suggest import nearest, shown
 # Who does something beside its limits, by the profile that is detected; imported on use.
 PROVIDERS: Mapping[str, str] = {
     "colab-free": "qcqueue.providers.colab:PROVIDER",
+    "kaggle": "qcqueue.providers.kaggle:PROVIDER",
 }
 
 FOLDER = resources.files(__package__)
@@ -71,10 +72,10 @@ def rule(name: str) -> Rule | None:
     return read_rule(_text(name))
 
 
-def provider(name: str) -> Provider:
-    """Return what can be done on a machine for which `detect` found this name."""
+def provider(name: str, environ: Mapping[str, str] = {}) -> Provider:
+    """Return what can be done on a machine with these variables, for which `detect` found this name."""
     if name not in PROVIDERS:
-        return BareMachine()
+        return BareMachine(environ)
     module, _, attribute = PROVIDERS[name].partition(":")
     found: Provider = getattr(import_module(module), attribute)
     return found

@@ -65,8 +65,12 @@ class Chooser:
         seen: what was looked at a moment ago. The queue is looked at again, and what is long past is not.
         """
         now_s = self._deps.clock.now_s()
-        stats = seen.stats.with_queue_of(tx, now_s=now_s) if seen else look(tx, self._deps.profile, now_s=now_s)
-        life = seen.life if seen else stats.life(has_gpu=self._deps.machine.has_gpu)
+        deps = self._deps
+        if seen:
+            stats, life = seen.stats.with_queue_of(tx, now_s=now_s), seen.life
+        else:
+            stats = look(tx, deps.profile, now_s=now_s, live=deps.live)
+            life = stats.life(has_gpu=deps.machine.has_gpu)
         jobs = [stats.job(job, self.processor(job.spec.device)) for job in stats.ahead if job.name in names]
         likely_s = self._promised(life).quantile(0.5, self.age_s)
         context = ChoiceContext(now_s=stats.now_s, left_s=likely_s, is_first=is_first, share=stats.share)

@@ -6,12 +6,17 @@ import os
 import platform
 import re
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from qcqueue.clock import Ids
 from qcqueue.core.spec import Device
 from qcqueue.stores.files import unfinished
+
+CARDS = Path("/proc/driver/nvidia/gpus")
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 # What an id looks like; anything else in its file was torn by a power cut, or is somebody else's.
 AN_ID = re.compile(rb"[0-9A-Za-z-]{1,64}")
@@ -49,6 +54,16 @@ def this_machine(cache: Path, ids: Ids) -> Machine:
         threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         cpu=cpu,
     )
+
+
+def visible_gpus(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what CUDA calls each GPU that a process with these variables may use."""
+    cards, chosen = len(_cards()), environ.get(VISIBLE)
+    if chosen is None or not cards:
+        return tuple(map(str, range(cards)))
+    named = (name.strip() for name in chosen.split(","))
+    # CUDA takes what stands before the first that is none; a GPU may have a name instead of a number.
+    return tuple(dict.fromkeys(takewhile(lambda name: name[:1].isalpha() or name in map(str, range(cards)), named)))
 
 
 def process_age_s() -> float | None:
@@ -92,8 +107,17 @@ def _machine_id(path: Path, ids: Ids) -> str:
     return path.read_bytes().decode(errors="replace")
 
 
+def _cards() -> list[Path]:
+    return sorted(CARDS.glob("*/information"))
+
+
 def _gpu_name() -> str | None:
-    for card in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+    """Return the model of the GPU that is computed on: the first that may be used, as far as its number tells."""
+    cards, usable = _cards(), visible_gpus(os.environ)
+    if not usable:
+        return None
+    is_counted = os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID" and usable[0].isdigit()
+    for card in cards[int(usable[0]) :] if is_counted else cards:
         for line in card.read_text().splitlines():
             if line.startswith("Model:"):
                 return line.partition(":")[2].strip()

@@ -33,6 +33,10 @@ from qcqueue.worker.session_deps import SessionDeps
 from qcqueue.worker.time_ledger import TimeLedger
 from qcqueue.worker.view import Transfer, View
 
+# However rarely the heart beats, who holds a job waits for a minute at most: some machines are told in no other way. It
+# can take twice as long as this, for a write in between is taken for the answer to the question that was due.
+LIVE_EVERY_S = 25.0
+
 
 class Session:
     """One life of one machine that works. Call `step` until it returns None, then read `ending`."""
@@ -72,6 +76,7 @@ class Session:
         self.salvage = Salvage(deps, self.heartbeat, committer_of=self._committer_of)
         self.leaving_since_s = 0.0
         """Since when it is leaving its job, or altogether."""
+        self._live_due_s = 0.0
         self.jobs = 0
         """How many of the jobs that were asked for are over."""
         self.epochs = 0
@@ -182,6 +187,7 @@ class Session:
         sessions = self.chooser.ranking.stats.sessions if self.chooser.ranking else ()
         tuner = CheckpointTuner(narrate=self.deps.narrate, sessions=sessions)
         self.job = JobRun(committer=self._committer_of(claim, self.ledger), tuner=tuner)
+        self._live_due_s = self.deps.clock.monotonic_s() + LIVE_EVERY_S
 
     def drop(self, rest: Part = Part.RELEASE) -> None:
         """Part with the job. rest: what the time after its last write went into."""
@@ -211,8 +217,13 @@ class Session:
         self.ledger.trainer_ended(job.progress())
 
     def beat(self, now_s: float) -> None:
-        """Let the heart beat if it is time, and ask then whether the job is still ours. Raises: LeaseLost."""
-        if self.heartbeat.beat_if_due(now_s) and self.job:
+        """Let the heart beat if it is time, and ask then, or once that is due, whether the job is still ours.
+
+        Raises: LeaseLost.
+        """
+        has_beaten = self.heartbeat.beat_if_due(now_s)
+        if self.job and (has_beaten or now_s >= self._live_due_s):
+            self._live_due_s = now_s + LIVE_EVERY_S
             self.job.check_live()
 
     def moved(self, moved_bytes: int, size_bytes: int) -> None:

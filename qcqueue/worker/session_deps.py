@@ -7,7 +7,7 @@ from pathlib import Path
 from qcqueue.clock import Clock
 from qcqueue.core.goodput import Seconds
 from qcqueue.database.base import Database
-from qcqueue.providers.base import Profile
+from qcqueue.providers.base import LiveQuota, Profile
 from qcqueue.spool.weights import FoundWeights, WantedWeights
 from qcqueue.stores.base import LeaseRules, Store
 from qcqueue.worker.machine import Machine
@@ -36,6 +36,8 @@ class SessionDeps:
     """In how many possible worlds the study is played out when a job is taken, to foresee when it will be done."""
     machine_age_s: float | None = None
     """How old the machine is, where that is more than what lies before this session in its ledger."""
+    live: LiveQuota | None = None
+    """What the provider itself says of the quota, where it does."""
     not_installed: frozenset[str] = frozenset()
     """The engines whose libraries this machine has not."""
     before: Seconds = field(default_factory=dict)

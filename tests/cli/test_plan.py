@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from qcqueue.cli.main import run
 from qcqueue.queue.forecasts import ForecastLine, note_forecasts
 from tests.cli.queues import House, a_job, apply, attend, finish, pretend_images, put, take, train
 from tests.cli.test_imports import heavy, imported_by
+from tests.providers.programs import KaggleProgram, rows
 
 Answer = Callable[..., str]
 HOUR_S, DAY_S = 3600.0, 86_400.0
@@ -479,3 +480,51 @@ def test_status_says_nothing_of_a_study_that_no_session_will_take_up(colab: Queu
         apply(colab, name, "hold")
     assert "tiny is likely" not in answer("status")
     assert document(answer("status --json"))["forecasts"] == []
+
+
+# What Kaggle itself says.
+
+
+@pytest.fixture
+def kaggle(colab: QueueContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KaggleProgram:
+    """The same queue for Kaggle's sessions, on a machine where somebody has installed its program."""
+    monkeypatch.setenv("QCQUEUE_PROFILE", "kaggle")
+    return KaggleProgram(tmp_path / "bin", monkeypatch)
+
+
+def test_quota_and_plan_show_what_kaggle_says_as_live_with_its_refresh(kaggle: KaggleProgram, answer: Answer) -> None:
+    said = answer("quota")
+    assert re.search(r"^used +21 h 26 min in 7 days +live$", said, re.MULTILINE)
+    assert re.search(r"^left +8 h 34 min +live$", said, re.MULTILINE)
+    told = r"kaggle quota says that 8.57 of 30 h are left, and that all of it is there again on \d+ Jan 2027"
+    assert re.search(told, said)
+    plan = answer("plan")
+    assert re.search(rf"^{told} \d\d:\d\d \(live\)\.$", plan, re.MULTILINE)
+    assert "All dates are forecasts (profile and live)" in plan
+    live = document(answer("quota --json"))["live"]
+    assert live == document(answer("plan --json"))["live_quota"]
+    assert live["refreshes_at"] == "2027-01-02T00:00:00.000Z"
+    assert (live["source"], live["left_s"], live["allowed_s"]) == ("kaggle quota", 30_852.0, 108_000.0)
+
+
+def test_where_kaggle_says_nothing_is_left_the_plan_waits_for_the_refresh(
+    kaggle: KaggleProgram, colab: QueueContext, answer: Answer
+) -> None:
+    in_two_days = datetime.fromtimestamp(colab.clock.now_s() + 2 * DAY_S, UTC).replace(microsecond=0, tzinfo=None)
+    kaggle.says(rows(used="30.20h", remaining="0.00h", refreshAt=in_two_days.isoformat()))
+    assert re.search(r"^a GPU +comes back likely .* +live$", answer("quota"), re.MULTILINE)
+    found = document(answer("plan --json"))
+    assert found["next_gpu"]["likely"][:16] == in_two_days.isoformat()[:16]
+    assert found["all"]["done_by"]["p50"] > in_two_days.isoformat()
+
+
+def test_one_that_fails_is_simply_not_live(kaggle: KaggleProgram, answer: Answer) -> None:
+    kaggle.says(b"401 Client Error: Unauthorized", exit_code=1)
+    assert document(answer("quota --json"))["live"] is None
+    assert "live" not in answer("plan").replace("lives", "")
+
+
+def test_whoever_only_looks_does_not_ask_kaggle(kaggle: KaggleProgram, answer: Answer) -> None:
+    for typed in ("status", "", "why vgg16"):
+        answer(typed)
+    assert kaggle.asked is None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.core.outcomes import Cause, Trouble, advice_on, cause_of
+from qcqueue.core.outcomes import WORST_FIRST, Cause, SessionEnd, Trouble, advice_on, cause_of, worst_exit_code
 from qcqueue.errors import (
     BlobMissing,
     CheckpointDamaged,
@@ -112,3 +112,21 @@ def test_every_trouble_has_advice_and_words_of_its_own(trouble: Trouble) -> None
     assert "qcqueue" in advice_on(trouble, job="s/one", machine="lab-3")
     assert trouble.on("lab-3").endswith(" on lab-3") == (trouble is not Trouble.STORE)
     assert trouble not in {*map(str, Cause)}
+
+
+def test_every_exit_code_of_a_session_has_its_place_among_the_worst() -> None:
+    codes = {kind.exit_code for kind in walk(QcqueueError)} | {ending.exit_code for ending in SessionEnd}
+    assert codes == {*WORST_FIRST}
+    assert len(codes) == len(WORST_FIRST)
+
+
+@pytest.mark.parametrize(
+    ("codes", "worst"),
+    [((0, 7), 0), ((7, 7), 7), ((0, 20), 20), ((8, 20), 20), ((20, 3), 3), ((130, 20), 130), ((0, 8), 8), ((5, 1), 5)],
+)
+def test_several_sessions_end_as_the_worst_of_them(codes: tuple[int, ...], worst: int) -> None:
+    assert worst_exit_code(codes) == worst_exit_code(codes[::-1]) == worst
+
+
+def test_a_code_that_no_session_of_ours_ends_with_is_the_worst() -> None:
+    assert worst_exit_code([5, 99, 0]) == 99

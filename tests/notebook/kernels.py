@@ -21,6 +21,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 
+from qcqueue.app.kaggle_file import kaggle_text
 from qcqueue.app.notebook_file import notebook_text
 from qcqueue.engines.toy import VARIABLE
 from tests.end_to_end.machines import LIMIT_S, wait_until
@@ -45,6 +46,19 @@ def get(name):
         raise SecretNotFoundError(name)
     return secrets[name]
 '''
+KAGGLE_SECRETS = f"""
+import json, os
+
+class BackendError(Exception):
+    pass
+
+class UserSecretsClient:
+    def get_secret(self, label):
+        secrets = json.loads(os.environ["{SECRETS}"])
+        if label not in secrets:
+            raise BackendError(f"No user secrets exist for kernel id 4711 and label {{label}}.")
+        return secrets[label]
+"""
 COUNTING_DOWN = """
     import qcqueue
     import qcqueue.notebook.cell
@@ -89,6 +103,27 @@ class Colab:
             VARIABLE: "step_s=0.1",  # a kernel is killed long before its job is done
         }
         return kept | own
+
+
+class Kaggle(Colab):
+    """A stub of Kaggle's machine, whose image is made from Colab's; gpus: how many its driver tells of."""
+
+    def __init__(self, folder: Path, secrets: Mapping[str, str], *, gpus: int = 0) -> None:
+        super().__init__(folder, secrets)
+        (folder / "kaggle_secrets.py").write_text(KAGGLE_SECRETS)
+        for number in range(gpus):
+            (folder / "gpus" / str(number)).mkdir(parents=True)
+            (folder / "gpus" / str(number) / "information").write_text("Model: Tesla T4\n")
+
+    def environment(self) -> dict[str, str]:
+        # How old the machine is that runs the tests must not end a session.
+        return super().environment() | {"KAGGLE_KERNEL_RUN_TYPE": "Interactive", "QCQUEUE_PROFILE": "local"}
+
+    def notebook(self, store: str, *, from_index: bool) -> str:
+        """Return the notebook for this machine, in whose kernel the driver's folder is this stub's."""
+        driver = f'import pathlib, qcqueue.worker.machine as m\\n    m.CARDS = pathlib.Path(\\"{self.folder}/gpus\\")'
+        text = kaggle_text(store, from_index=from_index)
+        return text.replace("    import qcqueue\\n", f"    import qcqueue\\n    {driver}\\n")
 
 
 class WatchedClient(NotebookClient):

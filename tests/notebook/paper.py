@@ -21,6 +21,9 @@ class Paper:
     def show(self, session: Session) -> None:
         pass
 
+    def refresh(self) -> None:
+        pass
+
     def ask(self, *lines: str) -> None:
         self.lines += lines
 

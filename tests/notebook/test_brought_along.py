@@ -18,7 +18,7 @@ from qcqueue.app.notebook_file import notebook_text, trial_text
 from qcqueue.app.wheel import CONTENTS, own_wheel
 from qcqueue.cli.main import run
 from tests.end_to_end.machines import STUDY, TOY, TOY_JOB, a_house, job
-from tests.notebook.kernels import LONGEST_S, Colab, opened, running
+from tests.notebook.kernels import LONGEST_S, Colab, Kaggle, opened, running
 
 MOST_CHARACTERS = 750_000
 ELSEWHERE = (
@@ -92,6 +92,19 @@ def test_a_kernel_that_knows_no_qcqueue_and_no_index_finishes_a_job(tmp_path: Pa
     asked = "from importlib.metadata import distribution; print(distribution('qcqueue').read_text('contents.sha256'))"
     said = subprocess.run([clean, "-c", asked], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert said.stdout.strip() == own_wheel().contents_sha256
+
+
+def test_on_kaggle_a_kernel_that_knows_no_qcqueue_finishes_a_job_on_each_gpu(tmp_path: Path, clean: Path) -> None:
+    house = a_house(tmp_path / "house", STUDY + TOY + '[[job]]\nname = "second"\nmodel = "Toy"\nseed = 2\n')
+    kaggle = Kaggle(tmp_path / "kaggle", {}, gpus=2)
+    with opened(kaggle, kaggle.notebook(f"folder:{house.store}", from_index=False), clean=clean) as cell:
+        shown = cell.ended()
+    assert [job(house, name)["state"] for name in (TOY_JOB, "small/second")] == ["done", "done"]
+    assert "gpu 0: takes small/" in cell.was_shown
+    assert "gpu 1: takes small/" in cell.was_shown
+    assert "no job waits; on your laptop: qcqueue report" in shown
+    assert "stop this session" in shown
+    assert "given back" not in cell.was_shown
 
 
 def test_a_machine_that_lacks_what_it_needs_says_so_in_two_lines(tmp_path: Path, clean: Path) -> None:

@@ -6,10 +6,13 @@ from qcqueue.core.outcomes import SessionEnd
 from qcqueue.core.states import State
 from qcqueue.notebook import block
 from qcqueue.notebook.block import ClosingFacts
+from qcqueue.providers.base import BareMachine, Provider
+from qcqueue.providers.colab import Colab
+from qcqueue.providers.kaggle import Kaggle
 
 
-def left(*states: State, reasons: tuple[str, ...] = (), wants_gpu: bool = False) -> ClosingFacts:
-    return ClosingFacts(states=states, reasons=reasons, wants_gpu=wants_gpu)
+def left(*states: State, reasons: tuple[str, ...] = (), gpu_help: str | None = None) -> ClosingFacts:
+    return ClosingFacts(states=states, reasons=reasons, gpu_help=gpu_help)
 
 
 def closing(ending: SessionEnd, left: ClosingFacts | None, *, has_trained: bool = True) -> tuple[str, ...]:
@@ -45,11 +48,28 @@ def test_an_empty_queue_wants_jobs() -> None:
 
 
 def test_where_nothing_can_run_here_each_reason_is_given() -> None:
-    said = closing(SessionEnd.NOTHING_TO_DO, left(State.QUEUED, reasons=("a cannot run here: no GPU",), wants_gpu=True))
-    assert said[1:] == (
+    facts = left(State.QUEUED, reasons=("a cannot run here: no GPU",), gpu_help=Colab().gpu_help)
+    assert closing(SessionEnd.NOTHING_TO_DO, facts)[1:] == (
         "a cannot run here: no GPU",
         "next: choose a GPU under Runtime > Change runtime type, and run this cell again",
     )
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (Kaggle(), "choose GPU T4 x2 under Session options > Accelerator"),
+        (BareMachine({}), "use a machine with a GPU"),
+        (BareMachine({"VSCODE_PID": "17"}), "choose a kernel on a machine with a GPU, under Select Kernel"),
+        (
+            BareMachine({"PAPERSPACE_NOTEBOOK_REPO_ID": "r7"}),
+            "stop this notebook and start it on a machine with a GPU",
+        ),
+    ],
+)
+def test_each_place_has_its_own_way_to_a_gpu(place: Provider, words: str) -> None:
+    said = closing(SessionEnd.NOTHING_TO_DO, left(State.QUEUED, gpu_help=place.gpu_help))
+    assert said[-1] == f"next: {words}, and run this cell again"
 
 
 def test_a_failed_job_is_named_with_the_command_that_tells_why() -> None:

@@ -12,10 +12,12 @@ from qcqueue.errors import SignInFailed
 from qcqueue.notebook.sign_in import signed_in
 from qcqueue.providers.colab import Colab
 from tests.notebook.paper import Paper
+from tests.providers.homes import KaggleHome
 from tests.stores_drive.people import Desk, desk
 from tests.support.drive.accounts import CANARY
 
 COLAB = {"COLAB_RELEASE_TAG": "release-colab-stub"}
+KAGGLE = COLAB | {"KAGGLE_KERNEL_RUN_TYPE": "Interactive"}
 
 
 class Typist(Paper):
@@ -106,10 +108,31 @@ def test_without_secret_and_client_it_names_both_ways(settings: Settings, secret
     assert "qcqueue notebook --with-client" in str(caught.value.hint)
 
 
+def test_a_secret_of_kaggle_signs_in_and_is_shown_nowhere(
+    settings: Settings, ada: Desk, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    KaggleHome(monkeypatch).keep("QCQUEUE_TOKEN", CANARY)
+    paper = Paper()
+    found = signed_in(settings, KAGGLE, paper, ada.clock)
+    assert found.token == CANARY
+    assert CANARY not in " ".join((repr(found), *paper.lines, *capfd.readouterr()))
+
+
+def test_without_a_secret_of_kaggle_its_place_is_named_as_kaggle_does(
+    settings: Settings, ada: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    KaggleHome(monkeypatch)
+    with pytest.raises(SignInFailed) as caught:
+        signed_in(settings, KAGGLE, Paper(), ada.clock)
+    assert "Kaggle's secret QCQUEUE_TOKEN (Add-ons > Secrets in the editor" in str(caught.value.hint)
+    assert "key at the left" not in str(caught.value.hint)
+
+
 def test_where_no_secrets_are_kept_none_is_advised(settings: Settings, secrets: dict[str, str], ada: Desk) -> None:
     with pytest.raises(SignInFailed) as caught:
         signed_in(settings, {}, Paper(), ada.clock)
     assert str(caught.value.hint).startswith("open the notebook that qcqueue notebook --with-client writes")
+    assert str(caught.value.hint).endswith("with QCQUEUE_TOKEN, the line of qcqueue colab-token, in the environment")
 
 
 def test_a_program_without_a_reader_is_not_asked(settings: Settings, secrets: dict[str, str], ada: Desk) -> None:

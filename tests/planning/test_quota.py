@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from qcqueue.core.quantiles import Basis, Quantiles
 from qcqueue.planning.gpu_usage import GpuUse, look_back
 from qcqueue.planning.quota import Quota, reckon_quota
-from qcqueue.providers.base import Allowance, Profile
+from qcqueue.providers.base import Allowance, LiveQuota, Profile
 from qcqueue.providers.registry import names, profile
 
 HOUR_S = 3600.0
@@ -401,3 +401,45 @@ def test_a_window_is_used_up_until_the_moment_it_is_said_to_open(sessions: list[
         at_s = found.returns_at_s.p50_s
         assert reckon_quota(small, sessions, now_s=at_s - 1e-3).used_s >= HOUR_S - 1e-3
         assert reckon_quota(small, sessions, now_s=at_s + 1).used_s < HOUR_S
+
+
+# What the provider itself says.
+
+LIVE = LiveQuota(
+    source="kaggle quota",
+    used_s=21.4 * HOUR_S,
+    left_s=8.6 * HOUR_S,
+    allowed_s=30 * HOUR_S,
+    refreshes_at_s=NOW_S + 50 * HOUR_S,
+)
+
+
+def live_quota(live: LiveQuota, *sessions: GpuUse, running_h: float | None = None) -> Quota:
+    running_since_s = None if running_h is None else NOW_S - running_h * HOUR_S
+    return reckon_quota(KAGGLE, sessions, now_s=NOW_S, running_since_s=running_since_s, live=live)
+
+
+def test_what_the_provider_says_counts_and_not_what_was_reckoned() -> None:
+    found = live_quota(LIVE, gpu(5, 3))
+    assert (found.used_s, left_h(found), found.returns_at_s) == (21.4 * HOUR_S, (8.6, 8.6, 8.6), None)
+    assert {it.basis for it in (found.used_because, found.left_because, found.returns_because)} == {Basis.LIVE}
+    told = "kaggle quota says that 8.6 of 30 h are left, and that all of it is there again on "
+    assert found.left_because.said.startswith(told)
+
+
+def test_where_it_says_that_nothing_is_left_a_gpu_comes_with_the_refresh() -> None:
+    spent = replace(LIVE, left_s=30.0)
+    found = live_quota(spent)
+    assert returns_h(found) == (50, 50, 50)
+    assert found.returns_because.basis is Basis.LIVE
+    assert live_quota(spent, running_h=2).returns_at_s is None
+    assert live_quota(replace(spent, refreshes_at_s=None)).returns_at_s is None
+    assert live_quota(replace(spent, refreshes_at_s=NOW_S - 1)).returns_at_s is None
+
+
+def test_two_sessions_on_one_machine_are_used_once() -> None:
+    one, other = replace(gpu(5, 3), machine="k7"), replace(gpu(4, 2), machine="k7")
+    assert quota(KAGGLE, one, other).used_s == quota(KAGGLE, other, one).used_s == 3 * HOUR_S
+    assert quota(KAGGLE, one, replace(other, machine="k8")).used_s == 4 * HOUR_S
+    found = reckon_quota(KAGGLE, [one], now_s=NOW_S, running_since_s=NOW_S - 4 * HOUR_S, running_on="k7")
+    assert found.used_s == 5 * HOUR_S

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from qcqueue.clock import seeded
 from qcqueue.core.quantiles import Basis, Quantiles
 from qcqueue.planning.survival import Life, learnt_life
-from qcqueue.planning.windows import LONGEST_S, SHORTEST_S, Account, Window, drawn
+from qcqueue.planning.windows import (
+    LONGEST_S,
+    RETURNS_WITHIN_S,
+    SHORTEST_S,
+    Account,
+    Window,
+    drawn,
+    returning_at,
+)
 from qcqueue.providers.base import Allowance
 from qcqueue.providers.registry import names, profile
 from qcqueue.text.humanize import DAY_S, HOUR_S
@@ -99,3 +107,20 @@ def test_what_is_drawn_from_a_spread_has_its_figures() -> None:
     lengths_s = sorted(drawn(A_DAY, chance) for _ in range(4000))
     for share, figure_s in ((0.1, A_DAY.p10_s), (0.5, A_DAY.p50_s), (0.9, A_DAY.p90_s)):
         assert lengths_s[int(share * 4000)] == pytest.approx(figure_s, rel=0.03)
+
+
+def test_what_a_provider_gives_back_at_one_moment_is_not_there_before_and_soon_after() -> None:
+    week_s, at_s = 168 * HOUR_S, 50 * HOUR_S
+    weekly = Allowance(allowed_s=30 * HOUR_S, period_s=week_s, basis=Basis.LIVE)
+    spent = Account(life=ENDLESS, allowance=weekly, used=returning_at(30 * HOUR_S, at_s, week_s))
+    (back,) = first(spent, 1)
+    assert at_s <= back.begins_s <= at_s + RETURNS_WITHIN_S
+    some_left = Account(life=ENDLESS, allowance=weekly, used=returning_at(29 * HOUR_S, at_s, week_s))
+    now, later = first(some_left, 2)
+    assert now.begins_s == 0
+    assert now.held_s == pytest.approx(HOUR_S)
+    assert at_s <= later.begins_s <= at_s + RETURNS_WITHIN_S
+
+
+def test_where_nothing_was_used_nothing_is_counted() -> None:
+    assert returning_at(0.0, 1.0, 2.0) == ()

@@ -42,6 +42,35 @@ class Runtime(ModuleType):
             raise self.problem
 
 
+class BackendError(Exception):
+    """What Kaggle's service answers, be it that there is no such secret."""
+
+
+class KaggleHome:
+    """A stub of `kaggle_secrets`. Implements `conformance.providers.Home`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.kept: dict[str, str] = {}
+        self.problem: Exception | None = None
+        package = ModuleType("kaggle_secrets")
+        vars(package).update(UserSecretsClient=lambda: self, BackendError=BackendError)
+        monkeypatch.setitem(sys.modules, "kaggle_secrets", package)
+
+    def keep(self, name: str, value: str) -> None:
+        self.kept[name] = value
+
+    def fail(self, problem: Exception) -> None:
+        self.problem = problem
+
+    def get_secret(self, label: str) -> str:
+        if self.problem:
+            raise self.problem
+        if label not in self.kept:
+            errors = [f"No user secrets exist for kernel id 4711 and label {label}."]
+            raise BackendError(f"Unexpected response from the service. Response: {{'errors': {errors}}}.")
+        return self.kept[label]
+
+
 class ColabHome:
     """A stub of `google.colab`. Implements `conformance.providers.Home`."""
 

@@ -1,12 +1,14 @@
 """Whoever stands in the table of providers keeps the contract."""
 
+from collections.abc import Callable, Mapping
+
 import pytest
 
 from qcqueue.conformance.providers import Home, ProviderContract
 from qcqueue.providers.registry import PROVIDERS, names
-from tests.providers.homes import ColabHome
+from tests.providers.homes import ColabHome, KaggleHome
 
-HOMES = {"colab-free": ColabHome}
+HOMES: Mapping[str, Callable[[pytest.MonkeyPatch], Home]] = {"colab-free": ColabHome, "kaggle": KaggleHome}
 
 
 class TestProviders(ProviderContract):

@@ -74,6 +74,17 @@ def trains(epochs: int | None = None) -> Script:
     return script
 
 
+def idles_after(epochs: int) -> Script:
+    """Train so many epochs, and be busy for ever with the next."""
+
+    def script(spool: TrainerSpool) -> Iterator[int | None]:
+        yield from _epochs(spool, epochs)
+        while True:
+            yield None
+
+    return script
+
+
 def _waits_to_begin(spool: TrainerSpool) -> Iterator[None]:
     while not spool.is_ready():
         yield None

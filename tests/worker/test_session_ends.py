@@ -1,6 +1,7 @@
 """The end of an attempt is decided once; what cannot pass is not waited for; a person's hold is no lost lease."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,26 @@ from qcqueue.errors import (
 )
 from qcqueue.queue.controls import control
 from qcqueue.spool.writer import TrainerSpool
+from qcqueue.stores.base import LeaseRules
 from qcqueue.worker.budget import Limits
 from qcqueue.worker.job_states import FinishJob
 from qcqueue.worker.patience import ASKED_S, CANNOT_PASS_S, HOPELESS_S, LENT_S, LIMIT_S, Patience, longest_s
 from qcqueue.worker.session import Session
 from tests.cli.queues import House, an_empty_house
-from tests.worker.machines import LENT, Machine, detail, enqueue, exits, fails, finishes, last, moods, states, trains
+from tests.worker.machines import (
+    LENT,
+    Machine,
+    detail,
+    enqueue,
+    exits,
+    fails,
+    finishes,
+    idles_after,
+    last,
+    moods,
+    states,
+    trains,
+)
 
 CANNOT_PASS = (StoreDenied, SignInFailed, StoreMissing, StoreFull, DiskFull, DiskFailed, DigestMismatch)
 PASSES = (StoreBusy, StoreAway)
@@ -357,6 +372,32 @@ def test_where_it_was_the_only_one_the_session_says_that_a_person_decided(
     machine.run(session, meddle=hold)
     assert session.ending is SessionEnd.WITHDRAWN
     assert last(house, "a").outcome is Outcome.STOPPED
+
+
+def test_a_hold_is_obeyed_within_a_minute_however_rarely_the_heart_beats(
+    house: House, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.step_s = 1.0
+    session = machine.session(idles_after(1))
+    lease = LeaseRules(beat_every_s=60.0, ttl_s=600.0)
+    session = Session(session.id, replace(session.deps, lease=lease), Limits(jobs=None))
+    beats, beat = list[float](), session.deps.store.beat
+
+    def heard(name: str) -> None:
+        beats.append(machine.time.now_s)
+        beat(name)
+
+    monkeypatch.setattr(session.deps.store, "beat", heard, raising=False)
+    held_at_s: list[float] = []
+
+    def hold(session: Session, number: int) -> None:
+        if not held_at_s and session.job and session.job.committer.has_saved and machine.time.now_s - beats[-1] == 1:
+            held_at_s.append(machine.time.now_s)
+            house.queue.transact(lambda tx: control(tx, "tiny/a", "hold", who="ada@laptop", now_s=1.0))
+
+    machine.run(session, meddle=hold)
+    assert session.ending is SessionEnd.WITHDRAWN
+    assert machine.time.now_s - held_at_s[0] <= 52
 
 
 def test_a_held_job_is_none_of_those_that_were_asked_for(house: House, machine: Machine) -> None:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 MAKE_SECRET = "on your laptop: qcqueue colab-token; paste its line into {} and run this cell again"
 OPEN_NOTEBOOK = "open the notebook that qcqueue notebook --with-client writes, which asks you to sign in"
 
+GIVE_TOKEN = f"start its kernel with {TOKEN_VARIABLE}, the line of qcqueue colab-token, in the environment"
+
 
 def drive_token(access: Access) -> Token:
     """Return the sign-in of this machine. Raises: SignInFailed: there is none, or what is there is none."""
@@ -129,7 +131,9 @@ def signed_in(access: Access, ask: Ask) -> Access:
         client = access.environ.get(CLIENT_VARIABLE)
         if not client:
             secret = ask.secret_help.format(name=TOKEN_VARIABLE)
-            hint = f"{MAKE_SECRET.format(secret)}; or {OPEN_NOTEBOOK}" if secret else OPEN_NOTEBOOK
+            hint = (
+                f"{MAKE_SECRET.format(secret)}; or {OPEN_NOTEBOOK}" if secret else f"{OPEN_NOTEBOOK}; or {GIVE_TOKEN}"
+            )
             raise SignInFailed("this notebook has no sign-in to Google Drive", hint=hint)
         asked = parse_client(client, source=CLIENT_VARIABLE)
         token = sign_in_by_code(access, asked, show=ask.show).to_json()

@@ -1,0 +1,124 @@
+"""The worker notebook for Kaggle: its words, its cell, and beside it the file that says what its machine is to be.
+
+What a notebook is, and how qcqueue gets into a cell, is `notebook_file`'s. Always true: neither file replaces one that
+qcqueue did not write, and the name that a person has put into the second one stays there.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from qcqueue.app.notebook_file import MARK, as_notebook, code_for, ours_in, write_notebook
+from qcqueue.app.settings import Settings, named_store
+from qcqueue.text.canonical_json import parse_json
+
+METADATA_FILE = "kernel-metadata.json"
+NOBODY = "YOUR-KAGGLE-NAME"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+# The title of a notebook has five letters at least, and its name is made of that.
+IDENTITY = re.compile(rf"{NAME.pattern}/[a-z0-9][a-z0-9-]{{4,99}}")
+KAGGLE = {"kaggle": {"accelerator": "nvidiaTeslaT4", "isGpuEnabled": True, "isInternetEnabled": True}}
+
+TEXT = """\
+# qcqueue worker
+
+**What it does.** It takes the next job of your queue for each GPU of this machine, trains it, saves after every \
+epoch, and goes on where the last session was interrupted. Then it takes the job after that, until the session is as \
+old as Kaggle lets it be, the minutes are over, or nothing is left to do; with nothing to do it ends at once.
+
+**Before the first run.** *Add-ons > Secrets > Add secret*: the label `QCQUEUE_TOKEN`, as its value the line that \
+`qcqueue colab-token` printed on your laptop, attached to this notebook. *Session options*: *Accelerator* GPU T4 x2, \
+*Internet* on; both want a phone number that Kaggle has verified. Then run the cell, with this page open, or choose \
+*Save Version > Save & Run All*, which goes on without the page. An upload may take the secret off the notebook: look \
+there again before you run it.
+
+**Kaggle's rules, which it keeps.** You start each run: nothing here starts the next one, keeps a session alive, or \
+opens a way in from outside. It works on your own jobs, with your one account; Kaggle forbids a second account, and \
+computing for others. An open page counts against the 30 hours of your week until you stop the session.
+"""
+
+CODE = """\
+# Set what you like, run this cell, and run it again whenever you come back.
+store = {store}
+minutes = 0  # leave after so many minutes; 0 is as long as the session lasts
+jobs = 0  # leave a GPU after so many jobs; 0 is as many as the session lasts for
+per_gpu = True  # work on each GPU: Kaggle lends two, and counts the hours of the session
+
+import os, time
+
+began = time.time()
+{install}
+
+failure = install("[train,drive]")
+os.environ["QCQUEUE_INSTALL_S"] = str(time.time() - began)
+if failure:
+    print(failure)
+else:
+    import qcqueue
+
+{client}    qcqueue.work(store, max_minutes=minutes or None, jobs=jobs or None, per_gpu=per_gpu)
+"""
+
+
+def kaggle_text(store: str, client: str | None = None, *, from_index: bool = False) -> str:
+    """Return the notebook for a store; as `notebook_file.notebook_text`."""
+    return as_notebook(TEXT, code_for(CODE, store, client, place="Kaggle", from_index=from_index), KAGGLE)
+
+
+def write_for_kaggle(path: Path, text: str, *, environ: Mapping[str, str] = os.environ) -> tuple[bool, str]:
+    """Write a notebook and its metadata beside it; return whether a file changed, and the id that Kaggle is told.
+
+    Raises: as `ours_in`, for either file, before any is written.
+    """
+    beside = path.with_name(METADATA_FILE)
+    ours_in(path)
+    identity = _identity(ours_in(beside), environ)
+    changed = write_notebook(path, text)
+    return write_notebook(beside, metadata_text(path.name, identity)) or changed, identity
+
+
+def metadata_text(file: str, identity: str) -> str:
+    """Return what `kaggle kernels push` is to know of the notebook in a file, as the text of a file."""
+    metadata = {
+        "id": identity,
+        "title": "qcqueue worker" if identity.endswith("/qcqueue-worker") else identity.partition("/")[2],
+        "code_file": file,
+        "language": "python",
+        "kernel_type": "notebook",
+        "is_private": True,
+        "enable_gpu": True,
+        "enable_internet": True,
+        "machine_shape": "NvidiaTeslaT4",
+        "dataset_sources": [],
+        "competition_sources": [],
+        "kernel_sources": [],
+        "model_sources": [],
+        "qcqueue": MARK,
+    }
+    return json.dumps(metadata, indent=2) + "\n"
+
+
+def kaggle_steps(file: str, settings: Settings, identity: str, *, has_client: bool) -> Iterator[str]:
+    """Yield the lines on what to do next with the notebook."""
+    wants_secret = bool(named_store(settings).kind.secrets)
+    if wants_secret and not has_client:
+        yield "next: qcqueue colab-token; what it prints is for Kaggle's secret QCQUEUE_TOKEN;"
+    lead = "     " if wants_secret and not has_client else "next:"
+    yield f"{lead} open {file} in a new notebook of Kaggle (File > Import Notebook), and do what its first cell says"
+    if has_client:
+        yield "      the notebook holds your client's secret, so share it with nobody"
+    if identity.startswith(f"{NOBODY}/"):
+        yield f"      before a kaggle kernels push, put your name at Kaggle in place of {NOBODY} in {METADATA_FILE}"
+
+
+def _identity(there: bytes | None, environ: Mapping[str, str]) -> str:
+    """Return what a person has named the notebook, else its usual name under theirs, as far as that is known."""
+    with suppress(ValueError, TypeError, KeyError):
+        found = parse_json(there or b"")["id"]
+        if IDENTITY.fullmatch(found) and not found.startswith(f"{NOBODY}/"):
+            return str(found)
+    name = environ.get("KAGGLE_USERNAME", "")
+    return f"{name if NAME.fullmatch(name) else NOBODY}/qcqueue-worker"
