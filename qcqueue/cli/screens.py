@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from qcqueue.core.evaluation import Appraisal
     from qcqueue.core.goodput import Goodput
     from qcqueue.drill.certificate import Certificate
-    from qcqueue.drill.kill_points import Kill
+    from qcqueue.drill.kills import Kill
     from qcqueue.queue.forecasts import ForecastLine
     from qcqueue.queue.job_lines import JobLine
     from qcqueue.queue.last_words import LastWords
