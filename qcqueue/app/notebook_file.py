@@ -216,7 +216,7 @@ def write_notebook(path: Path, text: str) -> bool:
         there = read_regular(path, bytes_max=MOST_BYTES) if path.exists() else None
         if there is not None and not _is_ours(there):
             raise _not_ours(path)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", newline="\n")
     except NotRegularError as exc:
         raise _not_ours(path) from exc
     except OSError as exc:

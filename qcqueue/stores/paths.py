@@ -5,7 +5,12 @@ that is returned is one a file system can have.
 """
 
 import hashlib
+import os
+import sys
 from pathlib import Path
+
+if sys.platform != "win32":
+    import pwd
 
 from qcqueue.errors import SettingInvalid
 
@@ -26,6 +31,17 @@ def expanded(text: str, source: str) -> Path:
         sentence = f"the path {text!r} (from {source}) cannot be used: {exc.strerror}"
         raise SettingInvalid(sentence, hint=ANOTHER) from exc
     return path
+
+
+def own_account() -> tuple[str, str] | None:
+    """Return the name and the home of whoever runs this process, None where the system has neither, as on Windows."""
+    if sys.platform == "win32":
+        return None
+    try:
+        account = pwd.getpwuid(os.getuid())
+    except (KeyError, OSError):
+        return None
+    return account.pw_name, account.pw_dir
 
 
 def kept_of_queue(cache: Path, name: bytes) -> Path:

@@ -6,12 +6,13 @@ import os
 import platform
 import re
 import socket
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from qcqueue.clock import Ids
 from qcqueue.core.spec import Device
-from qcqueue.stores.files import unfinished
+from qcqueue.stores.files import give_name, unfinished
 
 # What an id looks like; anything else in its file was torn by a power cut, or is somebody else's.
 AN_ID = re.compile(rb"[0-9A-Za-z-]{1,64}")
@@ -53,6 +54,8 @@ def this_machine(cache: Path, ids: Ids) -> Machine:
 
 def process_age_s() -> float | None:
     """Return how long this process has lived, None where the system does not say."""
+    if sys.platform == "win32":
+        return None
     with contextlib.suppress(OSError, ValueError, IndexError):
         up_s = float(Path("/proc/uptime").read_text().split()[0])
         began_ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
@@ -84,12 +87,20 @@ def _machine_id(path: Path, ids: Ids) -> str:
     with unfinished(path.parent) as file:
         file.write(new.encode())
         file.flush()
-        if path.exists():
-            Path(file.name).replace(path)
-        else:
-            with contextlib.suppress(FileExistsError):  # another session has been quicker, and the id is its
-                path.hardlink_to(file.name)
+        if path.exists() or not _linked(path, Path(file.name)):
+            give_name(file, path)
     return path.read_bytes().decode(errors="replace")
+
+
+def _linked(path: Path, written: Path) -> bool:
+    """Return whether a name is had now, be it by another session that has been quicker: then the id is its."""
+    try:
+        path.hardlink_to(written)
+    except FileExistsError:
+        return True
+    except OSError:  # a file system without links
+        return path.exists()
+    return True
 
 
 def _gpu_name() -> str | None:
