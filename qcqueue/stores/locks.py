@@ -22,6 +22,7 @@ def locked(path: Path) -> Iterator[None]:
     """
     from filelock import FileLock  # here, because most commands take none
 
+    path.parent.stat()  # whose error is told: filelock would make the folder
     while True:
         try:
             held = FileLock(path, mode=0o600).acquire(poll_interval=_POLL_S)
