@@ -44,6 +44,7 @@ model = "Toy"
 model = "VGG16"
 """
 BEFORE = (
+    "",
     "login --client client.json",
     "init --store gdrive:new",
     "new tiny --out tiny.toml",
@@ -122,6 +123,13 @@ def test_every_command_of_a_laptop_works(answered: Sequence[Typed]) -> None:
     failed = [(it.line, it.code, it.err) for it in answered if it.code and it.line not in REFUSED]
     assert failed == []
     assert {it.line for it in answered} == {*BEFORE, *AFTER, *REFUSED}
+
+
+def test_a_newcomer_is_told_what_works_here(answered: Sequence[Typed]) -> None:
+    first, *_ = answered
+    assert "qcqueue init --store gdrive:new" in first.out
+    assert "demo" not in first.out
+    assert "qcqueue work" not in first.out
 
 
 def test_what_was_worked_on_elsewhere_is_reported_and_fetched(answered: Sequence[Typed], place: Path) -> None:
