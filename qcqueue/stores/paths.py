@@ -4,6 +4,7 @@ What to do there is for whoever asks, and so is whether another program synchron
 that is returned is one a file system can have.
 """
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -35,13 +36,11 @@ def expanded(text: str, source: str) -> Path:
 
 def own_account() -> tuple[str, str] | None:
     """Return the name and the home of whoever runs this process, None where the system has neither, as on Windows."""
-    if sys.platform == "win32":
-        return None
-    try:
-        account = pwd.getpwuid(os.getuid())
-    except (KeyError, OSError):
-        return None
-    return account.pw_name, account.pw_dir
+    if sys.platform != "win32":
+        with contextlib.suppress(KeyError, OSError):
+            account = pwd.getpwuid(os.getuid())
+            return account.pw_name, account.pw_dir
+    return None
 
 
 def kept_of_queue(cache: Path, name: bytes) -> Path:

@@ -109,17 +109,17 @@ def opened_to_lock(path: Path) -> Iterator[int | None]:
 
 def hold(descriptor: int | None) -> bool | None:
     """Take the lock of an open file or folder until it is closed; return whether it was free, None without locks."""
-    if sys.platform == "win32" or descriptor is None:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as exc:
-        if exc.errno in _NO_LOCKS:
-            return None
-        raise
-    return True
+    if sys.platform != "win32" and descriptor is not None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as exc:
+            if exc.errno not in _NO_LOCKS:
+                raise
+        else:
+            return True
+    return None
 
 
 def is_held_at(descriptor: int, path: Path) -> bool:

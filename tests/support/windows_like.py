@@ -87,7 +87,7 @@ def unlike_windows(tree: ast.AST) -> list[str]:
     asked = set[str]()
     for node in running:
         match node:
-            case ast.Call(func=ast.Name(id="hasattr"), args=[_, ast.Constant(value=name)]):
+            case ast.Call(func=ast.Name(id="hasattr"), args=[_, ast.Constant(value=str(name))]):
                 asked.add(name)
     return [said for node in running for said in _lacking(node) if said.rpartition(".")[2] not in asked]
 
@@ -109,39 +109,32 @@ def _running(node: ast.AST) -> Iterator[ast.AST]:
     """Yield what of some code runs on Windows, going by its questions for the system, as type checkers do."""
     yield node
     for _, value in ast.iter_fields(node):
-        if isinstance(value, ast.AST):
-            yield from _running(value)
-        elif isinstance(value, list):
-            for child in value:
-                if not isinstance(child, ast.AST):
-                    continue
-                match child:
-                    case ast.If(test=test, body=body, orelse=orelse) if (here := _asks(test)) is not None:
-                        chosen = body if here else orelse
-                        for one in chosen:
-                            yield from _running(one)
-                        if chosen and isinstance(chosen[-1], ast.Return | ast.Raise | ast.Continue):
-                            break
-                    case _:
-                        yield from _running(child)
-                        if isinstance(node, ast.BoolOp) and _decides(node.op, _asks(child)):
-                            break
+        children = [it for it in (value if isinstance(value, list) else [value]) if isinstance(it, ast.AST)]
+        for child in children:
+            answer = _answer(child.test) if isinstance(child, ast.If) else None
+            if isinstance(child, ast.If) and answer is not None:
+                taken = child.body if answer else child.orelse
+                for one in taken:
+                    yield from _running(one)
+                if taken and isinstance(taken[-1], ast.Return | ast.Raise | ast.Continue):
+                    break
+            else:
+                yield from _running(child)
+                if isinstance(node, ast.BoolOp) and _answer(child) is isinstance(node.op, ast.Or):
+                    break
 
 
-def _asks(test: ast.AST) -> bool | None:
-    """Return what a question for the system is answered on Windows, None where it is none."""
+def _answer(test: ast.AST) -> bool | None:
+    """Return what a question for the system is answered on Windows, None where that does not decide."""
     match test:
-        case ast.BoolOp(op=ast.Or(), values=[first, *_]):
-            return _asks(first) or None
+        case ast.BoolOp(op=operator, values=[first, *_]):
+            decides = isinstance(operator, ast.Or)
+            return decides if _answer(first) is decides else None
         case ast.Compare(
             left=ast.Attribute(attr="platform"), ops=[compared], comparators=[ast.Constant(value="win32")]
         ):
             return isinstance(compared, ast.Eq)
     return None
-
-
-def _decides(operator: ast.boolop, answer: bool | None) -> bool:
-    return answer is not None and answer is isinstance(operator, ast.Or)
 
 
 def _become() -> None:
