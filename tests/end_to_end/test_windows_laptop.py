@@ -27,7 +27,7 @@ from tests.support import forks
 from tests.support.drive.accounts import App
 from tests.support.drive.emulator import DriveEmulator
 from tests.support.windows_like import Typed, answers, program, unlike_windows
-from tests.test_structure import TREES, imported_on_import
+from tests.test_structure import MODULES, imported_on_import
 
 LIMIT_S = 240.0
 STUDY = """
@@ -172,7 +172,8 @@ def imported_by(*modules: str) -> frozenset[str]:
 
 
 def test_a_laptop_imports_no_module_that_needs_what_windows_lacks(answered: Sequence[Typed]) -> None:
-    lacking = {name: found for name, tree in TREES.items() if (found := unlike_windows(tree))}
+    trees = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
+    lacking = {name: found for name, tree in trees.items() if (found := unlike_windows(tree))}
     assert {"qcqueue.worker.session_locks", "qcqueue.worker.process", "qcqueue.drill.kill_points"} <= lacking.keys()
     imported = imported_by(*FROM_PYTHON).union(*(it.imported for it in answered))
     assert {name: found for name, found in lacking.items() if name in imported} == {}
