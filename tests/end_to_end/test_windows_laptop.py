@@ -18,11 +18,9 @@ from qcqueue.app.context import open_context
 from qcqueue.app.settings import load_settings
 from qcqueue.clock import SystemClock
 from qcqueue.exports.weights import read_weights
-from qcqueue.stores.drive.oauth import OAuthClient
 from qcqueue.stores.files import INCOMING
 from qcqueue.stores.scratch import LOCKED
 from tests.app.trained import Run
-from tests.stores_drive.people import client_file
 from tests.support import forks
 from tests.support.drive.accounts import App
 from tests.support.drive.emulator import DriveEmulator
@@ -104,7 +102,10 @@ def answered(place: Path) -> Iterator[list[Typed]]:
     with DriveEmulator(SystemClock()) as emulator:
         app, ada = App(name="qcqueue"), emulator.user("ada@example.com")
         made = emulator.new_client(app)
-        client_file(place, OAuthClient(client_id=made.client_id, client_secret=made.client_secret))
+        about = {"client_id": made.client_id, "client_secret": made.client_secret}
+        desktop = {"installed": about | {"redirect_uris": ["http://localhost"]}}
+        (place / "client.json").touch(mode=0o600)
+        (place / "client.json").write_text(json.dumps(desktop))
         bare["QCQUEUE_DRIVE_ENDPOINT"] = f"{emulator.url}/"
         laptop = bare | {"LOCALAPPDATA": str(place / "AppData")}
         found = typed([*BEFORE, *REFUSED], place, laptop)
