@@ -47,6 +47,9 @@ def work(
     older qcqueue to this version at once, though sessions of that one end. per_gpu runs one on each GPU at once, where
     there are several, and gives no machine back. Raises: QcqueueError, except in a notebook, which shows the error.
     """
+    from qcqueue.app.windows import refuse_on_windows
+
+    refuse_on_windows("qcqueue.work")
     from qcqueue.notebook import cell
 
     wanted = {"max_minutes": max_minutes, "promised_minutes": promised_minutes, "max_epochs": max_epochs, "jobs": jobs}
@@ -80,6 +83,9 @@ def demo(out: str | Path = "qcqueue-demo") -> Path | None:
     In a notebook it takes a model of Keras where TensorFlow is installed, shows the report below the cell and tells an
     error in two lines. Returns the page of the report. Raises: QcqueueError, except in a notebook.
     """
+    from qcqueue.app.windows import refuse_on_windows
+
+    refuse_on_windows("qcqueue.demo")
     from qcqueue.notebook import demo as demos
 
     return demos.demo(Path(out).absolute())

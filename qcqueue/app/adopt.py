@@ -7,6 +7,7 @@ attempt is removed with it, unless they still run.
 
 import contextlib
 import shutil
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,6 @@ from qcqueue.errors import MachineError
 from qcqueue.queue.takeover import TakenOver, take_over
 from qcqueue.spool.files import spool_folder
 from qcqueue.spool.reader import Spool
-from qcqueue.worker.session_locks import SESSIONS, SessionLocks
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -80,6 +80,10 @@ def adopt(context: QueueContext, *, dry_run: bool) -> Adoption | None:
 
 
 def _left(context: QueueContext, taken: TakenOver) -> Iterator[UnsavedWork]:
+    if sys.platform == "win32":  # no session works there
+        return
+    from qcqueue.worker.session_locks import SESSIONS, SessionLocks
+
     locks = SessionLocks(context.cache / SESSIONS)
     for (session, number), job_name in sorted(taken.over.items()):
         folder = spool_folder(context.cache, session, number)

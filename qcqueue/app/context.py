@@ -132,7 +132,7 @@ def person() -> str:
     """Return who sits at which machine, for the story of a job: text, whatever the environment calls them."""
     try:
         return printable(f"{getpass.getuser()}@{socket.gethostname()}")
-    except (KeyError, OSError):
+    except (KeyError, OSError, ImportError):
         return printable(socket.gethostname())
 
 

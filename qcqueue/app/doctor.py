@@ -6,6 +6,7 @@ nothing is repaired, and nothing changes but this machine's cache. What one prob
 
 import contextlib
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 
@@ -62,7 +63,9 @@ def _machine(settings: Settings, *, is_shared: bool) -> Iterator[Check]:
     )
     if log := newest_log(settings.cache):
         yield fine("session log", f"{log}, of the session that was at work here last")
-    if can_train():
+    if sys.platform == "win32":
+        yield fine("machine", "enqueues and looks; sessions work in Colab, or here in WSL")
+    elif can_train():
         gpu = "" if machine.has_gpu else ", no GPU"
         yield fine("machine", f"trains on {machine.processor}, {count(machine.threads, 'thread')}{gpu}")
     elif not is_shared:  # no other machine will

@@ -19,7 +19,7 @@ from qcqueue.stores.base import Blob, Listed
 from qcqueue.stores.files import Leftover, leftovers, remove
 from qcqueue.stores.folder import DATABASE_FILE
 from qcqueue.text.humanize import DAY_S
-from qcqueue.worker.salvage import is_an_attempts, is_orphan
+from qcqueue.worker.orphans import is_an_attempts, is_orphan
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

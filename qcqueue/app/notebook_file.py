@@ -238,7 +238,7 @@ def write_notebook(path: Path, text: str) -> bool:
     """Write a notebook; return whether the file changed. Raises: as `ours_in`."""
     there = ours_in(path)
     with _writing(path):
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", newline="\n")
     return there != text.encode()
 
 

@@ -66,6 +66,6 @@ def _profile(settings: Settings, name: str) -> Profile:
 def _detected(environment: Mapping[str, str] | None) -> str:
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):
+    except (KeyError, OSError, ImportError):
         user = ""
     return detect(os.environ if environment is None else environment, user)

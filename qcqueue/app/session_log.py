@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from qcqueue.app.vanished import lives_here
 from qcqueue.clock import WallTime
 from qcqueue.core.printed import Private, discreet
 from qcqueue.spool.trainer_output import private_here
-from qcqueue.worker.session_locks import SESSIONS, SessionLocks
+from qcqueue.stores.regular import NO_FOLLOW
 
 FOLDER, ENDING = "logs", ".jsonl"
 KEPT = 10
@@ -70,9 +71,8 @@ def newest_log(cache: Path) -> Path | None:
 
 
 def _forget_old(cache: Path, *, but: str) -> None:
-    locks = SessionLocks(cache / SESSIONS)
     for path in _by_age(cache / FOLDER)[KEPT:]:
-        if path.stem != but and not locks.is_alive(path.stem):
+        if path.stem != but and not lives_here(cache, path.stem):
             with contextlib.suppress(OSError):
                 path.unlink()
 
@@ -107,8 +107,7 @@ class _SessionLog(logging.Handler):
     def begin(self) -> None:
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-            self._descriptor = os.open(self.path, flags, 0o600)
+            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_FOLLOW, 0o600)
 
     def emit(self, record: logging.LogRecord) -> None:
         if self._descriptor is None or self._left_bytes <= 0:

@@ -6,7 +6,6 @@ One frozen `Settings` is built here and taken apart in `context`; nothing below 
 import contextlib
 import json
 import os
-import pwd
 import re
 import stat
 import sys
@@ -18,7 +17,7 @@ from qcqueue.clock import Clock, SystemClock
 from qcqueue.errors import MachineError, SettingInvalid, SpecInvalid
 from qcqueue.stores.base import Access
 from qcqueue.stores.files import of_this_machine, on_this_machine, sync
-from qcqueue.stores.paths import expanded
+from qcqueue.stores.paths import expanded, own_account
 from qcqueue.stores.registry import StoreAddress, as_url, kind_of, parse_url
 from qcqueue.stores.regular import NotRegularError, read_regular
 from qcqueue.stores.synced import refuse_synced
@@ -161,7 +160,9 @@ def _give_name(unfinished: Path, path: Path) -> None:
 
 
 def _lives(process: str) -> bool:
-    """Return whether a process of this machine has this number."""
+    """Return whether a process of this machine has this number, as any may on Windows, where to ask would end it."""
+    if sys.platform == "win32":
+        return True
     try:
         os.kill(int(process), 0)
     except PermissionError:
@@ -263,6 +264,10 @@ def _user_cache(environment: Mapping[str, str]) -> Path:
     """Return the cache where nobody names one. Raises: SettingInvalid: this machine knows no home of its user."""
     if chosen := _absolute(environment.get("XDG_CACHE_HOME")):
         return chosen / "qcqueue"
+    if sys.platform == "win32":
+        from platformdirs import user_cache_path
+
+        return user_cache_path("qcqueue", appauthor=False)
     home = _home(environment)
     if home is None:
         raise SettingInvalid("this user has no home folder to keep the cache in", hint=ANOTHER_CACHE)
@@ -273,6 +278,10 @@ def _user_config(environment: Mapping[str, str]) -> Path | None:
     """Return where a sign-in is kept, None for a user who has no home."""
     if chosen := _absolute(environment.get("XDG_CONFIG_HOME")):
         return chosen / "qcqueue"
+    if sys.platform == "win32":
+        from platformdirs import user_config_path
+
+        return user_config_path("qcqueue", appauthor=False)
     home = _home(environment)
     return (
         home / ("Library/Application Support" if sys.platform == "darwin" else ".config") / "qcqueue" if home else None
@@ -281,10 +290,10 @@ def _user_config(environment: Mapping[str, str]) -> Path | None:
 
 def _home(environment: Mapping[str, str]) -> Path | None:
     """Return the home folder of the user, None where the system knows of none, or only of something relative."""
-    try:
-        return _absolute(environment.get("HOME")) or _absolute(pwd.getpwuid(os.getuid()).pw_dir)
-    except KeyError:
-        return None
+    if named := _absolute(environment.get("HOME")):
+        return named
+    account = own_account()
+    return _absolute(account[1]) if account else None
 
 
 def _absolute(path: str | None) -> Path | None:

@@ -11,12 +11,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from qcqueue.app.vanished import lives_here
 from qcqueue.errors import QcqueueError
 from qcqueue.spool.files import SPOOLS, session_of
 from qcqueue.spool.reader import Spool
 from qcqueue.stores.files import INCOMING
 from qcqueue.stores.scratch import OLD_S, remove_if_nobodys, sweep
-from qcqueue.worker.session_locks import SESSIONS, SessionLocks
 
 # Datasets and weights of all queues of this cache. The one used last stays, however large it is.
 BLOBS_BYTES = 10 << 30
@@ -103,9 +103,8 @@ def _bound_blobs(cache: Path, now_s: float) -> None:
 
 def _in_use(cache: Path) -> Iterator[str]:
     """Yield the files of `blobs` that sessions of this machine work with, unless they are provably dead."""
-    locks = SessionLocks(cache / SESSIONS)
     for folder in _listed(cache / SPOOLS):
-        if locks.is_alive(session_of(folder)) is not False:
+        if lives_here(cache, session_of(folder)) is not False:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, QcqueueError):
                 if order := Spool(folder).order.read():
                     yield from (path.name for path in (order.dataset_path, order.weights_path) if path)
@@ -116,9 +115,8 @@ def _sweep_spools(cache: Path, now_s: float) -> None:
 
     What holds nothing to save stays a day. What does is theirs for as long as anything that nobody uses.
     """
-    locks = SessionLocks(cache / SESSIONS)
     for folder in _listed(cache / SPOOLS):
-        if locks.is_alive(session_of(folder)) is False:
+        if lives_here(cache, session_of(folder)) is False:
             age_s = now_s - _changed_s(folder, now_s)
             if age_s > UNUSED_S or (age_s > OLD_S and not _holds_unsaved(folder)):
                 shutil.rmtree(folder, ignore_errors=True)

@@ -95,11 +95,11 @@ class NoOlderSession:
 
     def _sign_of_life(self, session: "Unended") -> str | None:
         """Return how it is known that a session lives, None where it has ended."""
-        from qcqueue.worker.session_locks import SESSIONS, SessionLocks
+        from qcqueue.app.vanished import lives_here
 
-        lives_here = SessionLocks(self._cache / SESSIONS).is_alive(session.id)
-        if lives_here is not None:
-            return "a process of this machine" if lives_here else None
+        lives = lives_here(self._cache, session.id)
+        if lives is not None:
+            return "a process of this machine" if lives else None
         try:
             age_s = self._store.heartbeat_age_s(session.heartbeat)
         except StoreError as exc:

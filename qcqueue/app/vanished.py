@@ -4,19 +4,28 @@ The lock that `work` tests is tested here too, and nothing is taken over or writ
 next session. Always true: what another machine's session does is told by its lease alone, as ever.
 """
 
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 from qcqueue.app.context import QueueContext
 from qcqueue.core.states import State
 from qcqueue.queue.job_lines import JobLine
-from qcqueue.worker.session_locks import SESSIONS, SessionLocks
 
 
 def vanished(context: QueueContext, session_ids: Iterable[str]) -> frozenset[str]:
     """Return those of these sessions whose process on this machine is provably gone."""
-    locks = SessionLocks(context.cache / SESSIONS)
-    return frozenset(session_id for session_id in session_ids if locks.is_alive(session_id) is False)
+    return frozenset(session_id for session_id in session_ids if lives_here(context.cache, session_id) is False)
+
+
+def lives_here(cache: Path, session_id: str) -> bool | None:
+    """Return whether a session of this machine lives, None where no lock here tells, as on Windows, which has none."""
+    if sys.platform == "win32":
+        return None
+    from qcqueue.worker.session_locks import SESSIONS, SessionLocks
+
+    return SessionLocks(cache / SESSIONS).is_alive(session_id)
 
 
 def as_it_is(lines: Iterable[JobLine], gone: Iterable[str]) -> tuple[JobLine, ...]:

@@ -26,6 +26,7 @@ CONTENTS = "contents.sha256"
 _ASKED_FOR = ("Name: ", "Version: ", "Requires-Python: ", "Requires-Dist: ", "Provides-Extra: ")
 _ABOUT = "Wheel-Version: 1.0\nGenerator: qcqueue\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 _BEFORE_ALL = (1980, 1, 1, 0, 0, 0)
+_UNIX = 3  # which a file says that it was made on, wherever it was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,9 @@ def own_wheel() -> Wheel:
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w", zipfile.ZIP_STORED) as archive:
         for name, data in files.items():
-            archive.writestr(zipfile.ZipInfo(name, _BEFORE_ALL), data)
+            entry = zipfile.ZipInfo(name, _BEFORE_ALL)
+            entry.create_system = _UNIX
+            archive.writestr(entry, data)
     return Wheel(name=f"qcqueue-{ours.version}-py3-none-any.whl", data=held.getvalue(), contents_sha256=contents_sha256)
 
 

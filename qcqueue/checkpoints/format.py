@@ -7,7 +7,6 @@ JSON {format, record, paths, tensors}. Files are written once and never changed.
 
 import contextlib
 import json
-import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -197,11 +196,8 @@ def _header(keys: Collection[str], shapes: Tensors, about: Mapping[str, Any] | N
 
 def _write(path: Path, header: bytes, data: memoryview) -> None:
     """Write in large pieces: each is one call to the system, during which other threads of Python may run."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-    try:
+    with path.open("wb", buffering=0) as file:
         for whole in (memoryview(header), data):
             at = 0
             while at < len(whole):
-                at += os.write(descriptor, whole[at : at + _PIECE_BYTES])
-    finally:
-        os.close(descriptor)
+                at += file.write(whole[at : at + _PIECE_BYTES])

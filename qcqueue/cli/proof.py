@@ -25,8 +25,11 @@ def demo(
     ] = False,
 ) -> None:
     """See it work, without an account: six small models, sessions killed on purpose, the proof, the report."""
+    from qcqueue.app.windows import refuse_on_windows
     from qcqueue.cli.data import or_without, progress_bar
     from qcqueue.cli.screens import certificate_screen, kill_list, status_screen
+
+    refuse_on_windows("qcqueue demo")
     from qcqueue.clock import SystemClock
     from qcqueue.drill.demo import six_models, tour, toys
 
@@ -61,6 +64,9 @@ def drill(
     as_json: JsonOption = False,
 ) -> None:
     """Run jobs undisturbed and with N SIGKILLs, compare every bit, print a certificate."""
+    from qcqueue.app.windows import refuse_on_windows
+
+    refuse_on_windows("qcqueue drill")
     from qcqueue.cli.screens import certificate_screen
     from qcqueue.clock import fresh_seed
     from qcqueue.drill.certificate import document_of, write_certificates

@@ -1,5 +1,6 @@
 """What a person sees: pure functions from values to text."""
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from qcqueue.core.evaluation import Appraisal
     from qcqueue.core.goodput import Goodput
     from qcqueue.drill.certificate import Certificate
-    from qcqueue.drill.kill_points import Kill
+    from qcqueue.drill.kills import Kill
     from qcqueue.queue.forecasts import ForecastLine
     from qcqueue.queue.job_lines import JobLine
     from qcqueue.queue.last_words import LastWords
@@ -44,20 +45,28 @@ COLOURS = {
 
 def first_steps() -> str:
     """What to type on a machine that knows no queue yet."""
-    return "\n".join(
-        [
-            "There is no queue here yet.",
-            "",
-            "  qcqueue demo                            see it work: six small models, sessions killed on purpose",
-            "  qcqueue init                            make a queue in this folder",
-            "  qcqueue data sample                     images to practise on, nothing to download",
-            "  qcqueue new six-models --out six.toml   the study of six models, to read and to change",
-            "  qcqueue enqueue six.toml                put it into the queue",
-            "  qcqueue work                            train, and carry on after every interruption",
-            "",
-            "next: qcqueue init",
+    begin = [
+        ("qcqueue demo", "see it work: six small models, sessions killed on purpose"),
+        ("qcqueue init", "make a queue in this folder"),
+    ]
+    train, following = ("qcqueue work", "train, and carry on after every interruption"), "qcqueue init"
+    if sys.platform == "win32":
+        from qcqueue.stores.drive.token import RENEW_HERE
+
+        begin = [
+            (RENEW_HERE, "sign in to Google Drive"),
+            ("qcqueue init --store gdrive:new", "make a queue there"),
         ]
-    )
+        train, following = ("qcqueue notebook", "the notebook that trains in Colab"), RENEW_HERE
+    steps = [
+        *begin,
+        ("qcqueue data sample", "images to practise on, nothing to download"),
+        ("qcqueue new six-models --out six.toml", "the study of six models, to read and to change"),
+        ("qcqueue enqueue six.toml", "put it into the queue"),
+        train,
+    ]
+    lines = (f"  {typed:<37}   {does}" for typed, does in steps)
+    return "\n".join(["There is no queue here yet.", "", *lines, "", f"next: {following}"])
 
 
 def status_screen(

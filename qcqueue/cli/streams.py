@@ -62,12 +62,18 @@ class _Stream(io.FileIO):
 def _settled(stream: TextIO, named: str) -> TextIO:
     if not isinstance(stream, io.TextIOWrapper):  # somebody else's, who knows better
         return stream
-    errors, encoding, is_tty = stream.errors, stream.encoding, stream.isatty()
+    errors = "backslashreplace" if stream.errors in _STRICT else stream.errors
+    if not isinstance(getattr(stream.buffer, "raw", stream.buffer), io.FileIO):
+        stream.reconfigure(errors=errors, line_buffering=True)  # the console of Windows, which has every letter
+        return stream
+    encoding, is_tty = stream.encoding, stream.isatty()
+    if sys.platform == "win32" and not os.environ.get("PYTHONIOENCODING"):  # else a file gets its old code page
+        encoding = "utf-8"
     raw = _Stream(stream.fileno(), named)
     return io.TextIOWrapper(
         io.BufferedWriter(raw),
         encoding=encoding,
-        errors="backslashreplace" if errors in _STRICT else errors,
+        errors=errors,
         line_buffering=is_tty or named == ERRORS,
         write_through=named == ERRORS,
     )

@@ -6,18 +6,16 @@ together only the version counts. Losing the copy costs time, and what it tells 
 cannot be written is left, and only what cannot be read is an error.
 """
 
-import fcntl
 import hashlib
 import logging
-import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from qcqueue.database.version import IMAGE_BYTES_MAX, Contents, Version, version_of
 from qcqueue.errors import CorruptionError, DiskFailed
-from qcqueue.stores.files import INCOMING, on_this_machine, unfinished
+from qcqueue.stores.files import INCOMING, give_name, on_this_machine, unfinished
+from qcqueue.stores.locks import locked
 from qcqueue.stores.regular import NotRegularError, read_regular
 from qcqueue.text.canonical_json import canonical_json, parse_json
 
@@ -85,7 +83,7 @@ class LocalCopy:
         """Replace the copy, unless it was made from this version: what a machine knows never becomes less."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with self._locked():
+            with locked(self._folder / LOCK):
                 self._forget_unfinished()
                 if self._comes_after(snapshot.version):
                     return
@@ -99,7 +97,7 @@ class LocalCopy:
     def _read(self) -> tuple[bytes, bytes]:
         with ExitStack() as stack:
             with suppress(OSError):  # where it cannot be locked nothing can be written: the two are read as they lie
-                stack.enter_context(self._locked())
+                stack.enter_context(locked(self._folder / LOCK))
             label, image = self._bytes_of(LABEL), b""
             with suppress(FileNotFoundError):
                 image = self._bytes_of(IMAGE)
@@ -145,17 +143,7 @@ class LocalCopy:
         # Not synced: after a power cut the digest tells a torn copy, and the store has the original.
         with unfinished(self._folder) as file:
             file.write(data)
-            file.flush()
-            Path(file.name).replace(self._folder / name)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        descriptor = os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+            give_name(file, self._folder / name)
 
 
 def _label(snapshot: KnownVersion) -> bytes:

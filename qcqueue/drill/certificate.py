@@ -17,7 +17,7 @@ from qcqueue.core.evaluation import Appraisal, Result
 from qcqueue.core.goodput import Goodput, Part
 from qcqueue.core.lineage import software
 from qcqueue.core.records import Identity
-from qcqueue.drill.kill_points import MOMENTS, Kill, KillPoint
+from qcqueue.drill.kills import MOMENTS, Kill, KillPoint
 from qcqueue.errors import DigestMismatch, UserError
 from qcqueue.queue.values import JobDetail
 from qcqueue.reports.study import Proof

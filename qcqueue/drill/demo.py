@@ -21,7 +21,8 @@ from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
 from qcqueue.core.study import parse_study
 from qcqueue.drill.certificate import Certificate, certify
-from qcqueue.drill.kill_points import Kill, KillPoint, SessionSetup, run_and_kill, run_session
+from qcqueue.drill.kill_points import SessionSetup, run_and_kill, run_session
+from qcqueue.drill.kills import Kill, KillPoint
 from qcqueue.drill.scratch_queue import finish, make_scratch_queue, room_for
 from qcqueue.engines.toy import VARIABLE
 from qcqueue.errors import DrillFailed, ExtraMissing, UserError

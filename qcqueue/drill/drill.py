@@ -18,7 +18,8 @@ from qcqueue.catalog.studies import PATTERNS, PRACTICE_SETS, images_for
 from qcqueue.clock import Rng, seeded
 from qcqueue.core.spec import JobSpec
 from qcqueue.drill.certificate import Certificate, certify
-from qcqueue.drill.kill_points import MOMENTS, Kill, KillPoint, draw_aim, run_and_kill
+from qcqueue.drill.kill_points import draw_aim, run_and_kill
+from qcqueue.drill.kills import MOMENTS, Kill, KillPoint
 from qcqueue.drill.scratch_queue import ScratchQueue, copy_dataset, finish, make_scratch_queue, room_for
 from qcqueue.errors import DrillFailed, UnknownName
 from qcqueue.queue.datasets import find_dataset, list_datasets

@@ -14,32 +14,14 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
 
 from qcqueue.clock import Clock, Rng
 from qcqueue.core.phases import Phase
+from qcqueue.drill.kills import MOMENTS, Kill, KillPoint
 from qcqueue.errors import CheckpointDamaged
 from qcqueue.spool.files import SPOOLS, Doing, TrainerProgress, record_in
 from qcqueue.spool.reader import Spool
 from qcqueue.stores.registry import without_secrets
-
-KillPoint = Literal[
-    "at the start",
-    "while compiling",
-    "before the first step of a resumed run",
-    "between steps",
-    "after a save within an epoch",
-    "inside a checkpoint",
-    "while a state waits",
-    "while hashing",
-    "inside an upload",
-    "inside a commit",
-    "while deleting",
-    "in validation",
-    "between epochs",
-    "in evaluation",
-]
-MOMENTS: tuple[KillPoint, ...] = get_args(KillPoint)
 
 # A life that ends there brings the job no epoch forward.
 WITHOUT_PROGRESS: tuple[KillPoint, ...] = (
@@ -92,15 +74,6 @@ SHORT_S = 0.2
 
 # A moment that has not come by then, counted from the first epoch a life is seen to train, is not waited for.
 MOST_EPOCHS = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kill:
-    """One SIGKILL: the moment in which it fell, the one it was aimed at, and how long the session had lived."""
-
-    moment: KillPoint
-    aimed: KillPoint
-    after_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,14 +5,17 @@ is sent at most once a second and only when it changed, so that the output stays
 """
 
 import sys
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from qcqueue.clock import Clock
 from qcqueue.notebook.block import BlockContent, html_of, text_of
 from qcqueue.text.suggest import visible
 from qcqueue.worker.machine import Machine
-from qcqueue.worker.session import Session
 from qcqueue.worker.view import View
+
+if TYPE_CHECKING:
+    # Whoever shows a report, on Windows too, does without what runs a session.
+    from qcqueue.worker.session import Session
 
 EVERY_S = 1.0
 NEWS = 6
@@ -32,7 +35,7 @@ class Screen(Protocol):
     def say(self, line: str) -> None:
         """Something happened."""
 
-    def show(self, session: Session) -> None:
+    def show(self, session: "Session") -> None:
         """This is how the session stands; called after every step."""
 
     def refresh(self) -> None:
@@ -70,7 +73,7 @@ class LineScreen:
     def say(self, line: str) -> None:
         print(visible(line), flush=True)
 
-    def show(self, session: Session) -> None:
+    def show(self, session: "Session") -> None:
         """Lines tell what happened; where it stands in between is not worth one."""
 
     def refresh(self) -> None:
@@ -111,7 +114,7 @@ class BlockScreen:
             self._news = (*self._news, line)[-NEWS:]
         self._draw_if_due()
 
-    def show(self, session: Session) -> None:
+    def show(self, session: "Session") -> None:
         if self._clock.monotonic_s() >= self._due_s:
             self._view = session.view()
             self._draw()

@@ -20,7 +20,7 @@ from qcqueue.reports.files import DOCUMENT, PAGE, files_of
 from qcqueue.reports.study import ReportInput
 from qcqueue.stores.files import sync
 from qcqueue.stores.regular import read_regular
-from qcqueue.stores.scratch import LOCKED, hold, is_nobodys, remove_if_nobodys, scratch_folder
+from qcqueue.stores.scratch import LOCKED, hold, is_nobodys, opened_to_lock, remove_if_nobodys, scratch_folder
 
 _READABLE_BY_ALL = 0o644
 _OPEN_TO_ALL = 0o755
@@ -110,8 +110,8 @@ def _put_in_place(made: Path, target: Path) -> None:
     if not target.exists():
         made.rename(target)
     else:
-        earlier, descriptor = made.with_name(f"{made.name}{_EARLIER}"), os.open(target, os.O_RDONLY)
-        try:
+        earlier = made.with_name(f"{made.name}{_EARLIER}")
+        with opened_to_lock(target) as descriptor:
             hold(descriptor)  # as long as somebody is about to put it back, or to remove it
             target.rename(earlier)
             try:
@@ -120,8 +120,6 @@ def _put_in_place(made: Path, target: Path) -> None:
                 earlier.rename(target)
                 raise
             shutil.rmtree(earlier, ignore_errors=True)
-        finally:
-            os.close(descriptor)
     sync(target.parent)
 
 

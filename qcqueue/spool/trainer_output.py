@@ -6,10 +6,10 @@ log that cannot be read is one in which nothing stands.
 
 import contextlib
 import os
-import pwd
 from pathlib import Path
 
 from qcqueue.core.printed import Private, discreet, kept_end, readable, secrets_in
+from qcqueue.stores.paths import own_account
 
 # Of a log this much is looked at: a bar that redraws itself can fill a line with it.
 READ_BYTES = 1 << 20
@@ -23,10 +23,9 @@ LONGEST_SENTENCE = 2000
 def private_here() -> Private:
     """Return what this process must not tell of its machine and of whoever started it."""
     homes, user = {os.environ.get("HOME", ""), os.environ.get("USERPROFILE", "")}, os.environ.get("USER", "")
-    with contextlib.suppress(KeyError, OSError):
-        account = pwd.getpwuid(os.getuid())
-        homes.add(account.pw_dir)
-        user = account.pw_name or user
+    if account := own_account():
+        homes.add(account[1])
+        user = account[0] or user
     homes |= {os.path.realpath(home) for home in homes if home}
     return Private(homes=tuple(sorted(filter(None, homes))), user=user, secrets=secrets_in(os.environ))
 

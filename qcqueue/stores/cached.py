@@ -112,7 +112,8 @@ def _link(source: Path, target: Path) -> None:
     """Let `target` be the file `source`, or a copy of it where one disk cannot link to the other."""
     with unfinished(target.parent) as file:
         place = Path(file.name)
-        place.unlink()
+        file.close()
+        place.unlink(missing_ok=True)
         try:
             place.hardlink_to(source)
         except OSError:

@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from typing import IO
 from qcqueue.disk import NO_ROOM, NOT_ALLOWED, OF_A_DISK, errno_of
 from qcqueue.errors import DiskFailed, DiskFull, MachineError, StoreDenied, StoreError, StoreFull, StoreMissing
 from qcqueue.stores.regular import NotRegularError, opened
-from qcqueue.stores.scratch import LOCKED, is_held_at, scratch_folder
+from qcqueue.stores.scratch import ENDING, is_held_at, scratch_folder
 
 INCOMING = "incoming-"
 FOLDERS = ("blobs", "slots")
@@ -63,9 +64,9 @@ def unfinished(folder: Path) -> Iterator[IO[bytes]]:
         yield file
     finally:
         with contextlib.suppress(OSError):
-            Path(file.name).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
             file.close()
+        with contextlib.suppress(OSError):
+            Path(file.name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -84,7 +85,7 @@ def scratch(within: Path | None = None, *, prefix: str = "qcqueue-") -> Iterator
 
 def _held_file(folder: Path) -> IO[bytes]:
     while True:
-        file = tempfile.NamedTemporaryFile(dir=folder, prefix=INCOMING, suffix=LOCKED, delete=False)  # noqa: SIM115
+        file = tempfile.NamedTemporaryFile(dir=folder, prefix=INCOMING, suffix=ENDING, delete=False)  # noqa: SIM115
         if is_held_at(file.fileno(), Path(file.name)):
             return file
         file.close()
@@ -94,12 +95,27 @@ def move_whole(writing: IO[bytes], target: Path) -> None:
     """Give the file its name once its bytes are on the disk: after a power cut it is whole or not there."""
     writing.flush()
     os.fsync(writing.fileno())
+    give_name(writing, target)
+
+
+def give_name(writing: IO[bytes], target: Path) -> None:
+    """Give an open file its name: under its lock, or closed on Windows, where what is open keeps the name it has."""
+    writing.flush()
+    if sys.platform == "win32":
+        writing.close()
     Path(writing.name).replace(target)
 
 
+def syncs_folders() -> bool:
+    """Return whether the names in a folder can be told to reach the disk. Windows opens no folder for that."""
+    return sys.platform != "win32"
+
+
 def sync(path: Path) -> None:
-    """Let the bytes of a file reach the disk, or the names in a folder."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    """Let the bytes of a file reach the disk, or the names in a folder where that can be had."""
+    if not syncs_folders() and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY if syncs_folders() else os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:

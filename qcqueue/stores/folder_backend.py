@@ -8,6 +8,7 @@ import errno
 import os
 import shlex
 import shutil
+import sys
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -35,6 +36,11 @@ class FolderBackend:
     missing_hint = "qcqueue init"
 
     def parse(self, rest: str, *, source: str) -> str | None:
+        if sys.platform == "win32":
+            raise SettingInvalid(
+                f"a queue in a folder, such as {self.scheme}:{rest}, cannot be kept on Windows itself",
+                hint="qcqueue init --store gdrive:new; or type it in WSL (wsl --install)",
+            )
         path = expanded(str(expanded(rest, source).absolute()), source)  # the current folder has a name, too
         away = AWAY.format(path=shlex.quote(str(path)), scheme=self.scheme)
         refuse_synced(path, hint=away if (path / DATABASE_FILE).exists() or (path / "slots").exists() else ELSEWHERE)

@@ -4,8 +4,14 @@ What to do there is for whoever asks, and so is whether another program synchron
 that is returned is one a file system can have.
 """
 
+import contextlib
 import hashlib
+import os
+import sys
 from pathlib import Path
+
+if sys.platform != "win32":
+    import pwd
 
 from qcqueue.errors import SettingInvalid
 
@@ -26,6 +32,15 @@ def expanded(text: str, source: str) -> Path:
         sentence = f"the path {text!r} (from {source}) cannot be used: {exc.strerror}"
         raise SettingInvalid(sentence, hint=ANOTHER) from exc
     return path
+
+
+def own_account() -> tuple[str, str] | None:
+    """Return the name and the home of whoever runs this process, None where the system has neither, as on Windows."""
+    if sys.platform != "win32":
+        with contextlib.suppress(KeyError, OSError):
+            account = pwd.getpwuid(os.getuid())
+            return account.pw_name, account.pw_dir
+    return None
 
 
 def kept_of_queue(cache: Path, name: bytes) -> Path:

@@ -8,12 +8,18 @@ it should have been. Always true: nothing but a regular file is opened, and no m
 import errno
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 
 MEGABYTE = 1 << 20
+
+if sys.platform == "win32":  # where no pipe has a name among files; bytes have to be asked for
+    _READING, NO_FOLLOW = os.O_RDONLY | os.O_BINARY, 0
+else:
+    _READING, NO_FOLLOW = os.O_RDONLY | os.O_NONBLOCK, os.O_NOFOLLOW
 
 
 class NotRegularError(ValueError):
@@ -27,9 +33,8 @@ def opened(path: Path, *, bytes_max: int | None = None, follow: bool = True) -> 
     Raises: NotRegularError: it is something else, or larger than it may be. OSError: it cannot be opened.
     """
     _check_kind(path.stat(follow_symlinks=follow).st_mode)  # asked first: to open a device can do something
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
     try:
-        descriptor = os.open(path, flags)
+        descriptor = os.open(path, _READING if follow else _READING | NO_FOLLOW)
     except OSError as exc:
         if exc.errno == errno.ELOOP and not follow:
             raise NotRegularError("is a link") from exc

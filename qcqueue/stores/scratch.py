@@ -2,21 +2,28 @@
 
 Whoever can take the lock of one has proof that its writer is dead, however it died, and removes it. Always true: only
 what has a temporary name of ours is looked at, what is linked elsewhere is not followed, and what gives no proof, as
-what an older qcqueue has left or what lies where the file system knows no locks, is let be for a day.
+what an older qcqueue has left or what lies where the file system knows no locks, is let be for a day; so is all on
+Windows, which opens no folder, and where a lock on a file would keep its writer out.
 """
 
 import contextlib
 import errno
-import fcntl
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+if sys.platform != "win32":
+    import fcntl
+
 # Ends every name that stands for a lock; names without it are an older qcqueue's.
 LOCKED = ".tmp"
+ENDING = LOCKED if sys.platform != "win32" else ""
+"""What names end in that are made here: in WSL too somebody may look for a lock."""
+
 OLD_S = 24 * 3600.0
 
 # How tempfile draws the part of a name that is its own.
@@ -37,8 +44,9 @@ def scratch_folder(parent: Path, prefix: str, *, also_older: bool = True) -> Ite
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):  # whatever it answers, the lock is gone
-            os.close(descriptor)
+        if descriptor is not None:
+            with contextlib.suppress(OSError):  # whatever it answers, the lock is gone
+                os.close(descriptor)
 
 
 def sweep(parent: Path, prefix: str, *, now_s: float, also_older: bool = True) -> int:
@@ -64,58 +72,69 @@ def remove_if_nobodys(path: Path, *, now_s: float, locked: bool | None = None) -
     is_locked = path.name.endswith(LOCKED) if locked is None else locked
     with contextlib.suppress(OSError):
         status = path.lstat()
-        if path.is_symlink() or status.st_uid != os.getuid():
+        if path.is_symlink() or (sys.platform != "win32" and status.st_uid != os.getuid()):
             return False
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        try:
+        with opened_to_lock(path) as descriptor:
             proof = hold(descriptor) if is_locked else None
             if proof is None:
                 proof = now_s - status.st_mtime > OLD_S
-            if proof and _is_at(descriptor, path):
+            if proof and (descriptor is None or _is_at(descriptor, path)):
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)
                 else:
                     path.unlink()
                 return True
-        finally:
-            os.close(descriptor)
     return False
 
 
 def is_nobodys(path: Path) -> bool:
     """Return whether nobody holds the lock of a file or folder, as far as its file system knows locks."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        try:
-            return hold(descriptor) is not False
-        finally:
-            os.close(descriptor)
+    with contextlib.suppress(OSError), opened_to_lock(path) as descriptor:
+        return hold(descriptor) is not False
     return False
 
 
-def hold(descriptor: int) -> bool | None:
-    """Take the lock of an open file or folder until it is closed; return whether it was free, None without locks."""
+@contextlib.contextmanager
+def opened_to_lock(path: Path) -> Iterator[int | None]:
+    """Yield a file or folder, opened for `hold`; None on Windows. Raises: OSError: it cannot be opened."""
+    if sys.platform == "win32":
+        yield None
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as exc:
-        if exc.errno in _NO_LOCKS:
-            return None
-        raise
-    return True
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def hold(descriptor: int | None) -> bool | None:
+    """Take the lock of an open file or folder until it is closed; return whether it was free, None without locks."""
+    if sys.platform != "win32" and descriptor is not None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as exc:
+            if exc.errno not in _NO_LOCKS:
+                raise
+        else:
+            return True
+    return None
 
 
 def is_held_at(descriptor: int, path: Path) -> bool:
     """Take the lock of what was just made at `path`; return whether it is there still, and not swept this instant."""
-    return hold(descriptor) is not False and _is_at(descriptor, path)
+    is_free = hold(descriptor)
+    return is_free is None or (is_free and _is_at(descriptor, path))
 
 
-def _held_folder(parent: Path, prefix: str) -> tuple[Path, int]:
+def _held_folder(parent: Path, prefix: str) -> tuple[Path, int | None]:
     while True:
-        folder = Path(tempfile.mkdtemp(dir=parent, prefix=prefix, suffix=LOCKED))
+        folder = Path(tempfile.mkdtemp(dir=parent, prefix=prefix, suffix=ENDING))
+        if sys.platform == "win32":
+            return folder, None
         with contextlib.suppress(FileNotFoundError):
-            descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             if is_held_at(descriptor, folder):
                 return folder, descriptor
             os.close(descriptor)

@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import takewhile
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from qcqueue.clock import Ids
 from qcqueue.core.spec import Device
-from qcqueue.stores.files import unfinished
+from qcqueue.stores.files import give_name, unfinished
 
 CARDS = Path("/proc/driver/nvidia/gpus")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -68,6 +69,8 @@ def visible_gpus(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 def process_age_s() -> float | None:
     """Return how long this process has lived, None where the system does not say."""
+    if sys.platform == "win32":
+        return None
     with contextlib.suppress(OSError, ValueError, IndexError):
         up_s = float(Path("/proc/uptime").read_text().split()[0])
         began_ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
@@ -99,16 +102,24 @@ def _machine_id(path: Path, ids: Ids) -> str:
     with unfinished(path.parent) as file:
         file.write(new.encode())
         file.flush()
-        if path.exists():
-            Path(file.name).replace(path)
-        else:
-            with contextlib.suppress(FileExistsError):  # another session has been quicker, and the id is its
-                path.hardlink_to(file.name)
+        if path.exists() or not _linked(path, Path(file.name)):
+            give_name(file, path)
     return path.read_bytes().decode(errors="replace")
 
 
 def _cards() -> list[Path]:
     return sorted(CARDS.glob("*/information"))
+
+
+def _linked(path: Path, written: Path) -> bool:
+    """Return whether a name is had now, be it by another session that has been quicker: then the id is its."""
+    try:
+        path.hardlink_to(written)
+    except FileExistsError:
+        return True
+    except OSError:  # a file system without links
+        return path.exists()
+    return True
 
 
 def _gpu_name() -> str | None:

@@ -6,10 +6,8 @@ costs what was unsaved and never the next session.
 """
 
 import contextlib
-import re
 import shutil
-from collections.abc import Callable, Iterable
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable
 from pathlib import Path
 
 from qcqueue.errors import CorruptionError, LeaseLost, NewerQueue, StoreError, StorePutBack
@@ -18,21 +16,16 @@ from qcqueue.queue.claim import claim_held_by
 from qcqueue.queue.values import Claim, LiveAttempt
 from qcqueue.spool.files import SPOOLS, session_of, spool_folder
 from qcqueue.spool.reader import Spool
-from qcqueue.stores.base import Blob, Listed
 from qcqueue.stores.files import on_this_machine
 from qcqueue.text.humanize import count, size
 from qcqueue.worker.committer import Committer
 from qcqueue.worker.heartbeat import Heartbeat
+from qcqueue.worker.orphans import orphans
 from qcqueue.worker.queue_scan import ScanResult
 from qcqueue.worker.session_deps import SessionDeps
 
 # What a dead session left is cleared after so many leases: some minutes on a local disk, an hour on Drive.
 GRACE_LEASES = 6
-# By the store's own clock. A listing may be late, and nobody is in a hurry.
-GRACE_S = 3600.0
-
-# How an attempt signs what it stores: its session and its number.
-AN_ATTEMPT = re.compile(r"[0-9a-z-]{1,60}-[1-9][0-9]{0,17}")
 
 
 class Salvage:
@@ -136,37 +129,3 @@ class Salvage:
     @property
     def _folder(self) -> Path:
         return self._deps.cache / SPOOLS
-
-
-def orphans(
-    listed: Iterable[Listed],
-    needed_places: AbstractSet[str],
-    live_owners: AbstractSet[str],
-    *,
-    grace_s: float = GRACE_S,
-) -> tuple[Blob, ...]:
-    """Return what may be deleted of a listing, each once.
-
-    needed_places: the places of every blob that the database needs. live_owners: of attempts that have not ended.
-    Both are asked at the head of the database, and after the listing: whoever stored a blob had claimed by then. What
-    nobody in particular stored, a dataset for example, is never among them.
-    """
-    found = (it.blob for it in listed if is_orphan(it, needed_places, live_owners, grace_s=grace_s))
-    return tuple(dict.fromkeys(found))
-
-
-def is_orphan(
-    it: Listed, needed_places: AbstractSet[str], live_owners: AbstractSet[str], *, grace_s: float = GRACE_S
-) -> bool:
-    return (
-        is_an_attempts(it)
-        and it.owner not in live_owners
-        and it.age_s >= grace_s
-        and bool(it.blob.place)
-        and it.blob.place not in needed_places
-    )
-
-
-def is_an_attempts(it: Listed) -> bool:
-    """Whether an attempt stored it, rather than a person, or whoever signs in another way."""
-    return AN_ATTEMPT.fullmatch(it.owner) is not None

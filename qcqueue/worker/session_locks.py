@@ -11,6 +11,7 @@ own death, and not that of the machine.
 import contextlib
 import fcntl
 import os
+import subprocess
 from pathlib import Path
 
 from qcqueue.errors import MachineError
@@ -22,6 +23,11 @@ SESSIONS = "sessions"
 
 NOT_YET = ".new"
 
+# What names a boot. The time of it would not do on macOS: that moves whenever its clock is set.
+_OF_LINUX = Path("/proc/sys/kernel/random/boot_id")
+_OF_MACOS = ("/usr/sbin/sysctl", "-n", "kern.bootsessionuuid")
+_WAIT_S = 10
+
 # How often a lock is asked for that others hold only to look; each does for some microseconds.
 _TRIES = 1000
 
@@ -31,7 +37,7 @@ class SessionLocks:
 
     def __init__(self, folder: Path, *, boot_id: str | None = None) -> None:
         self._folder = folder
-        self._boot_id = _boot_id() if boot_id is None else boot_id
+        self._boot_id = boot_id
         self._held: dict[str, int] = {}
         self._inherited: set[str] = set()
 
@@ -43,10 +49,10 @@ class SessionLocks:
             unlocked = self._folder / f"{session_id}{NOT_YET}"
             descriptor = None
             while descriptor is None:  # whoever tidies up can take it in the instant before it is locked
-                os.close(os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+                os.close(os.open(unlocked, os.O_RDWR | os.O_CREAT, 0o600))
                 descriptor = self._take(unlocked)
             try:
-                os.write(descriptor, self._boot_id.encode())
+                os.write(descriptor, self._boot())
                 unlocked.rename(self._folder / session_id)
             except OSError:
                 with contextlib.suppress(OSError):
@@ -87,7 +93,7 @@ class SessionLocks:
         """Return whether an inherited session lived since this machine was started last."""
         descriptor = self._held.get(session_id)
         with on_this_machine(self._folder):
-            return descriptor is not None and os.pread(descriptor, 100, 0) == self._boot_id.encode()
+            return descriptor is not None and os.pread(descriptor, 100, 0) == self._boot()
 
     def leave(self, session_id: str) -> None:
         """Give up a lock and its file: this session's, or that of a dead one which has been dealt with."""
@@ -103,6 +109,11 @@ class SessionLocks:
     def disown(self, session_id: str) -> None:
         """Give a dead session back unchanged: what it left is for somebody else."""
         self._close(session_id)
+
+    def _boot(self) -> bytes:
+        """Return the boot id, which whoever only looks never asks for: macOS is asked by a process."""
+        self._boot_id = self._boot_id or boot_id()
+        return self._boot_id.encode()
 
     def _close(self, session_id: str) -> None:
         self._inherited.discard(session_id)
@@ -135,7 +146,7 @@ class SessionLocks:
     def _take(path: Path, kind: int = fcntl.LOCK_EX) -> int | None:
         """Return a descriptor that holds the lock, or None where a living process does or the file has gone."""
         with contextlib.suppress(FileNotFoundError):
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            descriptor = os.open(path, os.O_RDWR)
             try:
                 fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
                 if path.stat().st_ino == os.fstat(descriptor).st_ino:
@@ -146,8 +157,11 @@ class SessionLocks:
         return None
 
 
-def _boot_id() -> str:
+def boot_id() -> str:
     """Return what names the time since the kernel started; the same for ever where the system does not say."""
     with contextlib.suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return _OF_LINUX.read_text().strip()
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        said = subprocess.run(_OF_MACOS, stdin=subprocess.DEVNULL, capture_output=True, timeout=_WAIT_S, check=True)
+        return said.stdout.decode("ascii", "replace").strip() or "unknown"
     return "unknown"

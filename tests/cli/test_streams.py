@@ -4,6 +4,7 @@ Each is a process of its own, because it is about its file descriptors. Nothing 
 """
 
 import contextlib
+import io
 import json
 import os
 import sqlite3
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from qcqueue.cli import streams
 from qcqueue.cli.main import run
 from tests.cli.queues import House
 
@@ -136,6 +138,43 @@ def test_a_reader_that_is_slow_gets_everything(house: House) -> None:
         assert process.stderr is not None
         assert (process.stderr.read(), received) == (b"", 300_000)
     os.close(reading)
+
+
+class WindowsConsole(io.RawIOBase):
+    """What Python writes to on Windows: no file, and every letter arrives whatever the code page is."""
+
+    def __init__(self) -> None:
+        self.written = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object, /) -> int:
+        self.written += bytes(data)  # type: ignore[call-overload]
+        return len(bytes(data))  # type: ignore[call-overload]
+
+
+def test_a_console_of_windows_gets_every_letter_through_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    console = WindowsConsole()
+    stream = io.TextIOWrapper(io.BufferedWriter(console), encoding="utf-8", line_buffering=False)
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stderr", stream)
+    streams.settle()
+    print(STRANGE[0], "\ud800")
+    assert sys.stdout is stream
+    assert console.written.decode() == f"{STRANGE[0]} \\ud800\n"
+
+
+def test_what_is_sent_to_a_file_on_windows_is_in_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONIOENCODING", raising=False)
+    monkeypatch.setattr(sys, "platform", "win32")
+    path = tmp_path / "said.txt"
+    with path.open("w", encoding="cp1252") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        streams.settle()
+        with sys.stdout as settled:
+            print(STRANGE[0], file=settled)
+    assert path.read_text(encoding="utf-8") == f"{STRANGE[0]}\n"
 
 
 def test_a_folder_that_was_removed_under_the_shell_is_said_to_be_gone(house: House) -> None:

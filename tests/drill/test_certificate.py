@@ -18,7 +18,7 @@ from qcqueue.drill.certificate import (
     step_resumes,
     write_certificates,
 )
-from qcqueue.drill.kill_points import Kill
+from qcqueue.drill.kills import Kill
 from qcqueue.errors import DigestMismatch, UserError
 from qcqueue.queue.values import CheckpointLine, JobDetail
 from qcqueue.text.canonical_json import digest_of

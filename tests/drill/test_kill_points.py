@@ -10,18 +10,17 @@ from qcqueue.clock import seeded
 from qcqueue.core.phases import Phase
 from qcqueue.drill.kill_points import (
     AFTER_TRAINING,
-    MOMENTS,
     MOST_EPOCHS,
     OF_SESSION,
     ON_ITS_WAY,
     WITHOUT_PROGRESS,
-    KillPoint,
     Look,
     Watch,
     draw_aim,
     fell_in,
     moments_in,
 )
+from qcqueue.drill.kills import MOMENTS, KillPoint
 from qcqueue.spool.files import Doing, TrainerProgress
 from qcqueue.spool.reader import Spool
 from qcqueue.spool.writer import SpoolWriter, TrainerSpool

@@ -99,6 +99,12 @@ def test_an_older_image_would_be_noticed(name: str, number: str, tmp_path: Path,
     assert name.lower() in answer.stderr.lower()
 
 
+def test_a_laptop_with_windows_brings_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = own_wheel().data
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert own_wheel.__wrapped__().data == here
+
+
 def test_the_notebook_installs_what_is_tried_here() -> None:
     code = "".join(json.loads(notebook_text("gdrive:1AbCdEfGhIj"))["cells"][1]["source"])
     assert f'install("{EXTRAS}")' in code

@@ -26,7 +26,7 @@ from qcqueue.spool.writer import SpoolWriter, TrainerSpool
 from qcqueue.stores.base import Blob
 from qcqueue.stores.folder import FolderStore, file_name
 from qcqueue.worker.committer import Committer
-from qcqueue.worker.salvage import orphans
+from qcqueue.worker.orphans import orphans
 from qcqueue.worker.time_ledger import TimeLedger
 from tests.checkpoints.runs import STEPS, a_record, a_state, an_epoch, an_order, assert_is_model
 from tests.queue.desk import TIMING, Desk, metrics, result

@@ -9,6 +9,7 @@ import pytest
 
 from qcqueue.conformance.processes import kill_now, running
 from qcqueue.conformance.stores import HOSTILE_NAMES
+from qcqueue.worker import session_locks
 from qcqueue.worker.session_locks import NOT_YET, SessionLocks
 
 pytestmark = pytest.mark.racing
@@ -166,6 +167,22 @@ def test_a_dead_session_tells_whether_the_machine_was_down_since(tmp_path: Path)
     later = SessionLocks(tmp_path, boot_id="the next boot")
     assert later.inherit() == {"theirs"}
     assert not later.died_since_boot("theirs")
+
+
+@pytest.mark.parametrize(
+    ("mac", "said"),
+    [
+        (("sh", "-c", "echo 5C0FFEE0-1234"), "5C0FFEE0-1234"),
+        (("sh", "-c", "echo unknown oid >&2; exit 1"), "unknown"),
+        (("/nowhere/sysctl",), "unknown"),
+    ],
+)
+def test_a_boot_of_a_mac_has_the_name_that_its_kernel_gives(
+    mac: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_locks, "_OF_LINUX", tmp_path / "no proc")
+    monkeypatch.setattr(session_locks, "_OF_MACOS", mac)
+    assert session_locks.boot_id() == said
 
 
 def announce_and_wait(folder: Path, session_id: str, pipe: Pipe) -> None:

@@ -7,7 +7,6 @@ than whether that came to an end. Always true: nothing of the file gets into the
 
 import importlib.util
 import os
-import resource
 import subprocess
 import sys
 from itertools import islice
@@ -49,6 +48,11 @@ def flaw_inside(path: Path) -> str | None:
 
 
 def _bound_this_process() -> None:
+    """Bound it by the kernel; on Windows by the time alone that whoever asks waits for it."""
+    if sys.platform == "win32":
+        return
+    import resource
+
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
     resource.setrlimit(resource.RLIMIT_DATA, (_DATA_BYTES, _DATA_BYTES))

@@ -7,10 +7,8 @@ address is a key to the account: it stands in no log and no error.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -24,6 +22,7 @@ from qcqueue.stores.drive.caller import Raw
 from qcqueue.stores.drive.files import ONE_REQUEST_BYTES, TAKEN, DriveFile, DriveFiles, NewFile, file_in
 from qcqueue.stores.drive.layout import in_the_bin
 from qcqueue.stores.files import move_whole, unfinished
+from qcqueue.stores.locks import locked
 from qcqueue.stores.names import is_digest
 from qcqueue.stores.regular import read_regular
 
@@ -60,12 +59,12 @@ class Journal:
         """Keep other processes of this machine from uploading the same bytes for the same owner meanwhile."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._folder / f"{key}.lock"
-        descriptor = _locked(path)
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-            os.close(descriptor)
+        with locked(path):
+            try:
+                yield
+            finally:
+                with contextlib.suppress(OSError):  # on Windows it goes with its lock
+                    path.unlink(missing_ok=True)
 
     def entry(self, key: str) -> JournalEntry | None:
         """Return what is known of an upload, None where nothing is, or nothing that can be read."""
@@ -102,17 +101,6 @@ def _entry_in(path: Path) -> JournalEntry | None:
             file_id=str(found["file_id"]), session=str(found["session"]), is_whole=bool(found["is_whole"])
         )
     return None
-
-
-def _locked(path: Path) -> int:
-    """Return the descriptor of a lock that is held. Whoever held it removes its file: then it is no lock any more."""
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), path.stat()):
-                return descriptor
-        os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qcqueue.stores.base import Blob, Listed
-from qcqueue.worker.salvage import GRACE_S, orphans
+from qcqueue.worker.orphans import GRACE_S, orphans
 
 OLD_S = GRACE_S + 1
 
