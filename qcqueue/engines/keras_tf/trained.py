@@ -7,7 +7,7 @@ bits.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from qcqueue.datasets.decode import read_picture
 from qcqueue.datasets.deep import DEEPEST_BITS, white_of
 from qcqueue.datasets.limits import FILE_SIZE_BYTES_MAX
 from qcqueue.datasets.picture import check_white_is_known, pixels_of
-from qcqueue.engines.keras_tf.hdf5 import ABOUT, check_nested
+from qcqueue.engines.keras_tf.hdf5 import ABOUT, about_h5, check_nested
 from qcqueue.engines.keras_tf.models import build_model
 from qcqueue.engines.metrics import weights_sha256
 from qcqueue.errors import CheckpointDamaged, UserError
@@ -94,16 +94,27 @@ class TrainedModel:
 
 def write_h5(path: Path, model: Any, about: dict[str, Any]) -> None:
     """Write the variables of a Keras model as `model.save_weights` does, with a JSON object as the attribute "qcqueue",
-    which Keras leaves alone. Equal weights are equal bytes. The name of the file must end with `SUFFIX`."""
+    which Keras leaves alone. Equal weights are equal bytes. The name of the file must end with `SUFFIX`.
+
+    Keras leaves out the state of seeds; the JSON has it as "seeds", by the places of these variables in the model.
+    """
     model.save_weights(path)
+    seeds = {str(at): variable.numpy().tolist() for at, variable in _seeds(model)}
     with h5py.File(path, "r+") as file:
-        file.attrs[ABOUT] = canonical_json(about)
+        file.attrs[ABOUT] = canonical_json(about | ({"seeds": seeds} if seeds else {}))
 
 
 def without_gpu() -> None:
     """Leave the GPU to whoever trains: for a process that only writes weights. Call before anything is computed."""
     with contextlib.suppress(RuntimeError):  # somebody computes in this process already, and has the GPU
         tf.config.set_visible_devices([], "GPU")
+
+
+def _seeds(model: Any) -> Iterator[tuple[int, Any]]:
+    """Yield the variables of a model that are no numbers to compute with, each with its place among all."""
+    for at, variable in enumerate(model.variables):
+        if not variable.dtype.startswith("float"):
+            yield at, variable
 
 
 def _load(model: Any, path: Path) -> None:
@@ -114,6 +125,9 @@ def _load(model: Any, path: Path) -> None:
     try:
         check_nested(path, model.variables)
         model.load_weights(path)
+        seeds = about_h5(path).get("seeds", {})
+        for at, variable in _seeds(model):
+            variable.assign(np.array(seeds[str(at)], variable.dtype))
     except MemoryError:
         raise
     except Exception as exc:  # whatever two libraries say of a file that may hold anything
