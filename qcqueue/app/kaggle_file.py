@@ -13,6 +13,7 @@ from pathlib import Path
 
 from qcqueue.app.notebook_file import MARK, as_notebook, code_for, ours_in, write_notebook
 from qcqueue.app.settings import Settings, named_store
+from qcqueue.errors import UserError
 from qcqueue.text.canonical_json import parse_json
 
 METADATA_FILE = "kernel-metadata.json"
@@ -29,15 +30,24 @@ TEXT = """\
 epoch, and goes on where the last session was interrupted. Then it takes the job after that, until the session is as \
 old as Kaggle lets it be, the minutes are over, or nothing is left to do; with nothing to do it ends at once.
 
-**Before the first run.** *Add-ons > Secrets > Add secret*: the label `QCQUEUE_TOKEN`, as its value the line that \
-`qcqueue colab-token` printed on your laptop, attached to this notebook. *Session options*: *Accelerator* GPU T4 x2, \
-*Internet* on; both want a phone number that Kaggle has verified. Then run the cell, with this page open, or choose \
-*Save Version > Save & Run All*, which goes on without the page. An upload may take the secret off the notebook: look \
-there again before you run it.
+**Before the first run.** *Session options*: *Accelerator* GPU T4 x2, *Internet* on; both want a phone number that \
+Kaggle has verified. {sign_in}
 
 **Kaggle's rules, which it keeps.** You start each run: nothing here starts the next one, keeps a session alive, or \
 opens a way in from outside. It works on your own jobs, with your one account; Kaggle forbids a second account, and \
 computing for others. An open page counts against the 30 hours of your week until you stop the session.
+"""
+
+WITH_SECRET = """\
+*Add-ons > Secrets > Add secret*: the label `QCQUEUE_TOKEN`, as its value the line that `qcqueue colab-token` printed \
+on your laptop, attached to this notebook. Then run the cell, with this page open, or choose *Save Version > Save & \
+Run All*, which goes on without the page. An upload may take the secret off the notebook: look there again before you \
+run it.\
+"""
+
+WITH_CLIENT = """\
+Then run the cell, with this page open: it shows a code, and the page on which you type it. *Save & Run All* shows it \
+to nobody, and needs a secret instead: `qcqueue colab-token` says how.\
 """
 
 CODE = """\
@@ -63,9 +73,17 @@ else:
 """
 
 
+def check_within_reach(settings: Settings) -> None:
+    """Raises: UserError: the queue lies on a disk, which no machine of Kaggle reaches. SettingInvalid."""
+    named = named_store(settings)
+    if named.kind.is_path:
+        raise UserError(f"Kaggle cannot reach {named.url}", hint="qcqueue init --store gdrive:new, in another folder")
+
+
 def kaggle_text(store: str, client: str | None = None, *, from_index: bool = False) -> str:
     """Return the notebook for a store; as `notebook_file.notebook_text`."""
-    return as_notebook(TEXT, code_for(CODE, store, client, place="Kaggle", from_index=from_index), KAGGLE)
+    text = TEXT.format(sign_in=WITH_CLIENT if client else WITH_SECRET)
+    return as_notebook(text, code_for(CODE, store, client, place="Kaggle", from_index=from_index), KAGGLE)
 
 
 def write_for_kaggle(path: Path, text: str, *, environ: Mapping[str, str] = os.environ) -> tuple[bool, str]:

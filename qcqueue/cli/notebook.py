@@ -92,9 +92,16 @@ def notebook(
 
 
 def _for_kaggle(path: Path, settings: "Settings", client: Path | None, with_client: bool, from_index: bool) -> None:
-    from qcqueue.app.kaggle_file import METADATA_FILE, kaggle_steps, kaggle_text, write_for_kaggle
+    from qcqueue.app.kaggle_file import (
+        METADATA_FILE,
+        check_within_reach,
+        kaggle_steps,
+        kaggle_text,
+        write_for_kaggle,
+    )
     from qcqueue.app.notebook_file import worker_notebook
 
+    check_within_reach(settings)
     text = worker_notebook(settings, client=client, with_client=with_client, from_index=from_index, text=kaggle_text)
     changed, identity = write_for_kaggle(path, text)
     say(f"{_written(changed)}: {path}, and {METADATA_FILE} beside it, for {settings.store}")

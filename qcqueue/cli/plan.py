@@ -47,7 +47,10 @@ def plan(
     from qcqueue.app.plan import make_plan
     from qcqueue.app.queue_summary import see
     from qcqueue.app.settings import load_settings
+    from qcqueue.cli.screens import released
+    from qcqueue.core.states import State
     from qcqueue.planning.calibration import calibration
+    from qcqueue.queue.job_lines import job_lines
 
     if jobs < 0:
         raise UserError(f"--jobs {jobs} is not a number of jobs", hint="--jobs 1, or 0 for as many as a session lives")
@@ -59,10 +62,13 @@ def plan(
         if as_json:
             told = {"jobs": [], "past_forecasts": _hit_rate_document(past)}
             print_json({"store": context.store.url, "as_of": iso(context.as_of_s()), **told})
-        narrate("nothing is left to train")
+        with context.read() as tx:
+            held = [line for line in job_lines(tx) if line.state is State.HELD]
+        but = f", except {count(len(held), 'job')} on hold" if held else ""
+        narrate(f"nothing is left to train{but}")
         if past.judged:
             narrate(f"{past} (your history)")
-        narrate("next: qcqueue")
+        narrate(f"next: {released(held) if held else 'qcqueue'}")
         raise typer.Exit(NOTHING_TO_DO)
     made = make_plan(seen, jobs=jobs or None)
     if ics is not None:

@@ -135,7 +135,14 @@ def today(
     said += _ahead(ahead, now_s) if ahead else []
     waiting = [line for line in lines if line.state is State.QUEUED]
     none_can = bool(waiting) and all(line.obstacle for line in waiting)
-    return "\n".join([*said, f"next: {_next_command(running, failed or (waiting if none_can else []), ahead)}"])
+    held = [] if ahead else [line for line in lines if line.state is State.HELD]
+    following = _next_command(running, failed or (waiting if none_can else []), ahead)
+    return "\n".join([*said, f"next: {released(held) if held and not (failed or running) else following}"])
+
+
+def released(held: "Sequence[JobLine]") -> str:
+    """Return the command that lets jobs go on which a person has held: all of the first one's study."""
+    return f"qcqueue release {held[0].name if len(held) == 1 else f'{held[0].study}/'}"
 
 
 def _next_command(running: "Sequence[JobLine]", asking: "Sequence[JobLine]", ahead: "QueueSummary | None") -> str:
