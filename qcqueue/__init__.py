@@ -95,7 +95,7 @@ def add_data(
     path: str | Path,
     name: str,
     *,
-    image_size: tuple[int, int] | str = (75, 75),
+    image_size: tuple[int, int] | int | str = (75, 75),
     split: Sequence[float] | str | None = None,
     split_folders: Mapping[str, str] | str | None = None,
     group_by: str | None = None,
@@ -106,9 +106,10 @@ def add_data(
 ) -> dict[str, Any]:
     """Import images as the dataset `name`, as `qcqueue data add` does, and return what is said of it.
 
-    path: a folder with one subfolder a class, a zip of one, or a CSV. image_size: height and width in pixels. split:
-    counts such as (2200, 550, 486), or shares such as (0.7, 0.15, 0.15), for training, validation and test.
-    split_folders: the folder of each part, where the author has split. The rest and store as in the command.
+    path: a folder with one subfolder a class, a zip of one, or a CSV. image_size: height and width in pixels, or one
+    number for both. split: counts such as (2200, 550, 486), or shares such as (0.7, 0.15, 0.15), for training,
+    validation and test. split_folders: the folder of each part, where the author has split. The rest and store as in
+    the command.
     Raises: QcqueueError.
     """
     from qcqueue.notebook import calls

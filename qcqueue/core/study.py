@@ -239,7 +239,7 @@ def _check_names(drafts: Sequence[_Draft], problems: Problems) -> None:
         if draft.name is None:
             continue
         if (before := first.setdefault(draft.name, draft.named_at)) is not draft.named_at:
-            found = f'found "{draft.name}" for a second time, after line {before.line}'
+            found = f'found "{draft.name}" for a second time, after {before.where}'
             problems.add(draft.named_at, "name", f"{found}, allowed is each name once; give one a name = of its own")
 
 

@@ -160,6 +160,8 @@ def _whole(file: str) -> Iterator[None]:
 def _described(about: Mapping[str, Any], file: str) -> Description:
     if about.get("kind") != KIND:
         raise UserError(f"{file} holds no weights that qcqueue has fetched", hint="qcqueue fetch JOB")
+    if type(about["format"]) is not int or about["format"] < 1:
+        raise ValueError("its format is no number")
     if about["format"] > FORMAT:
         raise UnknownFormat(f"{file} was written by a newer qcqueue; upgrade qcqueue")
     spec = JobSpec.from_json(about["spec"])
@@ -167,13 +169,16 @@ def _described(about: Mapping[str, Any], file: str) -> Description:
         raise ValueError(f"it is of an unknown model {spec.model!r}")
     if about["weights"] not in ("best", "last") or type(about["epoch"]) is not int:
         raise ValueError("it does not say of which epoch it is")
-    if not all(type(name) is str for name in about["classes"]):
+    classes = about["classes"]
+    if type(classes) is not list or not all(type(it) is str for it in classes) or len({*classes}) < len(classes):
         raise ValueError("its classes have no names")
+    if spec.batch_size < 1 or min(spec.image_size) < MODELS[spec.model].minimum_side_px:
+        raise ValueError("no model can be of such a job")
     return Description(
         spec=spec,
         which=about["weights"],
         epoch=about["epoch"],
-        classes=tuple(about["classes"]),
+        classes=tuple(classes),
         sha256=about["weights_sha256"],
         deep_white=_deep_white(about["preprocessing"]),
     )

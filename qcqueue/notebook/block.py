@@ -7,7 +7,7 @@ what stands in it is small, because a notebook keeps its output.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from math import ceil
+from math import ceil, isfinite
 
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.core.states import State
@@ -30,6 +30,7 @@ _LABEL = "padding:2px 16px 2px 0;vertical-align:top;white-space:nowrap;opacity:.
 _TEXT = "padding:2px 0;text-align:left"
 _TRACK = "display:inline-block;width:12em;border:1px solid;border-radius:3px;height:.6em;margin-right:.8em"
 _CURVE_PX = (168, 24)
+_LEAST = 1e-6
 _DONE = "display:block;height:100%;background:currentColor;opacity:.7"
 
 
@@ -95,7 +96,7 @@ def _at_work(view: View, picture: BlockContent) -> Iterator[Row]:
     yield _doing(view)
     yield from _learned(view)
     yield from _saved(view, label_of(picture.store), picture.now_s)
-    if view.transfer:
+    if view.transfer and view.transfer.size_bytes:
         moved, all_bytes = view.transfer.moved_bytes, view.transfer.size_bytes
         yield Row("moving", f"{size(moved)} of {size(all_bytes)}", moved / all_bytes)
     if why := waiting(view):
@@ -127,9 +128,10 @@ def _doing(view: View) -> Row:
 
 def _learned(view: View) -> Iterator[Row]:
     """Yield the validation accuracy of all epochs that are saved, where there is a curve to see."""
-    curve = tuple(row.val_accuracy for row in view.history)
+    history = [row for row in view.history if isfinite(row.val_accuracy)]
+    curve = tuple(row.val_accuracy for row in history)
     if len(curve) > 1:
-        best = max(view.history, key=lambda row: row.val_accuracy)
+        best = max(history, key=lambda row: row.val_accuracy)
         said = f"validation accuracy {percent(curve[-1])}, best {percent(best.val_accuracy)} after epoch {best.epoch}"
         yield Row("learned", said, curve=curve[:: -ceil(len(curve) / MOST_POINTS)][::-1])
 
@@ -150,7 +152,7 @@ def _curve(values: Sequence[float]) -> str:
     if not values:
         return ""
     low, across = min(values), _CURVE_PX[0] / (len(values) - 1)
-    up = (_CURVE_PX[1] - 2) / ((max(values) - low) or 1)
+    up = (_CURVE_PX[1] - 2) / max(max(values) - low, _LEAST)
     points = " ".join(f"{at * across:.0f},{_CURVE_PX[1] - 1 - (it - low) * up:.0f}" for at, it in enumerate(values))
     width, height = _CURVE_PX
     line = f'<polyline points="{points}" fill="none" stroke="currentColor"/>'

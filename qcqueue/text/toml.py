@@ -45,6 +45,11 @@ class KeyLocation:
     label: str
     line: float
 
+    @property
+    def where(self) -> str:
+        """Where it stands within its file, in words."""
+        return f"line {self.line}" if self.label.endswith(f":{self.line}") else self.label
+
     @classmethod
     def on_command_line(cls, override: str) -> "KeyLocation":
         return cls(label=f"--set {clipped(override)}", line=math.inf)
@@ -64,7 +69,8 @@ class Page:
     def place(self, *path: str | int) -> KeyLocation:
         """Return where `path` stands, or else the nearest table around it."""
         if self.text is None:
-            return KeyLocation(label=self.file, line=1)
+            number = path[1] if len(path) > 1 and isinstance(path[1], int) else None
+            return KeyLocation(label=self.file if number is None else f"{self.file}, job {number + 1}", line=1)
         while path and path not in self._lines:
             path = path[:-1]
         line = self._lines.get(path, 1)

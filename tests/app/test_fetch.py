@@ -417,12 +417,16 @@ def test_load_model_says_what_is_wrong_with_a_file(place: QueueContext, run: Run
         (None, "holds no weights that qcqueue has fetched"),
         ("{", "holds no weights that qcqueue has fetched"),
         ("[]", "holds no weights that qcqueue has fetched"),
+        (7, "holds no weights that qcqueue has fetched"),
+        (["a", "b"], "holds no weights that qcqueue has fetched"),
+        ('{"kind": "weights", "format": -1}', "is not a whole weights file"),
+        ('{"kind": "weights", "format": NaN}', "is not a whole weights file"),
         ('{"kind": "weights", "format": 9}', "was written by a newer qcqueue"),
         ('{"kind": "weights", "format": 1}', "is not a whole weights file"),
         ('{"kind": "weights", "format": 1, "spec": {"model": "os.system"}}', "is not a whole weights file"),
     ],
 )
-def test_a_file_of_keras_is_told_from_one_that_was_fetched(tmp_path: Path, about: str | None, error: str) -> None:
+def test_a_file_of_keras_is_told_from_one_that_was_fetched(tmp_path: Path, about: object, error: str) -> None:
     with h5py.File(tmp_path / "mine.weights.h5", "w") as file:
         file["kernel"] = [1.0, 2.0]
         if about is not None:

@@ -74,6 +74,15 @@ def test_a_long_curve_is_drawn_with_few_points_up_to_its_newest() -> None:
     assert 'points="0,23 168,23"' in html_of(a_picture(view=a_view(history=level)))
 
 
+def test_values_that_no_curve_has_room_for_are_left_out() -> None:
+    shares = (float("nan"), 0.0, 5e-324, float("inf"), 0.0)
+    history = tuple(an_epoch(epoch, val_accuracy=share) for epoch, share in enumerate(shares, 1))
+    page = html_of(a_picture(view=a_view(history=history)))
+    [points] = re.findall(r'points="([^"]*)"', page)
+    assert points == "0,23 84,23 168,23"
+    assert "best 0.0 % after epoch" in page
+
+
 def test_before_an_epoch_is_measured_the_time_at_risk_is_known_by_its_steps() -> None:
     view = a_view(epoch_s=None, progress=replace(progress(), step_s=6.0), history=())
     shown = text_of(a_picture(view=view)).splitlines()

@@ -1,6 +1,7 @@
 """A queue asked from Python: the same as by the commands, as plain values or as DataFrames, and refused as clearly."""
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -18,7 +19,7 @@ from tests.cli.queues import DATASET, SIDE_PX, House, an_empty_house
 STUDY: dict[str, Any] = {
     "study": "mine",
     "dataset": DATASET,
-    "defaults": {"image_size": (SIDE_PX, SIDE_PX), "weights": "none", "epochs": 3},
+    "defaults": {"image_size": (SIDE_PX, SIDE_PX), "weights": "none", "epochs": np.int64(3)},
     "job": ({"model": "Toy"}, {"model": "Toy", "name": "other", "learning_rate": 0.5}),
 }
 
@@ -54,9 +55,13 @@ def test_what_is_wrong_with_the_tables_is_told_by_its_key_and_nothing_is_enqueue
     with pytest.raises(SpecInvalid) as told:
         qcqueue.enqueue({**STUDY, "job": [{"model": "Toy", "epochs": 0}, {"modle": "Toy"}]})
     assert [line.split(" found")[0] for line in told.value.problems][:2] == [
-        "the study: epochs:",
-        "the study: modle:",
+        "the study, job 1: epochs:",
+        "the study, job 2: modle:",
     ]
+    with pytest.raises(
+        SpecInvalid, match='the study, job 2: name: found "toy" for a second time, after the study, job 1'
+    ):
+        qcqueue.enqueue({**STUDY, "job": [{"model": "Toy"}, {"model": "Toy"}]})
     for odd in ({}, {"study": "a", "dataset": DATASET, "job": "Toy"}, {"study": "a", "dataset": "noise", "job": [7]}):
         with pytest.raises(SpecInvalid):
             qcqueue.enqueue(odd)
@@ -81,7 +86,12 @@ def test_the_history_and_its_pictures_are_those_of_the_epochs_that_count(house: 
     curves = qcqueue.plot("toy")
     assert curves._repr_html_().count("<svg") == 2
     paths = curves.save(tmp_path / "pictures")
-    assert [path.name for path in paths] == ["model-01-accuracy.svg", "model-01-loss.svg"]
+    assert [path.name for path in paths] == ["toy-accuracy.svg", "toy-loss.svg"]
+    (tmp_path / "elsewhere").write_text("mine")
+    paths[0].unlink()
+    paths[0].symlink_to(tmp_path / "elsewhere")
+    curves.save(tmp_path / "pictures")
+    assert (tmp_path / "elsewhere").read_text() == "mine"
     assert all(ElementTree.parse(path).getroot().tag.endswith("svg") for path in paths)
     (tmp_path / "taken").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
@@ -139,3 +149,26 @@ def test_without_a_queue_or_with_an_unknown_job_each_says_so(
     for call in (qcqueue.status, lambda: qcqueue.enqueue(STUDY), lambda: qcqueue.history("toy")):
         with pytest.raises(SettingInvalid, match="no store is named"):
             call()
+
+
+def test_what_is_no_text_or_number_is_refused_before_anything_is_read(house: House) -> None:
+    endless: dict[str, Any] = {"study": "s"}
+    endless["job"] = [endless]
+    calls: list[Callable[[], Any]] = [
+        lambda: qcqueue.enqueue(endless),
+        lambda: qcqueue.enqueue("a\0b"),
+        lambda: qcqueue.enqueue(5),  # type: ignore[arg-type]
+        lambda: qcqueue.status(store=["a"]),  # type: ignore[arg-type]
+        lambda: qcqueue.history(["toy"]),  # type: ignore[arg-type]
+        lambda: qcqueue.plot("\ud800"),
+        lambda: qcqueue.add_data("photos", "n", seed=True),
+        lambda: qcqueue.add_data("photos", "n", seed="a"),  # type: ignore[arg-type]
+        lambda: qcqueue.add_data("photos", "n", split={6, 5, 7}),  # type: ignore[arg-type]
+        lambda: qcqueue.add_data("photos", "n", include=[5]),  # type: ignore[list-item]
+        lambda: qcqueue.add_data("photos", "n", group_by=5),  # type: ignore[arg-type]
+    ]
+    for call in calls:
+        with pytest.raises(UserError) as told:
+            call()
+        assert told.value.next_step
+    assert qcqueue.status() == []

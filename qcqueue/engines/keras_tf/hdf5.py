@@ -54,7 +54,7 @@ def about_h5(path: Path) -> dict[str, Any]:
     """
     if flaw := flaw_throughout(path):
         raise CheckpointDamaged(f"{path.name} {flaw}", hint="qcqueue fetch JOB")
-    with contextlib.suppress(OSError, KeyError, ValueError, RecursionError), h5py.File(path) as file:
+    with contextlib.suppress(OSError, KeyError, TypeError, ValueError, RecursionError), h5py.File(path) as file:
         about = json.loads(file.attrs[ABOUT])
         return about if isinstance(about, dict) else {}
     return {}

@@ -18,11 +18,12 @@ from qcqueue.stores.base import Access
 from qcqueue.stores.drive.console import MAKE_CLIENT, PAGES
 from qcqueue.stores.drive.secret_json import parse_paper, read_paper, word_of
 from qcqueue.stores.drive.token import RENEW_HERE
+from qcqueue.stores.paths import own_account
 from qcqueue.stores.regular import read_regular
 
 DOWNLOADED = re.compile(r"client_secret.*\.json")
 LOOKED_AT = 20
-_USERS_FOLDER = re.compile(r'^XDG_DOWNLOAD_DIR="(\$HOME/)?(.+)"$', re.MULTILINE)
+_USERS_FOLDER = re.compile(r'^XDG_DOWNLOAD_DIR="(\$HOME/|/)([^"]+)"$', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +101,12 @@ def downloaded_client(access: Access, *, narrate: Callable[[str], None]) -> OAut
 
 def _downloads_folder(access: Access) -> Path:
     """Return where browsers put what is downloaded, as the settings of the desktop say it, or where it usually is."""
-    home = Path(access.environ.get("HOME") or access.environ.get("USERPROFILE") or "~")
+    account = own_account()
+    home = Path(access.environ.get("HOME") or access.environ.get("USERPROFILE") or (account[1] if account else "."))
     with contextlib.suppress(OSError, ValueError):
         text = read_regular(access.config.parent / "user-dirs.dirs", bytes_max=1 << 16).decode()
         if named := _USERS_FOLDER.search(text):
-            return home / named[2] if named[1] else Path(named[2])
+            return (home if named[1] != "/" else Path("/")) / named[2]
     return home / "Downloads"
 
 
@@ -117,6 +119,6 @@ def _newest(folder: Path) -> list[Path]:
                 for entry in entries
                 if DOWNLOADED.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
             ]
-    except OSError:
+    except (OSError, ValueError):  # no path can hold what it is called
         return []
     return [Path(path) for _, path in nlargest(LOOKED_AT, files)]
