@@ -49,7 +49,7 @@ def work(
     """
     from qcqueue.app.windows import refuse_on_windows
 
-    refuse_on_windows("qcqueue.work")
+    refuse_on_windows("work")
     from qcqueue.notebook import cell
 
     wanted = {"max_minutes": max_minutes, "promised_minutes": promised_minutes, "max_epochs": max_epochs, "jobs": jobs}
@@ -85,7 +85,7 @@ def demo(out: str | Path = "qcqueue-demo") -> Path | None:
     """
     from qcqueue.app.windows import refuse_on_windows
 
-    refuse_on_windows("qcqueue.demo")
+    refuse_on_windows("demo")
     from qcqueue.notebook import demo as demos
 
     return demos.demo(Path(out).absolute())

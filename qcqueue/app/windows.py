@@ -14,4 +14,4 @@ WSL = "in WSL (wsl --install), install qcqueue and type the same there; or work 
 def refuse_on_windows(command: str) -> None:
     """Raises: UserError: this is Windows, and outside of its WSL."""
     if sys.platform == "win32":
-        raise UserError(f"{command} does not run on Windows itself", hint=WSL)
+        raise UserError(f"qcqueue {command} does not run on Windows itself", hint=WSL)

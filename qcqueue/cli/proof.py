@@ -29,7 +29,7 @@ def demo(
     from qcqueue.cli.data import or_without, progress_bar
     from qcqueue.cli.screens import certificate_screen, kill_list, status_screen
 
-    refuse_on_windows("qcqueue demo")
+    refuse_on_windows("demo")
     from qcqueue.clock import SystemClock
     from qcqueue.drill.demo import six_models, tour, toys
 
@@ -66,7 +66,7 @@ def drill(
     """Run jobs undisturbed and with N SIGKILLs, compare every bit, print a certificate."""
     from qcqueue.app.windows import refuse_on_windows
 
-    refuse_on_windows("qcqueue drill")
+    refuse_on_windows("drill")
     from qcqueue.cli.screens import certificate_screen
     from qcqueue.clock import fresh_seed
     from qcqueue.drill.certificate import document_of, write_certificates

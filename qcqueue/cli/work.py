@@ -49,7 +49,7 @@ def work(
     """Work on the queue: claim a job, train it, save every epoch, leave. Run it again after any interruption."""
     from qcqueue.app.windows import refuse_on_windows
 
-    refuse_on_windows("qcqueue work")
+    refuse_on_windows("work")
     from qcqueue.app.profile import profile_here
     from qcqueue.app.settings import load_settings, named_store
     from qcqueue.app.work import (

@@ -39,7 +39,7 @@ class FolderBackend:
         if sys.platform == "win32":
             raise SettingInvalid(
                 f"a queue in a folder, such as {self.scheme}:{rest}, cannot be kept on Windows itself",
-                hint="qcqueue init --store gdrive:new; or type it in WSL (wsl --install)",
+                hint="qcqueue init --store gdrive:new; or type it in WSL",
             )
         path = expanded(str(expanded(rest, source).absolute()), source)  # the current folder has a name, too
         away = AWAY.format(path=shlex.quote(str(path)), scheme=self.scheme)

@@ -162,6 +162,8 @@ def boot_id() -> str:
     with contextlib.suppress(OSError):
         return _OF_LINUX.read_text().strip()
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        said = subprocess.run(_OF_MACOS, stdin=subprocess.DEVNULL, capture_output=True, timeout=_WAIT_S, check=True)
+        said = subprocess.run(
+            _OF_MACOS, env={}, stdin=subprocess.DEVNULL, capture_output=True, timeout=_WAIT_S, check=True
+        )
         return said.stdout.decode("ascii", "replace").strip() or "unknown"
     return "unknown"

@@ -122,6 +122,13 @@ def test_the_folder_that_the_desktop_names_is_the_one(written: str, ada: Desk, t
     assert f"{tmp_path}/Scaricati holds no client_secret*.json yet" in types("login", code=4)[1]
 
 
+@pytest.mark.parametrize("written", ["$HOME/", "$HOME", ""])
+def test_a_downloads_folder_that_is_switched_off_is_none(written: str, ada: Desk, types: Types, tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "user-dirs.dirs").write_text(f'XDG_DOWNLOAD_DIR="{written}"\n')
+    assert f"{tmp_path}/Downloads holds no client_secret*.json yet" in types("login", code=4)[1]
+
+
 # With a client in the downloads folder
 
 
