@@ -19,7 +19,7 @@ RUN = set[str]()
 
 
 @pytest.fixture(autouse=True)
-def _every_hint_leads_somewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _every_hint_leads_somewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Read what commands say, and fail a test in which they hint at nothing; run what they hinted at last.
 
     What is the same again has been run by an earlier test.
