@@ -114,7 +114,7 @@ def test_what_is_wrong_with_its_flags_is_said_once(here: House, capfd: pytest.Ca
     assert "gpu 0" not in capfd.readouterr().err
 
 
-@pytest.mark.parametrize(("ask", "code"), [("interrupt", 130), ("terminate", 20)])
+@pytest.mark.parametrize(("ask", "code"), [("interrupt", 130), pytest.param("terminate", 20, marks=pytest.mark.long)])
 def test_who_is_asked_to_leave_asks_all_of_them_and_everything_is_saved(here: House, ask: str, code: int) -> None:
     enqueue_long_ones(here)
     with on_two_gpus(here) as worker:

@@ -94,6 +94,7 @@ def test_a_kernel_that_knows_no_qcqueue_and_no_index_finishes_a_job(tmp_path: Pa
     assert said.stdout.strip() == own_wheel().contents_sha256
 
 
+@pytest.mark.long
 def test_on_kaggle_a_kernel_that_knows_no_qcqueue_finishes_a_job_on_each_gpu(tmp_path: Path, clean: Path) -> None:
     house = a_house(tmp_path / "house", STUDY + TOY + '[[job]]\nname = "second"\nmodel = "Toy"\nseed = 2\n')
     kaggle = Kaggle(tmp_path / "kaggle", {}, gpus=2)

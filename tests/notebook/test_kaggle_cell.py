@@ -34,6 +34,7 @@ def test_with_the_secret_each_gpu_works_on_drive_and_nothing_of_it_is_shown(desk
     assert len(json.dumps(block)) < 8000
 
 
+@pytest.mark.long
 def test_an_interrupt_of_the_cell_saves_on_every_gpu(desk: Desk, kaggle: Kaggle) -> None:
     desk.enqueue(LONG)
     with opened(kaggle, kaggle.notebook(desk.url, from_index=True)) as cell:
