@@ -518,6 +518,18 @@ def test_where_kaggle_says_nothing_is_left_the_plan_waits_for_the_refresh(
     assert found["all"]["done_by"]["p50"] > in_two_days.isoformat()
 
 
+def test_where_nothing_is_left_and_no_refresh_is_named_no_gpu_can_be_had_now(
+    kaggle: KaggleProgram, answer: Answer
+) -> None:
+    kaggle.says(rows(used="31h", remaining="0h", total="30h", refreshAt=""))
+    assert re.search(r"^a GPU +none is left; when more comes is not known +live$", answer("quota"), re.MULTILINE)
+    plan = answer("plan")
+    assert "No GPU can be had now: nothing of the GPU time of this week is left, and when more comes is not" in plan
+    assert plan.endswith("next: qcqueue quota\n")
+    assert run(["plan", "--ics", "here.ics"]) == 2
+    assert not Path("here.ics").exists()
+
+
 def test_one_that_fails_is_simply_not_live(kaggle: KaggleProgram, answer: Answer) -> None:
     kaggle.says(b"401 Client Error: Unauthorized", exit_code=1)
     assert document(answer("quota --json"))["live"] is None
