@@ -91,8 +91,8 @@ def write_for_kaggle(path: Path, text: str, *, environ: Mapping[str, str] = os.e
 
     Raises: as `ours_in`, for either file, before any is written.
     """
+    ours_in(path)  # a path that has no name is a folder
     beside = path.with_name(METADATA_FILE)
-    ours_in(path)
     identity = _identity(ours_in(beside), environ)
     changed = write_notebook(path, text)
     return write_notebook(beside, metadata_text(path.name, identity)) or changed, identity

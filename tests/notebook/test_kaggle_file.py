@@ -92,6 +92,19 @@ def test_anothers_notebook_is_not_replaced_and_then_no_metadata_is_written(here:
     assert [path.name for path in here.iterdir()] == ["mine.ipynb"]
 
 
+@pytest.mark.parametrize("out", ["", ".", "/", "..", "folder"])
+def test_a_folder_is_no_place_for_it_and_refused_as_for_colab(
+    out: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "folder").mkdir()
+    assert run([*ASKED, "--from-index", "--out", out]) == 2
+    said = capsys.readouterr().err
+    assert run(["notebook", "--store", "gdrive:1AbCdEfGhIj", "--from-index", "--out", out]) == 2
+    assert said == capsys.readouterr().err
+    assert f"{Path(out)} was not written by qcqueue" in said
+    assert [path.name for path in here.iterdir()] == ["folder"]
+
+
 def test_its_words_are_kaggles_and_what_kaggle_forbids_stands_there() -> None:
     (text, code) = json.loads(kaggle_text("gdrive:1AbCdEfGhIj", from_index=True))["cells"]
     words = "".join(text["source"])
