@@ -105,6 +105,17 @@ def test_a_folder_is_no_place_for_it_and_refused_as_for_colab(
     assert [path.name for path in here.iterdir()] == ["folder"]
 
 
+@pytest.mark.parametrize("out", ["kernel-metadata.json", "./Kernel-Metadata.json"])
+def test_the_notebook_does_not_take_the_place_of_its_metadata(
+    out: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*ASKED, "--from-index", "--out", out]) == 2
+    said = capsys.readouterr().err
+    assert f"{Path(out)} is where the metadata goes" in said
+    assert "notebook --for kaggle --out OTHER.ipynb" in said
+    assert [*here.iterdir()] == []
+
+
 def test_its_words_are_kaggles_and_what_kaggle_forbids_stands_there() -> None:
     (text, code) = json.loads(kaggle_text("gdrive:1AbCdEfGhIj", from_index=True))["cells"]
     words = "".join(text["source"])
