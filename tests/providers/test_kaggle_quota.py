@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from qcqueue.providers import kaggle
 from qcqueue.providers.base import LiveQuota
 from qcqueue.providers.kaggle import PROVIDER, quota_in
+from tests.end_to_end.machines import is_alive, wait_until
 from tests.providers.programs import REFRESHES_AT_S, ROWS, KaggleProgram, rows
 
 HOUR_S = 3600.0
@@ -55,6 +56,32 @@ def test_one_that_does_not_answer_is_not_waited_for(program: KaggleProgram, monk
     monkeypatch.setattr(kaggle, "LIMIT_S", 0.3)
     program.says(rows(), after_s=60)
     assert PROVIDER.quota(os.environ) is None
+
+
+def test_one_that_never_ends_to_print_is_neither_kept_nor_waited_for(
+    program: KaggleProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kaggle, "LIMIT_S", 600.0)
+    program.runs(
+        "(here / 'pid').write_text(str(os.getpid()))\n"
+        "while True:\n"
+        "    try:\n"
+        "        os.write(1, b'[' * 65536)\n"
+        "    except OSError:\n"
+        "        time.sleep(600)\n"
+    )
+    assert PROVIDER.quota(os.environ) is None
+    assert not is_alive(int((tmp_path / "bin" / "pid").read_text()))
+
+
+def test_what_it_has_started_ends_with_it(
+    program: KaggleProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kaggle, "LIMIT_S", 2.0)
+    program.runs("child = os.fork()\nif child:\n    (here / 'pid').write_text(str(child))\ntime.sleep(600)\n")
+    assert PROVIDER.quota(os.environ) is None
+    child = int((tmp_path / "bin" / "pid").read_text())
+    wait_until(lambda: not is_alive(child))
 
 
 def test_one_that_cannot_be_started_says_nothing(tmp_path: Path) -> None:
