@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,12 @@ def test_a_refresh_is_in_utc_or_not_known(said: str | None, at_s: float | None) 
     found = quota_in(rows(refreshAt=said))
     assert found is not None
     assert found.refreshes_at_s == at_s
+
+
+@pytest.mark.parametrize(("in_days", "is_believed"), [(-8, False), (-6, True), (0, True), (34, True), (36, False)])
+def test_a_refresh_that_is_long_over_or_far_ahead_is_not_believed(in_days: float, is_believed: bool) -> None:
+    believed = SAID.believed(REFRESHES_AT_S - in_days * 24 * HOUR_S)
+    assert believed == (SAID if is_believed else replace(SAID, refreshes_at_s=None))
 
 
 @pytest.mark.parametrize(
