@@ -16,8 +16,8 @@ from qcqueue.cli.shared import (
     JsonOption,
     NowOption,
     StoreOption,
-    for_the_same_queue,
     narrate,
+    next_here,
     open_queue,
     print_json,
     say,
@@ -106,7 +106,7 @@ def _work_per_gpu(gpus: Sequence[str], flags: list[str], settings: "Settings", a
     ended = work_per_gpu(gpus, [*flags, *(["--json"] if as_json else [])], settings, hear=hear)
     for it in ended:
         if it.why:
-            narrate(f"gpu {it.gpu}: {it.why}; {for_the_same_queue('next: qcqueue work')}")
+            narrate(f"gpu {it.gpu}: {it.why}; {next_here('next: qcqueue work')}")
     if as_json:
         sessions = list[dict[str, object]]()
         for it in ended:
