@@ -42,6 +42,8 @@ def come_back(plan: Plan, *, queue: str) -> CalendarEvent:
             f"nothing is known to keep a GPU away ({stats.profile.title}), so there is no window to wait for",
             hint="qcqueue work",
         )
+    if stats.quota.is_spent:
+        raise UserError("no GPU time is left, and when more comes is not known", hint="qcqueue quota")
     begins_s = likely.p50_s if likely else plan.now_s
     held_s = min(plan.life.quantile(0.5), DAY_S)
     return CalendarEvent(

@@ -89,10 +89,12 @@ def kaggle_text(store: str, client: str | None = None, *, from_index: bool = Fal
 def write_for_kaggle(path: Path, text: str, *, environ: Mapping[str, str] = os.environ) -> tuple[bool, str]:
     """Write a notebook and its metadata beside it; return whether a file changed, and the id that Kaggle is told.
 
-    Raises: as `ours_in`, for either file, before any is written.
+    Raises: as `ours_in`, for either file, before any is written. UserError: both would be one file.
     """
+    ours_in(path)  # a path that has no name is a folder
     beside = path.with_name(METADATA_FILE)
-    ours_in(path)
+    if path.name.casefold() == METADATA_FILE:  # many disks know no capitals
+        raise UserError(f"{path} is where the metadata goes", hint="qcqueue notebook --for kaggle --out OTHER.ipynb")
     identity = _identity(ours_in(beside), environ)
     changed = write_notebook(path, text)
     return write_notebook(beside, metadata_text(path.name, identity)) or changed, identity

@@ -289,8 +289,8 @@ def _client_text(settings: Settings, file: Path | None) -> str:
 def _is_ours(content: bytes) -> bool:
     try:
         found: Any = json.loads(content)
-        return "qcqueue" in found.get("metadata", found)
-    except (ValueError, RecursionError, TypeError, AttributeError):
+        return isinstance(found.get("metadata", found)["qcqueue"], dict)
+    except (ValueError, RecursionError, TypeError, LookupError, AttributeError):
         return False
 
 

@@ -42,10 +42,11 @@ Hear = Callable[[str, str, bool], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuSession:
-    """How the session on a GPU ended, as its process did."""
+    """How the session on a GPU ended, as its process did. why: what ended it, where a signal did."""
 
     gpu: str
     exit_code: int
+    why: str | None
 
 
 def work_per_gpu(
@@ -110,7 +111,9 @@ def work_per_gpu(
             pass_on(signal.SIGTERM, None)
             raise
         codes = [process.wait() for process in processes]
-    return [GpuSession(gpu=gpu, exit_code=_exit_code(code)) for gpu, code in zip(gpus, codes, strict=True)]
+    return [
+        GpuSession(gpu=gpu, exit_code=_exit_code(code), why=_why(code)) for gpu, code in zip(gpus, codes, strict=True)
+    ]
 
 
 def environment_of(gpu: str, settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
@@ -122,6 +125,13 @@ def environment_of(gpu: str, settings: Settings, environ: Mapping[str, str]) -> 
     if settings.token:
         own["QCQUEUE_TOKEN"] = settings.token
     return {**environ, **own}
+
+
+def _why(code: int) -> str | None:
+    if code >= 0:
+        return None
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    return f"its session was killed by {name}"
 
 
 def _exit_code(code: int) -> int:

@@ -31,9 +31,10 @@ def provider_here(environment: Mapping[str, str] | None = None) -> Provider:
     return provider(_detected(environment), os.environ if environment is None else environment)
 
 
-def live_quota(profile: Profile, environment: Mapping[str, str] | None = None) -> LiveQuota | None:
+def live_quota(profile: Profile, *, now_s: float) -> LiveQuota | None:
     """Ask whoever the profile is of for what is left of the quota; it takes seconds. None where it does not say."""
-    return provider(profile.name).quota(os.environ if environment is None else environment)
+    said = provider(profile.name).quota(os.environ)
+    return said.believed(now_s) if said else None
 
 
 def profile_and_why(settings: Settings, sessions: Iterable[SessionLine]) -> tuple[Profile, str]:

@@ -95,7 +95,9 @@ def see(context: QueueContext, settings: Settings, *, ask_quota: bool = False) -
         is not None
     }
     sessions = tuple(_ended(line, gone[line.id]) if line.id in gone else line for line in stats.sessions)
-    stats = replace(stats, profile=profile, sessions=sessions, live=live_quota(profile) if ask_quota else None)
+    stats = replace(
+        stats, profile=profile, sessions=sessions, live=live_quota(profile, now_s=now_s) if ask_quota else None
+    )
     lines = as_it_is(lines, gone)
     return QueueView(
         stats=stats,

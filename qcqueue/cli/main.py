@@ -16,7 +16,7 @@ import typer
 
 from qcqueue.cli import look, streams
 from qcqueue.cli.panels import GROUPS, PanelGroup
-from qcqueue.cli.shared import BUG, damage, for_the_same_queue, narrate, typed_store
+from qcqueue.cli.shared import BUG, damage, narrate, next_here, typed_store
 from qcqueue.disk import NO_ROOM, OF_A_DISK
 from qcqueue.errors import INTERRUPTED, DatasetInvalid, NameTaken, QcqueueError, SpecInvalid, UserError
 from qcqueue.stores.files import of_this_machine
@@ -215,7 +215,7 @@ def _next_step(error: QcqueueError, arguments: list[str]) -> str:
     if error.hint == "qcqueue init":  # of the queue that was asked for
         return " ".join([error.hint, *(f"--store {shlex.quote(url)}" for url in [*_values("--store", arguments)][-1:])])
     is_itself = error.next_step.split() == ["qcqueue", *arguments]
-    return for_the_same_queue("qcqueue doctor" if is_itself else error.next_step)
+    return next_here("qcqueue doctor" if is_itself else error.next_step)
 
 
 def _refusal(error: Any, arguments: list[str]) -> str:

@@ -112,6 +112,8 @@ def quota_screen(seen: "QueueView") -> str:
         returns = f"held by session {stats.at_work.id}"
     elif found.returns_at_s:
         returns = f"comes back {window_said(found.returns_at_s, now_s)}"
+    elif found.is_spent:
+        returns = "none is left; when more comes is not known"
     else:
         returns = "can be had now, as far as is known" if stats.lends_gpus else nothing
     rows = [
@@ -182,7 +184,7 @@ def plan_document(plan: "Plan") -> dict[str, Any]:
 
 
 def quota_document(seen: "QueueView") -> dict[str, Any]:
-    """Return all of it for `--json`; what is null is not known to be limited, or can be had now."""
+    """Return all of it for `--json`; what is null is not known to be limited, or when, or can be had now."""
     found, profile = seen.stats.quota, seen.stats.profile
     returns = found.returns_at_s
     return {
@@ -328,8 +330,8 @@ def _gpu(plan: "Plan") -> str:
         return f"A GPU comes back {window_said(plan.next_gpu, now_s)} ({plan.next_gpu.basis})."
     if stats.at_work:
         return f"A GPU is held by session {stats.at_work.id} (your history)."
-    because = stats.quota.returns_because
-    return f"A GPU can be had now: {because.said[:1].lower()}{because.said[1:].removesuffix('.')} ({because.basis})."
+    because, had = stats.quota.returns_because, "No GPU" if stats.quota.is_spent else "A GPU"
+    return f"{had} can be had now: {because.said[:1].lower()}{because.said[1:].removesuffix('.')} ({because.basis})."
 
 
 def _savings(plan: "Plan") -> Iterator[str]:
@@ -363,6 +365,8 @@ def _next(plan: "Plan") -> str:
     stuck = {line.name for line in plan.seen.lines if line.obstacle}
     if stuck.issuperset(row.job.name for row in plan.rows):
         return f"qcqueue why {plan.rows[0].job.name}"
+    if stats.quota.is_spent:
+        return "qcqueue quota"
     return "qcqueue plan --ics come-back.ics" if plan.next_gpu else "qcqueue work"
 
 

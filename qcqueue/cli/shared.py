@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 import shlex
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,7 @@ BUG = 1
 FAILED = 3
 
 _NEXT = re.compile(r"^\s*next: .*", re.MULTILINE)
+_WORK = re.compile(r"^(\s*next: |)qcqueue work$")
 _NO_QUEUE = ("demo", "init", "new", "login", "colab-token", "drill")
 _OF_A_QUEUE = "|".join(name for names in PANELS.values() for name in names if name not in _NO_QUEUE)
 _COMMAND = rf"\bqcqueue(?= (?:{_OF_A_QUEUE})\b)|(?:^|(?<=next: ))qcqueue$"
@@ -67,7 +69,12 @@ def say(text: str) -> None:
 
     `table` decides on colour; typer alone would take away what FORCE_COLOR asks for.
     """
-    typer.echo(visible(_NEXT.sub(lambda line: for_the_same_queue(line[0]), text)), color=True)
+    typer.echo(visible(_NEXT.sub(lambda line: next_here(line[0]), text)), color=True)
+
+
+def next_here(hint: str) -> str:
+    """Return what to type next as it works here: on Windows itself that is a notebook and no session."""
+    return for_the_same_queue(_WORK.sub(r"\1qcqueue notebook", hint) if sys.platform == "win32" else hint)
 
 
 def for_the_same_queue(hint: str) -> str:

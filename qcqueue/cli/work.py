@@ -12,7 +12,16 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from qcqueue.cli.shared import JsonOption, NowOption, StoreOption, narrate, open_queue, print_json, say
+from qcqueue.cli.shared import (
+    JsonOption,
+    NowOption,
+    StoreOption,
+    narrate,
+    next_here,
+    open_queue,
+    print_json,
+    say,
+)
 from qcqueue.errors import RESUMABLE
 from qcqueue.text.humanize import duration, percent
 from qcqueue.text.suggest import printable, visible
@@ -95,10 +104,15 @@ def _work_per_gpu(gpus: Sequence[str], flags: list[str], settings: "Settings", a
             (say if is_answer else narrate)(f"gpu {gpu}: {line}")
 
     ended = work_per_gpu(gpus, [*flags, *(["--json"] if as_json else [])], settings, hear=hear)
+    for it in ended:
+        if it.why:
+            narrate(f"gpu {it.gpu}: {it.why}; {next_here('next: qcqueue work')}")
     if as_json:
         sessions = list[dict[str, object]]()
         for it in ended:
-            answer = parse_json(answers.get(it.gpu) or "{}")  # one that ended by an error has none
+            answer = dict[str, object]({"why": it.why} if it.why else {})
+            with suppress(ValueError):  # one that ended by an error has none, and one that was killed not all of it
+                answer |= parse_json(answers.get(it.gpu, ""))
             sessions.append({**answer, "gpu": it.gpu, "exit_code": it.exit_code})
         with suppress(OSError):
             print_json({"store": settings.store, "sessions": sessions})

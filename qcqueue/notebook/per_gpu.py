@@ -46,7 +46,7 @@ def visit_each(gpus: Sequence[str], settings: Settings, limits: Limits, screen: 
     endings = {it.gpu: _ending(answers.get(it.gpu, "")) for it in ended}
     has_trained = {gpu for gpu, answer in answers.items() if _said_by(answer).get("has_trained")}
     worst = worst_exit_code(it.exit_code for it in ended)
-    lines = [f"gpu {it.gpu}: {_how(endings[it.gpu], it.exit_code, it.gpu in has_trained)}" for it in ended]
+    lines = [f"gpu {it.gpu}: {it.why or _how(endings[it.gpu], it.exit_code, it.gpu in has_trained)}" for it in ended]
     told = next((it for it in endings.values() if it and it.exit_code == worst), None)
     if told:
         states = _states(settings)

@@ -35,6 +35,7 @@ class Quota:
 
     returns_at_s: when a GPU can be had again, in seconds since the epoch, None where it can be had now; what of it has
     passed is put at now. cool_off: how long it stays away the next time, in seconds, None where it is not known to.
+    is_spent: whether the provider says that nothing is left, and not when more comes.
     """
 
     used_s: float
@@ -46,6 +47,7 @@ class Quota:
     left_because: Reason
     returns_because: Reason
     cool_off_because: Reason
+    is_spent: bool
 
 
 def reckon_quota(
@@ -84,6 +86,7 @@ def reckon_quota(
         left_because=left_because,
         returns_because=returns_because,
         cool_off_because=cool_off_because,
+        is_spent=live is not None and _is_spent(live) and not past.is_held,
     )
 
 
@@ -98,13 +101,21 @@ def _live_because(said: str) -> Reason:
     return Reason(basis=Basis.LIVE, said=f"{said}.")
 
 
+def _is_spent(live: LiveQuota) -> bool:
+    return live.left_s < LEAST_S and live.refreshes_at_s is None
+
+
 def _live_returns(live: LiveQuota, past: Past) -> tuple[Quantiles | None, Reason]:
     """Return when a GPU can be had by what the provider says: it lends none that could be kept for a minute."""
     if past.is_held:
         return None, Reason(basis=Basis.HISTORY, said="A GPU is held now.")
     returns_at_s = live.refreshes_at_s
-    if live.left_s >= LEAST_S or returns_at_s is None or returns_at_s <= past.now_s:
-        return None, _live_because("Some of the GPU time of this week is left" if live.left_s else live_said(live))
+    if live.left_s >= LEAST_S:
+        return None, _live_because("Some of the GPU time of this week is left")
+    if returns_at_s is None:
+        return None, _live_because("Nothing of the GPU time of this week is left, and when more comes is not known")
+    if returns_at_s <= past.now_s:
+        return None, _live_because(live_said(live))
     return _exactly(returns_at_s, Basis.LIVE), _live_because(live_said(live))
 
 

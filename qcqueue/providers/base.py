@@ -5,12 +5,13 @@ Always true: a session's spread never exceeds its ceiling, and what is None is n
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import Protocol
 
 from qcqueue.core.quantiles import Basis, Quantiles
+from qcqueue.text.humanize import DAY_S
 
 
 class Confidence(StrEnum):
@@ -73,6 +74,10 @@ class Profile:
         return next((it for it in self.figures if it.name == name), None)
 
 
+LATE_S, AHEAD_S = 7 * DAY_S, 35 * DAY_S
+"""How long ago, and how far ahead, a refresh can be: the longest period of a quota is a month."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveQuota:
     """What a provider itself says right now of an account's GPU time. source: the command that was asked.
@@ -89,6 +94,12 @@ class LiveQuota:
     def __post_init__(self) -> None:
         assert 0 <= self.left_s <= self.allowed_s, f"no quota: {self}"
         assert self.used_s >= 0, f"no quota: {self}"
+
+    def believed(self, now_s: float) -> "LiveQuota":
+        """Return it without a refresh that is too far from now, in seconds since the epoch, to be the next one."""
+        at_s = self.refreshes_at_s
+        is_near = at_s is not None and -LATE_S <= at_s - now_s <= AHEAD_S
+        return self if is_near else replace(self, refreshes_at_s=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,11 @@ true: what a secret holds is returned and said nowhere.
 import os
 import re
 import shutil
+import signal
 import subprocess
-from collections.abc import Callable, Mapping
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,21 +61,49 @@ class Kaggle(Provider):
         return None
 
     def quota(self, environ: Mapping[str, str]) -> LiveQuota | None:
-        """As promised. A program that is missing, fails or takes too long says nothing."""
+        """As promised. A program that is missing, fails, takes too long or says too much says nothing."""
         program = shutil.which(COMMAND[0], path=environ.get("PATH", ""))
-        with suppress(OSError, subprocess.SubprocessError):
-            if program:
-                done = subprocess.run(
-                    [program, *COMMAND[1:]],
-                    env=without_secrets(environ),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                    timeout=LIMIT_S,
-                    check=True,
-                )
-                return quota_in(done.stdout)
-        return None
+        said = None
+        with suppress(OSError):
+            said = _answer([program, *COMMAND[1:]], without_secrets(environ)) if program else None
+        return None if said is None else quota_in(said)
+
+
+def _answer(command: Sequence[str], environ: Mapping[str, str]) -> bytes | None:
+    """Return what a program prints, None where it fails, is not done within LIMIT_S, or prints over MOST_BYTES.
+
+    Whatever it has started ends with it then. Raises: OSError: it cannot be started.
+    """
+    process = subprocess.Popen(
+        command,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    heard = list[bytes]()
+
+    def listen() -> None:
+        assert process.stdout, "it was started with a pipe"
+        with process.stdout as stream:
+            said = stream.read(MOST_BYTES + 1)
+        if len(said) <= MOST_BYTES and process.wait() == 0:
+            heard.append(said)
+
+    listening = threading.Thread(target=listen, daemon=True)  # a pipe that somebody else keeps open holds nobody up
+    listening.start()
+    try:
+        listening.join(LIMIT_S)
+    finally:
+        if process.returncode is None:  # nobody has waited for it, so its number is still its own
+            with suppress(OSError):
+                if sys.platform == "win32":
+                    process.kill()
+                else:
+                    os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    return heard[0] if heard else None
 
 
 def quota_in(said: bytes) -> LiveQuota | None:

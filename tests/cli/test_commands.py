@@ -5,6 +5,7 @@ import inspect
 import json
 import re
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,23 @@ def test_the_store_that_was_typed_stands_in_each_command_that_asks_for_a_queue(
     url = r"folder:C:\1 and $HOME"
     monkeypatch.setattr(shared, "typed_store", [url])
     assert shared.for_the_same_queue(hint) == said.format(url=url)
+
+
+@pytest.mark.parametrize(
+    ("hint", "on_windows"),
+    [
+        ("qcqueue work", "qcqueue notebook"),
+        ("next: qcqueue work", "next: qcqueue notebook"),
+        ("qcqueue work, on a machine with a GPU", "qcqueue work, on a machine with a GPU"),
+        ("qcqueue status", "qcqueue status"),
+    ],
+)
+def test_on_windows_a_notebook_stands_for_a_session(
+    hint: str, on_windows: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert shared.next_here(hint) == hint
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert shared.next_here(hint) == on_windows
 
 
 # init

@@ -492,18 +492,22 @@ def kaggle(colab: QueueContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return KaggleProgram(tmp_path / "bin", monkeypatch)
 
 
-def test_quota_and_plan_show_what_kaggle_says_as_live_with_its_refresh(kaggle: KaggleProgram, answer: Answer) -> None:
+def test_quota_and_plan_show_what_kaggle_says_as_live_with_its_refresh(
+    kaggle: KaggleProgram, colab: QueueContext, answer: Answer
+) -> None:
+    at = datetime.fromtimestamp(colab.clock.now_s() + 2 * DAY_S, UTC).replace(microsecond=0, tzinfo=None)
+    kaggle.says(rows(refreshAt=at.isoformat()))
     said = answer("quota")
     assert re.search(r"^used +21 h 26 min in 7 days +live$", said, re.MULTILINE)
     assert re.search(r"^left +8 h 34 min +live$", said, re.MULTILINE)
-    told = r"kaggle quota says that 8.57 of 30 h are left, and that all of it is there again on \d+ Jan 2027"
+    told = r"kaggle quota says that 8.57 of 30 h are left, and that all of it is there again on \d+ \w+ \d{4}"
     assert re.search(told, said)
     plan = answer("plan")
     assert re.search(rf"^{told} \d\d:\d\d \(live\)\.$", plan, re.MULTILINE)
     assert "All dates are forecasts (profile and live)" in plan
     live = document(answer("quota --json"))["live"]
     assert live == document(answer("plan --json"))["live_quota"]
-    assert live["refreshes_at"] == "2027-01-02T00:00:00.000Z"
+    assert live["refreshes_at"] == f"{at.isoformat()}.000Z"
     assert (live["source"], live["left_s"], live["allowed_s"]) == ("kaggle quota", 30_852.0, 108_000.0)
 
 
@@ -516,6 +520,23 @@ def test_where_kaggle_says_nothing_is_left_the_plan_waits_for_the_refresh(
     found = document(answer("plan --json"))
     assert found["next_gpu"]["likely"][:16] == in_two_days.isoformat()[:16]
     assert found["all"]["done_by"]["p50"] > in_two_days.isoformat()
+
+
+def test_a_refresh_that_cannot_be_the_next_one_is_as_none(kaggle: KaggleProgram, answer: Answer) -> None:
+    kaggle.says(rows(refreshAt="2001-01-01T00:00:00"))
+    assert document(answer("quota --json"))["live"]["refreshes_at"] is None
+
+
+def test_where_nothing_is_left_and_no_refresh_is_named_no_gpu_can_be_had_now(
+    kaggle: KaggleProgram, answer: Answer
+) -> None:
+    kaggle.says(rows(used="31h", remaining="0h", total="30h", refreshAt=""))
+    assert re.search(r"^a GPU +none is left; when more comes is not known +live$", answer("quota"), re.MULTILINE)
+    plan = answer("plan")
+    assert "No GPU can be had now: nothing of the GPU time of this week is left, and when more comes is not" in plan
+    assert plan.endswith("next: qcqueue quota\n")
+    assert run(["plan", "--ics", "here.ics"]) == 2
+    assert not Path("here.ics").exists()
 
 
 def test_one_that_fails_is_simply_not_live(kaggle: KaggleProgram, answer: Answer) -> None:

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from qcqueue.app import per_gpu
 from qcqueue.app.per_gpu import environment_of as environment_on
 from qcqueue.app.settings import load_settings
 from qcqueue.cli.main import run
+from qcqueue.notebook.per_gpu import visit_each
+from qcqueue.notebook.screen import LineScreen
 from qcqueue.worker import machine
+from qcqueue.worker.budget import Limits
 from tests.cli.queues import House
 from tests.end_to_end.machines import (
     STUDY,
@@ -135,6 +139,32 @@ def test_when_it_is_killed_its_sessions_save_and_leave(here: House) -> None:
         wait_until(lambda: not any(map(is_alive, sessions)))
     for name in ("toy", "second"):
         assert [it["outcome"] for it in job(here, f"long/{name}")["segments"]] == ["stopped"]
+
+
+@pytest.fixture
+def killed_on_gpu_0(here: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = "import os\nif os.environ['CUDA_VISIBLE_DEVICES'] == '0':\n    os.kill(os.getpid(), 9)\n"
+    monkeypatch.setattr(per_gpu, "PROGRAM", first + per_gpu.PROGRAM)
+
+
+@pytest.mark.usefixtures("killed_on_gpu_0")
+def test_a_session_that_was_killed_is_named_with_what_to_do(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["work", "--per-gpu"]) == 4
+    told = capfd.readouterr()
+    assert "gpu 0: its session was killed by SIGKILL; next: qcqueue work\n" in told.err
+    assert "gpu 1: session " in told.out
+    assert run(["work", "--per-gpu", "--json"]) == 4
+    one, other = json.loads(capfd.readouterr().out)["sessions"]
+    assert one == {"gpu": "0", "exit_code": 4, "why": "its session was killed by SIGKILL"}
+    assert other["ending"] == "finished"
+
+
+@pytest.mark.usefixtures("killed_on_gpu_0")
+def test_the_cell_of_a_notebook_names_it_too(capfd: pytest.CaptureFixture[str]) -> None:
+    assert visit_each(["0", "1"], load_settings(), Limits(), LineScreen(), now=False) == "exit code 4"
+    said = capfd.readouterr().out
+    assert "gpu 0: its session was killed by SIGKILL" in said
+    assert "next: run this cell again" in said
 
 
 def test_a_persons_own_numbers_of_gpus_stay_as_they_count_them(here: House) -> None:

@@ -136,6 +136,12 @@ def test_a_newcomer_is_told_what_works_here(answered: Sequence[Typed]) -> None:
     assert "qcqueue work" not in first.out
 
 
+def test_nobody_is_told_to_work_where_that_is_refused(answered: Sequence[Typed]) -> None:
+    told = {it.line: [line for line in (it.out + it.err).splitlines() if line.startswith("next: ")] for it in answered}
+    assert [line for line, hints in told.items() if "next: qcqueue work" in hints] == []
+    assert told["enqueue study.toml"] == ["next: qcqueue notebook"]
+
+
 def test_what_was_worked_on_elsewhere_is_reported_and_fetched(answered: Sequence[Typed], place: Path) -> None:
     (status,) = (json.loads(it.out) for it in answered[len(BEFORE) :] if it.line == "status --json")
     assert [(job["name"], job["state"], job["epochs_done"]) for job in status["jobs"]] == [

@@ -92,6 +92,30 @@ def test_anothers_notebook_is_not_replaced_and_then_no_metadata_is_written(here:
     assert [path.name for path in here.iterdir()] == ["mine.ipynb"]
 
 
+@pytest.mark.parametrize("out", ["", ".", "/", "..", "folder"])
+def test_a_folder_is_no_place_for_it_and_refused_as_for_colab(
+    out: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "folder").mkdir()
+    assert run([*ASKED, "--from-index", "--out", out]) == 2
+    said = capsys.readouterr().err
+    assert run(["notebook", "--store", "gdrive:1AbCdEfGhIj", "--from-index", "--out", out]) == 2
+    assert said == capsys.readouterr().err
+    assert f"{Path(out)} was not written by qcqueue" in said
+    assert [path.name for path in here.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("out", ["kernel-metadata.json", "./Kernel-Metadata.json"])
+def test_the_notebook_does_not_take_the_place_of_its_metadata(
+    out: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*ASKED, "--from-index", "--out", out]) == 2
+    said = capsys.readouterr().err
+    assert f"{Path(out)} is where the metadata goes" in said
+    assert "notebook --for kaggle --out OTHER.ipynb" in said
+    assert [*here.iterdir()] == []
+
+
 def test_its_words_are_kaggles_and_what_kaggle_forbids_stands_there() -> None:
     (text, code) = json.loads(kaggle_text("gdrive:1AbCdEfGhIj", from_index=True))["cells"]
     words = "".join(text["source"])

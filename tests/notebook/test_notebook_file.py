@@ -86,7 +86,15 @@ def test_a_notebook_of_ours_is_replaced_and_another_file_is_not(here: Path, caps
     run(["notebook", "--store", "gdrive:1AbCdEfGhIj"])
     assert run(["notebook", "--store", "gdrive:2DeFgHiJkLm"]) == 0
     assert "gdrive:2DeFgHiJkLm" in code(here / "colab_worker.ipynb")
-    for content in ("my notes", "[1, 2]", '{"metadata": {}, "cells": []}', '{"metadata": 3}'):
+    for content in (
+        "my notes",
+        "[1, 2]",
+        '{"metadata": {}, "cells": []}',
+        '{"metadata": 3}',
+        '{"metadata": "about qcqueue", "cells": "MINE"}',
+        '{"metadata": ["qcqueue"]}',
+        '{"metadata": {"qcqueue": "mine"}}',
+    ):
         (here / "mine.ipynb").write_text(content)
         assert run(["notebook", "--store", "gdrive:1AbCdEfGhIj", "--out", "mine.ipynb"]) == 2
         assert (here / "mine.ipynb").read_text() == content

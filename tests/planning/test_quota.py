@@ -433,8 +433,20 @@ def test_where_it_says_that_nothing_is_left_a_gpu_comes_with_the_refresh() -> No
     assert returns_h(found) == (50, 50, 50)
     assert found.returns_because.basis is Basis.LIVE
     assert live_quota(spent, running_h=2).returns_at_s is None
-    assert live_quota(replace(spent, refreshes_at_s=None)).returns_at_s is None
     assert live_quota(replace(spent, refreshes_at_s=NOW_S - 1)).returns_at_s is None
+    assert not live_quota(replace(spent, refreshes_at_s=NOW_S - 1)).is_spent
+
+
+@pytest.mark.parametrize("left_s", [0.0, 30.0])
+def test_where_it_says_that_nothing_is_left_and_not_when_more_comes_no_gpu_can_be_had_now(left_s: float) -> None:
+    spent = replace(LIVE, left_s=left_s, refreshes_at_s=None)
+    found = live_quota(spent)
+    assert (found.is_spent, found.returns_at_s) == (True, None)
+    assert found.returns_because.said == (
+        "Nothing of the GPU time of this week is left, and when more comes is not known."
+    )
+    assert not live_quota(spent, running_h=2).is_spent
+    assert not live_quota(replace(spent, left_s=HOUR_S)).is_spent
 
 
 def test_two_sessions_on_one_machine_are_used_once() -> None:

@@ -38,14 +38,19 @@ class KaggleProgram:
     def says(self, said: bytes, *, exit_code: int = 0, after_s: float = 0.0) -> None:
         """From now on have it print this."""
         (self._folder / "said").write_bytes(said)
-        self._script.write_text(
-            f"#!{sys.executable} -S\n"
-            "import json, os, sys, time, pathlib\n"
-            f"here = pathlib.Path({str(self._folder)!r})\n"
+        self.runs(
             "(here / 'asked').write_text(json.dumps([sys.argv[1:], dict(os.environ)]))\n"
             f"time.sleep({after_s})\n"
             "sys.stdout.buffer.write((here / 'said').read_bytes())\n"
             f"sys.exit({exit_code})\n"
+        )
+
+    def runs(self, code: str) -> None:
+        """From now on have it run this, in which `here` is its folder."""
+        self._script.write_text(
+            f"#!{sys.executable} -S\n"
+            "import json, os, sys, time, pathlib\n"
+            f"here = pathlib.Path({str(self._folder)!r})\n{code}"
         )
         self._script.chmod(0o755)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from qcqueue.providers import kaggle
 from qcqueue.providers.base import LiveQuota
 from qcqueue.providers.kaggle import PROVIDER, quota_in
+from tests.end_to_end.machines import is_alive, wait_until
 from tests.providers.programs import REFRESHES_AT_S, ROWS, KaggleProgram, rows
 
 HOUR_S = 3600.0
@@ -57,6 +59,32 @@ def test_one_that_does_not_answer_is_not_waited_for(program: KaggleProgram, monk
     assert PROVIDER.quota(os.environ) is None
 
 
+def test_one_that_never_ends_to_print_is_neither_kept_nor_waited_for(
+    program: KaggleProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kaggle, "LIMIT_S", 600.0)
+    program.runs(
+        "(here / 'pid').write_text(str(os.getpid()))\n"
+        "while True:\n"
+        "    try:\n"
+        "        os.write(1, b'[' * 65536)\n"
+        "    except OSError:\n"
+        "        time.sleep(600)\n"
+    )
+    assert PROVIDER.quota(os.environ) is None
+    assert not is_alive(int((tmp_path / "bin" / "pid").read_text()))
+
+
+def test_what_it_has_started_ends_with_it(
+    program: KaggleProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kaggle, "LIMIT_S", 2.0)
+    program.runs("child = os.fork()\nif child:\n    (here / 'pid').write_text(str(child))\ntime.sleep(600)\n")
+    assert PROVIDER.quota(os.environ) is None
+    child = int((tmp_path / "bin" / "pid").read_text())
+    wait_until(lambda: not is_alive(child))
+
+
 def test_one_that_cannot_be_started_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "kaggle").write_text("no program at all")
     (tmp_path / "kaggle").chmod(0o755)
@@ -72,6 +100,12 @@ def test_a_refresh_is_in_utc_or_not_known(said: str | None, at_s: float | None) 
     found = quota_in(rows(refreshAt=said))
     assert found is not None
     assert found.refreshes_at_s == at_s
+
+
+@pytest.mark.parametrize(("in_days", "is_believed"), [(-8, False), (-6, True), (0, True), (34, True), (36, False)])
+def test_a_refresh_that_is_long_over_or_far_ahead_is_not_believed(in_days: float, is_believed: bool) -> None:
+    believed = SAID.believed(REFRESHES_AT_S - in_days * 24 * HOUR_S)
+    assert believed == (SAID if is_believed else replace(SAID, refreshes_at_s=None))
 
 
 @pytest.mark.parametrize(
