@@ -1,4 +1,4 @@
-"""One model trained by us and by plain Keras, bit by bit: `python -m tests.engines.parity MODEL EPOCHS IMAGES`.
+"""One model trained by us and by plain Keras, bit by bit: `python -m tests.engines.parity MODEL EPOCHS [small]`.
 
 Plain Keras is written here as a user would write it, and shares nothing with ours but the images and their order. One
 thread, no rewriting of graphs: with it, plain `fit` has no bits of its own for some models. A process compares one
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from qcqueue.catalog.models import MODELS
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Split
-from tests.engines.worlds import COUNTS, Memory, a_dataset, a_dataset_file, a_spec, an_assignment, run
+from tests.engines.worlds import Memory, a_dataset, a_dataset_file, a_spec, an_assignment, run, small_base
 
 SCALES = (1, 30, 100, 1000)
 EPOCHS = 5
@@ -33,6 +34,7 @@ COMPARED_AFTER = 2
 """Epochs, after which every tensor is compared."""
 STEEP = {"VGG16": 0.01, "DenseNet121": 0.01, "ResNet50V2": 0.01, "InceptionResNetV2": 0.003}
 STEEP_ELSE = 0.1
+STEEP_SMALL = 20.0
 """Learning rates that make a model sure of itself within an epoch, and wrong."""
 OFF_MOST = 1e-6
 SMALL = 0.1
@@ -43,23 +45,27 @@ LOGITS = 2.0
 
 
 def main(arguments: Sequence[str]) -> int:
-    model, epochs, images = arguments
-    print(json.dumps(compared(model, epochs=int(epochs), images=int(images))))
+    from qcqueue.engines.keras_tf import models
+
+    model, epochs, *is_small = arguments
+    with mock.patch.object(models, "build_base", small_base) if is_small else nullcontext():
+        print(json.dumps(compared(model, epochs=int(epochs), is_small=bool(is_small))))
     return 0
 
 
-def in_a_process(model: str, *, epochs: int = EPOCHS, images: int = COUNTS[Split.TRAIN]) -> dict[str, Any]:
+def in_a_process(model: str, *, epochs: int = EPOCHS, is_small: bool = False) -> dict[str, Any]:
     """Return what `compared` does, from a process of its own."""
     root = Path(__file__).parents[2]
-    command = [sys.executable, "-m", "tests.engines.parity", model, str(epochs), str(images)]
+    asked = [model, str(epochs), *(["small"] if is_small else [])]
+    command = [sys.executable, "-m", "tests.engines.parity", *asked]
     child = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert child.returncode == 0, child.stderr[-4000:]
     found: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
     return found
 
 
-def compared(model: str, *, epochs: int, images: int) -> dict[str, Any]:
-    """Return how ours and plain Keras differ after training on so many images.
+def compared(model: str, *, epochs: int, is_small: bool) -> dict[str, Any]:
+    """Return how ours and plain Keras differ. is_small: with a small base in place of the model's.
 
     tensors, differing: of the whole state after COMPARED_AFTER epochs, how many there are and have other bits. steep:
     the validation losses of the run, which is sure and wrong, and best the best epoch of ours and theirs. heads: by how
@@ -71,11 +77,11 @@ def compared(model: str, *, epochs: int, images: int) -> dict[str, Any]:
         image_size=(side_px, side_px),
         augment="none",
         epochs=epochs,
-        learning_rate=STEEP.get(model, STEEP_ELSE),
+        learning_rate=STEEP_SMALL if is_small else STEEP.get(model, STEEP_ELSE),
     )
     settle(spec)
     with tempfile.TemporaryDirectory() as folder:
-        path = a_dataset_file(Path(folder), a_dataset(side_px=side_px, counts=COUNTS | {Split.TRAIN: images}))
+        path = a_dataset_file(Path(folder), a_dataset(side_px=side_px))
         return whole(path, spec) | heads(spec, side_px)
 
 
@@ -187,10 +193,15 @@ class Plain:
 def plain_model(spec: JobSpec) -> Any:
     import keras
 
+    from qcqueue.engines.keras_tf import models
+
     application = importlib.import_module(f"keras.applications.{MODELS[spec.model].module}")
-    base = getattr(application, spec.model)(
-        include_top=False, weights=None, input_shape=(*spec.image_size, 3), pooling="avg"
-    )
+    if models.build_base is small_base:
+        base = small_base(spec.model, spec.image_size, imagenet=False)
+    else:
+        base = getattr(application, spec.model)(
+            include_top=False, weights=None, input_shape=(*spec.image_size, 3), pooling="avg"
+        )
     is_frozen = spec.trainable == "head"
     base.trainable = not is_frozen
     images = keras.Input((*spec.image_size, 3), dtype="uint8")
