@@ -17,9 +17,9 @@ from hypothesis import settings
 from qcqueue.conformance.processes import PROCESSES
 from tests.canary import leaks
 
-settings.register_profile("dev", deadline=None, max_examples=20)
+settings.register_profile("dev", deadline=None, max_examples=16)
 settings.register_profile("long", deadline=None, max_examples=200)
-settings.register_profile("ci", deadline=None, max_examples=20, derandomize=True, database=None)
+settings.register_profile("ci", deadline=None, max_examples=16, derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 

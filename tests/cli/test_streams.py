@@ -78,7 +78,15 @@ def test_a_bar_is_drawn_with_what_there_is(house: House) -> None:
     assert "████" in types("status", environment={"PYTHONIOENCODING": "utf-8"}).stdout.decode()
 
 
-@pytest.mark.parametrize("line", ["status", "data list --json", "show done", "--help", "work -h"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "status",
+        "data list --json",
+        "--help",
+        *(pytest.param(it, marks=pytest.mark.long) for it in ("show done", "work -h")),
+    ],
+)
 def test_a_full_output_is_said_to_be_full_and_the_cache_is_not(line: str, house: House) -> None:
     done = types(line, shell=">/dev/full")
     assert done.returncode == 4

@@ -20,10 +20,10 @@ from qcqueue.stores.folder_slots import FolderSlots
 from tests.support.contenders import Rivals
 from tests.support.slots import SlotFault
 
-SEEDS = (4, 5, 0, 1)
+SEEDS = (4, 5, 0)
 """Those whose machines come to an end first; in the first two every fault strikes."""
 
-MORE_SEEDS = (2, 3, 6, 7)
+MORE_SEEDS = (1, 2, 3, 6, 7)
 
 
 def live(seed: int, folder: Path, *, commits: int = 20) -> Rivals:

@@ -49,7 +49,8 @@ def test_a_study_of_ones_own_is_what_the_readme_says(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     folder_of(tmp_path / "scans", three_classes())
     shutil.copytree(ROOT / "jobs", tmp_path / "jobs")
-    lines = below("Your own study")
+    environment, *lines = below("Your own study")
+    assert environment == ["python3", "-m", "venv", ".venv", "&&", ".", ".venv/bin/activate"]
     assert [line[0] for line in lines] == ["pip", *["qcqueue"] * 4]
     assert lines[-1] == ["qcqueue", "work", "--jobs", "6"]
     for command, *words in lines[:-1]:

@@ -32,7 +32,9 @@ def tensors(model: Any) -> list[bytes]:
     return [variable.numpy().tobytes() for variable in model.variables]
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    "optimizer", [pytest.param(name, marks=pytest.mark.long if name == "rmsprop" else ()) for name in OPTIMIZERS]
+)
 def test_the_weights_are_those_of_plain_fit_over_the_same_order(optimizer: str) -> None:
     import keras
 

@@ -233,4 +233,4 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 TestQueueMachine = QueueMachine.TestCase
-TestQueueMachine.settings = settings(max_examples=12, stateful_step_count=30, deadline=None)
+TestQueueMachine.settings = settings(max_examples=8, stateful_step_count=30, deadline=None)

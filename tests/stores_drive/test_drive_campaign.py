@@ -211,7 +211,7 @@ def _outcome(ask: Callable[[], T]) -> tuple[T | None, QcqueueError | None]:
 
 
 @pytest.mark.parametrize("seed", [*SEEDS, None], ids=str)
-@pytest.mark.parametrize("conflict_at_end", [False, True])
+@pytest.mark.parametrize("conflict_at_end", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_promises_hold_whatever_passes(
     seed: int | None, conflict_at_end: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
