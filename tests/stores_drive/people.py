@@ -97,9 +97,15 @@ class Browser:
 
     clock: PatientClock
     act: Callable[[str], str]
-    seen: list[str] = field(default_factory=list)
+    _seen: list[str] = field(default_factory=list)
     _at_work: list[threading.Thread] = field(default_factory=list)
     _errors: list[BaseException] = field(default_factory=list)
+
+    @property
+    def seen(self) -> list[str]:
+        """What it was shown, once it has been shown all: a command may be over before its last page is."""
+        self.close()
+        return self._seen
 
     def open(self, url: str) -> bool:
         thread = threading.Thread(target=self._go, args=(url,))
@@ -115,7 +121,7 @@ class Browser:
 
     def _go(self, url: str) -> None:
         try:
-            self.seen.append(self.act(url))
+            self._seen.append(self.act(url))
         except BaseException as exc:
             self._errors.append(exc)
             self.clock.sleep(PATIENCE_S)
