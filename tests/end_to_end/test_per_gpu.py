@@ -30,6 +30,8 @@ from tests.end_to_end.machines import (
     wait_until,
 )
 
+pytestmark = pytest.mark.racing
+
 TWO = '[[job]]\nmodel = "Toy"\n[[job]]\nname = "second"\nmodel = "Toy"\nseed = 2\n'
 LONG = '[[job]]\nmodel = "Toy"\nepochs = 500\n[[job]]\nname = "second"\nmodel = "Toy"\nepochs = 500\nseed = 2\n'
 
