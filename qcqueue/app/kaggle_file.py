@@ -57,19 +57,7 @@ minutes = 0  # leave after so many minutes; 0 is as long as the session lasts
 jobs = 0  # leave a GPU after so many jobs; 0 is as many as the session lasts for
 per_gpu = True  # work on each GPU: Kaggle lends two, and counts the hours of the session
 
-import os, time
-
-began = time.time()
-{install}
-
-failure = install("[train,drive]")
-os.environ["QCQUEUE_INSTALL_S"] = str(time.time() - began)
-if failure:
-    print(failure)
-else:
-    import qcqueue
-
-{client}    qcqueue.work(store, max_minutes=minutes or None, jobs=jobs or None, per_gpu=per_gpu)
+{begin}    qcqueue.work(store, max_minutes=minutes or None, jobs=jobs or None, per_gpu=per_gpu)
 """
 
 

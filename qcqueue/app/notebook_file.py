@@ -38,17 +38,8 @@ or opens a way in from outside. It works on your own jobs, with your one account
 is nothing left to do.
 """
 
-CODE = """\
-#@title Train {{ display-mode: "form" }}
-store = {store} #@param {{type:"string"}}
-#@markdown Stop after so many minutes; 0 is as long as the machine lasts.
-minutes = 0 #@param {{type:"integer"}}
-#@markdown The minutes that *Runtime > View resources* promises, if it does; 0 is not known.
-promised_minutes = 0 #@param {{type:"integer"}}
-#@markdown Leave after so many jobs; 0 is as many as the machine lasts for.
-jobs = 0 #@param {{type:"integer"}}
-release_the_gpu_when_done = True #@param {{type:"boolean"}}
-
+# What every worker cell does first; what its session is told follows.
+BEGIN = """\
 import os, time
 
 began = time.time()
@@ -61,7 +52,20 @@ if failure:
 else:
     import qcqueue
 
-{client}    qcqueue.work(
+{client}"""
+
+CODE = """\
+#@title Train {{ display-mode: "form" }}
+store = {store} #@param {{type:"string"}}
+#@markdown Stop after so many minutes; 0 is as long as the machine lasts.
+minutes = 0 #@param {{type:"integer"}}
+#@markdown The minutes that *Runtime > View resources* promises, if it does; 0 is not known.
+promised_minutes = 0 #@param {{type:"integer"}}
+#@markdown Leave after so many jobs; 0 is as many as the machine lasts for.
+jobs = 0 #@param {{type:"integer"}}
+release_the_gpu_when_done = True #@param {{type:"boolean"}}
+
+{begin}    qcqueue.work(
         store,
         max_minutes=minutes or None,
         promised_minutes=promised_minutes or None,
@@ -178,7 +182,8 @@ def code_for(code: str, store: str, client: str | None, *, place: str, from_inde
     """Return the code of a worker cell, filled in. client, from_index: as above; place: whose secrets are named."""
     signing_in = "" if client is None else CLIENT.format(place=place, client=repr(client))
     in_code = json.dumps(store, ensure_ascii=False)
-    return code.format(store=in_code, client=signing_in, install=install_code(from_index=from_index))
+    begin = BEGIN.format(client=signing_in, install=install_code(from_index=from_index))
+    return code.format(store=in_code, begin=begin)
 
 
 COLAB = {"accelerator": "GPU", "colab": {"gpuType": "T4", "provenance": []}}
