@@ -32,22 +32,30 @@ PHOTOGRAPH = "photo.jpg"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weights:
-    """A trained model: the variables of one epoch, by position as in a state (m/00000 ..), and how they are to be used.
+class Description:
+    """What a file of weights says of them, as far as it takes to build their model.
 
-    which: "best" or "last", of the epochs that were saved by then. paths: what Keras calls each variable.
-    sha256: the weights_sha256 of the contract, over the tensors. deep_white: of the dataset, which says what it
-    is; the file says nothing of it where it is None.
+    which: "best" or "last", of the epochs that were saved by then. sha256: the weights_sha256 of the contract, over the
+    tensors. deep_white: of the dataset, which says what it is; the file says nothing of it where it is None.
     """
 
     spec: JobSpec
     which: str
     epoch: int
     classes: tuple[str, ...]
-    tensors: Tensors
-    paths: Mapping[str, str]
     sha256: str
     deep_white: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights(Description):
+    """A trained model: the variables of one epoch, by position as in a state (m/00000 ..), and how they are to be used.
+
+    paths: what Keras calls each variable.
+    """
+
+    tensors: Tensors
+    paths: Mapping[str, str]
 
     def about(self) -> dict[str, Any]:
         """Return what the file says of itself beside its tensors."""
@@ -71,18 +79,6 @@ class Weights:
             "variables": readable_names(self.tensors, self.paths),
             "spec": replace(self.spec, deadline_s=None).to_json(),
         }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Description:
-    """What a file of weights says of them, as far as it takes to build their model. Fields as in `Weights`."""
-
-    spec: JobSpec
-    which: str
-    epoch: int
-    classes: tuple[str, ...]
-    sha256: str
-    deep_white: int | None
 
 
 def readable_names(tensors: Tensors, paths: Mapping[str, str]) -> list[str]:
