@@ -112,10 +112,13 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         """,
     ),
     # What epochs were computed on stands on their attempt, in words of no one framework. An attempt that vouches for
-    # what it holds is left alone: each of its epochs says it itself. And a job may keep its state when it is done.
+    # what it holds is left alone: each of its epochs says it itself. A job may keep its state when it is done, and
+    # belong to somebody; and what is settled for all who use the queue stands in it.
     6: (
         "ALTER TABLE attempts ADD COLUMN identity TEXT",
         "ALTER TABLE jobs ADD COLUMN keep_state BOOLEAN DEFAULT 0 NOT NULL",
+        "ALTER TABLE jobs ADD COLUMN owner VARCHAR",
+        "CREATE TABLE settings (name VARCHAR NOT NULL, value TEXT NOT NULL, PRIMARY KEY (name))",
         """
         UPDATE attempts SET identity = newest.identity
         FROM (SELECT attempt_id, identity, max(id) FROM epochs GROUP BY attempt_id) AS newest

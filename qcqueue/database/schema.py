@@ -48,6 +48,9 @@ def _one_of(column: str, values: type[State] | type[Outcome] | type[Cause]) -> C
 # One row: the format of this database, so that a newer one is refused before anything else is read.
 meta = Table("meta", metadata, Column("format", Integer, primary_key=True))
 
+# What all who use the queue have settled for it, by name; a name without a row stands as it does where nobody said.
+settings = Table("settings", metadata, Column("name", String, primary_key=True), Column("value", Text, nullable=False))
+
 # Blobs that commits have named. deleted_at_s is set after the bytes are gone from the store; the row of a pack then
 # goes too, because there are thousands. title is what its owner called the file, for people.
 blobs = Table(
@@ -84,7 +87,8 @@ datasets = Table(
 
 # position orders the queue and is never shown; moved says that a person has given the job its place. dataset_sha256
 # pins the data a job was enqueued on. keep_weights: whoever fetches its ImageNet weights puts them into the store.
-# keep_state: once it is done, it keeps all that further training needs, and not only its weights.
+# keep_state: once it is done, it keeps all that further training needs, and not only its weights. owner: whose it is, as an
+# account or a person is called; NULL is anybody's.
 jobs = Table(
     "jobs",
     metadata,
@@ -105,6 +109,7 @@ jobs = Table(
     Column("moved", Boolean, nullable=False, server_default=text("0")),
     Column("keep_weights", Boolean, nullable=False, server_default=text("0")),
     Column("keep_state", Boolean, nullable=False, server_default=text("0")),
+    Column("owner", String),
     _one_of("state", State),
     _one_of("failure_cause", Cause),
     CheckConstraint("(state = 'failed') = (failure_cause IS NOT NULL)", name="a_failure_has_a_cause"),

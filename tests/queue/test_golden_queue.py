@@ -61,7 +61,7 @@ QUEUES = {
     "queue-4.sqlite": "5812f67d56412115e7b1f73dc8270c25ef2b63a8527f35117a9d59fa05d72bb1",
     "queue-5.sqlite": "9886560cd379f2455434a3a3f8d0741443ac723a16813b87513781442f571398",
     "queue-6.sqlite": "99ec0b61922b31321b8df485efa13b7b228cf19a7b294f6cda5ebc601670b3a2",
-    "queue-7.sqlite": "e946d45d5edb9f98e35c0dba7040e5309238a72bcb72a251dac12a6c335813b8",
+    "queue-7.sqlite": "6198fc222beb9c7187ed553bed619f2b5b60cffe48325f0da5b31849baf20674",
     "chain-1.zip": "87bd23e241f5d69a8443b1426d1541871115b76acfda879be2a7988c618e4eb0",
 }
 IN_PACKS = ("queue-3.sqlite", "queue-4.sqlite", "queue-5.sqlite", "queue-6.sqlite", "queue-7.sqlite")
