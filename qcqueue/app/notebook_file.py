@@ -143,7 +143,7 @@ def wanted(extras):
     import base64, lzma, pathlib, tempfile
 
     wheel = pathlib.Path(tempfile.mkdtemp(), "{name}")
-    wheel.write_bytes(lzma.decompress(base64.b64decode(WHEEL)))
+    wheel.write_bytes(lzma.decompress(base64.b85decode("".join(WHEEL.split()))))
     return f"{{wheel}}{{extras}}"
 """
 LINE = 2000
@@ -157,7 +157,7 @@ def install_code(*, from_index: bool) -> str:
         wanted = FROM_INDEX.format(version=version("qcqueue"))
         return INSTALL.format(comes="from the index of this machine", wanted=wanted, mark=CONTENTS)
     wheel = own_wheel()
-    text = base64.b64encode(lzma.compress(wheel.data, preset=9 | lzma.PRESET_EXTREME)).decode()
+    text = base64.b85encode(lzma.compress(wheel.data, preset=9 | lzma.PRESET_EXTREME)).decode()
     lines = "\n".join(text[at : at + LINE] for at in range(0, len(text), LINE))
     wanted = BROUGHT.format(contents=wheel.contents_sha256, name=wheel.name, text=lines)
     return INSTALL.format(comes="with this cell", wanted=wanted, mark=CONTENTS)
