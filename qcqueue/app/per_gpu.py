@@ -112,7 +112,7 @@ def work_per_gpu(
             raise
         codes = [process.wait() for process in processes]
     return [
-        GpuSession(gpu=gpu, exit_code=_exit_code(code), why=_why(code)) for gpu, code in zip(gpus, codes, strict=True)
+        GpuSession(gpu=gpu, exit_code=exit_code_of(code), why=_why(code)) for gpu, code in zip(gpus, codes, strict=True)
     ]
 
 
@@ -134,7 +134,7 @@ def _why(code: int) -> str | None:
     return f"its session was killed by {name}"
 
 
-def _exit_code(code: int) -> int:
+def exit_code_of(code: int) -> int:
     """Return the code of the contract for what a process ended with: minus a signal's number where one ended it."""
     if code >= 0:
         return code

@@ -133,7 +133,21 @@ def _command_line() -> Any:
 
 def application() -> typer.Typer:
     """Return the whole command line."""
-    from qcqueue.cli import account, control, data, doctor, fetch, notebook, plan, proof, simulate, start, store, work
+    from qcqueue.cli import (
+        account,
+        control,
+        data,
+        doctor,
+        fetch,
+        launch,
+        notebook,
+        plan,
+        proof,
+        simulate,
+        start,
+        store,
+        work,
+    )
 
     app = typer.Typer(
         name="qcqueue",
@@ -144,7 +158,8 @@ def application() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    for commands in (look, start, account, doctor, data, control, work, store, notebook, proof, fetch, plan, simulate):
+    looking, beginning, training = (look, plan, simulate), (start, account, data, notebook), (work, launch, control)
+    for commands in (*looking, *beginning, *training, doctor, store, proof, fetch):
         commands.register(app)
     return app
 

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 PANELS = {
-    "Begin": ("demo", "init", "data", "new", "enqueue", "extend", "work"),
+    "Begin": ("demo", "init", "data", "new", "enqueue", "extend", "work", "launch"),
     "Google Drive and Colab": ("login", "colab-token", "notebook"),
     "Look": ("status", "show", "log", "why"),
     "Plan": ("plan", "quota", "simulate"),
@@ -21,7 +21,7 @@ PANELS = {
 }
 """Every command of the first level, in the order in which a newcomer meets them; a test knows when one is missing."""
 
-GROUPS = frozenset({"data", "store", "export"})
+GROUPS = frozenset({"data", "store", "export", "launch"})
 """Those of them that hold commands of their own."""
 
 _OF_A_GROUP = "Commands"

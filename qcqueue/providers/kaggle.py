@@ -9,16 +9,13 @@ true: what a secret holds is returned and said nowhere.
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from qcqueue.providers.base import LiveQuota, Provider
+from qcqueue.providers.programs import MOST_BYTES, answer_of
 from qcqueue.stores.registry import without_secrets
 from qcqueue.text.canonical_json import parse_json
 from qcqueue.text.humanize import DAY_S, HOUR_S
@@ -28,8 +25,6 @@ NOT_THERE = "No user secrets exist"
 """What Kaggle's answer says of a secret that this notebook has not; the error is that of a service that failed."""
 
 COMMAND = ("kaggle", "quota", "--format", "json")
-LIMIT_S = 10.0
-MOST_BYTES = 64 << 10
 HOURS = re.compile(r"(\d{1,3}(?:\.\d{1,4})?)h", re.ASCII)
 
 
@@ -65,45 +60,8 @@ class Kaggle(Provider):
         program = shutil.which(COMMAND[0], path=environ.get("PATH", ""))
         said = None
         with suppress(OSError):
-            said = _answer([program, *COMMAND[1:]], without_secrets(environ)) if program else None
+            said = answer_of([program, *COMMAND[1:]], without_secrets(environ)) if program else None
         return None if said is None else quota_in(said)
-
-
-def _answer(command: Sequence[str], environ: Mapping[str, str]) -> bytes | None:
-    """Return what a program prints, None where it fails, is not done within LIMIT_S, or prints over MOST_BYTES.
-
-    Whatever it has started ends with it then. Raises: OSError: it cannot be started.
-    """
-    process = subprocess.Popen(
-        command,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    heard = list[bytes]()
-
-    def listen() -> None:
-        assert process.stdout, "it was started with a pipe"
-        with process.stdout as stream:
-            said = stream.read(MOST_BYTES + 1)
-        if len(said) <= MOST_BYTES and process.wait() == 0:
-            heard.append(said)
-
-    listening = threading.Thread(target=listen, daemon=True)  # a pipe that somebody else keeps open holds nobody up
-    listening.start()
-    try:
-        listening.join(LIMIT_S)
-    finally:
-        if process.returncode is None:  # nobody has waited for it, so its number is still its own
-            with suppress(OSError):
-                if sys.platform == "win32":
-                    process.kill()
-                else:
-                    os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    return heard[0] if heard else None
 
 
 def quota_in(said: bytes) -> LiveQuota | None:

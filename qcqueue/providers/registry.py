@@ -18,6 +18,7 @@ from qcqueue.text.suggest import nearest, shown
 PROVIDERS: Mapping[str, str] = {
     "colab-free": "qcqueue.providers.colab:PROVIDER",
     "kaggle": "qcqueue.providers.kaggle:PROVIDER",
+    "slurm": "qcqueue.providers.slurm:PROVIDER",
 }
 
 FOLDER = resources.files(__package__)
