@@ -87,8 +87,8 @@ datasets = Table(
 
 # position orders the queue and is never shown; moved says that a person has given the job its place. dataset_sha256
 # pins the data a job was enqueued on. keep_weights: whoever fetches its ImageNet weights puts them into the store.
-# keep_state: once it is done, it keeps all that further training needs, and not only its weights. owner: whose it is, an
-# account or what a person is called; NULL is anybody's.
+# keep_state: once it is done, it keeps all that further training needs, and not only its weights. owner: whose it is,
+# an account or what a person is called; NULL is anybody's.
 jobs = Table(
     "jobs",
     metadata,

@@ -78,7 +78,7 @@ def check_time(time: str, *, begins_s: float) -> None:
         raise SettingInvalid(
             f"--time {time} is too short to save anything: a session takes about {duration(begins_s)} to its first "
             f"save, and is told to leave {duration(NOTICE_S + EARLY_S)} before the end",
-            hint=f"--time {minutes} at least, which is minutes; longer wastes less",
+            hint=f"--time {minutes}, or more",
         )
 
 
