@@ -5,7 +5,7 @@ anywhere ends with the same bits as one that was not. The command line is `qcque
 `qcqueue.work("folder:PATH")` is one session. The layers, top down:
 
     cli | notebook | conformance                   commands | the worker cell | what a new member is tried with
-    drill                                          proof under SIGKILLs, certificate, demo
+    drill | launchers                              proof under SIGKILLs, demo | sessions on Slurm, Ray, Kubernetes
     app                                          composition root and whole operations
     worker | trainer | reports | exports           the session | its child process | the report | files for others
     planning                                       policies, forecasts, survival of sessions

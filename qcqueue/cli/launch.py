@@ -127,9 +127,11 @@ def kubernetes(
     from qcqueue.launchers.kubernetes import SECRET, manifest
 
     settings = load_settings(store=store)
-    again = f"qcqueue launch kubernetes --sessions {sessions} --image {shlex.quote(image)} --print | kubectl apply -f -"
     if not only_print:
-        raise UserError("qcqueue does not talk to Kubernetes itself; kubectl does", hint=again)
+        again = f"qcqueue launch kubernetes --sessions {sessions} --image {shlex.quote(image)} --print > job.json"
+        raise UserError(
+            "qcqueue does not talk to Kubernetes itself; kubectl does", hint=f"{again}; then: kubectl apply -f job.json"
+        )
     say(manifest(launch_of(settings, sessions=sessions, gpus=gpus), image=image))
     if names := named_store(settings).kind.secrets:
         given = " ".join(f'--from-literal={name}="${name}"' for name in names if name in os.environ)

@@ -30,6 +30,8 @@ LOST_MAX = 5
 
 LAST_LINES = 5
 
+IS_IT_THERE = "ray status, there; a cluster that wants a token is given it by RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueProgress:
@@ -208,7 +210,7 @@ def _connected(address: str | None) -> Iterator[Any]:
         ray.init(address=address, log_to_driver=False, logging_level="error", include_dashboard=False)
     except (ConnectionError, RuntimeError, ValueError, OSError) as exc:
         where = f"at {address}" if address else "on this machine"
-        raise MachineError(f"there is no Ray cluster {where}: {exc}", hint="ray status, on its head") from exc
+        raise MachineError(f"there is no Ray cluster {where}: {exc}", hint=IS_IT_THERE) from exc
     try:
         yield ray
     except ray.exceptions.RayError as exc:

@@ -66,4 +66,5 @@ def typed(text: str) -> Iterator[list[str]]:
 
 
 def _words(command: str) -> list[str]:
+    command = command.partition(" > ")[0]  # where its output goes is the shell's
     return ["1" if word == "N" else word for word in shlex.split(command)[1:]]  # N stands for a number

@@ -71,6 +71,19 @@ class KaggleHome:
         return self.kept[label]
 
 
+class NoHome:
+    """Where no secrets are kept and no machine is given back. Implements `conformance.providers.Home`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        pass
+
+    def keep(self, name: str, value: str) -> None:
+        raise NotImplementedError("nothing is kept here")
+
+    def fail(self, problem: Exception) -> None:
+        raise NotImplementedError("nothing is called here")
+
+
 class ColabHome:
     """A stub of `google.colab`. Implements `conformance.providers.Home`."""
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qcqueue.providers import kaggle
+from qcqueue.providers import programs
 from qcqueue.providers.base import LiveQuota
 from qcqueue.providers.kaggle import PROVIDER, quota_in
 from tests.end_to_end.machines import is_alive, wait_until
@@ -54,7 +54,7 @@ def test_one_that_fails_says_nothing_whatever_it_prints(program: KaggleProgram) 
 
 
 def test_one_that_does_not_answer_is_not_waited_for(program: KaggleProgram, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kaggle, "LIMIT_S", 0.3)
+    monkeypatch.setattr(programs, "LIMIT_S", 0.3)
     program.says(rows(), after_s=60)
     assert PROVIDER.quota(os.environ) is None
 
@@ -62,7 +62,7 @@ def test_one_that_does_not_answer_is_not_waited_for(program: KaggleProgram, monk
 def test_one_that_never_ends_to_print_is_neither_kept_nor_waited_for(
     program: KaggleProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kaggle, "LIMIT_S", 600.0)
+    monkeypatch.setattr(programs, "LIMIT_S", 600.0)
     program.runs(
         "(here / 'pid').write_text(str(os.getpid()))\n"
         "while True:\n"
@@ -78,7 +78,7 @@ def test_one_that_never_ends_to_print_is_neither_kept_nor_waited_for(
 def test_what_it_has_started_ends_with_it(
     program: KaggleProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kaggle, "LIMIT_S", 2.0)
+    monkeypatch.setattr(programs, "LIMIT_S", 2.0)
     program.runs("child = os.fork()\nif child:\n    (here / 'pid').write_text(str(child))\ntime.sleep(600)\n")
     assert PROVIDER.quota(os.environ) is None
     child = int((tmp_path / "bin" / "pid").read_text())

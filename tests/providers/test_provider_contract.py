@@ -6,9 +6,13 @@ import pytest
 
 from qcqueue.conformance.providers import Home, ProviderContract
 from qcqueue.providers.registry import PROVIDERS, names
-from tests.providers.homes import ColabHome, KaggleHome
+from tests.providers.homes import ColabHome, KaggleHome, NoHome
 
-HOMES: Mapping[str, Callable[[pytest.MonkeyPatch], Home]] = {"colab-free": ColabHome, "kaggle": KaggleHome}
+HOMES: Mapping[str, Callable[[pytest.MonkeyPatch], Home]] = {
+    "colab-free": ColabHome,
+    "kaggle": KaggleHome,
+    "slurm": NoHome,
+}
 
 
 class TestProviders(ProviderContract):
