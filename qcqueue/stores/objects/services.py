@@ -1,0 +1,44 @@
+"""What sets the three kinds of buckets apart: what they are called, and which variables say who asks.
+
+Credentials are named here and read by obstore alone: from the environment, or from the role of the machine.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A row of the table.
+
+    scheme: of its URLs. container: what it calls a bucket. keys: the variables that hold credentials, in words.
+    region_variable, endpoint_variable: where the environment says where it is, "" where it need not be said.
+    not_tried: what of it nobody has tried yet, "" where all was.
+    """
+
+    scheme: str
+    container: str = "bucket"
+    keys: str
+    region_variable: str = ""
+    endpoint_variable: str = ""
+    not_tried: str = ""
+
+
+SERVICES: Mapping[str, Service] = {
+    service.scheme: service
+    for service in (
+        Service(
+            scheme="s3",
+            keys="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            region_variable="AWS_REGION",
+            endpoint_variable="AWS_ENDPOINT_URL",
+        ),
+        Service(
+            scheme="az",
+            container="container",
+            keys="AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+            endpoint_variable="AZURE_STORAGE_ENDPOINT",
+        ),
+        Service(scheme="gs", keys="GOOGLE_APPLICATION_CREDENTIALS", not_tried="not tested against Google"),
+    )
+}
