@@ -173,6 +173,8 @@ class Bucket:
                 "retry_timeout": timedelta(seconds=self._patience.in_all_s),
             },
         }
+        environ = self._access.environ
+        options |= {name: environ[name] for name in self.place.service.credentials if environ.get(name)}
         if endpoint:
             options["endpoint"] = endpoint
         with self._translated(changes=False):
@@ -182,7 +184,7 @@ class Bucket:
                     options |= {"region": self._access.region} if self._access.region else {}
                     return stores.S3Store(self.place.bucket, **options)
                 case "az":
-                    account = _account(self._access.environ, endpoint)
+                    account = _account(environ, endpoint)
                     options |= {"account_name": account} if account else {}
                     return stores.AzureStore(self.place.bucket, **options)
                 case _:

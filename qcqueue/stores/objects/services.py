@@ -1,6 +1,6 @@
 """What sets the three kinds of buckets apart: what they are called, and which variables say who asks.
 
-Credentials are named here and read by obstore alone: from the environment, or from the role of the machine.
+Credentials come from the environment, or from the role of the machine, and from nowhere else.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ class Service:
     """A row of the table.
 
     scheme: of its URLs. container: what it calls a bucket. keys: the variables that hold credentials, in words.
+    credentials: those that are handed to obstore as they stand in the environment; it knows more, and the role.
     region_variable, endpoint_variable: where the environment says where it is, "" where it need not be said.
     not_tried: what of it nobody has tried yet, "" where all was.
     """
@@ -19,6 +20,7 @@ class Service:
     scheme: str
     container: str = "bucket"
     keys: str
+    credentials: tuple[str, ...]
     region_variable: str = ""
     endpoint_variable: str = ""
     not_tried: str = ""
@@ -30,6 +32,7 @@ SERVICES: Mapping[str, Service] = {
         Service(
             scheme="s3",
             keys="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            credentials=("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
             region_variable="AWS_REGION",
             endpoint_variable="AWS_ENDPOINT_URL",
         ),
@@ -37,8 +40,14 @@ SERVICES: Mapping[str, Service] = {
             scheme="az",
             container="container",
             keys="AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+            credentials=("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_TOKEN"),
             endpoint_variable="AZURE_STORAGE_ENDPOINT",
         ),
-        Service(scheme="gs", keys="GOOGLE_APPLICATION_CREDENTIALS", not_tried="not tested against Google"),
+        Service(
+            scheme="gs",
+            keys="GOOGLE_APPLICATION_CREDENTIALS",
+            credentials=("GOOGLE_APPLICATION_CREDENTIALS",),
+            not_tried="not tested against Google",
+        ),
     )
 }

@@ -30,7 +30,8 @@ _CONNECTION = re.compile(r"\bkind: (Connect|Timeout)\b")
 _AGAIN = re.compile(r"\bafter [1-9]\d* retries\b")
 # Where a machine of a cloud is asked for the keys of its role, and how the clouds' libraries call that.
 _ROLE = re.compile(
-    r"\b169\.254\.\d+\.\d+\b|token request|MissingAccount|InvalidAccessKey|InstanceCredential|WebIdentity"
+    r"\b169\.254\.\d+\.\d+\b|token request|InvalidAccessKey \{|WebIdentity"
+    r"|Missing(?:Account|AccessKeyId|SecretAccessKey)|service account"
 )
 
 NO_BUCKET = {"NoSuchBucket", "ContainerNotFound", "InvalidBucketName", "ContainerBeingDeleted"}
