@@ -349,7 +349,7 @@ def _server(url: str | None, source: str) -> str | None:
     if url and "@" in url:  # what it says is not repeated, as there may be a password in it
         raise SettingInvalid(
             f"the endpoint (from {source}) names an account; credentials are read from the environment alone",
-            hint="write it there without what stands before the @: docs/buckets.md says where credentials belong",
+            hint="write it there without what stands before the @, and set the credentials in the environment",
         )
     if url and not SERVER.fullmatch(url):
         raise SettingInvalid(

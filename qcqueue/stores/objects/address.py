@@ -12,7 +12,7 @@ PREFIX_LETTERS_MAX = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class BucketPlace:
     """A queue in a bucket. prefix: what the names of all its objects begin with, without the slash that follows."""
 
     scheme: str
@@ -33,10 +33,10 @@ class Place:
         return SERVICES[self.scheme]
 
 
-def place_at(scheme: str, address: str) -> Place:
+def place_at(scheme: str, address: str) -> BucketPlace:
     """Return the place that an address names which `read_address` has returned."""
     bucket, _, prefix = address.removeprefix("//").partition("/")
-    return Place(scheme=scheme, bucket=bucket, prefix=prefix)
+    return BucketPlace(scheme=scheme, bucket=bucket, prefix=prefix)
 
 
 def read_address(scheme: str, rest: str, *, source: str) -> str | None:

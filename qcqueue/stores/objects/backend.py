@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qcqueue.errors import CorruptionError, SettingInvalid
 from qcqueue.stores.base import Access, Ask, Begin, LeaseRules, Made, Opened, Remember
-from qcqueue.stores.objects.address import Place, place_at, read_address
+from qcqueue.stores.objects.address import BucketPlace, place_at, read_address
 from qcqueue.stores.paths import kept_of_queue
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _opened(bucket: "Bucket", access: Access) -> Opened:
     )
 
 
-def _name_of(place: Place, access: Access) -> bytes:
+def _name_of(place: BucketPlace, access: Access) -> bytes:
     """Return what this machine knows a queue by: two servers may have buckets of one name."""
     return f"{place.url} {access.server}".encode() if access.server else place.url.encode()
 

@@ -1,6 +1,6 @@
 """Requests to a bucket, all below the prefix of one queue: the only module that knows obstore.
 
-It signs, retries and reads the credentials; what a request that failed means is `words`'. Names are relative to the
+It signs, retries and reads the credentials; what a request that failed means is `answers`'. Names are relative to the
 prefix. Always true: nothing is asked, and obstore is not imported, before the first request.
 """
 
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from qcqueue.errors import ExtraMissing
 from qcqueue.stores.base import Access
-from qcqueue.stores.objects.address import Place
-from qcqueue.stores.objects.words import Answer, error_for
+from qcqueue.stores.objects.address import BucketPlace
+from qcqueue.stores.objects.answers import BucketAnswer, error_for
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -32,7 +32,7 @@ CONNECT_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class AskLimits:
     """How long obstore asks. timeout_s: for one small answer; repeats: how often again, and in_all_s: until when."""
 
     timeout_s: float
@@ -41,9 +41,9 @@ class Patience:
 
 
 # Somebody waits at a terminal, and can try again.
-QUICK = Patience(timeout_s=8.0, repeats=2, in_all_s=15.0)
+QUICK = AskLimits(timeout_s=8.0, repeats=2, in_all_s=15.0)
 # A session has all the time that its machine lives.
-STEADY = Patience(timeout_s=60.0, repeats=8, in_all_s=150.0)
+STEADY = AskLimits(timeout_s=60.0, repeats=8, in_all_s=150.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class Found:
 class Bucket:
     """What lies below the prefix of a queue. Any request may raise StoreError; DigestMismatch: it arrived damaged."""
 
-    def __init__(self, place: Place, access: Access, patience: Patience) -> None:
+    def __init__(self, place: BucketPlace, access: Access, limits: AskLimits) -> None:
         """Raises: ExtraMissing."""
         if find_spec("obstore") is None:
             raise ExtraMissing(
@@ -66,7 +66,7 @@ class Bucket:
             )
         self.place = place
         self._access = access
-        self._patience = patience
+        self._limits = limits
 
     @property
     def url(self) -> str:
@@ -151,7 +151,7 @@ class Bucket:
 
     @cached_property
     def _small(self) -> "ObjectStore":
-        return self._connected(self._patience.timeout_s)
+        return self._connected(self._limits.timeout_s)
 
     @cached_property
     def _large(self) -> "ObjectStore":
@@ -169,8 +169,8 @@ class Bucket:
                 "allow_http": (endpoint or "").startswith("http://"),
             },
             "retry_config": {
-                "max_retries": self._patience.repeats,
-                "retry_timeout": timedelta(seconds=self._patience.in_all_s),
+                "max_retries": self._limits.repeats,
+                "retry_timeout": timedelta(seconds=self._limits.in_all_s),
             },
         }
         environ = self._access.environ
@@ -206,7 +206,7 @@ class Bucket:
             try:
                 return ask()
             except FileNotFoundError as exc:
-                if Answer.of(str(exc)).says_no_bucket:
+                if BucketAnswer.of(str(exc)).says_no_bucket:
                     raise
                 return None
 

@@ -13,9 +13,9 @@ from qcqueue.stores.objects.bucket import Bucket
 from qcqueue.stores.objects.clock import BucketClock
 from qcqueue.stores.objects.proof import prove_put_if_absent
 from qcqueue.stores.objects.slots import BucketSlots
-from qcqueue.stores.objects.words import PAGE
 
 LEFT_PARTS = "parts of uploads that were cut short are invisible and cost money until a lifecycle rule removes them"
+RULE = "give the bucket a rule that aborts incomplete multipart uploads after a day, if it has none"
 
 
 def check_bucket(bucket: Bucket, access: Access) -> Generator[Check, None, Reached | None]:
@@ -24,17 +24,13 @@ def check_bucket(bucket: Bucket, access: Access) -> Generator[Check, None, Reach
     try:
         next(iter(bucket.list()), None)
         yield _where(bucket, access)
-        what = "put-if-absent"
+        what = "one winner"
         prove_put_if_absent(bucket, access.ids)
         yield fine(what, "a name that is taken is refused, and keeps its bytes")
         what = "clock"
         yield clock_against(BucketClock(bucket).now_s(), access.clock.now_s(), "the bucket's")
-        yield Check(
-            what="uploads",
-            verdict=CheckStatus.OK,
-            says=LEFT_PARTS,
-            hint=f"give the {bucket.place.service.container} one, if it has none: {PAGE}",
-        )
+        if bucket.place.service.keeps_parts:
+            yield Check(what="uploads", verdict=CheckStatus.OK, says=LEFT_PARTS, hint=RULE)
         what = "queue"
         slots = BucketSlots(bucket, access.ids)
         if slots.facts(slots.root) is None:

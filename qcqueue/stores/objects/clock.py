@@ -1,8 +1,8 @@
 """What time a bucket believes it is: the time it gives an object that is written now. Requests tell no other."""
 
 from qcqueue.errors import StoreBusy
+from qcqueue.stores.objects.answers import LATER
 from qcqueue.stores.objects.bucket import Bucket
-from qcqueue.stores.objects.words import LATER
 
 NAME = "clock"
 

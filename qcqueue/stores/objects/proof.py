@@ -7,8 +7,8 @@ import contextlib
 
 from qcqueue.clock import Ids
 from qcqueue.errors import SettingInvalid, StoreBusy, StoreError
+from qcqueue.stores.objects.answers import LATER
 from qcqueue.stores.objects.bucket import Bucket
-from qcqueue.stores.objects.words import LATER, PAGE
 
 FOLDER = "probe"
 FIRST, SECOND = b"the first of two that were stored under one name", b"the second of them"
@@ -27,7 +27,7 @@ def prove_put_if_absent(bucket: Bucket, ids: Ids) -> None:
         if not was_refused or bucket.read(name) != FIRST:
             raise SettingInvalid(
                 f"{bucket.url} lets two machines create the same object, so that both would win one job",
-                hint=f"use a server that honours If-None-Match: {PAGE} names some; or qcqueue init --store shared:PATH",
+                hint="use a server that honours If-None-Match, such as MinIO; or qcqueue init --store shared:PATH",
             )
     finally:
         with contextlib.suppress(StoreError):  # a stray probe hurts nobody

@@ -12,8 +12,8 @@ from qcqueue.errors import OutcomeUnknown, StoreBusy, StoreError
 from qcqueue.stores.base import Creation
 from qcqueue.stores.facts_line import FACTS_BYTES_MAX, facts_in, first_line
 from qcqueue.stores.names import checked, is_word
+from qcqueue.stores.objects.answers import LATER
 from qcqueue.stores.objects.bucket import Bucket
-from qcqueue.stores.objects.words import LATER
 
 FOLDER = "versions"
 # It is version 1's, and comes after all numbers.

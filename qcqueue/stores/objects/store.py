@@ -17,9 +17,9 @@ from qcqueue.errors import BlobMissing, DigestMismatch, QcqueueError, StoreBusy
 from qcqueue.stores.base import Blob, BlobKind, Listed, Moved, silently
 from qcqueue.stores.files import move_whole, on_this_machine, to_be_stored, unfinished
 from qcqueue.stores.names import checked, is_digest, is_owner, is_place_in_folder, is_word, owner_in
+from qcqueue.stores.objects.answers import LATER
 from qcqueue.stores.objects.bucket import PIECE_BYTES, Bucket, Found
 from qcqueue.stores.objects.clock import BucketClock
-from qcqueue.stores.objects.words import LATER
 
 BLOBS, HEARTBEATS = "blobs", "heartbeats"
 

@@ -16,10 +16,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import formatdate
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from qcqueue.clock import RandomIds
 from tests.support.drive.accounts import CANARY
 from tests.support.servers.programs import at_work, free_ports, program
+
+if TYPE_CHECKING:
+    from obstore.store import AzureStore, S3Store
 
 WEED = ("weed", "seaweedfs/bin/weed")
 AZURITE = ("azurite-blob", "azurite/node_modules/.bin/azurite-blob")
@@ -41,24 +46,26 @@ class BucketServer:
     endpoint: str
     environment: Mapping[str, str] = field(repr=False)
 
+    def sign_put(self, path: str) -> str:
+        """Return the address to which anybody may put an object for a minute. path: of the object on the server."""
+        import obstore
+
+        bucket, _, name = path.removeprefix(urlsplit(self.endpoint).path).lstrip("/").partition("/")
+        return obstore.sign(_as_writer(self, bucket), "PUT", name, timedelta(minutes=1))
+
     def make_bucket(self) -> str:
         """Make a bucket with a new name and return it."""
         name = f"bucket-{RandomIds().new()}"
         if self.scheme == "az":
             _make_container(self.endpoint, name)
         else:
-            make_s3_bucket(self.endpoint, name)
+            _make_s3_bucket(self, name)
         return name
 
 
-def make_s3_bucket(endpoint: str, name: str) -> None:
-    import obstore
-    from obstore.store import S3Store
-
-    keys = {"access_key_id": "writer", "secret_access_key": KEYS["writer"], "region": REGION}
-    store = S3Store(name, endpoint=endpoint, client_options={"allow_http": True}, **keys)  # type: ignore[call-overload]
-    signed = obstore.sign(store, "PUT", "", timedelta(minutes=1))
-    with urllib.request.urlopen(urllib.request.Request(signed, method="PUT"), timeout=30):
+def _make_s3_bucket(server: BucketServer, name: str) -> None:
+    request = urllib.request.Request(server.sign_put(f"/{name}/"), method="PUT")
+    with urllib.request.urlopen(request, timeout=30):
         pass
 
 
@@ -86,31 +93,52 @@ def seaweedfs() -> Iterator[BucketServer]:
 
     endpoint = f"http://127.0.0.1:{ports['s3.port']}"
 
+    environment = {"AWS_ACCESS_KEY_ID": "writer", "AWS_SECRET_ACCESS_KEY": KEYS["writer"], "AWS_REGION": REGION}
+    server = BucketServer(scheme="s3", endpoint=endpoint, environment=environment | {"AWS_ENDPOINT_URL": endpoint})
+
     def is_ready() -> bool:
         try:
-            make_s3_bucket(endpoint, "ready")
+            _make_s3_bucket(server, "ready")
         except OSError:
             return False
-        return _takes_bytes(endpoint)
+        return _takes_bytes(server)
 
     with at_work(command, is_ready=is_ready):
-        environment = {"AWS_ACCESS_KEY_ID": "writer", "AWS_SECRET_ACCESS_KEY": KEYS["writer"], "AWS_REGION": REGION}
-        yield BucketServer(scheme="s3", endpoint=endpoint, environment=environment | {"AWS_ENDPOINT_URL": endpoint})
+        yield server
 
 
-def _takes_bytes(endpoint: str) -> bool:
+def _takes_bytes(server: BucketServer) -> bool:
     """Return whether it stores bytes already, which it does some seconds after it answers."""
     import obstore
     from obstore.exceptions import BaseError
-    from obstore.store import S3Store
 
-    keys = {"access_key_id": "writer", "secret_access_key": KEYS["writer"], "region": REGION}
-    options = {"client_options": {"allow_http": True}, "retry_config": {"max_retries": 0}}
     try:
-        obstore.put(S3Store("ready", endpoint=endpoint, **keys, **options), "ready", b"bytes")  # type: ignore[call-overload]
+        obstore.put(_as_writer(server, "ready"), "ready", b"bytes")
     except BaseError:
         return False
     return True
+
+
+def _as_writer(server: BucketServer, bucket: str) -> "S3Store | AzureStore":
+    from obstore.store import AzureStore, S3Store
+
+    if server.scheme == "az":
+        return AzureStore(
+            bucket,
+            endpoint=server.endpoint,
+            account_name=ACCOUNT,
+            account_key=ACCOUNT_KEY,
+            client_options={"allow_http": True},
+        )
+    return S3Store(
+        bucket,
+        endpoint=server.endpoint,
+        access_key_id="writer",
+        secret_access_key=KEYS["writer"],
+        region=REGION,
+        client_options={"allow_http": True},
+        retry_config={"max_retries": 0},
+    )
 
 
 @contextlib.contextmanager

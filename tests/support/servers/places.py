@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from qcqueue.clock import Clock, RandomIds, SystemClock
 from qcqueue.stores.base import Access, Blob, Slots, Store
@@ -40,7 +40,7 @@ class InBucket:
     tick_s: float = 1.0
 
     @contextlib.contextmanager
-    def running(self, clock: Clock | None = None) -> "Iterator[InBucket]":
+    def running(self, clock: Clock | None = None) -> Iterator[Self]:
         server = bucket_server(self.scheme)
         yield replace(self, server=server, bucket=server.make_bucket())
 
@@ -49,11 +49,11 @@ class InBucket:
 
     def objects(self, root: Path) -> "Bucket":
         """Return what lies below the prefix itself."""
-        from qcqueue.stores.objects.address import Place
+        from qcqueue.stores.objects.address import BucketPlace
         from qcqueue.stores.objects.bucket import STEADY, Bucket
 
         assert self.server, "the place is not running"
-        place = Place(scheme=self.scheme, bucket=self.bucket, prefix=_prefix(root))
+        place = BucketPlace(scheme=self.scheme, bucket=self.bucket, prefix=_prefix(root))
         return Bucket(place, access_to(self.server, root), STEADY)
 
 

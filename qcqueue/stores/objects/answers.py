@@ -18,15 +18,16 @@ from qcqueue.errors import (
     StoreFull,
     StoreMissing,
 )
-from qcqueue.stores.objects.address import Place
+from qcqueue.stores.objects.address import BucketPlace
 
 LATER = "try again in a minute"
-PAGE = "docs/buckets.md"
 
 _STATUS = re.compile(r"status code: (\d{3})\b")
 _CODE = re.compile(r"<Code>(\w{1,60})</Code>")
 _REGION = re.compile(r"<Region>([0-9a-z-]{1,40})</Region>")
 _CONNECTION = re.compile(r"\bkind: (Connect|Timeout)\b")
+# How a server of Amazon says that a bucket is another region's, and obstore, which does not go there.
+_REDIRECT = "BareRedirect"
 _AGAIN = re.compile(r"\bafter [1-9]\d* retries\b")
 # Where a machine of a cloud is asked for the keys of its role, and how the clouds' libraries call that.
 _ROLE = re.compile(
@@ -43,11 +44,13 @@ BAD_KEY = {
 WRONG_CLOCK = {"RequestTimeTooSkewed", "RequestExpired"}
 OTHER_BYTES = {"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "Md5Mismatch", "InvalidChecksum"}
 FULL = {"QuotaExceeded", "XMinioStorageFull", "EntityTooLarge", "AccountLimitExceeded"}
+# Statuses above 500 that say that nothing was done.
+NOT_BEGUN = (501, 507)
 SLOW = {"SlowDown", "SlowDownWrite", "SlowDownRead", "ServerBusy", "OperationAborted", "OperationTimedOut"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class BucketAnswer:
     """What is known of a request that did not succeed.
 
     status: 0 where there was no answer. code: of the server's own list. connection: how it failed, as obstore calls it.
@@ -63,10 +66,10 @@ class Answer:
     of_role: bool
 
     @classmethod
-    def of(cls, text: str) -> "Answer":
+    def of(cls, text: str) -> "BucketAnswer":
         """Read what obstore says of it."""
         return cls(
-            status=int(_first(_STATUS, text) or 0),
+            status=301 if _REDIRECT in text else int(_first(_STATUS, text) or 0),
             code=_first(_CODE, text),
             connection=_first(_CONNECTION, text),
             region=_first(_REGION, text),
@@ -82,28 +85,32 @@ class Answer:
     @property
     def was_unanswered(self) -> bool:
         """Whether it, or one before it, may have been carried out all the same."""
-        return self.was_repeated or self.status >= 500 or (self.status == 0 and self.connection != "Connect")
+        has_failed = self.status >= 500 and self.status not in NOT_BEGUN
+        return self.was_repeated or has_failed or (self.status == 0 and self.connection != "Connect")
 
 
-def error_for(text: str, place: Place, *, changes: bool) -> QcqueueError:
+def error_for(text: str, place: BucketPlace, *, changes: bool) -> QcqueueError:
     """Return what to raise for a request that did not succeed. changes: whether it asked for a change."""
-    answer = Answer.of(text)
+    answer = BucketAnswer.of(text)
     error = _error_for(answer, place)
     if changes and answer.was_unanswered and not answer.of_role and isinstance(error, StoreError):
         return OutcomeUnknown(f"{error}, and may have done what it was asked", hint=error.hint)
     return error
 
 
-def _error_for(answer: Answer, place: Place) -> QcqueueError:
+def _error_for(answer: BucketAnswer, place: BucketPlace) -> QcqueueError:
     url, service = place.url, place.service
     the_bucket = f"the {service.container} {place.bucket}"
     if answer.of_role:
         return StoreDenied(
             f"this machine has no credentials for {url}",
-            hint=f"set {service.keys} in its environment, or give the machine a role: {PAGE}",
+            hint=f"set {service.keys} in its environment, or give the machine a role",
         )
     if answer.says_no_bucket:
-        return StoreMissing(f"there is no {service.container} {place.bucket}", hint=f"make it first: {PAGE} says how")
+        return StoreMissing(
+            f"there is no {service.container} {place.bucket}",
+            hint=f"make it first: {service.make.format(place.bucket)}",
+        )
     if answer.code in WRONG_REGION or (300 <= answer.status < 400) or answer.region:
         right = f'"{answer.region}"' if answer.region else "..."
         return StoreDenied(
@@ -123,7 +130,7 @@ def _error_for(answer: Answer, place: Place) -> QcqueueError:
     if answer.status == 403:
         return StoreDenied(
             f"these credentials may not do in {url} what a queue needs",
-            hint=f"allow reading, writing, deleting and listing below {place.prefix}/: {PAGE}",
+            hint=f"allow reading, writing, deleting and listing below {place.prefix}/",
         )
     if answer.code in OTHER_BYTES:
         return DigestMismatch(f"what arrived in {url} is not what was sent", hint=LATER)
@@ -140,7 +147,7 @@ def _error_for(answer: Answer, place: Place) -> QcqueueError:
     )
 
 
-def _reach(place: Place) -> str:
+def _reach(place: BucketPlace) -> str:
     where = place.service.endpoint_variable
     endpoint = f", and the endpoint in qcqueue.toml or {where} if it has one" if where else ""
     return f"check its connection{endpoint}; then try again"
