@@ -15,7 +15,7 @@ from qcqueue.exports.weights import read_weights
 from tests.app.trained import Run
 from tests.end_to_end import test_windows_laptop as on_drive
 from tests.support import forks
-from tests.support.servers.running import bucket_server
+from tests.support.servers.running import bucket_server, shared_bucket
 from tests.support.windows_like import Typed, unlike_windows
 from tests.test_structure import MODULES
 
@@ -35,7 +35,7 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def answered(place: Path) -> list[Typed]:
     """All that a person types on such a laptop, before and after others have worked on its queue."""
     server = bucket_server((place / "scheme").read_text())
-    init = f"init --store {server.scheme}://{server.make_bucket()}/lab/queue"
+    init = f"init --store {server.scheme}://{shared_bucket(server.scheme)}/lab/queue"
     bare = {name: value for name, value in os.environ.items() if not name.startswith(("QCQUEUE_", "XDG_"))}
     bare |= server.environment
     for number in range(9):

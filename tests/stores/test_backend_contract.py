@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qcqueue.app.settings import Settings
-from qcqueue.clock import SystemClock
+from qcqueue.clock import RandomIds, SystemClock
 from qcqueue.conformance.backends import BackendContract
 from qcqueue.stores import registry
 from qcqueue.stores.drive import caller
@@ -16,7 +16,7 @@ from tests.stores import memory
 from tests.support import members
 from tests.support.drive.accounts import App
 from tests.support.drive.emulator import DriveEmulator
-from tests.support.servers.running import bucket_server
+from tests.support.servers.running import bucket_server, shared_bucket
 
 ADDRESSES = {
     "folder": "{folder}/queue",
@@ -44,7 +44,7 @@ class TestEveryBackend(BackendContract):
             grant = drive.sign_in("a machine", drive.user("ada@example.com"), App(name="qcqueue"))
             server, bucket = bucket_server(scheme) if scheme in members.SERVED else None, ""
             if server:
-                bucket = server.make_bucket()
+                bucket = f"{shared_bucket(scheme)}/{RandomIds().new()}"
                 for name, value in server.environment.items():
                     monkeypatch.setenv(name, value)
             yield Settings(

@@ -3,11 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+from qcqueue.clock import RandomIds
 from qcqueue.stores.base import Access
 from qcqueue.stores.objects.address import BucketPlace
 from qcqueue.stores.objects.bucket import AskLimits, Bucket
 from tests.support.servers.buckets import KEYS, BucketServer
 from tests.support.servers.places import access_to
+from tests.support.servers.running import shared_bucket
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "writer",
@@ -26,6 +28,6 @@ def made_up(endpoint: str, *, scheme: str = "s3", limits: AskLimits = ONCE) -> B
 
 
 def behind(server: BucketServer, endpoint: str, folder: Path) -> Bucket:
-    """Return a new bucket of a real server that is reached at another endpoint."""
-    place = BucketPlace(scheme=server.scheme, bucket=server.make_bucket(), prefix="queue")
+    """Return what is below a new prefix on a real server that is reached at another endpoint."""
+    place = BucketPlace(scheme=server.scheme, bucket=shared_bucket(server.scheme), prefix=RandomIds().new())
     return Bucket(place, replace(access_to(server, folder), server=endpoint), ONCE)

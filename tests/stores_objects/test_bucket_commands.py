@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from qcqueue.app.settings import load_settings
+from qcqueue.clock import RandomIds
 from qcqueue.stores.objects import bucket as bucket_module
 from qcqueue.stores.objects.bucket import AskLimits
 from tests.stores_objects.laptop import Laptop
 from tests.support.servers.buckets import KEYS, BucketServer
-from tests.support.servers.running import bucket_server
+from tests.support.servers.running import bucket_server, shared_bucket
 
 SERVERS = ("s3", "az")
 
@@ -25,7 +26,7 @@ def server(request: pytest.FixtureRequest, laptop: Laptop) -> BucketServer:
 
 @pytest.fixture
 def url(server: BucketServer) -> str:
-    return f"{server.scheme}://{server.make_bucket()}/queue"
+    return f"{server.scheme}://{shared_bucket(server.scheme)}/{RandomIds().new()}"
 
 
 @pytest.mark.servers
@@ -106,12 +107,12 @@ def test_credentials_that_are_wrong_or_missing_are_said_with_their_names(
 def test_credentials_that_may_only_read_are_told_what_a_queue_needs(laptop: Laptop) -> None:
     server = bucket_server("s3")
     laptop.sets(server)
-    url = f"s3://{server.make_bucket()}/queue"
+    url = f"s3://{shared_bucket('s3')}/only-read"
     laptop.patch.setenv("AWS_ACCESS_KEY_ID", "reader")
     laptop.patch.setenv("AWS_SECRET_ACCESS_KEY", KEYS["reader"])
     said = laptop.types(f"init --store {url}", code=4)
     assert f"these credentials may not do in {url} what a queue needs" in said
-    assert "allow reading, writing, deleting and listing below queue/" in said
+    assert "allow reading, writing, deleting and listing below only-read/" in said
 
 
 @pytest.mark.parametrize("scheme", SERVERS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.servers.running import bucket_server
+from tests.support.servers.running import bucket_server, shared_bucket
 
 pytestmark = pytest.mark.servers
 
@@ -56,7 +56,7 @@ def test_650_mb_go_up_and_come_down_in_less_than_150_mb_of_memory(scheme: str, t
         for number in range(STATE_BYTES // len(piece)):
             file.write(number.to_bytes(8) + piece[8:])
     environment = [f"{name}={value}" for name, value in server.environment.items()]
-    command = [sys.executable, "-c", PROGRAM, scheme, server.endpoint, server.make_bucket(), str(source), *environment]
+    command = [sys.executable, "-c", PROGRAM, scheme, server.endpoint, shared_bucket(scheme), str(source), *environment]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     stored_bytes, most_bytes = map(int, done.stdout.split())

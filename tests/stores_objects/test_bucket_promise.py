@@ -2,9 +2,10 @@
 
 import pytest
 
+from qcqueue.clock import RandomIds
 from tests.stores_objects.laptop import Laptop
 from tests.support.servers.between import between, ignore_conditions
-from tests.support.servers.running import bucket_server
+from tests.support.servers.running import bucket_server, shared_bucket
 
 pytestmark = pytest.mark.servers
 
@@ -15,7 +16,7 @@ LIES = "lets two machines create the same object, so that both would win one job
 def test_a_server_that_ignores_the_condition_is_refused_and_nothing_is_left_there(scheme: str, laptop: Laptop) -> None:
     server = bucket_server(scheme)
     laptop.sets(server)
-    url = f"{scheme}://{server.make_bucket()}/queue"
+    url = f"{scheme}://{shared_bucket(scheme)}/{RandomIds().new()}"
     with between(server.endpoint, ignore_conditions(server)) as liar:
         laptop.patch.setenv("AWS_ENDPOINT_URL", liar.endpoint)
         laptop.patch.setenv("AZURE_STORAGE_ENDPOINT", liar.endpoint)
@@ -34,7 +35,7 @@ def test_a_server_that_ignores_the_condition_is_refused_and_nothing_is_left_ther
 def test_a_queue_whose_bucket_begins_to_lie_is_found_out_by_the_doctor(scheme: str, laptop: Laptop) -> None:
     server = bucket_server(scheme)
     laptop.sets(server)
-    laptop.types(f"init --store {scheme}://{server.make_bucket()}/queue")
+    laptop.types(f"init --store {scheme}://{shared_bucket(scheme)}/{RandomIds().new()}")
     assert "one winner" in laptop.types("doctor")
     with between(server.endpoint, ignore_conditions(server)) as liar:
         laptop.patch.setenv("AWS_ENDPOINT_URL", liar.endpoint)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from qcqueue.clock import Clock, RandomIds, SystemClock
 from qcqueue.stores.base import Access, Blob, Slots, Store
 from tests.support.servers.buckets import BucketServer
-from tests.support.servers.running import bucket_server
+from tests.support.servers.running import bucket_server, shared_bucket
 
 if TYPE_CHECKING:
     from qcqueue.stores.objects.bucket import Bucket
@@ -29,7 +29,7 @@ def access_to(server: BucketServer, cache: Path) -> Access:
 
 @dataclass(frozen=True, slots=True)
 class InBucket:
-    """A store, or slots, in a bucket of its own; each root is a prefix in it.
+    """A store, or slots, under a prefix of its own in the bucket of this session; each root is a prefix below it.
 
     The clock is the server's, which nobody sets: time passes there as it does.
     """
@@ -37,15 +37,14 @@ class InBucket:
     scheme: str
     server: BucketServer | None = None
     bucket: str = ""
+    within: str = ""
     tick_s: float = 1.0
 
     @contextlib.contextmanager
     def running(self, clock: Clock | None = None) -> Iterator[Self]:
-        server = bucket_server(self.scheme)
-        yield replace(self, server=server, bucket=server.make_bucket())
-
-    def url(self, root: Path) -> str:
-        return f"{self.scheme}://{self.bucket}/{_prefix(root)}"
+        yield replace(
+            self, server=bucket_server(self.scheme), bucket=shared_bucket(self.scheme), within=RandomIds().new()
+        )
 
     def objects(self, root: Path) -> "Bucket":
         """Return what lies below the prefix itself."""
@@ -53,7 +52,7 @@ class InBucket:
         from qcqueue.stores.objects.bucket import STEADY, Bucket
 
         assert self.server, "the place is not running"
-        place = BucketPlace(scheme=self.scheme, bucket=self.bucket, prefix=_prefix(root))
+        place = BucketPlace(scheme=self.scheme, bucket=self.bucket, prefix=f"{self.within}/{_prefix(root)}")
         return Bucket(place, access_to(self.server, root), STEADY)
 
 

@@ -35,6 +35,7 @@ PROGRAMS: Mapping[str, Program] = {
 
 _ENDS = contextlib.ExitStack()
 _RUNNING: dict[str, BucketServer] = {}
+_BUCKETS: dict[str, str] = {}
 
 
 def bucket_server(scheme: str) -> BucketServer:
@@ -47,10 +48,18 @@ def bucket_server(scheme: str) -> BucketServer:
     return _RUNNING[scheme]
 
 
+def shared_bucket(scheme: str) -> str:
+    """Return a bucket of this session, for all who keep to a prefix of their own: SeaweedFS has room for some dozens."""
+    if scheme not in _BUCKETS:
+        _BUCKETS[scheme] = bucket_server(scheme).make_bucket()
+    return _BUCKETS[scheme]
+
+
 def kill_servers() -> None:
     """End what was started."""
     _ENDS.close()
     _RUNNING.clear()
+    _BUCKETS.clear()
 
 
 def not_there() -> list[str]:
