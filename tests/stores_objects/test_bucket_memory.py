@@ -47,7 +47,7 @@ print(blob.size_bytes, max(found))
 """
 
 
-@pytest.mark.parametrize("scheme", ["s3", "az"])
+@pytest.mark.parametrize("scheme", ["s3", pytest.param("az", marks=pytest.mark.long)])
 def test_650_mb_go_up_and_come_down_in_less_than_150_mb_of_memory(scheme: str, tmp_path: Path) -> None:
     server = bucket_server(scheme)
     source = tmp_path / "source"

@@ -1,16 +1,18 @@
 """What is particular to slots in a bucket: an answer that can mean two things, and names that a listing sorts."""
 
+from concurrent.futures import wait
 from pathlib import Path
 
 import pytest
 
 from qcqueue.clock import RandomIds
-from qcqueue.errors import OutcomeUnknown
+from qcqueue.errors import OutcomeUnknown, StoreDenied
 from qcqueue.stores.base import Creation
 from qcqueue.stores.objects.slots import FACTS_BYTES_USUAL, BucketSlots
-from tests.stores_objects.objects import made_up
+from tests.stores_objects.objects import behind, made_up
 from tests.support.members import SLOTS
-from tests.support.servers.between import Asked, between
+from tests.support.servers.between import Asked, answer, between, leave_alone
+from tests.support.servers.running import bucket_server
 
 NOWHERE = "http://127.0.0.1:9"
 CONFLICT = b"<Error><Code>ConditionalRequestConflict</Code></Error>"
@@ -60,6 +62,27 @@ def test_the_newest_are_listed_first_whatever_was_truncated_last(scheme: str, tm
         for slot in (made[5], slots.root):
             slots.truncate(slot)
         assert [slot for slot, _ in place.attach(tmp_path).list_slots()] == made[::-1]
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("scheme", ["s3", "az"])
+def test_what_went_wrong_with_a_truncation_is_told_to_the_next(scheme: str, tmp_path: Path) -> None:
+    server = bucket_server(scheme)
+    with between(server.endpoint) as proxy:
+        slots = BucketSlots(behind(server, proxy.endpoint, tmp_path), RandomIds())
+        one, other = slots.reserve(2), slots.reserve(3)
+        for slot in (one, other):
+            slots.create(slot, b"bytes", {"slot": slot})
+        proxy.change = answer(403)
+        slots.truncate(one)
+        assert slots._truncating
+        wait([slots._truncating])
+        proxy.change = leave_alone
+        with pytest.raises(StoreDenied):
+            slots.truncate(other)
+        assert (slots.body(one), slots.body(other)) == (b"bytes", b"")
+        slots.truncate(one)
+        assert slots.body(one) == b""
 
 
 @pytest.mark.servers

@@ -2,10 +2,12 @@
 
 An object is one line of facts, then the bytes, so that one request makes both. Its name begins with a number that falls
 as that of its version rises, because a listing goes by name: the newest come first, and dates mean nothing. Truncating
-puts the line alone in its place, under the same name, which is therefore never free again.
+puts the line alone in its place, under the same name, which is therefore never free again. Nobody waits for that: what
+went wrong with one is told to whoever truncates the next, and a process ends when the last one is done.
 """
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from qcqueue.clock import Ids
 from qcqueue.errors import OutcomeUnknown, StoreBusy, StoreError
@@ -30,6 +32,8 @@ class BucketSlots:
         self._bucket = bucket
         self._ids = ids
         self._seen: dict[str, Mapping[str, str]] = {}  # what a slot was created with never changes
+        self._beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="truncating")
+        self._truncating: Future[None] | None = None
 
     @property
     def url(self) -> str:
@@ -75,15 +79,20 @@ class BucketSlots:
         return self.facts(slot)
 
     def body(self, slot: str) -> bytes:
-        found = self._bucket.read(self._name(slot))
+        name = self._name(slot)
+        if self._truncating is not None:
+            wait([self._truncating])
+        found = self._bucket.read(name)
         if found is None:
             raise StoreBusy(f"{self.url} does not show slot {slot} yet", hint=LATER)
         return found.partition(b"\n")[2]
 
     def truncate(self, slot: str) -> None:
-        facts = self.facts(slot)
+        facts, before = self.facts(slot), self._truncating
         if facts is not None:
-            self._bucket.write(self._name(slot), first_line(facts))
+            self._truncating = self._beside.submit(self._bucket.write, self._name(slot), first_line(facts))
+        if before is not None:
+            before.result()
 
     def list_slots(self) -> Iterable[tuple[str, Mapping[str, str]]]:
         for found in self._bucket.list(FOLDER):

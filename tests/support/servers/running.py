@@ -49,7 +49,7 @@ def bucket_server(scheme: str) -> BucketServer:
 
 
 def shared_bucket(scheme: str) -> str:
-    """Return a bucket of this session, for all who keep to a prefix of their own: SeaweedFS has room for some dozens."""
+    """Return a bucket for all who keep to a prefix of their own: SeaweedFS has room for some dozens of buckets."""
     if scheme not in _BUCKETS:
         _BUCKETS[scheme] = bucket_server(scheme).make_bucket()
     return _BUCKETS[scheme]
