@@ -7,6 +7,7 @@ import pytest
 
 from qcqueue.errors import (
     DigestMismatch,
+    ExtraMissing,
     OutcomeUnknown,
     QcqueueError,
     StoreBusy,
@@ -16,6 +17,7 @@ from qcqueue.errors import (
     StoreMissing,
 )
 from qcqueue.stores.base import Access
+from qcqueue.stores.objects import bucket as bucket_module
 from qcqueue.stores.objects.address import BucketPlace
 from qcqueue.stores.objects.bucket import AskLimits, Bucket
 from tests.stores_objects.objects import CREDENTIALS, made_up
@@ -137,6 +139,13 @@ def test_credentials_that_cannot_be_used_are_told_before_anything_is_asked(schem
     with pytest.raises(StoreDenied, match=f"this machine has no credentials for {scheme}://bucket/queue") as caught:
         bucket.read("name")
     assert "secret" not in f"{caught.value} {caught.value.hint}"
+
+
+def test_without_obstore_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket_module, "find_spec", lambda name: None)
+    with pytest.raises(ExtraMissing, match=r"s3:// needs obstore, which is not installed") as caught:
+        made_up(NOWHERE)
+    assert caught.value.hint == "pip install obstore"
 
 
 def test_google_is_marked_as_not_tried(tmp_path: Path) -> None:

@@ -61,9 +61,7 @@ class Bucket:
     def __init__(self, place: BucketPlace, access: Access, limits: AskLimits) -> None:
         """Raises: ExtraMissing."""
         if find_spec("obstore") is None:
-            raise ExtraMissing(
-                f"{place.scheme}:// needs obstore, which is not installed", hint='pip install "qcqueue[objects]"'
-            )
+            raise ExtraMissing(f"{place.scheme}:// needs obstore, which is not installed", hint="pip install obstore")
         self.place = place
         self._access = access
         self._limits = limits
