@@ -26,6 +26,9 @@ PIECE_BYTES = 16 << 20
 """How much of a large object one request carries. Three of them are on their way, and in memory, at a time."""
 PIECES_AT_ONCE = 3
 
+SMALL_BYTES = 1 << 20
+"""What is larger is given the time of a piece, whoever waits: on a slow line it is no sign that nobody answers."""
+
 # A piece takes minutes on a slow line; what is slower than that is as good as away.
 PIECE_TIMEOUT_S = 300.0
 CONNECT_TIMEOUT_S = 5.0
@@ -88,7 +91,7 @@ class Bucket:
 
         with self._translated(changes=True):
             try:
-                obstore.put(self._small, name, body, mode="create")
+                obstore.put(self._for(len(body)), name, body, mode="create")
             except AlreadyExistsError:
                 return False
         return True
@@ -98,7 +101,7 @@ class Bucket:
         import obstore
 
         with self._translated(changes=True):
-            obstore.put(self._large if len(body) > PIECE_BYTES else self._small, name, body, use_multipart=False)
+            obstore.put(self._for(len(body)), name, body, use_multipart=False)
 
     def write_pieces(self, name: str, pieces: Iterator[bytes]) -> None:
         """Store a large object that is never in memory as a whole; what `pieces` raises leaves nothing behind."""
@@ -108,16 +111,16 @@ class Bucket:
             obstore.put(self._large, name, pieces, chunk_size=PIECE_BYTES, max_concurrency=PIECES_AT_ONCE)
 
     def read(self, name: str) -> bytes | None:
-        """Return the bytes of an object, None where there is none."""
+        """Return the bytes of an object, None where there is none. They may be many, so that it may take minutes."""
         import obstore
 
-        return self._unless_missing(lambda: bytes(obstore.get(self._small, name).bytes()))
+        return self._unless_missing(lambda: bytes(obstore.get(self._large, name).bytes()))
 
     def read_piece(self, name: str, first: int, length: int) -> bytes | None:
         """Return some bytes of an object that is not empty, fewer at its end; None where there is none."""
         import obstore
 
-        store = self._large if length == PIECE_BYTES else self._small
+        store = self._for(length)
         return self._unless_missing(lambda: bytes(obstore.get_range(store, name, start=first, length=length)))
 
     def look(self, name: str) -> Found | None:
@@ -146,6 +149,9 @@ class Bucket:
         import obstore
 
         self._unless_missing(lambda: obstore.delete(self._small, names if isinstance(names, str) else [*names]))
+
+    def _for(self, size_bytes: int) -> "ObjectStore":
+        return self._large if size_bytes > SMALL_BYTES else self._small
 
     @cached_property
     def _small(self) -> "ObjectStore":
