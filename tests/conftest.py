@@ -66,11 +66,12 @@ def _is_wanted(item: pytest.Item, config: pytest.Config) -> bool:
     return config.getoption("--long") or not item.get_closest_marker("long")
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Name the servers that were to be tried and are not on this machine, where nobody can overlook it."""
-    if config.getoption("--servers") and (missing := not_there()):
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Name the servers that were to be tried and are not on this machine, in the last line, so that all see it."""
+    is_worker = hasattr(config, "workerinput")
+    if not is_worker and config.getoption("--servers", default=False) and (missing := not_there()):
         said = f"NOT TESTED, as this machine has no {' and no '.join(missing)}: scripts/servers installs them"
-        terminalreporter.write_sep("!", said, yellow=True, bold=True)
+        config.get_terminal_writer().sep("!", said, yellow=True, bold=True)
 
 
 HERE = Path(__file__).parent

@@ -49,6 +49,6 @@ def _where(bucket: Bucket, access: Access) -> Check:
         return warning(
             service.container,
             f"{says}; {service.scheme}:// is {service.not_tried}",
-            "run tests/live against a bucket of yours before you trust it with weeks of work",
+            "try it with a small study first, and tell us how that went",
         )
     return fine(service.container, says)

@@ -40,7 +40,7 @@ REGION = "us-east-1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BucketServer:
-    """A server that is at work. environment: what a person who uses it has set."""
+    """A server that is at work. endpoint: "" of a cloud's own. environment: what a person who uses it has set."""
 
     scheme: str
     endpoint: str

@@ -22,7 +22,7 @@ def access_to(server: BucketServer, cache: Path) -> Access:
         config=cache,
         environ=server.environment,
         region=server.environment.get("AWS_REGION"),
-        server=server.endpoint,
+        server=server.endpoint or None,
         clock=SystemClock(),
     )
 
@@ -47,13 +47,20 @@ class InBucket:
         )
 
     def objects(self, root: Path) -> "Bucket":
-        """Return what lies below the prefix itself."""
+        """Return what lies below the prefix of a root."""
+        return self._below(f"{self.within}/{_prefix(root)}", root)
+
+    def all_objects(self) -> "Bucket":
+        """Return what lies below the prefixes of all roots."""
+        return self._below(self.within, Path())
+
+    def _below(self, prefix: str, cache: Path) -> "Bucket":
         from qcqueue.stores.objects.address import BucketPlace
         from qcqueue.stores.objects.bucket import STEADY, Bucket
 
         assert self.server, "the place is not running"
-        place = BucketPlace(scheme=self.scheme, bucket=self.bucket, prefix=f"{self.within}/{_prefix(root)}")
-        return Bucket(place, access_to(self.server, root), STEADY)
+        place = BucketPlace(scheme=self.scheme, bucket=self.bucket, prefix=prefix)
+        return Bucket(place, access_to(self.server, cache), STEADY)
 
 
 @dataclass(frozen=True, slots=True)
