@@ -195,7 +195,7 @@ def initialise(*, store: str | None, here: Path, dry_run: bool) -> Created:
 
     def remember(made: StoreAddress) -> None:
         if target:
-            write_settings(target, as_written(made, here))
+            write_settings(target, as_written(made, here), region=settings.region, endpoint=settings.endpoint)
             remembered.append(made)
 
     try:
