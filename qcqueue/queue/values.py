@@ -31,7 +31,7 @@ class Candidate:
     """A queued job a session may take, in the order of the queue.
 
     has_begun: a state of it is kept, to go on from. begun_on: what its run goes on from, where its spec does not let it
-    go on anywhere and it has begun.
+    go on anywhere and it has begun. owner: whose it is, None for anybody's.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Candidate:
     attempts: int
     has_begun: bool = False
     begun_on: Identity | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
