@@ -15,7 +15,7 @@ from qcqueue.clock import Rng, seeded
 from qcqueue.core.quantiles import Basis, Quantiles
 from qcqueue.errors import StoreError
 from qcqueue.planning.forecast import Finish, Forecast
-from qcqueue.planning.policies import Choice, ChoiceContext, ours
+from qcqueue.planning.policies import Choice
 from qcqueue.planning.queue_stats import QueueStats, look
 from qcqueue.planning.windows import LONGEST_S
 from qcqueue.providers.base import Profile
@@ -130,7 +130,7 @@ def ranked(seen: QueueView) -> tuple[Choice, ...]:
     stats, processor = seen.stats, seen.stats.processor
     held = {line.name for line in seen.lines if line.session}
     jobs = [stats.job(job, stats.on(job, processor)) for job in stats.ahead if job.name not in held]
-    return ours(jobs, ChoiceContext(now_s=stats.now_s, share=stats.share))
+    return stats.ranked(jobs)
 
 
 def forecast_at_a_glance(stats: QueueStats) -> Forecast:

@@ -15,7 +15,7 @@ from qcqueue.core.phases import Phase
 from qcqueue.core.spec import Device
 from qcqueue.planning.estimates import Processor
 from qcqueue.planning.forecast import Forecast
-from qcqueue.planning.policies import Choice, ChoiceContext, ours
+from qcqueue.planning.policies import Choice
 from qcqueue.planning.queue_stats import QueueStats, look
 from qcqueue.planning.stopping_rule import StopAdvice, Unit, judge
 from qcqueue.planning.survival import Life
@@ -73,8 +73,7 @@ class Chooser:
             life = stats.life(has_gpu=deps.machine.has_gpu)
         jobs = [stats.job(job, self.processor(job.spec.device)) for job in stats.ahead if job.name in names]
         likely_s = self._promised(life).quantile(0.5, self.age_s)
-        context = ChoiceContext(now_s=stats.now_s, left_s=likely_s, is_first=is_first, share=stats.share)
-        return Ranking(choices=ours(jobs, context), stats=stats, life=life)
+        return Ranking(choices=stats.ranked(jobs, left_s=likely_s, is_first=is_first), stats=stats, life=life)
 
     def after(self, name: str) -> tuple[str, ...]:
         """Return the jobs that come after this one, as far as the last look knows, the next first."""
