@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from heapq import heapify, heappush, heappushpop
-from itertools import accumulate, compress, islice
+from itertools import accumulate, compress, groupby, islice, zip_longest
 from math import inf
 from operator import gt, le
 
@@ -165,6 +165,18 @@ POLICIES: Mapping[Policy, Callable[[Sequence[Job], ChoiceContext], tuple[Choice,
     Policy.FAIR: fair,
 }
 """What each policy does that can be settled for a queue."""
+
+
+def in_sequence(ranked: Sequence[Choice]) -> Iterator[Choice]:
+    """Yield a ranking as its jobs would be taken one after the other: where owners take turns, one of each."""
+    for by_turn, choices in groupby(ranked, key=lambda choice: choice.by_turn):
+        if by_turn:
+            theirs = defaultdict[str | None, list[Choice]](list)
+            for choice in choices:
+                theirs[choice.job.owner].append(choice)
+            yield from (choice for row in zip_longest(*theirs.values()) for choice in row if choice)
+        else:
+            yield from choices
 
 
 def first_clear(ranked: Sequence[Choice], obstacles: Mapping[str, object]) -> Choice | None:

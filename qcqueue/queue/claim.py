@@ -73,7 +73,7 @@ def note_seen(tx: Connection, session_id: str, seen_at_s: float, **more: object)
 def live_attempts(tx: Connection) -> list[LiveAttempt]:
     """Return every attempt that has not ended, with the session that holds it."""
     rows = tx.execute(
-        select(jobs.c.name, attempts.c.number, sessions)
+        select(jobs.c.name, jobs.c.owner, attempts.c.number, sessions)
         .join_from(attempts, jobs)
         .join(sessions)
         .where(attempts.c.outcome.is_(None))
@@ -86,6 +86,7 @@ def live_attempts(tx: Connection) -> list[LiveAttempt]:
             machine=row.machine,
             host=row.host,
             heartbeat=row.heartbeat or row.id,
+            owner=row.owner,
         )
         for row in rows
     ]

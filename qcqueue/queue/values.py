@@ -16,7 +16,10 @@ from qcqueue.stores.base import Blob
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveAttempt:
-    """An attempt that has not ended, with what is needed to judge whether its session still lives."""
+    """An attempt that has not ended, with what is needed to judge whether its session still lives.
+
+    owner: whose its job is.
+    """
 
     job_name: str
     number: int
@@ -24,6 +27,7 @@ class LiveAttempt:
     machine: str
     host: str
     heartbeat: str
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

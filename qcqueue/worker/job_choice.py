@@ -15,7 +15,7 @@ from qcqueue.core.phases import Phase
 from qcqueue.core.spec import Device
 from qcqueue.planning.estimates import Processor
 from qcqueue.planning.forecast import Forecast
-from qcqueue.planning.policies import Choice
+from qcqueue.planning.policies import Choice, in_sequence
 from qcqueue.planning.queue_stats import QueueStats, look
 from qcqueue.planning.stopping_rule import StopAdvice, Unit, judge
 from qcqueue.planning.survival import Life
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # A longer queue is not played out when a job is taken: nobody waits for its dates then.
 MOST_JOBS = 100
 
-NO_ROOM = Obstacle("a save of it would not be safe before the likely end of this session")
+NO_ROOM = Obstacle("a save would not be safe before the likely end of this session")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class Chooser:
 
     def after(self, name: str) -> tuple[str, ...]:
         """Return the jobs that come after this one, as far as the last look knows, the next first."""
-        choices = self.ranking.choices if self.ranking else ()
+        choices = in_sequence(self.ranking.choices) if self.ranking else ()
         return tuple(job for choice in choices if (job := choice.job.name) != name)
 
     @property
