@@ -112,7 +112,7 @@ def enqueue(
         told = {"new": answer.new, "known": answer.known, "due": answer.due, "dry_run": dry_run}
         told |= {"keeping": answer.keeping} if keep_weights else {}
         told |= {"keeping_state": answer.keeping_state} if keep_state else {}
-        told |= {"of_others": answer.of_others}
+        told |= {"of_others": answer.of_others} if answer.of_others else {}
         print_json({"store": context.store.url, **told, **({"replaced": answer.replaced} if replace else {})})
         return
     for name in answer.new:

@@ -67,9 +67,13 @@ class Obstacle:
     lack: Lack | None = None
 
 
-def of_another(owner: str, profile: str) -> Obstacle:
-    """Return what is in the way of a job where nobody may compute for others. profile: by name."""
-    return Obstacle(f"owned by {named(owner)}, and on {profile} a session takes only its owner's jobs")
+def of_another(owner: str, profile: str, *, has_owner: bool = True) -> Obstacle:
+    """Return what is in the way of a job where nobody may compute for others.
+
+    profile: by name; has_owner: whether anybody has said whose the session is.
+    """
+    rule = f"owned by {named(owner)}, and on {profile} a session takes only its owner's jobs"
+    return Obstacle(rule if has_owner else f"{rule}; QCQUEUE_OWNER says whose this one is, and is not set")
 
 
 def too_many_running(owner: str | None, running: int) -> Obstacle:

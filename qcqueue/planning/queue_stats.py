@@ -267,16 +267,22 @@ class QueueStats:
         """Say when all that is ahead will be done, by sessions on a processor that each end after so many jobs.
 
         jobs: None for as many as a session lives for. account: what is known of the windows to come, where somebody
-        knows more than the queue. Nothing is said of a study, or of all, where a job of it is left out of `works`.
+        knows more than the queue. Nothing is said of a study, an owner, or all, where a job is left out of `works`.
         """
         works, strategy = self.works(processor), self.by_policy(replace(OURS, jobs=jobs))
         known = account or self.account()
         found = forecast(works, known, strategy, self.costs(), share=self.share, rng=rng, worlds=worlds)
-        left_out = {job.name for job in self.ahead} - {work.name for work in works}
+        known_names = {work.name for work in works}
+        left_out = [job for job in self.ahead if job.name not in known_names]
         if not left_out:
             return found
-        told = set(found.studies) - {name.partition("/")[0] for name in left_out}
-        return replace(found, all=None, studies={study: it for study, it in found.studies.items() if study in told})
+        studies, owners = {job.spec.study for job in left_out}, {job.owner for job in left_out}
+        return replace(
+            found,
+            all=None,
+            studies={study: it for study, it in found.studies.items() if study not in studies},
+            owners={owner: it for owner, it in found.owners.items() if owner not in owners},
+        )
 
     def is_mostly_assumed(self, study: str, processor: Processor) -> bool:
         """Say whether what is left of a study is more of starts and saves that nobody has measured than of training."""

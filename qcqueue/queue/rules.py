@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from qcqueue.core.rules import RULES, QueueRules
+from qcqueue.core.rules import RULES, Policy, QueueRules
 from qcqueue.core.states import State
 from qcqueue.database.schema import attempts, history, jobs, settings
 from qcqueue.errors import SettingInvalid, UnknownName
@@ -35,11 +35,15 @@ class Settled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleLine:
-    """A rule as it stands. by and at_s: who settled it last, and when, None where nobody has."""
+    """A rule as it stands, which is_usual where it is as nobody need have settled it.
+
+    by and at_s: who settled it last, and when, None where nobody has.
+    """
 
     name: str
     value: str
     says: str
+    is_usual: bool
     by: str | None = None
     at_s: float | None = None
 
@@ -61,16 +65,16 @@ def read_rules(tx: Connection) -> QueueRules:
 def settle(tx: Connection, name: str, value: str, *, who: str, now_s: float) -> Settled:
     """Settle a rule for all who use the queue. Raises: UnknownName, SettingInvalid: it can be no such thing."""
     if name not in RULES:
-        close = nearest(name, RULES) or next(iter(RULES))
         raise UnknownName(
             f"a queue has no setting {clipped(name)!r}; it has {' and '.join(RULES)}{did_you_mean(name, RULES)}",
-            hint=f"qcqueue store set {close} {value if name.casefold() == close else 'VALUE'}",
+            hint="qcqueue store show",
         )
     usual = QueueRules()
     try:
         rules = usual.with_rule(name, value)
     except InvalidValue as exc:
-        raise SettingInvalid(f"{name}: {exc}", hint=f"qcqueue store set {name} {usual.text_of(name)}") from exc
+        meant = nearest(value, Policy) if name == "policy" else None
+        raise SettingInvalid(f"{name}: {exc}", hint=f"qcqueue store set {name} {meant or usual.text_of(name)}") from exc
     stored = tx.execute(select(settings.c.value).where(settings.c.name == name)).scalar_one_or_none()
     settled = Settled(
         name=name,
@@ -94,6 +98,7 @@ def rule_lines(tx: Connection) -> tuple[RuleLine, ...]:
             name=name,
             value=rules.text_of(name),
             says=rules.says(name),
+            is_usual=rules.text_of(name) == QueueRules().text_of(name),
             by=line.who if (line := newest.get(_SETTLED + name)) else None,
             at_s=line.at_s if line else None,
         )

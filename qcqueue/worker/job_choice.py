@@ -60,7 +60,7 @@ class Chooser:
         return self._age_before_s + self._deps.clock.monotonic_s() - self._budget.started_s
 
     def rank(self, tx: "Connection", names: Collection[str], *, is_first: bool, seen: Ranking | None = None) -> Ranking:
-        """Look at the queue and rank those of these jobs that may be taken now.
+        """Look at the queue and rank those of these jobs that may be taken now, by whoever this session is of.
 
         seen: what was looked at a moment ago. The queue is looked at again, and what is long past is not.
         """
@@ -71,7 +71,8 @@ class Chooser:
         else:
             stats = look(tx, deps.profile, now_s=now_s, live=deps.live)
             life = stats.life(has_gpu=deps.machine.has_gpu)
-        jobs = [stats.job(job, self.processor(job.spec.device)) for job in stats.ahead if job.name in names]
+        for_us = [job for job in stats.ahead if not deps.profile.bars(job.owner, whose=deps.owner)]
+        jobs = [stats.job(job, self.processor(job.spec.device)) for job in for_us if job.name in names]
         likely_s = self._promised(life).quantile(0.5, self.age_s)
         return Ranking(choices=stats.ranked(jobs, left_s=likely_s, is_first=is_first), stats=stats, life=life)
 

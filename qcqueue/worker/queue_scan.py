@@ -32,10 +32,10 @@ class ScanResult:
     on this queue; gone maps (job, attempt) to how its end is known, silent names the heartbeats of their sessions, and
     seen says when each of those was last known to live, as far as the store tells;
     words is what the trainers of those that worked on this machine said last; left_here are the gone whose spools lie
-    whole here; busy are the attempts that are alive, on jobs that this session might take; obstacles maps a checked job to
-    what is in its way, None for nothing; engine is that of the first clear one, None where there is none; all_checked
-    is false where jobs that rank behind it were not looked at; awaits_weights: whether the trainer still looks for
-    what the last one begins with.
+    whole here; busy are the attempts that are alive, on jobs that this session might take; obstacles maps a checked
+    job to what is in its way, None for nothing; engine is that of the first clear one, None where there is none;
+    all_checked is false where jobs that rank behind it were not looked at; awaits_weights: whether the trainer still
+    looks for what the last one begins with.
     """
 
     dead: frozenset[str]
@@ -149,7 +149,7 @@ class QueueScan:
     def _rule_against(self, owner: str | None, crowd: Mapping[str | None, int]) -> Obstacle | None:
         """Return why a job of this owner is not for this session, or not now, whatever the machine can run."""
         if owner is not None and self._is_barred(owner):
-            return of_another(owner, self._deps.profile.name)
+            return of_another(owner, self._deps.profile.name, has_owner=self._deps.owner is not None)
         return too_many_running(owner, crowd[owner]) if owner in crowd else None
 
     def _is_barred(self, owner: str | None) -> bool:
