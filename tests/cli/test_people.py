@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from qcqueue.app.report import read_study
 from qcqueue.cli.main import run
 from qcqueue.queue.enqueue import enqueue
 from tests.cli.on_drive import ADA as ADA_ON_DRIVE
 from tests.cli.on_drive import a_laptop
-from tests.cli.queues import JOB, STUDY, House, a_job, take
+from tests.cli.queues import JOB, STUDY, House, a_job, note_time, take, train
 from tests.cli.test_drive_commands import a_study
 
 ADA, BOB = "ada@example.org", "bob@example.org"
@@ -110,6 +111,25 @@ def test_where_nobody_has_said_who_i_am_there_is_no_mine(command: str, people: P
     _, err = people.type(f"{command} --mine", code=2)
     assert "nobody has said which jobs are yours" in err
     assert f"next: export QCQUEUE_OWNER=YOU@EXAMPLE.ORG, then qcqueue {command} --mine" in err
+
+
+def test_a_report_of_mine_is_of_my_jobs_and_of_the_sessions_that_worked_on_them(people: People) -> None:
+    place = people.house.queue
+    for name in ("a1", "b1"):
+        held = take(place, f"tiny/{name}", session=f"session-of-{name}")
+        train(place, held, 1)
+        note_time(place, held, attempt={"train": 90.0}, session={"boot": 10.0})
+    study = read_study(place, owner=BOB)
+    assert [detail.line.name for detail in study.details] == ["tiny/b1"]
+    assert [line.id for line in study.sessions] == ["session-of-b1"]
+    assert study.accounts
+    assert [*study.accounts.jobs] == ["tiny/b1"]
+    assert study.accounts.whole.held_s == 100.0
+    people.type("report --mine --out his", owner=BOB)
+    page = (people.house.folder / "his" / "report.html").read_text()
+    assert "b1" in page
+    assert "a1<" not in page
+    people.type("report --mine", code=2)
 
 
 # What is settled.
