@@ -19,6 +19,7 @@ from qcqueue.planning.policies import (
     Job,
     fair,
     first_clear,
+    in_sequence,
     ours,
 )
 from qcqueue.text.humanize import DAY_S, HOUR_S, date
@@ -279,6 +280,23 @@ def test_between_owners_who_have_something_to_do_turns_differ_by_one_at_most(
             counts[owner] += 1
             served = [counts[one] for one in always]
             assert not served or max(served) - min(served) <= 1, (story, begins)
+
+
+@pytest.mark.parametrize("policy", Policy)
+@given(jobs=a_queue)
+def test_a_sequence_is_the_order_in_which_jobs_are_taken_one_after_the_other(policy: Policy, jobs: list[Job]) -> None:
+    """Where no deadline has a say in it, and no moved job, which is a turn of its owner out of the order."""
+    queue = [replace(job, deadline_s=None, begun=False, waits=0) for job in jobs]
+    foreseen = [choice.job.name for choice in in_sequence(POLICIES[policy](queue, NOW))]
+    turns, taken = dict[str | None, int](), list[str]()
+    while queue:
+        first = POLICIES[policy](queue, replace(NOW, turns=turns))[0].job
+        taken.append(first.name)
+        queue.remove(first)
+        turns[first.owner] = len(taken)
+    assert sorted(foreseen) == sorted(taken)
+    if not any(job.pinned for job in jobs):
+        assert foreseen == taken
 
 
 def test_who_comes_late_has_a_turn_at_once_and_makes_up_for_nothing() -> None:

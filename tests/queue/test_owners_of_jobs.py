@@ -64,6 +64,8 @@ def test_what_replaces_a_job_keeps_its_owner_and_what_was_anybodys_gets_one(desk
     put(desk, None, "free")
     put(desk, BOB, spec("a", seed=7), spec("free", seed=7), replace=True)
     assert (owner(desk, "a"), owner(desk, "free")) == (ADA, BOB)
+    put(desk, None, spec("a", seed=9), replace=True)
+    assert owner(desk, "a") == ADA
 
 
 def test_a_job_keeps_its_owner_whatever_becomes_of_it(desk: Desk) -> None:
