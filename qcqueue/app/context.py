@@ -55,6 +55,8 @@ def _silently(made: StoreAddress) -> None:
 class QueueContext:
     """who names the person in the story of a job. behind: how old the last read was, if not of now.
 
+    owner: whose the jobs are that are enqueued from here, and the sessions, None where nobody has said; on Drive that
+    is the account, for which it is asked once at most.
     greet asks the store, before long work begins, what would hinder it later; it returns a sentence on whose it is.
     warning: what will hinder it in the days to come, as far as this machine knows without asking anybody.
     origin: the store itself, where `store` also hands out what this machine keeps beside it. slots: where the database
@@ -69,6 +71,7 @@ class QueueContext:
     ids: Ids
     cache: Path
     who: str
+    owner: Callable[[], str | None] = lambda: None
     lease: LeaseRules = LeaseRules()  # noqa: RUF009 (a frozen value)
     behind: "Callable[[], Behind | None]" = lambda: None
     greet: Callable[[], str | None] = lambda: None
@@ -156,7 +159,8 @@ def open_context(settings: Settings, *, persistent: bool = False, consent: Conse
 
     Raises: SettingInvalid: they name none, or one this version cannot open. ExtraMissing.
     """
-    return _wired(named_store(settings), settings.access(), persistent=persistent, consent=consent)
+    store, access = named_store(settings), settings.access()
+    return _wired(store, access, persistent=persistent, consent=consent, owner=settings.owner)
 
 
 def context_in(folder: Path, *, cache: Path, consent: Consent = ASKED) -> QueueContext:
@@ -211,7 +215,14 @@ def initialise(*, store: str | None, here: Path, dry_run: bool) -> Created:
     return replace(created, settings_file=target)
 
 
-def _wired(store: StoreAddress, access: Access, *, persistent: bool = False, consent: Consent = ASKED) -> QueueContext:
+def _wired(
+    store: StoreAddress,
+    access: Access,
+    *,
+    persistent: bool = False,
+    consent: Consent = ASKED,
+    owner: str | None = None,
+) -> QueueContext:
     opened = store.backend.open(store.address, access, patient=persistent)
     guard = NoOlderSession(opened.origin, clock=access.clock, cache=access.cache, consent=consent, lease=opened.lease)
     versions = _versions_in(opened, access, guard) if opened.slots else None
@@ -222,6 +233,7 @@ def _wired(store: StoreAddress, access: Access, *, persistent: bool = False, con
         ids=access.ids,
         cache=access.cache,
         who=person(),
+        owner=lambda: opened.account() or owner,
         lease=opened.lease,
         behind=(lambda: versions.behind) if versions else lambda: None,
         greet=opened.greet,

@@ -38,6 +38,7 @@ def examine(store: str | None, *, clock: Clock) -> Iterator[Check]:
     reached = yield from named.backend.check(named.address, settings.access(clock=clock))
     if reached:
         yield _database(context)
+        yield from _rules(context)
         yield from _jobs(context)
         yield from _forecast(context, reached.free_bytes)
 
@@ -92,6 +93,22 @@ def _forecast(context: QueueContext, free_bytes: int | None) -> Iterator[Check]:
         yield fine("forecast", says)
     else:
         yield warning("forecast", f"{says}: work stops when it is full", ADVICE)
+
+
+def _rules(context: QueueContext) -> Iterator[Check]:
+    """Say what is settled for all who use the queue; nothing where nothing is, or where the queue cannot be read."""
+    from qcqueue.queue.rules import rule_lines
+
+    try:
+        with context.read() as tx:
+            settled = [line for line in rule_lines(tx) if not line.is_usual]
+    except SettingInvalid as exc:
+        yield problem("rules", exc)
+        return
+    except QcqueueError:  # which `_database` says
+        return
+    if settled:
+        yield fine("rules", "; ".join(f"{line.name} is {line.value}: {line.says}" for line in settled))
 
 
 def _jobs(context: QueueContext) -> Iterator[Check]:

@@ -64,6 +64,7 @@ def line_document(line: "JobLine") -> dict[str, Any]:
         "attempts": line.attempts,
         "interruptions": line.interruptions,
         "session": line.session,
+        "owner": line.owner,
         "updated_at": iso(line.updated_at_s),
         **({"left_by": line.left_by} if line.left_by else {}),
         **({"obstacle": obstacle_document(line.obstacle)} if line.obstacle else {}),

@@ -12,12 +12,14 @@ from statistics import median
 
 from qcqueue.app.queue_summary import QueueView, forecast_at_a_glance, next_gpu, ranked
 from qcqueue.core.lineage import bound_to
-from qcqueue.core.obstacles import Lack
+from qcqueue.core.obstacles import Lack, of_another, too_many_running
 from qcqueue.core.outcomes import Outcome, Trouble, advice_on, remedy_for
+from qcqueue.core.owners import named
 from qcqueue.core.states import State
 from qcqueue.planning.cadence import Measured, choose_cadence, explain_cadence
 from qcqueue.planning.queue_stats import QueueStats
 from qcqueue.planning.survival import Lifetime, mean_life_s
+from qcqueue.queue.job_lines import JobLine
 from qcqueue.queue.values import AttemptLine, HistoryLine, JobDetail
 from qcqueue.text.humanize import ago, by, count, date, duration, fixed, listed, percent
 
@@ -59,11 +61,12 @@ def _queued(detail: JobDetail, seen: QueueView) -> Answer:
         before = [f"It could not run on {obstacle.host} (since {since}): {_clause(obstacle.says)}."]
     late = _lateness(detail, stats)
     sentences = [
-        f"{name} waits for {_what_it_waits_for(detail, stats, only_on)}; {_place(name, seen)}.",
+        f"{name} waits for {_what_it_waits_for(detail, stats, only_on)}; {_place(detail.line, seen)}.",
         *before,
         f"{_progress(detail).removesuffix('.')}{late}." if late else _progress_and_more(detail, stats),
     ]
-    return Answer(why=" ".join(sentences), hint=_what_helps(detail, stats, only_on, is_late=bool(late)))
+    hint = _what_rules_leave(detail.line, seen) or _what_helps(detail, stats, only_on, is_late=bool(late))
+    return Answer(why=" ".join(sentences), hint=hint)
 
 
 def _what_it_waits_for(detail: JobDetail, stats: QueueStats, only_on: str | None) -> str:
@@ -88,10 +91,23 @@ def _sessions_without_gpu(stats: QueueStats) -> int:
     return sum(1 for _ in takewhile(lambda line: line.has_gpu is False, reversed(stats.sessions)))
 
 
-def _place(name: str, seen: QueueView) -> str:
-    """Say when a session would take the job, and by which reason of the policy."""
+def _what_rules_leave(line: JobLine, seen: QueueView) -> str | None:
+    """Return what to do about a rule that is in the way of a job, None where none is."""
+    if line.owner is not None and seen.is_barred(line.owner):
+        return f"qcqueue work, in a session of {named(line.owner)}, or on a machine with another profile"
+    if line.owner in seen.crowded:
+        return f"qcqueue status, or qcqueue store set max_running {seen.crowded[line.owner] + 1}"
+    return None
+
+
+def _place(line: JobLine, seen: QueueView) -> str:
+    """Say when a session would take the job, and by which reason of the policy, or which rule is in its way."""
+    if line.owner is not None and seen.is_barred(line.owner):
+        return f"it is {of_another(line.owner, seen.stats.profile.name).says}"
+    if line.owner in seen.crowded:
+        return too_many_running(line.owner, seen.crowded[line.owner]).says
     choices = ranked(seen)
-    place = next((index for index, choice in enumerate(choices) if choice.job.name == name), None)
+    place = next((index for index, choice in enumerate(choices) if choice.job.name == line.name), None)
     if place is None:
         return "a session is just taking it"
     first = choices[0]

@@ -52,7 +52,7 @@ if failure:
 else:
     import qcqueue
 
-{client}"""
+{owner}{client}"""
 
 CODE = """\
 #@title Train {{ display-mode: "form" }}
@@ -93,6 +93,11 @@ else:
     import qcqueue
 
     qcqueue.demo()
+"""
+
+OWNER = """\
+    # Whose sessions these are; on Google Drive the account says it.
+    os.environ["QCQUEUE_OWNER"] = {owner}
 """
 
 CLIENT = """\
@@ -163,13 +168,13 @@ def install_code(*, from_index: bool) -> str:
     return INSTALL.format(comes="with this cell", wanted=wanted, mark=CONTENTS)
 
 
-def notebook_text(store: str, client: str | None = None, *, from_index: bool = False) -> str:
+def notebook_text(store: str, client: str | None = None, *, owner: str | None = None, from_index: bool = False) -> str:
     """Return the notebook for a store, as the text of its file.
 
-    client: the JSON of an OAuth client. from_index: the cell installs this version of qcqueue from an index, and does
-    not bring it.
+    client: the JSON of an OAuth client. owner: whose sessions it runs, where the store knows no account. from_index:
+    the cell installs this version of qcqueue from an index, and does not bring it.
     """
-    code = code_for(CODE, store, client, place="Colab", from_index=from_index)
+    code = code_for(CODE, store, client, owner, place="Colab", from_index=from_index)
     return as_notebook(TEXT, code, COLAB)
 
 
@@ -178,11 +183,12 @@ def trial_text(*, from_index: bool = False) -> str:
     return as_notebook(TRY_TEXT, TRY_CODE.format(install=install_code(from_index=from_index)), COLAB)
 
 
-def code_for(code: str, store: str, client: str | None, *, place: str, from_index: bool) -> str:
-    """Return the code of a worker cell, filled in. client, from_index: as above; place: whose secrets are named."""
+def code_for(code: str, store: str, client: str | None, owner: str | None, *, place: str, from_index: bool) -> str:
+    """Return the code of a worker cell, filled in; place: whose secrets are named, the rest as above."""
     signing_in = "" if client is None else CLIENT.format(place=place, client=repr(client))
     in_code = json.dumps(store, ensure_ascii=False)
-    begin = BEGIN.format(client=signing_in, install=install_code(from_index=from_index))
+    whose = "" if owner is None else OWNER.format(owner=repr(owner))
+    begin = BEGIN.format(owner=whose, client=signing_in, install=install_code(from_index=from_index))
     return code.format(store=in_code, begin=begin)
 
 
@@ -215,7 +221,9 @@ def as_notebook(text: str, code: str, place: Mapping[str, Any]) -> str:
 class Text(Protocol):
     """`notebook_text`, for one place or another."""
 
-    def __call__(self, store: str, client: str | None = None, *, from_index: bool = False) -> str: ...
+    def __call__(
+        self, store: str, client: str | None = None, *, owner: str | None = None, from_index: bool = False
+    ) -> str: ...
 
 
 def worker_notebook(
@@ -236,7 +244,7 @@ def worker_notebook(
         raise SettingInvalid(f"no store is named: there is no {FILE_NAME} here or above", hint=NEXT_STEP)
     store = _within_reach(settings.store, settings.source)
     secret = _client_text(settings, client) if client or with_client else None
-    return text(store, secret, from_index=from_index)
+    return text(store, secret, owner=settings.owner, from_index=from_index)
 
 
 def write_notebook(path: Path, text: str) -> bool:

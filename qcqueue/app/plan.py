@@ -13,6 +13,7 @@ from qcqueue.planning.estimates import EpochCost, Known, Processor
 from qcqueue.planning.forecast import Finish, Forecast, for_a_cpu, sessions_alone
 from qcqueue.planning.queue_stats import QueueStats
 from qcqueue.planning.survival import Life
+from qcqueue.queue.job_lines import JobLine
 from qcqueue.queue.pending import PendingJob
 
 # How much earlier all must be done in another way to be worth a sentence: so much, and this share of what is left.
@@ -59,7 +60,7 @@ class Plan:
 
     life: of a session on the processor. next_gpu: as in a `QueueSummary`. sessions_of_two: how many it would take if
     each worked on two jobs; beside: what a CPU would save; None where that is not worth a word. label: whom dates come
-    from.
+    from. owner: whose jobs alone the rows are of, None for all; what is said of sessions is of the whole queue.
     """
 
     seen: QueueView
@@ -73,6 +74,17 @@ class Plan:
     sessions_of_two: int | None
     beside: Saving | None
     label: str
+    owner: str | None = None
+
+    @property
+    def lines(self) -> tuple[JobLine, ...]:
+        """The jobs this is about, done or not."""
+        return tuple(line for line in self.seen.lines if self.owner in (None, line.owner))
+
+    @property
+    def finish(self) -> Finish | None:
+        """Return when all of it is done, None where some world did not see it."""
+        return self.forecast.all if self.owner is None else self.forecast.owners.get(self.owner)
 
     @property
     def now_s(self) -> float:
@@ -103,15 +115,15 @@ class Plan:
         return tuple(likely), tuple(perhaps)
 
 
-def make_plan(seen: QueueView, *, jobs: int | None) -> Plan:
-    """Plan what is left; jobs: how many a session works on, None for as many as it lives for."""
+def make_plan(seen: QueueView, *, jobs: int | None, owner: str | None = None) -> Plan:
+    """Plan what is left; jobs: how many a session works on, None for as many as it lives for. owner: as in a `Plan`."""
     stats = seen.stats
     processor, account = stats.processor, stats.account()
     costs = {job.name: stats.cost(job, stats.on(job, processor)) for job in stats.ahead}
     left_s = {job.name: it.seconds * job.epochs_left for job in stats.ahead if (it := costs[job.name])}
     overhead_s = stats.start.seconds + stats.lag.seconds
     sessions = sessions_alone(left_s, account, overhead_s=overhead_s, rng=luck(stats))
-    found = stats.forecast(processor, jobs=jobs, rng=luck(stats))
+    found, is_whole = stats.forecast(processor, jobs=jobs, rng=luck(stats)), owner is None
     return Plan(
         seen=seen,
         processor=processor,
@@ -119,20 +131,22 @@ def make_plan(seen: QueueView, *, jobs: int | None) -> Plan:
         rows=tuple(
             JobPlan(job=job, cost=costs[job.name], sessions=sessions.get(job.name), finish=found.jobs.get(job.name))
             for job in stats.ahead
+            if owner in (None, job.owner)
         ),
         forecast=found,
         life=account.life,
         next_gpu=next_gpu(stats),
         past=calibration(seen.past),
-        sessions_of_two=_sessions_of_two(stats, found) if jobs == 1 and not account.is_endless else None,
-        beside=_beside(stats, found, jobs=jobs) if processor.is_gpu else None,
+        sessions_of_two=_sessions_of_two(stats, found) if is_whole and jobs == 1 and not account.is_endless else None,
+        beside=_beside(stats, found, jobs=jobs) if is_whole and processor.is_gpu else None,
         label=label_of_dates(stats),
+        owner=owner,
     )
 
 
-def without_a_plan(seen: QueueView) -> dict[State, int]:
+def without_a_plan(plan: Plan) -> dict[State, int]:
     """Return how many jobs are neither done nor to be taken by a session as they stand, by state."""
-    states = [line.state for line in seen.lines]
+    states = [line.state for line in plan.lines]
     return {state: number for state in (State.HELD, State.FAILED) if (number := states.count(state))}
 
 

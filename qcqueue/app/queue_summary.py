@@ -4,6 +4,7 @@ The queue is read once and nothing is changed. Always true: whoever asks about t
 answers agree, and every date says whom it comes from.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -13,9 +14,10 @@ from qcqueue.app.settings import Settings
 from qcqueue.app.vanished import as_it_is, vanished
 from qcqueue.clock import Rng, seeded
 from qcqueue.core.quantiles import Basis, Quantiles
+from qcqueue.core.states import State
 from qcqueue.errors import StoreError
 from qcqueue.planning.forecast import Finish, Forecast
-from qcqueue.planning.policies import Choice, ChoiceContext, ours
+from qcqueue.planning.policies import Choice, in_sequence
 from qcqueue.planning.queue_stats import QueueStats, look
 from qcqueue.planning.windows import LONGEST_S
 from qcqueue.providers.base import Profile
@@ -40,7 +42,8 @@ class QueueView:
     gone: the sessions that hold a job and do not live any more, each with the moment it was heard of last; in the
     stats they are over, and in the lines their jobs are free. The queue itself learns that from the next session.
     dead_here: those of them whose process was on this machine. past: every forecast; foreseen: the newest of each study
-    that is not done, as `status` shows it.
+    that is not done, as `status` shows it. owner: whose sessions are asked about, where a provider lets nobody compute
+    for others; None for whoever's.
     """
 
     stats: QueueStats
@@ -50,6 +53,18 @@ class QueueView:
     foreseen: tuple[ForecastLine, ...]
     gone: Mapping[str, float]
     dead_here: frozenset[str] = frozenset()
+    owner: str | None = None
+
+    @property
+    def crowded(self) -> dict[str | None, int]:
+        """Who has as many jobs running as the rules of the queue allow, and how many that are."""
+        most = self.stats.rules.max_running
+        running = Counter(line.owner for line in self.lines if line.state is State.RUNNING)
+        return {} if most is None else {owner: number for owner, number in running.items() if number >= most}
+
+    def is_barred(self, job_owner: str | None) -> bool:
+        """Say whether a job of this owner is not for the sessions that are asked about."""
+        return self.owner is not None and self.stats.profile.bars(job_owner, whose=self.owner)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +122,7 @@ def see(context: QueueContext, settings: Settings, *, ask_quota: bool = False) -
         foreseen=foreseen,
         gone=gone,
         dead_here=dead_here & gone.keys(),
+        owner=context.owner() if profile.own_work_only else None,
     )
 
 
@@ -126,11 +142,12 @@ def summary_of(seen: QueueView) -> QueueSummary:
 
 
 def ranked(seen: QueueView) -> tuple[Choice, ...]:
-    """Return what a session could take that came now, the best first: also what is adrift."""
+    """Return what a session could take that came now, in the order of taking: also what is adrift."""
     stats, processor = seen.stats, seen.stats.processor
     held = {line.name for line in seen.lines if line.session}
-    jobs = [stats.job(job, stats.on(job, processor)) for job in stats.ahead if job.name not in held]
-    return ours(jobs, ChoiceContext(now_s=stats.now_s, share=stats.share))
+    free = [job for job in stats.ahead if job.name not in held]
+    free = [job for job in free if job.owner not in seen.crowded and not seen.is_barred(job.owner)]
+    return tuple(in_sequence(stats.ranked([stats.job(job, stats.on(job, processor)) for job in free])))
 
 
 def forecast_at_a_glance(stats: QueueStats) -> Forecast:

@@ -6,8 +6,8 @@ number stands beside it, in the column `notes`.
 """
 
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -58,11 +58,16 @@ class Evidence(Protocol):
 
 
 def report_on(
-    context: QueueContext, *, folder: Path, certificates: Sequence[Evidence], narrate: Callable[[str], None]
+    context: QueueContext,
+    *,
+    folder: Path,
+    certificates: Sequence[Evidence],
+    narrate: Callable[[str], None],
+    owner: str | None = None,
 ) -> WrittenReport:
-    """Write the report of the whole queue as `folder`. Raises: UserError."""
+    """Write the report of the queue as `folder`; owner: of whose jobs alone. Raises: UserError."""
     check_folder(folder)
-    return write_report(read_study(context, certificates=certificates, narrate=narrate), folder=folder)
+    return write_report(read_study(context, certificates=certificates, narrate=narrate, owner=owner), folder=folder)
 
 
 def read_study(
@@ -70,16 +75,22 @@ def read_study(
     *,
     certificates: Sequence[Evidence] = (),
     narrate: Callable[[str], None] = lambda text: None,
+    owner: str | None = None,
 ) -> ReportInput:
     """Return everything that is stored. What the store cannot give is left out and named; the queue itself must answer.
 
-    narrate is told what has to be fetched from the store.
+    narrate is told what has to be fetched from the store. owner: whose jobs alone to read, with the sessions that
+    worked on them; None for all.
     """
     with context.read() as tx:
-        details = tuple(job_detail(tx, line.name) for line in job_lines(tx))
+        details = tuple(job_detail(tx, line.name) for line in job_lines(tx) if owner in (None, line.owner))
         datasets, sessions = tuple(list_datasets(tx)), session_lines(tx)
         digests = {detail.predictions_sha256 for detail in details} | {detail.dataset_sha256 for detail in details}
         blobs = {blob.sha256: blob for blob in find_blobs(tx, sorted(digest for digest in digests if digest))}
+    of_jobs = None if owner is None else {detail.line.name for detail in details}
+    accounts = accounts_of(sessions, of_jobs=of_jobs)
+    if of_jobs is not None:
+        sessions = tuple(_of_these(sessions, of_jobs))
     reading = _Reading(context, narrate)
     answers: dict[str, Mapping[str, Probabilities]] = {}
     images: dict[str, Dataset] = {}
@@ -97,13 +108,20 @@ def read_study(
         as_of_s=newest_s(details, datasets, sessions),
         datasets=datasets,
         sessions=sessions,
-        accounts=accounts_of(sessions),
+        accounts=accounts,
         proofs=tuple(certificate.proof_among(details) for certificate in certificates),
         certificates=tuple(certificate.to_json() for certificate in certificates),
         answers=answers,
         images=images,
         unread=tuple(reading.unread),
     )
+
+
+def _of_these(sessions: Iterable[SessionLine], names: Collection[str]) -> Iterator[SessionLine]:
+    """Yield the sessions that worked on some jobs, as far as they did."""
+    for line in sessions:
+        if attempts := tuple(it for it in line.attempts if it.job_name in names):
+            yield replace(line, attempts=attempts)
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qcqueue.clock import Clock, SystemClock
+from qcqueue.core.owners import read_owner
 from qcqueue.errors import MachineError, SettingInvalid, SpecInvalid
 from qcqueue.stores.base import Access
 from qcqueue.stores.files import of_this_machine, on_this_machine, sync
@@ -22,6 +23,7 @@ from qcqueue.stores.registry import StoreAddress, as_url, kind_of, parse_url, sc
 from qcqueue.stores.regular import NotRegularError, read_regular
 from qcqueue.stores.synced import refuse_synced
 from qcqueue.text.decoding import decoded
+from qcqueue.text.fields import InvalidValue
 from qcqueue.text.suggest import did_you_mean, shown
 from qcqueue.text.toml import read_page
 
@@ -45,6 +47,7 @@ class Settings:
     profile: the name of the provider whose limits count, None where it is found out.
     drive_endpoint: the root URL of an emulator, without a slash at its end, that stands in for Google.
     region, endpoint: where the bucket of the store is, None where it has none or where they need not be said.
+    owner: whose the jobs are that are enqueued here, and its sessions, where the store knows no account.
     """
 
     store: str | None
@@ -56,6 +59,7 @@ class Settings:
     profile: str | None = None
     region: str | None = None
     endpoint: str | None = None
+    owner: str | None = None
 
     def access(self, *, environ: Mapping[str, str] | None = None, clock: Clock | None = None) -> Access:
         """Return with what this machine reaches the store."""
@@ -102,6 +106,7 @@ def load_settings(
         profile=environment.get("QCQUEUE_PROFILE") or written.get("profile") or None,
         region=_region(*_said("region", kind.region_from if kind else (), environment, near, found)),
         endpoint=_server(*_said("endpoint", kind.endpoint_from if kind else (), environment, near, found)),
+        owner=_owner(environment.get("QCQUEUE_OWNER", "")),
     )
 
 
@@ -312,6 +317,14 @@ def _home(environment: Mapping[str, str]) -> Path | None:
 def _absolute(path: str | None) -> Path | None:
     """Return a path that is the same from every folder; the XDG specification has others ignored."""
     return Path(path) if path and Path(path).is_absolute() else None
+
+
+def _owner(text: str) -> str | None:
+    """Return whose name the environment gives. Raises: SettingInvalid: it can be nobody's."""
+    try:
+        return read_owner(text)
+    except InvalidValue as exc:
+        raise SettingInvalid(f"QCQUEUE_OWNER: {exc}", hint="export QCQUEUE_OWNER=YOU@EXAMPLE.ORG") from exc
 
 
 def _loopback(url: str | None) -> str | None:

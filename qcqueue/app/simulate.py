@@ -21,7 +21,7 @@ from qcqueue.errors import UnknownName, UserError
 from qcqueue.planning.estimates import ESTIMATED_ON, ESTIMATED_SAMPLES, EpochCost, Known, Overhead, Processor
 from qcqueue.planning.laws import LAWS, Law, of_life, of_profile
 from qcqueue.planning.queue_stats import QueueStats, look
-from qcqueue.planning.sim_run import Costs, Work
+from qcqueue.planning.sim_run import ONE_JOB, OURS, Costs, Strategy, Work
 from qcqueue.planning.survival import Lifetime, learnt_life
 from qcqueue.providers.base import Profile
 from qcqueue.queue.datasets import list_datasets
@@ -46,10 +46,14 @@ class Ahead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What is simulated: jobs in the order of the queue, what is not training, and in words where that comes from."""
+    """What is simulated: jobs in the order of the queue, what is not training, and in words where that comes from.
+
+    strategies: how sessions of qcqueue would work on them, by the policy of the queue.
+    """
 
     jobs: tuple[Ahead, ...]
     costs: Costs
+    strategies: tuple[Strategy, ...]
     says: tuple[str, ...]
 
     @property
@@ -137,7 +141,8 @@ def _scene(jobs: Sequence[PendingJob], stats: QueueStats) -> Scene:
     if stats.lag.basis is Known.MEASURED:
         costs = replace(costs, lag_s=stats.lag.seconds)
     says = (_epochs_said(found, gpu), *_costs_said(costs, stats.start, stats.lag))
-    return Scene(jobs=found, costs=costs, says=says)
+    strategies = tuple(map(stats.by_policy, (ONE_JOB, OURS)))
+    return Scene(jobs=found, costs=costs, strategies=strategies, says=says)
 
 
 def _ahead(job: PendingJob, stats: QueueStats, gpu: Processor) -> Ahead:
@@ -155,6 +160,7 @@ def _ahead(job: PendingJob, stats: QueueStats, gpu: Processor) -> Ahead:
         begun=job.epochs_done > 0,
         pinned=job.was_moved,
         deadline_s=None if deadline_s is None else deadline_s - stats.now_s,
+        owner=job.owner,
     )
     return Ahead(work=work, cost=cost)
 

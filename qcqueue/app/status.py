@@ -22,8 +22,17 @@ class QueueStatus:
     foreseen: tuple[ForecastLine, ...]
 
 
-def status_of(context: QueueContext) -> QueueStatus:
-    """Look at the queue as it is now, or as this machine last saw it where the store does not answer."""
+def status_of(context: QueueContext, *, owner: str | None = None) -> QueueStatus:
+    """Look at the queue as it is now, or as this machine last saw it where the store does not answer.
+
+    owner: whose jobs alone to look at, with their time and their studies; None for all.
+    """
     with context.read() as tx:
-        lines, accounts, foreseen = job_lines(tx), accounts_of(session_lines(tx)), newest_forecasts(tx)
+        lines, sessions, foreseen = job_lines(tx), session_lines(tx), newest_forecasts(tx)
+    if owner is None:
+        accounts = accounts_of(sessions)
+    else:
+        lines = [line for line in lines if line.owner == owner]
+        accounts = accounts_of(sessions, of_jobs={line.name for line in lines})
+        foreseen = [line for line in foreseen if line.study in {line.study for line in lines}]
     return QueueStatus(lines=here_and_now(context, lines), accounts=accounts, foreseen=tuple(foreseen))

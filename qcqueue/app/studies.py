@@ -60,6 +60,8 @@ def enqueue_and_foresee(
     except SpecInvalid as exc:
         raise SpecInvalid([*exc.problems, *_of_the_data(context, files, overrides)], hint=exc.hint) from exc
 
+    owner = context.owner()
+
     def both(tx: "Connection") -> tuple[Enqueued, SpaceForecast]:
         now_s = context.clock.now_s()
         enqueued = enqueue(
@@ -69,6 +71,7 @@ def enqueue_and_foresee(
             keep_weights=keep_weights,
             keep_state=keep_state,
             replace=replace,
+            owner=owner,
             who=context.who,
             now_s=now_s,
         )

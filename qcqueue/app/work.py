@@ -102,6 +102,7 @@ def new_session(
         profile=profile,
         worlds=WORLDS,
         machine_age_s=machine_age_s,
+        owner=context.owner(),
         live=live_quota(profile, now_s=now_s) if machine.has_gpu else None,
         check_weights=trainer.check_weights,
         memory_kills=out_of_memory_kills,

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qcqueue.cli.shared import JobArgument, JsonOption, StoreOption, open_queue, print_json, say, tell_age
+from qcqueue.cli.shared import (
+    JobArgument,
+    JsonOption,
+    MineOption,
+    StoreOption,
+    open_queue,
+    owner_here,
+    print_json,
+    say,
+    tell_age,
+)
 from qcqueue.text.suggest import printable
 
 if TYPE_CHECKING:
@@ -60,17 +70,22 @@ def status(
     store: StoreOption = None,
     as_json: JsonOption = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show it again every two seconds until Ctrl-C.")] = False,
+    mine: MineOption = False,
 ) -> None:
     """Say how far every job is."""
     from qcqueue.cli.screens import status_screen
+    from qcqueue.core.owners import named
 
     context = open_queue(store)
+    owner = owner_here(context, "qcqueue status") if mine else None
     if as_json:
-        print_json(_status_json(context))
+        print_json(_status_json(context, owner))
         return
 
     def screen() -> str:
-        seen = _status(context)
+        seen = _status(context, owner)
+        if owner and not seen.lines:
+            return f"No job here belongs to {named(owner)}.\nnext: qcqueue status"
         return status_screen(
             seen.lines,
             goodput=seen.accounts.whole,
@@ -152,10 +167,10 @@ def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False
         say(f"next: {printable(answer.hint)}")
 
 
-def _status(context: "QueueContext") -> "QueueStatus":
+def _status(context: "QueueContext", owner: str | None) -> "QueueStatus":
     from qcqueue.app.status import status_of
 
-    status = status_of(context)
+    status = status_of(context, owner=owner)
     tell_age(context)
     return status
 
@@ -197,10 +212,10 @@ def _telling_words(context: "QueueContext", detail: "JobDetail") -> "LastWords |
     return next((it for it in _words(context, detail) if it.attempt == detail.attempts[-1].number), None)
 
 
-def _status_json(context: "QueueContext") -> dict[str, Any]:
+def _status_json(context: "QueueContext", owner: str | None) -> dict[str, Any]:
     from qcqueue.app.documents import status_document
 
-    standing = status_document(_status(context))
+    standing = status_document(_status(context, owner))
     return {"store": context.store.url, "as_of": _now(context), **standing}
 
 

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qcqueue.app.documents import obstacle_document
-from qcqueue.cli.shared import JsonOption, StoreOption, narrate, open_queue, print_json, say, tell_age
+from qcqueue.cli.shared import (
+    JsonOption,
+    MineOption,
+    StoreOption,
+    narrate,
+    open_queue,
+    owner_here,
+    print_json,
+    say,
+    tell_age,
+)
 from qcqueue.errors import NOTHING_TO_DO, UserError
 from qcqueue.text.humanize import SOON_S, by, count, duration, fixed, iso, listed
 
@@ -40,6 +50,7 @@ def plan(
         Path | None,
         typer.Option("--ics", metavar="FILE", help="Write a calendar entry for the next time a GPU can be had."),
     ] = None,
+    mine: MineOption = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,6 +59,7 @@ def plan(
     from qcqueue.app.queue_summary import see
     from qcqueue.app.settings import load_settings
     from qcqueue.cli.screens import released
+    from qcqueue.core.owners import named
     from qcqueue.core.states import State
     from qcqueue.planning.calibration import calibration
     from qcqueue.queue.job_lines import job_lines
@@ -55,22 +67,24 @@ def plan(
     if jobs < 0:
         raise UserError(f"--jobs {jobs} is not a number of jobs", hint="--jobs 1, or 0 for as many as a session lives")
     context = open_queue(store)
+    owner = owner_here(context, "qcqueue plan") if mine else None
     seen = see(context, load_settings(store=store), ask_quota=True)
     tell_age(context)
-    if not seen.stats.ahead:
+    if not any(owner in (None, job.owner) for job in seen.stats.ahead):
         past = calibration(seen.past)
         if as_json:
             told = {"jobs": [], "past_forecasts": _hit_rate_document(past)}
             print_json({"store": context.store.url, "as_of": iso(context.as_of_s()), **told})
         with context.read() as tx:
-            held = [line for line in job_lines(tx) if line.state is State.HELD]
+            held = [line for line in job_lines(tx) if line.state is State.HELD and owner in (None, line.owner)]
         but = f", except {count(len(held), 'job')} on hold" if held else ""
-        narrate(f"nothing is left to train{but}")
+        whose = f" of {named(owner)}" if owner else ""
+        narrate(f"nothing{whose} is left to train{but}")
         if past.judged:
             narrate(f"{past} (your history)")
         narrate(f"next: {released(held) if held else 'qcqueue'}")
         raise typer.Exit(NOTHING_TO_DO)
-    made = make_plan(seen, jobs=jobs or None)
+    made = make_plan(seen, jobs=jobs or None, owner=owner)
     if ics is not None:
         _write(ics, made, context.store.url)
     if as_json:
@@ -97,7 +111,7 @@ def plan_screen(plan: "Plan") -> str:
     """Return what is left, a row for each job and for all, and what else is to be said of it."""
     from qcqueue.cli.table import colour, columns
 
-    head, *body = columns([_HEAD, *_rows(plan)], right=frozenset({1, 2, 3}))
+    head, *body = columns([_head(plan), *_rows(plan)], right=frozenset({1, 2, 3}))
     return "\n".join([_headline(plan), "", colour(head, "bold"), *body, "", *_sentences(plan), f"next: {_next(plan)}"])
 
 
@@ -155,8 +169,10 @@ def plan_document(plan: "Plan") -> dict[str, Any]:
             "basis": plan.known,
             "sessions": plan.forecast.sessions,
             "held_s": plan.forecast.held_s,
-            "done_by": _finish_document(plan, plan.forecast.all),
+            "done_by": _finish_document(plan, plan.finish),
         },
+        "owner": plan.owner,
+        "rules": {"policy": plan.seen.stats.rules.policy, "max_running": plan.seen.stats.rules.max_running},
         "dates_from": plan.label,
         "session_lives": None if _is_endless(plan) else spread_document(plan.life.spread()),
         "sessions_seen": plan.life.seen,
@@ -175,9 +191,7 @@ def plan_document(plan: "Plan") -> dict[str, Any]:
             },
         },
         "deadlines": {"likely_missed": [it.job.name for it in likely], "at_risk": [it.job.name for it in perhaps]},
-        "obstacles": [
-            {"job": line.name, **obstacle_document(line.obstacle)} for line in plan.seen.lines if line.obstacle
-        ],
+        "obstacles": [{"job": line.name, **obstacle_document(line.obstacle)} for line in plan.lines if line.obstacle],
         "past_forecasts": _hit_rate_document(plan.past),
         "worlds": plan.forecast.worlds,
     }
@@ -257,7 +271,21 @@ def _headline(plan: "Plan") -> str:
     return f"{whose}: {count(len(plan.rows), 'job')}, {work}."
 
 
+def _head(plan: "Plan") -> tuple[str, ...]:
+    return _HEAD if not _tells_owners(plan) else (*_HEAD[:-1], "OWNER", _HEAD[-1])
+
+
+def _tells_owners(plan: "Plan") -> bool:
+    from qcqueue.core.owners import are_several
+
+    return are_several(row.job.owner for row in plan.rows)
+
+
 def _rows(plan: "Plan") -> Iterator[tuple[str, ...]]:
+    from qcqueue.core.owners import named
+
+    several = _tells_owners(plan)
+    nobody = ("",) if several else ()
     for row in plan.rows:
         yield (
             row.job.name,
@@ -265,14 +293,16 @@ def _rows(plan: "Plan") -> Iterator[tuple[str, ...]]:
             str(row.job.epochs_left),
             "?" if row.sessions is None else str(row.sessions),
             *_dates(plan, row.finish),
+            *([named(row.job.owner)] if several else []),
             row.cost.said if row.cost else f"nothing is known of {row.job.spec.model}",
         )
-    if len(plan.forecast.studies) > 1:
+    if plan.owner is None and len(plan.forecast.studies) > 1:
         for study, finish in plan.forecast.studies.items():
-            yield (f"{study} in all", "", "", "", *_dates(plan, finish), "")
+            yield (f"{study} in all", "", "", "", *_dates(plan, finish), *nobody, "")
     epochs = sum(row.job.epochs_left for row in plan.rows)
-    sessions = str(plan.forecast.sessions) if plan.forecast.all else "?"
-    yield ("all", duration(plan.left_s), str(epochs), sessions, *_dates(plan, plan.forecast.all), "")
+    # Beside one's own jobs those of others are trained.
+    sessions = "" if plan.owner else str(plan.forecast.sessions) if plan.forecast.all else "?"
+    yield ("all", duration(plan.left_s), str(epochs), sessions, *_dates(plan, plan.finish), *nobody, "")
 
 
 def _dates(plan: "Plan", finish: "Finish | None") -> tuple[str, str]:
@@ -296,14 +326,40 @@ def _sentences(plan: "Plan") -> Iterator[str]:
         yield f"{live_said(plan.seen.stats.live)} (live)."
     yield from _savings(plan)
     yield from _deadlines(plan)
-    for said in stuck({line.name: line.obstacle for line in plan.seen.lines}, plan.now_s):
+    yield from _between_owners(plan)
+    for said in stuck({line.name: line.obstacle for line in plan.lines}, plan.now_s):
         yield f"{said} (your history); the dates assume that this is mended."
-    if others := [f"{number} {state}" for state, number in without_a_plan(plan.seen).items()]:
+    if others := [f"{number} {state}" for state, number in without_a_plan(plan).items()]:
         yield f"Not part of this: {listed(others)}."
     past = str(plan.past)
     yield f"{past[:1].upper()}{past[1:]} (your history)."
     when = "the notebook is opened whenever a GPU is to be had" if plan.seen.stats.lends_gpus else "somebody works on"
     yield f"All dates are forecasts ({plan.label}){_few(plan)} and assume that {when}."
+
+
+def _between_owners(plan: "Plan") -> Iterator[str]:
+    """Yield what the rules of the queue, and those of a provider, mean for the jobs of several owners."""
+    from qcqueue.core.obstacles import crowd_said
+    from qcqueue.core.owners import are_several
+    from qcqueue.core.rules import Policy
+    from qcqueue.core.states import State
+
+    stats, crowded = plan.seen.stats, plan.seen.crowded
+    for owner, running in crowded.items():
+        waiting = [line for line in plan.lines if line.owner == owner and line.state is State.QUEUED]
+        if waiting:
+            wait = "waits" if len(waiting) == 1 else "wait"
+            yield (
+                f"{crowd_said(owner, running)}, as many as the queue lets an owner have: "
+                f"{count(len(waiting), 'job')} {wait} for one of them to end."
+            )
+    if not are_several(job.owner for job in stats.ahead):
+        return
+    if stats.rules.policy is Policy.FAIR:
+        yield "Owners take turns (policy fair)."
+    if stats.profile.own_work_only:
+        only = f"On {stats.profile.name} a session takes only its owner's jobs"
+        yield f"{only}: the dates assume that each owner comes in turn."
 
 
 def _few(plan: "Plan") -> str:
@@ -362,7 +418,7 @@ def _next(plan: "Plan") -> str:
     stats = plan.seen.stats
     if stats.at_work:
         return "qcqueue status --watch"
-    stuck = {line.name for line in plan.seen.lines if line.obstacle}
+    stuck = {line.name for line in plan.lines if line.obstacle}
     if stuck.issuperset(row.job.name for row in plan.rows):
         return f"qcqueue why {plan.rows[0].job.name}"
     if stats.quota.is_spent:
@@ -397,6 +453,7 @@ def _job_document(plan: "Plan", row: "JobPlan") -> dict[str, Any]:
     return {
         "name": row.job.name,
         "state": row.job.state,
+        "owner": row.job.owner,
         "epochs_left": row.job.epochs_left,
         "left_s": row.left_s,
         "epoch_s": row.cost.seconds if row.cost else None,

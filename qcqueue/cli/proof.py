@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from qcqueue.cli import shared
-from qcqueue.cli.shared import JsonOption, StoreOption, narrate, open_queue, print_json, say
+from qcqueue.cli.shared import JsonOption, MineOption, StoreOption, narrate, open_queue, owner_here, print_json, say
 from qcqueue.errors import UserError
 
 
@@ -106,6 +106,7 @@ def report(
         list[Path] | None,
         typer.Option("--certificate", metavar="FILE", help="Attach what `drill --out FILE` wrote; may be repeated."),
     ] = None,
+    mine: MineOption = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -114,7 +115,9 @@ def report(
     from qcqueue.drill.certificate import read_certificates
 
     attached = [certificate for file in certificates or [] for certificate in read_certificates(file)]
-    written = report_on(open_queue(store), folder=out, certificates=attached, narrate=narrate)
+    context = open_queue(store)
+    owner = owner_here(context, "qcqueue report") if mine else None
+    written = report_on(context, folder=out, certificates=attached, narrate=narrate, owner=owner)
     lacks = [f"without PNG: {written.lacks}; {written.lacks.hint}"] if written.lacks else []
     for sentence in (*written.unread, *lacks):
         narrate(sentence)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qcqueue.cli.table import bar, colour, columns
 from qcqueue.core.goodput import largest_first, queue_said
+from qcqueue.core.owners import are_several, named
 from qcqueue.core.states import State
 from qcqueue.text.humanize import (
     SOON_S,
@@ -83,7 +84,8 @@ def status_screen(
     """
     if not lines:
         return f"The queue is empty.\nnext: {first}"
-    rows = [("JOB", "STATE", "PROGRESS", "EPOCHS", "ATTEMPTS", "INTERRUPTED", "CHANGED")]
+    tells_owners = are_several(line.owner for line in lines)
+    rows = [("JOB", "STATE", "PROGRESS", "EPOCHS", "ATTEMPTS", "INTERRUPTED", "CHANGED", *(["OWNER"] * tells_owners))]
     rows += [
         (
             line.name,
@@ -93,6 +95,7 @@ def status_screen(
             str(line.attempts),
             str(line.interruptions),
             moment(line.updated_at_s, now_s),
+            *([named(line.owner)] * tells_owners),
         )
         for line in lines
     ]

@@ -43,6 +43,9 @@ DryRunOption = Annotated[
 NowOption = Annotated[
     bool, typer.Option("--now", help="Raise an older queue to this version, though older sessions at work end.")
 ]
+MineOption = Annotated[
+    bool, typer.Option("--mine", help="Only your own jobs: of your account on Drive, else of QCQUEUE_OWNER.")
+]
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="A job's name, such as six-models/vgg16 or vgg16.")]
 
 JobsArgument = Annotated[
@@ -119,6 +122,17 @@ def open_queue(
     context = open_context(load_settings(store=store), persistent=persistent, consent=Consent(now=now, say=say))
     _opened[:] = [context]
     return context
+
+
+def owner_here(context: "QueueContext", typed: str) -> str:
+    """Return whose jobs are one's own. typed: the command, for a hint. Raises: UserError: nobody has said."""
+    owner = context.owner()
+    if owner is None:
+        raise UserError(
+            "nobody has said which jobs are yours: this queue knows no accounts, and QCQUEUE_OWNER is not set",
+            hint=f"export QCQUEUE_OWNER=YOU@EXAMPLE.ORG, then {typed} --mine",
+        )
+    return owner
 
 
 _opened: "list[QueueContext]" = []

@@ -54,7 +54,6 @@ def simulate(
     from qcqueue.app.settings import load_settings
     from qcqueue.app.simulate import law_for, law_of_profile, scene_of_files, scene_of_queue
     from qcqueue.planning.monte_carlo import simulate as simulated
-    from qcqueue.planning.sim_run import ONE_JOB, OURS
 
     if law and profile:
         raise UserError("--law and --profile both say how long sessions live", hint="give one of them")
@@ -74,7 +73,7 @@ def simulate(
             print_json({"jobs": []})
         narrate("nothing is left to train\nnext: qcqueue")
         raise typer.Exit(NOTHING_TO_DO)
-    results = simulated(scene.works, chosen, (ONE_JOB, OURS), costs=scene.costs, seed=seed, seeds=seeds)
+    results = simulated(scene.works, chosen, scene.strategies, costs=scene.costs, seed=seed, seeds=seeds)
     if as_json:
         policies = [result_document(result) for result in results]
         print_json({**scene_document(scene, chosen, seed=seed, seeds=seeds), "policies": policies})

@@ -89,6 +89,7 @@ def enqueue(
     """Check study files and put their jobs into the queue: all of them, or none."""
     from qcqueue.app.space_check import shortage
     from qcqueue.app.studies import enqueue_and_foresee
+    from qcqueue.core.owners import named
     from qcqueue.text.humanize import count
 
     context = open_queue(store, now=now)
@@ -111,6 +112,7 @@ def enqueue(
         told = {"new": answer.new, "known": answer.known, "due": answer.due, "dry_run": dry_run}
         told |= {"keeping": answer.keeping} if keep_weights else {}
         told |= {"keeping_state": answer.keeping_state} if keep_state else {}
+        told |= {"of_others": answer.of_others} if answer.of_others else {}
         print_json({"store": context.store.url, **told, **({"replaced": answer.replaced} if replace else {})})
         return
     for name in answer.new:
@@ -122,7 +124,8 @@ def enqueue(
         due = ", with another deadline now" if name in answer.due else ""
         kept = ", with its ImageNet weights kept in the store from now on" if name in answer.keeping else ""
         kept += ", with its state kept when it is done" if name in answer.keeping_state else ""
-        say(f"already there  {name}{due}{kept}")
+        whose = f", which belongs to {named(answer.of_others[name])}" if name in answer.of_others else ""
+        say(f"already there  {name}{due}{kept}{whose}")
     say(f"{count(len(answer.new), 'new job')}{f', {len(answer.known)} already there' if answer.known else ''}")
     say_next("qcqueue work", dry_run=dry_run)
 
@@ -139,8 +142,9 @@ def extend(
     from qcqueue.queue.extension import extend as extended
 
     context = open_queue(store, now=now)
+    owner = context.owner()
     found = context.transact(
-        lambda tx: extended(tx, job, epochs, who=context.who, now_s=context.clock.now_s()), dry_run=dry_run
+        lambda tx: extended(tx, job, epochs, owner=owner, who=context.who, now_s=context.clock.now_s()), dry_run=dry_run
     )
     if as_json:
         told = {"new": [found.name] if found.is_new else [], "of": found.of, "epochs_done": found.epochs_done}

@@ -1,4 +1,7 @@
-"""Commands for the store: what its bytes are for, giving back what nothing needs, checking what is left."""
+"""Commands for the store: what its bytes are for, giving back what nothing needs, checking what is left.
+
+What is settled for all who use it is `queue_rules`', going on with a copy `adoption`'s.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,6 +11,7 @@ import typer
 from qcqueue.cli.adoption import adopt
 from qcqueue.cli.data import progress_bar
 from qcqueue.cli.panels import command_group
+from qcqueue.cli.queue_rules import settle, show
 from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, open_queue, print_json, say
 
 if TYPE_CHECKING:
@@ -18,11 +22,15 @@ LONGEST_LIST = 20
 
 
 def register(app: typer.Typer) -> None:
-    group = command_group("Look after the store: bytes by kind, clean-up, a check of everything, going on with a copy.")
+    group = command_group(
+        "Look after the store: bytes by kind, clean-up, a check of everything, rules for all who use it."
+    )
     group.command("usage")(usage)
     group.command("gc")(gc)
     group.command("verify")(verify)
     group.command("adopt")(adopt)
+    group.command("set")(settle)
+    group.command("show")(show)
     app.add_typer(group, name="store")
 
 

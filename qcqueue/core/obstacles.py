@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from qcqueue.core.owners import named
 from qcqueue.text.humanize import count
 
 # So many jobs are named each.
@@ -64,6 +65,27 @@ class Obstacle:
 
     says: str
     lack: Lack | None = None
+
+
+def of_another(owner: str, profile: str, *, has_owner: bool = True) -> Obstacle:
+    """Return what is in the way of a job where nobody may compute for others.
+
+    profile: by name; has_owner: whether anybody has said whose the session is.
+    """
+    rule = f"owned by {named(owner)}, and on {profile} a session takes only its owner's jobs"
+    return Obstacle(rule if has_owner else f"{rule}; QCQUEUE_OWNER says whose this one is, and is not set")
+
+
+def too_many_running(owner: str | None, running: int) -> Obstacle:
+    """Return what is in the way of a job whose owner has so many running."""
+    return Obstacle(f"{crowd_said(owner, running)}, as many as the queue lets an owner have")
+
+
+def crowd_said(owner: str | None, running: int) -> str:
+    """Return that so many jobs of an owner are running."""
+    if owner is None:
+        return f"{count(running, 'job')} without an owner {'is' if running == 1 else 'are'} running"
+    return f"{named(owner)} has {count(running, 'job')} running"
 
 
 def grouped(obstacles: Mapping[str, Obstacle]) -> list[str]:

@@ -7,7 +7,7 @@ them, the work is done.
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import exp
 from statistics import median_low
 from typing import TypeVar
@@ -50,8 +50,8 @@ class Finish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """all: of the whole, None where some world did not finish it; jobs and studies: of each that every world finished,
-    the likely earliest first.
+    """all: of the whole, None where some world did not finish it; jobs, studies and owners: of each that every world
+    finished, the likely earliest first; what is anybody's is no owner's.
 
     sessions: how many it takes, in the middle world; held_s: how long they are held in all, there.
     """
@@ -62,6 +62,7 @@ class Forecast:
     sessions: int
     held_s: float
     worlds: int
+    owners: dict[str, Finish] = field(default_factory=dict)
 
 
 def forecast(
@@ -101,6 +102,10 @@ def forecast(
     studies: dict[str, list[str]] = {}
     for work in works:
         studies.setdefault(work.name.partition("/")[0], []).append(work.name)
+    owners: dict[str, list[str]] = {}
+    for work in works:
+        if work.owner is not None:
+            owners.setdefault(work.owner, []).append(work.name)
     whole = {study: jobs for study, jobs in studies.items() if done.issuperset(jobs)}
     return Forecast(
         all=_of(played, names) if len(names) == len(works) else None,
@@ -109,6 +114,7 @@ def forecast(
         sessions=_middle([campaign.sessions for campaign in played]),
         held_s=_middle([campaign.held_s for campaign in played]),
         worlds=worlds,
+        owners=_earliest_first({owner: _of(played, jobs) for owner, jobs in owners.items() if done.issuperset(jobs)}),
     )
 
 

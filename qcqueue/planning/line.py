@@ -1,18 +1,19 @@
 """Who is next in a campaign: the first of a policy's ranking, found without ranking all jobs again each time.
 
 A campaign of a thousand jobs asks hundreds of times, and between two questions hardly anything has changed. So `Line`
-keeps the jobs in the order of the default policy. Always true: it names whom the policy would rank first, had it been
-given all jobs as they are now.
+keeps the jobs in the order of the default policy, and `FairLine` such a line for each owner. Always true: they name
+whom their policies would rank first, had these been given all jobs as they are now.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from math import inf
 from operator import itemgetter
 from typing import Protocol
 
-from qcqueue.planning.policies import MOST_WAITS, ChoiceContext, Job, to_be_hurried
+from qcqueue.planning.policies import MOST_WAITS, ChoiceContext, Job, between_pins, needed_s, to_be_hurried
 
 Place = tuple[float, int]
 """What is left of a job in seconds, and its place in the queue: of two as long as each other the first comes first."""
@@ -145,6 +146,90 @@ class Line:
         if not any(it.due for it in self._stretches):
             return 0.0
         return sum((self._jobs[place].left_s or 0.0) / share for place in stretch.places())
+
+
+class FairLine:
+    """A line for `policies.fair`. turns: as in a `ChoiceContext`; those of the campaign are counted here.
+
+    A job that is done, or comes back, has been a turn of its owner.
+    """
+
+    def __init__(self, jobs: Sequence[Job], turns: Mapping[str | None, int]) -> None:
+        self._jobs = {job.name: job for job in jobs}  # in the order of the queue
+        self._turns = dict(turns)
+        self._turn = max(turns.values(), default=0)
+        self._has_deadlines = any(job.deadline_s is not None for job in jobs)
+        self._groups: list[_Group] = []
+        self._group_of: dict[str, _Group] = {}
+        self._regroup(jobs)
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def first(self, context: ChoiceContext) -> str | None:
+        begins_s = context.now_s
+        for group in self._groups:
+            theirs = replace(context, now_s=begins_s, share=context.share / len(group.lines))
+            for owner in sorted(group.owners(), key=lambda owner: self._turns.get(owner, 0)):
+                if name := group.lines[owner].first(theirs):
+                    return name
+            if self._has_deadlines:
+                begins_s += needed_s([self._jobs[name] for name in group.names], context.share)
+        return None
+
+    def waits(self, name: str) -> int:
+        return self._line_of(name).waits(name)
+
+    def put(self, job: Job) -> None:
+        self._line_of(job.name).put(job)
+        self._jobs[job.name] = job
+        self._count_turn(job)
+
+    def remove(self, name: str) -> None:
+        job, group = self._jobs.pop(name), self._group_of.pop(name)
+        self._count_turn(job)
+        group.remove(job)
+        if not group.names:
+            self._groups.remove(group)
+            if job.pinned:  # those before and after it are one from now on
+                self._regroup([replace(it, waits=self.waits(it.name)) for it in self._jobs.values()])
+
+    def session_over(self, worked_on: Collection[str]) -> None:
+        for group in self._groups:
+            for line in group.lines.values():
+                line.session_over(worked_on)
+
+    def _line_of(self, name: str) -> Line:
+        return self._group_of[name].lines[self._jobs[name].owner]
+
+    def _count_turn(self, job: Job) -> None:
+        self._turn += 1
+        self._turns[job.owner] = self._turn
+
+    def _regroup(self, jobs: Iterable[Job]) -> None:
+        self._groups = [_Group(group) for group in between_pins(jobs)]
+        self._group_of = {name: group for group in self._groups for name in group.names}
+
+
+class _Group:
+    """The jobs between two that a person has moved, or one of these: a line for each owner.
+
+    names: of all of them, in the order of the queue.
+    """
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.names = {job.name: job.owner for job in jobs}
+        self.lines = {owner: Line([job for job in jobs if job.owner == owner]) for owner in self.owners()}
+
+    def owners(self) -> Iterable[str | None]:
+        """Return the owners, the one first whose job stands first in the queue."""
+        return dict.fromkeys(self.names.values())
+
+    def remove(self, job: Job) -> None:
+        del self.names[job.name]
+        self.lines[job.owner].remove(job.name)
+        if not self.lines[job.owner]:
+            del self.lines[job.owner]
 
 
 class _Stretch:

@@ -8,14 +8,17 @@ either side of it.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from heapq import heapify, heappush, heappushpop
-from itertools import accumulate, compress, islice
+from itertools import accumulate, compress, groupby, islice, zip_longest
 from math import inf
 from operator import gt, le
 
+from qcqueue.core.owners import named
+from qcqueue.core.rules import Policy
 from qcqueue.text.humanize import count, date, duration
 
 # After so many sessions that worked on others, nothing is begun before a job. Six models take about five sessions of
@@ -37,6 +40,7 @@ class Job:
     is saved, and epochs_done says how many whole epochs. same_bits: this machine goes on with a begun run as if it had
     never been cut. pinned: a person moved it to where it stands. waits: sessions, since it was enqueued or worked on
     last, that worked on other jobs. deadline_s: by when it should be done, on the clock of `ChoiceContext.now_s`.
+    owner: whose it is, None for anybody's: those take turns as if they were one person's.
     """
 
     name: str
@@ -48,6 +52,7 @@ class Job:
     pinned: bool = False
     waits: int = 0
     deadline_s: float | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +60,15 @@ class ChoiceContext:
     """When a job is chosen. left_s: how long the session will likely still live, None where nobody knows.
 
     is_first: the session has worked on no job yet, so it has nothing to lose. share: which part of the calendar
-    becomes training, on average, for forecasts of deadlines.
+    becomes training, on average, for forecasts of deadlines. turns: when each owner had a turn last, the higher the
+    later; who is not in it has had none.
     """
 
     now_s: float
     left_s: float | None = None
     is_first: bool = True
     share: float = ASSUMED_SHARE
+    turns: Mapping[str | None, int] = field(default_factory=dict)
 
     def has_room_for(self, job: Job) -> bool:
         """Say whether a save of the job would still be safe before the session's likely end."""
@@ -81,14 +88,23 @@ class Ground(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A job and the ground on which it was ranked."""
+    """A job and the ground on which it was ranked. by_turn: several owners wait, and this one has the turn."""
 
     job: Job
     ground: Ground
+    by_turn: bool = False
 
     @property
     def why(self) -> str:
         """Return the ground in words, to stand after "because it" or "next:"; what is left is said to be about."""
+        return f"{self._ground_said}, and it is the turn of {self._whose}" if self.by_turn else self._ground_said
+
+    @property
+    def _whose(self) -> str:
+        return "what is anybody's" if self.job.owner is None else named(self.job.owner)
+
+    @property
+    def _ground_said(self) -> str:
         job, left = self.job, f"about {duration(self.job.left_s)} left" if self.job.left_s is not None else None
         match self.ground:
             case Ground.MOVED:
@@ -115,13 +131,52 @@ def ours(jobs: Sequence[Job], context: ChoiceContext) -> tuple[Choice, ...]:
     """
     ranked: list[Choice] = []
     begins_s = context.now_s
-    for group in _between_pins(jobs):
+    for group in between_pins(jobs):
         if group[0].pinned:
             ranked.append(Choice(group[0], Ground.MOVED))
         else:
             ranked += _with_deadlines(_in_turn(group), begins_s, context.share)
-        begins_s += sum(_calendar_s(job, context.share) for job in group)
+        begins_s += needed_s(group, context.share)
     return tuple(choice for choice in ranked if context.has_room_for(choice.job))
+
+
+def fair(jobs: Sequence[Job], context: ChoiceContext) -> tuple[Choice, ...]:
+    """Rank by turns: whoever has not had one for longest goes first with all of theirs, then the next owner.
+
+    A turn is one job taken, whatever it takes and however it ends. So between two moments at which some owners have
+    had a job to take all the time, the numbers of their turns differ by one at most, and nobody makes up for turns of
+    a time when they had nothing to do. Of an owner's jobs the default policy ranks: what is begun goes on first, and a
+    deadline hurries the other jobs of its owner, whose part of the calendar is one of as many as there are owners. A
+    job that was moved keeps its place, before and after whoever's turn it is.
+    """
+    ranked: list[Choice] = []
+    begins_s = context.now_s
+    for group in between_pins(jobs):
+        if group[0].pinned:
+            ranked.append(Choice(group[0], Ground.MOVED))
+        else:
+            ranked += _by_turns(group, begins_s, context)
+        begins_s += needed_s(group, context.share)
+    return tuple(choice for choice in ranked if context.has_room_for(choice.job))
+
+
+POLICIES: Mapping[Policy, Callable[[Sequence[Job], ChoiceContext], tuple[Choice, ...]]] = {
+    Policy.SHORTEST: ours,
+    Policy.FAIR: fair,
+}
+"""What each policy does that can be settled for a queue."""
+
+
+def in_sequence(ranked: Sequence[Choice]) -> Iterator[Choice]:
+    """Yield a ranking as its jobs would be taken one after the other: where owners take turns, one of each."""
+    for by_turn, choices in groupby(ranked, key=lambda choice: choice.by_turn):
+        if by_turn:
+            theirs = defaultdict[str | None, list[Choice]](list)
+            for choice in choices:
+                theirs[choice.job.owner].append(choice)
+            yield from (choice for row in zip_longest(*theirs.values()) for choice in row if choice)
+        else:
+            yield from choices
 
 
 def first_clear(ranked: Sequence[Choice], obstacles: Mapping[str, object]) -> Choice | None:
@@ -129,7 +184,7 @@ def first_clear(ranked: Sequence[Choice], obstacles: Mapping[str, object]) -> Ch
     return next((choice for choice in ranked if obstacles.get(choice.job.name, UNCHECKED) is None), None)
 
 
-def _between_pins(jobs: Sequence[Job]) -> Iterator[list[Job]]:
+def between_pins(jobs: Iterable[Job]) -> Iterator[list[Job]]:
     """Cut the queue at the jobs that were moved by hand, each of which is a group of its own."""
     group: list[Job] = []
     for job in jobs:
@@ -142,6 +197,22 @@ def _between_pins(jobs: Sequence[Job]) -> Iterator[list[Job]]:
             group.append(job)
     if group:
         yield group
+
+
+def _by_turns(jobs: Sequence[Job], begins_s: float, context: ChoiceContext) -> Iterator[Choice]:
+    theirs = defaultdict[str | None, list[Job]](list)
+    for job in jobs:
+        theirs[job.owner].append(job)
+    share, several = context.share / len(theirs), len(theirs) > 1
+    # Sorting is stable, so of those who have had no turn yet the one comes first whose job stands first in the queue.
+    for owner in sorted(theirs, key=lambda owner: context.turns.get(owner, 0)):
+        for choice in _with_deadlines(_in_turn(theirs[owner]), begins_s, share):
+            yield replace(choice, by_turn=several)
+
+
+def needed_s(jobs: Sequence[Job], share: float) -> float:
+    """Return how long the calendar takes for some jobs."""
+    return sum(_calendar_s(job, share) for job in jobs)
 
 
 def _in_turn(jobs: Sequence[Job]) -> list[Choice]:

@@ -4,15 +4,17 @@ One look at the database gives everything; what it says about sessions, epochs a
 chooses, for `plan` and for `status`, because all of them ask here.
 """
 
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 from qcqueue.clock import Rng
 from qcqueue.core.goodput import add
 from qcqueue.core.lineage import is_same_kind
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.core.quantiles import Basis
+from qcqueue.core.rules import Policy, QueueRules
 from qcqueue.core.states import State
 from qcqueue.planning.estimates import (
     ESTIMATED_ON,
@@ -30,13 +32,15 @@ from qcqueue.planning.estimates import (
 )
 from qcqueue.planning.forecast import WORLDS, Forecast, forecast
 from qcqueue.planning.gpu_usage import GpuUse, held_once
-from qcqueue.planning.policies import Job
+from qcqueue.planning.line import FairLine
+from qcqueue.planning.policies import POLICIES, Choice, ChoiceContext, Job
 from qcqueue.planning.quota import Quota, reckon_quota
-from qcqueue.planning.sim_run import OURS, Costs, Work
+from qcqueue.planning.sim_run import OURS, Costs, Strategy, Work
 from qcqueue.planning.survival import Life, Lifetime, learnt_life
 from qcqueue.planning.windows import Account, returning_at, share_of
 from qcqueue.providers.base import Allowance, LiveQuota, Profile
 from qcqueue.queue.pending import EpochsSeen, PendingJob, epochs_seen, jobs_ahead
+from qcqueue.queue.rules import read_rules, turns_of_owners
 from qcqueue.queue.sessions import SessionLine, session_lines
 from qcqueue.text.humanize import DAY_S
 
@@ -59,7 +63,8 @@ A_CPU = Processor(name="a CPU", is_gpu=False)
 class QueueStats:
     """The queue and its past, as of one moment, under one profile.
 
-    live: what its provider itself has said of the quota, where it was asked and does.
+    live: what its provider itself has said of the quota, where it was asked and does. rules: what is settled for the
+    queue; turns: when each owner had one last, where they count.
     """
 
     profile: Profile
@@ -68,10 +73,12 @@ class QueueStats:
     sessions: tuple[SessionLine, ...]
     now_s: float
     live: LiveQuota | None = None
+    rules: QueueRules = QueueRules()  # noqa: RUF009 (a frozen value)
+    turns: Mapping[str | None, int] = field(default_factory=dict)
 
     def with_queue_of(self, tx: "Connection", *, now_s: float) -> "QueueStats":
         """Return the same past with the jobs of now, for whoever has looked a moment ago."""
-        return replace(self, ahead=tuple(jobs_ahead(tx)), now_s=now_s)
+        return replace(self, ahead=tuple(jobs_ahead(tx)), now_s=now_s, **_settled(tx))
 
     # Sessions.
 
@@ -203,7 +210,18 @@ class QueueStats:
             pinned=job.was_moved,
             waits=job.sessions_waited,
             deadline_s=job.spec.deadline_s,
+            owner=job.owner,
         )
+
+    def ranked(self, jobs: Sequence[Job], *, left_s: float | None = None, is_first: bool = True) -> tuple[Choice, ...]:
+        """Rank jobs by the policy of the queue; left_s, is_first: as in a `ChoiceContext`."""
+        context = ChoiceContext(now_s=self.now_s, left_s=left_s, is_first=is_first, share=self.share, turns=self.turns)
+        return POLICIES[self.rules.policy](jobs, context)
+
+    def by_policy(self, strategy: Strategy) -> Strategy:
+        """Return a strategy of ours by which jobs are chosen as in this queue."""
+        is_fair = self.rules.policy is Policy.FAIR
+        return replace(strategy, line=partial(FairLine, turns=self.turns)) if is_fair else strategy
 
     def on(self, job: PendingJob, processor: Processor) -> Processor:
         """Return what a job is computed on in a session on a processor."""
@@ -232,6 +250,7 @@ class QueueStats:
                         begun=job.has_begun or job.state is State.RUNNING,
                         pinned=job.was_moved,
                         deadline_s=None if deadline_s is None else deadline_s - self.now_s,
+                        owner=job.owner,
                     )
                 )
         return found
@@ -248,16 +267,22 @@ class QueueStats:
         """Say when all that is ahead will be done, by sessions on a processor that each end after so many jobs.
 
         jobs: None for as many as a session lives for. account: what is known of the windows to come, where somebody
-        knows more than the queue. Nothing is said of a study, or of all, where a job of it is left out of `works`.
+        knows more than the queue. Nothing is said of a study, an owner, or all, where a job is left out of `works`.
         """
-        works, strategy = self.works(processor), replace(OURS, jobs=jobs)
+        works, strategy = self.works(processor), self.by_policy(replace(OURS, jobs=jobs))
         known = account or self.account()
         found = forecast(works, known, strategy, self.costs(), share=self.share, rng=rng, worlds=worlds)
-        left_out = {job.name for job in self.ahead} - {work.name for work in works}
+        known_names = {work.name for work in works}
+        left_out = [job for job in self.ahead if job.name not in known_names]
         if not left_out:
             return found
-        told = set(found.studies) - {name.partition("/")[0] for name in left_out}
-        return replace(found, all=None, studies={study: it for study, it in found.studies.items() if study in told})
+        studies, owners = {job.spec.study for job in left_out}, {job.owner for job in left_out}
+        return replace(
+            found,
+            all=None,
+            studies={study: it for study, it in found.studies.items() if study not in studies},
+            owners={owner: it for owner, it in found.owners.items() if owner not in owners},
+        )
 
     def is_mostly_assumed(self, study: str, processor: Processor) -> bool:
         """Say whether what is left of a study is more of starts and saves that nobody has measured than of training."""
@@ -358,7 +383,14 @@ def look(tx: "Connection", profile: Profile, *, now_s: float, live: LiveQuota | 
         sessions=session_lines(tx),
         now_s=now_s,
         live=live,
+        **_settled(tx),
     )
+
+
+def _settled(tx: "Connection") -> dict[str, Any]:
+    """Return what is settled for the queue, and where it matters whose turn it is."""
+    rules = read_rules(tx)
+    return {"rules": rules, "turns": turns_of_owners(tx) if rules.policy is Policy.FAIR else {}}
 
 
 def _task(job: PendingJob) -> Task:

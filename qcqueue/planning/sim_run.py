@@ -21,6 +21,7 @@ class Work:
     """A job of a campaign: what is left of it.
 
     begun: something of it is saved already. pinned: a person gave it its place. deadline_s: since the campaign began.
+    owner: whose it is, None for anybody's.
     unsure: the standard deviation of the logarithm of epoch_s, for whoever forecasts; a campaign takes it as it is.
     """
 
@@ -30,6 +31,7 @@ class Work:
     begun: bool = False
     pinned: bool = False
     deadline_s: float | None = None
+    owner: str | None = None
     unsure: float = 0.0
 
     @property
@@ -123,6 +125,7 @@ class SimRun:
             pinned=self.work.pinned,
             waits=waits,
             deadline_s=self.work.deadline_s,
+            owner=self.work.owner,
         )
 
     def next_save_s(self, position_s: float) -> float:

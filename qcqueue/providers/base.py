@@ -53,7 +53,8 @@ class Figure:
 class Profile:
     """What a provider allows. session is how long one lives, cool_off how long no GPU is to be had once one was taken.
 
-    note is a sentence on what no figure can hold; figures has a line for each limit that is set.
+    note is a sentence on what no figure can hold; figures has a line for each limit that is set. own_work_only: whoever
+    works there may compute for themselves alone.
     """
 
     name: str
@@ -63,11 +64,16 @@ class Profile:
     ceiling_s: float | None = None
     window: Allowance | None = None
     cool_off: Quantiles | None = None
+    own_work_only: bool = False
     figures: tuple[Figure, ...] = ()
 
     def __post_init__(self) -> None:
         longest_s = self.session.p90_s if self.session else 0.0
         assert self.ceiling_s is None or longest_s <= self.ceiling_s, f"a session beyond its ceiling: {self}"
+
+    def bars(self, owner: str | None, *, whose: str | None) -> bool:
+        """Say whether a session of `whose` may not take a job of `owner` there; None is nobody's, and anybody's."""
+        return self.own_work_only and owner not in (None, whose)
 
     def figure(self, name: str) -> Figure | None:
         """Return where a figure comes from, None where the profile does not have it."""

@@ -36,11 +36,12 @@ def read_profile(text: str, *, file: str, name: str) -> Profile:
     """Read the file of a provider, in which every figure must say where it comes from. Raises: SpecInvalid."""
     page = read_page(text, file=file, of="a profile")
     problems = _Problems(page)
-    _refuse_strays((), page.data, (*WORDS, *FIGURES, "detect"), problems)
+    _refuse_strays((), page.data, (*WORDS, *RULES, *FIGURES, "detect"), problems)
     _refuse_gaps((), page.data, ("title",), problems)
     if "detect" in page.data:
         _read_table(("detect",), page.data["detect"], DETECT, (), problems)
-    profile = _with(Profile(name=name, title=name), (), page.data, Basis.PROFILE, problems)
+    rules = {key: problems.read_at((key,), page.data[key], reader) for key, reader in RULES.items() if key in page.data}
+    profile = _with(Profile(name=name, title=name, **rules), (), page.data, Basis.PROFILE, problems)
     problems.raise_if_any()
     return profile
 
@@ -182,6 +183,13 @@ def read_day(value: Any) -> date:
     return value
 
 
+def read_flag(value: Any) -> bool:
+    """Read whether something is so."""
+    if not isinstance(value, bool):
+        raise InvalidValue(value, "is true or false, without quotes")
+    return value
+
+
 def read_variables(value: Any) -> tuple[str, ...]:
     """Read the names of environment variables."""
     names = value if isinstance(value, list) else []
@@ -207,6 +215,8 @@ FIGURES: Mapping[str, Mapping[str, Reader]] = {
 }
 PROVENANCE: Mapping[str, Reader] = {"source": read_text, "checked": read_day, "confidence": read_confidence}
 WORDS: Mapping[str, Reader] = {"title": read_text, "note": read_text}
+# What a provider demands, which nobody corrects.
+RULES: Mapping[str, Reader] = {"own_work_only": read_flag}
 DETECT: Mapping[str, Reader] = {
     "environment": read_variables,
     "environment_unset": read_variables,

@@ -5,6 +5,7 @@ before, from its heartbeat or from its process; if the judgement was wrong, the 
 number and nothing is lost but time.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,6 +25,7 @@ from qcqueue.queue.history import record_event
 from qcqueue.queue.jobs import begun_on, step
 from qcqueue.queue.last_words import keep_last_words
 from qcqueue.queue.numbers import give_number
+from qcqueue.queue.rules import read_rules, running_by_owner
 from qcqueue.queue.stored import spec_of
 from qcqueue.queue.values import Attachment, Candidate, Claim, LiveAttempt, Pick
 from qcqueue.text.canonical_json import canonical_json
@@ -71,7 +73,7 @@ def note_seen(tx: Connection, session_id: str, seen_at_s: float, **more: object)
 def live_attempts(tx: Connection) -> list[LiveAttempt]:
     """Return every attempt that has not ended, with the session that holds it."""
     rows = tx.execute(
-        select(jobs.c.name, attempts.c.number, sessions)
+        select(jobs.c.name, jobs.c.owner, attempts.c.number, sessions)
         .join_from(attempts, jobs)
         .join(sessions)
         .where(attempts.c.outcome.is_(None))
@@ -84,6 +86,7 @@ def live_attempts(tx: Connection) -> list[LiveAttempt]:
             machine=row.machine,
             host=row.host,
             heartbeat=row.heartbeat or row.id,
+            owner=row.owner,
         )
         for row in rows
     ]
@@ -108,7 +111,8 @@ def claim(
     """Return a new attempt on the job that `choose` picks, or None if it picks none.
 
     gone maps (job name, attempt number) of vanished attempts to how that is known; each still live is recorded
-    as interrupted, which spends nothing, and its job is queued again before the choice is made.
+    as interrupted, which spends nothing, and its job is queued again before the choice is made. Jobs of an owner who
+    has as many running as the rules of the queue allow are not offered, and not taken.
     seen maps sessions that are buried so to the last moment by which each is known to have lived; words maps attempts
     among the gone to what their trainers said last, as far as this machine knows.
     """
@@ -119,8 +123,9 @@ def claim(
         if buried is not None and buried in seen:
             note_seen(tx, buried, seen[buried])
     queued = {job.name: job for job in _queued(tx)}
-    pick = choose(_offered(tx, queued.values()))
-    if pick is None:
+    over = crowded(tx, [job.owner for job in queued.values()])
+    pick = choose(_offered(tx, [job for job in queued.values() if job.owner not in over]))
+    if pick is None or (pick.name in queued and queued[pick.name].owner in over):
         return None
     job = queued[pick.name] if pick.name in queued else _job(tx, pick.name)  # what is not queued is refused below
     number = give_number(tx, job.id, job.name)
@@ -145,6 +150,21 @@ def candidates(tx: Connection, also: Sequence[str] = ()) -> list[Candidate]:
     return _offered(tx, _queued(tx, also))
 
 
+def crowded(
+    tx: Connection, owners: Iterable[str | None], *, without: Collection[str | None] = ()
+) -> dict[str | None, int]:
+    """Return who of these owners has as many jobs running as the rules allow, and how many that are.
+
+    without: the owners of running jobs whose sessions are gone, one for each such job.
+    """
+    most = read_rules(tx).max_running
+    if most is None:
+        return {}
+    running = Counter(running_by_owner(tx))
+    running.subtract(without)
+    return {owner: running[owner] for owner in owners if running[owner] >= most}
+
+
 def _queued(tx: Connection, also: Sequence[str] = ()) -> Sequence[Any]:
     return tx.execute(_QUEUED, {"also": canonical_json(list(also))}).all()
 
@@ -157,6 +177,7 @@ def _offered(tx: Connection, rows: Iterable[Row[Any]]) -> list[Candidate]:
             epochs_done=row.epochs_done,
             attempts=row.attempts,
             has_begun=row.has_begun,
+            owner=row.owner,
         )
         for row in rows
     ]
@@ -177,7 +198,7 @@ _SESSION = (
 _TAKE = insert(attempts)
 # All that a policy or a claim asks of a job; the blob is its dataset's.
 _JOB = select(
-    *(jobs.c.id, jobs.c.name, jobs.c.state, jobs.c.spec, jobs.c.keep_weights, jobs.c.keep_state, *BLOB),
+    *(jobs.c.id, jobs.c.name, jobs.c.state, jobs.c.spec, jobs.c.owner, jobs.c.keep_weights, jobs.c.keep_state, *BLOB),
     select(func.count())
     .where(epochs.c.job_id == jobs.c.id, IS_OFFICIAL)
     .correlate(jobs)

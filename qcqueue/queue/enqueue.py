@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Column, Connection, Row, func, insert, select, update
@@ -34,6 +34,7 @@ class Enqueued:
     the place of a job with other settings; freed: what only that needed, for the caller to delete. keeping: all whose
     ImageNet weights are kept in the store from now on. begins_with_imagenet: whether any of them begins with such.
     keeping_state: all that keep their state from now on; too_late: those that are done and have let go of theirs.
+    of_others: whose the known ones are that belong to somebody else.
     """
 
     new: tuple[str, ...]
@@ -45,6 +46,7 @@ class Enqueued:
     begins_with_imagenet: bool = False
     keeping_state: tuple[str, ...] = ()
     too_late: tuple[str, ...] = ()
+    of_others: Mapping[str, str] = field(default_factory=dict)
 
 
 def enqueue(
@@ -55,6 +57,7 @@ def enqueue(
     keep_weights: bool = False,
     keep_state: bool = False,
     replace: bool = False,
+    owner: str | None = None,
     who: str,
     now_s: float,
 ) -> Enqueued:
@@ -64,6 +67,7 @@ def enqueue(
     them. keep_weights: let whoever has the ImageNet weights of these jobs put them into the store. keep_state: let the
     jobs keep all that further training needs when they are done.
     replace: let a job of that name go that has other settings, is not running and has no saved epoch.
+    owner: whose the new jobs are, None for anybody's; what takes the place of a job keeps the owner that has one.
     Raises: UnknownName: no such dataset. SpecInvalid: the data does not fit the spec. NameTaken: a job of that
     name has other settings, and is not to be replaced, or cannot be.
     """
@@ -90,7 +94,7 @@ def enqueue(
         name_blob(tx, blob, kind="weights", title=title, now_s=now_s)
     removal = remove_found(tx, [*others.values()], who=who, now_s=now_s)
     for spec in new.values():
-        _insert(tx, spec, instead_of=others.get(spec.full_name), who=who, now_s=now_s)
+        _insert(tx, spec, instead_of=others.get(spec.full_name), owner=owner, who=who, now_s=now_s)
     for spec in due.values():
         _set_deadline(tx, spec, who=who, now_s=now_s)
     known_names = dict.fromkeys(spec.full_name for spec in specs if spec.full_name not in new)
@@ -106,6 +110,7 @@ def enqueue(
         begins_with_imagenet=any(spec.weights == "imagenet" for spec in specs),
         keeping_state=_keep_state(tx, specs, too_late, who=who, now_s=now_s) if keep_state else (),
         too_late=too_late,
+        of_others=_of_others(tx, known_names, owner),
     )
 
 
@@ -147,7 +152,9 @@ def _is_bound(tx: Connection, job: Row[Any]) -> bool:
     return job.state in (State.RUNNING, State.DONE) or saved_epochs(tx, job.id) > 0
 
 
-def _insert(tx: Connection, spec: JobSpec, *, instead_of: Row[Any] | None, who: str, now_s: float) -> None:
+def _insert(
+    tx: Connection, spec: JobSpec, *, instead_of: Row[Any] | None, owner: str | None, who: str, now_s: float
+) -> None:
     """Add a job; instead_of: the one whose place in the queue it takes."""
     last = tx.execute(select(func.coalesce(func.max(jobs.c.position), 0))).scalar_one()
     job_id = tx.execute(
@@ -162,6 +169,7 @@ def _insert(tx: Connection, spec: JobSpec, *, instead_of: Row[Any] | None, who: 
             dataset_sha256=tx.execute(select(datasets.c.sha256).where(datasets.c.name == spec.dataset)).scalar_one(),
             position=instead_of.position if instead_of else last + 1,
             moved=bool(instead_of and instead_of.moved),
+            owner=(instead_of.owner if instead_of else None) or owner,
             state=State.QUEUED,
             enqueued_at_s=now_s,
             updated_at_s=now_s,
@@ -200,6 +208,12 @@ def _without_state(tx: Connection, specs: Sequence[JobSpec]) -> tuple[str, ...]:
     done = select(jobs.c.id, jobs.c.name).where(jobs.c.name.in_(names), jobs.c.state == State.DONE)
     found = tx.execute(done.order_by(jobs.c.position)).all()
     return tuple(row.name for row in found if keeps_weights_only(tx, row.id))
+
+
+def _of_others(tx: Connection, names: Iterable[str], owner: str | None) -> dict[str, str]:
+    """Return those of the jobs that belong to somebody else, with their owners."""
+    rows = tx.execute(select(jobs.c.name, jobs.c.owner).where(jobs.c.name.in_([*names])).order_by(jobs.c.position))
+    return {row.name: row.owner for row in rows if row.owner not in (None, owner)}
 
 
 def _ask(

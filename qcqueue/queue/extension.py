@@ -40,8 +40,12 @@ class Extension:
     is_new: bool
 
 
-def extend(tx: Connection, typed: str, epochs_wanted: int, *, who: str, now_s: float) -> Extension:
+def extend(
+    tx: Connection, typed: str, epochs_wanted: int, *, owner: str | None = None, who: str, now_s: float
+) -> Extension:
     """Enqueue a job that trains a done one on to so many epochs; it keeps its state when it is done, too.
+
+    owner: whose the new job is; where nobody is named, it is that of the old one.
 
     Raises: UnknownName. UserError: the job is not done, keeps its weights alone, stopped early or has as many epochs,
     or its dataset is another one now. NameTaken: a job of the new name has other settings.
@@ -57,7 +61,8 @@ def extend(tx: Connection, typed: str, epochs_wanted: int, *, who: str, now_s: f
         )
     told = Extension(name=longer.full_name, of=job.name, epochs_done=newest.record.epochs_done, is_new=True)
     _refuse_another(tx, longer, job.name)
-    if not enqueue(tx, [longer], weights={}, keep_state=True, who=who, now_s=now_s).new:
+    whose = owner or job.owner
+    if not enqueue(tx, [longer], weights={}, keep_state=True, owner=whose, who=who, now_s=now_s).new:
         return replace(told, is_new=False)
     new = find_job(tx, longer.full_name)
     if new.dataset_sha256 != job.dataset_sha256:

@@ -17,7 +17,8 @@ class JobLine:
 
     only_on: where a queued job that may not go on on every machine waits to be taken, None where any will do.
     left_by: the session that holds it by the queue and is known to be gone; whoever knows shows the job as queued.
-    obstacle: what was found to keep a queued job from running, None where nothing is known to.
+    obstacle: what was found to keep a queued job from running, None where nothing is known to. owner: whose it is, None
+    for anybody's.
     """
 
     name: str
@@ -35,6 +36,7 @@ class JobLine:
     only_on: str | None = None
     left_by: str | None = None
     obstacle: KnownObstacle | None = None
+    owner: str | None = None
 
 
 def job_lines(tx: Connection) -> list[JobLine]:
@@ -77,6 +79,7 @@ def _lines(tx: Connection, job_id: int | None = None) -> list[JobLine]:
         jobs.c.failure_cause,
         jobs.c.failure_message,
         jobs.c.updated_at_s,
+        jobs.c.owner,
     ]
     rows = tx.execute(select(*columns).where(*of(jobs.c.id)).order_by(jobs.c.position)).all()
     only_on, obstacles = _only_on(tx, *of(jobs.c.id)), obstacles_known(tx, *of(jobs.c.id))
@@ -122,4 +125,5 @@ def _job_line(
         updated_at_s=row.updated_at_s,
         only_on=only_on,
         obstacle=obstacle,
+        owner=row.owner,
     )

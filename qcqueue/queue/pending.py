@@ -32,7 +32,7 @@ class PendingJob:
 
     train_images: how many an epoch goes through. processor: where something of it was saved last, None where nothing
     was. was_moved: a person has given it its place. sessions_waited: how many sessions have come and taken other
-    jobs since it was enqueued or worked on. begun_on: as `values.Candidate` has it.
+    jobs since it was enqueued or worked on. begun_on, owner: as `values.Candidate` has them.
     """
 
     name: str
@@ -44,6 +44,7 @@ class PendingJob:
     was_moved: bool
     sessions_waited: int
     begun_on: Identity | None = None
+    owner: str | None = None
 
     @property
     def has_begun(self) -> bool:
@@ -86,6 +87,7 @@ def jobs_ahead(tx: Connection) -> list[PendingJob]:
             train_images=summary_of(row.summary).train if row.summary else 0,
             processor=identity_of(row.identity).processor if row.identity else row.processor,
             was_moved=row.moved,
+            owner=row.owner,
             # Since a job was worked on last nobody has taken it, so whoever took one since took another.
             sessions_waited=len(takers) - bisect_right(takers, row.waits_since),
         )
@@ -182,7 +184,7 @@ _LAST_AS = (
 _TAKERS = select(func.max(attempts.c.started_at_s)).group_by(attempts.c.session_id)
 _AHEAD = (
     select(
-        *(jobs.c.name, jobs.c.spec, jobs.c.state, jobs.c.moved),
+        *(jobs.c.name, jobs.c.spec, jobs.c.state, jobs.c.moved, jobs.c.owner),
         _SUMMARY.label("summary"),
         _DONE.label("epochs_done"),
         _LAST_AS.label("identity"),

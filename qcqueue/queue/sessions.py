@@ -4,7 +4,7 @@ Apart from `job_detail`, because `status` must answer at once. What the names of
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, exists, func, or_, select
@@ -140,8 +140,8 @@ class Accounts:
     whole: Goodput
 
 
-def accounts_of(sessions: Iterable[SessionLine]) -> Accounts:
-    """Add up the accounts of these sessions."""
+def accounts_of(sessions: Iterable[SessionLine], *, of_jobs: Collection[str] | None = None) -> Accounts:
+    """Add up the accounts of these sessions. of_jobs: count only these, with sessions that came for them first."""
     jobs, studies = defaultdict[str, list[Seconds]](list), defaultdict[str, list[Seconds]](list)
     everything: list[Seconds] = []
     for session in sessions:
@@ -149,11 +149,16 @@ def accounts_of(sessions: Iterable[SessionLine]) -> Accounts:
             continue
         unaccounted_s = _unaccounted_s(session)
         for attempt in session.attempts:
+            if of_jobs is not None and attempt.job_name not in of_jobs:
+                continue
             is_last = attempt is session.attempts[-1]
             seconds = add(attempt.seconds, {Part.LOST: unaccounted_s} if is_last and unaccounted_s else {})
             jobs[attempt.job_name].append(seconds)
             studies[_study(attempt)].append(seconds)
             everything.append(seconds)
+        came_for = session.attempts[0].job_name if session.attempts else None
+        if of_jobs is not None and came_for not in of_jobs:
+            continue
         everything.append(session.seconds)
         if session.attempts:
             studies[_study(session.attempts[0])].append(session.seconds)

@@ -16,7 +16,10 @@ from qcqueue.stores.base import Blob
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveAttempt:
-    """An attempt that has not ended, with what is needed to judge whether its session still lives."""
+    """An attempt that has not ended, with what is needed to judge whether its session still lives.
+
+    owner: whose its job is.
+    """
 
     job_name: str
     number: int
@@ -24,6 +27,7 @@ class LiveAttempt:
     machine: str
     host: str
     heartbeat: str
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +35,7 @@ class Candidate:
     """A queued job a session may take, in the order of the queue.
 
     has_begun: a state of it is kept, to go on from. begun_on: what its run goes on from, where its spec does not let it
-    go on anywhere and it has begun.
+    go on anywhere and it has begun. owner: whose it is, None for anybody's.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Candidate:
     attempts: int
     has_begun: bool = False
     begun_on: Identity | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -248,6 +248,7 @@ class Opened:
     free_bytes: how much more it takes, None where it does not tell or has no limit; asking costs one request at most.
     greet asks it, before long work begins, what would hinder that later; it returns a sentence on whose it is.
     warning: what will hinder it in the days to come, as far as this machine knows without asking anybody.
+    account: whose store it is, None where it knows no accounts; it is asked once at most, and remembered.
     """
 
     store: Store
@@ -259,6 +260,7 @@ class Opened:
     free_bytes: Callable[[], int | None] = lambda: None
     greet: Callable[[], str | None] = lambda: None
     warning: Callable[[], str | None] = lambda: None
+    account: Callable[[], str | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

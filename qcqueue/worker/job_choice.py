@@ -15,7 +15,7 @@ from qcqueue.core.phases import Phase
 from qcqueue.core.spec import Device
 from qcqueue.planning.estimates import Processor
 from qcqueue.planning.forecast import Forecast
-from qcqueue.planning.policies import Choice, ChoiceContext, ours
+from qcqueue.planning.policies import Choice, in_sequence
 from qcqueue.planning.queue_stats import QueueStats, look
 from qcqueue.planning.stopping_rule import StopAdvice, Unit, judge
 from qcqueue.planning.survival import Life
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # A longer queue is not played out when a job is taken: nobody waits for its dates then.
 MOST_JOBS = 100
 
-NO_ROOM = Obstacle("a save of it would not be safe before the likely end of this session")
+NO_ROOM = Obstacle("a save would not be safe before the likely end of this session")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class Chooser:
         return self._age_before_s + self._deps.clock.monotonic_s() - self._budget.started_s
 
     def rank(self, tx: "Connection", names: Collection[str], *, is_first: bool, seen: Ranking | None = None) -> Ranking:
-        """Look at the queue and rank those of these jobs that may be taken now.
+        """Look at the queue and rank those of these jobs that may be taken now, by whoever this session is of.
 
         seen: what was looked at a moment ago. The queue is looked at again, and what is long past is not.
         """
@@ -71,14 +71,14 @@ class Chooser:
         else:
             stats = look(tx, deps.profile, now_s=now_s, live=deps.live)
             life = stats.life(has_gpu=deps.machine.has_gpu)
-        jobs = [stats.job(job, self.processor(job.spec.device)) for job in stats.ahead if job.name in names]
+        for_us = [job for job in stats.ahead if not deps.profile.bars(job.owner, whose=deps.owner)]
+        jobs = [stats.job(job, self.processor(job.spec.device)) for job in for_us if job.name in names]
         likely_s = self._promised(life).quantile(0.5, self.age_s)
-        context = ChoiceContext(now_s=stats.now_s, left_s=likely_s, is_first=is_first, share=stats.share)
-        return Ranking(choices=ours(jobs, context), stats=stats, life=life)
+        return Ranking(choices=stats.ranked(jobs, left_s=likely_s, is_first=is_first), stats=stats, life=life)
 
     def after(self, name: str) -> tuple[str, ...]:
         """Return the jobs that come after this one, as far as the last look knows, the next first."""
-        choices = self.ranking.choices if self.ranking else ()
+        choices = in_sequence(self.ranking.choices) if self.ranking else ()
         return tuple(job for choice in choices if (job := choice.job.name) != name)
 
     @property

@@ -3,10 +3,11 @@
 Pure: from values, or from a view of the session, to words. How they are laid out is for whoever shows them.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from qcqueue.core.obstacles import by_lack, grouped
+from qcqueue.core.obstacles import by_lack, grouped, some_of
 from qcqueue.core.outcomes import SessionEnd, advice_on
 from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochMetrics, TrainingRecord
@@ -138,12 +139,15 @@ def next_step(session: "Session") -> str | None:
 
 
 def reasons(session: "Session", *, without_lacks: bool = False) -> Iterator[str]:
-    """Yield why a session that had nothing to do took no job: in one line for several that lack the same."""
+    """Yield why a session that had nothing to do took no job: in one line for several with the same in their way."""
     several = {lack for lack, names in by_lack(session.obstacles).items() if len(names) > 1}
     if not without_lacks:
         yield from grouped({name: it for name, it in session.obstacles.items() if it.lack in several})
+    alike = defaultdict[str, list[str]](list)
     for name, obstacle in session.obstacles.items():
         if obstacle.lack not in several and not (obstacle.lack and without_lacks):
-            yield f"{name} cannot run here: {obstacle.says}"
+            alike[obstacle.says].append(name)
+    for says, names in alike.items():
+        yield f"{some_of(names)} cannot run here: {says}"
     for held in session.busy:
         yield f"{held.job_name} is held by session {held.session_id} on {held.host}"

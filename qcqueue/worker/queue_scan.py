@@ -6,15 +6,15 @@ yet. A job that has begun needs no weights any more, and is not asked about them
 """
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from qcqueue.catalog.models import engine_name
 from qcqueue.core import lineage
-from qcqueue.core.obstacles import Lack, Obstacle
+from qcqueue.core.obstacles import Lack, Obstacle, of_another, too_many_running
 from qcqueue.errors import StoreError
-from qcqueue.queue.claim import candidates, heartbeats_of, live_attempts
+from qcqueue.queue.claim import candidates, crowded, heartbeats_of, live_attempts
 from qcqueue.queue.values import Candidate, LiveAttempt
 from qcqueue.spool.files import spool_folder
 from qcqueue.spool.reader import Spool
@@ -32,9 +32,10 @@ class ScanResult:
     on this queue; gone maps (job, attempt) to how its end is known, silent names the heartbeats of their sessions, and
     seen says when each of those was last known to live, as far as the store tells;
     words is what the trainers of those that worked on this machine said last; left_here are the gone whose spools lie
-    whole here; busy are the attempts that are alive; obstacles maps a checked job to what is in its way, None for
-    nothing; engine is that of the first clear one, None where there is none; all_checked is false where jobs that rank
-    behind it were not looked at; awaits_weights: whether the trainer still looks for what the last one begins with.
+    whole here; busy are the attempts that are alive, on jobs that this session might take; obstacles maps a checked
+    job to what is in its way, None for nothing; engine is that of the first clear one, None where there is none;
+    all_checked is false where jobs that rank behind it were not looked at; awaits_weights: whether the trainer still
+    looks for what the last one begins with.
     """
 
     dead: frozenset[str]
@@ -77,11 +78,20 @@ class QueueScan:
         gone = {(it.job_name, it.number): why for it in live if (why := self._why_gone(it, dead))}
         with self._deps.database.read() as tx:
             waiting = {job.name: job for job in candidates(tx, also=[name for name, _ in gone])}
-            ranking = self._chooser.rank(tx, waiting, is_first=is_first)
+            crowd = crowded(
+                tx,
+                [job.owner for job in waiting.values()],
+                without=[it.owner for it in live if (it.job_name, it.number) in gone],
+            )
+            rules = {name: self._rule_against(job.owner, crowd) for name, job in waiting.items()}
+            barred = {name: rule for name, rule in rules.items() if rule}
+            ranking = self._chooser.rank(tx, waiting.keys() - barred.keys(), is_first=is_first)
         self._chooser.ranking = ranking
         ranked = [choice.job.name for choice in ranking.choices]
         has_room = set(ranked)
-        obstacles: dict[str, Obstacle | None] = {name: NO_ROOM for name in waiting if name not in has_room}
+        obstacles: dict[str, Obstacle | None] = {
+            name: barred.get(name, NO_ROOM) for name in waiting if name not in has_room
+        }
         obstacles |= self._check_until_clear([waiting[name] for name in ranked])
         return ScanResult(
             dead=dead,
@@ -91,7 +101,7 @@ class QueueScan:
             seen=self._last_seen(it for it in live if (it.job_name, it.number) in gone),
             words={(it.job_name, it.number): self._spool(it).words() for it in live if self._was_here(it, dead)},
             left_here=tuple(it for it in live if self._was_here(it, dead) and self._is_trusted(it)),
-            busy=tuple(it for it in live if (it.job_name, it.number) not in gone),
+            busy=tuple(it for it in live if (it.job_name, it.number) not in gone and not self._is_barred(it.owner)),
             obstacles=obstacles,
             engine=next(
                 (engine_name(waiting[name].spec.model) for name, why in obstacles.items() if why is None), None
@@ -135,6 +145,15 @@ class QueueScan:
             if checked[job.name] in (None, LOOKING):
                 break
         return checked
+
+    def _rule_against(self, owner: str | None, crowd: Mapping[str | None, int]) -> Obstacle | None:
+        """Return why a job of this owner is not for this session, or not now, whatever the machine can run."""
+        if owner is not None and self._is_barred(owner):
+            return of_another(owner, self._deps.profile.name, has_owner=self._deps.owner is not None)
+        return too_many_running(owner, crowd[owner]) if owner in crowd else None
+
+    def _is_barred(self, owner: str | None) -> bool:
+        return self._deps.profile.bars(owner, whose=self._deps.owner)
 
     def _obstacle(self, job: Candidate) -> Obstacle | None:
         spec, machine = job.spec, self._deps.machine

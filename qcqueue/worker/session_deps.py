@@ -36,6 +36,8 @@ class SessionDeps:
     """In how many possible worlds the study is played out when a job is taken, to foresee when it will be done."""
     machine_age_s: float | None = None
     """How old the machine is, where that is more than what lies before this session in its ledger."""
+    owner: str | None = None
+    """Whose session this is, None for nobody's."""
     live: LiveQuota | None = None
     """What the provider itself says of the quota, where it does."""
     not_installed: frozenset[str] = frozenset()

@@ -75,7 +75,7 @@ def empty_house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
 
 def move_in(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
     monkeypatch.chdir(house.folder)
-    for name in ("QCQUEUE_STORE", "QCQUEUE_PROFILE", "NO_COLOR", "FORCE_COLOR"):
+    for name in ("QCQUEUE_STORE", "QCQUEUE_PROFILE", "QCQUEUE_OWNER", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("QCQUEUE_CACHE", str(house.cache))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(house.config))

@@ -96,7 +96,7 @@ class Laptop:
 @contextmanager
 def a_laptop(folder: Path, patch: pytest.MonkeyPatch, said: pytest.CaptureFixture[str]) -> Iterator[Laptop]:
     """Yield a laptop whose person has an account and is signed in nowhere."""
-    for name in ("QCQUEUE_STORE", "QCQUEUE_TOKEN", "NO_COLOR", "FORCE_COLOR"):
+    for name in ("QCQUEUE_STORE", "QCQUEUE_TOKEN", "QCQUEUE_OWNER", "NO_COLOR", "FORCE_COLOR"):
         patch.delenv(name, raising=False)
     patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
     patch.setenv("QCQUEUE_CACHE", str(folder / "cache"))

@@ -376,6 +376,7 @@ def test_the_everyday_status_is_the_same_as_the_one_with_options(house: House, a
 
 STATUS_FIELDS = {
     "name",
+    "owner",
     "study",
     "model",
     "state",

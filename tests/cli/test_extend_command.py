@@ -8,6 +8,8 @@ import pytest
 from qcqueue.app.context import QueueContext
 from qcqueue.cli.main import run
 from qcqueue.queue.final_weights import keep_weights_only
+from qcqueue.queue.job_lines import job_lines
+from qcqueue.queue.rules import turns_of_owners
 from qcqueue.stores.base import Blob
 from qcqueue.text.canonical_json import digest_of
 from tests.app.trained import Run
@@ -38,6 +40,22 @@ def finished(place: QueueContext, job: str) -> None:
     for loss in (3.0, 1.0, 2.0, 2.5):
         run.epoch(loss=loss)
     run.finish()
+
+
+@pytest.mark.parametrize(
+    ("owner", "extends", "theirs"), [("ada", "bob", "bob"), ("ada", "", "ada"), ("", "bob", "bob"), ("", "", None)]
+)
+def test_what_is_trained_on_belongs_to_whoever_extends_or_else_to_the_owner_of_the_old_job(
+    owner: str, extends: str, theirs: str | None, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.queue.transact(lambda tx: tx.exec_driver_sql("UPDATE jobs SET owner = ?", (owner or None,)))
+    monkeypatch.setenv("QCQUEUE_OWNER", extends)
+    assert run(["extend", "vgg16", "--epochs", "9"]) == 0
+    with house.queue.read() as tx:
+        owners = {line.name: line.owner for line in job_lines(tx)}
+        turns = turns_of_owners(tx)
+    assert owners["tiny/vgg16-9"] == theirs
+    assert set(turns) == {owner or None}, "that it has the epochs of the old one is nobody's turn"
 
 
 def let_go(place: QueueContext) -> None:

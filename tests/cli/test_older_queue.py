@@ -218,5 +218,5 @@ def test_now_is_an_option_of_whatever_changes_a_queue_and_of_nothing_else() -> N
     have = {path for path, command in COMMANDS.items() if any("--now" in it.opts for it in command.params)}
     assert have == {
         "enqueue", "extend", "data sample", "data add", "data remove", "hold", "release", "cancel", "retry", "move",
-        "remove", "store gc", "store adopt", "work",
+        "remove", "store gc", "store adopt", "store set", "work",
     }  # fmt: skip

@@ -39,6 +39,12 @@ def _without_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "pandas" else find(name))
 
 
+def test_what_a_program_enqueues_belongs_to_whoever_runs_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QCQUEUE_OWNER", "ada@example.org")
+    qcqueue.enqueue(STUDY)
+    assert {row["owner"] for row in qcqueue.status()} == {"ada@example.org"}
+
+
 def test_tables_of_a_program_become_the_jobs_that_the_same_file_gives(house: House) -> None:
     assert qcqueue.enqueue(STUDY) == ["mine/toy", "mine/other"]
     written = (

@@ -10,7 +10,8 @@ import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
-from qcqueue.app.notebook_file import notebook_text
+from qcqueue.app.kaggle_file import kaggle_text
+from qcqueue.app.notebook_file import Text, notebook_text
 from qcqueue.cli.main import run
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +75,29 @@ def test_any_store_stands_in_the_code_as_it_is(store: str, here: Path) -> None:
     python = ast.parse(TransformerManager().transform_cell(source))  # type: ignore[no-untyped-call]
     (chosen,) = (node.value for node in python.body if isinstance(node, ast.Assign) and node.lineno == 2)
     assert ast.literal_eval(chosen) == store
+
+
+@pytest.mark.parametrize("owner", ["ada@example.org", 'O\'Neil "Zoë" {x}'])
+@pytest.mark.parametrize("text", [notebook_text, kaggle_text])
+def test_whose_sessions_it_runs_stands_in_the_code_as_it_is(text: Text, owner: str) -> None:
+    source = "".join(json.loads(text("shared:/lab", owner=owner, from_index=True))["cells"][1]["source"])
+    tree = ast.parse(TransformerManager().transform_cell(source))  # type: ignore[no-untyped-call]
+    (said,) = (
+        ast.literal_eval(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and "QCQUEUE_OWNER" in ast.unparse(node.targets[0])
+    )
+    assert said == owner
+
+
+def test_the_command_writes_the_owner_of_this_machine_and_none_where_there_is_none(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(["notebook", "--store", "gdrive:1AbCdEfGhIj"])
+    assert "QCQUEUE_OWNER" not in code(here / "colab_worker.ipynb")
+    monkeypatch.setenv("QCQUEUE_OWNER", "ada@example.org")
+    run(["notebook", "--store", "gdrive:1AbCdEfGhIj"])
+    assert "os.environ[\"QCQUEUE_OWNER\"] = 'ada@example.org'" in code(here / "colab_worker.ipynb")
 
 
 def test_the_same_again_changes_nothing_and_says_so(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,17 +1,20 @@
 """The line of a campaign names whom the policy would rank first, whatever has become of its jobs."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import accumulate
 from math import inf
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qcqueue.clock import seeded
+from qcqueue.core.rules import Policy
 from qcqueue.planning.laws import LAWS
-from qcqueue.planning.line import Line
-from qcqueue.planning.policies import MOST_WAITS, ChoiceContext, Job, ours, to_be_hurried
+from qcqueue.planning.line import FairLine, Line, WaitingLine
+from qcqueue.planning.policies import MOST_WAITS, POLICIES, ChoiceContext, Job, to_be_hurried
 from qcqueue.planning.sim_run import OURS, Costs, Work
 from qcqueue.planning.simulator import play
 from qcqueue.text.humanize import DAY_S
@@ -28,6 +31,7 @@ a_queue = st.lists(
         pinned=st.sampled_from([False, False, False, True]),
         waits=st.integers(0, 2 * MOST_WAITS),
         deadline_s=st.one_of(st.none(), st.integers(-2, 30).map(lambda days: days * DAY_S / 2)),
+        owner=st.sampled_from([None, "ada", "bob"]),
     ),
     min_size=1,
     max_size=12,
@@ -42,37 +46,52 @@ a_context = st.builds(
 turns = st.lists(st.tuples(a_context, st.sampled_from(["done", "further", "nothing"]), st.booleans()), max_size=40)
 
 
-class Asked:
-    """A line that asks the default policy about all jobs each time."""
+TURNS: Mapping[str | None, int] = {"ada": 5, None: 3}
+LINES: Mapping[Policy, Callable[[Sequence[Job]], WaitingLine]] = {
+    Policy.SHORTEST: Line,
+    Policy.FAIR: partial(FairLine, turns=TURNS),
+}
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
+
+class Asked:
+    """A line that asks a policy about all jobs each time."""
+
+    def __init__(self, jobs: Sequence[Job], policy: Policy) -> None:
         self._jobs = {job.name: job for job in jobs}
+        self._policy = POLICIES[policy]
+        self._turns = dict(TURNS)
 
     def __len__(self) -> int:
         return len(self._jobs)
 
     def first(self, context: ChoiceContext) -> str | None:
-        return next((choice.job.name for choice in ours([*self._jobs.values()], context)), None)
+        context = replace(context, turns=self._turns)
+        return next((choice.job.name for choice in self._policy([*self._jobs.values()], context)), None)
 
     def waits(self, name: str) -> int:
         return self._jobs[name].waits
 
     def put(self, job: Job) -> None:
         self._jobs[job.name] = job
+        self._count_turn(job)
 
     def remove(self, name: str) -> None:
-        del self._jobs[name]
+        self._count_turn(self._jobs.pop(name))
+
+    def _count_turn(self, job: Job) -> None:
+        self._turns[job.owner] = max(self._turns.values()) + 1
 
     def session_over(self, worked_on: Collection[str]) -> None:
         for name, job in self._jobs.items():
             self._jobs[name] = replace(job, waits=0 if name in worked_on else job.waits + 1)
 
 
-@given(a_queue, turns)
+@pytest.mark.parametrize("policy", Policy)
+@given(jobs=a_queue, turns=turns)
 def test_a_line_names_whom_the_policy_would_rank_first(
-    jobs: list[Job], turns: list[tuple[ChoiceContext, str, bool]]
+    policy: Policy, jobs: list[Job], turns: list[tuple[ChoiceContext, str, bool]]
 ) -> None:
-    line, asked = Line(jobs), Asked(jobs)
+    line, asked = LINES[policy](jobs), Asked(jobs, policy)
     waiting, worked_on = {job.name: job for job in jobs}, set[str]()
     for context, what, session_ends in turns:
         name = line.first(context)
@@ -97,15 +116,18 @@ def test_a_line_names_whom_the_policy_would_rank_first(
         assert len(line) == len(asked) == len(waiting)
 
 
+@pytest.mark.parametrize("policy", Policy)
 @given(
-    st.lists(st.tuples(st.integers(1, 20), st.integers(1, 4000), st.booleans(), st.booleans()), min_size=1, max_size=9),
-    st.sampled_from([None, 5.0, 30.0]),
-    st.sampled_from([*LAWS]),
-    st.sampled_from([1, 2, None]),
-    st.integers(0, 99),
+    drawn=st.lists(
+        st.tuples(st.integers(1, 20), st.integers(1, 4000), st.booleans(), st.booleans()), min_size=1, max_size=9
+    ),
+    days=st.sampled_from([None, 5.0, 30.0]),
+    name=st.sampled_from([*LAWS]),
+    jobs=st.sampled_from([1, 2, None]),
+    seed=st.integers(0, 99),
 )
 def test_a_campaign_is_the_same_as_if_the_policy_were_asked_about_all_jobs_each_time(
-    drawn: list[tuple[int, int, bool, bool]], days: float | None, name: str, jobs: int | None, seed: int
+    policy: Policy, drawn: list[tuple[int, int, bool, bool]], days: float | None, name: str, jobs: int | None, seed: int
 ) -> None:
     law = LAWS[name]
     works = [
@@ -116,13 +138,14 @@ def test_a_campaign_is_the_same_as_if_the_policy_were_asked_about_all_jobs_each_
             begun=begun,
             pinned=pinned and number % 2 == 1,
             deadline_s=None if days is None or number % 3 else days * DAY_S / (number + 1),
+            owner=("ada", None, "bob", "ada")[epochs % 4],
         )
         for number, (epochs, epoch_s, begun, pinned) in enumerate(drawn)
     ]
     strategy = replace(OURS, jobs=jobs)
     found = [
         play(works, law.windows(seeded(seed)), it, Costs(), mean_session_s=law.mean_s, life=law.life, comes_back=True)
-        for it in (strategy, replace(strategy, line=Asked))
+        for it in (replace(strategy, line=LINES[policy]), replace(strategy, line=partial(Asked, policy=policy)))
     ]
     assert found[0] == found[1]
 

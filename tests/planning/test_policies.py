@@ -1,5 +1,6 @@
 """Whatever the queue holds, a policy ranks it once, the same way each time, and for a ground that can be said."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate, permutations, starmap
@@ -8,13 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qcqueue.core.rules import Policy
 from qcqueue.planning.policies import (
     MOST_WAITS,
+    POLICIES,
     Choice,
     ChoiceContext,
     Ground,
     Job,
+    fair,
     first_clear,
+    in_sequence,
     ours,
 )
 from qcqueue.text.humanize import DAY_S, HOUR_S, date
@@ -35,6 +40,7 @@ a_queue = st.lists(
         pinned=st.booleans(),
         waits=st.integers(0, 2 * MOST_WAITS),
         deadline_s=st.one_of(st.none(), st.integers(1, 5_000_000).map(float)),
+        owner=st.sampled_from([None, "ada", "bob"]),
     ),
     max_size=8,
 ).map(lambda jobs: [replace(job, name=f"job-{number}") for number, job in enumerate(jobs)])
@@ -52,17 +58,25 @@ def grounds(ranked: Sequence[Choice]) -> dict[str, Ground]:
     return {choice.job.name: choice.ground for choice in ranked}
 
 
-@given(a_queue)
-def test_every_job_is_ranked_once_and_the_same_way_each_time(jobs: list[Job]) -> None:
-    ranked = ours(jobs, NOW)
+def test_every_policy_that_can_be_settled_is_there() -> None:
+    assert set(POLICIES) == set(Policy)
+
+
+@pytest.mark.parametrize("policy", Policy)
+@given(jobs=a_queue)
+def test_every_job_is_ranked_once_and_the_same_way_each_time(policy: Policy, jobs: list[Job]) -> None:
+    ranked = POLICIES[policy](jobs, NOW)
     assert sorted(names(ranked)) == sorted(job.name for job in jobs)
-    assert ours(jobs, NOW) == ranked
+    assert POLICIES[policy](jobs, NOW) == ranked
     assert all(choice.why for choice in ranked)
 
 
-@given(a_queue, st.integers(0, 1000))
-def test_the_rest_of_a_session_is_offered_exactly_what_can_be_saved_in_it(jobs: list[Job], left_s: int) -> None:
-    ranked = ours(jobs, replace(NOW, left_s=float(left_s), is_first=False))
+@pytest.mark.parametrize("policy", Policy)
+@given(jobs=a_queue, left_s=st.integers(0, 1000))
+def test_the_rest_of_a_session_is_offered_exactly_what_can_be_saved_in_it(
+    policy: Policy, jobs: list[Job], left_s: int
+) -> None:
+    ranked = POLICIES[policy](jobs, replace(NOW, left_s=float(left_s), is_first=False))
     assert sorted(names(ranked)) == sorted(job.name for job in jobs if job.first_save_s <= left_s)
 
 
@@ -102,9 +116,10 @@ def test_no_other_order_has_any_kth_result_earlier(lengths: list[int]) -> None:
 # What a person moved by hand.
 
 
-@given(a_queue)
-def test_a_job_that_was_moved_keeps_its_place_and_nothing_crosses_it(jobs: list[Job]) -> None:
-    places = {name: place for place, name in enumerate(names(ours(jobs, NOW)))}
+@pytest.mark.parametrize("policy", Policy)
+@given(jobs=a_queue)
+def test_a_job_that_was_moved_keeps_its_place_and_nothing_crosses_it(policy: Policy, jobs: list[Job]) -> None:
+    places = {name: place for place, name in enumerate(names(POLICIES[policy](jobs, NOW)))}
     for place, one in enumerate(jobs):
         if one.pinned:
             assert places[one.name] == place
@@ -197,6 +212,126 @@ def test_where_some_order_meets_all_deadlines_ours_does(drawn: list[tuple[int, i
 
 def _is_late(done_s: float, one: Job) -> bool:
     return one.deadline_s is not None and done_s > one.deadline_s
+
+
+# Turns between owners.
+
+
+def of(owner: str | None, *jobs: Job) -> list[Job]:
+    return [replace(job, owner=owner) for job in jobs]
+
+
+@given(a_queue)
+def test_where_all_jobs_have_one_owner_turns_change_nothing(jobs: list[Job]) -> None:
+    mine = of("ada", *jobs)
+    assert fair(mine, replace(NOW, turns={"bob": 7, "ada": 9})) == ours(mine, NOW)
+
+
+@given(a_queue, st.permutations([None, "ada", "bob"]))
+def test_of_each_owner_jobs_stand_as_the_default_policy_ranks_them(jobs: list[Job], order: list[str | None]) -> None:
+    plain = [replace(job, pinned=False, deadline_s=None) for job in jobs]
+    ranked = fair(plain, replace(NOW, turns={owner: turn for turn, owner in enumerate(order, start=1)}))
+    assert [*dict.fromkeys(choice.job.owner for choice in ranked)] == [
+        owner for owner in order if owner in {job.owner for job in plain}
+    ]
+    for owner in order:
+        theirs = [job for job in plain if job.owner == owner]
+        assert [name for name in names(ranked) if name in names(ours(theirs, NOW))] == names(ours(theirs, NOW))
+
+
+arrivals = st.lists(
+    st.tuples(
+        st.lists(st.tuples(st.sampled_from([None, "ada", "bob", "eve"]), st.integers(1, 9), st.booleans()), max_size=3),
+        st.sampled_from(["done", "cut", "cut at once"]),
+        st.sets(st.integers(0, 40), max_size=6),
+    ),
+    max_size=40,
+)
+
+
+@given(arrivals)
+def test_between_owners_who_have_something_to_do_turns_differ_by_one_at_most(
+    sessions: list[tuple[list[tuple[str | None, int, bool]], str, set[int]]],
+) -> None:
+    """Jobs come, sessions take one each and finish or are cut, and machines cannot run some of the jobs."""
+    queue, turns, number = dict[str, Job](), dict[str | None, int](), 0
+    story: list[tuple[frozenset[str | None], str | None]] = []
+    for at, (new, ending, barred) in enumerate(sessions, start=1):
+        for owner, hours, begun in new:
+            queue[f"job-{number}"] = job(f"job-{number}", hours, owner=owner, begun=begun)
+            number += 1
+        clear = {name: "no GPU" if int(name[4:]) in barred else None for name in queue}
+        choice = first_clear(fair([*queue.values()], replace(NOW, turns=turns)), clear)
+        # Who has nothing that this machine runs has nothing to do here, and is no rival of this moment.
+        able = frozenset(queue[name].owner for name, why in clear.items() if why is None)
+        assert (choice is None) == (not able)
+        if choice is None:
+            continue
+        story.append((able, choice.job.owner))
+        turns[choice.job.owner] = at
+        if ending == "done":
+            del queue[choice.job.name]
+        elif ending == "cut":
+            queue[choice.job.name] = replace(choice.job, begun=True, left_s=(choice.job.left_s or 0.0) / 2)
+    for begins in range(len(story)):
+        counts, always = Counter[str | None](), {None, "ada", "bob", "eve"}
+        for able, owner in story[begins:]:
+            always &= able
+            counts[owner] += 1
+            served = [counts[one] for one in always]
+            assert not served or max(served) - min(served) <= 1, (story, begins)
+
+
+@pytest.mark.parametrize("policy", Policy)
+@given(jobs=a_queue)
+def test_a_sequence_is_the_order_in_which_jobs_are_taken_one_after_the_other(policy: Policy, jobs: list[Job]) -> None:
+    """Where no deadline has a say in it, and no moved job, which is a turn of its owner out of the order."""
+    queue = [replace(job, deadline_s=None, begun=False, waits=0) for job in jobs]
+    foreseen = [choice.job.name for choice in in_sequence(POLICIES[policy](queue, NOW))]
+    turns, taken = dict[str | None, int](), list[str]()
+    while queue:
+        first = POLICIES[policy](queue, replace(NOW, turns=turns))[0].job
+        taken.append(first.name)
+        queue.remove(first)
+        turns[first.owner] = len(taken)
+    assert sorted(foreseen) == sorted(taken)
+    if not any(job.pinned for job in jobs):
+        assert foreseen == taken
+
+
+def test_who_comes_late_has_a_turn_at_once_and_makes_up_for_nothing() -> None:
+    queue = [*of("ada", *(job(f"a{number}") for number in range(9))), *of("bob", job("b0"), job("b1"), job("b2"))]
+    turns: dict[str | None, int] = {"ada": 40}
+    taken = []
+    for at in range(41, 47):
+        choice = fair(queue, replace(NOW, turns=turns))[0]
+        taken.append(choice.job.name)
+        turns[choice.job.owner] = at
+        queue.remove(choice.job)
+    assert taken == ["b0", "a0", "b1", "a1", "b2", "a2"]
+
+
+def test_a_begun_job_waits_for_the_turn_of_its_owner() -> None:
+    queue = [*of("ada", job("fresh", 1), job("begun", 5, begun=True)), *of("bob", job("his", 9))]
+    assert names(fair(queue, replace(NOW, turns={"ada": 2, "bob": 1}))) == ["his", "begun", "fresh"]
+    assert names(fair(queue, replace(NOW, turns={"ada": 1, "bob": 2}))) == ["begun", "fresh", "his"]
+
+
+def test_a_deadline_hurries_the_jobs_of_its_owner_and_nobody_elses() -> None:
+    due = [*of("ada", job("due", 2, deadline_s=2.5 * HOUR_S), job("short", 1)), *of("bob", job("his", 9))]
+    assert names(fair(due, replace(ALL_DAY, turns={"ada": 2, "bob": 1}))) == ["his", "short", "due"]
+    calm = [*of("ada", job("due", 2, deadline_s=6 * HOUR_S), job("short", 1)), *of("bob", job("his", 9))]
+    assert names(fair(calm, replace(ALL_DAY, turns={"ada": 2, "bob": 1}))) == ["his", "short", "due"]
+    # Half of the calendar is ada's, so that five hours are not enough for both.
+    tight = [*of("ada", job("due", 2, deadline_s=5 * HOUR_S), job("short", 1)), *of("bob", job("his", 9))]
+    assert names(fair(tight, replace(ALL_DAY, turns={"ada": 2, "bob": 1}))) == ["his", "due", "short"]
+
+
+def test_what_is_anybodys_takes_turns_as_one_person_does() -> None:
+    queue = [*of(None, job("x", 1), job("y", 2)), *of("ada", job("hers", 9))]
+    first = fair(queue, replace(NOW, turns={None: 3, "ada": 4}))[0]
+    assert first.why == "the shortest, about 1 h 00 min left, and it is the turn of what is anybody's"
+    assert fair(queue, replace(NOW, turns={None: 5, "ada": 4}))[0].why.endswith("and it is the turn of ada")
 
 
 # The others, and what a session does with a ranking.

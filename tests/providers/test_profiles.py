@@ -474,6 +474,13 @@ def test_a_file_of_ours_needs_a_title() -> None:
         read_profile("", file="x.toml", name="x")
 
 
+def test_what_a_provider_demands_is_so_or_not_and_nobody_corrects_it() -> None:
+    with pytest.raises(SpecInvalid, match="own_work_only: found 1, allowed is true or false, without quotes"):
+        read_profile("title = 'X'\nown_work_only = 1", file="x.toml", name="x")
+    with pytest.raises(SpecInvalid, match="own_work_only"):
+        profile("kaggle", "[kaggle]\nown_work_only = false\n")
+
+
 def test_variables_of_a_rule_are_names() -> None:
     with pytest.raises(SpecInvalid, match=r'found \["a b"\], allowed is a list of variables'):
         read_profile("title = 'X'\n[detect]\nenvironment = ['a b']", file="x.toml", name="x")

@@ -57,6 +57,14 @@ def one_live_attempt_a_job(_: Rows, now: Rows, __: Ledger) -> Iterator[str]:
             yield f"{job.name} is {job.state} with {live[job.id]} live attempts"
 
 
+def no_owner_has_too_many_running(_: Rows, now: Rows, ledger: Ledger) -> Iterator[str]:
+    """An owner has no more jobs running than is settled; what is anybody's counts as one owner's."""
+    running = Counter(job.owner for job in now.jobs.values() if job.state == "running")
+    for owner, number in running.items():
+        if ledger.max_running is not None and number > ledger.max_running:
+            yield f"{owner} has {number} jobs running, and {ledger.max_running} are allowed"
+
+
 def attempt_numbers_only_rise(before: Rows, now: Rows, _: Ledger) -> Iterator[str]:
     """4. A new attempt has a higher number than every one before it; an old one keeps its number and its end."""
     highest = Counter[int]()
@@ -206,6 +214,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     only_damage_is_called_damage,
     no_epoch_counts_twice,
     one_live_attempt_a_job,
+    no_owner_has_too_many_running,
     attempt_numbers_only_rise,
     the_fenced_change_nothing,
     commits_name_whole_blobs,

@@ -53,6 +53,8 @@ class Ledger:
         """How many trainers of a job vanished in a session."""
         self.cache_flipped_s: dict[Path, float] = {}
         """True seconds of the last damage to a file in a machine's cache."""
+        self.max_running: int | None = None
+        """How many jobs of an owner may run at once, by what people have settled."""
         self.store_is_away = False
         self.transactions_open = 0
         self._blobs = root / "blobs"

@@ -42,6 +42,7 @@ class People:
         store: FaultyStore,
         root: Path,
         places: list[Place],
+        owners: tuple[str | None, ...],
         lives: list[Life],
         chance: Chance,
         faults: Faults,
@@ -60,6 +61,7 @@ class People:
         self._inspector = inspector
         self._tell = tell
         self._enqueued = 0
+        self._owners = owners
 
     def act(self) -> None:
         """Do what chance has for this moment."""
@@ -73,8 +75,8 @@ class People:
 
     def enqueue(self, plan: JobPlan) -> None:
         self._enqueued += 1
-        spec = make_spec(self._enqueued, plan)
-        self._do(lambda tx: enqueue(tx, [spec], weights={}, who=WHO, now_s=self._now_s()))
+        spec, owner = make_spec(self._enqueued, plan), self._owners[self._enqueued % len(self._owners)]
+        self._do(lambda tx: enqueue(tx, [spec], weights={}, owner=owner, who=WHO, now_s=self._now_s()))
 
     def heal(self) -> None:
         """Put the dataset back if it was damaged, as the message of the failed job says."""

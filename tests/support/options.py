@@ -5,9 +5,10 @@ some worlds see few kinds often and others see many kinds at once.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from qcqueue.clock import seeded
+from qcqueue.core.rules import Policy, QueueRules
 from qcqueue.core.spec import Lineage
 from qcqueue.stores.base import LeaseRules
 from tests.support.chance import Chance, Fault
@@ -92,7 +93,7 @@ class MachinePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The whole world. Seconds are virtual."""
+    """The whole world. Seconds are virtual. owners: of the jobs in turn; rules: what is settled for the queue."""
 
     seed: int
     jobs: tuple[JobPlan, ...]
@@ -102,6 +103,8 @@ class Options:
     poll_s: float
     troubled_s: float
     rates: Mapping[Fault, float]
+    owners: tuple[str | None, ...] = (None,)
+    rules: QueueRules = QueueRules()  # noqa: RUF009 (a frozen value)
 
     def describe(self) -> str:
         """Return every option on lines of its own."""
@@ -123,6 +126,17 @@ def draw_options(seed: int) -> Options:
         poll_s=chance.uniform(0.2, 0.6),
         troubled_s=chance.uniform(15, 60),
         rates=_rates(chance) | _machine_rates(seeded(f"bad machines {seed}")),
+    )
+
+
+def draw_lab(seed: int) -> Options:
+    """Return the world of this seed with more jobs, of several people who have settled how they share it."""
+    chance, lineages, plain = seeded(f"lab {seed}"), seeded(f"lineages of lab {seed}"), draw_options(seed)
+    return replace(
+        plain,
+        jobs=tuple(draw_job(chance, lineages) for _ in range(chance.randint(3, 5))),
+        owners=chance.choice((("ada", "bob"), ("ada", "ada", "bob"), ("ada", None), (None, "ada", "bob"))),
+        rules=QueueRules(policy=chance.choice((*Policy,)), max_running=chance.choice((1, 1, 2))),
     )
 
 

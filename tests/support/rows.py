@@ -17,6 +17,7 @@ class JobRow(NamedTuple):
     spec: str
     failure_cause: str | None
     failure_message: str | None
+    owner: str | None
 
 
 class AttemptRow(NamedTuple):

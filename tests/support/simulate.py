@@ -8,13 +8,13 @@ import argparse
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from qcqueue.clock import SystemClock
 from tests.support.chance import Fault
-from tests.support.options import Options, draw_options
+from tests.support.options import Options, draw_lab, draw_options
 from tests.support.world import EVENTS_MOST, Report, World
 
 LOG_TAIL = 40
@@ -25,9 +25,9 @@ class WorldFailed(AssertionError):
     """A world in which something happened that must never happen."""
 
 
-def live(seed: int, *, tail: int = LOG_TAIL) -> Report:
+def live(seed: int, *, tail: int = LOG_TAIL, draw: Callable[[int], Options] = draw_options) -> Report:
     """Live the world of this seed. Raises: WorldFailed: with what is needed to see it again, `tail` lines of log."""
-    options = draw_options(seed)
+    options = draw(seed)
     with scratch("world") as root:
         world = World(options, root)
         try:
@@ -91,10 +91,9 @@ def scratch(what: str) -> Iterator[Path]:
 
 def _explain(options: Options, log: list[str], exc: Exception) -> str:
     story = "\n".join(log)
-    return (
-        f"{story}\n\nworld {options.seed}: {exc}\n{options.describe()}\n\n"
-        f"replay it with: scripts/simulate --seed {options.seed}"
-    )
+    is_lab = options == draw_lab(options.seed)
+    again = f"live({options.seed}, draw=draw_lab)" if is_lab else f"scripts/simulate --seed {options.seed}"
+    return f"{story}\n\nworld {options.seed}: {exc}\n{options.describe()}\n\nreplay it with: {again}"
 
 
 if __name__ == "__main__":

@@ -11,12 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from qcqueue.clock import seeded
 from qcqueue.conformance.clocks import CountedIds, WorldTime
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.core.quantiles import Basis, Quantiles
+from qcqueue.core.rules import RULES, QueueRules
 from qcqueue.errors import CorruptionError, StoreError
 from qcqueue.providers.base import Profile
+from qcqueue.queue.rules import settle
 from qcqueue.spool.writer import TrainerSpool
 from qcqueue.worker.budget import Limits
 from tests.support.chance import Crash, Fault, Faults
@@ -97,6 +101,7 @@ class World:
             store=FaultyStore(store, self._ledger, self._mild_faults, lambda: None),
             root=store.root,
             places=self._places,
+            owners=options.owners,
             lives=self._lives,
             chance=self._chance,
             faults=self._faults,
@@ -107,6 +112,7 @@ class World:
 
     def run(self) -> Report:
         """Live both halves. Raises: Violation."""
+        self._settle(self._options.rules)
         self._ledger.look()
         for plan in self._options.jobs:
             self._people.enqueue(plan)
@@ -119,6 +125,14 @@ class World:
         self.report.hits = self._faults.hits + self._mild_faults.hits
         self.report.checked = self._inspector.checked
         return self.report
+
+    def _settle(self, rules: QueueRules) -> None:
+        def settle_all(tx: Connection) -> None:
+            for name in RULES:
+                settle(tx, name, rules.text_of(name), who="person", now_s=0.0)
+
+        self._database.transact(settle_all)
+        self._ledger.max_running = rules.max_running
 
     def close(self) -> None:
         for life in self._lives:

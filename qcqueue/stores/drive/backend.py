@@ -149,6 +149,7 @@ def _opened(files: "DriveFiles", home: "RememberedHome", folder: str, access: Ac
         free_bytes=lambda: files.about().free_bytes,
         greet=greet,
         warning=lambda: end_ahead(access),
+        account=lambda: home().account,
     )
 
 
