@@ -18,7 +18,8 @@
     │   ├── SignInFailed
     │   │   └── ClientRefused
     │   ├── StoreMissing
-    │   └── BlobMissing
+    │   ├── BlobMissing
+    │   └── QueueMoved
     ├── MachineError                                         exit 4
     │   ├── DiskFull
     │   ├── DiskFailed
@@ -193,6 +194,12 @@ class StoreMissing(StoreError):
 
 class BlobMissing(StoreError):
     """The store does not have these bytes."""
+
+    can_pass = False
+
+
+class QueueMoved(StoreError):
+    """The queue is kept in another place."""
 
     can_pass = False
 

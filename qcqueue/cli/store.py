@@ -7,6 +7,7 @@ import typer
 
 from qcqueue.cli.adoption import adopt
 from qcqueue.cli.data import progress_bar
+from qcqueue.cli.moving import copy
 from qcqueue.cli.panels import command_group
 from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, open_queue, print_json, say
 
@@ -18,11 +19,14 @@ LONGEST_LIST = 20
 
 
 def register(app: typer.Typer) -> None:
-    group = command_group("Look after the store: bytes by kind, clean-up, a check of everything, going on with a copy.")
+    group = command_group(
+        "Look after the store: bytes by kind, clean-up, a check of everything, going on with a copy, moving the queue."
+    )
     group.command("usage")(usage)
     group.command("gc")(gc)
     group.command("verify")(verify)
     group.command("adopt")(adopt)
+    group.command("copy")(copy)
     app.add_typer(group, name="store")
 
 
