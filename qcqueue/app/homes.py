@@ -22,7 +22,7 @@ _SEEN_TO = Consent(now=True)
 
 
 @dataclass(frozen=True)
-class Home:
+class QueueHome:
     """One end of a copy. settings: this machine's, in which `address` stands in for the store that they name."""
 
     address: StoreAddress
@@ -40,9 +40,9 @@ class Home:
     def context(self) -> QueueContext:
         return open_context(self.its_settings, persistent=True, consent=_SEEN_TO)
 
-    def at(self, url: str) -> "Home":
+    def at(self, url: str) -> "QueueHome":
         """Return the home of another address."""
-        return Home(parse_url(url, source=self.url), self.settings)
+        return QueueHome(parse_url(url, source=self.url), self.settings)
 
     def residence(self) -> Residence:
         """Return what it says of where its queue is kept. Raises: StoreMissing: there is none."""
@@ -75,12 +75,12 @@ class Home:
             )
 
 
-def home_of(typed: str, name: str, settings: Settings) -> Home:
+def home_of(typed: str, name: str, settings: Settings) -> QueueHome:
     """Return the home that was typed. name: of the argument, for messages. Raises: SettingInvalid."""
-    return Home(parse_url(typed, source=name), settings)
+    return QueueHome(parse_url(typed, source=name), settings)
 
 
-def follow(before: Home, after: Home, here: Path) -> Path | None:
+def follow(before: QueueHome, after: QueueHome, here: Path) -> Path | None:
     """Let the settings file of this folder name another home, where it names the first; return it if that was done."""
     path = settings_here(here)
     if path is None:

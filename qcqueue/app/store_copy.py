@@ -46,7 +46,7 @@ from typing import TYPE_CHECKING, Any
 from qcqueue.app.answering import moved
 from qcqueue.app.context import create_queue
 from qcqueue.app.copy_blobs import BlobCopy, seconds_for
-from qcqueue.app.homes import Home, follow, home_of
+from qcqueue.app.homes import QueueHome, follow, home_of
 from qcqueue.app.settings import Settings
 from qcqueue.database.row_audit import audit_rows
 from qcqueue.database.rows_copy import digest_of_rows, replace_rows
@@ -166,19 +166,21 @@ def undo_copy(
     return _told(kept_in, target, source, file, is_done=not dry_run)
 
 
-def command(source: Home, target: Home, *options: str) -> str:
-    """Return what to type to copy one home into another."""
-    return " ".join(["qcqueue store copy", shlex.quote(source.url), shlex.quote(target.url), *options])
+def command(source: QueueHome, target: QueueHome, *, undo: bool = False) -> str:
+    """Return what to type to copy one home into another, or to take that back."""
+    return f"qcqueue store copy {shlex.quote(source.url)} {shlex.quote(target.url)}{' --undo' if undo else ''}"
 
 
-def _residence_of_source(source: Home) -> Residence:
+def _residence_of_source(source: QueueHome) -> Residence:
     try:
         return source.residence()
     except StoreMissing as exc:
         raise StoreMissing(str(exc), hint="name as A where the queue is; qcqueue status says it") from exc
 
 
-def _told(kept_in: Home, source: Home, target: Home, settings_file: Path | None, *, is_done: bool) -> StoreCopy:
+def _told(
+    kept_in: QueueHome, source: QueueHome, target: QueueHome, settings_file: Path | None, *, is_done: bool
+) -> StoreCopy:
     with kept_in.context.read() as tx:
         jobs, wanted = len(job_lines(tx)), blobs_to_copy(tx)
     return StoreCopy(
@@ -192,7 +194,7 @@ def _told(kept_in: Home, source: Home, target: Home, settings_file: Path | None,
     )
 
 
-def _noted(target: Home, at_source: Residence) -> Home:
+def _noted(target: QueueHome, at_source: Residence) -> QueueHome:
     """Return the home that an earlier run has made for this copy, where one was made, and is still there."""
     noted = at_source.moved_to or at_source.copying_to
     if target.address.is_new and noted and noted.home.startswith(f"{target.address.scheme}:"):
@@ -203,7 +205,7 @@ def _noted(target: Home, at_source: Residence) -> Home:
     return target
 
 
-def _may_be_copied_into(source: Home, target: Home) -> Residence | None:
+def _may_be_copied_into(source: QueueHome, target: QueueHome) -> Residence | None:
     """Return what the target says of itself, None where it is still to be made. Raises: NameTaken, QueueMoved."""
     if create_queue(target.its_settings, dry_run=True).is_new:
         return None
@@ -226,7 +228,7 @@ def _may_be_copied_into(source: Home, target: Home) -> Residence | None:
     return there
 
 
-def _planned(source: Home, target: Home, before: Residence | None) -> StoreCopy:
+def _planned(source: QueueHome, target: QueueHome, before: Residence | None) -> StoreCopy:
     with source.context.read() as tx:
         jobs, wanted = len(job_lines(tx)), blobs_to_copy(tx)
     there = {}
@@ -260,14 +262,14 @@ def _bytes_of(wanted: Sequence[BlobToCopy]) -> int:
 class _Copying:
     """One run of the command, from step 2 on. before: what the target said of itself, None where it is to be made."""
 
-    def __init__(self, source: Home, target: Home, before: Residence | None, progress: Moved) -> None:
+    def __init__(self, source: QueueHome, target: QueueHome, before: Residence | None, progress: Moved) -> None:
         self._source = source
         self._target = target
         self._before = before
         self._progress = progress
         self._token = source.context.ids.new()
 
-    def run(self) -> Home:
+    def run(self) -> QueueHome:
         """Carry it out; return the target, under the address that it has by then."""
         said = self._begin()
         blobs = BlobCopy(self._source.context, self._target.context, check=lambda tx: self._check_says(tx, said))
@@ -397,7 +399,7 @@ class _Copying:
         )
 
 
-def _settle(target: Home, moved_to: Move) -> None:
+def _settle(target: QueueHome, moved_to: Move) -> None:
     """Let a home forget that it was a copy. moved_to: what the source says of it."""
 
     def forget(tx: "Connection") -> None:
@@ -408,7 +410,7 @@ def _settle(target: Home, moved_to: Move) -> None:
     target.context.database_itself.transact(forget)
 
 
-def _check_undone(source: Home, target: Home) -> None:
+def _check_undone(source: QueueHome, target: QueueHome) -> None:
     """See that a queue was taken back already. Raises: QueueMoved. IllegalTransition: it was never moved."""
     source.check_answers()
     went_to = None if target.address.is_new else target.residence().moved_to
@@ -419,7 +421,7 @@ def _check_undone(source: Home, target: Home) -> None:
         )
 
 
-def _take_back(source: Home, target: Home, at_source: Residence, *, dry_run: bool) -> None:
+def _take_back(source: QueueHome, target: QueueHome, at_source: Residence, *, dry_run: bool) -> None:
     """Move a queue back that was not changed. at_source: what the source says of itself."""
     assert at_source.moved_to
     digest, token = at_source.moved_to.digest, source.context.ids.new()
@@ -428,7 +430,7 @@ def _take_back(source: Home, target: Home, at_source: Residence, *, dry_run: boo
     at_target = target.residence()
     if at_target.moved_to is None:
         target.check_answers()
-        again = command(source, target, "--undo")
+        again = command(source, target, undo=True)
         target.check_nobody_works(again)
         with target.context.read() as tx:
             if digest_of_rows(tx, but_settings=OF_ONE_HOME) != digest:
@@ -444,9 +446,9 @@ def _take_back(source: Home, target: Home, at_source: Residence, *, dry_run: boo
         _settle(source, at_target.moved_to)
 
 
-def _move_back(source: Home, target: Home, at_source: Residence, to: Move) -> None:
+def _move_back(source: QueueHome, target: QueueHome, at_source: Residence, to: Move) -> None:
     overtaken = ConflictError(
-        f"somebody else is moving the queue of {target.url} too", hint=command(source, target, "--undo")
+        f"somebody else is moving the queue of {target.url} too", hint=command(source, target, undo=True)
     )
 
     def become_a_copy(tx: "Connection") -> None:
@@ -476,12 +478,12 @@ def _move_back(source: Home, target: Home, at_source: Residence, to: Move) -> No
         raise _changed(source, target)
 
 
-def _changed(source: Home, target: Home) -> IllegalTransition:
+def _changed(source: QueueHome, target: QueueHome) -> IllegalTransition:
     return IllegalTransition(
         f"the queue has changed in {target.url} since it was moved there from {source.url}",
         hint=f"{command(target, source)}, which brings it back with what is new",
     )
 
 
-def _tell(tx: "Connection", home: Home, why: str) -> None:
+def _tell(tx: "Connection", home: QueueHome, why: str) -> None:
     record_event(tx, who=home.context.who, what="moved", now_s=home.context.clock.now_s(), why=why)

@@ -24,7 +24,9 @@ from qcqueue.text.canonical_json import canonical_json
 MOVED_TO = "moved_to"
 COPIED_FROM = "copied_from"
 COPYING_TO = "copying_to"
-OF_ONE_HOME = (MOVED_TO, COPIED_FROM, COPYING_TO)
+MARKS = (MOVED_TO, COPIED_FROM, COPYING_TO)
+OF_ONE_HOME = (*MARKS, "files")
+"""The settings that no copy takes along: these, and what ties a database on a server to the files of its store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +92,7 @@ def say_copying(tx: Connection, move: Move) -> None:
 
 def settle(tx: Connection) -> None:
     """Let a database be a home by itself, whatever it was."""
-    for name in OF_ONE_HOME:
+    for name in MARKS:
         _forget(tx, name)
 
 
@@ -119,7 +121,7 @@ _USED = (jobs, blobs, datasets, sessions)
 
 # Asked in every transaction, so written out: SQLAlchemy would build a list for an IN anew each time.
 _MARKS = select(settings.c.name, settings.c.value).where(
-    or_(*(settings.c.name == literal_column(f"'{name}'") for name in OF_ONE_HOME))
+    or_(*(settings.c.name == literal_column(f"'{name}'") for name in MARKS))
 )
 _FORGET = delete(settings).where(settings.c.name == bindparam("which"))
 _INSERT = insert(settings)

@@ -1,7 +1,7 @@
 """`store copy` between every two kinds of homes: what moves, what each home says, what is refused, and the way back."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -256,7 +256,7 @@ def test_of_two_who_copy_at_once_the_first_cannot_move_what_the_second_has_begun
 
     bring = store_copy._Copying._bring
     monkeypatch.setattr(store_copy._Copying, "_fill", then_the_other_begins)
-    brings = iter([bring, cut])
+    brings: Iterator[Callable[..., None]] = iter([bring, cut])
     monkeypatch.setattr(store_copy._Copying, "_bring", lambda *given: next(brings)(*given))
     with pytest.raises(ConflictError, match="somebody else began to copy"):
         copy(world, old, target)
