@@ -209,7 +209,10 @@ def _may_be_copied_into(source: QueueHome, target: QueueHome) -> Residence | Non
     """Return what the target says of itself, None where it is still to be made. Raises: NameTaken, QueueMoved."""
     if create_queue(target.its_settings, dry_run=True).is_new:
         return None
-    there = target.residence()
+    try:
+        there = target.residence()
+    except StoreMissing:  # its making was cut
+        return None
     came_from = there.copied_from and there.copied_from.home
     went_to = there.moved_to and there.moved_to.home
     if source.url in (came_from, went_to):

@@ -91,6 +91,7 @@ def test_a_queue_moves_whole_and_is_then_in_one_place(world: World, before: str,
         with pytest.raises(QueueMoved, match="was moved to"):
             ask()
     assert Worker.on(there, "tiny/a").held.attempt == 2, "numbers go on"
+    put(there, a_job("c"))
 
 
 @pytest.mark.parametrize(("before", "after"), IN_BRIEF)
