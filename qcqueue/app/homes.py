@@ -4,6 +4,7 @@ The address of a home is the URL of its store. It is one text wherever it stands
 other home of a queue that moves.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,26 +24,27 @@ _SEEN_TO = Consent(now=True)
 
 @dataclass(frozen=True)
 class QueueHome:
-    """One end of a copy. settings: this machine's, in which `address` stands in for the store that they name."""
+    """One end of a copy, as a command in the folder `here` reaches it; environment: that of the process if None."""
 
     address: StoreAddress
-    settings: Settings
+    here: Path
+    environment: Mapping[str, str] | None = None
 
     @property
     def url(self) -> str:
         return self.address.url
 
-    @property
-    def its_settings(self) -> Settings:
-        return replace(self.settings, store=self.url, source="the command line")
+    @cached_property
+    def settings(self) -> Settings:
+        return load_settings(store=self.url, folder=self.here, environment=self.environment)
 
     @cached_property
     def context(self) -> QueueContext:
-        return open_context(self.its_settings, persistent=True, consent=_SEEN_TO)
+        return open_context(self.settings, persistent=True, consent=_SEEN_TO)
 
     def at(self, url: str) -> "QueueHome":
         """Return the home of another address."""
-        return QueueHome(parse_url(url, source=self.url), self.settings)
+        return replace(self, address=parse_url(url, source=self.url))
 
     def residence(self) -> Residence:
         """Return what it says of where its queue is kept. Raises: StoreMissing: there is none."""
@@ -75,17 +77,17 @@ class QueueHome:
             )
 
 
-def home_of(typed: str, name: str, settings: Settings) -> QueueHome:
+def home_of(typed: str, name: str, here: Path, environment: Mapping[str, str] | None = None) -> QueueHome:
     """Return the home that was typed. name: of the argument, for messages. Raises: SettingInvalid."""
-    return QueueHome(parse_url(typed, source=name), settings)
+    return QueueHome(parse_url(typed, source=name), here, environment)
 
 
-def follow(before: QueueHome, after: QueueHome, here: Path) -> Path | None:
+def follow(before: QueueHome, after: QueueHome) -> Path | None:
     """Let the settings file of this folder name another home, where it names the first; return it if that was done."""
-    path = settings_here(here)
+    path = settings_here(before.here)
     if path is None:
         return None
-    named = load_settings(folder=here, environment={})
+    named = load_settings(folder=before.here, environment={})
     if named.store is None or named_store(named).url != before.url:
         return None
     return path if rename_store(path, after.address) else None

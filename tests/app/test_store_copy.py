@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.context import create_queue
 from qcqueue.app.store_copy import StoreCopy, copy_store, undo_copy
 from qcqueue.app.verify import verify
 from qcqueue.clock import RandomIds
@@ -54,11 +53,11 @@ def old(world: World) -> str:
 
 
 def copy(world: World, before: str, after: str, *, dry_run: bool = False) -> StoreCopy:
-    return copy_store(before, after, world.settings(before), here=world.folder, dry_run=dry_run)
+    return copy_store(before, after, here=world.folder, environment=world.environment, dry_run=dry_run)
 
 
 def undo(world: World, before: str, after: str, *, dry_run: bool = False) -> StoreCopy:
-    return undo_copy(before, after, world.settings(before), here=world.folder, dry_run=dry_run)
+    return undo_copy(before, after, here=world.folder, environment=world.environment, dry_run=dry_run)
 
 
 def hold(world: World, url: str) -> None:
@@ -301,7 +300,7 @@ def test_a_copy_answers_as_soon_as_its_source_was_moved_and_settles_with_its_fir
 
 def test_no_copy_believes_another_queue_in_the_place_of_its_source(world: World, old: str) -> None:
     target = world.new("shared", "new")
-    create_queue(world.settings(target))
+    world.make_empty(target)
     lie = Move(home=old, token=RandomIds().new(), digest="0" * 64)
     world.at(target).transact(lambda tx: say_copied(tx, lie))
     assert f"is a copy of the queue in {old}, which goes on there" in world.answer(target).says
@@ -321,7 +320,7 @@ def test_a_queue_is_never_copied_over_another(world: World, old: str) -> None:
 
 def test_an_empty_queue_is_an_empty_place(world: World, old: str) -> None:
     target = world.new("shared", "new")
-    create_queue(world.settings(target))
+    world.make_empty(target)
     assert copy(world, old, target).is_done
 
 
@@ -347,7 +346,7 @@ def test_what_was_moved_or_begun_elsewhere_is_told_with_where(world: World, old:
 
 def undo_never_moved(world: World, url: str) -> StoreCopy:
     empty = world.new("folder", "empty")
-    create_queue(world.settings(empty))
+    world.make_empty(empty)
     return undo(world, url, empty)
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlalchemy import select
 
-from qcqueue.app.context import QueueContext, create_queue, open_context
+from qcqueue.app.context import QueueContext, create_queue
 from qcqueue.app.datasets import keep
-from qcqueue.app.settings import Settings, load_settings
+from qcqueue.app.homes import QueueHome, home_of
 from qcqueue.clock import SystemClock
 from qcqueue.database.schema import metadata
 from qcqueue.datasets.format import Split
@@ -53,11 +53,15 @@ class World:
         """Return what to type for a home that is still to be made."""
         return HOMES[scheme].format(folder=self.folder, name=name)
 
-    def settings(self, url: str) -> Settings:
-        return load_settings(store=url, folder=self.folder, environment=self.environment)
+    def home(self, url: str) -> QueueHome:
+        return home_of(url, "a test", self.folder, self.environment)
+
+    def make_empty(self, url: str) -> str:
+        """Make an empty queue; return its address."""
+        return create_queue(self.home(url).settings).url
 
     def at(self, url: str) -> QueueContext:
-        return open_context(self.settings(url), persistent=True)
+        return self.home(url).context
 
     def residence(self, url: str) -> Residence:
         with self.at(url).database_itself.read() as tx:
@@ -74,7 +78,7 @@ class World:
 
     def make(self, scheme: str) -> str:
         """Return the address of a queue that was at work: two jobs, saves of one, a session that has died."""
-        url = create_queue(self.settings(self.new(scheme, "old"))).url
+        url = self.make_empty(self.new(scheme, "old"))
         place = self.at(url)
         counts = {Split.TRAIN: 9, Split.VALIDATION: 3, Split.TEST: 3}
         keep(place, DATASET, a_dataset(side_px=SIDE_PX, counts=counts), dry_run=False)
