@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from qcqueue.app.answering import AnsweringDatabase
 from qcqueue.app.settings import (
     FILE_NAME,
     Settings,
@@ -28,7 +29,7 @@ from qcqueue.app.settings import (
 )
 from qcqueue.app.upgrade import ASKED, Consent, NoOlderSession
 from qcqueue.clock import Clock, Ids
-from qcqueue.database.base import Database, Guard, StoredDatabase, Unguarded
+from qcqueue.database.base import Database, Guard, StoredDatabase, Unguarded, nothing
 from qcqueue.database.local import LocalDatabase
 from qcqueue.errors import QcqueueError, SettingInvalid
 from qcqueue.stores.base import Access, LeaseRules, Opened, Slots, Store
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from qcqueue.database.versioned import Behind, VersionedDatabase
+    from qcqueue.queue.moves import Residence
 
 T = TypeVar("T")
 
@@ -86,6 +88,11 @@ class QueueContext:
     def store_itself(self) -> Store:
         """The store without what this machine keeps beside it."""
         return self.origin or self.store
+
+    @property
+    def database_itself(self) -> StoredDatabase:
+        """The database, though its queue may be kept elsewhere."""
+        return self.database.itself if isinstance(self.database, AnsweringDatabase) else self.database
 
     def transact(self, action: "Callable[[Connection], T]", *, dry_run: bool = False) -> T:
         """Run a transaction; with dry_run, run it to its result or refusal, and take everything back.
@@ -168,13 +175,19 @@ def context_in(folder: Path, *, cache: Path, consent: Consent = ASKED) -> QueueC
     return _wired(_in_folder(folder), Access(cache=cache, config=cache), consent=consent)
 
 
-def create_queue(settings: Settings, *, remember: Remember = _silently, dry_run: bool = False) -> Created:
+def create_queue(
+    settings: Settings,
+    *,
+    remember: Remember = _silently,
+    first: "Callable[[Connection], None]" = nothing,
+    dry_run: bool = False,
+) -> Created:
     """Make the queue the settings name, or finish one whose making was cut.
 
-    remember is told where it is as soon as its making begins.
+    remember is told where it is as soon as its making begins; first is done in a new one before anybody sees that.
     Raises: SettingInvalid, ExtraMissing, SignInFailed, StoreError.
     """
-    return _created(named_store(settings), settings.access(), remember=remember, dry_run=dry_run)
+    return _created(named_store(settings), settings.access(), remember=remember, first=first, dry_run=dry_run)
 
 
 def create_store(folder: Path) -> bool:
@@ -226,8 +239,16 @@ def _wired(
     opened = store.backend.open(store.address, access, patient=persistent)
     guard = NoOlderSession(opened.origin, clock=access.clock, cache=access.cache, consent=consent, lease=opened.lease)
     versions = _versions_in(opened, access, guard) if opened.slots else None
+
+    def ask(home: str) -> "Residence":
+        from qcqueue.queue.moves import residence_of
+
+        there = _wired(parse_url(home, source=store.url), access)
+        with there.database_itself.read() as tx:
+            return residence_of(tx)
+
     return QueueContext(
-        database=versions or _file_in(opened, guard),
+        database=AnsweringDatabase(versions or _file_in(opened, guard), url=store.url, ask=ask),
         store=opened.store,
         clock=access.clock,
         ids=access.ids,
@@ -246,10 +267,17 @@ def _wired(
     )
 
 
-def _created(store: StoreAddress, access: Access, *, remember: Remember = _silently, dry_run: bool = False) -> Created:
+def _created(
+    store: StoreAddress,
+    access: Access,
+    *,
+    remember: Remember = _silently,
+    first: "Callable[[Connection], None]" = nothing,
+    dry_run: bool = False,
+) -> Created:
     def begin(opened: Opened) -> bool:
         database = _versions_in(opened, access, Unguarded()) if opened.slots else _file_in(opened, Unguarded())
-        return database.create()
+        return database.create(first)
 
     made = store.backend.create(
         store.address,

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import stat
 import sys
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.owners import read_owner
 from qcqueue.errors import MachineError, SettingInvalid, SpecInvalid
 from qcqueue.stores.base import Access
-from qcqueue.stores.files import of_this_machine, on_this_machine, sync
+from qcqueue.stores.files import move_whole, of_this_machine, on_this_machine, sync, unfinished
 from qcqueue.stores.paths import expanded, own_account
 from qcqueue.stores.registry import StoreAddress, as_url, kind_of, parse_url, scheme_of
 from qcqueue.stores.regular import NotRegularError, read_regular
@@ -35,6 +36,7 @@ ANOTHER_CACHE = "set QCQUEUE_CACHE to a folder that is only on this machine"
 
 REGION = re.compile(r"[0-9a-z][0-9a-z-]{0,39}", re.ASCII)
 SERVER = re.compile(r"https?://[0-9A-Za-z.-]+(?::[1-9][0-9]{0,4})?(?:/[0-9A-Za-z._/-]*)?", re.ASCII)
+_STORE_LINE = re.compile(r"""^[ \t]*store[ \t]*=[ \t]*(?:"[^"\n]*"|'[^'\n]*')""", re.MULTILINE)
 LOOPBACK = re.compile(r"(?P<root>http://(?:127\.0\.0\.1|localhost):(?P<port>[1-9][0-9]{0,4}))/?", re.ASCII)
 
 
@@ -138,6 +140,31 @@ def write_settings(path: Path, store: str, *, region: str | None = None, endpoin
             with contextlib.suppress(OSError):
                 unfinished.unlink(missing_ok=True)
         sync(path.parent)
+
+
+def settings_here(folder: Path) -> Path | None:
+    """Return the settings file that commands in a folder go by, None where there is none. Raises: SettingInvalid."""
+    return _find_upward(folder)
+
+
+def rename_store(path: Path, store: StoreAddress) -> bool:
+    """Let a settings file name another store, and leave the rest of it as it was; return whether that could be done.
+
+    Raises: DiskFull, DiskFailed.
+    """
+    named = as_written(store, path.parent)
+    with on_this_machine(path):
+        before = decoded(read_regular(path, bytes_max=MOST_BYTES))
+        after = _STORE_LINE.sub(lambda _: f"store = {as_text(named)}", before, count=1)
+        if read_page(after, file=str(path), of="settings").data.get("store") != named:
+            return False  # written in a way that only its author can change
+        target = path.resolve()
+        with unfinished(target.parent) as file:
+            file.write(after.encode())
+            shutil.copymode(target, file.name)
+            move_whole(file, target)
+        sync(target.parent)
+    return True
 
 
 def settle_settings(path: Path) -> None:

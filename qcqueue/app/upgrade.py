@@ -95,19 +95,22 @@ class NoOlderSession:
 
     def _sign_of_life(self, session: "Unended") -> str | None:
         """Return how it is known that a session lives, None where it has ended."""
-        from qcqueue.app.vanished import lives_here
-
-        lives = lives_here(self._cache, session.id)
-        if lives is not None:
-            return "a process of this machine" if lives else None
         try:
-            age_s = self._store.heartbeat_age_s(session.heartbeat)
+            return sign_of_life(session, store=self._store, cache=self._cache, lease=self._lease)
         except StoreError as exc:
             raise OlderSession(
                 f"whether a session of an older qcqueue ({session.id} on {session.host}) still works on this queue "
                 f"cannot be known: {exc}",
                 hint=HINT,
             ) from exc
-        if age_s is None or has_ended(age_s, self._lease):
-            return None
-        return f"heard of {max(0.0, age_s):.0f} s ago"
+
+
+def sign_of_life(session: "Unended", *, store: Heartbeats, cache: "Path", lease: LeaseRules) -> str | None:
+    """Return how it is known that a session lives, None where it has ended. Raises: StoreError: nobody can say."""
+    from qcqueue.app.vanished import lives_here
+
+    lives = lives_here(cache, session.id)
+    if lives is not None:
+        return "a process of this machine" if lives else None
+    age_s = store.heartbeat_age_s(session.heartbeat)
+    return None if age_s is None or has_ended(age_s, lease) else f"heard of {max(0.0, age_s):.0f} s ago"

@@ -10,6 +10,7 @@ import typer
 
 from qcqueue.cli.adoption import adopt
 from qcqueue.cli.data import progress_bar
+from qcqueue.cli.moving import copy
 from qcqueue.cli.panels import command_group
 from qcqueue.cli.queue_rules import settle, show
 from qcqueue.cli.shared import DryRunOption, JsonOption, NowOption, StoreOption, open_queue, print_json, say
@@ -23,7 +24,7 @@ LONGEST_LIST = 20
 
 def register(app: typer.Typer) -> None:
     group = command_group(
-        "Look after the store: bytes by kind, clean-up, a check of everything, rules for all who use it."
+        "Look after the store: bytes by kind, clean-up, a check of everything, moving the queue, rules for all who use it."
     )
     group.command("usage")(usage)
     group.command("gc")(gc)
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     group.command("adopt")(adopt)
     group.command("set")(settle)
     group.command("show")(show)
+    group.command("copy")(copy)
     app.add_typer(group, name="store")
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.pool import NullPool
 
 from qcqueue.database.admission import admit, allow, harden
-from qcqueue.database.base import Guard
+from qcqueue.database.base import Guard, nothing
 from qcqueue.database.migrations import bring_to_today
 from qcqueue.database.sqlite import driver, foreign, make_engine, make_tables, translated
 
@@ -31,12 +31,13 @@ class Images:
         def begin_explicitly(connection: Connection) -> None:
             connection.exec_driver_sql("BEGIN")
 
-    def new(self) -> bytes:
-        """Return an empty queue of today's format."""
+    def new(self, first: Callable[[Connection], None] = nothing) -> bytes:
+        """Return an empty queue of today's format, in which something is done first."""
         with self._engine.connect() as tx:
             with tx.begin():
                 allow(tx, size_bytes=0)
                 make_tables(tx)
+                first(tx)
             return driver(tx).serialize()
 
     def run(

@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from qcqueue.database.admission import admit, allow, harden
-from qcqueue.database.base import Guard, Unguarded
+from qcqueue.database.base import Guard, Unguarded, nothing
 from qcqueue.database.images import Images
 from qcqueue.database.migrations import bring_to_today, format_of
 from qcqueue.database.schema import FORMAT
@@ -51,12 +51,12 @@ class LocalDatabase:
         # Whoever forgets the database has closed it; a file left open is a warning since Python 3.13.
         self.close = weakref.finalize(self, _dispose, self._writer, self._reader)
 
-    def create(self) -> bool:
-        """Make the database if there is none; return whether it was made now."""
+    def create(self, first: Callable[[Connection], None] = nothing) -> bool:
+        """Make the database if there is none, with `first` in the same transaction; return whether it was made now."""
         maker = _engine(self.path, "rwc", begin="BEGIN IMMEDIATE", durable=True)
         try:
             with translated(self.path), on_its_disk(self.path), maker.begin() as tx:
-                return _create_tables(tx, self.path)
+                return _create_tables(tx, self.path, first)
         finally:
             maker.dispose()
 
@@ -147,12 +147,13 @@ def _is_only_unsynced(exc: StoreError) -> bool:
     )
 
 
-def _create_tables(tx: Connection, path: Path) -> bool:
+def _create_tables(tx: Connection, path: Path, first: Callable[[Connection], None]) -> bool:
     if tx.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").first():
         admit(tx, path, size_bytes=0)
         return False
     allow(tx, size_bytes=0)
     make_tables(tx)
+    first(tx)
     return True
 
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from qcqueue.clock import Ids, WallTime
-from qcqueue.database.base import Guard, Unguarded
+from qcqueue.database.base import Guard, Unguarded, nothing
 from qcqueue.database.chain import BODIES_KEPT, Chain
 from qcqueue.database.copy import KnownVersion, LocalCopy
 from qcqueue.database.images import Images
@@ -79,12 +79,12 @@ class VersionedDatabase:
         self._images = Images()
         self._known = Knowledge(self._chain, [LocalCopy(folder) for folder in (copy, *also)], clock)
 
-    def create(self) -> bool:
-        """Make the first version if there is none; return whether it was made now."""
-        contents = Contents(trail=(), image=self._images.new())
-        first = self._chain.begin(contents.image)
-        if first is not None:
-            self._known.remember(first, contents)
+    def create(self, first: Callable[[Connection], None] = nothing) -> bool:
+        """Make the first version if there is none, with `first` done in it; return whether it was made now."""
+        contents = Contents(trail=(), image=self._images.new(first))
+        made = self._chain.begin(contents.image)
+        if made is not None:
+            self._known.remember(made, contents)
             return True
         head = self._newest()
         with self._images.look(head.contents.image, place=self._place(head.version)):

@@ -1,0 +1,93 @@
+"""A home of a queue as a command names it, opened though its queue may be kept elsewhere; and the settings that follow.
+
+The address of a home is the URL of its store. It is one text wherever it stands: typed, in `qcqueue.toml`, and in the
+other home of a queue that moves.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from qcqueue.app.context import QueueContext, open_context
+from qcqueue.app.settings import Settings, load_settings, named_store, rename_store, settings_here
+from qcqueue.app.upgrade import SEEN_WITHIN_S, Consent, sign_of_life
+from qcqueue.errors import ConflictError, StoreError
+from qcqueue.queue.moves import Residence, residence_of
+from qcqueue.queue.sessions import unended_sessions
+from qcqueue.stores.registry import StoreAddress, parse_url
+from qcqueue.text.humanize import count
+
+# Sessions of an older qcqueue are asked for like any other, so nothing is left for the guard to refuse.
+_SEEN_TO = Consent(now=True)
+
+
+@dataclass(frozen=True)
+class QueueHome:
+    """One end of a copy, as a command in the folder `here` reaches it; environment: that of the process if None."""
+
+    address: StoreAddress
+    here: Path
+    environment: Mapping[str, str] | None = None
+
+    @property
+    def url(self) -> str:
+        return self.address.url
+
+    @cached_property
+    def settings(self) -> Settings:
+        return load_settings(store=self.url, folder=self.here, environment=self.environment)
+
+    @cached_property
+    def context(self) -> QueueContext:
+        return open_context(self.settings, persistent=True, consent=_SEEN_TO)
+
+    def at(self, url: str) -> "QueueHome":
+        """Return the home of another address."""
+        return replace(self, address=parse_url(url, source=self.url))
+
+    def residence(self) -> Residence:
+        """Return what it says of where its queue is kept. Raises: StoreMissing: there is none."""
+        with self.context.database_itself.read() as tx:
+            found = residence_of(tx)
+        if behind := self.context.behind():
+            raise StoreError(f"{self.url} does not answer: {behind.why}", hint="qcqueue doctor")
+        return found
+
+    def check_answers(self) -> None:
+        """Raises: QueueMoved. StoreMissing."""
+        with self.context.read():
+            pass
+
+    def check_nobody_works(self, again: str) -> None:
+        """Raises: ConflictError: a session is at work, or may be. again: the command to type once it has left."""
+        context = self.context
+        with context.read() as tx:
+            found = unended_sessions(tx, since_s=context.clock.now_s() - SEEN_WITHIN_S)
+        at_work = [
+            f"{session.id} on {session.host}, {heard}"
+            for session in found
+            if (heard := sign_of_life(session, store=context.store_itself, cache=context.cache, lease=context.lease))
+        ]
+        if at_work:
+            more = f" and {count(len(at_work) - 1, 'more')}" if len(at_work) > 1 else ""
+            raise ConflictError(
+                f"a session is at work on {self.url} ({at_work[0]}){more}; a queue is moved when nobody works on it",
+                hint=f"stop it, or wait until it has left; then {again}",
+            )
+
+
+def home_of(typed: str, name: str, here: Path, environment: Mapping[str, str] | None = None) -> QueueHome:
+    """Return the home that was typed. name: of the argument, for messages. Raises: SettingInvalid."""
+    return QueueHome(parse_url(typed, source=name), here, environment)
+
+
+def follow(before: QueueHome, after: QueueHome) -> Path | None:
+    """Let the settings file of this folder name another home, where it names the first; return it if that was done."""
+    path = settings_here(before.here)
+    if path is None:
+        return None
+    named = load_settings(folder=before.here, environment={})
+    if named.store is None or named_store(named).url != before.url:
+        return None
+    return path if rename_store(path, after.address) else None

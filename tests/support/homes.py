@@ -1,0 +1,128 @@
+"""Every kind of home that a queue can have, and a queue in one, to be moved: for tests of `store copy`.
+
+A kind joins by a row in `HOMES`. All homes of a `World` are reached by one machine, whose environment names no store.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from qcqueue.app.context import QueueContext, create_queue
+from qcqueue.app.datasets import keep
+from qcqueue.app.homes import QueueHome, home_of
+from qcqueue.clock import SystemClock
+from qcqueue.database.schema import metadata
+from qcqueue.datasets.format import Split
+from qcqueue.errors import QueueMoved, StoreMissing
+from qcqueue.queue.moves import Residence, residence_of
+from tests.app.saved import Worker
+from tests.cli.queues import DATASET, SIDE_PX, a_job, put
+from tests.engines.worlds import a_dataset
+from tests.support.drive.accounts import App
+from tests.support.drive.emulator import DriveEmulator
+
+NOTHING_IS_LATE = """
+from dataclasses import replace
+from qcqueue.stores.drive import caller
+caller.QUICK, caller.STEADY = (replace(it, lag_s=0.1) for it in (caller.QUICK, caller.STEADY))
+"""
+"""What a process does first that need not wait for what is not there: on this Drive what was made is seen."""
+
+HOMES: Mapping[str, str] = {
+    "folder": "folder:{folder}/{name}",
+    "shared": "shared:{folder}/{name}",
+    "gdrive": "gdrive:new",
+}
+"""What a person types for a new home of each kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A machine, and all that it reaches. Commands are typed in `folder`."""
+
+    folder: Path
+    environment: Mapping[str, str]
+
+    def new(self, scheme: str, name: str) -> str:
+        """Return what to type for a home that is still to be made."""
+        return HOMES[scheme].format(folder=self.folder, name=name)
+
+    def home(self, url: str) -> QueueHome:
+        return home_of(url, "a test", self.folder, self.environment)
+
+    def make_empty(self, url: str) -> str:
+        """Make an empty queue; return its address."""
+        return create_queue(self.home(url).settings).url
+
+    def at(self, url: str) -> QueueContext:
+        return self.home(url).context
+
+    def residence(self, url: str) -> Residence:
+        with self.at(url).database_itself.read() as tx:
+            return residence_of(tx)
+
+    def answer(self, url: str) -> "Answer":
+        """Ask a home for its queue, as any command does."""
+        try:
+            return Answer(rows=rows_of(self.at(url)))
+        except QueueMoved as exc:
+            return Answer(says=f"{exc} | {exc.hint}")
+        except StoreMissing:
+            return Answer()
+
+    def make(self, scheme: str) -> str:
+        """Return the address of a queue that was at work: two jobs, saves of one, a session that has died."""
+        url = self.make_empty(self.new(scheme, "old"))
+        place = self.at(url)
+        counts = {Split.TRAIN: 9, Split.VALIDATION: 3, Split.TEST: 3}
+        keep(place, DATASET, a_dataset(side_px=SIDE_PX, counts=counts), dry_run=False)
+        put(place, a_job("a"), a_job("b"))
+        worker = Worker.on(place, "tiny/a")
+        worker.save()
+        worker.save(shares="a base")
+        worker.dies()
+        other = Worker.on(place, "tiny/b")
+        other.save(shares="a base", forgets=True)
+        return url
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a home answers: its rows, where else the queue is, or nothing, because there is none yet."""
+
+    rows: Mapping[str, Any] | None = None
+    says: str = ""
+
+
+@contextmanager
+def a_world(folder: Path) -> Iterator[World]:
+    """Yield a machine that is signed in to a Drive of nobody else."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("QCQUEUE_")}
+    with DriveEmulator(SystemClock()) as drive:
+        grant = drive.sign_in("a machine", drive.user("ada@example.com"), App(name="qcqueue"))
+        environment = {
+            "QCQUEUE_CACHE": str(folder / "cache"),
+            "QCQUEUE_TOKEN": json.dumps(grant.stored(drive.url)),
+            "QCQUEUE_DRIVE_ENDPOINT": f"{drive.url}/",
+        }
+        yield World(folder, kept | environment)
+
+
+def rows_of(place: QueueContext) -> Mapping[str, Any]:
+    """Return all that a queue holds and that is the same in every home."""
+    with place.read() as tx:
+        found = {
+            table.name: [dict(row) for row in tx.execute(select(table).order_by(*table.primary_key)).mappings()]
+            for table in metadata.sorted_tables
+            if table.name not in ("meta", "settings")
+        }
+    found["history"] = [row for row in found["history"] if row["what"] != "moved"]
+    for row in found["blobs"]:
+        del row["place"]
+    return found
