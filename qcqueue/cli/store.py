@@ -24,7 +24,7 @@ LONGEST_LIST = 20
 
 def register(app: typer.Typer) -> None:
     group = command_group(
-        "Look after the store: bytes by kind, clean-up, a check of everything, moving the queue, rules for all who use it."
+        "Look after the store: bytes by kind, clean-up, a check of everything, moving the queue, rules for its users."
     )
     group.command("usage")(usage)
     group.command("gc")(gc)
