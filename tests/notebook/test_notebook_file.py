@@ -128,7 +128,7 @@ def test_a_notebook_of_ours_is_replaced_and_another_file_is_not(here: Path, caps
 @pytest.mark.parametrize(
     ("store", "words"),
     [
-        ("nonsense:elsewhere", "is none of folder:PATH, shared:PATH and gdrive:FOLDER_ID"),
+        ("nonsense:elsewhere", "is none of folder:PATH, shared:PATH, gdrive:FOLDER_ID"),
         ("gdrive:new", "next: qcqueue init --store gdrive:new"),
     ],
 )
