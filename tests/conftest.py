@@ -16,6 +16,7 @@ from hypothesis import settings
 
 from qcqueue.conformance.processes import PROCESSES
 from tests.canary import leaks
+from tests.support.servers.running import kill_servers, not_there
 
 settings.register_profile("dev", deadline=None, max_examples=16)
 settings.register_profile("long", deadline=None, max_examples=200)
@@ -26,6 +27,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="all that takes long too: three hundred worlds, whole drills")
     parser.addoption("--fast", action="store_true", help="only what needs no process, no browser and no TensorFlow")
+    parser.addoption("--servers", action="store_true", help="only what real servers for buckets and databases answer")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -52,11 +54,23 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     # The first worker is given what stands first, and nobody takes it from there: so it alone imports TensorFlow.
     items.sort(key=lambda item: not item.get_closest_marker("tensorflow"))
-    if config.getoption("--long"):
-        return
-    left_out = [item for item in items if item.get_closest_marker("long")]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if not item.get_closest_marker("long")]
+    left_out = {item for item in items if not _is_wanted(item, config)}
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _is_wanted(item: pytest.Item, config: pytest.Config) -> bool:
+    """Return whether a test runs now: those of servers run alone, and those that take long only where all do."""
+    if bool(item.get_closest_marker("servers")) is not config.getoption("--servers"):
+        return False
+    return config.getoption("--long") or not item.get_closest_marker("long")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Name the servers that were to be tried and are not on this machine, where nobody can overlook it."""
+    if config.getoption("--servers") and (missing := not_there()):
+        said = f"NOT TESTED, as this machine has no {' and no '.join(missing)}: scripts/servers installs them"
+        terminalreporter.write_sep("!", said, yellow=True, bold=True)
 
 
 HERE = Path(__file__).parent
@@ -99,6 +113,7 @@ def _no_test_hangs() -> Iterator[None]:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the run, and name the file, where a secret was written. Workers of xdist write below this folder too."""
+    kill_servers()
     config = session.config
     if hasattr(config, "workerinput"):
         return

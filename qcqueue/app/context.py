@@ -208,7 +208,7 @@ def initialise(*, store: str | None, here: Path, dry_run: bool) -> Created:
 
     def remember(made: StoreAddress) -> None:
         if target:
-            write_settings(target, as_written(made, here))
+            write_settings(target, as_written(made, here), region=settings.region, endpoint=settings.endpoint)
             remembered.append(made)
 
     try:
@@ -232,7 +232,8 @@ def _wired(store: StoreAddress, access: Access, *, persistent: bool = False, con
     def ask(home: str) -> "Residence":
         from qcqueue.queue.moves import residence_of
 
-        there = _wired(parse_url(home, source=store.url), access)
+        near = load_settings(store=home, environment=access.environ)  # where its bucket is, if it has one
+        there = _wired(parse_url(home, source=store.url), replace(access, region=near.region, server=near.endpoint))
         with there.database_itself.read() as tx:
             return residence_of(tx)
 

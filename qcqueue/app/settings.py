@@ -19,7 +19,7 @@ from qcqueue.errors import MachineError, SettingInvalid, SpecInvalid
 from qcqueue.stores.base import Access
 from qcqueue.stores.files import move_whole, of_this_machine, on_this_machine, sync, unfinished
 from qcqueue.stores.paths import expanded, own_account
-from qcqueue.stores.registry import StoreAddress, as_url, kind_of, parse_url
+from qcqueue.stores.registry import StoreAddress, as_url, kind_of, parse_url, scheme_of
 from qcqueue.stores.regular import NotRegularError, read_regular
 from qcqueue.stores.synced import refuse_synced
 from qcqueue.text.decoding import decoded
@@ -27,12 +27,14 @@ from qcqueue.text.suggest import did_you_mean, shown
 from qcqueue.text.toml import read_page
 
 FILE_NAME = "qcqueue.toml"
-KNOWN_KEYS = ("store", "cache", "profile")
+KNOWN_KEYS = ("store", "cache", "profile", "region", "endpoint")
 MOST_BYTES = 64 << 10
 NEXT_STEP = "qcqueue init"
 ANOTHER_CACHE = "set QCQUEUE_CACHE to a folder that is only on this machine"
 
 _STORE_LINE = re.compile(r"""^[ \t]*store[ \t]*=[ \t]*(?:"[^"\n]*"|'[^'\n]*')""", re.MULTILINE)
+REGION = re.compile(r"[0-9a-z][0-9a-z-]{0,39}", re.ASCII)
+SERVER = re.compile(r"https?://[0-9A-Za-z.-]+(?::[1-9][0-9]{0,4})?(?:/[0-9A-Za-z._/-]*)?", re.ASCII)
 LOOPBACK = re.compile(r"(?P<root>http://(?:127\.0\.0\.1|localhost):(?P<port>[1-9][0-9]{0,4}))/?", re.ASCII)
 
 
@@ -44,6 +46,7 @@ class Settings:
     a user without a home it is the cache.
     profile: the name of the provider whose limits count, None where it is found out.
     drive_endpoint: the root URL of an emulator, without a slash at its end, that stands in for Google.
+    region, endpoint: where the bucket of the store is, None where it has none or where they need not be said.
     """
 
     store: str | None
@@ -53,6 +56,8 @@ class Settings:
     token: str | None = field(default=None, repr=False)
     drive_endpoint: str | None = None
     profile: str | None = None
+    region: str | None = None
+    endpoint: str | None = None
 
     def access(self, *, environ: Mapping[str, str] | None = None, clock: Clock | None = None) -> Access:
         """Return with what this machine reaches the store."""
@@ -62,6 +67,8 @@ class Settings:
             token=self.token,
             endpoint=self.drive_endpoint,
             environ=os.environ if environ is None else environ,
+            region=self.region,
+            server=self.endpoint,
             clock=clock or SystemClock(),
         )
 
@@ -84,6 +91,9 @@ def load_settings(
     choices = [(environment.get("QCQUEUE_CACHE"), "QCQUEUE_CACHE"), (written.get("cache"), str(found))]
     cache = next((expanded(value, name) for value, name in choices if value), None) or _user_cache(environment)
     refuse_synced(cache.absolute(), hint=ANOTHER_CACHE)
+    kind = kind_of(chosen)
+    # What is written of one bucket is not true of a store of another kind, which a flag or the environment may name.
+    near = written if scheme_of(written.get("store", chosen or "")) == scheme_of(chosen or "") else {}
     return Settings(
         store=as_url(chosen) if chosen else None,
         cache=cache,
@@ -92,6 +102,8 @@ def load_settings(
         token=environment.get("QCQUEUE_TOKEN", "").strip() or None,
         drive_endpoint=_loopback(environment.get("QCQUEUE_DRIVE_ENDPOINT")),
         profile=environment.get("QCQUEUE_PROFILE") or written.get("profile") or None,
+        region=_region(*_said("region", kind.region_from if kind else (), environment, near, found)),
+        endpoint=_server(*_said("endpoint", kind.endpoint_from if kind else (), environment, near, found)),
     )
 
 
@@ -104,12 +116,13 @@ def named_store(settings: Settings) -> StoreAddress:
     return parse_url(settings.store, source=settings.source)
 
 
-def write_settings(path: Path, store: str) -> None:
+def write_settings(path: Path, store: str, *, region: str | None = None, endpoint: str | None = None) -> None:
     """Write a new settings file, whole and synced or not at all; overwrites none but one that names nothing.
 
     Raises: DiskFull, DiskFailed. SettingInvalid: somebody else has written one meanwhile.
     """
     text = f"# The queue that qcqueue commands in this folder, and below it, work on.\nstore = {as_text(store)}\n"
+    text += "".join(f"{key} = {as_text(it)}\n" for key, it in (("region", region), ("endpoint", endpoint)) if it)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     with on_this_machine(path):
         try:
@@ -338,3 +351,36 @@ def _loopback(url: str | None) -> str | None:
         "QCQUEUE_DRIVE_ENDPOINT is for tests, and can only be http://127.0.0.1:PORT/",
         hint="unset QCQUEUE_DRIVE_ENDPOINT",
     )
+
+
+def _said(
+    key: str, names: tuple[str, ...], environment: Mapping[str, str], written: Mapping[str, str], file: Path | None
+) -> tuple[str | None, str]:
+    """Return what is said of where a bucket is, and what says so. names: of the variables that may; none, no bucket."""
+    said = [(environment.get(name), name) for name in names] + [(written.get(key), str(file))] * bool(names)
+    return next(((value, source) for value, source in said if value), (None, ""))
+
+
+def _region(region: str | None, source: str) -> str | None:
+    """Return a region as it is. Raises: SettingInvalid: none is called so."""
+    if region and not REGION.fullmatch(region):
+        raise SettingInvalid(
+            f"the region {shown(region)} (from {source}) is none; it is written like eu-west-1",
+            hint="write the region of the bucket there, or nothing",
+        )
+    return region or None
+
+
+def _server(url: str | None, source: str) -> str | None:
+    """Return the root URL of who keeps a bucket, without a slash at its end. Raises: SettingInvalid."""
+    if url and "@" in url:  # what it says is not repeated, as there may be a password in it
+        raise SettingInvalid(
+            f"the endpoint (from {source}) names an account; credentials are read from the environment alone",
+            hint="write it there without what stands before the @, and set the credentials in the environment",
+        )
+    if url and not SERVER.fullmatch(url):
+        raise SettingInvalid(
+            f"the endpoint {shown(url)} (from {source}) is no address of a server",
+            hint="write it there as https://HOST, with :PORT if it has one",
+        )
+    return url.rstrip("/") if url else None

@@ -84,7 +84,7 @@ def silently(moved_bytes: int, size_bytes: int) -> None:
 
 
 class Store(Protocol):
-    """Shared bytes: `folder.FolderStore`, `shared.SharedStore`, `drive.store.DriveStore`, each tested as a store.
+    """Shared bytes: `FolderStore`, `SharedStore`, `DriveStore` and `BucketStore`, each tested as a store.
 
     `cached.CachedStore` wraps one and keeps on this machine what was moved last; wrappers of tests add faults.
     """
@@ -151,7 +151,7 @@ class Creation(StrEnum):
 
 
 class Slots(Protocol):
-    """Names that can be created exactly once: `FolderSlots`, `drive.slots.DriveSlots`; wrappers add faults."""
+    """Names that can be created exactly once: `FolderSlots`, `DriveSlots`, `BucketSlots`; wrappers add faults."""
 
     @property
     def url(self) -> str:
@@ -223,7 +223,8 @@ class Access:
     """With what this machine reaches a store.
 
     cache, config: folders of this machine. token: a sign-in that was given directly, which is never written. endpoint:
-    the root URL of an emulator that stands in for the real service. environ: the variables of this process.
+    the root URL of an emulator that stands in for the real service. environ: the variables of this process. region,
+    server: where a bucket is, as the settings say; server is the root URL of who keeps it, None for the cloud itself.
     """
 
     cache: Path
@@ -231,6 +232,8 @@ class Access:
     token: str | None = field(default=None, repr=False)
     endpoint: str | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    region: str | None = None
+    server: str | None = None
     clock: Clock = field(default_factory=SystemClock)
     ids: Ids = field(default_factory=RandomIds)
 

@@ -5,7 +5,6 @@ of our own look taken: callers know what only they wrote. A file is one line of 
 Truncating replaces the file by its first line, so the name is never free again.
 """
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,12 +15,12 @@ from qcqueue.clock import Ids
 from qcqueue.disk import NO_ROOM, NOT_ALLOWED
 from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreBusy, StoreMissing
 from qcqueue.stores.base import Creation
+from qcqueue.stores.facts_line import FACTS_BYTES_MAX, facts_in, first_line
 from qcqueue.stores.files import make_folder, move_whole, sync, translated, unfinished
 from qcqueue.stores.names import checked, is_word
 from qcqueue.stores.regular import NotRegularError, opened
 
 ROOT = "first"
-FACTS_BYTES_MAX = 1 << 16
 BODY_BYTES_MAX = 64 << 20
 """More than any version packs into: what is larger is not read."""
 
@@ -58,7 +57,7 @@ class FolderSlots:
         target = self._path(slot)
         self._check_it_is_there()
         with translated(self._folder), unfinished(self._folder) as writing:
-            writing.write(_first_line(facts))
+            writing.write(first_line(facts))
             writing.write(body)
             writing.flush()
             os.fsync(writing.fileno())
@@ -69,7 +68,7 @@ class FolderSlots:
         with translated(self._folder):
             try:
                 with _opened(path) as reading:
-                    return _facts_in(reading.readline(FACTS_BYTES_MAX), path)
+                    return facts_in(reading.readline(FACTS_BYTES_MAX), path)
             except FileNotFoundError:
                 self._check_it_is_there()
                 return None
@@ -93,13 +92,13 @@ class FolderSlots:
         facts = self.facts(slot)
         if facts is None:
             return
-        first_line = _first_line(facts)
+        line = first_line(facts)
         with translated(self._folder):
             before = path.stat()
-            if before.st_size == len(first_line):
+            if before.st_size == len(line):
                 return
             with unfinished(self._folder) as writing:
-                writing.write(first_line)
+                writing.write(line)
                 writing.flush()
                 # It keeps its age, or a listing would take old slots for the newest.
                 os.utime(writing.name, ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -161,19 +160,3 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             yield reading
     except NotRegularError as exc:
         raise CorruptionError(f"slot {path.name} in {path.parent} {exc}", hint="qcqueue store verify") from exc
-
-
-def _first_line(facts: Mapping[str, str]) -> bytes:
-    return json.dumps(dict(facts), sort_keys=True).encode() + b"\n"
-
-
-def _facts_in(line: bytes, path: Path) -> Mapping[str, str]:
-    try:
-        facts = json.loads(line.decode())
-        "".join(facts).encode()  # an escape can stand for half a letter, which no text can hold
-        "".join(facts.values()).encode()
-    except (AttributeError, TypeError) as exc:
-        raise CorruptionError(f"{path} is damaged: its facts are not all text") from exc
-    except (ValueError, RecursionError) as exc:
-        raise CorruptionError(f"{path} is damaged: it does not begin with a line of facts") from exc
-    return dict(facts)

@@ -23,7 +23,8 @@ class StoreKind:
     which may be relative. new: the address that stands for a queue which is still to be made, and given one. link: what
     the address bar of a browser shows of such a store, with the address as its one group.
     secrets: variables of the environment that a child process without business there is not given. profile: the
-    provider whose machines most likely work on it, None where this machine does.
+    provider whose machines most likely work on it, None where this machine does. region_from, endpoint_from: variables
+    of the environment that say where it is, the strongest first; what they say may stand in the settings too.
     """
 
     backend: str
@@ -36,6 +37,8 @@ class StoreKind:
     link: str | None = None
     secrets: tuple[str, ...] = ()
     profile: str | None = None
+    region_from: tuple[str, ...] = ()
+    endpoint_from: tuple[str, ...] = ()
 
 
 STORES: Mapping[str, StoreKind] = {
@@ -58,6 +61,37 @@ STORES: Mapping[str, StoreKind] = {
         link=r"(?:https://)?drive\.google\.com/(?:drive/(?:\w+/)*folders/|open\?id=)([\w-]{10,120})(?:[?/&#].*)?",
         secrets=("QCQUEUE_TOKEN", "QCQUEUE_CLIENT"),
         profile="colab-free",
+    ),
+    "s3": StoreKind(
+        backend="qcqueue.stores.objects.backend:S3",
+        form="s3://BUCKET/PREFIX",
+        name="a bucket of Amazon S3, or of a server that speaks its protocol",
+        label="the bucket",
+        secrets=("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_TOKEN"),
+        region_from=("AWS_REGION", "AWS_DEFAULT_REGION"),
+        endpoint_from=("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    ),
+    "az": StoreKind(
+        backend="qcqueue.stores.objects.backend:AZURE",
+        form="az://CONTAINER/PREFIX",
+        name="a container of Azure Blob Storage",
+        label="the container",
+        secrets=(
+            *("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_MASTER_KEY"),
+            *("AZURE_STORAGE_SAS_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_TOKEN"),
+            *("AZURE_STORAGE_CLIENT_SECRET", "AZURE_CLIENT_SECRET"),
+        ),
+        endpoint_from=("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+    ),
+    "gs": StoreKind(
+        backend="qcqueue.stores.objects.backend:GOOGLE",
+        form="gs://BUCKET/PREFIX",
+        name="a bucket of Google Cloud Storage",
+        label="the bucket",
+        secrets=(
+            *("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_SERVICE_ACCOUNT", "GOOGLE_SERVICE_ACCOUNT_PATH"),
+            "GOOGLE_SERVICE_ACCOUNT_KEY",
+        ),
     ),
 }
 EXAMPLES = "qcqueue init --store folder:queue, or --store gdrive:new for a new folder on Google Drive"

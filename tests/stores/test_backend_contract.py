@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qcqueue.app.settings import Settings
-from qcqueue.clock import SystemClock
+from qcqueue.clock import RandomIds, SystemClock
 from qcqueue.conformance.backends import BackendContract
 from qcqueue.stores import registry
 from qcqueue.stores.drive import caller
@@ -16,12 +16,22 @@ from tests.stores import memory
 from tests.support import members
 from tests.support.drive.accounts import App
 from tests.support.drive.emulator import DriveEmulator
+from tests.support.servers.running import bucket_server, shared_bucket
 
-ADDRESSES = {"folder": "{folder}/queue", "shared": "{folder}/queue", "gdrive": "new", "memory": "lab"}
+ADDRESSES = {
+    "folder": "{folder}/queue",
+    "shared": "{folder}/queue",
+    "gdrive": "new",
+    "memory": "lab",
+    "s3": "//{bucket}/queue",
+    "az": "//{bucket}/lab/queue",
+}
+NOT_HERE = {"gs"}
+"""What no server of this machine can stand for."""
 
 
 class TestEveryBackend(BackendContract):
-    @pytest.fixture(params=list(ADDRESSES))
+    @pytest.fixture(params=members.params(ADDRESSES))
     def asked(
         self, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> Iterator[Settings]:
@@ -32,15 +42,21 @@ class TestEveryBackend(BackendContract):
         monkeypatch.setattr(caller, "QUICK", replace(caller.QUICK, lag_s=0.1))
         with DriveEmulator(SystemClock()) as drive:
             grant = drive.sign_in("a machine", drive.user("ada@example.com"), App(name="qcqueue"))
+            server, bucket = bucket_server(scheme) if scheme in members.SERVED else None, ""
+            if server:
+                bucket = f"{shared_bucket(scheme)}/{RandomIds().new()}"
+                for name, value in server.environment.items():
+                    monkeypatch.setenv(name, value)
             yield Settings(
-                store=f"{scheme}:{ADDRESSES[scheme].format(folder=tmp_path)}",
+                store=f"{scheme}:{ADDRESSES[scheme].format(folder=tmp_path, bucket=bucket)}",
                 cache=tmp_path / "cache",
                 config=tmp_path / "config",
                 source="a test",
                 token=json.dumps(grant.stored(drive.url)),
                 drive_endpoint=drive.url,
+                endpoint=server.endpoint if server else None,
             )
 
 
 def test_every_row_of_the_table_is_tried() -> None:
-    assert {*registry.STORES} == {*members.STORES} == {*ADDRESSES} - {"memory"}
+    assert {*registry.STORES} - NOT_HERE == {*members.STORES} == {*ADDRESSES} - {"memory"}

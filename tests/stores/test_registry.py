@@ -8,7 +8,14 @@ import pytest
 from qcqueue.errors import SettingInvalid
 from qcqueue.stores.registry import STORES, as_url, backend_of, parse_url, without_secrets
 
-GOOD = {"folder": "/data/queue", "shared": "/data/queue", "gdrive": "1AbCdEfGhIj"}
+GOOD = {
+    "folder": "/data/queue",
+    "shared": "/data/queue",
+    "gdrive": "1AbCdEfGhIj",
+    "s3": "//bucket/queue",
+    "az": "//container/lab/queue",
+    "gs": "//a.bucket_of-ours/queue",
+}
 
 
 @pytest.mark.parametrize("scheme", STORES)
@@ -55,19 +62,38 @@ def test_what_is_said_of_a_store_by_its_url_imports_none() -> None:
     program = (
         "import sys; from qcqueue.stores.registry import *\n"
         "print(label_of('gdrive:x'), label_of('folder:x'), label_of('s3:x'), kind_of(None), len(without_secrets({})))\n"
-        "print({name for name in sys.modules if name.startswith(('qcqueue.stores.folder', 'qcqueue.stores.drive'))})"
+        "print({name for name in sys.modules if name.startswith(('qcqueue.stores.folder', 'qcqueue.stores.drive',"
+        " 'qcqueue.stores.objects', 'obstore'))})"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == "Drive the store the store None 0\nset()\n"
+    assert done.stdout == "Drive the store the bucket None 0\nset()\n"
 
 
 def test_a_child_that_has_no_business_with_a_store_is_given_none_of_its_secrets() -> None:
     given = {"PATH": "/bin", "QCQUEUE_TOKEN": "secret", "QCQUEUE_CLIENT": "secret"}
     assert without_secrets(given) == without_secrets(given, but_for="folder:queue") == {"PATH": "/bin"}
     assert without_secrets(given, but_for="gdrive:new") == given
+    given = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    assert without_secrets(given, but_for="az://container/queue") == {"AWS_REGION": "eu-west-1"}
+    assert without_secrets(given, but_for="s3://bucket/queue") == given
 
 
-@pytest.mark.parametrize("url", ["queue", "folder:", "s3://bucket", "gdrive:1x2y", "FOLDER:queue", ":queue", ""])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "queue",
+        "folder:",
+        "s3://bucket",
+        "s3:bucket/queue",
+        "s3://B/q",
+        "az://cont/../x",
+        "gs://bucket/a b",
+        "gdrive:1x2y",
+        "FOLDER:queue",
+        ":queue",
+        "",
+    ],
+)
 def test_any_other_url_is_refused_and_named(url: str) -> None:
     with pytest.raises(SettingInvalid, match=f"the store '{url}' \\(from QCQUEUE_STORE\\)") as refused:
         parse_url(url, source="QCQUEUE_STORE")

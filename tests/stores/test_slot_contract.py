@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from qcqueue.conformance.slots import SlotContract, SlotPlace
-from tests.support.members import SLOTS
+from tests.support.members import SLOTS, params
 
 pytestmark = pytest.mark.racing
 
 
 class TestAllSlots(SlotContract):
-    @pytest.fixture(params=list(SLOTS))
+    @pytest.fixture(params=params(SLOTS))
     def place(self, request: pytest.FixtureRequest) -> Iterator[SlotPlace]:
         with SLOTS[request.param].running() as place:
             yield place

@@ -9,10 +9,10 @@ from qcqueue.clock import RandomIds
 from qcqueue.conformance.slots import SlotPlace
 from qcqueue.database.chain import Chain
 from qcqueue.stores.base import FACT_BYTES_MAX, Creation
-from tests.support.members import SLOTS
+from tests.support.members import SLOTS, params
 
 
-@pytest.fixture(params=list(SLOTS))
+@pytest.fixture(params=params(SLOTS))
 def place(request: pytest.FixtureRequest) -> Iterator[SlotPlace]:
     with SLOTS[request.param].running() as place:
         yield place

@@ -3,10 +3,13 @@
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
+from _pytest.mark import ParameterSet
 
 from qcqueue.clock import Clock, RandomIds, SystemClock
 from qcqueue.conformance.databases import DatabasePlace
@@ -22,11 +25,14 @@ from qcqueue.stores.folder import FolderStore, file_name
 from qcqueue.stores.folder_slots import FolderSlots
 from qcqueue.stores.shared import SharedStore
 from tests.support.drive.places import OnDrive, SlotsOnDrive
+from tests.support.servers.places import SlotsInBucket, StoreInBucket
 
 
 @dataclass(frozen=True, slots=True)
 class InFolder:
     """A store in a local folder."""
+
+    tick_s: float = 0.0
 
     def running(self, clock: Clock) -> AbstractContextManager[StorePlace]:
         return contextlib.nullcontext(self)
@@ -43,6 +49,8 @@ class InFolder:
 @dataclass(frozen=True, slots=True)
 class InSharedFolder:
     """A store in a folder of a disk that machines share. The contract's clock stands for the disk's."""
+
+    tick_s: float = 0.0
 
     def running(self, clock: Clock) -> AbstractContextManager[StorePlace]:
         return contextlib.nullcontext(self)
@@ -140,11 +148,31 @@ class InSlots:
         return VersionedDatabase(slots, copy=cache, clock=SystemClock(), ids=RandomIds(), author=f"{os.getpid()}")
 
 
-STORES: Mapping[str, StorePlace] = {"folder": InFolder(), "shared": InSharedFolder(), "gdrive": OnDrive()}
-SLOTS: Mapping[str, SlotPlace] = {"folder": SlotsInFolder(), "gdrive": SlotsOnDrive()}
+STORES: Mapping[str, StorePlace] = {
+    "folder": InFolder(),
+    "shared": InSharedFolder(),
+    "gdrive": OnDrive(),
+    "s3": StoreInBucket("s3"),
+    "az": StoreInBucket("az"),
+}
+SLOTS: Mapping[str, SlotPlace] = {
+    "folder": SlotsInFolder(),
+    "gdrive": SlotsOnDrive(),
+    "s3": SlotsInBucket("s3"),
+    "az": SlotsInBucket("az"),
+}
 DATABASES: Mapping[str, DatabasePlace] = {
     "local": OneFile(),
     "versions, many machines": InSlots(SlotsInFolder()),
     "versions, one machine": InSlots(SlotsInFolder(), one_cache=True),
     "versions on Drive": InSlots(SlotsOnDrive()),
+    "versions on S3": InSlots(SlotsInBucket("s3")),
+    "versions on Azure": InSlots(SlotsInBucket("az")),
 }
+SERVED = frozenset({"s3", "az", "versions on S3", "versions on Azure"})
+"""Which members are at home on a server that must be at work."""
+
+
+def params(members: Iterable[str]) -> list[ParameterSet]:
+    """Return members as parameters of a test, those on servers with the marker that says so."""
+    return [pytest.param(name, marks=[pytest.mark.servers] if name in SERVED else []) for name in members]

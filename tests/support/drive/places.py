@@ -64,6 +64,7 @@ class OnDrive:
     url: str = ""
     signed_in: str = ""
     folder: str = ""
+    tick_s: float = 0.0
 
     @contextlib.contextmanager
     def running(self, clock: Clock) -> "Iterator[OnDrive]":
