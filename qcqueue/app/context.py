@@ -243,7 +243,8 @@ def _wired(
     def ask(home: str) -> "Residence":
         from qcqueue.queue.moves import residence_of
 
-        there = _wired(parse_url(home, source=store.url), access)
+        near = load_settings(store=home, environment=access.environ)  # where its bucket is, if it has one
+        there = _wired(parse_url(home, source=store.url), replace(access, region=near.region, server=near.endpoint))
         with there.database_itself.read() as tx:
             return residence_of(tx)
 

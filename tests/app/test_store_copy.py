@@ -27,12 +27,21 @@ from qcqueue.stores.drive import caller
 from qcqueue.stores.registry import STORES
 from tests.app.saved import Worker
 from tests.cli.queues import a_job, put
-from tests.support.homes import HOMES, World, a_world, rows_of
+from tests.support.homes import HOMES, NOT_HERE, World, a_world, in_buckets, marks, rows_of
 
 # Each kind of home is the first, and the second, once; all other pairs are long.
-IN_BRIEF = [("folder", "shared"), ("shared", "gdrive"), ("gdrive", "folder")]
+IN_BRIEF = [
+    ("folder", "shared"),
+    ("shared", "gdrive"),
+    ("gdrive", "folder"),
+    ("folder", "s3"),
+    ("s3", "az"),
+    ("az", "folder"),
+]
 PAIRS = [
-    pytest.param(before, after, marks=() if (before, after) in IN_BRIEF else pytest.mark.long)
+    pytest.param(
+        before, after, marks=[*marks(before, after), *([] if (before, after) in IN_BRIEF else [pytest.mark.long])]
+    )
     for before in HOMES
     for after in HOMES
 ]
@@ -40,10 +49,14 @@ WHO = "ada"
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[World]:
     for patience in ("QUICK", "STEADY"):  # on this Drive what is not there need not be waited for
         monkeypatch.setattr(caller, patience, replace(getattr(caller, patience), lag_s=0.1))
-    with a_world(tmp_path) as world:
+    asked = getattr(getattr(request.node, "callspec", None), "params", {})
+    kinds = [kind for name, kind in asked.items() if name in ("before", "after")]
+    for name, value in in_buckets(kinds).items():
+        monkeypatch.setenv(name, value)
+    with a_world(tmp_path, *kinds) as world:
         yield world
 
 
@@ -69,7 +82,7 @@ def ids_of_files(world: World, url: str) -> Counter[str]:
 
 
 def test_every_kind_of_store_is_a_home() -> None:
-    assert set(HOMES) == set(STORES)
+    assert set(HOMES) == set(STORES) - NOT_HERE
 
 
 @pytest.mark.parametrize(("before", "after"), PAIRS)
@@ -93,7 +106,9 @@ def test_a_queue_moves_whole_and_is_then_in_one_place(world: World, before: str,
     put(there, a_job("c"))
 
 
-@pytest.mark.parametrize(("before", "after"), IN_BRIEF)
+@pytest.mark.parametrize(
+    ("before", "after"), [pytest.param(before, after, marks=marks(before, after)) for before, after in IN_BRIEF]
+)
 def test_a_move_is_taken_back_while_nothing_has_changed(world: World, before: str, after: str) -> None:
     old = world.make(before)
     rows = world.answer(old).rows

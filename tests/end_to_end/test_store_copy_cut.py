@@ -17,7 +17,7 @@ from qcqueue.queue.moves import NOTHING_SAID
 from qcqueue.stores.drive import caller
 from tests.end_to_end.machines import STUDY, TOY, TOY_JOB, a_house, command, job, outcomes
 from tests.support import forks
-from tests.support.homes import HOMES, NOTHING_IS_LATE, Answer, World, a_world, rows_of
+from tests.support.homes import HOMES, NOTHING_IS_LATE, Answer, World, a_world, in_buckets, marks, rows_of
 
 pytestmark = pytest.mark.racing
 
@@ -25,7 +25,7 @@ INSTANTS = 20
 SEEDS = range(4)
 """So many tests share the twenty instants of a pair."""
 LIMIT_S = 120.0
-PAIRS = [(before, after) for before in HOMES for after in HOMES]
+PAIRS = [pytest.param(before, after, marks=marks(before, after)) for before in HOMES for after in HOMES]
 # Each kind of home is the first, and the second, once; all pairs are long.
 IN_BRIEF = [("folder", "shared", 4), ("shared", "gdrive", 2), ("gdrive", "folder", 2)]
 
@@ -55,10 +55,14 @@ sys.setprofile(look)
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[World]:
     for patience in ("QUICK", "STEADY"):
         monkeypatch.setattr(caller, patience, replace(getattr(caller, patience), lag_s=0.1))
-    with a_world(tmp_path) as world:
+    asked = getattr(getattr(request.node, "callspec", None), "params", {})
+    kinds = [kind for name, kind in asked.items() if name in ("before", "after")]
+    for name, value in in_buckets(kinds).items():
+        monkeypatch.setenv(name, value)
+    with a_world(tmp_path, *kinds) as world:
         yield world
 
 

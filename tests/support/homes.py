@@ -5,12 +5,13 @@ A kind joins by a row in `HOMES`. All homes of a `World` are reached by one mach
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from qcqueue.app.context import QueueContext, create_queue
@@ -26,6 +27,8 @@ from tests.cli.queues import DATASET, SIDE_PX, a_job, put
 from tests.engines.worlds import a_dataset
 from tests.support.drive.accounts import App
 from tests.support.drive.emulator import DriveEmulator
+from tests.support.members import SERVED
+from tests.support.servers.running import bucket_server, shared_bucket
 
 NOTHING_IS_LATE = """
 from dataclasses import replace
@@ -38,8 +41,28 @@ HOMES: Mapping[str, str] = {
     "folder": "folder:{folder}/{name}",
     "shared": "shared:{folder}/{name}",
     "gdrive": "gdrive:new",
+    "s3": "s3://{bucket}/{own}-{name}",
+    "az": "az://{bucket}/{own}-{name}",
 }
 """What a person types for a new home of each kind."""
+
+NOT_HERE = {"gs"}
+"""What no server of this machine can stand for."""
+
+ENDPOINTS = {"s3": "AWS_ENDPOINT_URL_S3", "az": "AZURE_STORAGE_ENDPOINT"}
+
+
+def marks(*kinds: str) -> list[pytest.MarkDecorator]:
+    """Return the marks of a test that has such homes."""
+    return [pytest.mark.servers] if set(kinds) & SERVED else []
+
+
+def in_buckets(kinds: Iterable[str]) -> Mapping[str, str]:
+    """Return what the environment of whoever reaches these homes says, with their servers at work."""
+    said = dict[str, str]()
+    for kind in SERVED & {*kinds}:
+        said |= {**bucket_server(kind).environment, ENDPOINTS[kind]: bucket_server(kind).endpoint}
+    return said
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +74,8 @@ class World:
 
     def new(self, scheme: str, name: str) -> str:
         """Return what to type for a home that is still to be made."""
-        return HOMES[scheme].format(folder=self.folder, name=name)
+        bucket = shared_bucket(scheme) if scheme in SERVED else ""
+        return HOMES[scheme].format(folder=self.folder, name=name, bucket=bucket, own=self.folder.name)
 
     def home(self, url: str) -> QueueHome:
         return home_of(url, "a test", self.folder, self.environment)
@@ -105,8 +129,8 @@ class Answer:
 
 
 @contextmanager
-def a_world(folder: Path) -> Iterator[World]:
-    """Yield a machine that is signed in to a Drive of nobody else."""
+def a_world(folder: Path, *kinds: str) -> Iterator[World]:
+    """Yield a machine that is signed in to a Drive of nobody else. kinds: of the homes that it is to reach."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("QCQUEUE_")}
     with DriveEmulator(SystemClock()) as drive:
         grant = drive.sign_in("a machine", drive.user("ada@example.com"), App(name="qcqueue"))
@@ -115,7 +139,7 @@ def a_world(folder: Path) -> Iterator[World]:
             "QCQUEUE_TOKEN": json.dumps(grant.stored(drive.url)),
             "QCQUEUE_DRIVE_ENDPOINT": f"{drive.url}/",
         }
-        yield World(folder, kept | environment)
+        yield World(folder, {**kept, **environment, **in_buckets(kinds)})
 
 
 def rows_of(place: QueueContext) -> Mapping[str, Any]:
