@@ -57,7 +57,8 @@ def vouched_rows(table: Table, rows: Iterable[Mapping[str, Any]], *, first_id: i
 
 
 def next_id(tx: Connection, table: Table) -> int:
-    """Return the id that SQLite would give a new row: it has to be known before, to be summed.
+    """Return the id that SQLite would give a new row: it has to be known before, to be summed, and PostgreSQL, which
+    counts on its own, would not know of rows that came with their ids.
 
     Raises: CorruptionError: there is no such number, because an id is damaged.
     """

@@ -7,8 +7,8 @@
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
+from qcqueue.database.dialects import insert
 from qcqueue.database.rows import digest_of_row
 from qcqueue.database.schema import attempts, jobs, last_words
 
@@ -48,7 +48,6 @@ def keep_last_words(tx: Connection, attempt_id: int, words: str) -> None:
         .join_from(attempts, last_words)
         .where(attempts.c.job_id == job_id)
         .order_by(attempts.c.number.desc())
-        .limit(-1)
         .offset(KEPT_ATTEMPTS)
     )
     tx.execute(delete(last_words).where(last_words.c.attempt_id.in_(too_old)))
