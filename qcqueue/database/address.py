@@ -112,4 +112,3 @@ def _options(parts: SplitResult, source: str) -> tuple[tuple[tuple[str, str], ..
 
 def _is_plain(url: str) -> bool:
     return url.isprintable() and " " not in url and bool(re.fullmatch(r"[^:]+://.*", url))
-

@@ -9,6 +9,10 @@ from sqlalchemy import Connection
 T = TypeVar("T")
 
 
+def nothing(tx: Connection) -> None:
+    """A new queue is empty."""
+
+
 class Database(Protocol):
     """A place the queue lives in. Transactions are serializable."""
 

@@ -7,6 +7,7 @@ that nobody above need expect more than the schema says. NULL passes: an outer j
 
 import math
 from collections.abc import Callable, Container, Mapping
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -56,8 +57,7 @@ class _Checked:
         def read(value: Any) -> Any:
             if value is None:
                 return None
-            if type(value) is memoryview:  # as one of the libraries for PostgreSQL gives out bytes
-                value = bytes(value)
+            value = as_in_sqlite(value)
             if not fits(value):
                 raise CorruptionError(f"the queue is damaged: {where} holds {_said(value)}, not {wanted}", hint=VERIFY)
             return convert(value)
@@ -155,6 +155,15 @@ def _kind_of(name: str, declared: TypeEngine[Any]) -> tuple[Any, str, Fits]:
             return made, "a few words", lambda value: type(value) is str and len(value) <= LONGEST_WORD
         case _:
             return _Bytes(), "bytes", lambda value: type(value) is bytes
+
+
+def as_in_sqlite(value: Any) -> Any:
+    """Return what a library for PostgreSQL gives out as SQLite's would: bytes, and sums of whole numbers."""
+    if type(value) is memoryview:
+        return bytes(value)
+    if type(value) is Decimal and value.is_finite() and value == value.to_integral_value():
+        return int(value)
+    return value
 
 
 def _is_name(value: str) -> bool:

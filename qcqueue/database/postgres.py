@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Index, create_engine, insert
 from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError
 
-from qcqueue.database.address import KEEP_IT, PASSWORD, ServerAddress
+from qcqueue.database.address import PASSWORD, ServerAddress
 from qcqueue.database.schema import FORMAT, meta, metadata
 from qcqueue.errors import (
     CorruptionError,
@@ -239,6 +239,3 @@ def _answers(address: ServerAddress) -> bool:
             return True
     except OSError:
         return False
-
-
-__all__ = ["KEEP_IT", "make_engine", "make_tables", "translated"]

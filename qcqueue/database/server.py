@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
 from qcqueue.database.address import ServerAddress
-from qcqueue.database.base import Guard, Unguarded
+from qcqueue.database.base import Guard, Unguarded, nothing
 from qcqueue.database.migrations import bring_to_today, format_of
 from qcqueue.database.postgres import OLDEST, code_of, foreign, is_lost, make_engine, make_tables, no_schema, translated
 from qcqueue.database.schema import FORMAT, meta
@@ -63,9 +63,10 @@ class ServerDatabase:
         # Whoever forgets the database has closed it.
         self.close = weakref.finalize(self, self._writer.dispose)
 
-    def create(self, *, dry_run: bool = False) -> bool:
+    def create(self, first: Callable[[Connection], None] = nothing, *, dry_run: bool = False) -> bool:
         """Make the tables if there are none; return whether they were made now, or with dry_run would be.
 
+        first is done in a new one before anybody sees it.
         Raises: CorruptionError: there is something else. StoreDenied, StoreMissing, SettingInvalid: the server.
         """
         with translated(self.address), _begun(self._writer, _SERVER) as (tx, (version, encoding, schema)):
@@ -80,6 +81,7 @@ class ServerDatabase:
             if there:
                 raise foreign(self.address)
             make_tables(tx)
+            first(tx)
             if not dry_run:
                 self._commit(tx)
         return True

@@ -10,12 +10,9 @@ import getpass
 import itertools
 import os
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,10 +59,10 @@ class Server:
         assert said.returncode == 0, said.stderr
         return said.stdout.splitlines()
 
-    def new_database(self, *, encoding: str = "UTF8") -> str:
-        """Make an empty database that belongs to `OWNER`, and return its name."""
+    def new_database(self, *, like: str = "template0", encoding: str = "UTF8") -> str:
+        """Make a database that belongs to `OWNER` and holds what another does, or nothing; return its name."""
         name = f"lab_{os.getpid()}_{next(_names)}"
-        self.sql(f"CREATE DATABASE {name} OWNER {OWNER} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
+        self.sql(f"CREATE DATABASE {name} OWNER {OWNER} ENCODING '{encoding}' LOCALE 'C' TEMPLATE {like}")
         return name
 
     def cut_connections(self, database: str) -> None:
@@ -107,7 +104,7 @@ def _started(folder: Path | None) -> Server:
     how = ["--auth=scram-sha-256", f"--pwfile={secret}", "--encoding=UTF8", "--locale=C", "--no-sync"]
     _run([folder / "initdb", "-D", data, *how])
     with (data / "postgresql.conf").open("a") as file:
-        # Nothing here outlives the tests, so no commit waits for a disk; a hundred connections are not enough for races.
+        # Nothing here outlives the tests, so no commit waits for a disk; races want more than a hundred connections.
         file.write(
             f"port = {made.port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{home}'\n"
             "fsync = off\nmax_connections = 300\nmax_prepared_transactions = 10\n"
