@@ -173,8 +173,8 @@ def notebook_text(
 ) -> str:
     """Return the notebook for a store, as the text of its file.
 
-    client: the JSON of an OAuth client. database: the URL of the server that keeps the queue beside the store. from_index: the cell installs this version of qcqueue from an index, and does
-    not bring it.
+    client: the JSON of an OAuth client. database: the URL of the server that keeps the queue beside the store.
+    from_index: the cell installs this version of qcqueue from an index, and does not bring it.
     """
     code = code_for(CODE, store, client, place="Colab", database=database, from_index=from_index)
     return as_notebook(TEXT, code, COLAB)

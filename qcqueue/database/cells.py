@@ -1,8 +1,9 @@
 """The types of columns, each of which gives out what it declares and nothing else.
 
-SQLite keeps any value in any column, and a file, an image or a server's table may be anybody's work: text where a number belongs, a
-number without end, a state that nobody knows. What comes out of a row is looked at here, where it becomes a value, so
-that nobody above need expect more than the schema says. NULL passes: an outer join gives it for every column.
+SQLite keeps any value in any column, and a file, an image or a table on a server may be anybody's work: text where a
+number belongs, a number without end, a state that nobody knows. What comes out of a row is looked at here, where it
+becomes a value, so that nobody above need expect more than the schema says. NULL passes: an outer join gives it for
+every column.
 """
 
 import math

@@ -1,8 +1,8 @@
 """Reading every row of a queue as it lies there, and saying which are not what was written, or cannot be read.
 
-Values are taken as the database has them, before anything of ours makes something of them; it decides nothing and repairs
-nothing. Always true: a row that matches its digest holds what was written, and one of before format 6 is counted as not
-covered, unless something that was written with it is.
+Values are taken as the database has them, before anything of ours makes something of them; it decides nothing and
+repairs nothing. Always true: a row that matches its digest holds what was written, and one of before format 6 is
+counted as not covered, unless something that was written with it is.
 """
 
 import sqlite3

@@ -47,7 +47,7 @@ from qcqueue.text.suggest import clipped
 MARK_LETTERS = 12
 
 KEPT_IN = "kept_in"
-"""The fact by which the first slot says that the queue is on a server, and the store has its files alone: see `bond`."""
+"""The fact by which the first slot says that the queue is on a server, and the store has only its files: see `bond`."""
 
 _GAVE_UP = ("gave_up", "gave_up_2", "gave_up_3")
 _MARKS_A_FACT = (FACT_BYTES_MAX - len(_GAVE_UP[-1])) // (MARK_LETTERS + 1)

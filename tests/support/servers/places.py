@@ -6,11 +6,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from qcqueue.conformance.databases import DatabasePlace
 from qcqueue.database.address import ServerAddress, server_address
 from qcqueue.database.base import Database
 from qcqueue.database.server import ServerDatabase
-from tests.support.servers.postgres import Server, server
+from tests.support.servers.postgres import Server, programs, server
 
 # Which database stands for a folder, for the processes of a race too.
 NAME_FILE = "database"
@@ -24,6 +26,7 @@ class OnPostgres:
     is_bytes: bool = False
 
     def running(self) -> AbstractContextManager[DatabasePlace]:
+        needs_postgres()
         server()
         return contextlib.nullcontext(self)
 
@@ -49,6 +52,12 @@ class OnPostgres:
 
     def set_format(self, folder: Path, number: int) -> None:
         _lab().sql(f"UPDATE meta SET format = {number}", database=_name_for(folder))
+
+
+def needs_postgres() -> None:
+    """Skip a test, and say so, on a machine without the server."""
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
 
 
 def address_for(folder: Path) -> ServerAddress:

@@ -18,10 +18,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.drive.accounts import CANARY
+
 PROGRAMS = Path("/usr/lib/postgresql")
 ADDRESS = "QCQUEUE_TEST_POSTGRES"
 OWNER = "owner"
-PASSWORD = "canary-of-the-owner"
+PASSWORD = f"{CANARY}-of-the-owner"  # which no file that the tests write may hold
 WITHIN_S = 30.0
 
 _names = itertools.count(1)
