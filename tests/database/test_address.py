@@ -47,7 +47,7 @@ def test_a_password_is_kept_and_never_shown(url: str) -> None:
     assert found.password == SECRET
     assert SECRET not in found.url
     assert SECRET not in repr(found)
-    with pytest.raises(SettingInvalid, match="qcqueue.toml holds a password") as caught:
+    with pytest.raises(SettingInvalid, match="holds a password") as caught:
         refuse_password(found, source="qcqueue.toml")
     assert "PGPASSWORD" in caught.value.next_step
     assert SECRET not in "".join(traceback.format_exception(caught.value))

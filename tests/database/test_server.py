@@ -175,7 +175,13 @@ def test_two_queues_live_in_two_schemas_of_one_database_and_do_not_wait_for_each
         )
         assert one.create()
         assert two.create()
-        one.transact(lambda tx: (note(tx), two.transact(note), two.transact(note)))
+
+        def in_both(tx: Connection) -> None:
+            note(tx)
+            two.transact(note)
+            two.transact(note)
+
+        one.transact(in_both)
         assert (lines(one), lines(two)) == (1, 2)
 
 

@@ -1,5 +1,6 @@
 """A lab whose queue is on a PostgreSQL server beside a shared disk: machines come, vanish and lose nothing."""
 
+import os
 import signal
 from collections import Counter
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from qcqueue.clock import fresh_seed, seeded
+from qcqueue.core.outcomes import Outcome
 from qcqueue.queue.job_detail import job_detail
 from tests.end_to_end.machines import STUDY, TOY, TOY_JOB, command, job, wait_until_training, working
 from tests.support.servers.labs import ENDS, Campaign, a_lab, environment_in
@@ -48,8 +50,6 @@ def test_a_session_that_was_killed_is_followed_by_one_on_another_machine(tmp_pat
     first, second = lab.machine("first"), lab.machine("second")
     with working(first, environment=environment_in(first, trainer=SLOW)) as session:
         wait_until_training(first, epoch=3, step=1)
-        import os
-
         os.killpg(session.process.pid, signal.SIGKILL)
     ended = command(first, "work", "--max-epochs", "1", environment=environment_in(first))
     assert ended.returncode == 20, ended.stderr
@@ -83,7 +83,7 @@ def test_many_sessions_that_are_killed_lose_no_job_and_double_no_epoch(
         assert [line.metrics.epoch for line in detail.official_epochs()] == [1, 2, 3]
         numbers = [line.number for line in detail.attempts]
         assert numbers == list(range(1, len(numbers) + 1))
-        assert Counter(line.outcome for line in detail.attempts)["finished"] == 1
+        assert [line.outcome for line in detail.attempts].count(Outcome.FINISHED) == 1
     interrupted = [detail.line.name for detail in details if detail.line.interruptions]
     assert interrupted, "some sessions were killed while they trained"
     _compare_with_undisturbed(tmp_path, lab_server, study, lab.machine("onlooker").folder, interrupted[:3])
@@ -93,8 +93,8 @@ def _compare_with_undisturbed(tmp_path: Path, lab_server: Server, study: str, fo
     quiet = a_lab(tmp_path / "quiet", lab_server, study)
     calm, busy = quiet.machine("calm"), type(quiet.machine("calm"))(folder=folder)
     for name in names:
-        for moved in (command(calm, "move", name, "first", environment=environment_in(calm)),):
-            assert moved.returncode == 0, moved.stderr
+        moved = command(calm, "move", name, "first", environment=environment_in(calm))
+        assert moved.returncode == 0, moved.stderr
     done = command(calm, "work", "--jobs", str(len(names)), environment=environment_in(calm))
     assert done.returncode == 0, done.stderr
     for name in names:

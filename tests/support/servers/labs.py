@@ -22,6 +22,9 @@ from tests.end_to_end.machines import LIMIT_S, command, environment_of, working
 from tests.engines.worlds import a_dataset
 from tests.support.servers.postgres import PASSWORD, Server
 
+ENDS_WITHIN_S = 3600.0
+"""A session of twenty jobs among sixteen such, on however many processors there are."""
+
 # How a session may end that has not failed: finished, nothing to do now, saved at a limit.
 ENDS = (0, 7, 8, 20)
 
@@ -110,7 +113,7 @@ class Campaign:
             with working(house, "--jobs", "20", name="work", environment=environment) as session:
                 with self._lock:
                     self._at_work[at] = session.process.pid
-                code = session.ended()
+                code = session.process.wait(ENDS_WITHIN_S)
             with self._lock:
                 was_killed = self._at_work.pop(at, None) is None
             if not was_killed:

@@ -10,6 +10,7 @@ import getpass
 import itertools
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -18,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from qcqueue.clock import SystemClock
 from tests.support.drive.accounts import CANARY
 
 PROGRAMS = Path("/usr/lib/postgresql")
@@ -85,11 +87,11 @@ def server() -> Server:
 @contextmanager
 def stopped(running: Server) -> Iterator[None]:
     """Let a server be away for a while, as after a power cut."""
-    _control(running, "stop", "-m", "immediate")
+    _processes.pop().terminate_at_once()
     try:
         yield
     finally:
-        _control(running, "start", "-w", "-l", str(running.folder / "log"))
+        _serve(running)
 
 
 def _started(folder: Path | None) -> Server:
@@ -112,30 +114,64 @@ def _started(folder: Path | None) -> Server:
             "fsync = off\nmax_connections = 300\nmax_prepared_transactions = 10\n"
         )
     atexit.register(_end, made, os.getpid())
-    _control(made, "start", "-w", "-l", str(home / "log"))
+    _serve(made)
     made.sql(f"CREATE ROLE {OWNER} LOGIN PASSWORD '{PASSWORD}'")
     return made
 
 
-def _control(running: Server, *orders: str) -> None:
-    folder = programs()
-    assert folder, "a server that runs is installed"
-    _run([folder / "pg_ctl", "-D", running.folder / "data", *orders])
+class _Process:
+    """The server as a child, which the system ends with this process, however that ends."""
+
+    def __init__(self, running: Server) -> None:
+        folder = programs()
+        assert folder, "a server that is started is installed"
+        words = _accepted([folder / "postgres", "-D", running.folder / "data"], "--pdeathsig=QUIT")
+        with (running.folder / "log").open("a") as log:
+            self._child = subprocess.Popen(words, stdout=log, stderr=log, env=_plain(os.environ), cwd="/")
+        self._is_ready: list[str | Path] = [folder / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(running.port)]
+
+    def wait_until_ready(self) -> None:
+        clock = SystemClock()
+        end_s = clock.monotonic_s() + WITHIN_S
+        while subprocess.run(self._is_ready, check=False).returncode != 0:
+            assert self._child.poll() is None, "the server ended while it started"
+            assert clock.monotonic_s() < end_s, f"the server did not start within {WITHIN_S} s"
+            clock.sleep(0.05)
+
+    def terminate_at_once(self) -> None:
+        """End it as a power cut would."""
+        self._child.send_signal(signal.SIGQUIT)
+        self._child.wait(WITHIN_S)
+
+
+_processes: list[_Process] = []
+
+
+def _serve(running: Server) -> None:
+    process = _Process(running)
+    process.wait_until_ready()
+    _processes.append(process)
 
 
 def _end(running: Server, process: int) -> None:
     if os.getpid() == process:  # not in the children, which have inherited it
-        _control(running, "stop", "-m", "immediate")
+        for each in _processes:
+            each.terminate_at_once()
         shutil.rmtree(running.folder, ignore_errors=True)
 
 
 def _run(words: Sequence[str | Path]) -> None:
-    """Run a program of the server as somebody it accepts."""
-    mine = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
+    """Run a program of the server to its end."""
     done = subprocess.run(
-        [*mine, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_plain(os.environ), cwd="/"
+        _accepted(words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_plain(os.environ), cwd="/"
     )
     assert done.returncode == 0, done.stdout
+
+
+def _accepted(words: Sequence[str | Path], *how: str) -> list[str | Path]:
+    """Return how to run a program of the server as somebody it accepts."""
+    who = ["--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
+    return ["setpriv", *who, *how, *words] if who or how else [*words]
 
 
 def _plain(environ: Mapping[str, str]) -> dict[str, str]:
