@@ -25,6 +25,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="all that takes long too: three hundred worlds, whole drills")
+    parser.addoption("--servers", action="store_true", help="what needs a server of its own kind, such as PostgreSQL")
     parser.addoption("--fast", action="store_true", help="only what needs no process, no browser and no TensorFlow")
 
 
@@ -52,11 +53,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     # The first worker is given what stands first, and nobody takes it from there: so it alone imports TensorFlow.
     items.sort(key=lambda item: not item.get_closest_marker("tensorflow"))
-    if config.getoption("--long"):
-        return
-    left_out = [item for item in items if item.get_closest_marker("long")]
+    unasked = [name for name in ("long", "servers") if not config.getoption(f"--{name}")]
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in unasked)]
     config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if not item.get_closest_marker("long")]
+    items[:] = [item for item in items if not any(item.get_closest_marker(name) for name in unasked)]
 
 
 HERE = Path(__file__).parent

@@ -1,7 +1,7 @@
 """A home of a queue as a command names it, opened though its queue may be kept elsewhere; and the settings that follow.
 
-The address of a home is the URL of its store. It is one text wherever it stands: typed, in `qcqueue.toml`, and in the
-other home of a queue that moves.
+How an address is written is `home_address`'s. Of a server whose address is known with a password from the environment,
+that is used; else its library finds one.
 """
 
 from dataclasses import dataclass, replace
@@ -9,12 +9,13 @@ from functools import cached_property
 from pathlib import Path
 
 from qcqueue.app.context import QueueContext, open_context
-from qcqueue.app.settings import Settings, load_settings, named_store, rename_store, settings_here
+from qcqueue.app.home_address import HomeAddress, home_address
+from qcqueue.app.settings import Settings, load_settings, named_store, rename_home, settings_here
 from qcqueue.app.upgrade import SEEN_WITHIN_S, Consent, sign_of_life
 from qcqueue.errors import ConflictError, StoreError
 from qcqueue.queue.moves import Residence, residence_of
 from qcqueue.queue.sessions import unended_sessions
-from qcqueue.stores.registry import StoreAddress, parse_url
+from qcqueue.stores.registry import StoreAddress
 from qcqueue.text.humanize import count
 
 # Sessions of an older qcqueue are asked for like any other, so nothing is left for the guard to refuse.
@@ -25,7 +26,7 @@ _SEEN_TO = Consent(now=True)
 class QueueHome:
     """One end of a copy. settings: this machine's, in which `address` stands in for the store that they name."""
 
-    address: StoreAddress
+    address: HomeAddress
     settings: Settings
 
     @property
@@ -34,7 +35,14 @@ class QueueHome:
 
     @property
     def its_settings(self) -> Settings:
-        return replace(self.settings, store=self.url, source="the command line")
+        known, server = self.settings.database, self.address.server
+        return replace(
+            self.settings,
+            store=self.address.store.url,
+            source="the command line",
+            database=known if known == server else server,  # with its password, which counts for nothing in this
+            database_source="the command line",
+        )
 
     @cached_property
     def context(self) -> QueueContext:
@@ -42,7 +50,11 @@ class QueueHome:
 
     def at(self, url: str) -> "QueueHome":
         """Return the home of another address."""
-        return QueueHome(parse_url(url, source=self.url), self.settings)
+        return QueueHome(home_address(url, source=self.url), self.settings)
+
+    def with_store(self, store: StoreAddress) -> "QueueHome":
+        """Return it with a store that has got its own address meanwhile."""
+        return QueueHome(self.address.beside(store), self.settings)
 
     def residence(self) -> Residence:
         """Return what it says of where its queue is kept. Raises: StoreMissing: there is none."""
@@ -77,7 +89,7 @@ class QueueHome:
 
 def home_of(typed: str, name: str, settings: Settings) -> QueueHome:
     """Return the home that was typed. name: of the argument, for messages. Raises: SettingInvalid."""
-    return QueueHome(parse_url(typed, source=name), settings)
+    return QueueHome(home_address(typed, source=name), settings)
 
 
 def follow(before: QueueHome, after: QueueHome, here: Path) -> Path | None:
@@ -86,6 +98,6 @@ def follow(before: QueueHome, after: QueueHome, here: Path) -> Path | None:
     if path is None:
         return None
     named = load_settings(folder=here, environment={})
-    if named.store is None or named_store(named).url != before.url:
+    if named.store is None or HomeAddress(store=named_store(named), server=named.database) != before.address:
         return None
-    return path if rename_store(path, after.address) else None
+    return path if rename_home(path, after.address.store, after.address.server) else None

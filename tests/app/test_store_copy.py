@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.context import create_queue
 from qcqueue.app.store_copy import StoreCopy, copy_store, undo_copy
 from qcqueue.app.verify import verify
 from qcqueue.clock import RandomIds
@@ -28,12 +27,21 @@ from qcqueue.stores.drive import caller
 from qcqueue.stores.registry import STORES
 from tests.app.saved import Worker
 from tests.cli.queues import a_job, put
-from tests.support.homes import HOMES, World, a_world, rows_of
+from tests.support.homes import HOMES, ON_SERVERS, World, a_world, marks, rows_of
+from tests.support.servers.postgres import PASSWORD
 
 # Each kind of home is the first, and the second, once; all other pairs are long.
-IN_BRIEF = [("folder", "shared"), ("shared", "gdrive"), ("gdrive", "folder")]
+IN_BRIEF = [
+    ("folder", "shared"),
+    ("shared", "gdrive"),
+    ("gdrive", "folder"),
+    ("folder", "server"),
+    ("server", "shared"),
+]
 PAIRS = [
-    pytest.param(before, after, marks=() if (before, after) in IN_BRIEF else pytest.mark.long)
+    pytest.param(
+        before, after, marks=[*marks(before, after), *([] if (before, after) in IN_BRIEF else [pytest.mark.long])]
+    )
     for before in HOMES
     for after in HOMES
 ]
@@ -44,6 +52,7 @@ WHO = "ada"
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     for patience in ("QUICK", "STEADY"):  # on this Drive what is not there need not be waited for
         monkeypatch.setattr(caller, patience, replace(getattr(caller, patience), lag_s=0.1))
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
     with a_world(tmp_path) as world:
         yield world
 
@@ -54,11 +63,11 @@ def old(world: World) -> str:
 
 
 def copy(world: World, before: str, after: str, *, dry_run: bool = False) -> StoreCopy:
-    return copy_store(before, after, world.settings(before), here=world.folder, dry_run=dry_run)
+    return copy_store(before, after, world.settings, here=world.folder, dry_run=dry_run)
 
 
 def undo(world: World, before: str, after: str, *, dry_run: bool = False) -> StoreCopy:
-    return undo_copy(before, after, world.settings(before), here=world.folder, dry_run=dry_run)
+    return undo_copy(before, after, world.settings, here=world.folder, dry_run=dry_run)
 
 
 def hold(world: World, url: str) -> None:
@@ -70,7 +79,7 @@ def ids_of_files(world: World, url: str) -> Counter[str]:
 
 
 def test_every_kind_of_store_is_a_home() -> None:
-    assert set(HOMES) == set(STORES)
+    assert set(HOMES) - {*ON_SERVERS} == set(STORES)
 
 
 @pytest.mark.parametrize(("before", "after"), PAIRS)
@@ -86,14 +95,17 @@ def test_a_queue_moves_whole_and_is_then_in_one_place(world: World, before: str,
     assert world.residence(done.target) == NOTHING_SAID
     said = world.answer(old)
     assert said.rows is None
-    assert f"was moved to {done.target} | qcqueue status --store {done.target}" in said.says
+    assert f"was moved to {done.target} | {world.home(done.target).address.types('status')}" in said.says
     for ask in (lambda: hold(world, old), lambda: Worker.on(world.at(old), "tiny/a")):
         with pytest.raises(QueueMoved, match="was moved to"):
             ask()
     assert Worker.on(there, "tiny/a").held.attempt == 2, "numbers go on"
+    put(there, a_job("c"))
 
 
-@pytest.mark.parametrize(("before", "after"), IN_BRIEF)
+@pytest.mark.parametrize(
+    ("before", "after"), [pytest.param(before, after, marks=marks(before, after)) for before, after in IN_BRIEF]
+)
 def test_a_move_is_taken_back_while_nothing_has_changed(world: World, before: str, after: str) -> None:
     old = world.make(before)
     rows = world.answer(old).rows
@@ -300,7 +312,7 @@ def test_a_copy_answers_as_soon_as_its_source_was_moved_and_settles_with_its_fir
 
 def test_no_copy_believes_another_queue_in_the_place_of_its_source(world: World, old: str) -> None:
     target = world.new("shared", "new")
-    create_queue(world.settings(target))
+    world.make_empty(target)
     lie = Move(home=old, token=RandomIds().new(), digest="0" * 64)
     world.at(target).transact(lambda tx: say_copied(tx, lie))
     assert f"is a copy of the queue in {old}, which goes on there" in world.answer(target).says
@@ -320,7 +332,7 @@ def test_a_queue_is_never_copied_over_another(world: World, old: str) -> None:
 
 def test_an_empty_queue_is_an_empty_place(world: World, old: str) -> None:
     target = world.new("shared", "new")
-    create_queue(world.settings(target))
+    world.make_empty(target)
     assert copy(world, old, target).is_done
 
 
@@ -346,7 +358,7 @@ def test_what_was_moved_or_begun_elsewhere_is_told_with_where(world: World, old:
 
 def undo_never_moved(world: World, url: str) -> StoreCopy:
     empty = world.new("folder", "empty")
-    create_queue(world.settings(empty))
+    world.make_empty(empty)
     return undo(world, url, empty)
 
 

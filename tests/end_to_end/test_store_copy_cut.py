@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from qcqueue.app.home_address import HomeAddress
+from qcqueue.app.settings import load_settings, named_store
 from qcqueue.app.verify import verify
 from qcqueue.clock import seeded
 from qcqueue.queue.moves import NOTHING_SAID
 from qcqueue.stores.drive import caller
 from tests.end_to_end.machines import STUDY, TOY, TOY_JOB, a_house, command, job, outcomes
 from tests.support import forks
-from tests.support.homes import HOMES, NOTHING_IS_LATE, Answer, World, a_world, rows_of
+from tests.support.homes import HOMES, NOTHING_IS_LATE, Answer, World, a_world, marks, rows_of
+from tests.support.servers.postgres import PASSWORD
 
 pytestmark = pytest.mark.racing
 
@@ -25,7 +28,7 @@ INSTANTS = 20
 SEEDS = range(4)
 """So many tests share the twenty instants of a pair."""
 LIMIT_S = 120.0
-PAIRS = [(before, after) for before in HOMES for after in HOMES]
+PAIRS = [pytest.param(before, after, marks=marks(before, after)) for before in HOMES for after in HOMES]
 # Each kind of home is the first, and the second, once; all pairs are long.
 IN_BRIEF = [("folder", "shared", 4), ("shared", "gdrive", 2), ("gdrive", "folder", 2)]
 
@@ -58,6 +61,7 @@ sys.setprofile(look)
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     for patience in ("QUICK", "STEADY"):
         monkeypatch.setattr(caller, patience, replace(getattr(caller, patience), lag_s=0.1))
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
     with a_world(tmp_path) as world:
         yield world
 
@@ -77,13 +81,15 @@ class Moving:
         folder.mkdir()
         own = World(folder, {**world.environment, "QCQUEUE_CACHE": str(folder / "cache")})
         old = own.make(before)
-        (folder / "qcqueue.toml").write_text(f'store = "{old}"\n')
+        address = own.home(old).address
+        database = f'database = "{address.server.url}"\n' if address.server else ""
+        (folder / "qcqueue.toml").write_text(f'store = "{address.store.url}"\n{database}')
         return cls(own, old, own.new(after, "new"), own.answer(old))
 
     @property
     def new(self) -> str | None:
         """The address of the other home, None where it has none yet."""
-        if not self.typed.endswith(":new"):
+        if not self.world.home(self.typed).address.store.is_new:
             return self.typed
         residence = self.world.residence(self.old)
         found = residence.moved_to or residence.copying_to
@@ -132,8 +138,8 @@ class Moving:
         assert verify(place).faults == ()
         put = Counter(it.blob.sha256 for it in place.store_itself.list_blobs())
         assert set(put.values()) == {1}, "something was put twice"
-        named = (self.world.folder / "qcqueue.toml").read_text()
-        assert named.split('"')[1] in (new, new.replace(f"{self.world.folder}/", ""))
+        named = load_settings(folder=self.world.folder, environment=self.world.environment)
+        assert HomeAddress(store=named_store(named), server=named.database) == self.world.home(new).address
 
 
 def cut_everywhere(world: World, before: str, after: str, *, instants: int, seed: int) -> None:

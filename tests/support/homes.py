@@ -11,21 +11,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
-from qcqueue.app.context import QueueContext, create_queue, open_context
+from qcqueue.app.context import QueueContext, create_queue
 from qcqueue.app.datasets import keep
+from qcqueue.app.homes import QueueHome, home_of
 from qcqueue.app.settings import Settings, load_settings
 from qcqueue.clock import SystemClock
 from qcqueue.database.schema import metadata
 from qcqueue.datasets.format import Split
 from qcqueue.errors import QueueMoved, StoreMissing
 from qcqueue.queue.moves import Residence, residence_of
+from qcqueue.stores.registry import StoreAddress
 from tests.app.saved import Worker
 from tests.cli.queues import DATASET, SIDE_PX, a_job, put
 from tests.engines.worlds import a_dataset
 from tests.support.drive.accounts import App
 from tests.support.drive.emulator import DriveEmulator
+from tests.support.servers import postgres
 
 NOTHING_IS_LATE = """
 from dataclasses import replace
@@ -38,8 +42,16 @@ HOMES: Mapping[str, str] = {
     "folder": "folder:{folder}/{name}",
     "shared": "shared:{folder}/{name}",
     "gdrive": "gdrive:new",
+    "server": "{server}+shared:{folder}/{name}",
 }
 """What a person types for a new home of each kind."""
+
+ON_SERVERS = ("server",)
+
+
+def marks(*kinds: str) -> list[pytest.MarkDecorator]:
+    """Return the marks of a test that has such homes."""
+    return [pytest.mark.servers] if set(kinds) & {*ON_SERVERS} else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +61,26 @@ class World:
     folder: Path
     environment: Mapping[str, str]
 
-    def new(self, scheme: str, name: str) -> str:
+    def new(self, kind: str, name: str) -> str:
         """Return what to type for a home that is still to be made."""
-        return HOMES[scheme].format(folder=self.folder, name=name)
+        server = postgres.server().url(postgres.server().new_database(), password=None) if kind in ON_SERVERS else ""
+        return HOMES[kind].format(folder=self.folder, name=name, server=server)
 
-    def settings(self, url: str) -> Settings:
-        return load_settings(store=url, folder=self.folder, environment=self.environment)
+    @property
+    def settings(self) -> Settings:
+        return load_settings(folder=self.folder, environment=self.environment)
+
+    def home(self, url: str) -> QueueHome:
+        return home_of(url, "a test", self.settings)
+
+    def make_empty(self, url: str) -> str:
+        """Make an empty queue; return its address."""
+        home, made = self.home(url), list[StoreAddress]()
+        create_queue(home.its_settings, remember=made.append)
+        return home.with_store(made[-1]).url
 
     def at(self, url: str) -> QueueContext:
-        return open_context(self.settings(url), persistent=True)
+        return self.home(url).context
 
     def residence(self, url: str) -> Residence:
         with self.at(url).database_itself.read() as tx:
@@ -72,9 +95,9 @@ class World:
         except StoreMissing:
             return Answer()
 
-    def make(self, scheme: str) -> str:
+    def make(self, kind: str) -> str:
         """Return the address of a queue that was at work: two jobs, saves of one, a session that has died."""
-        url = create_queue(self.settings(self.new(scheme, "old"))).url
+        url = self.make_empty(self.new(kind, "old"))
         place = self.at(url)
         counts = {Split.TRAIN: 9, Split.VALIDATION: 3, Split.TEST: 3}
         keep(place, DATASET, a_dataset(side_px=SIDE_PX, counts=counts), dry_run=False)
@@ -106,6 +129,7 @@ def a_world(folder: Path) -> Iterator[World]:
             "QCQUEUE_CACHE": str(folder / "cache"),
             "QCQUEUE_TOKEN": json.dumps(grant.stored(drive.url)),
             "QCQUEUE_DRIVE_ENDPOINT": f"{drive.url}/",
+            "PGPASSWORD": postgres.PASSWORD,
         }
         yield World(folder, kept | environment)
 

@@ -22,6 +22,7 @@ from qcqueue.stores.folder import FolderStore, file_name
 from qcqueue.stores.folder_slots import FolderSlots
 from qcqueue.stores.shared import SharedStore
 from tests.support.drive.places import OnDrive, SlotsOnDrive
+from tests.support.servers.places import OnPostgres
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class OneFile:
     """A database in one local file."""
 
     name: str = "queue.sqlite"
+    is_bytes: bool = True
 
     def running(self) -> AbstractContextManager[DatabasePlace]:
         return contextlib.nullcontext(self)
@@ -108,6 +110,7 @@ class InSlots:
 
     slots: SlotPlace
     one_cache: bool = False
+    is_bytes: bool = True
 
     @contextlib.contextmanager
     def running(self) -> Iterator[DatabasePlace]:
@@ -147,4 +150,8 @@ DATABASES: Mapping[str, DatabasePlace] = {
     "versions, many machines": InSlots(SlotsInFolder()),
     "versions, one machine": InSlots(SlotsInFolder(), one_cache=True),
     "versions on Drive": InSlots(SlotsOnDrive()),
+}
+ON_SERVERS: Mapping[str, DatabasePlace] = {
+    "postgresql, psycopg": OnPostgres("psycopg"),
+    "postgresql, psycopg2": OnPostgres("psycopg2"),
 }

@@ -1,0 +1,1 @@
+"""Real servers that tests start on loopback, one a test session, and the programs they need."""
