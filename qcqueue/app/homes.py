@@ -4,6 +4,7 @@ How an address is written is `home_address`'s. Of a server whose address is know
 that is used; else its library finds one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,37 +25,34 @@ _SEEN_TO = Consent(now=True)
 
 @dataclass(frozen=True)
 class QueueHome:
-    """One end of a copy. settings: this machine's, in which `address` stands in for the store that they name."""
+    """One end of a copy, as a command in the folder `here` reaches it; environment: that of the process if None."""
 
     address: HomeAddress
-    settings: Settings
+    here: Path
+    environment: Mapping[str, str] | None = None
 
     @property
     def url(self) -> str:
         return self.address.url
 
-    @property
-    def its_settings(self) -> Settings:
-        known, server = self.settings.database, self.address.server
-        return replace(
-            self.settings,
-            store=self.address.store.url,
-            source="the command line",
-            database=known if known == server else server,  # with its password, which counts for nothing in this
-            database_source="the command line",
-        )
+    @cached_property
+    def settings(self) -> Settings:
+        store, server = self.address.store.url, self.address.server
+        found = load_settings(store=store, folder=self.here, environment=self.environment)
+        known = found.database  # with its password, which counts for nothing in what follows
+        return replace(found, database=known if known == server else server, database_source="the command line")
 
     @cached_property
     def context(self) -> QueueContext:
-        return open_context(self.its_settings, persistent=True, consent=_SEEN_TO)
+        return open_context(self.settings, persistent=True, consent=_SEEN_TO)
 
     def at(self, url: str) -> "QueueHome":
         """Return the home of another address."""
-        return QueueHome(home_address(url, source=self.url), self.settings)
+        return replace(self, address=home_address(url, source=self.url))
 
     def with_store(self, store: StoreAddress) -> "QueueHome":
         """Return it with a store that has got its own address meanwhile."""
-        return QueueHome(self.address.beside(store), self.settings)
+        return replace(self, address=self.address.beside(store))
 
     def residence(self) -> Residence:
         """Return what it says of where its queue is kept. Raises: StoreMissing: there is none."""
@@ -87,17 +85,17 @@ class QueueHome:
             )
 
 
-def home_of(typed: str, name: str, settings: Settings) -> QueueHome:
+def home_of(typed: str, name: str, here: Path, environment: Mapping[str, str] | None = None) -> QueueHome:
     """Return the home that was typed. name: of the argument, for messages. Raises: SettingInvalid."""
-    return QueueHome(home_address(typed, source=name), settings)
+    return QueueHome(home_address(typed, source=name), here, environment)
 
 
-def follow(before: QueueHome, after: QueueHome, here: Path) -> Path | None:
+def follow(before: QueueHome, after: QueueHome) -> Path | None:
     """Let the settings file of this folder name another home, where it names the first; return it if that was done."""
-    path = settings_here(here)
+    path = settings_here(before.here)
     if path is None:
         return None
-    named = load_settings(folder=here, environment={})
+    named = load_settings(folder=before.here, environment={})
     if named.store is None or HomeAddress(store=named_store(named), server=named.database) != before.address:
         return None
     return path if rename_home(path, after.address.store, after.address.server) else None

@@ -37,7 +37,7 @@ answered from.
 
 import contextlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -47,7 +47,6 @@ from qcqueue.app.answering import moved
 from qcqueue.app.context import create_queue
 from qcqueue.app.copy_blobs import BlobCopy, seconds_for
 from qcqueue.app.homes import QueueHome, follow, home_of
-from qcqueue.app.settings import Settings
 from qcqueue.database.row_audit import audit_rows
 from qcqueue.database.rows_copy import digest_of_rows, replace_rows
 from qcqueue.errors import (
@@ -112,18 +111,19 @@ class StoreCopy:
 def copy_store(
     typed_source: str,
     typed_target: str,
-    settings: Settings,
     *,
     here: Path,
+    environment: Mapping[str, str] | None = None,
     dry_run: bool = False,
     progress: Moved = silently,
 ) -> StoreCopy:
     """Move the queue of one home into another, or finish what was begun. here: the folder whose settings follow.
 
+    environment: of the process, unless another is given.
     Raises: QueueMoved: it is in a third home. ConflictError: a session is at work. NameTaken: the target holds another
     queue. SettingInvalid. StoreError. CorruptionError: something that the queue needs is damaged.
     """
-    source, target = home_of(typed_source, "A", settings), home_of(typed_target, "B", settings)
+    source, target = _homes(typed_source, typed_target, here, environment)
     if source.url == target.url:
         raise SettingInvalid(f"A and B are both {source.url}", hint="name an empty place as B")
     at_source = _residence_of_source(source)
@@ -141,17 +141,22 @@ def copy_store(
         if dry_run:
             return plan
         target = _Copying(source, target, before, progress).run()
-    return _told(target, source, target, None if dry_run else follow(source, target, here), is_done=not dry_run)
+    return _told(target, source, target, None if dry_run else follow(source, target), is_done=not dry_run)
 
 
 def undo_copy(
-    typed_source: str, typed_target: str, settings: Settings, *, here: Path, dry_run: bool = False
+    typed_source: str,
+    typed_target: str,
+    *,
+    here: Path,
+    environment: Mapping[str, str] | None = None,
+    dry_run: bool = False,
 ) -> StoreCopy:
     """Let the queue be kept in A again, which was moved to B; A and B are typed as when it was moved.
 
     Raises: IllegalTransition: it was not, or has changed since. QueueMoved, ConflictError, StoreError: as `copy_store`.
     """
-    source, target = home_of(typed_source, "A", settings), home_of(typed_target, "B", settings)
+    source, target = _homes(typed_source, typed_target, here, environment)
     at_source = _residence_of_source(source)
     if at_source.moved_to and target.address.store.is_new:
         target = target.at(at_source.moved_to.home)
@@ -163,8 +168,12 @@ def undo_copy(
         _take_back(source, target, at_source, dry_run=dry_run)
     # As long as it is only looked at, the queue is still in B.
     kept_in = target if dry_run and at_source.moved_to else source
-    file = None if dry_run else follow(target, source, here)
+    file = None if dry_run else follow(target, source)
     return _told(kept_in, target, source, file, is_done=not dry_run)
+
+
+def _homes(source: str, target: str, here: Path, environment: Mapping[str, str] | None) -> tuple[QueueHome, QueueHome]:
+    return home_of(source, "A", here, environment), home_of(target, "B", here, environment)
 
 
 def command(source: QueueHome, target: QueueHome, *, undo: bool = False) -> str:
@@ -201,14 +210,14 @@ def _noted(target: QueueHome, at_source: Residence) -> QueueHome:
     if target.address.store.is_new and noted and target.address.is_like(target.at(noted.home).address):
         made = target.at(noted.home)
         with contextlib.suppress(StoreMissing):
-            create_queue(made.its_settings, dry_run=True)
+            create_queue(made.settings, dry_run=True)
             return made
     return target
 
 
 def _may_be_copied_into(source: QueueHome, target: QueueHome) -> Residence | None:
     """Return what the target says of itself, None where it is still to be made. Raises: NameTaken, QueueMoved."""
-    if create_queue(target.its_settings, dry_run=True).is_new:
+    if create_queue(target.settings, dry_run=True).is_new:
         return None
     try:
         there = target.residence()
@@ -306,7 +315,7 @@ class _Copying:
                     self._target = self._target.with_store(address)
                     self._note(self._target.url)
 
-            if create_queue(self._target.its_settings, remember=remember, first=partial(say_copied, move=said)).is_new:
+            if create_queue(self._target.settings, remember=remember, first=partial(say_copied, move=said)).is_new:
                 return said
             raise self._overtaken()
         self._note(self._target.url)

@@ -28,15 +28,14 @@ def copy(
     dry_run: DryRunOption = False,
 ) -> None:
     """Move the queue, whole and verified, from store A to store B; typed again, it goes on where it was cut."""
-    from qcqueue.app.settings import load_settings
     from qcqueue.app.store_copy import copy_store, undo_copy
 
-    settings, here = load_settings(), Path.cwd()
+    here = Path.cwd()
     if undo:
-        found = undo_copy(source, target, settings, here=here, dry_run=dry_run)
+        found = undo_copy(source, target, here=here, dry_run=dry_run)
     else:
         with progress_bar("copying") as progress:
-            found = copy_store(source, target, settings, here=here, dry_run=dry_run, progress=progress)
+            found = copy_store(source, target, here=here, dry_run=dry_run, progress=progress)
     if as_json:
         print_json({"undo": undo, "dry_run": dry_run, **_document(found)})
     else:

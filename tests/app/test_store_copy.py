@@ -63,11 +63,11 @@ def old(world: World) -> str:
 
 
 def copy(world: World, before: str, after: str, *, dry_run: bool = False) -> StoreCopy:
-    return copy_store(before, after, world.settings, here=world.folder, dry_run=dry_run)
+    return copy_store(before, after, here=world.folder, environment=world.environment, dry_run=dry_run)
 
 
 def undo(world: World, before: str, after: str, *, dry_run: bool = False) -> StoreCopy:
-    return undo_copy(before, after, world.settings, here=world.folder, dry_run=dry_run)
+    return undo_copy(before, after, here=world.folder, environment=world.environment, dry_run=dry_run)
 
 
 def hold(world: World, url: str) -> None:

@@ -17,7 +17,6 @@ from sqlalchemy import select
 from qcqueue.app.context import QueueContext, create_queue
 from qcqueue.app.datasets import keep
 from qcqueue.app.homes import QueueHome, home_of
-from qcqueue.app.settings import Settings, load_settings
 from qcqueue.clock import SystemClock
 from qcqueue.database.schema import metadata
 from qcqueue.datasets.format import Split
@@ -66,17 +65,13 @@ class World:
         server = postgres.server().url(postgres.server().new_database(), password=None) if kind in ON_SERVERS else ""
         return HOMES[kind].format(folder=self.folder, name=name, server=server)
 
-    @property
-    def settings(self) -> Settings:
-        return load_settings(folder=self.folder, environment=self.environment)
-
     def home(self, url: str) -> QueueHome:
-        return home_of(url, "a test", self.settings)
+        return home_of(url, "a test", self.folder, self.environment)
 
     def make_empty(self, url: str) -> str:
         """Make an empty queue; return its address."""
         home, made = self.home(url), list[StoreAddress]()
-        create_queue(home.its_settings, remember=made.append)
+        create_queue(home.settings, remember=made.append)
         return home.with_store(made[-1]).url
 
     def at(self, url: str) -> QueueContext:
