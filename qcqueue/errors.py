@@ -18,8 +18,7 @@
     │   ├── SignInFailed
     │   │   └── ClientRefused
     │   ├── StoreMissing
-    │   ├── BlobMissing
-    │   └── QueueMoved
+    │   └── BlobMissing
     ├── MachineError                                         exit 4
     │   ├── DiskFull
     │   ├── DiskFailed
@@ -34,7 +33,8 @@
     │   ├── LeaseLost
     │   │   └── JobWithdrawn
     │   ├── LineageRefused
-    │   └── OlderSession
+    │   ├── OlderSession
+    │   └── QueueMoved
     ├── TrainingError                                        exit 3
     │   ├── BadData
     │   ├── NotFinite
@@ -198,12 +198,6 @@ class BlobMissing(StoreError):
     can_pass = False
 
 
-class QueueMoved(StoreError):
-    """The queue is kept in another place."""
-
-    can_pass = False
-
-
 class MachineError(QcqueueError):
     """This machine cannot do what was asked."""
 
@@ -276,6 +270,14 @@ class LineageRefused(ConflictError):
 
 class OlderSession(ConflictError):
     """A session of an older qcqueue works on this queue, and would end with unsaved work."""
+
+
+class QueueMoved(ConflictError):
+    """The queue is kept in another place."""
+
+
+NOTHING_CAN_BE_SAVED = (NewerQueue, StorePutBack, QueueMoved)
+"""What a session leaves a queue for at once: what it has not saved waits on its machine."""
 
 
 class TrainingError(QcqueueError):

@@ -32,6 +32,7 @@ from qcqueue.errors import (
     NotReproducible,
     OutOfMemory,
     QcqueueError,
+    QueueMoved,
     Side,
     StoreError,
     StorePutBack,
@@ -310,6 +311,12 @@ class SessionEnd(StrEnum):
         StorePutBack.exit_code,
         "an older copy of the queue was put back into the store; the session left",
         "qcqueue store adopt",
+    )
+    MOVED = (
+        "left, because the queue was moved to another place",
+        QueueMoved.exit_code,
+        "the queue was moved to another place; the session left",
+        "qcqueue status",
     )
 
     exit_code: int

@@ -186,6 +186,8 @@ def closing(ending: SessionEnd, left: ClosingFacts | None, *, has_trained: bool)
         return how, f"next: {NEWER} {AGAIN}"
     if ending is SessionEnd.PUT_BACK:
         return how, f"next: {ADOPT}, and {AGAIN}"
+    if ending is SessionEnd.MOVED:
+        return how, f"next: write the place that it is in now into the cell, as the session has said it, and {AGAIN}"
     return tuple([how, *(_queue(left) if left else [f"next: {AGAIN}"])])
 
 

@@ -19,7 +19,7 @@ from qcqueue.app.work import checked_limits, drive, new_session, stopping_on_sig
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.goodput import Part, Seconds
 from qcqueue.core.outcomes import SessionEnd
-from qcqueue.errors import MachineError, NewerQueue, QcqueueError, StoreError, StorePutBack
+from qcqueue.errors import NOTHING_CAN_BE_SAVED, MachineError, NewerQueue, QcqueueError, StoreError
 from qcqueue.notebook.block import AGAIN, NEWER, ClosingFacts, closing
 from qcqueue.notebook.per_gpu import visit_each
 from qcqueue.notebook.screen import Screen, screen_here
@@ -239,7 +239,7 @@ def _left(context: QueueContext, session: Session) -> ClosingFacts | None:
         with context.read() as tx:
             states = [line.state for line in job_lines(tx)]
             wanted = {job_detail(tx, name).spec.device for name in session.obstacles}
-    except (StoreError, NewerQueue, StorePutBack):
+    except (StoreError, *NOTHING_CAN_BE_SAVED):
         return None
     wants_gpu = "gpu" in wanted and not session.machine.has_gpu
     place = provider_here()

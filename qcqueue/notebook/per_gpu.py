@@ -16,7 +16,7 @@ from qcqueue.app.work import NOBODY_READS, flags_of
 from qcqueue.clock import RandomIds
 from qcqueue.core.outcomes import SessionEnd, worst_exit_code
 from qcqueue.core.states import State
-from qcqueue.errors import NewerQueue, StoreError, StorePutBack
+from qcqueue.errors import NOTHING_CAN_BE_SAVED, StoreError
 from qcqueue.notebook.block import AGAIN, ClosingFacts, closing
 from qcqueue.notebook.screen import Screen
 from qcqueue.text.canonical_json import parse_json
@@ -80,6 +80,6 @@ def _how(ending: SessionEnd | None, exit_code: int, has_trained: bool) -> str:
 def _states(settings: Settings) -> list[State] | None:
     from qcqueue.queue.job_lines import job_lines
 
-    with suppress(StoreError, NewerQueue, StorePutBack), open_context(settings).read() as tx:
+    with suppress(StoreError, *NOTHING_CAN_BE_SAVED), open_context(settings).read() as tx:
         return [line.state for line in job_lines(tx)]
     return None

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Protocol
 from qcqueue.core.goodput import Part, session_said
 from qcqueue.core.obstacles import Obstacle
 from qcqueue.core.outcomes import SessionEnd
-from qcqueue.errors import MachineError, NewerQueue, QcqueueError, StoreError, StorePutBack
+from qcqueue.errors import (
+    NOTHING_CAN_BE_SAVED,
+    MachineError,
+    NewerQueue,
+    QcqueueError,
+    QueueMoved,
+    StoreError,
+    StorePutBack,
+)
 from qcqueue.queue.claim import end_session
 from qcqueue.queue.obstacles import note_obstacles
 from qcqueue.worker.progress_text import left_behind, left_unsaved
@@ -64,7 +72,7 @@ class Leave:
         if session.ledger.has_worked:
             deps.narrate(session_said(session.ledger.whole()))
         # Nothing is held any more, so a goodbye that is not heard, or not understood, costs nothing.
-        with contextlib.suppress(StoreError, MachineError, NewerQueue, StorePutBack):
+        with contextlib.suppress(StoreError, MachineError, *NOTHING_CAN_BE_SAVED):
             deps.database.transact(goodbye)
             deps.store.forget_heartbeat(session.heartbeat.names[0])
         deps.locks.leave(session.id)
@@ -79,7 +87,7 @@ class Withdraw:
     Nothing can be saved in this queue from here, until somebody upgrades or says what is to hold.
     """
 
-    why: NewerQueue | StorePutBack
+    why: NewerQueue | StorePutBack | QueueMoved
 
     def step(self, session: "Session") -> NextState:
         deps, job, now_s = session.deps, session.job, session.deps.clock.monotonic_s()
@@ -95,6 +103,9 @@ class Withdraw:
                 f"the queue was raised to format {self.why.found} by a newer qcqueue; {unsaved}: "
                 f"{self.why.hint}, then qcqueue work"
             )
+        elif isinstance(self.why, QueueMoved):
+            kept = "what was not saved waits on this machine" if session.has_unsaved else "everything is saved"
+            deps.narrate(f"{self.why}; {kept}: {self.why.hint}")
         else:
             kept = "what was not saved stays" if session.has_unsaved else "nothing unsaved is left"
             deps.narrate(
@@ -104,9 +115,15 @@ class Withdraw:
         return IT_IS_OVER
 
 
-def withdrawn(why: NewerQueue | StorePutBack) -> SessionEnd:
+def withdrawn(why: NewerQueue | StorePutBack | QueueMoved) -> SessionEnd:
     """Return how a session leaves that can save nothing more in its queue."""
-    return SessionEnd.NEWER_QUEUE if isinstance(why, NewerQueue) else SessionEnd.PUT_BACK
+    match why:
+        case NewerQueue():
+            return SessionEnd.NEWER_QUEUE
+        case StorePutBack():
+            return SessionEnd.PUT_BACK
+        case QueueMoved():
+            return SessionEnd.MOVED
 
 
 def leave(session: "Session", ending: SessionEnd, *, found: Mapping[str, Obstacle] = {}) -> NextState:

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from qcqueue.errors import CorruptionError, LeaseLost, NewerQueue, StoreError, StorePutBack
+from qcqueue.errors import NOTHING_CAN_BE_SAVED, CorruptionError, LeaseLost, StoreError
 from qcqueue.queue.blobs import live_owners, needed_blobs
 from qcqueue.queue.claim import claim_held_by
 from qcqueue.queue.values import Claim, LiveAttempt
@@ -110,7 +110,7 @@ class Salvage:
         try:
             with self._heartbeat.also(left.heartbeat):  # its session cannot any more, and saving it can take long
                 self._committer_of(held).collect_all()
-        except (NewerQueue, StorePutBack):
+        except NOTHING_CAN_BE_SAVED:
             raise
         except LeaseLost:  # somebody has taken the job over, and with it what was to be saved
             narrate(f"somebody else has taken {left.job_name} over meanwhile")

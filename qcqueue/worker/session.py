@@ -14,7 +14,7 @@ from collections.abc import Callable
 from qcqueue.core.goodput import Part
 from qcqueue.core.obstacles import Obstacle, by_lack
 from qcqueue.core.outcomes import SessionEnd, Trouble
-from qcqueue.errors import NewerQueue, QcqueueError, StoreError, StorePutBack
+from qcqueue.errors import NOTHING_CAN_BE_SAVED, NewerQueue, QcqueueError, QueueMoved, StoreError, StorePutBack
 from qcqueue.queue.values import Claim, LiveAttempt
 from qcqueue.worker.budget import Budget, Limits
 from qcqueue.worker.checkpoint_tuner import CheckpointTuner
@@ -100,7 +100,7 @@ class Session:
         has_come = bool(self.heartbeat.names)
         try:
             following = self.state.step(self)
-        except (NewerQueue, StorePutBack) as exc:
+        except NOTHING_CAN_BE_SAVED as exc:
             if not has_come:
                 raise
             following = self._withdraw_from(exc)
@@ -272,7 +272,7 @@ class Session:
             ledger=ledger,
         )
 
-    def _withdraw_from(self, why: NewerQueue | StorePutBack) -> NextState:
+    def _withdraw_from(self, why: NewerQueue | StorePutBack | QueueMoved) -> NextState:
         """Leave a queue in which nothing can be saved from here."""
         if not self.stop_reason:
             self.leaving_since_s = self.deps.clock.monotonic_s()

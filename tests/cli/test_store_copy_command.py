@@ -67,7 +67,7 @@ def test_a_move_says_where_the_queue_is_and_what_to_type(home: House, types: Typ
 )
 def test_every_command_on_the_old_home_names_the_new_one(line: str, home: House, types: Types) -> None:
     types("store copy folder:queue shared:disk")
-    out, err = types(f"--store folder:queue {line}".strip() if line else "--store folder:queue", code=4)
+    out, err = types(f"--store folder:queue {line}".strip() if line else "--store folder:queue", code=6)
     sentence, hint = err.splitlines()[-2:]
     assert sentence == f"qcqueue: the queue of folder:{home.store} was moved to shared:{home.folder}/disk"
     assert hint == f"next: qcqueue status --store shared:{home.folder}/disk"
@@ -76,7 +76,7 @@ def test_every_command_on_the_old_home_names_the_new_one(line: str, home: House,
 
 def test_the_doctor_names_the_new_home_too(home: House, types: Types) -> None:
     types("store copy folder:queue shared:disk")
-    assert f"was moved to shared:{home.folder}/disk" in types("doctor --store folder:queue", code=4)[0]
+    assert f"was moved to shared:{home.folder}/disk" in types("doctor --store folder:queue", code=6)[0]
 
 
 def test_where_the_settings_file_does_not_name_it_the_next_command_does(
@@ -104,7 +104,7 @@ def test_it_is_taken_back_with_one_word(home: House, types: Types) -> None:
     out, _ = types("store copy folder:queue shared:disk --undo")
     assert f"the queue is in folder:{home.store}; shared:{home.folder}/disk refuses, and says so" in out
     assert "tiny/a" in types("status")[0]
-    assert "was moved to folder:" in types("status --store shared:disk", code=4)[1]
+    assert "was moved to folder:" in types("status --store shared:disk", code=6)[1]
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def test_jobs_go_on_in_the_new_home_with_the_same_bits(tmp_path: Path) -> None:
     done = command(moved, "store", "copy", "folder:queue", f"shared:{tmp_path}/disk")
     assert done.returncode == 0, done.stderr
     refused = command(moved, "work", "--store", "folder:queue")
-    assert (refused.returncode, "was moved to" in refused.stderr) == (4, True)
+    assert (refused.returncode, "was moved to" in refused.stderr) == (6, True)
     assert command(moved, "work").returncode == 0
     assert job(moved, TOY_JOB)["result"] == job(quiet, TOY_JOB)["result"]
     assert outcomes(moved, TOY_JOB) == ["stopped", "finished"]
