@@ -4,6 +4,7 @@ How an address is written is `home_address`'s. Of a server whose address is know
 that is used; else its library finds one.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,6 +17,7 @@ from qcqueue.app.upgrade import SEEN_WITHIN_S, Consent, sign_of_life
 from qcqueue.errors import ConflictError, StoreError
 from qcqueue.queue.moves import Residence, residence_of
 from qcqueue.queue.sessions import unended_sessions
+from qcqueue.stores.folder import DATABASE_FILE
 from qcqueue.stores.registry import StoreAddress
 from qcqueue.text.humanize import count
 
@@ -61,6 +63,16 @@ class QueueHome:
         if behind := self.context.behind():
             raise StoreError(f"{self.url} does not answer: {behind.why}", hint="qcqueue doctor")
         return found
+
+    @property
+    def is_empty_file(self) -> bool:
+        """Whether its database is a file in which nothing was ever made, as a killed process leaves one."""
+        context = self.context
+        if context.folder is None or context.slots:
+            return False
+        with contextlib.suppress(OSError):
+            return (context.folder / DATABASE_FILE).stat().st_size == 0
+        return False
 
     def check_answers(self) -> None:
         """Raises: QueueMoved. StoreMissing."""

@@ -221,8 +221,10 @@ def _may_be_copied_into(source: QueueHome, target: QueueHome) -> Residence | Non
         return None
     try:
         there = target.residence()
-    except StoreMissing:  # its making was cut
-        return None
+    except (StoreMissing, CorruptionError) as exc:
+        if isinstance(exc, StoreMissing) or target.is_empty_file:  # its making was cut
+            return None
+        raise
     came_from = there.copied_from and there.copied_from.home
     went_to = there.moved_to and there.moved_to.home
     if source.url in (came_from, went_to):

@@ -336,6 +336,23 @@ def test_an_empty_queue_is_an_empty_place(world: World, old: str) -> None:
     assert copy(world, old, target).is_done
 
 
+def test_a_file_that_a_killed_copy_left_empty_is_an_empty_place(world: World) -> None:
+    old, target = world.make("shared"), world.new("folder", "new")
+    (world.folder / "new").mkdir()
+    (world.folder / "new" / "queue.sqlite").touch()
+    assert copy(world, old, target, dry_run=True).left_files > 0
+    assert copy(world, old, target).is_done
+    assert world.residence(target) == NOTHING_SAID
+
+
+def test_a_file_that_is_no_queue_is_not_copied_into(world: World, old: str) -> None:
+    (world.folder / "new").mkdir()
+    (world.folder / "new" / "queue.sqlite").write_bytes(b"somebody's notes" * 1000)
+    with pytest.raises(CorruptionError):
+        copy(world, old, world.new("folder", "new"))
+    assert (world.folder / "new" / "queue.sqlite").read_bytes().startswith(b"somebody's notes")
+
+
 def test_what_was_moved_or_begun_elsewhere_is_told_with_where(world: World, old: str) -> None:
     first, second = world.new("shared", "first"), world.new("shared", "second")
     copy(world, old, first)
