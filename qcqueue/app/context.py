@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from qcqueue.app.answering import AnsweringDatabase
+from qcqueue.app.answering import AnsweringDatabase, AskHome
+from qcqueue.app.home_address import HomeAddress, home_address
 from qcqueue.app.settings import (
     FILE_NAME,
     Settings,
@@ -24,6 +25,7 @@ from qcqueue.app.settings import (
     load_settings,
     named_store,
     names_nothing,
+    refuse_unshared,
     settle_settings,
     write_settings,
 )
@@ -31,7 +33,7 @@ from qcqueue.app.upgrade import ASKED, Consent, NoOlderSession
 from qcqueue.clock import Clock, Ids
 from qcqueue.database.base import Database, Guard, StoredDatabase, Unguarded, nothing
 from qcqueue.database.local import LocalDatabase
-from qcqueue.errors import QcqueueError, SettingInvalid
+from qcqueue.errors import QcqueueError, SettingInvalid, StoreMissing
 from qcqueue.stores.base import Access, LeaseRules, Opened, Slots, Store
 from qcqueue.stores.folder import DATABASE_FILE
 from qcqueue.stores.registry import StoreAddress, parse_url, scheme_of
@@ -40,6 +42,8 @@ from qcqueue.text.suggest import printable
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from qcqueue.database.address import ServerAddress
+    from qcqueue.database.server import ServerDatabase
     from qcqueue.database.versioned import Behind, VersionedDatabase
     from qcqueue.queue.moves import Residence
 
@@ -64,7 +68,8 @@ class QueueContext:
     origin: the store itself, where `store` also hands out what this machine keeps beside it. slots: where the database
     keeps its versions, if it does. folder: where the store lies on a disk. free_bytes: how much more it can take, None
     where it does not tell or has no limit; asking costs one request at most. versions: the database once more, where it
-    is one of versions, for what only such a one can do.
+    is one of versions, for what only such a one can do. server: where it is, if that is on a server.
+    check_files sees, before anything is deleted or long work begins, that the store has the files of this queue.
     """
 
     database: StoredDatabase
@@ -83,6 +88,8 @@ class QueueContext:
     versions: "VersionedDatabase | None" = None
     folder: Path | None = None
     free_bytes: Callable[[], int | None] = lambda: None
+    server: "ServerAddress | None" = None
+    check_files: Callable[[], None] = lambda: None
 
     @property
     def store_itself(self) -> Store:
@@ -150,11 +157,12 @@ def person() -> str:
 class Created:
     """What was found and made. settings_file is None where the store was named in another way.
 
-    page: where a person can look at it in a browser.
+    page: where a person can look at it in a browser. database: of the server that keeps the queue beside the store.
     """
 
     url: str
     is_new: bool
+    database: str | None = None
     settings_file: Path | None = None
     page: str | None = None
 
@@ -167,7 +175,8 @@ def open_context(settings: Settings, *, persistent: bool = False, consent: Conse
     Raises: SettingInvalid: they name none, or one this version cannot open. ExtraMissing.
     """
     store, access = named_store(settings), settings.access()
-    return _wired(store, access, persistent=persistent, consent=consent, owner=settings.owner)
+    refuse_unshared(store, settings)
+    return _wired(store, access, server=settings.database, persistent=persistent, consent=consent, owner=settings.owner)
 
 
 def context_in(folder: Path, *, cache: Path, consent: Consent = ASKED) -> QueueContext:
@@ -187,7 +196,9 @@ def create_queue(
     remember is told where it is as soon as its making begins; first is done in a new one before anybody sees that.
     Raises: SettingInvalid, ExtraMissing, SignInFailed, StoreError.
     """
-    return _created(named_store(settings), settings.access(), remember=remember, first=first, dry_run=dry_run)
+    store = named_store(settings)
+    refuse_unshared(store, settings)
+    return _created(store, settings.access(), server=settings.database, remember=remember, first=first, dry_run=dry_run)
 
 
 def create_store(folder: Path) -> bool:
@@ -195,28 +206,33 @@ def create_store(folder: Path) -> bool:
     return _created(_in_folder(folder), Access(cache=folder, config=folder)).is_new
 
 
-def initialise(*, store: str | None, here: Path, dry_run: bool) -> Created:
+def initialise(*, store: str | None, database: str | None = None, here: Path, dry_run: bool) -> Created:
     """Create the store a person asked for, or `./queue`, and remember it in `qcqueue.toml` here.
 
-    Raises: SettingInvalid: commands here would not work on it. As `create_queue` does.
+    database: the URL of a server that is to keep the queue, beside the store. Raises: SettingInvalid: commands here
+    would not work on it. As `create_queue` does.
     """
-    settings = load_settings(store=store or _begun(here), folder=here)
+    settings = load_settings(store=store or _begun(here), database=database, folder=here)
     target = _settings_file(settings, here)
     wanted = parse_url(settings.store or "folder:queue", source=settings.source)
+    refuse_unshared(wanted, settings)
     if wanted.is_new:
         wanted = _asked_anew(wanted, settings, here)
-    if forgotten := _forgotten(wanted, target, here):
-        _created(wanted, settings.access(), dry_run=True)  # what is wrong with the store itself is said first
+    if forgotten := _forgotten(wanted, settings, target, here):
+        _created(
+            wanted, settings.access(), server=settings.database, dry_run=True
+        )  # what is wrong with the store itself is said first
         raise forgotten
     remembered: list[StoreAddress] = []
 
     def remember(made: StoreAddress) -> None:
         if target:
-            write_settings(target, as_written(made, here), region=settings.region, endpoint=settings.endpoint)
+            place = {"region": settings.region, "endpoint": settings.endpoint}
+            write_settings(target, as_written(made, here), settings.database, **place)
             remembered.append(made)
 
     try:
-        created = _created(wanted, settings.access(), remember=remember, dry_run=dry_run)
+        created = _created(wanted, settings.access(), server=settings.database, remember=remember, dry_run=dry_run)
     except QcqueueError:
         # Whoever named the store can name it again; the name that it was given now stands nowhere else.
         if target and remembered == [wanted]:
@@ -232,22 +248,27 @@ def _wired(
     store: StoreAddress,
     access: Access,
     *,
+    server: "ServerAddress | None" = None,
     persistent: bool = False,
     consent: Consent = ASKED,
     owner: str | None = None,
 ) -> QueueContext:
     opened = store.backend.open(store.address, access, patient=persistent)
     guard = NoOlderSession(opened.origin, clock=access.clock, cache=access.cache, consent=consent, lease=opened.lease)
-    versions = _versions_in(opened, access, guard) if opened.slots else None
+    address = HomeAddress(store=store, server=server)
 
     def ask(home: str) -> "Residence":
         from qcqueue.queue.moves import residence_of
 
-        near = load_settings(store=home, environment=access.environ)  # where its bucket is, if it has one
-        there = _wired(parse_url(home, source=store.url), replace(access, region=near.region, server=near.endpoint))
+        other = home_address(home, source=address.url)
+        near = load_settings(store=other.store.url, environment=access.environ)  # where its bucket is, if it has one
+        there = _wired(other.store, replace(access, region=near.region, server=near.endpoint), server=other.server)
         with there.database_itself.read() as tx:
             return residence_of(tx)
 
+    if server:
+        return _wired_to_server(address, opened, access, guard, ask)
+    versions = _versions_in(opened, access, guard) if opened.slots else None
     return QueueContext(
         database=AnsweringDatabase(versions or _file_in(opened, guard), url=store.url, ask=ask),
         store=opened.store,
@@ -268,18 +289,57 @@ def _wired(
     )
 
 
+def _wired_to_server(address: HomeAddress, opened: Opened, access: Access, guard: Guard, ask: AskHome) -> QueueContext:
+    # Imported here: whoever has no server need not wait for it.
+    from qcqueue.database.bond import check_tied
+
+    server = address.server
+    assert server
+    database, slots = _on_server(server, guard), opened.slots
+    assert slots, "a store of several machines has slots"
+
+    def check_files() -> None:
+        check_tied(database, slots)
+
+    def greet() -> str | None:
+        check_files()
+        return opened.greet()
+
+    return QueueContext(
+        database=AnsweringDatabase(database, url=address.url, ask=ask),
+        store=opened.store,
+        clock=access.clock,
+        ids=access.ids,
+        cache=access.cache,
+        who=person(),
+        lease=opened.lease,
+        greet=greet,
+        warning=opened.warning,
+        origin=opened.origin,
+        folder=opened.folder,
+        free_bytes=opened.free_bytes,
+        server=server,
+        check_files=check_files,
+    )
+
+
 def _created(
     store: StoreAddress,
     access: Access,
     *,
+    server: "ServerAddress | None" = None,
     remember: Remember = _silently,
     first: "Callable[[Connection], None]" = nothing,
     dry_run: bool = False,
 ) -> Created:
     def begin(opened: Opened) -> bool:
+        if server:
+            return _made_tied(server, opened, access, first)
         database = _versions_in(opened, access, Unguarded()) if opened.slots else _file_in(opened, Unguarded())
         return database.create(first)
 
+    if server:
+        _check_can_be_made(server, store, access)
     made = store.backend.create(
         store.address,
         access,
@@ -288,7 +348,42 @@ def _created(
         dry_run=dry_run,
     )
     url = replace(store, address=made.address).url
-    return Created(url=url, is_new=made.is_new, page=store.backend.link(made.address))
+    return Created(
+        url=url,
+        is_new=made.is_new,
+        page=store.backend.link(made.address),
+        database=server.url if server else None,
+    )
+
+
+def _check_can_be_made(server: "ServerAddress", store: StoreAddress, access: Access) -> None:
+    """See what the server, and a store that is there, say against a queue before anything is made in either.
+
+    Raises: as `bond.make_tied`.
+    """
+    from qcqueue.database.bond import make_tied
+
+    database = _on_server(server, Unguarded())
+    database.create(dry_run=True)
+    if store.is_new:
+        return
+    opened = store.backend.open(store.address, access, patient=True)
+    assert opened.slots, "a store of several machines has slots"
+    with contextlib.suppress(StoreMissing):  # of the store: the server was asked already
+        make_tied(database, opened.slots, access.ids, dry_run=True)
+
+
+def _made_tied(server: "ServerAddress", opened: Opened, access: Access, first: "Callable[[Connection], None]") -> bool:
+    from qcqueue.database.bond import make_tied
+
+    assert opened.slots, "a store of several machines has slots"
+    return make_tied(_on_server(server, Unguarded()), opened.slots, access.ids, first=first)
+
+
+def _on_server(server: "ServerAddress", guard: Guard) -> "ServerDatabase":
+    from qcqueue.database.server import ServerDatabase
+
+    return ServerDatabase(server, guard=guard)
 
 
 def _file_in(opened: Opened, guard: Guard) -> LocalDatabase:
@@ -317,7 +412,7 @@ def _in_folder(folder: Path) -> StoreAddress:
     return StoreAddress(scheme="folder", address=str(folder))
 
 
-def _forgotten(wanted: StoreAddress, target: Path | None, here: Path) -> SettingInvalid | None:
+def _forgotten(wanted: StoreAddress, settings: Settings, target: Path | None, here: Path) -> SettingInvalid | None:
     """Return what to raise where commands in this folder would go on with another queue, or with none.
 
     target: the settings file that is to be written. One further up does not count against it, the environment does.
@@ -338,9 +433,22 @@ def _forgotten(wanted: StoreAddress, target: Path | None, here: Path) -> Setting
         way_out = f"make it in another folder; or {away}, then: {again}"
     named = _named(usual)
     if named == wanted.url:
-        return None
+        return _forgotten_server(settings, usual, file)
     return SettingInvalid(
         f"{usual.source} names the queue {named}, and commands here go on with that; nothing was made", hint=way_out
+    )
+
+
+def _forgotten_server(settings: Settings, usual: Settings, file: Path) -> SettingInvalid | None:
+    """As `_forgotten`, where the store is the same: whether the queue is beside it, or in it."""
+    if settings.database == usual.database:
+        return None
+    wanted, known = settings.database, usual.database
+    where = f"beside it in {known.url} (from {usual.database_source})" if known else "in it"
+    way_out = f"write it into {file}: database = {as_text(wanted.url)}" if wanted else f"take database out of {file}"
+    return SettingInvalid(
+        f"commands here go on with a queue that is kept {where}; nothing was made",
+        hint=f"{way_out}, then: qcqueue init",
     )
 
 

@@ -33,10 +33,11 @@ def examine(store: str | None, *, clock: Clock) -> Iterator[Check]:
     except SettingInvalid as exc:
         yield problem("settings", exc)
         return
-    yield fine("settings", f"the store is {settings.store}, from {settings.source}")
+    yield fine("settings", f"the store is {settings.store}, from {settings.source}{_server(settings)}")
     yield from _machine(settings, is_shared=named.kind.is_shared)
     reached = yield from named.backend.check(named.address, settings.access(clock=clock))
     if reached:
+        yield from _files(context)
         yield _database(context)
         yield from _rules(context)
         yield from _jobs(context)
@@ -124,6 +125,22 @@ def _jobs(context: QueueContext) -> Iterator[Check]:
         yield warning("jobs", "; ".join(stuck(found, context.clock.now_s())), found[name].advice(name))
 
 
+def _server(settings: Settings) -> str:
+    if settings.database is None:
+        return ""
+    return f"; the queue is kept in {settings.database.url}, from {settings.database_source}"
+
+
+def _files(context: QueueContext) -> Iterator[Check]:
+    """See that the store has the files of this queue; whether the database answers is said after."""
+    try:
+        context.check_files()
+    except SettingInvalid as exc:
+        yield problem("files", exc)
+    except QcqueueError:
+        pass
+
+
 def _database(context: QueueContext) -> Check:
     """Read the queue, as `status` would."""
     from qcqueue.queue.job_lines import job_lines
@@ -138,4 +155,5 @@ def _database(context: QueueContext) -> Check:
         says = f"{jobs}, as this machine last saw them, {ago(behind.since_s, now_s)}: {behind.why}"
         return warning("database", says, "try again when the store answers")
     changed = f", changed {ago(max(line.updated_at_s for line in lines), now_s)}" if lines else ""
-    return fine("database", f"{jobs}{changed}")
+    where = f" in {context.server.url}" if context.server else ""
+    return fine("database", f"{jobs}{where}{changed}")

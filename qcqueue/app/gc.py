@@ -142,6 +142,7 @@ def plan_clean_up(context: QueueContext) -> CleanUp:
     """Say what of the store nothing needs. Raises: StoreError."""
     from qcqueue.app.done_states import plan_states
 
+    context.check_files()
     listed, needs = _look(context)
     stays: dict[BlobStatus, list[int]] = defaultdict(list)
     doomed: list[tuple[Listed, BlobStatus]] = []
@@ -168,6 +169,7 @@ def clean_up(context: QueueContext, plan: CleanUp, *, done: Callable[[int], None
     from qcqueue.app.done_states import let_go_of_states
 
     if plan.files:
+        context.check_files()
         context.ask_to_write()
     sizes: list[int] = []
     deleted: list[Blob] = []

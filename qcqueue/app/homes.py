@@ -1,7 +1,7 @@
 """A home of a queue as a command names it, opened though its queue may be kept elsewhere; and the settings that follow.
 
-The address of a home is the URL of its store. It is one text wherever it stands: typed, in `qcqueue.toml`, and in the
-other home of a queue that moves.
+How an address is written is `home_address`'s. Of a server whose address is known with a password from the environment,
+that is used; else its library finds one.
 """
 
 import contextlib
@@ -11,13 +11,14 @@ from functools import cached_property
 from pathlib import Path
 
 from qcqueue.app.context import QueueContext, open_context
-from qcqueue.app.settings import Settings, load_settings, named_store, rename_store, settings_here
+from qcqueue.app.home_address import HomeAddress, home_address
+from qcqueue.app.settings import Settings, load_settings, named_store, rename_home, settings_here
 from qcqueue.app.upgrade import SEEN_WITHIN_S, Consent, sign_of_life
 from qcqueue.errors import ConflictError, StoreError
 from qcqueue.queue.moves import Residence, residence_of
 from qcqueue.queue.sessions import unended_sessions
 from qcqueue.stores.folder import DATABASE_FILE
-from qcqueue.stores.registry import StoreAddress, parse_url
+from qcqueue.stores.registry import StoreAddress
 from qcqueue.text.humanize import count
 
 # Sessions of an older qcqueue are asked for like any other, so nothing is left for the guard to refuse.
@@ -28,7 +29,7 @@ _SEEN_TO = Consent(now=True)
 class QueueHome:
     """One end of a copy, as a command in the folder `here` reaches it; environment: that of the process if None."""
 
-    address: StoreAddress
+    address: HomeAddress
     here: Path
     environment: Mapping[str, str] | None = None
 
@@ -38,7 +39,10 @@ class QueueHome:
 
     @cached_property
     def settings(self) -> Settings:
-        return load_settings(store=self.url, folder=self.here, environment=self.environment)
+        store, server = self.address.store.url, self.address.server
+        found = load_settings(store=store, folder=self.here, environment=self.environment)
+        known = found.database  # with its password, which counts for nothing in what follows
+        return replace(found, database=known if known == server else server, database_source="the command line")
 
     @cached_property
     def context(self) -> QueueContext:
@@ -46,7 +50,11 @@ class QueueHome:
 
     def at(self, url: str) -> "QueueHome":
         """Return the home of another address."""
-        return replace(self, address=parse_url(url, source=self.url))
+        return replace(self, address=home_address(url, source=self.url))
+
+    def with_store(self, store: StoreAddress) -> "QueueHome":
+        """Return it with a store that has got its own address meanwhile."""
+        return replace(self, address=self.address.beside(store))
 
     def residence(self) -> Residence:
         """Return what it says of where its queue is kept. Raises: StoreMissing: there is none."""
@@ -91,7 +99,7 @@ class QueueHome:
 
 def home_of(typed: str, name: str, here: Path, environment: Mapping[str, str] | None = None) -> QueueHome:
     """Return the home that was typed. name: of the argument, for messages. Raises: SettingInvalid."""
-    return QueueHome(parse_url(typed, source=name), here, environment)
+    return QueueHome(home_address(typed, source=name), here, environment)
 
 
 def follow(before: QueueHome, after: QueueHome) -> Path | None:
@@ -100,6 +108,6 @@ def follow(before: QueueHome, after: QueueHome) -> Path | None:
     if path is None:
         return None
     named = load_settings(folder=before.here, environment={})
-    if named.store is None or named_store(named).url != before.url:
+    if named.store is None or HomeAddress(store=named_store(named), server=named.database) != before.address:
         return None
-    return path if rename_store(path, after.address) else None
+    return path if rename_home(path, after.address.store, after.address.server) else None

@@ -68,10 +68,18 @@ def check_within_reach(settings: Settings) -> None:
         raise UserError(f"Kaggle cannot reach {named.url}", hint="qcqueue init --store gdrive:new, in another folder")
 
 
-def kaggle_text(store: str, client: str | None = None, *, owner: str | None = None, from_index: bool = False) -> str:
+def kaggle_text(
+    store: str,
+    client: str | None = None,
+    *,
+    owner: str | None = None,
+    database: str | None = None,
+    from_index: bool = False,
+) -> str:
     """Return the notebook for a store; as `notebook_file.notebook_text`."""
     text = TEXT.format(sign_in=WITH_CLIENT if client else WITH_SECRET)
-    return as_notebook(text, code_for(CODE, store, client, owner, place="Kaggle", from_index=from_index), KAGGLE)
+    code = code_for(CODE, store, client, owner, place="Kaggle", database=database, from_index=from_index)
+    return as_notebook(text, code, KAGGLE)
 
 
 def write_for_kaggle(path: Path, text: str, *, environ: Mapping[str, str] = os.environ) -> tuple[bool, str]:

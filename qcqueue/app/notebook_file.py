@@ -45,14 +45,14 @@ import os, time
 began = time.time()
 {install}
 
-failure = install("[train,drive]")
+failure = install("[train,drive{more}]")
 os.environ["QCQUEUE_INSTALL_S"] = str(time.time() - began)
 if failure:
     print(failure)
 else:
     import qcqueue
 
-{owner}{client}"""
+{owner}{client}{database}"""
 
 CODE = """\
 #@title Train {{ display-mode: "form" }}
@@ -103,6 +103,11 @@ OWNER = """\
 CLIENT = """\
     # Your own OAuth client, with which this cell asks you to sign in where {place}'s secrets hold no QCQUEUE_TOKEN.
     os.environ["QCQUEUE_CLIENT"] = {client}
+"""
+
+DATABASE = """\
+    # The queue is kept on a server; {place}'s secret PGPASSWORD is the password for it.
+    os.environ["QCQUEUE_DATABASE"] = {database}
 """
 
 # Who works on qcqueue has installed it in a way of their own, and keeps it.
@@ -168,13 +173,21 @@ def install_code(*, from_index: bool) -> str:
     return INSTALL.format(comes="with this cell", wanted=wanted, mark=CONTENTS)
 
 
-def notebook_text(store: str, client: str | None = None, *, owner: str | None = None, from_index: bool = False) -> str:
+def notebook_text(
+    store: str,
+    client: str | None = None,
+    *,
+    owner: str | None = None,
+    database: str | None = None,
+    from_index: bool = False,
+) -> str:
     """Return the notebook for a store, as the text of its file.
 
-    client: the JSON of an OAuth client. owner: whose sessions it runs, where the store knows no account. from_index:
-    the cell installs this version of qcqueue from an index, and does not bring it.
+    client: the JSON of an OAuth client. owner: whose sessions it runs, where the store knows no account. database: the
+    URL of the server that keeps the queue beside the store. from_index: the cell installs this version of qcqueue from
+    an index, and does not bring it.
     """
-    code = code_for(CODE, store, client, owner, place="Colab", from_index=from_index)
+    code = code_for(CODE, store, client, owner, place="Colab", database=database, from_index=from_index)
     return as_notebook(TEXT, code, COLAB)
 
 
@@ -183,12 +196,28 @@ def trial_text(*, from_index: bool = False) -> str:
     return as_notebook(TRY_TEXT, TRY_CODE.format(install=install_code(from_index=from_index)), COLAB)
 
 
-def code_for(code: str, store: str, client: str | None, owner: str | None, *, place: str, from_index: bool) -> str:
+def code_for(
+    code: str,
+    store: str,
+    client: str | None,
+    owner: str | None,
+    *,
+    place: str,
+    database: str | None = None,
+    from_index: bool,
+) -> str:
     """Return the code of a worker cell, filled in; place: whose secrets are named, the rest as above."""
     signing_in = "" if client is None else CLIENT.format(place=place, client=repr(client))
     in_code = json.dumps(store, ensure_ascii=False)
     whose = "" if owner is None else OWNER.format(owner=repr(owner))
-    begin = BEGIN.format(owner=whose, client=signing_in, install=install_code(from_index=from_index))
+    on_server = "" if database is None else DATABASE.format(place=place, database=repr(database))
+    begin = BEGIN.format(
+        owner=whose,
+        client=signing_in,
+        database=on_server,
+        more=",postgres" if database else "",
+        install=install_code(from_index=from_index),
+    )
     return code.format(store=in_code, begin=begin)
 
 
@@ -222,7 +251,13 @@ class Text(Protocol):
     """`notebook_text`, for one place or another."""
 
     def __call__(
-        self, store: str, client: str | None = None, *, owner: str | None = None, from_index: bool = False
+        self,
+        store: str,
+        client: str | None = None,
+        *,
+        owner: str | None = None,
+        database: str | None = None,
+        from_index: bool = False,
     ) -> str: ...
 
 
@@ -244,7 +279,8 @@ def worker_notebook(
         raise SettingInvalid(f"no store is named: there is no {FILE_NAME} here or above", hint=NEXT_STEP)
     store = _within_reach(settings.store, settings.source)
     secret = _client_text(settings, client) if client or with_client else None
-    return text(store, secret, owner=settings.owner, from_index=from_index)
+    database = settings.database.url if settings.database else None
+    return text(store, secret, owner=settings.owner, database=database, from_index=from_index)
 
 
 def write_notebook(path: Path, text: str) -> bool:

@@ -21,6 +21,7 @@ from typing import IO
 from qcqueue.app.settings import Settings
 from qcqueue.app.work import answering
 from qcqueue.core.signals import FOR_THE_SESSION
+from qcqueue.database.address import PASSWORD
 from qcqueue.errors import INTERRUPTED, RESUMABLE, MachineError
 from qcqueue.stores.files import on_this_machine
 from qcqueue.worker.machine import VISIBLE
@@ -124,6 +125,8 @@ def environment_of(gpu: str, settings: Settings, environ: Mapping[str, str]) -> 
         own["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     if settings.token:
         own["QCQUEUE_TOKEN"] = settings.token
+    if settings.database and settings.database.password is not None:
+        own[PASSWORD] = settings.database.password
     return {**environ, **own}
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.owners import read_owner
+from qcqueue.database.address import ServerAddress, refuse_password, server_address
 from qcqueue.errors import MachineError, SettingInvalid, SpecInvalid
 from qcqueue.stores.base import Access
 from qcqueue.stores.files import move_whole, of_this_machine, on_this_machine, sync, unfinished
@@ -29,7 +30,7 @@ from qcqueue.text.suggest import did_you_mean, shown
 from qcqueue.text.toml import read_page
 
 FILE_NAME = "qcqueue.toml"
-KNOWN_KEYS = ("store", "cache", "profile", "region", "endpoint")
+KNOWN_KEYS = ("store", "database", "cache", "profile", "region", "endpoint")
 MOST_BYTES = 64 << 10
 NEXT_STEP = "qcqueue init"
 ANOTHER_CACHE = "set QCQUEUE_CACHE to a folder that is only on this machine"
@@ -37,6 +38,7 @@ ANOTHER_CACHE = "set QCQUEUE_CACHE to a folder that is only on this machine"
 REGION = re.compile(r"[0-9a-z][0-9a-z-]{0,39}", re.ASCII)
 SERVER = re.compile(r"https?://[0-9A-Za-z.-]+(?::[1-9][0-9]{0,4})?(?:/[0-9A-Za-z._/-]*)?", re.ASCII)
 _STORE_LINE = re.compile(r"""^[ \t]*store[ \t]*=[ \t]*(?:"[^"\n]*"|'[^'\n]*')""", re.MULTILINE)
+_DATABASE_LINE = re.compile(r"""^[ \t]*database[ \t]*=[ \t]*(?:"[^"\n]*"|'[^'\n]*')[ \t]*\n""", re.MULTILINE)
 LOOPBACK = re.compile(r"(?P<root>http://(?:127\.0\.0\.1|localhost):(?P<port>[1-9][0-9]{0,4}))/?", re.ASCII)
 
 
@@ -44,6 +46,7 @@ LOOPBACK = re.compile(r"(?P<root>http://(?:127\.0\.0\.1|localhost):(?P<port>[1-9
 class Settings:
     """store is None where nothing names one; source says where it was found, for messages.
 
+    database: the server that keeps the queue beside a store for its files, None where the store keeps it.
     token: a sign-in to Google Drive given directly, which is never written. config: the folder of the one that is; for
     a user without a home it is the cache.
     profile: the name of the provider whose limits count, None where it is found out.
@@ -56,6 +59,8 @@ class Settings:
     cache: Path
     source: str
     config: Path
+    database: ServerAddress | None = None
+    database_source: str = "nowhere"
     token: str | None = field(default=None, repr=False)
     drive_endpoint: str | None = None
     profile: str | None = None
@@ -78,9 +83,16 @@ class Settings:
 
 
 def load_settings(
-    *, store: str | None = None, folder: Path | None = None, environment: Mapping[str, str] | None = None
+    *,
+    store: str | None = None,
+    database: str | None = None,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Build the settings for a command run in `folder`. Raises: SettingInvalid."""
+    """Build the settings for a command run in `folder`. Raises: SettingInvalid.
+
+    The database of a settings file goes with its own store: who names another store means another queue.
+    """
     environment = os.environ if environment is None else environment
     found = _find_upward(folder or Path.cwd())
     written = _read(found) if found else {}
@@ -98,7 +110,15 @@ def load_settings(
     kind = kind_of(chosen)
     # What is written of one bucket is not true of a store of another kind, which a flag or the environment may name.
     near = written if scheme_of(written.get("store", chosen or "")) == scheme_of(chosen or "") else {}
+    choices = [
+        (database, "--database"),
+        (environment.get("QCQUEUE_DATABASE", "").strip(), "QCQUEUE_DATABASE"),
+        (written.get("database") if _is_same(chosen, written.get("store")) else None, str(found)),
+    ]
+    server, server_source = next(((value, name) for value, name in choices if value), (None, "nowhere"))
     return Settings(
+        database=_database(server, server_source) if server else None,
+        database_source=server_source,
         store=as_url(chosen) if chosen else None,
         cache=cache,
         source=source,
@@ -121,13 +141,48 @@ def named_store(settings: Settings) -> StoreAddress:
     return parse_url(settings.store, source=settings.source)
 
 
-def write_settings(path: Path, store: str, *, region: str | None = None, endpoint: str | None = None) -> None:
+def refuse_unshared(store: StoreAddress, settings: Settings) -> None:
+    """Raises: SettingInvalid: a server has the queue, and the files would lie where other machines cannot reach."""
+    if settings.database and not store.kind.is_shared:
+        raise SettingInvalid(
+            f"{settings.database_source} names a database on a server, for several machines, and {store.url} is "
+            "a folder of this machine alone",
+            hint="name a store that all of them reach, such as --store shared:PATH; or leave the database out",
+        )
+
+
+def _is_same(chosen: str | None, written: str | None) -> bool:
+    """Return whether the store in use is the one that a settings file names."""
+    if chosen == written:
+        return True
+    with contextlib.suppress(SettingInvalid):
+        return bool(chosen and written) and parse_url(str(chosen), source="") == parse_url(str(written), source="")
+    return False
+
+
+def _database(url: str, source: str) -> ServerAddress:
+    """Return the server that a setting names; only the environment may hold a password. Raises: SettingInvalid."""
+    address = server_address(url, source=source)
+    if source != "QCQUEUE_DATABASE":
+        refuse_password(address, source=source)
+    return address
+
+
+def write_settings(
+    path: Path,
+    store: str,
+    database: ServerAddress | None = None,
+    *,
+    region: str | None = None,
+    endpoint: str | None = None,
+) -> None:
     """Write a new settings file, whole and synced or not at all; overwrites none but one that names nothing.
 
     Raises: DiskFull, DiskFailed. SettingInvalid: somebody else has written one meanwhile.
     """
     text = f"# The queue that qcqueue commands in this folder, and below it, work on.\nstore = {as_text(store)}\n"
-    text += "".join(f"{key} = {as_text(it)}\n" for key, it in (("region", region), ("endpoint", endpoint)) if it)
+    more = {"database": database and database.url, "region": region, "endpoint": endpoint}
+    text += "".join(f"{key} = {as_text(it)}\n" for key, it in more.items() if it)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     with on_this_machine(path):
         try:
@@ -147,16 +202,18 @@ def settings_here(folder: Path) -> Path | None:
     return _find_upward(folder)
 
 
-def rename_store(path: Path, store: StoreAddress) -> bool:
-    """Let a settings file name another store, and leave the rest of it as it was; return whether that could be done.
+def rename_home(path: Path, store: StoreAddress, database: ServerAddress | None) -> bool:
+    """Let a settings file name another home, and leave the rest of it as it was; return whether that could be done.
 
     Raises: DiskFull, DiskFailed.
     """
-    named = as_written(store, path.parent)
+    named = {"store": as_written(store, path.parent), **({"database": database.url} if database else {})}
+    lines = "\n".join(f"{key} = {as_text(value)}" for key, value in named.items())
     with on_this_machine(path):
         before = decoded(read_regular(path, bytes_max=MOST_BYTES))
-        after = _STORE_LINE.sub(lambda _: f"store = {as_text(named)}", before, count=1)
-        if read_page(after, file=str(path), of="settings").data.get("store") != named:
+        after = _STORE_LINE.sub(lambda _: lines, _DATABASE_LINE.sub("", before), count=1)
+        found = read_page(after, file=str(path), of="settings").data
+        if {key: found[key] for key in ("store", "database") if key in found} != named:
             return False  # written in a way that only its author can change
         target = path.resolve()
         with unfinished(target.parent) as file:

@@ -78,6 +78,7 @@ from qcqueue.queue.moves import (
     settle,
 )
 from qcqueue.stores.base import Moved, silently
+from qcqueue.stores.registry import StoreAddress
 from qcqueue.text.humanize import size
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def undo_copy(
     """
     source, target = _homes(typed_source, typed_target, here, environment)
     at_source = _residence_of_source(source)
-    if at_source.moved_to and target.address.is_new:
+    if at_source.moved_to and target.address.store.is_new:
         target = target.at(at_source.moved_to.home)
     if at_source.moved_to is None:
         _check_undone(source, target)
@@ -206,7 +207,7 @@ def _told(
 def _noted(target: QueueHome, at_source: Residence) -> QueueHome:
     """Return the home that an earlier run has made for this copy, where one was made, and is still there."""
     noted = at_source.moved_to or at_source.copying_to
-    if target.address.is_new and noted and noted.home.startswith(f"{target.address.scheme}:"):
+    if target.address.store.is_new and noted and target.address.is_like(target.at(noted.home).address):
         made = target.at(noted.home)
         with contextlib.suppress(StoreMissing):
             create_queue(made.settings, dry_run=True)
@@ -308,12 +309,12 @@ class _Copying:
         """Note the copy in the source, then have the target say that it is half a one."""
         said = Move(home=self._source.url, token=self._token, digest="")
         if self._before is None:
-            if not self._target.address.is_new:
+            if not self._target.address.store.is_new:
                 self._note(self._target.url)
 
-            def remember(address: Any) -> None:
-                if self._target.address.is_new:
-                    self._target = self._target.at(address.url)
+            def remember(address: StoreAddress) -> None:
+                if self._target.address.store.is_new:
+                    self._target = self._target.with_store(address)
                     self._note(self._target.url)
 
             if create_queue(self._target.settings, remember=remember, first=partial(say_copied, move=said)).is_new:
@@ -342,7 +343,7 @@ class _Copying:
             if self._wanted() != wanted:  # somebody has let go of it meanwhile
                 return
             raise CorruptionError(
-                f"{exc}; a queue is moved when it is whole", hint=f"qcqueue store verify --store {self._source.url}"
+                f"{exc}; a queue is moved when it is whole", hint=self._source.address.types("store verify")
             ) from exc
 
     def _wanted(self) -> tuple[BlobToCopy, ...]:
@@ -359,7 +360,7 @@ class _Copying:
             if flaws := audit_rows(rows).flaws:
                 raise CorruptionError(
                     f"the queue of {self._source.url} is damaged, and is moved when it is whole: {flaws[0].says}",
-                    hint=f"qcqueue store verify --store {self._source.url}",
+                    hint=self._source.address.types("store verify"),
                 )
             held = digest_of_rows(rows, but_settings=OF_ONE_HOME)
 
@@ -427,11 +428,11 @@ def _settle(target: QueueHome, moved_to: Move) -> None:
 def _check_undone(source: QueueHome, target: QueueHome) -> None:
     """See that a queue was taken back already. Raises: QueueMoved. IllegalTransition: it was never moved."""
     source.check_answers()
-    went_to = None if target.address.is_new else target.residence().moved_to
+    went_to = None if target.address.store.is_new else target.residence().moved_to
     if went_to is None or went_to.home != source.url:
         raise IllegalTransition(
             f"the queue of {source.url} was not moved, so there is nothing to undo",
-            hint=f"qcqueue status --store {shlex.quote(source.url)}",
+            hint=source.address.types("status"),
         )
 
 

@@ -81,7 +81,7 @@ def verify(context: QueueContext, *, quick: bool = False, progress: Moved = sile
     UnknownFormat.
     """
     versions, faults, rows = _database(context)
-    faults += _row_faults(rows)
+    faults += _row_faults(rows, _rescue(context))
     if not any(fault.costs in FINAL for fault in faults):
         faults += _illegible(context)
     counted = {"versions": versions, "rows": rows.covered, "rows_not_covered": rows.not_covered}
@@ -105,7 +105,7 @@ def _database(context: QueueContext) -> tuple[int, list[Damage], RowAudit]:
     if context.slots is None:
         with context.read() as tx:
             flaws, rows = audit_database(tx)
-        return 1, [_database_fault(says, costs=QUEUE, hint=RESCUE) for says in flaws], rows
+        return 1, [_database_fault(says, costs=QUEUE, hint=_rescue(context)) for says in flaws], rows
     audit = audit_versions(context.slots, context.ids)
     faults = [_version_fault(flaw) for flaw in audit.flaws]
     can_be_read = not any(flaw.is_head for flaw in audit.flaws)
@@ -114,7 +114,11 @@ def _database(context: QueueContext) -> tuple[int, list[Damage], RowAudit]:
     return audit.versions, faults, audit.rows
 
 
-def _row_faults(rows: RowAudit) -> Iterator[Damage]:
+def _rescue(context: QueueContext) -> str:
+    return f"put the database {context.server.database} back from a backup" if context.server else RESCUE
+
+
+def _row_faults(rows: RowAudit, rescue: str) -> Iterator[Damage]:
     for flaw in rows.flaws:
         what, costs = _of_row(flaw)
         yield Damage(
@@ -123,7 +127,7 @@ def _row_faults(rows: RowAudit) -> Iterator[Damage]:
             why=flaw.says,
             costs=costs if flaw.is_legible else ILLEGIBLE,
             jobs=() if flaw.job is None else (flaw.job,),
-            hint=None if flaw.is_legible else RESCUE,
+            hint=None if flaw.is_legible else rescue,
         )
     if rows.more:
         why = "they are not what was written, like those before"
@@ -161,7 +165,7 @@ def _illegible(context: QueueContext) -> list[Damage]:
     """Return what no command could make values of, though each row is a row."""
     with context.read() as tx:
         damaged = damage_of(tx)
-    return [_database_fault(str(damaged), costs=ILLEGIBLE, hint=RESCUE)] if damaged else []
+    return [_database_fault(str(damaged), costs=ILLEGIBLE, hint=_rescue(context))] if damaged else []
 
 
 def _version_fault(flaw: Flaw) -> Damage:

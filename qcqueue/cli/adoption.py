@@ -39,6 +39,8 @@ def adopt(
 
 
 def _nothing_to_adopt(context: "QueueContext") -> str:
+    if context.server:
+        return f"nothing to adopt: the queue in {context.server.url} goes on as its server has it"
     if context.versions is None:
         return f"nothing to adopt: {context.store.url} is one file on one machine, which goes on as it was put back"
     return f"nothing to adopt: {context.store.url} shows all that this machine has seen of it"

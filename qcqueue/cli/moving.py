@@ -1,6 +1,5 @@
 """`store copy`: moving a queue from one home into another, finishing what was cut, and taking it back."""
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,11 +10,14 @@ from qcqueue.cli.data import progress_bar
 from qcqueue.cli.shared import DryRunOption, JsonOption, print_json, say
 
 if TYPE_CHECKING:
+    from qcqueue.app.home_address import HomeAddress
     from qcqueue.app.store_copy import StoreCopy
 
 
 def copy(
-    source: Annotated[str, typer.Argument(metavar="A", help="Where the queue is: a URL, as --store takes it.")],
+    source: Annotated[
+        str, typer.Argument(metavar="A", help="Where the queue is: a URL, as --store takes it, or DATABASE+STORE.")
+    ],
     target: Annotated[
         str, typer.Argument(metavar="B", help="Where it is to be: an empty place of any kind, such as gdrive:new.")
     ],
@@ -55,15 +57,22 @@ def _rows(found: "StoreCopy", *, here: Path) -> Iterator[str]:
     yield f"the queue is in {found.target}; {found.source} refuses, and says so"
     if found.settings_file:
         yield f"written: {found.settings_file}"
-    yield f"next: qcqueue status{'' if _is_named(here, found.target) else f' --store {shlex.quote(found.target)}'}"
+    yield f"next: {'qcqueue status' if _is_named(here, found.target) else _home(found.target).types('status')}"
+
+
+def _home(url: str) -> "HomeAddress":
+    from qcqueue.app.home_address import home_address
+
+    return home_address(url, source="B")
 
 
 def _is_named(here: Path, url: str) -> bool:
-    """Return whether commands in a folder go by this store."""
+    """Return whether commands in a folder go by this home."""
     from qcqueue.app.settings import load_settings, named_store
 
     settings = load_settings(folder=here)
-    return settings.store is not None and named_store(settings).url == url
+    named = _home(url)
+    return settings.store is not None and (named_store(settings), settings.database) == (named.store, named.server)
 
 
 def _document(found: "StoreCopy") -> dict[str, Any]:

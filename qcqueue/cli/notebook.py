@@ -89,6 +89,7 @@ def notebook(
     say(f"{_written(changed)}: {path}, for {settings.store}")
     for line in named_store(settings).backend.notebook_steps(path.name, has_client=with_client or client is not None):
         say(line)
+    _say_password(settings)
 
 
 def _for_kaggle(path: Path, settings: "Settings", client: Path | None, with_client: bool, from_index: bool) -> None:
@@ -107,6 +108,12 @@ def _for_kaggle(path: Path, settings: "Settings", client: Path | None, with_clie
     say(f"{_written(changed)}: {path}, and {METADATA_FILE} beside it, for {settings.store}")
     for line in kaggle_steps(path.name, settings, identity, has_client=with_client or client is not None):
         say(line)
+    _say_password(settings)
+
+
+def _say_password(settings: "Settings") -> None:
+    if settings.database:
+        say(f"      it has no password of {settings.database.url}: that goes into the secret PGPASSWORD there")
 
 
 def _written(changed: bool) -> str:

@@ -26,13 +26,25 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def init(store: StoreOption = None, dry_run: DryRunOption = False) -> None:
+def init(
+    store: StoreOption = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            "--database",
+            metavar="URL",
+            help="Keep the queue on a server, as in postgresql://USER@HOST/DATABASE, and only files in the store.",
+        ),
+    ] = None,
+    dry_run: DryRunOption = False,
+) -> None:
     """Make a queue, and remember it in qcqueue.toml here. A second run changes nothing."""
     from qcqueue.app.context import initialise
 
-    created = initialise(store=store, here=Path.cwd(), dry_run=dry_run)
+    created = initialise(store=store, database=database, here=Path.cwd(), dry_run=dry_run)
     would = "would be " if dry_run else ""
-    say(f"{would}made: a queue in {created.url}" if created.is_new else f"there is a queue in {created.url} already")
+    where = f"{created.database}, its files in {created.url}" if created.database else created.url
+    say(f"{would}made: a queue in {where}" if created.is_new else f"there is a queue in {where} already")
     if created.page:
         say(f"look at it: {created.page}")
     if created.settings_file:

@@ -68,7 +68,9 @@ def audit_database(tx: Connection) -> tuple[tuple[str, ...], RowAudit]:
 
 
 def flaws_of(tx: Connection) -> tuple[str, ...]:
-    """Return what SQLite finds wrong with the file of a database."""
+    """Return what SQLite finds wrong with the file of a database; a server looks after its own files."""
+    if tx.dialect.name == "postgresql":
+        return ()
     said = (str(one) for one in tx.exec_driver_sql("PRAGMA integrity_check(10)").scalars())
     broken = [f"row {row[1]} of {row[0]} names nothing" for row in tx.exec_driver_sql("PRAGMA foreign_key_check")]
     return (*(one for one in said if one != "ok"), *broken[:10])

@@ -1,15 +1,18 @@
 """The types of columns, each of which gives out what it declares and nothing else.
 
-SQLite keeps any value in any column, and a file or an image may be anybody's work: text where a number belongs, a
-number without end, a state that nobody knows. What comes out of a row is looked at here, where it becomes a value, so
-that nobody above need expect more than the schema says. NULL passes: an outer join gives it for every column.
+SQLite keeps any value in any column, and a file, an image or a table on a server may be anybody's work: text where a
+number belongs, a number without end, a state that nobody knows. What comes out of a row is looked at here, where it
+becomes a value, so that nobody above need expect more than the schema says. NULL passes: an outer join gives it for
+every column.
 """
 
 import math
 from collections.abc import Callable, Container, Mapping
+from decimal import Decimal
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Dialect, Float, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Dialect, Float, Integer, LargeBinary, String, Table, Text
 from sqlalchemy.types import TypeEngine
 
 from qcqueue.core.shaped import MOST_MEASURED
@@ -41,10 +44,13 @@ class _Checked:
 
     def adapt(self, cls: Any, **kw: Any) -> Any:
         """Keep, in the copies that SQLAlchemy makes for a dialect, what may come out of the column."""
-        made: Any = super().adapt(cls, **kw)  # type: ignore[misc]
-        if isinstance(made, _Checked):
-            made.where, made.wanted, made.fits = self.where, self.wanted, self.fits
+        made: Any = super().adapt(_checked(cls), **kw)  # type: ignore[misc]
+        made.expects(self.where, self.wanted, self.fits)
         return made
+
+    def expects(self, where: str, wanted: str, fits: Fits) -> None:
+        """Be told which column this is the type of, and what fits into it."""
+        self.where, self.wanted, self.fits = where, wanted, fits
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
         fits, where, wanted, convert = self.fits, self.where, self.wanted, self._convert
@@ -52,6 +58,7 @@ class _Checked:
         def read(value: Any) -> Any:
             if value is None:
                 return None
+            value = as_in_sqlite(value)
             if not fits(value):
                 raise CorruptionError(f"the queue is damaged: {where} holds {_said(value)}, not {wanted}", hint=VERIFY)
             return convert(value)
@@ -62,7 +69,17 @@ class _Checked:
         return value
 
 
+@cache
+def _checked(cls: type) -> type:
+    """Return a type of SQLAlchemy, or of one of its dialects, that looks at what it reads."""
+    return cls if issubclass(cls, _Checked) else type(f"Checked{cls.__name__}", (_Checked, cls), {})
+
+
 class _Whole(_Checked, Integer):
+    pass
+
+
+class _Large(_Checked, BigInteger):
     pass
 
 
@@ -97,9 +114,25 @@ def _type_for(column: Column[Any], words: Container[str] | None) -> TypeEngine[A
     made, wanted, fits = _kind_of(column.name, column.type)
     if words is not None:
         wanted, fits = "one of the words it can hold", lambda value: type(value) is str and value in words
-    checked: TypeEngine[Any] = made
-    made.where, made.wanted, made.fits = f"{column.table.name}.{column.name}", wanted, fits
+    where = f"{column.table.name}.{column.name}"
+    on_server = _on_server(made)
+    for each in (made, on_server):
+        each.expects(where, wanted, fits)
+    checked: TypeEngine[Any] = made if on_server is made else made.with_variant(on_server, "postgresql")
     return checked
+
+
+def _on_server(made: Any) -> Any:
+    """Return the type of a column on PostgreSQL: as large as in SQLite, and sorted as there, in whichever country."""
+    match made:
+        case _Whole():
+            return _Large()
+        case _Words():
+            return _Words(collation="C")
+        case _Word():
+            return _Word(made.length, collation="C")
+        case _:
+            return made
 
 
 def _kind_of(name: str, declared: TypeEngine[Any]) -> tuple[Any, str, Fits]:
@@ -123,6 +156,15 @@ def _kind_of(name: str, declared: TypeEngine[Any]) -> tuple[Any, str, Fits]:
             return made, "a few words", lambda value: type(value) is str and len(value) <= LONGEST_WORD
         case _:
             return _Bytes(), "bytes", lambda value: type(value) is bytes
+
+
+def as_in_sqlite(value: Any) -> Any:
+    """Return what a library for PostgreSQL gives out as SQLite's would: bytes, and sums of whole numbers."""
+    if type(value) is memoryview:
+        return bytes(value)
+    if type(value) is Decimal and value.is_finite() and value == value.to_integral_value():
+        return int(value)
+    return value
 
 
 def _is_name(value: str) -> bool:

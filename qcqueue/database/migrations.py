@@ -127,6 +127,15 @@ STEPS: Mapping[int, tuple[str, ...]] = {
     ),
 }
 
+# The same steps as a server takes them, which has no format older than 7: in its own words, or as `STEPS[7]` where they
+# are the same. Each step of a later format stands in both.
+SERVER_STEPS: Mapping[int, tuple[str, ...]] = {}
+
+
+def steps_for(tx: Connection) -> Mapping[int, tuple[str, ...]]:
+    """Return the steps in the words of a database."""
+    return SERVER_STEPS if tx.dialect.name == "postgresql" else STEPS
+
 
 def bring_to_today(tx: Connection, place: Path | str) -> bool:
     """Lead an older database to today's format, and return whether it was one; today's is not written.
@@ -135,7 +144,7 @@ def bring_to_today(tx: Connection, place: Path | str) -> bool:
     """
     was_older = False
     while (found := format_of(tx, place)) < FORMAT:
-        for statement in STEPS[found]:
+        for statement in steps_for(tx)[found]:
             tx.exec_driver_sql(statement)
         tx.execute(update(meta).values(format=found + 1))
         was_older = True
@@ -149,6 +158,6 @@ def format_of(tx: Connection, place: Path | str) -> int:
     """
     # Asked in every transaction, so not through a statement that has to be looked up first.
     found = tx.exec_driver_sql("SELECT format FROM meta LIMIT 2").scalars().all()
-    if len(found) != 1 or type(found[0]) is not int or found[0] not in {*STEPS, FORMAT}:
+    if len(found) != 1 or type(found[0]) is not int or found[0] not in {*steps_for(tx), FORMAT}:
         raise unknown_format(place, found[0] if len(found) == 1 else None)
     return found[0]

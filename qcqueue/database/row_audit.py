@@ -1,12 +1,12 @@
-"""Reading every row of a queue as it lies in the file, and saying which are not what was written, or cannot be read.
+"""Reading every row of a queue as it lies there, and saying which are not what was written, or cannot be read.
 
-Values are taken as SQLite has them, before anything of ours makes something of them; it decides nothing and repairs
-nothing. Always true: a row that matches its digest holds what was written, and one of before format 6 is counted as not
-covered, unless something that was written with it is.
+Values are taken as the database has them, before anything of ours makes something of them; it decides nothing and
+repairs nothing. Always true: a row that matches its digest holds what was written, and one of before format 6 is
+counted as not covered, unless something that was written with it is.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -17,6 +17,7 @@ from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Result
 from qcqueue.core.records import Identity, Rehearsal, TrainingRecord
 from qcqueue.core.spec import JobSpec
+from qcqueue.database.cells import as_in_sqlite
 from qcqueue.database.rows import COVERED, covered_columns, digest_of_values
 from qcqueue.database.schema import DIGEST_BYTES, metadata
 from qcqueue.database.sqlite import driver
@@ -56,12 +57,30 @@ class RowAudit:
 
 def audit_rows(tx: Connection) -> RowAudit:
     """Read every row of every table."""
+    if tx.dialect.name == "postgresql":
+        return _Audit(lambda asked: _rows_of_server(tx, asked)).run()
     connection = driver(tx)
     as_usual, connection.text_factory = connection.text_factory, _text
     try:
-        return _Audit(connection).run()
+        return _Audit(connection.execute).run()
     finally:
         connection.text_factory = as_usual
+
+
+def _rows_of_server(tx: Connection, asked: str) -> Iterator[tuple[Any, ...]]:
+    """Yield rows with their values as SQLite has them, which is what they are summed as."""
+    for row in tx.exec_driver_sql(asked):
+        yield tuple(_as_summed(value) for value in row)
+
+
+def _as_summed(value: Any) -> Any:
+    match value:
+        case bool():
+            return int(value)
+        case float():
+            return value + 0.0  # SQLite knows no -0.0
+        case _:
+            return as_in_sqlite(value)
 
 
 class _NotText(bytes):
@@ -78,8 +97,8 @@ def _text(data: bytes) -> "str | _NotText":
 class _Audit:
     """One reading of one database."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, rows: Callable[[str], Iterable[tuple[Any, ...]]]) -> None:
+        self._rows = rows  # that a statement gives
         self._covered = self._not_covered = self._count = 0
         self._flaws: list[RowFlaw] = []
         self._jobs: dict[int, str] = {}  # names, by id
@@ -112,7 +131,7 @@ class _Audit:
     def _note_claims(self) -> None:
         asked = "SELECT job_id, attempt FROM history WHERE what = 'claimed' AND digest IS NOT NULL"
         try:
-            self._claimed = set(self._connection.execute(asked))
+            self._claimed = set(self._rows(asked))
         except (sqlite3.Error, UnicodeDecodeError):  # the same will be said of the table
             self._claimed = set()
 
@@ -121,7 +140,7 @@ class _Audit:
         key = ", ".join(column.name for column in table.primary_key)
         named = ", ".join(f'"{name}"' for name in columns)
         has_digests, results = False, set[Any]()
-        for values in self._connection.execute(f"SELECT {named} FROM {table.name} ORDER BY {key}"):
+        for values in self._rows(f"SELECT {named} FROM {table.name} ORDER BY {key}"):
             row = dict(zip(columns, values, strict=True))
             says, is_legible = None, True
             if wrong := _illegible(table, row) or self._unidentified(table, row):
@@ -172,7 +191,7 @@ class _Audit:
                 return has_digests
 
     def _without_result(self, results: set[Any]) -> Iterator[RowFlaw]:
-        for (job_id,) in self._connection.execute("SELECT id FROM jobs WHERE state = 'done'"):
+        for (job_id,) in self._rows("SELECT id FROM jobs WHERE state = 'done'"):
             if job_id not in results:
                 row = {"job_id": job_id}
                 yield self._flaw(_RESULTS, row, "its row in the table results is gone", is_legible=True)

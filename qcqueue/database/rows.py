@@ -56,8 +56,14 @@ def vouched_rows(table: Table, rows: Iterable[Mapping[str, Any]], *, first_id: i
     return [vouched(table, {**row, "id": first_id + at}) for at, row in enumerate(rows)]
 
 
+def storable(text: str) -> str:
+    """Return what somebody else's program said as every database can keep it: PostgreSQL has no letter of number 0."""
+    return text.replace("\0", "\ufffd")
+
+
 def next_id(tx: Connection, table: Table) -> int:
-    """Return the id that SQLite would give a new row: it has to be known before, to be summed.
+    """Return the id that SQLite would give a new row: it has to be known before, to be summed, and PostgreSQL, which
+    counts on its own, would not know of rows that came with their ids.
 
     Raises: CorruptionError: there is no such number, because an id is damaged.
     """

@@ -20,6 +20,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    column,
+    false,
     text,
 )
 
@@ -106,9 +108,9 @@ jobs = Table(
     Column("failure_message", Text),
     Column("enqueued_at_s", Float, nullable=False),
     Column("updated_at_s", Float, nullable=False),
-    Column("moved", Boolean, nullable=False, server_default=text("0")),
-    Column("keep_weights", Boolean, nullable=False, server_default=text("0")),
-    Column("keep_state", Boolean, nullable=False, server_default=text("0")),
+    Column("moved", Boolean, nullable=False, server_default=false()),
+    Column("keep_weights", Boolean, nullable=False, server_default=false()),
+    Column("keep_state", Boolean, nullable=False, server_default=false()),
     Column("owner", String),
     _one_of("state", State),
     _one_of("failure_cause", Cause),
@@ -215,12 +217,12 @@ epochs = Table(
     _digest(),
     CheckConstraint("epoch >= 1", name="epochs_count_from_one"),
     Index("one_official_row_an_epoch", "job_id", "epoch", unique=True, sqlite_where=text("official")),
-    Index("replaced_epochs", "job_id", "epoch", sqlite_where=text("official = 0")),
+    Index("replaced_epochs", "job_id", "epoch", sqlite_where=~column("official", Boolean())),
 )
 
 # As the indexes say it: SQLite does not apply that of official rows to "official = 1", as SQLAlchemy writes the column.
 IS_OFFICIAL = text("epochs.official")
-IS_REPLACED = text("epochs.official = 0")
+IS_REPLACED = ~epochs.c.official
 
 # Where a run can be taken up. Several rows may name one state: validation changes the record, not the tensors. digest
 # is of all but status.

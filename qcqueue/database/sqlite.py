@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, bindparam, create_engine, func, insert, select
+from sqlalchemy import Connection, Engine, create_engine, insert
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import Pool
 from sqlalchemy.util import LRUCache
@@ -69,14 +69,6 @@ def make_tables(tx: Connection) -> None:
     """Make an empty queue of today's format."""
     metadata.create_all(tx)
     tx.execute(insert(meta).values(format=FORMAT))
-
-
-def each(name: str) -> Select[Any]:
-    """Return the values of a list for an IN, to be given under this name as JSON.
-
-    SQLAlchemy writes a list of its own into the statement anew each time, which takes longer than to run it.
-    """
-    return select(func.json_each(bindparam(name)).table_valued("value").c.value)
 
 
 def unknown_format(place: Path | str, found: object) -> UnknownFormat:

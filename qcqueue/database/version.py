@@ -38,13 +38,16 @@ from dataclasses import dataclass
 
 from qcqueue.database.schema import FORMAT
 from qcqueue.database.sqlite import RESCUE, unknown_format
-from qcqueue.errors import CorruptionError, StoreFull
+from qcqueue.errors import CorruptionError, StoreFull, StoreMissing
 from qcqueue.stores.base import FACT_BYTES_MAX
 from qcqueue.text.canonical_json import canonical_json, digest_of, parse_json
 from qcqueue.text.humanize import size
 from qcqueue.text.suggest import clipped
 
 MARK_LETTERS = 12
+
+KEPT_IN = "kept_in"
+"""The fact by which the first slot says that the queue is on a server, and the store has only its files: see `bond`."""
 
 _GAVE_UP = ("gave_up", "gave_up_2", "gave_up_3")
 _MARKS_A_FACT = (FACT_BYTES_MAX - len(_GAVE_UP[-1])) // (MARK_LETTERS + 1)
@@ -105,7 +108,16 @@ _ALWAYS = ("format", "number", "next", "sha256", "before", "author", "nonce")
 
 
 def version_of(slot: str, facts: Mapping[str, str], *, url: str) -> Version:
-    """Read the facts of a slot. Raises: UnknownFormat: a newer qcqueue wrote it. CorruptionError: they are damaged."""
+    """Read the facts of a slot.
+
+    Raises: UnknownFormat: a newer qcqueue wrote it. CorruptionError: they are damaged. StoreMissing: the queue of this
+    store is kept on a server.
+    """
+    if KEPT_IN in facts:
+        raise StoreMissing(
+            f"the queue of {url} is kept in {clipped(facts[KEPT_IN])}",
+            hint="set QCQUEUE_DATABASE to that, or write it into qcqueue.toml as database =",
+        )
     try:
         written = int(facts["format"])
     except (KeyError, ValueError) as exc:

@@ -100,4 +100,4 @@ def _copy(source: QueueContext, target: QueueContext, blob: Blob) -> Blob:
 
 
 def _settings(url: str, cache: Path) -> Settings:
-    return replace(load_settings(store=url), cache=cache)
+    return replace(load_settings(store=url), cache=cache, database=None)  # it goes when it is over, all of it

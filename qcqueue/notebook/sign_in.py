@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from qcqueue.app.profile import provider_here
 from qcqueue.app.settings import Settings
 from qcqueue.clock import Clock
+from qcqueue.database.address import PASSWORD
 from qcqueue.notebook.screen import Screen
+from qcqueue.stores.base import Ask
 from qcqueue.stores.registry import STORES, backend_of, scheme_of
 
 
@@ -42,5 +44,16 @@ def signed_in(settings: Settings, environment: Mapping[str, str], screen: Screen
     if scheme not in STORES:  # which whoever opens it will say
         return settings
     access = settings.access(environ=environment, clock=clock)
-    signed = backend_of(scheme).sign_in(access, _AskInNotebook(screen, environment))
-    return settings if signed is access else replace(settings, token=signed.token)
+    ask = _AskInNotebook(screen, environment)
+    signed = backend_of(scheme).sign_in(access, ask)
+    settings = settings if signed is access else replace(settings, token=signed.token)
+    return _with_password(settings, environment, ask)
+
+
+def _with_password(settings: Settings, environment: Mapping[str, str], ask: Ask) -> Settings:
+    """Return the settings with the password of their server, where this machine's provider keeps one."""
+    server = settings.database
+    if server is None or server.password is not None or environment.get(PASSWORD):
+        return settings
+    password = ask.secret(PASSWORD)
+    return replace(settings, database=replace(server, password=password)) if password else settings

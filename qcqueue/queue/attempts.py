@@ -9,7 +9,7 @@ written changes nothing.
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypedDict
 
 from sqlalchemy import Connection, and_, bindparam, exists, func, insert, select, update
@@ -20,7 +20,7 @@ from qcqueue.core.goodput import Part, Seconds, add, total
 from qcqueue.core.outcomes import Cause, Outcome, Trouble
 from qcqueue.core.records import EpochTiming, Rehearsal, TrainingRecord
 from qcqueue.core.states import Event
-from qcqueue.database.rows import after, vouch_for_ended, vouched, vouched_rows
+from qcqueue.database.rows import after, storable, vouch_for_ended, vouched, vouched_rows
 from qcqueue.database.schema import attempts, checkpoints, epochs, jobs, results
 from qcqueue.errors import JobWithdrawn, LeaseLost
 from qcqueue.queue import troubles
@@ -361,6 +361,7 @@ def end(tx: Connection, held: Claim, how: AttemptEnd, *, now_s: float) -> Outcom
     Written again, after an answer was lost, it changes nothing and returns the same. Raises: LeaseLost: the attempt had
     ended otherwise before.
     """
+    how = replace(how, why=storable(how.why))
     match how.event:
         case Event.STOPPED:
             return stop(tx, held, why=how.why, trouble=how.trouble, words=how.words, now_s=now_s)

@@ -23,13 +23,12 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert
 
 from qcqueue.catalog.models import MODELS, imagenet_file
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
+from qcqueue.database.dialects import each, insert
 from qcqueue.database.schema import attempts, blobs, checkpoints, datasets, jobs, packs, pretrained, results
-from qcqueue.database.sqlite import each
 from qcqueue.queue.reading import dangling
 from qcqueue.queue.stored import spec_of
 from qcqueue.stores.base import Blob

@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, insert, or_, select, union_all, update
 
+from qcqueue.database.dialects import each, each_id
 from qcqueue.database.rows import digest_of_row, vouched_rows
 from qcqueue.database.schema import blobs, checkpoints, packs
-from qcqueue.database.sqlite import each
 from qcqueue.queue.blobs import BLOB, IS_KEPT, IS_NAMED, blob_of
 from qcqueue.queue.reading import dangling
 from qcqueue.queue.stored import record_of
@@ -206,7 +206,7 @@ _NAMED_NOW = select(blobs.c.sha256, blobs.c.place, IS_NAMED.label("is_named")).w
 _INSERT = insert(checkpoints)
 _INSERT_PACKS = insert(packs)
 _CAN_BE_FREED = and_(or_(blobs.c.kind == "state", blobs.c.kind == "pack"), blobs.c.deleted_at_s.is_(None))
-_GONE = select(checkpoints.c.id, checkpoints.c.state_sha256).where(checkpoints.c.id.in_(each("ids"))).cte("gone")
+_GONE = select(checkpoints.c.id, checkpoints.c.state_sha256).where(checkpoints.c.id.in_(each_id("ids"))).cte("gone")
 _FREED = (
     select(*BLOB)
     .where(

@@ -11,13 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Float, Row, bindparam, case, exists, func, or_, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from qcqueue.core.outcomes import Outcome
 from qcqueue.core.states import Event, State
-from qcqueue.database.rows import vouch_for_ended
+from qcqueue.database.dialects import each, insert
+from qcqueue.database.rows import next_id, vouch_for_ended
 from qcqueue.database.schema import IS_OFFICIAL, attempts, blobs, checkpoints, epochs, history, jobs, sessions
-from qcqueue.database.sqlite import each
 from qcqueue.errors import UnknownName
 from qcqueue.queue.blobs import BLOB, IS_KEPT, blob_of, find_blob, live_packs, title_of
 from qcqueue.queue.checkpoints import resumable
@@ -129,7 +128,8 @@ def claim(
         return None
     job = queued[pick.name] if pick.name in queued else _job(tx, pick.name)  # what is not queued is refused below
     number = give_number(tx, job.id, job.name)
-    tx.execute(_TAKE, {"job_id": job.id, "number": number, "session_id": session_id, "started_at_s": now_s})
+    taken = {"job_id": job.id, "number": number, "session_id": session_id, "started_at_s": now_s}
+    tx.execute(_TAKE, {"id": next_id(tx, attempts), **taken})
     step(tx, job, Event.CLAIMED, now_s=now_s)
     record_event(tx, who=session_id, what="claimed", now_s=now_s, job_id=job.id, attempt=number, why=pick.why)
     return _claim_on(tx, job, number, session_id, commits=0, why=pick.why)

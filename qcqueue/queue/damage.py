@@ -7,10 +7,11 @@ nothing; it takes as long as the queue is large, so nobody asks who has no reaso
 
 from collections.abc import Callable, Iterator, Mapping
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Table, select
 
 from qcqueue.database.audit import flaws_of
 from qcqueue.database.cells import VERIFY
+from qcqueue.database.dialects import is_missing
 from qcqueue.database.schema import metadata
 from qcqueue.errors import CorruptionError
 from qcqueue.queue.reading import pace_of, seconds_of
@@ -44,8 +45,7 @@ def damage_of(tx: Connection) -> CorruptionError | None:
 
 def _missing(tx: Connection, table: Table) -> Iterator[str]:
     for column in table.columns:
-        # Asked for its type: SQLite takes the schema's word that there is no NULL, and would not look.
-        if not column.nullable and tx.execute(select(1).where(func.typeof(column) == "null").limit(1)).first():
+        if not column.nullable and tx.execute(select(1).where(is_missing(column)).limit(1)).first():
             yield f"a row of {table.name} has no {column.name}"
 
 

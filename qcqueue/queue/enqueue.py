@@ -11,6 +11,7 @@ from qcqueue.catalog.studies import images_for
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
+from qcqueue.database.rows import next_id
 from qcqueue.database.schema import blobs, datasets, jobs
 from qcqueue.errors import IllegalTransition, NameTaken, SpecInvalid, UnknownName
 from qcqueue.queue.blobs import name_blob
@@ -157,9 +158,10 @@ def _insert(
 ) -> None:
     """Add a job; instead_of: the one whose place in the queue it takes."""
     last = tx.execute(select(func.coalesce(func.max(jobs.c.position), 0))).scalar_one()
-    job_id = tx.execute(
-        insert(jobs)
-        .values(
+    job_id = next_id(tx, jobs)
+    tx.execute(
+        insert(jobs).values(
+            id=job_id,
             name=spec.full_name,
             study=spec.study,
             model=spec.model,
@@ -174,8 +176,7 @@ def _insert(
             enqueued_at_s=now_s,
             updated_at_s=now_s,
         )
-        .returning(jobs.c.id)
-    ).scalar_one()
+    )
     record_event(tx, who=who, what="enqueued", now_s=now_s, job_id=job_id, why=f"{spec.model}, {spec.epochs} epochs")
 
 

@@ -125,7 +125,9 @@ def _begin_with(
     ).one()
     record = replace(newest.record, spec_sha256=longer.digest)
     identity = canonical_json(record.identity.to_json())
+    attempt_id = next_id(tx, attempts)
     began = {
+        "id": attempt_id,
         "job_id": new.id,
         "number": give_number(tx, new.id, new.name),
         "session_id": finishing.session_id,
@@ -135,7 +137,7 @@ def _begin_with(
         "reason": f"its first {record.epochs_done} epochs are those of {job.name}",
         "identity": identity,
     }
-    attempt_id = tx.execute(insert(attempts).values(began).returning(attempts.c.id)).scalar_one()
+    tx.execute(insert(attempts), began)
     vouch_for_ended(tx, attempt_id)
     whose = {"job_id": new.id, "attempt_id": attempt_id}
     rows = []

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, exists, func, insert, select
 
 from qcqueue.core.states import State
+from qcqueue.database.rows import next_id
 from qcqueue.database.schema import forecasts, jobs, results
 from qcqueue.queue.sessions import SessionLine, session_lines
 
@@ -32,7 +33,8 @@ def note_forecasts(tx: Connection, made: Iterable[ForecastLine]) -> None:
     """Write down what a session expects; whoever was not told that it was written may do so again."""
     for line in made:
         if not tx.execute(_SAME, {"session": line.session_id, "about": line.study, "made": line.made_at_s}).first():
-            tx.execute(insert(forecasts), {name: getattr(line, name) for name in _COLUMNS})
+            row = {name: getattr(line, name) for name in _COLUMNS}
+            tx.execute(insert(forecasts), {"id": next_id(tx, forecasts), **row})
 
 
 def forecast_lines(tx: Connection, lives: Iterable[SessionLine] | None = None) -> list[ForecastLine]:

@@ -7,9 +7,9 @@
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
-from qcqueue.database.rows import digest_of_row
+from qcqueue.database.dialects import insert
+from qcqueue.database.rows import digest_of_row, storable
 from qcqueue.database.schema import attempts, jobs, last_words
 
 KEPT_ATTEMPTS = 3
@@ -39,7 +39,7 @@ def keep_last_words(tx: Connection, attempt_id: int, words: str) -> None:
     """Keep what the trainer of an attempt said, and let go of what earlier ones of its job did; "" is nothing."""
     if not words:
         return
-    row = {"attempt_id": attempt_id, "words": words}
+    row = {"attempt_id": attempt_id, "words": storable(words)}
     row["digest"] = digest_of_row(last_words, row)
     tx.execute(insert(last_words).values(row).on_conflict_do_update(index_elements=["attempt_id"], set_=row))
     job_id = select(attempts.c.job_id).where(attempts.c.id == attempt_id).scalar_subquery()
@@ -48,7 +48,6 @@ def keep_last_words(tx: Connection, attempt_id: int, words: str) -> None:
         .join_from(attempts, last_words)
         .where(attempts.c.job_id == job_id)
         .order_by(attempts.c.number.desc())
-        .limit(-1)
         .offset(KEPT_ATTEMPTS)
     )
     tx.execute(delete(last_words).where(last_words.c.attempt_id.in_(too_old)))

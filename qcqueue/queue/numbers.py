@@ -7,8 +7,8 @@ a session that was asleep meanwhile finds its number in no other hands. Always t
 from collections.abc import Mapping
 
 from sqlalchemy import Connection, bindparam, func, select
-from sqlalchemy.dialects.sqlite import insert
 
+from qcqueue.database.dialects import greater_of, insert
 from qcqueue.database.rows import after
 from qcqueue.database.schema import attempts, jobs, numbers
 
@@ -38,10 +38,10 @@ def raise_numbers(tx: Connection, known: Mapping[str, int]) -> None:
 # Statements of every claim are built once: building one costs about as much as running it.
 _GIVEN = select(numbers.c.highest).where(numbers.c.job_name == bindparam("name")).scalar_subquery()
 _USED = select(func.max(attempts.c.number)).where(attempts.c.job_id == bindparam("job")).scalar_subquery()
-_HIGHEST = select(func.max(func.coalesce(_GIVEN, 0), func.coalesce(_USED, 0)))
+_HIGHEST = select(greater_of(func.coalesce(_GIVEN, 0), func.coalesce(_USED, 0)))
 _NEW = insert(numbers)
 _RAISE = _NEW.on_conflict_do_update(
-    ["job_name"], set_={"highest": func.max(numbers.c.highest, _NEW.excluded["highest"])}
+    ["job_name"], set_={"highest": greater_of(numbers.c.highest, _NEW.excluded["highest"])}
 )
 _EVERY = (
     select(numbers.c.job_name.label("name"), numbers.c.highest)

@@ -15,8 +15,8 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from qcqueue.core.obstacles import Lack, Obstacle, some_of
 from qcqueue.core.outcomes import Trouble, advice_on
 from qcqueue.core.states import Event, State
+from qcqueue.database.dialects import each_id
 from qcqueue.database.schema import attempts, history, jobs, sessions
-from qcqueue.database.sqlite import each
 from qcqueue.queue.history import record_event
 from qcqueue.text.canonical_json import canonical_json
 from qcqueue.text.humanize import fixed
@@ -139,7 +139,7 @@ _LINES = (
 _TOLD = (
     select(history.c.job_id, history.c.at_s, history.c.who, history.c.what, history.c.why, sessions.c.host)
     .outerjoin_from(history, sessions, sessions.c.id == history.c.who)
-    .where(history.c.id.in_(each("ids")))
+    .where(history.c.id.in_(each_id("ids")))
 )
 _NEWEST = select(func.max(attempts.c.id)).where(attempts.c.job_id == jobs.c.id).correlate(jobs).scalar_subquery()
 _TROUBLED = (

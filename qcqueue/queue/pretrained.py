@@ -5,8 +5,8 @@ How long a file is needed is for `blobs` to say; once `store gc` has taken it aw
 """
 
 from sqlalchemy import Connection
-from sqlalchemy.dialects.sqlite import insert
 
+from qcqueue.database.dialects import insert
 from qcqueue.database.schema import pretrained
 from qcqueue.queue.blobs import PRETRAINED, blob_of, name_blob, title_of
 from qcqueue.stores.base import Blob

@@ -94,6 +94,8 @@ STORES: Mapping[str, StoreKind] = {
         ),
     ),
 }
+# What leads to a queue on a server beside a store; whoever has no business with it starts no session on it either.
+_OF_SERVERS = ("QCQUEUE_DATABASE", "PGPASSWORD", "PGPASSFILE")
 EXAMPLES = "qcqueue init --store folder:queue, or --store gdrive:new for a new folder on Google Drive"
 
 
@@ -171,5 +173,5 @@ def label_of(url: str) -> str:
 def without_secrets(environ: Mapping[str, str], *, but_for: str | None = None) -> dict[str, str]:
     """Return the environment for a child process that has no business with any store, or only with that of a URL."""
     needed = kind.secrets if (kind := kind_of(but_for)) else ()
-    secrets = {name for each in STORES.values() for name in each.secrets} - {*needed}
+    secrets = {name for each in STORES.values() for name in each.secrets} - {*needed} | {*_OF_SERVERS}
     return {name: value for name, value in environ.items() if name not in secrets}

@@ -27,7 +27,7 @@ from qcqueue.stores.drive import caller
 from qcqueue.stores.registry import STORES
 from tests.app.saved import Worker
 from tests.cli.queues import a_job, put
-from tests.support.homes import HOMES, NOT_HERE, World, a_world, in_buckets, marks, rows_of
+from tests.support.homes import HOMES, NOT_HERE, ON_SERVERS, World, a_world, marks, rows_of, variables_of
 
 # Each kind of home is the first, and the second, once; all other pairs are long.
 IN_BRIEF = [
@@ -37,6 +37,8 @@ IN_BRIEF = [
     ("folder", "s3"),
     ("s3", "az"),
     ("az", "folder"),
+    ("folder", "server"),
+    ("server", "shared"),
 ]
 PAIRS = [
     pytest.param(
@@ -54,7 +56,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtu
         monkeypatch.setattr(caller, patience, replace(getattr(caller, patience), lag_s=0.1))
     asked = getattr(getattr(request.node, "callspec", None), "params", {})
     kinds = [kind for name, kind in asked.items() if name in ("before", "after")]
-    for name, value in in_buckets(kinds).items():
+    for name, value in variables_of(kinds).items():
         monkeypatch.setenv(name, value)
     with a_world(tmp_path, *kinds) as world:
         yield world
@@ -82,7 +84,7 @@ def ids_of_files(world: World, url: str) -> Counter[str]:
 
 
 def test_every_kind_of_store_is_a_home() -> None:
-    assert set(HOMES) == set(STORES) - NOT_HERE
+    assert set(HOMES) - {*ON_SERVERS} == set(STORES) - NOT_HERE
 
 
 @pytest.mark.parametrize(("before", "after"), PAIRS)
@@ -98,7 +100,7 @@ def test_a_queue_moves_whole_and_is_then_in_one_place(world: World, before: str,
     assert world.residence(done.target) == NOTHING_SAID
     said = world.answer(old)
     assert said.rows is None
-    assert f"was moved to {done.target} | qcqueue status --store {done.target}" in said.says
+    assert f"was moved to {done.target} | {world.home(done.target).address.types('status')}" in said.says
     for ask in (lambda: hold(world, old), lambda: Worker.on(world.at(old), "tiny/a")):
         with pytest.raises(QueueMoved, match="was moved to"):
             ask()

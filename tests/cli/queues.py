@@ -99,10 +99,15 @@ def an_empty_house(folder: Path) -> House:
     house = House(folder=folder)
     house.store.mkdir(parents=True)
     create_store(house.store)
-    counts = {Split.TRAIN: 9, Split.VALIDATION: 3, Split.TEST: 3}
-    keep(house.queue, DATASET, a_dataset(side_px=SIDE_PX, counts=counts), dry_run=False)
+    with_images(house.queue)
     house.write("qcqueue.toml", 'store = "folder:queue"\n')
     return house
+
+
+def with_images(place: QueueContext) -> None:
+    """Add the dataset."""
+    counts = {Split.TRAIN: 9, Split.VALIDATION: 3, Split.TEST: 3}
+    keep(place, DATASET, a_dataset(side_px=SIDE_PX, counts=counts), dry_run=False)
 
 
 def a_job(name: str, **changes: Any) -> JobSpec:

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from qcqueue.app.home_address import HomeAddress
+from qcqueue.app.settings import load_settings, named_store
 from qcqueue.app.verify import verify
 from qcqueue.clock import seeded
 from qcqueue.queue.moves import NOTHING_SAID
 from qcqueue.stores.drive import caller
 from tests.end_to_end.machines import STUDY, TOY, TOY_JOB, a_house, command, job, outcomes
 from tests.support import forks
-from tests.support.homes import HOMES, NOTHING_IS_LATE, Answer, World, a_world, in_buckets, marks, rows_of
+from tests.support.homes import HOMES, NOTHING_IS_LATE, Answer, World, a_world, marks, rows_of, variables_of
 
 pytestmark = pytest.mark.racing
 
@@ -60,7 +62,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtu
         monkeypatch.setattr(caller, patience, replace(getattr(caller, patience), lag_s=0.1))
     asked = getattr(getattr(request.node, "callspec", None), "params", {})
     kinds = [kind for name, kind in asked.items() if name in ("before", "after")]
-    for name, value in in_buckets(kinds).items():
+    for name, value in variables_of(kinds).items():
         monkeypatch.setenv(name, value)
     with a_world(tmp_path, *kinds) as world:
         yield world
@@ -81,13 +83,15 @@ class Moving:
         folder.mkdir()
         own = World(folder, {**world.environment, "QCQUEUE_CACHE": str(folder / "cache")})
         old = own.make(before)
-        (folder / "qcqueue.toml").write_text(f'store = "{old}"\n')
+        address = own.home(old).address
+        database = f'database = "{address.server.url}"\n' if address.server else ""
+        (folder / "qcqueue.toml").write_text(f'store = "{address.store.url}"\n{database}')
         return cls(own, old, own.new(after, "new"), own.answer(old))
 
     @property
     def new(self) -> str | None:
         """The address of the other home, None where it has none yet."""
-        if not self.typed.endswith(":new"):
+        if not self.world.home(self.typed).address.store.is_new:
             return self.typed
         residence = self.world.residence(self.old)
         found = residence.moved_to or residence.copying_to
@@ -136,8 +140,8 @@ class Moving:
         assert verify(place).faults == ()
         put = Counter(it.blob.sha256 for it in place.store_itself.list_blobs())
         assert set(put.values()) == {1}, "something was put twice"
-        named = (self.world.folder / "qcqueue.toml").read_text()
-        assert named.split('"')[1] in (new, new.replace(f"{self.world.folder}/", ""))
+        named = load_settings(folder=self.world.folder, environment=self.world.environment)
+        assert HomeAddress(store=named_store(named), server=named.database) == self.world.home(new).address
 
 
 def cut_everywhere(world: World, before: str, after: str, *, instants: int, seed: int) -> None:

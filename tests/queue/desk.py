@@ -19,7 +19,9 @@ from qcqueue.core.evaluation import Appraisal, ClassScore, Evaluation, Result
 from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, PartialEpoch, TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
+from qcqueue.database.address import server_address
 from qcqueue.database.local import LocalDatabase
+from qcqueue.database.server import ServerDatabase
 from qcqueue.queue.attempts import CommitItem, Committed, commit_progress, resume
 from qcqueue.queue.blobs import mark_deleted
 from qcqueue.queue.checkpoints import keep_last_two
@@ -33,6 +35,7 @@ from qcqueue.queue.removal import remove_jobs
 from qcqueue.queue.values import Candidate, Checkpoint, Claim, JobDetail, Pick, StateBlobs
 from qcqueue.stores.base import Blob
 from qcqueue.text.canonical_json import digest_of
+from tests.support.servers.postgres import server
 
 T = TypeVar("T")
 
@@ -158,16 +161,32 @@ def _empty_queue() -> bytes:
     """Making the tables costs more than most tests, so it is done once a process."""
     with tempfile.TemporaryDirectory() as folder:
         database = LocalDatabase(Path(folder) / "queue.sqlite")
-        database.create()
-        database.transact(lambda tx: add_dataset(tx, "images", IMAGES, SUMMARY, who="user", now_s=0.0))
-        for session in ("s1", "s2", "s3"):
-            database.transact(
-                functools.partial(
-                    begin_session, session_id=session, machine=f"m-{session}", host="h", processor="p", now_s=0.0
-                )
-            )
-        database.close()
+        _furnish(database)
         return database.path.read_bytes()
+
+
+@functools.cache
+def _empty_queue_on_server() -> str:
+    """Return the name of a database that others are made like, once a process for the same reason."""
+    name = server().new_database()
+    _furnish(open_at(server().url(name)))
+    return name
+
+
+def _furnish(database: LocalDatabase | ServerDatabase) -> None:
+    database.create()
+    database.transact(lambda tx: add_dataset(tx, "images", IMAGES, SUMMARY, who="user", now_s=0.0))
+    for session in ("s1", "s2", "s3"):
+        arrived: dict[str, Any] = {"session_id": session, "machine": f"m-{session}", "host": "h", "processor": "p"}
+        database.transact(functools.partial(begin_session, **arrived, now_s=0.0))
+    database.close()
+
+
+def open_at(where: Path | str) -> LocalDatabase | ServerDatabase:
+    """Return the database in a file, or on the server that a URL names."""
+    if isinstance(where, Path):
+        return LocalDatabase(where)
+    return ServerDatabase(server_address(where, source="a test"))
 
 
 def _first(jobs: Sequence[Candidate]) -> Pick | None:
@@ -175,13 +194,28 @@ def _first(jobs: Sequence[Candidate]) -> Pick | None:
 
 
 class Desk:
-    """A queue with the dataset `images`, the sessions s1, s2 and s3, and no jobs."""
+    """A queue with the dataset `images`, the sessions s1, s2 and s3, and no jobs: in a file, or on a server.
 
-    def __init__(self, folder: Path) -> None:
-        path = folder / "queue.sqlite"
-        path.write_bytes(_empty_queue())
-        self.database = LocalDatabase(path, durable=False)
+    where: what other processes open it by, with `open_at`.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
         self.now_s = 0.0
+        self.where: Path | str
+        self.database: LocalDatabase | ServerDatabase
+        if folder is None:
+            self.where = server().url(server().new_database(like=_empty_queue_on_server()))
+            self.database = open_at(self.where)
+        else:
+            self.where = folder / "queue.sqlite"
+            self.where.write_bytes(_empty_queue())
+            self.database = LocalDatabase(self.where, durable=False)
+
+    @property
+    def path(self) -> Path:
+        """The file, for tests of what a file can hold."""
+        assert isinstance(self.where, Path)
+        return self.where
 
     def do(self, function: Callable[..., T], *values: Any, **options: Any) -> T:
         """Run one transaction function, a second after the one before."""
@@ -272,7 +306,8 @@ class Desk:
         """Run one statement behind the queue's back."""
 
         def run(tx: Connection) -> list[Any]:
-            done = tx.exec_driver_sql(statement, values)
+            is_sqlite = tx.dialect.name == "sqlite"
+            done = tx.exec_driver_sql(statement if is_sqlite else statement.replace("?", "%s"), values)
             return [tuple(row) for row in done] if done.returns_rows else []
 
         return self.database.transact(run)

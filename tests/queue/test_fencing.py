@@ -193,6 +193,7 @@ def test_a_queue_whose_numbers_are_not_known_goes_on_from_its_attempts(desk: Des
     assert desk.must_claim("s1").attempt == 3
 
 
+@pytest.mark.parametrize("desk", ["in a file"], indirect=True)
 @pytest.mark.parametrize(("number", "said"), [(2**63 - 1, "a number that is too large"), (-5, "a number below 0")])
 def test_a_number_that_has_rotted_is_told_in_words(desk: Desk, number: int, said: str) -> None:
     desk.enqueue("a")

@@ -3,11 +3,13 @@
 from sqlalchemy import select
 
 from qcqueue.core.outcomes import Cause
+from qcqueue.core.states import Event
 from qcqueue.database.rows import digest_of_row
 from qcqueue.database.schema import last_words
 from qcqueue.queue import attempts
 from qcqueue.queue.claim import claim
 from qcqueue.queue.last_words import LastWords, last_words_of
+from qcqueue.queue.values import AttemptEnd
 from tests.queue.desk import Desk
 
 
@@ -22,6 +24,17 @@ def test_an_end_keeps_what_the_trainer_said_and_each_row_vouches_for_it(desk: De
     assert words_of(desk, "a") == [(1, "Traceback\nboom")]
     [row] = desk.ask(lambda tx: tx.execute(select(last_words)).all())
     assert row.digest == digest_of_row(last_words, {"attempt_id": row.attempt_id, "words": row.words})
+
+
+def test_a_letter_that_no_server_keeps_is_written_as_one_that_is_not_known(desk: Desk) -> None:
+    desk.enqueue("a")
+    held = desk.must_claim()
+    ended = AttemptEnd(event=Event.FAILED, why="bo\0om", words="\0 bytes", cause=Cause.CODE_ERROR)
+    for _ in range(2):
+        desk.do(attempts.end, held, ended)
+    assert words_of(desk, "a") == [(1, "\ufffd bytes")]
+    assert desk.line("a").failure_message == "bo\ufffdom"
+    assert len(desk.detail("a").attempts) == 1
 
 
 def test_an_end_that_is_written_again_keeps_what_it_kept(desk: Desk) -> None:

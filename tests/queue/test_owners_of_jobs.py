@@ -12,7 +12,6 @@ from qcqueue.conformance.processes import race
 from qcqueue.core.rules import Policy, QueueRules
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
-from qcqueue.database.local import LocalDatabase
 from qcqueue.errors import SettingInvalid, UnknownName
 from qcqueue.planning.policies import ChoiceContext, Job, fair
 from qcqueue.queue.attempts import stop
@@ -20,7 +19,7 @@ from qcqueue.queue.claim import claim, crowded
 from qcqueue.queue.enqueue import Enqueued, enqueue
 from qcqueue.queue.rules import read_rules, rule_lines, running_by_owner, settle, turns_of_owners
 from qcqueue.queue.values import Candidate, Claim, Pick
-from tests.queue.desk import Desk, spec
+from tests.queue.desk import Desk, open_at, spec
 
 ADA, BOB = "ada@example.org", "bob@example.org"
 ROUNDS = 12
@@ -127,13 +126,13 @@ def test_a_limit_that_is_lowered_ends_nothing_and_one_that_is_raised_counts_at_o
 def test_of_sessions_that_claim_at_the_same_instant_only_as_many_win_as_the_rule_says(desk: Desk) -> None:
     put(desk, ADA, *(f"a{number}" for number in range(6)))
     settled(desk, "max_running", "2")
-    race(claim_all_at_once, [(desk.database.path, session) for session in ("s1", "s2", "s3")])
+    race(claim_all_at_once, [(desk.where, session) for session in ("s1", "s2", "s3")])
     attempts = [line for number in range(6) for line in desk.detail(f"a{number}").attempts]
     assert len(attempts) == 2 * ROUNDS
 
 
-def claim_all_at_once(path: Path, session: str, together: Barrier) -> None:
-    database = LocalDatabase(path)
+def claim_all_at_once(where: Path | str, session: str, together: Barrier) -> None:
+    database = open_at(where)
     for _ in range(ROUNDS):
         together.wait(SOON_S)
         held = database.transact(lambda tx: claim(tx, session, gone={}, choose=first, now_s=1.0))
@@ -166,7 +165,7 @@ def test_sessions_that_race_give_every_owner_a_fair_turn_within_one_job(desk: De
     for at, whose in enumerate(owners):
         put(desk, whose, *(f"j{at}{number}" for number in range(6)))
     settled(desk, "policy", "fair")
-    race(claim_in_turn, [(desk.database.path, session) for session in ("s1", "s2", "s3")])
+    race(claim_in_turn, [(desk.where, session) for session in ("s1", "s2", "s3")])
     taken = [
         row[0] for row in desk.sql("SELECT owner FROM attempts JOIN jobs ON jobs.id = job_id ORDER BY attempts.id")
     ]
@@ -177,8 +176,8 @@ def test_sessions_that_race_give_every_owner_a_fair_turn_within_one_job(desk: De
             assert max(counts) - min(counts) <= 1, taken
 
 
-def claim_in_turn(path: Path, session: str, together: Barrier) -> None:
-    database = LocalDatabase(path)
+def claim_in_turn(where: Path | str, session: str, together: Barrier) -> None:
+    database = open_at(where)
 
     def take(tx: Connection) -> Claim | None:
         context = ChoiceContext(now_s=1.0, turns=turns_of_owners(tx))

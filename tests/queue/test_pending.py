@@ -91,6 +91,7 @@ def test_a_forecast_of_a_sessions_end_has_come_when_it_vanished_and_not_when_it_
     assert vanished.not_before_s is None
 
 
+@pytest.mark.parametrize("desk", ["in a file"], indirect=True)
 def test_no_job_has_all_epochs_of_the_queue_searched(desk: Desk) -> None:
     """With 90,000 epochs that took a minute."""
     statements: list[str] = []

@@ -82,7 +82,7 @@ def test_a_checkpoint_shows_the_number_and_size_of_its_files(desk: Desk, held: C
 def test_what_a_retired_checkpoint_named_is_forgotten_with_it(desk: Desk, held: Claim) -> None:
     for epoch in range(1, 5):
         desk.commit(held, packed("a", epoch, FROZEN, pack(epoch)))
-    assert desk.sql("SELECT DISTINCT checkpoint_id FROM packs") == [(3,), (4,)]
+    assert desk.sql("SELECT DISTINCT checkpoint_id FROM packs ORDER BY 1") == [(3,), (4,)]
 
 
 def test_the_best_epoch_is_a_reference_that_outlives_its_checkpoint(desk: Desk, held: Claim) -> None:
@@ -151,7 +151,7 @@ def test_a_new_attempt_is_told_of_everything_that_nobody_needs_of_whatever_job(
     assert set(told) == {state("b", 1), pack("b", 1)}
     told = desk.resume(heir, None, damaged=[(newest, "a pack is missing")])
     assert set(told) == {state("b", 1), pack("b", 1), state("a", 1), FROZEN}
-    assert desk.sql("SELECT DISTINCT checkpoint_id FROM packs") == [(2,), (3,)]
+    assert desk.sql("SELECT DISTINCT checkpoint_id FROM packs ORDER BY 1") == [(2,), (3,)]
 
 
 # What has to be stored again.

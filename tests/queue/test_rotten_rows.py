@@ -4,6 +4,7 @@ import contextlib
 import functools
 import sqlite3
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,21 @@ def worked_through() -> tuple[bytes, float]:
         desk = Desk(Path(folder))
         work_through(desk)
         desk.database.close()
-        return desk.database.path.read_bytes(), desk.now_s
+        return desk.path.read_bytes(), desk.now_s
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A queue in a file, which can hold what no server lets be."""
+    desk = Desk(tmp_path)
+    yield desk
+    desk.database.close()
 
 
 @pytest.fixture
 def worked(desk: Desk) -> Desk:
     data, desk.now_s = worked_through()
-    desk.database.path.write_bytes(data)
+    desk.path.write_bytes(data)
     return desk
 
 
@@ -65,7 +74,7 @@ def look(desk: Desk) -> RowAudit:
 
 def spoil(desk: Desk, statement: str, *values: object) -> None:
     """Change something where no constraint looks."""
-    with contextlib.closing(sqlite3.connect(desk.database.path)) as connection:
+    with contextlib.closing(sqlite3.connect(desk.path)) as connection:
         connection.execute("PRAGMA ignore_check_constraints = ON")
         assert connection.execute(statement, values).rowcount, "nothing was changed"
         connection.commit()

@@ -22,12 +22,14 @@ from qcqueue.database.schema import metadata
 from qcqueue.datasets.format import Split
 from qcqueue.errors import CorruptionError, QueueMoved, StoreMissing
 from qcqueue.queue.moves import Residence, residence_of
+from qcqueue.stores.registry import StoreAddress
 from tests.app.saved import Worker
 from tests.cli.queues import DATASET, SIDE_PX, a_job, put
 from tests.engines.worlds import a_dataset
 from tests.support.drive.accounts import App
 from tests.support.drive.emulator import DriveEmulator
 from tests.support.members import SERVED
+from tests.support.servers import postgres
 from tests.support.servers.running import bucket_server, shared_bucket
 
 NOTHING_IS_LATE = """
@@ -43,8 +45,12 @@ HOMES: Mapping[str, str] = {
     "gdrive": "gdrive:new",
     "s3": "s3://{bucket}/{own}-{name}",
     "az": "az://{bucket}/{own}-{name}",
+    "server": "{server}+shared:{folder}/{name}",
 }
 """What a person types for a new home of each kind."""
+
+ON_SERVERS = ("server",)
+"""Those whose database is on a server, beside a store."""
 
 NOT_HERE = {"gs"}
 """What no server of this machine can stand for."""
@@ -54,12 +60,12 @@ ENDPOINTS = {"s3": "AWS_ENDPOINT_URL_S3", "az": "AZURE_STORAGE_ENDPOINT"}
 
 def marks(*kinds: str) -> list[pytest.MarkDecorator]:
     """Return the marks of a test that has such homes."""
-    return [pytest.mark.servers] if set(kinds) & SERVED else []
+    return [pytest.mark.servers] if set(kinds) & {*SERVED, *ON_SERVERS} else []
 
 
-def in_buckets(kinds: Iterable[str]) -> Mapping[str, str]:
+def variables_of(kinds: Iterable[str]) -> Mapping[str, str]:
     """Return what the environment of whoever reaches these homes says, with their servers at work."""
-    said = dict[str, str]()
+    said = {"PGPASSWORD": postgres.PASSWORD} if {*ON_SERVERS} & {*kinds} else dict[str, str]()
     for kind in SERVED & {*kinds}:
         said |= {**bucket_server(kind).environment, ENDPOINTS[kind]: bucket_server(kind).endpoint}
     return said
@@ -72,17 +78,20 @@ class World:
     folder: Path
     environment: Mapping[str, str]
 
-    def new(self, scheme: str, name: str) -> str:
+    def new(self, kind: str, name: str) -> str:
         """Return what to type for a home that is still to be made."""
-        bucket = shared_bucket(scheme) if scheme in SERVED else ""
-        return HOMES[scheme].format(folder=self.folder, name=name, bucket=bucket, own=self.folder.name)
+        bucket = shared_bucket(kind) if kind in SERVED else ""
+        server = postgres.server().url(postgres.server().new_database(), password=None) if kind in ON_SERVERS else ""
+        return HOMES[kind].format(folder=self.folder, name=name, bucket=bucket, own=self.folder.name, server=server)
 
     def home(self, url: str) -> QueueHome:
         return home_of(url, "a test", self.folder, self.environment)
 
     def make_empty(self, url: str) -> str:
         """Make an empty queue; return its address."""
-        return create_queue(self.home(url).settings).url
+        home, made = self.home(url), list[StoreAddress]()
+        create_queue(home.settings, remember=made.append)
+        return home.with_store(made[-1]).url
 
     def at(self, url: str) -> QueueContext:
         return self.home(url).context
@@ -104,9 +113,9 @@ class World:
                 raise
             return Answer()
 
-    def make(self, scheme: str) -> str:
+    def make(self, kind: str) -> str:
         """Return the address of a queue that was at work: two jobs, saves of one, a session that has died."""
-        url = self.make_empty(self.new(scheme, "old"))
+        url = self.make_empty(self.new(kind, "old"))
         place = self.at(url)
         counts = {Split.TRAIN: 9, Split.VALIDATION: 3, Split.TEST: 3}
         keep(place, DATASET, a_dataset(side_px=SIDE_PX, counts=counts), dry_run=False)
@@ -139,7 +148,7 @@ def a_world(folder: Path, *kinds: str) -> Iterator[World]:
             "QCQUEUE_TOKEN": json.dumps(grant.stored(drive.url)),
             "QCQUEUE_DRIVE_ENDPOINT": f"{drive.url}/",
         }
-        yield World(folder, {**kept, **environment, **in_buckets(kinds)})
+        yield World(folder, {**kept, **environment, **variables_of(kinds)})
 
 
 def rows_of(place: QueueContext) -> Mapping[str, Any]:

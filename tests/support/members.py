@@ -25,6 +25,7 @@ from qcqueue.stores.folder import FolderStore, file_name
 from qcqueue.stores.folder_slots import FolderSlots
 from qcqueue.stores.shared import SharedStore
 from tests.support.drive.places import OnDrive, SlotsOnDrive
+from tests.support.servers.on_postgres import OnPostgres
 from tests.support.servers.places import SlotsInBucket, StoreInBucket
 
 
@@ -88,6 +89,7 @@ class OneFile:
     """A database in one local file."""
 
     name: str = "queue.sqlite"
+    is_bytes: bool = True
 
     def running(self) -> AbstractContextManager[DatabasePlace]:
         return contextlib.nullcontext(self)
@@ -116,6 +118,7 @@ class InSlots:
 
     slots: SlotPlace
     one_cache: bool = False
+    is_bytes: bool = True
 
     @contextlib.contextmanager
     def running(self) -> Iterator[DatabasePlace]:
@@ -168,8 +171,10 @@ DATABASES: Mapping[str, DatabasePlace] = {
     "versions on Drive": InSlots(SlotsOnDrive()),
     "versions on S3": InSlots(SlotsInBucket("s3")),
     "versions on Azure": InSlots(SlotsInBucket("az")),
+    "postgresql, psycopg": OnPostgres("psycopg"),
+    "postgresql, psycopg2": OnPostgres("psycopg2"),
 }
-SERVED = frozenset({"s3", "az", "versions on S3", "versions on Azure"})
+SERVED = frozenset({"s3", "az", "versions on S3", "versions on Azure", "postgresql, psycopg", "postgresql, psycopg2"})
 """Which members are at home on a server that must be at work."""
 
 

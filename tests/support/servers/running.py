@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.support.servers.buckets import AZURITE, WEED, BucketServer, azurite, seaweedfs
+from tests.support.servers.postgres import programs
 from tests.support.servers.programs import program
 
 
@@ -64,4 +65,5 @@ def kill_servers() -> None:
 
 def not_there() -> list[str]:
     """Return the names of the servers that this machine has not got."""
-    return [it.name for it in PROGRAMS.values() if not it.is_there]
+    lacking = [it.name for it in PROGRAMS.values() if not it.is_there]
+    return lacking if programs() else [*lacking, "PostgreSQL"]

@@ -1,0 +1,101 @@
+"""A lab whose queue is on a PostgreSQL server beside a shared disk: machines come, vanish and lose nothing."""
+
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from qcqueue.clock import fresh_seed, seeded
+from qcqueue.core.outcomes import Outcome
+from qcqueue.queue.job_detail import job_detail
+from tests.end_to_end.machines import STUDY, TOY, TOY_JOB, command, job, wait_until_training, working
+from tests.support.servers.labs import ENDS, Campaign, a_lab, environment_in
+from tests.support.servers.on_postgres import needs_postgres
+from tests.support.servers.postgres import PASSWORD, Server, server, stopped
+
+pytestmark = [pytest.mark.servers, pytest.mark.racing]
+
+SLOW = "step_s=0.1"
+"""It is not done before something happens to it."""
+
+
+@pytest.fixture
+def lab_server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    needs_postgres()
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    return server()
+
+
+def test_a_session_trains_on_while_its_server_is_away_and_saves_when_it_is_back(
+    tmp_path: Path, lab_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = a_lab(tmp_path, lab_server, STUDY.replace("epochs = 3", "epochs = 6") + TOY)
+    machine = lab.machine("machine")
+    with working(machine, environment=environment_in(machine, trainer=SLOW)) as session:
+        wait_until_training(machine, epoch=2, step=1)
+        with stopped(lab_server):
+            wait_until_training(machine, epoch=4, step=1)
+            looked = command(machine, "status", environment=environment_in(machine))
+            assert (looked.returncode, "cannot be reached" in looked.stderr) == (4, True), looked.stderr
+        assert session.ended() == 0, session.said
+    shown = job(machine, TOY_JOB)
+    assert (shown["state"], shown["epochs_done"], shown["attempts"]) == ("done", 6, 1)
+    assert PASSWORD not in session.said + looked.stderr
+
+
+def test_a_session_that_was_killed_is_followed_by_one_on_another_machine(tmp_path: Path, lab_server: Server) -> None:
+    lab = a_lab(tmp_path, lab_server, STUDY.replace("epochs = 3", "epochs = 8") + TOY)
+    first, second = lab.machine("first"), lab.machine("second")
+    with working(first, environment=environment_in(first, trainer=SLOW)) as session:
+        wait_until_training(first, epoch=3, step=1)
+        os.killpg(session.process.pid, signal.SIGKILL)
+    ended = command(first, "work", "--max-epochs", "1", environment=environment_in(first))
+    assert ended.returncode == 20, ended.stderr
+    ended = command(second, "work", environment=environment_in(second))
+    assert ended.returncode == 0, ended.stderr
+    shown = job(second, TOY_JOB)
+    assert (shown["state"], shown["epochs_done"]) == ("done", 8)
+    assert [segment["outcome"] for segment in shown["segments"]] == ["interrupted", "stopped", "finished"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("machines", "jobs", "kills"), [(16, 200, 50)])
+def test_many_sessions_that_are_killed_lose_no_job_and_double_no_epoch(
+    tmp_path: Path, lab_server: Server, machines: int, jobs: int, kills: int
+) -> None:
+    signal.alarm(3600)  # hundreds of trainers on however many processors there are
+    seed = fresh_seed()
+    print(f"seed {seed}")
+    study = STUDY + "".join(f'{TOY}name = "toy-{number}"\nseed = {number}\n' for number in range(1, jobs + 1))
+    lab = a_lab(tmp_path, lab_server, study)
+    campaign = Campaign(lab=lab, machines=machines, kills=kills, rng=seeded(seed))
+    campaign.run(within_s=3000, trainer="step_s=0.02")
+
+    assert campaign.killed == kills
+    assert set(campaign.ends) <= {*ENDS}, Counter(campaign.ends)
+    lines = lab.lines()
+    assert len(lines) == jobs
+    with lab.queue.read() as tx:
+        details = [job_detail(tx, line.name) for line in lines]
+    for detail in details:
+        assert [line.metrics.epoch for line in detail.official_epochs()] == [1, 2, 3]
+        numbers = [line.number for line in detail.attempts]
+        assert numbers == list(range(1, len(numbers) + 1))
+        assert [line.outcome for line in detail.attempts].count(Outcome.FINISHED) == 1
+    interrupted = [detail.line.name for detail in details if detail.line.interruptions]
+    assert interrupted, "some sessions were killed while they trained"
+    _compare_with_undisturbed(tmp_path, lab_server, study, lab.machine("onlooker").folder, interrupted[:3])
+
+
+def _compare_with_undisturbed(tmp_path: Path, lab_server: Server, study: str, folder: Path, names: list[str]) -> None:
+    quiet = a_lab(tmp_path / "quiet", lab_server, study)
+    calm, busy = quiet.machine("calm"), type(quiet.machine("calm"))(folder=folder)
+    for name in names:
+        moved = command(calm, "move", name, "first", environment=environment_in(calm))
+        assert moved.returncode == 0, moved.stderr
+    done = command(calm, "work", "--jobs", str(len(names)), environment=environment_in(calm))
+    assert done.returncode == 0, done.stderr
+    for name in names:
+        assert job(calm, name)["result"] == job(busy, name)["result"]
