@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Index, create_engine, insert
-from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError
+from sqlalchemy.exc import DBAPIError, IntegrityError, PendingRollbackError
 
 from qcqueue.database.address import PASSWORD, ServerAddress
 from qcqueue.database.schema import FORMAT, meta, metadata
@@ -108,7 +108,7 @@ def translated(address: ServerAddress, *, commits: bool = False) -> Iterator[Non
         raise
     except DBAPIError as exc:
         raise _told(address, exc, commits=commits) from exc
-    except InvalidRequestError as exc:  # the connection was found lost by what came before
+    except PendingRollbackError as exc:  # the connection was found lost by what came before
         raise StoreAway(f"the connection to {address.url} was lost; nothing was changed", hint=LATER) from exc
 
 
