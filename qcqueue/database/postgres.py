@@ -157,8 +157,7 @@ def _not_connected(address: ServerAddress, words: str) -> QcqueueError:
     """Say why there is no connection: only the server's words tell, and which language those are in is its own."""
     where, user = address.server, f" {address.user}" if address.user else ""
     if f'database "{address.database}" does not exist' in words:
-        made = f"createdb{_for_programs(address)} --encoding=UTF8 --template=template0 {address.database}"
-        return StoreMissing(f"the server {where} has no database {address.database}", hint=made)
+        return StoreMissing(f"the server {where} has no database {address.database}", hint=how_to_make(address))
     if "no password supplied" in words:
         return StoreDenied(f"the server {where} asks the user{user} for a password, and none is known", hint=_SET)
     if "authentication failed" in words:
@@ -206,6 +205,12 @@ def foreign(address: ServerAddress) -> CorruptionError:
     return CorruptionError(
         f"{address.url} has tables that are none of a queue", hint="qcqueue init with the URL of a database of its own"
     )
+
+
+def how_to_make(address: ServerAddress, name: str | None = None) -> str:
+    """Return the command that makes a database, of another name if one is given."""
+    program = f"createdb{_for_programs(address)}"
+    return f"{program} --encoding=UTF8 --template=template0 {name or address.database}"
 
 
 def no_schema(address: ServerAddress) -> StoreMissing:
