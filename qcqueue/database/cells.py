@@ -58,9 +58,11 @@ class _Checked:
         def read(value: Any) -> Any:
             if value is None:
                 return None
-            value = as_in_sqlite(value)
             if not fits(value):
-                raise CorruptionError(f"the queue is damaged: {where} holds {_said(value)}, not {wanted}", hint=VERIFY)
+                value = as_in_sqlite(value)
+                if not fits(value):
+                    says = f"the queue is damaged: {where} holds {_said(value)}, not {wanted}"
+                    raise CorruptionError(says, hint=VERIFY)
             return convert(value)
 
         return read

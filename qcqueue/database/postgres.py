@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Index, create_engine, insert
-from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError
+from sqlalchemy.exc import DBAPIError, IntegrityError, PendingRollbackError
 
 from qcqueue.database.address import PASSWORD, ServerAddress
 from qcqueue.database.schema import FORMAT, meta, metadata
@@ -108,7 +108,7 @@ def translated(address: ServerAddress, *, commits: bool = False) -> Iterator[Non
         raise
     except DBAPIError as exc:
         raise _told(address, exc, commits=commits) from exc
-    except InvalidRequestError as exc:  # the connection was found lost by what came before
+    except PendingRollbackError as exc:  # the connection was found lost by what came before
         raise StoreAway(f"the connection to {address.url} was lost; nothing was changed", hint=LATER) from exc
 
 
@@ -157,8 +157,7 @@ def _not_connected(address: ServerAddress, words: str) -> QcqueueError:
     """Say why there is no connection: only the server's words tell, and which language those are in is its own."""
     where, user = address.server, f" {address.user}" if address.user else ""
     if f'database "{address.database}" does not exist' in words:
-        made = f"createdb{_for_programs(address)} --encoding=UTF8 --template=template0 {address.database}"
-        return StoreMissing(f"the server {where} has no database {address.database}", hint=made)
+        return StoreMissing(f"the server {where} has no database {address.database}", hint=how_to_make(address))
     if "no password supplied" in words:
         return StoreDenied(f"the server {where} asks the user{user} for a password, and none is known", hint=_SET)
     if "authentication failed" in words:
@@ -206,6 +205,12 @@ def foreign(address: ServerAddress) -> CorruptionError:
     return CorruptionError(
         f"{address.url} has tables that are none of a queue", hint="qcqueue init with the URL of a database of its own"
     )
+
+
+def how_to_make(address: ServerAddress, name: str | None = None) -> str:
+    """Return the command that makes a database, of another name if one is given."""
+    program = f"createdb{_for_programs(address)}"
+    return f"{program} --encoding=UTF8 --template=template0 {name or address.database}"
 
 
 def no_schema(address: ServerAddress) -> StoreMissing:

@@ -17,7 +17,17 @@ from sqlalchemy.exc import DBAPIError
 from qcqueue.database.address import ServerAddress
 from qcqueue.database.base import Guard, Unguarded, nothing
 from qcqueue.database.migrations import bring_to_today, format_of
-from qcqueue.database.postgres import OLDEST, code_of, foreign, is_lost, make_engine, make_tables, no_schema, translated
+from qcqueue.database.postgres import (
+    OLDEST,
+    code_of,
+    foreign,
+    how_to_make,
+    is_lost,
+    make_engine,
+    make_tables,
+    no_schema,
+    translated,
+)
 from qcqueue.database.schema import FORMAT, meta
 from qcqueue.errors import CorruptionError, SettingInvalid, StoreMissing
 
@@ -148,7 +158,7 @@ class ServerDatabase:
         if encoding != "UTF8":
             raise SettingInvalid(
                 f"the database {self.address.database} keeps text as {encoding}, and a queue needs UTF8",
-                hint="createdb --encoding=UTF8 --template=template0 ANOTHER, then the same with that",
+                hint=f"{how_to_make(self.address, 'ANOTHER')}, then the same with that",
             )
 
 

@@ -121,12 +121,12 @@ def claim(
         )
         if buried is not None and buried in seen:
             note_seen(tx, buried, seen[buried])
-    queued = {job.name: job for job in _queued(tx)}
-    over = crowded(tx, [job.owner for job in queued.values()])
-    pick = choose(_offered(tx, [job for job in queued.values() if job.owner not in over]))
-    if pick is None or (pick.name in queued and queued[pick.name].owner in over):
+    queued = _queued(tx)
+    over = crowded(tx, [job.owner for job in queued])
+    pick = choose(_offered(tx, [job for job in queued if job.owner not in over]))
+    if pick is None or any(job.name == pick.name and job.owner in over for job in queued):
         return None
-    job = queued[pick.name] if pick.name in queued else _job(tx, pick.name)  # what is not queued is refused below
+    job = _job(tx, pick.name)  # what is not queued is refused below
     number = give_number(tx, job.id, job.name)
     taken = {"job_id": job.id, "number": number, "session_id": session_id, "started_at_s": now_s}
     tx.execute(_TAKE, {"id": next_id(tx, attempts), **taken})
@@ -196,9 +196,9 @@ _SESSION = (
     )
 )
 _TAKE = insert(attempts)
-# All that a policy or a claim asks of a job; the blob is its dataset's.
-_JOB = select(
-    *(jobs.c.id, jobs.c.name, jobs.c.state, jobs.c.spec, jobs.c.owner, jobs.c.keep_weights, jobs.c.keep_state, *BLOB),
+# What a policy asks of a job: of thousands that wait, no more is read for each claim of one.
+_OFFER = select(
+    *(jobs.c.name, jobs.c.spec, jobs.c.owner),
     select(func.count())
     .where(epochs.c.job_id == jobs.c.id, IS_OFFICIAL)
     .correlate(jobs)
@@ -207,10 +207,12 @@ _JOB = select(
     # Not the highest number: numbers go on where a job was removed and comes again.
     select(func.count()).where(attempts.c.job_id == jobs.c.id).correlate(jobs).scalar_subquery().label("attempts"),
     exists().where(checkpoints.c.job_id == jobs.c.id, IS_KEPT).correlate(jobs).label("has_begun"),
-).join_from(jobs, blobs)
-_NAMED = _JOB.where(jobs.c.name == bindparam("name"))
-_QUEUED = _JOB.where(or_(jobs.c.state == State.QUEUED, jobs.c.name.in_(each("also")))).order_by(jobs.c.position)
+)
+_QUEUED = _OFFER.where(or_(jobs.c.state == State.QUEUED, jobs.c.name.in_(each("also")))).order_by(jobs.c.position)
 
+# What a claim asks of the one job besides; the blob is its dataset's.
+_JOB = select(jobs.c.id, jobs.c.name, jobs.c.state, jobs.c.spec, jobs.c.keep_weights, jobs.c.keep_state, *BLOB)
+_NAMED = _JOB.join_from(jobs, blobs).where(jobs.c.name == bindparam("name"))
 
 _HELD = (
     select(jobs.c.name, attempts.c.number, attempts.c.commits)

@@ -36,6 +36,7 @@ from qcqueue.errors import (
 from qcqueue.queue.history import record_event
 from tests.support.servers.on_postgres import needs_postgres
 from tests.support.servers.postgres import PASSWORD, Server, server, stopped
+from tests.support.servers.wire import wire_to
 
 pytestmark = [pytest.mark.servers, pytest.mark.racing]
 
@@ -226,6 +227,20 @@ def test_a_connection_lost_while_it_commits_leaves_the_outcome_unknown(
         database=name,
     )
     refused(OutcomeUnknown, "may or may not have been saved", lambda: database.transact(note))
+
+
+def test_a_commit_that_landed_and_whose_answer_was_lost_is_told_apart_by_looking(
+    address: ServerAddress, database: ServerDatabase
+) -> None:
+    assert address.port
+    with wire_to(address.port) as wire, contextlib.closing(ServerDatabase(replace(address, port=wire.port))) as far:
+        far.transact(note)
+        wire.cuts = 1
+        refused(OutcomeUnknown, "may or may not have been saved", lambda: far.transact(note))
+        assert wire.lost == 1
+        assert lines(far) == 2, "it was saved"
+        far.transact(note)
+    assert lines(database) == 3
 
 
 def test_a_server_that_goes_away_and_comes_back_is_waited_for_by_whoever_asks_again(

@@ -14,6 +14,7 @@ from tests.end_to_end.machines import STUDY, TOY, TOY_JOB, command, job, wait_un
 from tests.support.servers.labs import ENDS, Campaign, a_lab, environment_in
 from tests.support.servers.on_postgres import needs_postgres
 from tests.support.servers.postgres import PASSWORD, Server, server, stopped
+from tests.support.servers.wire import wire_to
 
 pytestmark = [pytest.mark.servers, pytest.mark.racing]
 
@@ -58,6 +59,23 @@ def test_a_session_that_was_killed_is_followed_by_one_on_another_machine(tmp_pat
     shown = job(second, TOY_JOB)
     assert (shown["state"], shown["epochs_done"]) == ("done", 8)
     assert [segment["outcome"] for segment in shown["segments"]] == ["interrupted", "stopped", "finished"]
+
+
+def test_a_session_whose_answers_are_lost_on_the_wire_saves_each_epoch_once(tmp_path: Path, lab_server: Server) -> None:
+    lab = a_lab(tmp_path, lab_server, STUDY.replace("epochs = 3", "epochs = 6") + TOY)
+    machine = lab.machine("machine")
+    with wire_to(lab_server.port) as wire:
+        there = lab.url.replace(f":{lab_server.port}/", f":{wire.port}/")
+        environment = {**environment_in(machine, trainer=SLOW), "QCQUEUE_DATABASE": there}
+        with working(machine, environment=environment) as session:
+            wait_until_training(machine, epoch=2, step=1)
+            wire.cuts = 4
+            assert session.ended() == 0, session.said
+        assert wire.lost == 4
+    with lab.queue.read() as tx:
+        detail = job_detail(tx, TOY_JOB)
+    assert [line.metrics.epoch for line in detail.epochs] == [1, 2, 3, 4, 5, 6]
+    assert [line.outcome for line in detail.attempts] == [Outcome.FINISHED]
 
 
 @pytest.mark.long

@@ -4,6 +4,7 @@ Every machine has a folder, a cache and settings of its own; sessions are real p
 password is in their environment and in no file.
 """
 
+import contextlib
 import os
 import signal
 import threading
@@ -125,5 +126,6 @@ class Campaign:
             if self.killed == self.kills or not self._at_work:
                 return
             process = self._at_work.pop(self.rng.choice(sorted(self._at_work)))
-            os.killpg(process, signal.SIGKILL)
-            self.killed += 1
+            with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+                os.killpg(process, signal.SIGKILL)
+                self.killed += 1
