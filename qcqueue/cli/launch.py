@@ -122,6 +122,7 @@ def kubernetes(
 ) -> None:
     """Write the manifest of a Job whose pods are sessions; kubectl hands it to the cluster."""
     from qcqueue.app.settings import load_settings, named_store
+    from qcqueue.database.address import PASSWORD
     from qcqueue.errors import UserError
     from qcqueue.launchers.base import launch_of
     from qcqueue.launchers.kubernetes import SECRET, manifest
@@ -133,7 +134,7 @@ def kubernetes(
             "qcqueue does not talk to Kubernetes itself; kubectl does", hint=f"{again}; then: kubectl apply -f job.json"
         )
     say(manifest(launch_of(settings, sessions=sessions, gpus=gpus), image=image))
-    if names := named_store(settings).kind.secrets:
+    if names := (*named_store(settings).kind.secrets, *([PASSWORD] if settings.database else [])):
         given = " ".join(f'--from-literal={name}="${name}"' for name in names if name in os.environ)
         narrate(
             f"its pods sign in with a Secret of the cluster: kubectl create secret generic {SECRET} {given}".rstrip()

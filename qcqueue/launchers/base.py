@@ -12,7 +12,7 @@ from qcqueue.app.settings import Settings, named_store
 from qcqueue.errors import SettingInvalid
 from qcqueue.planning.queue_stats import look
 from qcqueue.providers.base import Profile
-from qcqueue.stores.registry import STORES
+from qcqueue.stores.registry import STORES, StoreAddress
 from qcqueue.text.humanize import listed
 
 JOBS_MAX = 1000
@@ -53,7 +53,19 @@ def launch_of(settings: Settings, *, sessions: int, gpus: int, elsewhere: bool =
             f"{store.url} is {store.kind.name}, and no other one reaches it",
             hint=f"qcqueue init --store URL in another folder, with {forms}",
         )
-    return Launch(sessions=sessions, gpus=gpus, environment={"QCQUEUE_STORE": store.url})
+    return Launch(sessions=sessions, gpus=gpus, environment=_environment_of(settings, store))
+
+
+def _environment_of(settings: Settings, store: StoreAddress) -> dict[str, str]:
+    """Return the variables by which a session elsewhere has these settings, as far as they are no secret."""
+    found = {
+        "QCQUEUE_STORE": store.url,
+        "QCQUEUE_DATABASE": settings.database and settings.database.url,
+        "QCQUEUE_OWNER": settings.owner,
+        **{name: settings.region for name in store.kind.region_from[:1]},
+        **{name: settings.endpoint for name in store.kind.endpoint_from[:1]},
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def begins_within_s(context: QueueContext) -> float:

@@ -86,7 +86,7 @@ def test_settings_are_never_overwritten(tmp_path: Path) -> None:
     [
         (
             '# a comment\nstoer = "x"',
-            "2: unknown setting 'stoer'; it can be store or database or cache or profile or region or endpoint; did you mean",
+            "2: unknown setting 'stoer'; it can be store or database or cache or profile or region or endpoint;",
         ),
         ("store = 7", "1: store is 7; it must be text in quotes"),
         ("\nstore = {}", "2: store is a table; it must be text in quotes"),

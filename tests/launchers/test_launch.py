@@ -11,8 +11,9 @@ from pathlib import Path, PurePosixPath
 import kubernetes_validate
 import pytest
 
+from qcqueue.app.settings import load_settings
 from qcqueue.errors import SettingInvalid
-from qcqueue.launchers.base import Launch, in_a_shell
+from qcqueue.launchers.base import Launch, in_a_shell, launch_of
 from qcqueue.launchers.kubernetes import manifest
 from qcqueue.launchers.slurm import check_time, script, seconds_of
 from qcqueue.providers.slurm import end_in
@@ -184,6 +185,32 @@ def test_a_manifest_fits_the_schema_of_kubernetes(gpus: int, version: str) -> No
     kubernetes_validate.validate(job, version, strict=True)
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(job | {"spec": job["spec"] | {"paralelism": 2}}, version, strict=True)
+
+
+def test_sessions_elsewhere_have_the_settings_of_this_folder_and_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    settings = load_settings(
+        store="s3://bucket/queue",
+        folder=tmp_path,
+        environment={
+            "QCQUEUE_CACHE": str(tmp_path / "cache"),
+            "QCQUEUE_DATABASE": "postgresql://ada:a-secret@db/queue",
+            "QCQUEUE_OWNER": "ada",
+            "AWS_REGION": "eu-west-1",
+            "AWS_ENDPOINT_URL": "https://minio.example.org",
+            "AWS_SECRET_ACCESS_KEY": "a-secret",
+        },
+    )
+    assert launch_of(settings, sessions=1, gpus=1).environment == {
+        "QCQUEUE_STORE": "s3://bucket/queue",
+        "QCQUEUE_DATABASE": "postgresql://ada@db/queue",
+        "QCQUEUE_OWNER": "ada",
+        "AWS_REGION": "eu-west-1",
+        "AWS_ENDPOINT_URL_S3": "https://minio.example.org",
+    }
 
 
 @pytest.fixture
