@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from qcqueue.errors import CorruptionError
 
 FACTS_BYTES_MAX = 1 << 16
+BODY_BYTES_MAX = 64 << 20
+"""More than any version packs into: what is larger is not read."""
 
 
 def first_line(facts: Mapping[str, str]) -> bytes:

@@ -15,14 +15,12 @@ from qcqueue.clock import Ids
 from qcqueue.disk import NO_ROOM, NOT_ALLOWED
 from qcqueue.errors import CorruptionError, OutcomeUnknown, StoreBusy, StoreMissing
 from qcqueue.stores.base import Creation
-from qcqueue.stores.facts_line import FACTS_BYTES_MAX, facts_in, first_line
+from qcqueue.stores.facts_line import BODY_BYTES_MAX, FACTS_BYTES_MAX, facts_in, first_line
 from qcqueue.stores.files import make_folder, move_whole, sync, translated, unfinished
 from qcqueue.stores.names import checked, is_word
 from qcqueue.stores.regular import NotRegularError, opened
 
 ROOT = "first"
-BODY_BYTES_MAX = 64 << 20
-"""More than any version packs into: what is larger is not read."""
 
 
 class FolderSlots:

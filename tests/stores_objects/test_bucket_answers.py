@@ -60,7 +60,11 @@ ANSWERS = [
 @pytest.mark.parametrize(("status", "body", "kind", "sentence", "hint"), ANSWERS)
 @pytest.mark.parametrize(
     "ask",
-    [lambda it: it.create("name", b"bytes"), lambda it: it.read("name"), lambda it: list(it.list("folder"))],
+    [
+        lambda it: it.create("name", b"bytes"),
+        lambda it: it.read_piece("name", 0, 9),
+        lambda it: list(it.list("folder")),
+    ],
     ids=["create", "read", "list"],
 )
 def test_a_refusal_is_told_in_words_with_a_way_out(
@@ -82,7 +86,7 @@ def test_a_server_that_is_busy_may_have_done_what_it_was_asked(status: int) -> N
     with between(NOWHERE, answer(status, said("SlowDown"))) as server:
         bucket = made_up(server.endpoint)
         with pytest.raises(StoreBusy, match="bucket is busy") as caught:
-            bucket.read("name")
+            bucket.read_piece("name", 0, 9)
         assert not isinstance(caught.value, OutcomeUnknown)
         with pytest.raises(StoreBusy, match="bucket is busy") as changed:
             bucket.create("name", b"bytes")
@@ -108,14 +112,14 @@ def test_obstore_asks_a_busy_server_again_and_we_do_not() -> None:
             server.seen.clear()
             bucket = made_up(server.endpoint, limits=AskLimits(timeout_s=5.0, repeats=repeats, in_all_s=10.0))
             with pytest.raises(StoreBusy):
-                bucket.read("name")
+                bucket.read_piece("name", 0, 9)
             assert len(server.seen) == repeats + 1
 
 
 def test_what_is_not_there_is_no_error_and_a_bucket_that_is_not_there_is_one() -> None:
     with between(NOWHERE, answer(404, said("NoSuchKey"))) as server:
         bucket = made_up(server.endpoint)
-        assert (bucket.read("name"), bucket.look("name")) == (None, None)
+        assert (bucket.read_piece("name", 0, 9), bucket.look("name")) == (None, None)
         bucket.remove("name")
         server.change = answer(404, said("NoSuchBucket"))
         for ask in (bucket.read, bucket.look):
@@ -137,7 +141,7 @@ def test_credentials_that_cannot_be_used_are_told_before_anything_is_asked(schem
         AskLimits(timeout_s=1.0, repeats=0, in_all_s=1.0),
     )
     with pytest.raises(StoreDenied, match=f"this machine has no credentials for {scheme}://bucket/queue") as caught:
-        bucket.read("name")
+        bucket.read_piece("name", 0, 9)
     assert "secret" not in f"{caught.value} {caught.value.hint}"
 
 

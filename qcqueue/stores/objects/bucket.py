@@ -110,12 +110,6 @@ class Bucket:
         with self._translated(changes=True):
             obstore.put(self._large, name, pieces, chunk_size=PIECE_BYTES, max_concurrency=PIECES_AT_ONCE)
 
-    def read(self, name: str) -> bytes | None:
-        """Return the bytes of an object, None where there is none. They may be many, so that it may take minutes."""
-        import obstore
-
-        return self._unless_missing(lambda: bytes(obstore.get(self._large, name).bytes()))
-
     def read_piece(self, name: str, first: int, length: int) -> bytes | None:
         """Return some bytes of an object that is not empty, fewer at its end; None where there is none."""
         import obstore

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from qcqueue.clock import Ids
 from qcqueue.errors import OutcomeUnknown, StoreBusy, StoreError
 from qcqueue.stores.base import Creation
-from qcqueue.stores.facts_line import FACTS_BYTES_MAX, facts_in, first_line
+from qcqueue.stores.facts_line import BODY_BYTES_MAX, FACTS_BYTES_MAX, facts_in, first_line
 from qcqueue.stores.names import checked, is_word
 from qcqueue.stores.objects.answers import LATER
 from qcqueue.stores.objects.bucket import Bucket
@@ -82,7 +82,7 @@ class BucketSlots:
         name = self._name(slot)
         if self._truncating is not None:
             wait([self._truncating])
-        found = self._bucket.read(name)
+        found = self._bucket.read_piece(name, 0, FACTS_BYTES_MAX + BODY_BYTES_MAX)
         if found is None:
             raise StoreBusy(f"{self.url} does not show slot {slot} yet", hint=LATER)
         return found.partition(b"\n")[2]

@@ -90,7 +90,7 @@ class SlotsInBucket(InBucket):
 
     def bytes_of(self, root: Path) -> dict[str, bytes]:
         bucket = self.objects(root)
-        return {it.name: bucket.read(it.name) or b"" for it in bucket.list()}
+        return {it.name: bucket.read_piece(it.name, 0, it.size_bytes or 1) or b"" for it in bucket.list()}
 
 
 def _prefix(root: Path) -> str:
