@@ -18,12 +18,15 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from statistics import mean, median
 
+from bench_homes_postgres import WORKERS, claims_a_second, measure_commits
+
 from qcqueue.clock import RandomIds, SystemClock
 from qcqueue.conformance.processes import race
 from qcqueue.database.versioned import VersionedDatabase
 from tests.support.contenders import commit
 from tests.support.servers.between import Asked, between
 from tests.support.servers.places import SlotsInBucket
+from tests.support.servers.postgres import programs
 from tests.support.servers.running import PROGRAMS, kill_servers
 
 MACHINES = 4
@@ -70,11 +73,17 @@ def measure_bucket(scheme: str) -> dict[str, Cost]:
     return found
 
 
+def measure_server() -> dict[str, Cost]:
+    """Return what commits cost on a PostgreSQL of this machine."""
+    bare_s, commit_s = measure_commits()
+    return {"loopback": Cost(bare_s=bare_s, commit_s=commit_s, judged=True)}
+
+
 HOMES: Mapping[str, Home] = {
     PROGRAMS[scheme].name: Home(bare="put", most=most, measure=lambda scheme=scheme: measure_bucket(scheme))  # type: ignore[misc]
     for scheme, most in (("s3", 2.0), ("az", 2.0))
     if PROGRAMS[scheme].is_there
-}
+} | ({"PostgreSQL": Home(bare="transaction", most=3.0, measure=measure_server)} if programs() else {})
 
 
 @contextmanager
@@ -122,13 +131,17 @@ def render(found: Mapping[str, Mapping[str, Cost]]) -> str:
                 f"{home:<14}{name:<18}{1000 * median(cost.bare_s):>7.1f} ms{1000 * median(cost.commit_s):>14.1f} ms"
                 f"{1000 * mean(cost.commit_s):>7.1f} ms{cost.ratio:>8.2f}"
             )
-        lines.append(f"{'':<14}target over a line: at most {HOMES[home].most:g} of a bare {HOMES[home].bare}")
+        where = next(name for name, cost in costs.items() if cost.judged)
+        lines.append(f"{'':<14}target ({where}): at most {HOMES[home].most:g} of a bare {HOMES[home].bare}")
     return "\n".join(lines)
 
 
 def main() -> int:
     """Print the table; return 1 where a bound is broken, 7 where this machine has no server."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument(
+        "--claims", type=int, nargs="*", default=[200], metavar="JOBS", help="also claim from such queues on a server"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
     options = parser.parse_args()
     if not HOMES:
@@ -136,9 +149,12 @@ def main() -> int:
         return 7
     try:
         found = {name: home.measure() for name, home in HOMES.items()}
+        claims = {jobs: claims_a_second(jobs) for jobs in options.claims} if "PostgreSQL" in HOMES else {}
     finally:
         kill_servers()
     print(render(found))
+    for jobs, a_second in claims.items():
+        print(f"{'PostgreSQL':<14}{a_second:.1f} claims a second by {WORKERS} workers from a queue of {jobs:,} jobs")
     if options.json:
         figures = {
             home: {name: {"bare_s": it.bare_s, "commit_s": it.commit_s} for name, it in costs.items()}

@@ -3,12 +3,10 @@
 A contended commit against a bare transaction: so many processes commit one line each at a time, and in turn with them
 the same number of processes update a row of a table of their own under a lock of the server, on the same connection
 settings. Claims: 16 processes claim and give back until all jobs were taken. Needs the PostgreSQL of Debian; its server
-is made for this and waits for no disk, as ours in tests. Called by `scripts/bench homes`.
+is made for this and waits for no disk, as ours in tests. `scripts/bench homes` shows the figures.
 """
 
-import argparse
 import json
-import statistics
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -34,7 +32,6 @@ from qcqueue.text.canonical_json import digest_of
 from tests.support.servers.postgres import server
 from tests.support.specs import a_spec
 
-TARGET = 3.0
 PROCESSES = 4
 COMMITS = 50
 WORKERS = 16
@@ -43,43 +40,25 @@ SUMMARY = DatasetSummary(classes=("a", "b"), image_size=(32, 32), train=40, vali
 CLOCK = SystemClock()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    parser.add_argument("--jobs", type=int, nargs="*", default=[200, 10_000], help="of queues that are claimed from")
-    asked = parser.parse_args()
-    found: dict[str, Any] = {"commit": _commits(), "claims": [_claims(jobs) for jobs in asked.jobs]}
-    print(json.dumps(found, indent=2))
-    if asked.json:
-        asked.json.write_text(json.dumps(found))
-
-
-def _commits() -> dict[str, Any]:
-    """Return median seconds of a commit among others, of a bare transaction among others, and their ratio."""
+def measure_commits() -> tuple[list[float], list[float]]:
+    """Return seconds of each bare transaction, and of each commit, of several processes at once."""
     address = _a_queue(0)
     _bare_table(address)
-    bare, ours = list[float](), list[float]()
+    bare_s, commit_s = list[float](), list[float]()
     for _ in range(3):  # in turn, so that a slow moment of the machine falls on both
-        bare += _timed(_bare_often, address)
-        ours += _timed(_commit_often, address)
-    ratio = statistics.median(ours) / statistics.median(bare)
-    return {
-        "processes": PROCESSES,
-        "bare_s": round(statistics.median(bare), 6),
-        "commit_s": round(statistics.median(ours), 6),
-        "ratio": round(ratio, 2),
-        "target": TARGET,
-    }
+        bare_s += _timed(_bare_often, address)
+        commit_s += _timed(_commit_often, address)
+    return bare_s, commit_s
 
 
-def _claims(jobs: int) -> dict[str, Any]:
-    """Return claims a second of many workers that have seen the queue before, and see that none was given twice."""
+def claims_a_second(jobs: int) -> float:
+    """Return how many claims many workers that have seen the queue before make; see that no job was given twice."""
     address = _a_queue(jobs)
     told = _told(_claim_often, address, WORKERS, min(jobs, 400) // WORKERS)  # of a large queue as many as tell
     names = [name for it in told for name in it["names"]]
     assert len({*names}) == len(names), "a job was given out twice"
-    took_s = max(it["ended_s"] for it in told) - min(it["begun_s"] for it in told)
-    return {"jobs": jobs, "workers": WORKERS, "claims": len(names), "a_second": round(len(names) / took_s, 1)}
+    took_s: float = max(it["ended_s"] for it in told) - min(it["begun_s"] for it in told)
+    return len(names) / took_s
 
 
 def _a_queue(jobs: int) -> ServerAddress:
@@ -165,7 +144,3 @@ def _claim_often(url: str, password: str, number: int, times: int, file: Path, t
 
 def _first(jobs: Sequence[Candidate]) -> Pick | None:
     return Pick(jobs[0].name) if jobs else None
-
-
-if __name__ == "__main__":
-    main()

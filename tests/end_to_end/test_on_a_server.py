@@ -6,18 +6,23 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from qcqueue.clock import fresh_seed, seeded
 from qcqueue.core.outcomes import Outcome
+from qcqueue.database.schema import attempts
+from qcqueue.database.schema import jobs as jobs_table
 from qcqueue.queue.job_detail import job_detail
 from tests.end_to_end.machines import STUDY, TOY, TOY_JOB, command, job, wait_until_training, working
-from tests.support.servers.labs import ENDS, Campaign, a_lab, environment_in
+from tests.support.servers.labs import ENDS, Campaign, Lab, a_lab, environment_in
 from tests.support.servers.on_postgres import needs_postgres
 from tests.support.servers.postgres import PASSWORD, Server, server, stopped
+from tests.support.servers.running import bucket_server, shared_bucket
 from tests.support.servers.wire import wire_to
 
 pytestmark = [pytest.mark.servers, pytest.mark.racing]
 
+OWNERS = ("ada", "bob", "cyd", "dan")
 SLOW = "step_s=0.1"
 """It is not done before something happens to it."""
 
@@ -78,16 +83,28 @@ def test_a_session_whose_answers_are_lost_on_the_wire_saves_each_epoch_once(tmp_
     assert [line.outcome for line in detail.attempts] == [Outcome.FINISHED]
 
 
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where a lab keeps its files: a prefix in a bucket, which all its processes can reach."""
+    for name, value in bucket_server("s3").environment.items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{shared_bucket('s3')}/lab-{fresh_seed():x}"
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(("machines", "jobs", "kills"), [(16, 200, 50)])
-def test_many_sessions_that_are_killed_lose_no_job_and_double_no_epoch(
-    tmp_path: Path, lab_server: Server, machines: int, jobs: int, kills: int
+def test_many_sessions_that_are_killed_lose_no_job_double_no_epoch_and_give_every_owner_a_turn(
+    tmp_path: Path, lab_server: Server, bucket: str, machines: int, jobs: int, kills: int
 ) -> None:
     signal.alarm(3600)  # hundreds of trainers on however many processors there are
     seed = fresh_seed()
     print(f"seed {seed}")
-    study = STUDY + "".join(f'{TOY}name = "toy-{number}"\nseed = {number}\n' for number in range(1, jobs + 1))
-    lab = a_lab(tmp_path, lab_server, study)
+    lab = a_lab(tmp_path, lab_server, store=bucket)
+    laptop = lab.machine("laptop")
+    settled = command(laptop, "store", "set", "policy", "fair", environment=environment_in(laptop))
+    assert settled.returncode == 0, settled.stderr
+    for owner in OWNERS:
+        lab.enqueue(_study_of(owner, jobs // len(OWNERS)), owner=owner)
     campaign = Campaign(lab=lab, machines=machines, kills=kills, rng=seeded(seed))
     campaign.run(within_s=3000, trainer="step_s=0.02")
 
@@ -102,13 +119,37 @@ def test_many_sessions_that_are_killed_lose_no_job_and_double_no_epoch(
         numbers = [line.number for line in detail.attempts]
         assert numbers == list(range(1, len(numbers) + 1))
         assert [line.outcome for line in detail.attempts].count(Outcome.FINISHED) == 1
+    assert sum(detail.line.interruptions for detail in details) > 0, "some sessions were killed while they trained"
+    _see_turns(lab, jobs // len(OWNERS))
     interrupted = [detail.line.name for detail in details if detail.line.interruptions]
-    assert interrupted, "some sessions were killed while they trained"
-    _compare_with_undisturbed(tmp_path, lab_server, study, lab.machine("onlooker").folder, interrupted[:3])
+    _compare_with_undisturbed(tmp_path, lab_server, lab.machine("onlooker").folder, interrupted[:3], jobs)
 
 
-def _compare_with_undisturbed(tmp_path: Path, lab_server: Server, study: str, folder: Path, names: list[str]) -> None:
-    quiet = a_lab(tmp_path / "quiet", lab_server, study)
+def _study_of(owner: str, jobs: int) -> str:
+    study = STUDY.replace('study = "small"', f'study = "{owner}"')
+    return study + "".join(f'{TOY}name = "toy-{number}"\nseed = {number}\n' for number in range(1, jobs + 1))
+
+
+def _see_turns(lab: Lab, jobs_each: int) -> None:
+    """See that owners took turns within one job, as long as each of them had one that nobody had taken."""
+    with lab.queue.read() as tx:
+        asked = select(jobs_table.c.owner, jobs_table.c.name).join_from(attempts, jobs_table).order_by(attempts.c.id)
+        taken = [(row.owner, row.name) for row in tx.execute(asked)]
+    begun: dict[str, set[str]] = {owner: set() for owner in OWNERS}
+    turns = Counter(dict.fromkeys(OWNERS, 0))
+    for owner, name in taken:
+        turns[owner] += 1
+        begun[owner].add(name)
+        if len(begun[owner]) == jobs_each:
+            break
+        assert max(turns.values()) - min(turns.values()) <= 1, (turns, taken)
+    assert sum(turns.values()) > len(OWNERS) * jobs_each // 2
+
+
+def _compare_with_undisturbed(tmp_path: Path, lab_server: Server, folder: Path, names: list[str], jobs: int) -> None:
+    quiet = a_lab(tmp_path / "quiet", lab_server)
+    for owner in OWNERS:
+        quiet.enqueue(_study_of(owner, jobs // len(OWNERS)))
     calm, busy = quiet.machine("calm"), type(quiet.machine("calm"))(folder=folder)
     for name in names:
         moved = command(calm, "move", name, "first", environment=environment_in(calm))

@@ -122,9 +122,9 @@ def test_what_is_not_there_is_no_error_and_a_bucket_that_is_not_there_is_one() -
         assert (bucket.read_piece("name", 0, 9), bucket.look("name")) == (None, None)
         bucket.remove("name")
         server.change = answer(404, said("NoSuchBucket"))
-        for ask in (bucket.read, bucket.look):
+        for ask in (lambda: bucket.read_piece("name", 0, 9), lambda: bucket.look("name")):
             with pytest.raises(StoreMissing, match="there is no bucket bucket"):
-                ask("name")
+                ask()
 
 
 @pytest.mark.parametrize("scheme", ["s3", "az", "gs"])

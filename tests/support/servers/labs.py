@@ -32,23 +32,31 @@ ENDS = (0, 7, 8, 20)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lab:
-    """url: of the database, without the password."""
+    """url: of the database, without the password. store: of its files."""
 
     folder: Path
     url: str
+    store: str
 
     def machine(self, name: str) -> House:
         """Return a machine, which is made when it is first asked for."""
         house = House(folder=self.folder / name)
         if not house.folder.exists():
-            store = self.folder / "disk"
-            house.write("qcqueue.toml", f'store = "shared:{store}"\ndatabase = "{self.url}"\ncache = "{house.cache}"\n')
+            settings = {"store": self.store, "database": self.url, "cache": str(house.cache)}
+            house.write("qcqueue.toml", "".join(f'{key} = "{value}"\n' for key, value in settings.items()))
         return house
 
     @property
     def queue(self) -> QueueContext:
         """The queue, as this process sees it. The password must be in its environment."""
-        return open_context(load_settings(folder=self.machine("onlooker").folder, environment={}))
+        return open_context(load_settings(folder=self.machine("onlooker").folder))
+
+    def enqueue(self, study: str, *, owner: str | None = None) -> None:
+        laptop = self.machine("laptop")
+        laptop.write("study.toml", study)
+        whose = {"QCQUEUE_OWNER": owner} if owner else dict[str, str]()
+        enqueued = command(laptop, "enqueue", "study.toml", environment={**environment_in(laptop), **whose})
+        assert enqueued.returncode == 0, enqueued.stderr
 
     def lines(self) -> list[JobLine]:
         with self.queue.read() as tx:
@@ -59,17 +67,17 @@ def environment_in(house: House, *, trainer: str = "") -> Mapping[str, str]:
     return {**environment_of(house), "PGPASSWORD": PASSWORD, "TOY_ENGINE": trainer}
 
 
-def a_lab(folder: Path, server: Server, study: str) -> Lab:
-    """Make the queue of a lab, with the images and the jobs of a study in it."""
-    lab = Lab(folder=folder, url=server.url(server.new_database(), password=None))
+def a_lab(folder: Path, server: Server, study: str = "", *, store: str = "") -> Lab:
+    """Make the queue of a lab, with the images and the jobs of a study in it. store: a shared disk unless given."""
+    url = server.url(server.new_database(), password=None)
+    lab = Lab(folder=folder, url=url, store=store or f"shared:{folder / 'disk'}")
     laptop = lab.machine("laptop")
     made = command(laptop, "init", environment=environment_in(laptop))
     assert made.returncode == 0, made.stderr
     counts = {Split.TRAIN: 40, Split.VALIDATION: 9, Split.TEST: 9}
     keep(lab.queue, "noise", a_dataset(counts=counts), dry_run=False)
-    laptop.write("study.toml", study)
-    enqueued = command(laptop, "enqueue", "study.toml", environment=environment_in(laptop))
-    assert enqueued.returncode == 0, enqueued.stderr
+    if study:
+        lab.enqueue(study)
     return lab
 
 
