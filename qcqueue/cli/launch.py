@@ -46,7 +46,7 @@ def slurm(
 ) -> None:
     """Hand an array of sessions to Slurm; each saves before its time is over, and is put back into Slurm's queue."""
     from qcqueue.app.settings import load_settings
-    from qcqueue.launchers.base import begins_within_s, launch_of
+    from qcqueue.launchers.base import begins_within_s, environment_of_sessions, launch_of
     from qcqueue.launchers.slurm import check_time, script, submit
     from qcqueue.text.humanize import count
 
@@ -55,7 +55,7 @@ def slurm(
     context = open_queue(store)
     check_time(time, begins_s=begins_within_s(context))
     text = script(launch, python=sys.executable, cache=settings.cache.absolute(), time=time, partition=partition)
-    number = None if only_print else submit(text)
+    number = None if only_print else submit(text, environment_of_sessions(settings, os.environ))
     if as_json:
         print_json({"store": context.store.url, "sessions": sessions, "script": text, "submitted": number})
         return

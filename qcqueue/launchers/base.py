@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from qcqueue.app.context import QueueContext
 from qcqueue.app.settings import Settings, named_store
+from qcqueue.database.address import PASSWORD
 from qcqueue.errors import SettingInvalid
 from qcqueue.planning.queue_stats import look
 from qcqueue.providers.base import Profile
-from qcqueue.stores.registry import STORES, StoreAddress
+from qcqueue.stores.registry import STORES, StoreAddress, without_secrets
 from qcqueue.text.humanize import listed
 
 JOBS_MAX = 1000
@@ -66,6 +67,13 @@ def _environment_of(settings: Settings, store: StoreAddress) -> dict[str, str]:
         **{name: settings.endpoint for name in store.kind.endpoint_from[:1]},
     }
     return {name: value for name, value in found.items() if value}
+
+
+def environment_of_sessions(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what an engine that hands its own variables on is started with: of secrets, those of this queue alone."""
+    database = settings.database
+    given = without_secrets(environ, but_for=settings.store, on_server=database is not None)
+    return given | ({PASSWORD: database.password} if database and database.password else {})
 
 
 def begins_within_s(context: QueueContext) -> float:

@@ -7,6 +7,7 @@ array is rid of it. Slurm sends its notice to the script alone, which asks the s
 import re
 import shlex
 import subprocess
+from collections.abc import Mapping
 from pathlib import PurePath
 
 from qcqueue.errors import NOTHING_TO_DO, RESUMABLE, MachineError, SettingInvalid
@@ -101,10 +102,15 @@ def script(launch: Launch, *, python: str, cache: PurePath, time: str, partition
     )
 
 
-def submit(text: str) -> str:
-    """Hand a script to Slurm; return the number of the array. Raises: SettingInvalid, MachineError: it is not taken."""
+def submit(text: str, environment: Mapping[str, str]) -> str:
+    """Hand a script to Slurm, and the variables that its sessions find; return the number of the array.
+
+    Raises: SettingInvalid: there is no Slurm. MachineError: it does not take it.
+    """
     try:
-        done = subprocess.run(["sbatch", "--parsable"], input=text, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["sbatch", "--parsable"], env=environment, input=text, capture_output=True, text=True, check=False
+        )
     except OSError as exc:
         raise SettingInvalid(
             "there is no sbatch here, so this machine cannot hand anything to Slurm",

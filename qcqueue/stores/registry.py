@@ -170,8 +170,14 @@ def label_of(url: str) -> str:
     return kind.label if kind else "the store"
 
 
-def without_secrets(environ: Mapping[str, str], *, but_for: str | None = None) -> dict[str, str]:
-    """Return the environment for a child process that has no business with any store, or only with that of a URL."""
+def without_secrets(
+    environ: Mapping[str, str], *, but_for: str | None = None, on_server: bool = False
+) -> dict[str, str]:
+    """Return the environment for a child process that has no business with any store, or only with that of a URL.
+
+    on_server: it has business with the database server beside that store, too.
+    """
     needed = kind.secrets if (kind := kind_of(but_for)) else ()
-    secrets = {name for each in STORES.values() for name in each.secrets} - {*needed} | {*_OF_SERVERS}
+    secrets = {name for each in STORES.values() for name in each.secrets} - {*needed}
+    secrets |= set() if on_server else {*_OF_SERVERS}
     return {name: value for name, value in environ.items() if name not in secrets}

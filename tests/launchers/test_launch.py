@@ -13,7 +13,7 @@ import pytest
 
 from qcqueue.app.settings import load_settings
 from qcqueue.errors import SettingInvalid
-from qcqueue.launchers.base import Launch, in_a_shell, launch_of
+from qcqueue.launchers.base import Launch, environment_of_sessions, in_a_shell, launch_of
 from qcqueue.launchers.kubernetes import manifest
 from qcqueue.launchers.slurm import check_time, script, seconds_of
 from qcqueue.providers.slurm import end_in
@@ -204,6 +204,12 @@ def test_sessions_elsewhere_have_the_settings_of_this_folder_and_no_secret(
             "AWS_SECRET_ACCESS_KEY": "a-secret",
         },
     )
+    given = {"QCQUEUE_TOKEN": "of-drive", "AWS_SECRET_ACCESS_KEY": "a-secret", "HOME": "/home/ada"}
+    assert environment_of_sessions(settings, given) == {
+        "AWS_SECRET_ACCESS_KEY": "a-secret",
+        "HOME": "/home/ada",
+        "PGPASSWORD": "a-secret",
+    }
     assert launch_of(settings, sessions=1, gpus=1).environment == {
         "QCQUEUE_STORE": "s3://bucket/queue",
         "QCQUEUE_DATABASE": "postgresql://ada@db/queue",
