@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from qcqueue.app.answering import AnsweringDatabase, AskHome
+from qcqueue.app.answering import AnsweringDatabase
 from qcqueue.app.home_address import HomeAddress, home_address
 from qcqueue.app.settings import (
     FILE_NAME,
@@ -266,11 +266,24 @@ def _wired(
         with there.database_itself.read() as tx:
             return residence_of(tx)
 
-    if server:
-        return _wired_to_server(address, opened, access, guard, ask)
-    versions = _versions_in(opened, access, guard) if opened.slots else None
+    slots = opened.slots
+    on_server = _on_server(server, guard) if server else None
+    versions = _versions_in(opened, access, guard) if slots and not server else None
+
+    def check_files() -> None:
+        if on_server:
+            # Imported here: whoever has no server need not wait for it.
+            from qcqueue.database.bond import check_tied
+
+            assert slots, "a store of several machines has slots"
+            check_tied(on_server, slots)
+
+    def greet() -> str | None:
+        check_files()
+        return opened.greet()
+
     return QueueContext(
-        database=AnsweringDatabase(versions or _file_in(opened, guard), url=store.url, ask=ask),
+        database=AnsweringDatabase(on_server or versions or _file_in(opened, guard), url=address.url, ask=ask),
         store=opened.store,
         clock=access.clock,
         ids=access.ids,
@@ -279,43 +292,11 @@ def _wired(
         owner=lambda: opened.account() or owner,
         lease=opened.lease,
         behind=(lambda: versions.behind) if versions else lambda: None,
-        greet=opened.greet,
-        warning=opened.warning,
-        origin=opened.origin,
-        slots=opened.slots,
-        versions=versions,
-        folder=opened.folder,
-        free_bytes=opened.free_bytes,
-    )
-
-
-def _wired_to_server(address: HomeAddress, opened: Opened, access: Access, guard: Guard, ask: AskHome) -> QueueContext:
-    # Imported here: whoever has no server need not wait for it.
-    from qcqueue.database.bond import check_tied
-
-    server = address.server
-    assert server
-    database, slots = _on_server(server, guard), opened.slots
-    assert slots, "a store of several machines has slots"
-
-    def check_files() -> None:
-        check_tied(database, slots)
-
-    def greet() -> str | None:
-        check_files()
-        return opened.greet()
-
-    return QueueContext(
-        database=AnsweringDatabase(database, url=address.url, ask=ask),
-        store=opened.store,
-        clock=access.clock,
-        ids=access.ids,
-        cache=access.cache,
-        who=person(),
-        lease=opened.lease,
         greet=greet,
         warning=opened.warning,
         origin=opened.origin,
+        slots=None if server else slots,
+        versions=versions,
         folder=opened.folder,
         free_bytes=opened.free_bytes,
         server=server,

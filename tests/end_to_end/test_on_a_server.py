@@ -51,6 +51,12 @@ def test_a_session_trains_on_while_its_server_is_away_and_saves_when_it_is_back(
     assert PASSWORD not in session.said + looked.stderr
 
 
+def test_a_job_on_a_server_is_of_whoever_enqueues_it(tmp_path: Path, lab_server: Server) -> None:
+    lab = a_lab(tmp_path, lab_server)
+    lab.enqueue(STUDY + TOY, owner="ada")
+    assert [line.owner for line in lab.lines()] == ["ada"]
+
+
 def test_a_session_that_was_killed_is_followed_by_one_on_another_machine(tmp_path: Path, lab_server: Server) -> None:
     lab = a_lab(tmp_path, lab_server, STUDY.replace("epochs = 3", "epochs = 8") + TOY)
     first, second = lab.machine("first"), lab.machine("second")
