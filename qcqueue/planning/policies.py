@@ -180,8 +180,18 @@ def in_sequence(ranked: Sequence[Choice]) -> Iterator[Choice]:
 
 
 def first_clear(ranked: Sequence[Choice], obstacles: Mapping[str, object]) -> Choice | None:
-    """Return the best choice with nothing in its way. A job that came after the check waits for the next."""
-    return next((choice for choice in ranked if obstacles.get(choice.job.name, UNCHECKED) is None), None)
+    """Return the best choice with nothing in its way. A job that came after the check waits for the next.
+
+    None where the turn has passed meanwhile to somebody whose job was not checked: who took the next best one would
+    take a turn out of turn.
+    """
+    for choice in ranked:
+        obstacle = obstacles.get(choice.job.name, UNCHECKED)
+        if obstacle is None:
+            return choice
+        if obstacle is UNCHECKED and choice.by_turn:
+            return None
+    return None
 
 
 def between_pins(jobs: Iterable[Job]) -> Iterator[list[Job]]:

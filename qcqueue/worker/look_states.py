@@ -129,7 +129,8 @@ class LookForJob:
             deps.narrate(f"takes {taken.claim.job_name}: {taken.claim.why}{known}")
             session.begin(taken.claim)
             return NextState(Prepare())
-        if not seen.all_checked or seen.awaits_weights:  # a rival took the one that was clear
+        was_clear = None in seen.obstacles.values()
+        if was_clear or not seen.all_checked or seen.awaits_weights:  # a rival took that one, or had a turn since
             return NextState(LookForJob())
         return leave(session, session.all_in_all(), found=session.obstacles)
 

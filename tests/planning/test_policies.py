@@ -343,6 +343,15 @@ def test_the_best_with_nothing_in_its_way_is_taken() -> None:
     assert first_clear(ranked, {"short": "no GPU", "middle": "no GPU"}) is None  # the long one was not checked
 
 
+def test_nobody_takes_a_turn_that_has_passed_to_somebody_whose_job_was_not_checked() -> None:
+    jobs = [Job(name="ada's", left_s=1.0, owner="ada"), Job(name="bob's", left_s=2.0, owner="bob")]
+    ranked = fair(jobs, replace(NOW, turns={"ada": 2, "bob": 1}))
+    assert [choice.job.name for choice in ranked] == ["bob's", "ada's"]
+    assert first_clear(ranked, {"ada's": None}) is None
+    assert first_clear(ranked, {"ada's": None, "bob's": "no GPU"}) == ranked[1]
+    assert first_clear(ranked, {"bob's": None}) == ranked[0]
+
+
 @pytest.mark.parametrize(
     ("jobs", "said"),
     [
