@@ -401,7 +401,8 @@ def _forgotten(wanted: StoreAddress, settings: Settings, target: Path | None, he
     if target and not os.environ.get("QCQUEUE_STORE"):
         return None
     usual, file = load_settings(folder=here), here / FILE_NAME
-    again = f"qcqueue init --store {shlex.quote(wanted.url)}"
+    beside = f" --database {shlex.quote(settings.database.url)}" if settings.database else ""
+    again = f"qcqueue init --store {shlex.quote(wanted.url)}{beside}"
     if usual.source == "QCQUEUE_STORE":
         way_out = f"unset QCQUEUE_STORE, then: {again}"
     elif usual.store is None:  # it says something, and not which queue

@@ -125,20 +125,25 @@ def kubernetes(
     from qcqueue.database.address import PASSWORD
     from qcqueue.errors import UserError
     from qcqueue.launchers.base import launch_of
-    from qcqueue.launchers.kubernetes import SECRET, manifest
+    from qcqueue.launchers.kubernetes import IMAGE, SECRET, manifest
 
     settings = load_settings(store=store)
     if not only_print:
         again = f"qcqueue launch kubernetes --sessions {sessions} --image {shlex.quote(image)} --print > job.json"
         raise UserError(
-            "qcqueue does not talk to Kubernetes itself; kubectl does", hint=f"{again}; then: kubectl apply -f job.json"
+            "qcqueue does not talk to Kubernetes itself; kubectl does",
+            hint=f"{again}; then: kubectl create -f job.json",
         )
-    say(manifest(launch_of(settings, sessions=sessions, gpus=gpus), image=image))
-    if names := (*named_store(settings).kind.secrets, *([PASSWORD] if settings.database else [])):
-        given = " ".join(f'--from-literal={name}="${name}"' for name in names if name in os.environ)
-        narrate(
-            f"its pods sign in with a Secret of the cluster: kubectl create secret generic {SECRET} {given}".rstrip()
-        )
+    if not IMAGE.fullmatch(image):
+        raise UserError(f"--image {image!r} can be no image of a container", hint="--image REGISTRY/NAME:TAG")
+    launch, place = launch_of(settings, sessions=sessions, gpus=gpus), named_store(settings)
+    say(manifest(launch, image=image))
+    if place.kind.is_path:
+        narrate(f"its pods must find {place.address}: add a volume for it, which only your cluster can name")
+    if names := (*place.kind.secrets, *([PASSWORD] if settings.database else [])):
+        wanted = [name for name in names if name in os.environ] or names[:2]
+        given = " ".join(f'--from-literal={name}="${name}"' for name in wanted)
+        narrate(f"its pods sign in with a Secret of the cluster: kubectl create secret generic {SECRET} {given}")
 
 
 def _progress(context: "QueueContext") -> "QueueProgress":

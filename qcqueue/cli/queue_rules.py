@@ -66,7 +66,7 @@ def show(store: StoreOption = None, as_json: JsonOption = False) -> None:
 
     rows = [(line.name, line.value, line.says, _since(line, context.clock.now_s())) for line in lines]
     say("\n".join(columns([("SETTING", "VALUE", "MEANS", "SETTLED"), *rows])))
-    say("next: qcqueue store set NAME VALUE, to settle another one")
+    say("next: qcqueue store set policy fair, or another of these")
 
 
 def _since(line: "RuleLine", now_s: float) -> str:

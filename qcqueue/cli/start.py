@@ -131,7 +131,8 @@ def enqueue(
         kept = ", its ImageNet weights kept in the store" if name in answer.keeping else ""
         kept += ", its state kept when it is done" if name in answer.keeping_state else ""
         other = ", in place of the one with other settings" if name in answer.replaced else ""
-        say(f"{'would be ' if dry_run else ''}enqueued  {name}{other}{kept}")
+        whose = f"; it belongs to {named(answer.of_others[name])}" if name in answer.of_others else ""
+        say(f"{'would be ' if dry_run else ''}enqueued  {name}{other}{kept}{whose}")
     for name in answer.known:
         due = ", with another deadline now" if name in answer.due else ""
         kept = ", with its ImageNet weights kept in the store from now on" if name in answer.keeping else ""

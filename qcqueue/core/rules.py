@@ -65,7 +65,7 @@ def _read_most(text: str) -> int | None:
     if text == NO_LIMIT:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(MOST_RUNNING)) and int(text)):
-        raise InvalidValue(text, f"is a whole number from 1, or {NO_LIMIT}")
+        raise InvalidValue(text, f"is a whole number from 1 to {MOST_RUNNING:,}, or {NO_LIMIT}")
     return int(text)
 
 

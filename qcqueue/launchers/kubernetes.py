@@ -1,10 +1,11 @@
 """Kubernetes: a Job of so many sessions, each a pod that is made anew where its session would go on later.
 
-It is only written, as JSON is YAML too; whoever applies it says where. Always true: what may not stand in a manifest,
-as keys do, is named in a Secret that the person makes.
+It is only written, as JSON is YAML too; whoever hands it over says where. Always true: what may not stand in a
+manifest, as keys do, is named in a Secret that the person makes.
 """
 
 import json
+import re
 
 from qcqueue.errors import NOTHING_TO_DO, RESUMABLE
 from qcqueue.launchers.base import Launch, in_a_shell
@@ -15,6 +16,7 @@ SAVES_WITHIN_S = 180
 """How long a pod that is asked to leave may take to save."""
 
 CACHE = "/cache"
+IMAGE = re.compile(r"[\w.:/@-]{1,500}", re.ASCII)
 
 
 def manifest(launch: Launch, *, image: str) -> str:
@@ -34,7 +36,7 @@ def manifest(launch: Launch, *, image: str) -> str:
     job = {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": NAME},
+        "metadata": {"generateName": f"{NAME}-"},  # there may be those of two people, or of two days
         "spec": {
             "parallelism": launch.sessions,
             "completions": launch.sessions,

@@ -6,7 +6,9 @@ queue moves on, so that a cluster which kills every task is not asked for ever.
 """
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +22,7 @@ from qcqueue.app.settings import load_settings
 from qcqueue.clock import Clock
 from qcqueue.errors import CANNOT_START, NOTHING_TO_DO, RESUMABLE, ExtraMissing, MachineError
 from qcqueue.launchers.base import Launch
+from qcqueue.text.humanize import count
 
 LOOK_EVERY_S = 2.0
 LEAVES_WITHIN_S = 180.0
@@ -29,6 +32,9 @@ LOST_MAX = 5
 """How often sessions may be lost, or find nothing to do, while the queue stands still."""
 
 LAST_LINES = 5
+
+HOST_AND_PORT = re.compile(r"(?:ray://)?(?P<host>[^:/\s]+):(?P<port>[0-9]{1,5})", re.ASCII)
+REACHED_WITHIN_S = 10.0
 
 IS_IT_THERE = "ray status, there; a cluster that wants a token is given it by RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
 
@@ -98,6 +104,9 @@ class _Driver:
         self._in_vain = 0
 
     def run(self) -> list[int]:
+        gpus = self._launch.gpus
+        if gpus > self._ray.cluster_resources().get("GPU", 0):
+            self._tell(f"no node of this cluster has {count(gpus, 'GPU')}; waiting for one (--gpus 0 asks for none)")
         for number in range(1, self._launch.sessions + 1):
             self._start(number)
         while self._running and not self._is_stopping():
@@ -199,9 +208,21 @@ def run_session(number: int, words: tuple[str, ...], environment: dict[str, str]
     return exit_code_of(process.returncode), " / ".join(said.splitlines()[-LAST_LINES:])
 
 
+def _check_reachable(address: str | None) -> None:
+    """See that somebody listens there: Ray itself asks for ten minutes. Raises: MachineError."""
+    found = HOST_AND_PORT.fullmatch(address or "")
+    if not found:  # none, or one in words, such as auto
+        return
+    try:
+        socket.create_connection((found["host"], int(found["port"])), timeout=REACHED_WITHIN_S).close()
+    except (OSError, OverflowError) as exc:
+        raise MachineError(f"there is no Ray cluster at {address}: {exc}", hint=IS_IT_THERE) from exc
+
+
 @contextmanager
 def _connected(address: str | None) -> Iterator[Any]:
     """Yield `ray`, connected. Its own lines are left out: what matters is told by us."""
+    _check_reachable(address)
     try:
         import ray
     except ImportError as exc:

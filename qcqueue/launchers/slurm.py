@@ -119,5 +119,7 @@ def submit(text: str, environment: Mapping[str, str]) -> str:
     if done.returncode or not SUBMITTED.fullmatch(done.stdout):
         said = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "it says nothing")
         why = said.removeprefix("sbatch: error: ")
-        raise MachineError(f"Slurm did not take it: {why}", hint="sinfo, to see what there is; then the same again")
+        hint = "the same with --gpus 0, or a --partition with GPUs; sinfo -o '%P %G' lists them"
+        hint = hint if "gres" in why else "sinfo, to see what there is; then the same again"
+        raise MachineError(f"Slurm did not take it: {why}", hint=hint)
     return done.stdout.strip().partition(";")[0]

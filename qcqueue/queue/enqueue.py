@@ -9,6 +9,7 @@ from sqlalchemy import Column, Connection, Row, func, insert, select, update
 
 from qcqueue.catalog.studies import images_for
 from qcqueue.core.dataset import DatasetSummary
+from qcqueue.core.owners import named
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
 from qcqueue.database.rows import next_id
@@ -35,7 +36,7 @@ class Enqueued:
     the place of a job with other settings; freed: what only that needed, for the caller to delete. keeping: all whose
     ImageNet weights are kept in the store from now on. begins_with_imagenet: whether any of them begins with such.
     keeping_state: all that keep their state from now on; too_late: those that are done and have let go of theirs.
-    of_others: whose the known ones are that belong to somebody else.
+    of_others: whose the known and replaced ones are that belong to somebody else.
     """
 
     new: tuple[str, ...]
@@ -73,20 +74,21 @@ def enqueue(
     name has other settings, and is not to be replaced, or cannot be.
     """
     check_data(tx, specs)
-    found = {row.name: row.spec for row in tx.execute(select(jobs.c.name, jobs.c.spec))}
+    found = {row.name: row for row in tx.execute(select(jobs.c.name, jobs.c.spec, jobs.c.owner))}
     new: dict[str, JobSpec] = {}
     due: dict[str, JobSpec] = {}
     taken: dict[str, str] = {}
     for spec in specs:
         # A name may also stand twice among `specs` themselves: two files can hold one job.
         stored = found.get(spec.full_name)
-        known = new.get(spec.full_name) or (None if stored is None else spec_of(stored))
+        known = new.get(spec.full_name) or (None if stored is None else spec_of(stored.spec))
         if known is None:
             new[spec.full_name] = spec
         elif known.digest != spec.digest:
             if spec.full_name in new:
                 raise NameTaken(_difference(spec, known), hint=OTHER_NAME)
-            taken[spec.full_name] = _difference(spec, known)
+            whose = f"; it belongs to {named(stored.owner)}" if stored and stored.owner not in (None, owner) else ""
+            taken[spec.full_name] = f"{_difference(spec, known)}{whose}"
             new[spec.full_name] = spec
         elif known.deadline_s != spec.deadline_s:
             due[spec.full_name] = spec
@@ -111,7 +113,7 @@ def enqueue(
         begins_with_imagenet=any(spec.weights == "imagenet" for spec in specs),
         keeping_state=_keep_state(tx, specs, too_late, who=who, now_s=now_s) if keep_state else (),
         too_late=too_late,
-        of_others=_of_others(tx, known_names, owner),
+        of_others=_of_others(tx, [*known_names, *removal.names], owner),
     )
 
 

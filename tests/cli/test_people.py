@@ -168,7 +168,11 @@ def test_a_rehearsal_settles_nothing(people: People) -> None:
     [
         ("polcy fair", "a queue has no setting 'polcy'; it has policy and max_running; did you mean policy?", "show"),
         ("policy fiar", 'policy: found "fiar", allowed is one of "shortest", "fair"; did you mean', "set policy fair"),
-        ("max_running 0", 'max_running: found "0", allowed is a whole number from 1, or none', "set max_running none"),
+        (
+            "max_running 0",
+            'max_running: found "0", allowed is a whole number from 1 to 1,000,000, or none',
+            "set max_running none",
+        ),
     ],
 )
 def test_what_cannot_be_settled_is_one_clear_error(line: str, said: str, hint: str, people: People) -> None:

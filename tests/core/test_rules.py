@@ -40,5 +40,5 @@ def test_any_other_text_is_refused_in_one_line(name: str, text: str) -> None:
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "two", "", "٣", "1e3", "9" * 5000, str(MOST_RUNNING * 10), "None"])
 def test_a_limit_is_a_number_from_one(text: str) -> None:
-    with pytest.raises(InvalidValue, match=f"a whole number from 1, or {NO_LIMIT}"):
+    with pytest.raises(InvalidValue, match=f"a whole number from 1 to 1,000,000, or {NO_LIMIT}"):
         QueueRules().with_rule("max_running", text)

@@ -19,6 +19,7 @@ from qcqueue.launchers.slurm import check_time, script, seconds_of
 from qcqueue.providers.slurm import end_in
 from tests.cli.queues import House
 from tests.end_to_end.machines import a_house, command, environment_of, wait_until
+from tests.launchers.cluster import free_ports
 from tests.launchers.labs import a_lab
 
 ONE = Launch(sessions=3, gpus=1, environment={"QCQUEUE_STORE": "shared:/data/my queue's"})
@@ -261,6 +262,30 @@ def test_what_slurm_refuses_is_said_in_its_words(lab: House) -> None:
     assert "qcqueue: Slurm did not take it: invalid partition specified: x" in done.stderr
 
 
+def test_a_cluster_without_gpus_is_told_how_to_ask_for_none(lab: House) -> None:
+    programs = lab.folder / "bin"
+    programs.mkdir()
+    (programs / "sbatch").write_text("#!/bin/sh\necho 'Invalid generic resource (gres) specification' >&2\nexit 1\n")
+    (programs / "sbatch").chmod(0o755)
+    done = in_a_lab(lab, "slurm", "--sessions", "2", "--time", "60", path=f"{programs}:{os.environ['PATH']}")
+    assert done.returncode == 4
+    assert "the same with --gpus 0" in done.stderr
+
+
+def test_a_ray_cluster_that_nobody_answers_for_is_refused_at_once(lab: House) -> None:
+    (port,) = free_ports(1)
+    done = in_a_lab(lab, "ray", "--sessions", "2", "--address", f"127.0.0.1:{port}")
+    assert done.returncode == 4
+    assert f"there is no Ray cluster at 127.0.0.1:{port}" in done.stderr
+
+
+def test_a_manifest_for_a_shared_disk_says_that_a_volume_is_missing(lab: House) -> None:
+    done = in_a_lab(lab, "kubernetes", "--sessions", "2", "--image", "lab/qcqueue:1", "--print")
+    assert done.returncode == 0
+    assert f"its pods must find {lab.folder}/queue: add a volume for it" in done.stderr
+    json.loads(done.stdout)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -270,11 +295,13 @@ def test_what_slurm_refuses_is_said_in_its_words(lab: House) -> None:
         ("slurm --sessions 2 --time 60 --gpus -1", "--gpus is -1 and not 0 to 1000"),
         ("slurm --sessions 2 --time 60 --partition a$b", "can be no partition of Slurm"),
         ("kubernetes --sessions 2 --image x", "qcqueue does not talk to Kubernetes itself"),
+        ("kubernetes --sessions 2 --print --image", "--image '' can be no image of a container"),
         ("ray --sessions 2", "Ray is not installed here"),
     ],
 )
 def test_what_cannot_be_started_is_refused(lab: House, words: str, said: str) -> None:
-    done = in_a_lab(lab, *words.split(), path="/usr/bin:/bin" if "ray" in words else "")
+    typed = words.split() + ([""] if words.endswith("--image") else [])
+    done = in_a_lab(lab, *typed, path="/usr/bin:/bin" if "ray" in words else "")
     assert done.returncode == 2
     assert said in done.stderr
     assert "next: " in done.stderr
