@@ -14,9 +14,12 @@ from pathlib import Path
 from qcqueue.app.notebook_file import MARK, as_notebook, code_for, ours_in, write_notebook
 from qcqueue.app.settings import Settings, named_store
 from qcqueue.errors import UserError
+from qcqueue.stores.registry import kind_of
 from qcqueue.text.canonical_json import parse_json
+from qcqueue.text.humanize import listed
 
 METADATA_FILE = "kernel-metadata.json"
+TOKEN = "QCQUEUE_TOKEN"
 NOBODY = "YOUR-KAGGLE-NAME"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 # The title of a notebook has five letters at least, and its name is made of that.
@@ -50,6 +53,13 @@ Then run the cell, with this page open: it shows a code, and the page on which y
 to nobody, and needs a secret instead: `qcqueue colab-token` says how.\
 """
 
+WITH_KEYS = """\
+*Add-ons > Secrets > Add secret*, attached to this notebook: what the bucket knows you by, such as {names}. A cell \
+above this one hands each over: `import os; from kaggle_secrets import UserSecretsClient; os.environ["NAME"] = \
+UserSecretsClient().get_secret("NAME")`. An upload may take secrets off the notebook: look there again before you \
+run it.\
+"""
+
 CODE = """\
 # Set what you like, run this cell, and run it again whenever you come back.
 store = {store}
@@ -77,9 +87,22 @@ def kaggle_text(
     from_index: bool = False,
 ) -> str:
     """Return the notebook for a store; as `notebook_file.notebook_text`."""
-    text = TEXT.format(sign_in=WITH_CLIENT if client else WITH_SECRET)
+    text = TEXT.format(sign_in=_signing_in(store, has_client=client is not None))
     code = code_for(CODE, store, client, owner, place="Kaggle", database=database, from_index=from_index)
     return as_notebook(text, code, KAGGLE)
+
+
+def _signing_in(store: str, *, has_client: bool) -> str:
+    names = _keys_of(store)
+    if names:
+        return WITH_KEYS.format(names=listed([f"`{name}`" for name in names]))
+    return WITH_CLIENT if has_client else WITH_SECRET
+
+
+def _keys_of(store: str) -> tuple[str, ...]:
+    """Return the variables by which a store usually knows whoever asks, none where a token signs in to it."""
+    kind = kind_of(store)
+    return kind.secrets[:2] if kind and TOKEN not in kind.secrets else ()
 
 
 def write_for_kaggle(path: Path, text: str, *, environ: Mapping[str, str] = os.environ) -> tuple[bool, str]:
@@ -119,7 +142,7 @@ def metadata_text(file: str, identity: str) -> str:
 
 def kaggle_steps(file: str, settings: Settings, identity: str, *, has_client: bool) -> Iterator[str]:
     """Yield the lines on what to do next with the notebook."""
-    wants_secret = bool(named_store(settings).kind.secrets)
+    wants_secret = TOKEN in named_store(settings).kind.secrets
     if wants_secret and not has_client:
         yield "next: qcqueue colab-token; what it prints is for Kaggle's secret QCQUEUE_TOKEN;"
     lead = "     " if wants_secret and not has_client else "next:"

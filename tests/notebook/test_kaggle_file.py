@@ -8,7 +8,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from qcqueue.app.kaggle_file import kaggle_text
+from qcqueue.app.kaggle_file import kaggle_steps, kaggle_text
+from qcqueue.app.settings import load_settings
 from qcqueue.cli.main import run
 
 ASKED = ["notebook", "--for", "kaggle", "--store", "gdrive:1AbCdEfGhIj"]
@@ -142,3 +143,15 @@ def test_another_place_is_refused_with_those_there_are(capsys: pytest.CaptureFix
 def test_the_one_to_try_it_is_for_every_place(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["notebook", "--for", "kaggle", "--try"]) == 2
     assert "next: qcqueue notebook --try" in capsys.readouterr().err
+
+
+def test_the_notebook_of_a_queue_in_a_bucket_sends_nobody_to_google(tmp_path: Path) -> None:
+    text = kaggle_text("s3://lab/queue")
+    (first, _) = json.loads(text)["cells"]
+    said = "".join(first["source"])
+    assert "`AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`" in said
+    assert "QCQUEUE_TOKEN" not in said
+    settings = load_settings(store="s3://lab/queue", folder=tmp_path, environment={"QCQUEUE_CACHE": str(tmp_path)})
+    steps = [*kaggle_steps("worker.ipynb", settings, "ada/qcqueue-worker", has_client=False)]
+    assert steps[0].startswith("next: open worker.ipynb in a new notebook of Kaggle")
+    assert "colab-token" not in "".join(steps)
