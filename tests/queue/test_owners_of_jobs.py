@@ -205,7 +205,8 @@ def test_what_is_settled_stands_in_the_queue_and_in_its_history(desk: Desk) -> N
     assert desk.ask(read_rules) == QueueRules(policy=Policy.FAIR, max_running=3)
     lines = {line.name: (line.value, line.by, line.at_s) for line in desk.ask(rule_lines)}
     assert lines == {"policy": ("fair", "user", 1.0), "max_running": ("3", "user", 2.0)}
-    assert desk.sql("SELECT what, why FROM history WHERE job_id IS NULL AND what LIKE 'settled%' ORDER BY id") == [
+    told = "SELECT what, why FROM history WHERE job_id IS NULL AND what LIKE ? ORDER BY id"
+    assert desk.sql(told, "settled%") == [
         ("settled policy", "fair, was shortest"),
         ("settled max_running", "3, was none"),
     ]
