@@ -23,6 +23,7 @@ from qcqueue.datasets.format import Split
 from qcqueue.errors import CorruptionError, QueueMoved, StoreMissing
 from qcqueue.queue.moves import Residence, residence_of
 from qcqueue.stores.registry import StoreAddress
+from qcqueue.text.canonical_json import digest_of
 from tests.app.saved import Worker
 from tests.cli.queues import DATASET, SIDE_PX, a_job, put
 from tests.engines.worlds import a_dataset
@@ -82,7 +83,9 @@ class World:
         """Return what to type for a home that is still to be made."""
         bucket = shared_bucket(kind) if kind in SERVED else ""
         server = postgres.server().url(postgres.server().new_database(), password=None) if kind in ON_SERVERS else ""
-        return HOMES[kind].format(folder=self.folder, name=name, bucket=bucket, own=self.folder.name, server=server)
+        return HOMES[kind].format(
+            folder=self.folder, name=name, bucket=bucket, own=digest_of(str(self.folder))[:12], server=server
+        )
 
     def home(self, url: str) -> QueueHome:
         return home_of(url, "a test", self.folder, self.environment)
