@@ -46,12 +46,11 @@ _LIMITS = (
     f"set_config('idle_in_transaction_session_timeout', '{SILENT_S}s', true)"
 )
 # Statements of their own: what follows sees what was committed before the lock was given.
-_TAKE_TURN = f"SELECT {_LIMITS}, pg_advisory_xact_lock({LOCK}, '{meta.name}'::regclass::oid::int4)"
+_FORMAT = f"SELECT count(*), max(format) FROM {meta.name}"
+_TAKE_TURN = f"SELECT {_LIMITS}, pg_advisory_xact_lock({LOCK}, '{meta.name}'::regclass::oid::int4); {_FORMAT}"
 _TAKE_TURN_TO_MAKE = f"SELECT {_LIMITS}, pg_advisory_xact_lock({LOCK}, current_schema()::regnamespace::oid::int4)"
 _SERVER = "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), current_schema()"
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() LIMIT 200"
-
-_FORMAT = f"SELECT count(*), max(format) FROM {meta.name}"
 
 UNDEFINED_TABLE = "42P01"
 
@@ -97,8 +96,9 @@ class ServerDatabase:
         return True
 
     def transact(self, action: Callable[[Connection], T], *, dry_run: bool = False) -> T:
-        with self._turn() as tx:
-            refuse = self._guard.look(tx) if bring_to_today(tx, self.address.url) else None
+        with self._turn() as (tx, is_of_today):
+            was_older = not is_of_today and bring_to_today(tx, self.address.url)
+            refuse = self._guard.look(tx) if was_older else None
             changes = _Changes(tx) if refuse else None
             result = action(tx)
             is_raised = bool(changes and changes.count)
@@ -112,22 +112,22 @@ class ServerDatabase:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        with self._translated(), _begun(self._reader, _FORMAT) as (tx, (rows, highest)):
-            is_of_today = (rows, highest) == (1, FORMAT)
+        with self._translated(), _begun(self._reader, _FORMAT) as (tx, found):
+            is_of_today = tuple(found) == (1, FORMAT)
             if is_of_today:
                 yield tx
         if is_of_today:
             return
-        with self._turn() as tx:  # nobody else sees what it becomes, and it is taken back
+        with self._turn() as (tx, _):  # nobody else sees what it becomes, and it is taken back
             bring_to_today(tx, self.address.url)
             tx.exec_driver_sql("SET TRANSACTION READ ONLY")
             yield tx
 
     @contextmanager
-    def _turn(self) -> Iterator[Connection]:
-        """Yield a connection whose turn it is; what is not committed in it is taken back."""
-        with self._translated(), _begun(self._writer, _TAKE_TURN) as (tx, _):
-            yield tx
+    def _turn(self) -> Iterator[tuple[Connection, bool]]:
+        """Yield a connection whose turn it is, and whether the format is today's. Uncommitted, all is taken back."""
+        with self._translated(), _begun(self._writer, _TAKE_TURN) as (tx, found):
+            yield tx, tuple(found) == (1, FORMAT)
 
     def _commit(self, tx: Connection) -> None:
         with translated(self.address, commits=True):
@@ -176,20 +176,31 @@ class _Changes:
 
 @contextmanager
 def _begun(engine: Engine, first: str) -> "Iterator[tuple[Connection, Any]]":
-    """Yield a connection with a transaction, and the row that its first statement gave.
+    """Yield a connection with a transaction, and the row that the last of its first statements gave, sent at once.
 
     A connection that was kept may have been lost meanwhile: nothing was done on it yet, so a new one is taken.
     """
     tx = engine.connect()
     try:
         try:
-            row = tx.exec_driver_sql(first).one()
+            row = _last_row(tx, first)
         except DBAPIError as exc:
             if not is_lost(exc):
                 raise
             tx.close()
             tx = engine.connect()
-            row = tx.exec_driver_sql(first).one()
+            row = _last_row(tx, first)
         yield tx, row
     finally:
         tx.close()
+
+
+def _last_row(tx: Connection, statements: str) -> Any:
+    found = tx.exec_driver_sql(statements)
+    cursor = found.cursor
+    if tx.dialect.driver == "psycopg":  # the other library keeps the last answer alone
+        while cursor.nextset():
+            pass
+    row = cursor.fetchone()
+    found.close()
+    return row
