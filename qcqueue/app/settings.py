@@ -28,6 +28,7 @@ from qcqueue.text.decoding import decoded
 from qcqueue.text.fields import InvalidValue
 from qcqueue.text.suggest import did_you_mean, shown
 from qcqueue.text.toml import read_page
+from qcqueue.text.urls import bare_url
 
 FILE_NAME = "qcqueue.toml"
 KNOWN_KEYS = ("store", "database", "cache", "profile", "region", "endpoint")
@@ -109,7 +110,10 @@ def load_settings(
     refuse_synced(cache.absolute(), hint=ANOTHER_CACHE)
     kind = kind_of(chosen)
     # What is written of one bucket is not true of a store of another kind, which a flag or the environment may name.
-    near = written if scheme_of(written.get("store", chosen or "")) == scheme_of(chosen or "") else {}
+    # Where the file names no bucket, as after its queue was moved out of one, it can only be meant for the one in use.
+    of_file = kind_of(written.get("store"))
+    is_meant = of_file is None or not of_file.is_placed or scheme_of(written["store"]) == scheme_of(chosen or "")
+    near = written if is_meant else {}
     choices = [
         (database, "--database"),
         (environment.get("QCQUEUE_DATABASE", "").strip(), "QCQUEUE_DATABASE"),
@@ -450,7 +454,7 @@ def _server(url: str | None, source: str) -> str | None:
         )
     if url and not SERVER.fullmatch(url):
         raise SettingInvalid(
-            f"the endpoint {shown(url)} (from {source}) is no address of a server",
+            f"the endpoint {shown(bare_url(url))} (from {source}) is no address of a server",
             hint="write it there as https://HOST, with :PORT if it has one",
         )
     return url.rstrip("/") if url else None

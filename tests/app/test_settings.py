@@ -104,3 +104,17 @@ def test_what_is_wrong_with_the_file_is_named_with_its_line(text: str, said: str
     with pytest.raises(SettingInvalid) as refused:
         load_settings(folder=tmp_path, environment={})
     assert str(refused.value).startswith(f"{tmp_path / FILE}:{said}")
+
+
+@pytest.mark.parametrize("endpoint", ["http://h/?X-Sig=CANARY", "https://h/a?sv=1&sig=CANARY", "https://h/#CANARY"])
+def test_what_signs_an_endpoint_is_not_shown(endpoint: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingInvalid, match="is no address of a server") as refused:
+        load_settings(store="s3://lab/x", folder=tmp_path, environment={"HOME": "/h", "AWS_ENDPOINT_URL": endpoint})
+    assert "CANARY" not in str(refused.value) + refused.value.next_step
+
+
+def test_what_is_written_of_a_bucket_counts_after_the_queue_has_left_it_for_a_folder(tmp_path: Path) -> None:
+    text = 'store = "shared:disk"\nregion = "eu-west-1"\nendpoint = "https://s3.lab"\n'
+    (tmp_path / "qcqueue.toml").write_text(text)
+    found = load_settings(store="s3://lab/x", folder=tmp_path, environment={"HOME": "/h"})
+    assert (found.region, found.endpoint) == ("eu-west-1", "https://s3.lab")
