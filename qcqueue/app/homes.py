@@ -110,4 +110,6 @@ def follow(before: QueueHome, after: QueueHome) -> Path | None:
     named = load_settings(folder=before.here, environment={})
     if named.store is None or HomeAddress(store=named_store(named), server=named.database) != before.address:
         return None
-    return path if rename_home(path, after.address.store, after.address.server) else None
+    to, near = after.address, after.settings
+    is_renamed = rename_home(path, to.store, to.server, region=near.region, endpoint=near.endpoint)
+    return path if is_renamed else None
