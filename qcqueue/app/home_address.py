@@ -11,8 +11,9 @@ import shlex
 from dataclasses import dataclass, replace
 
 from qcqueue.database.address import ServerAddress, refuse_password, server_address
-from qcqueue.errors import SettingInvalid
+from qcqueue.errors import CorruptionError, SettingInvalid
 from qcqueue.stores.registry import STORES, StoreAddress, names_database, parse_url
+from qcqueue.text.suggest import shown
 from qcqueue.text.urls import bare_url
 
 # A plus in an address of a server is spelt out, so the first that a store follows ends it.
@@ -57,3 +58,13 @@ def home_address(text: str, *, source: str) -> HomeAddress:
     server = server_address(found["server"], source=source)
     refuse_password(server, source=source)
     return HomeAddress(store=parse_url(found["store"], source=source), server=server)
+
+
+def stored_home(text: str, *, source: str) -> HomeAddress:
+    """Return the home that a database names. source: its own home. Raises: CorruptionError: it names none."""
+    try:
+        return home_address(text, source=source)
+    except SettingInvalid as exc:
+        raise CorruptionError(
+            f"the database of {source} says that its queue has to do with {shown(bare_url(text))}, which is no home"
+        ) from exc

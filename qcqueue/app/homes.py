@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from qcqueue.app.context import QueueContext, open_context
-from qcqueue.app.home_address import HomeAddress, home_address
+from qcqueue.app.home_address import HomeAddress, home_address, stored_home
 from qcqueue.app.settings import Settings, load_settings, named_store, rename_home, settings_here
 from qcqueue.app.upgrade import SEEN_WITHIN_S, Consent, sign_of_life
 from qcqueue.errors import ConflictError, StoreError
@@ -50,7 +50,7 @@ class QueueHome:
 
     def at(self, url: str) -> "QueueHome":
         """Return the home of another address."""
-        return replace(self, address=home_address(url, source=self.url))
+        return replace(self, address=stored_home(url, source=self.url))
 
     def with_store(self, store: StoreAddress) -> "QueueHome":
         """Return it with a store that has got its own address meanwhile."""

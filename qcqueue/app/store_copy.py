@@ -428,7 +428,9 @@ def _settle(target: QueueHome, moved_to: Move) -> None:
 def _check_undone(source: QueueHome, target: QueueHome) -> None:
     """See that a queue was taken back already. Raises: QueueMoved. IllegalTransition: it was never moved."""
     source.check_answers()
-    went_to = None if target.address.store.is_new else target.residence().moved_to
+    went_to = None
+    with contextlib.suppress(StoreMissing):  # where no queue was made, none was moved to
+        went_to = None if target.address.store.is_new else target.residence().moved_to
     if went_to is None or went_to.home != source.url:
         raise IllegalTransition(
             f"the queue of {source.url} was not moved, so there is nothing to undo",
