@@ -135,6 +135,7 @@ def copy_store(
             _settle(target, at_source.moved_to)
     else:
         source.check_answers()
+        _check_apart(source, target)
         source.check_nobody_works(again=command(source, target))
         before = _may_be_copied_into(source, target)
         plan = _planned(source, target, before)
@@ -213,6 +214,17 @@ def _noted(target: QueueHome, at_source: Residence) -> QueueHome:
             create_queue(made.settings, dry_run=True)
             return made
     return target
+
+
+def _check_apart(source: QueueHome, target: QueueHome) -> None:
+    """Raises: SettingInvalid: who removes the old home once the queue has left it would remove the new one too."""
+    before, after = source.address.store, target.address.store
+    if not (before.kind.is_path and after.kind.is_path) or before == after:
+        return
+    old, new = Path(before.address).resolve(), Path(after.address).resolve()
+    if new.is_relative_to(old):
+        sentence = f"A and B are both {old}" if new == old else f"{target.url} lies within {source.url}"
+        raise SettingInvalid(sentence, hint="name an empty place as B that lies elsewhere")
 
 
 def _may_be_copied_into(source: QueueHome, target: QueueHome) -> Residence | None:

@@ -460,3 +460,12 @@ def test_a_home_that_nobody_can_read_is_damage_of_the_database(world: World, old
         with pytest.raises(CorruptionError, match="which is no home") as refused:
             ask()
         assert str(refused.value).isprintable()
+
+
+def test_no_queue_moves_into_its_own_folder_under_whatever_name(world: World, old: str) -> None:
+    (world.folder / "link").symlink_to(world.folder / "old")
+    for name, said in (("link", "A and B are both"), ("old/inner", "lies within"), ("link/inner", "lies within")):
+        with pytest.raises(SettingInvalid, match=said):
+            copy(world, old, world.new("folder", name))
+    assert world.answer(old).rows is not None
+    assert not (world.folder / "old" / "inner").exists()

@@ -116,7 +116,7 @@ def test_it_is_taken_back_with_one_word(home: House, types: Types) -> None:
         ("store copy queue shared:disk", 2, "the store 'queue' (from A) is none of"),
         ("store copy folder:queue disk", 2, "the store 'disk' (from B) is none of"),
         ("store copy folder:queue shared:disk --undo", 2, "was not moved, so there is nothing to undo"),
-        ("store copy folder:queue shared:queue", 2, "holds a queue of one machine already"),
+        ("store copy folder:queue shared:queue", 2, "A and B are both"),
     ],
 )
 def test_what_cannot_be_copied_is_told_and_changes_nothing(
