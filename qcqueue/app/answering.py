@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from qcqueue.app.home_address import home_address
+from qcqueue.app.home_address import stored_home
 from qcqueue.database.base import StoredDatabase
 from qcqueue.errors import QcqueueError, QueueMoved
 from qcqueue.queue.moves import Move, Residence, residence_of, settle
@@ -104,12 +104,12 @@ class AnsweringDatabase:
 
 def moved(url: str, to: Move) -> QueueMoved:
     """Return what a home says whose queue was moved."""
-    there = home_address(to.home, source=url)
+    there = stored_home(to.home, source=url)
     return QueueMoved(f"the queue of {url} was moved to {to.home}", hint=there.types("status"))
 
 
 def unfinished(url: str, copied_from: Move, says: str) -> QueueMoved:
     """Return what a copy says that is no home yet."""
     finish = f"qcqueue store copy {shlex.quote(copied_from.home)} {shlex.quote(url)}"
-    source = home_address(copied_from.home, source=url)
+    source = stored_home(copied_from.home, source=url)
     return QueueMoved(f"{url} {says}", hint=f"{finish}, which finishes it; or {source.types('status')}")

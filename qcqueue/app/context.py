@@ -38,6 +38,7 @@ from qcqueue.stores.base import Access, LeaseRules, Opened, Slots, Store
 from qcqueue.stores.folder import DATABASE_FILE
 from qcqueue.stores.registry import StoreAddress, parse_url, scheme_of
 from qcqueue.text.suggest import printable
+from qcqueue.text.urls import bare_url
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -438,7 +439,7 @@ def _named(settings: Settings) -> str:
     """Return the URL that settings name, as whoever opens it has it; as it was written where it cannot be used."""
     with contextlib.suppress(SettingInvalid):  # which no command that reads it will keep to itself
         return named_store(settings).url
-    return settings.store or ""
+    return bare_url(settings.store or "")
 
 
 def _begun(here: Path) -> str | None:

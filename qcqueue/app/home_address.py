@@ -11,7 +11,10 @@ import shlex
 from dataclasses import dataclass, replace
 
 from qcqueue.database.address import ServerAddress, refuse_password, server_address
-from qcqueue.stores.registry import STORES, StoreAddress, parse_url
+from qcqueue.errors import CorruptionError, SettingInvalid
+from qcqueue.stores.registry import STORES, StoreAddress, names_database, parse_url
+from qcqueue.text.suggest import shown
+from qcqueue.text.urls import bare_url
 
 # A plus in an address of a server is spelt out, so the first that a store follows ends it.
 _BESIDE = re.compile(rf"(?P<server>postgres(?:ql)?://.+?)\+(?P<store>(?:{'|'.join(STORES)}):.+)", re.DOTALL)
@@ -45,8 +48,23 @@ class HomeAddress:
 def home_address(text: str, *, source: str) -> HomeAddress:
     """Return the home that a text names. source: where it was found, for messages. Raises: SettingInvalid."""
     found = _BESIDE.fullmatch(text.strip())
+    if found is None and names_database(text):
+        raise SettingInvalid(
+            f"{source} names a database without a store that is known: {bare_url(text)!r}",
+            hint="write its store behind a plus, as in postgresql://USER@HOST/DATABASE+s3://BUCKET/PREFIX",
+        )
     if found is None:
         return HomeAddress(store=parse_url(text, source=source))
     server = server_address(found["server"], source=source)
     refuse_password(server, source=source)
     return HomeAddress(store=parse_url(found["store"], source=source), server=server)
+
+
+def stored_home(text: str, *, source: str) -> HomeAddress:
+    """Return the home that a database names. source: its own home. Raises: CorruptionError: it names none."""
+    try:
+        return home_address(text, source=source)
+    except SettingInvalid as exc:
+        raise CorruptionError(
+            f"the database of {source} says that its queue has to do with {shown(bare_url(text))}, which is no home"
+        ) from exc

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from qcqueue.app.context import QueueContext, open_context
-from qcqueue.app.home_address import HomeAddress, home_address
+from qcqueue.app.home_address import HomeAddress, home_address, stored_home
 from qcqueue.app.settings import Settings, load_settings, named_store, rename_home, settings_here
 from qcqueue.app.upgrade import SEEN_WITHIN_S, Consent, sign_of_life
 from qcqueue.errors import ConflictError, StoreError
@@ -50,7 +50,7 @@ class QueueHome:
 
     def at(self, url: str) -> "QueueHome":
         """Return the home of another address."""
-        return replace(self, address=home_address(url, source=self.url))
+        return replace(self, address=stored_home(url, source=self.url))
 
     def with_store(self, store: StoreAddress) -> "QueueHome":
         """Return it with a store that has got its own address meanwhile."""
@@ -110,4 +110,6 @@ def follow(before: QueueHome, after: QueueHome) -> Path | None:
     named = load_settings(folder=before.here, environment={})
     if named.store is None or HomeAddress(store=named_store(named), server=named.database) != before.address:
         return None
-    return path if rename_home(path, after.address.store, after.address.server) else None
+    to, near = after.address, after.settings
+    is_renamed = rename_home(path, to.store, to.server, region=near.region, endpoint=near.endpoint)
+    return path if is_renamed else None

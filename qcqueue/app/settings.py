@@ -28,6 +28,7 @@ from qcqueue.text.decoding import decoded
 from qcqueue.text.fields import InvalidValue
 from qcqueue.text.suggest import did_you_mean, shown
 from qcqueue.text.toml import read_page
+from qcqueue.text.urls import bare_url
 
 FILE_NAME = "qcqueue.toml"
 KNOWN_KEYS = ("store", "database", "cache", "profile", "region", "endpoint")
@@ -39,6 +40,9 @@ REGION = re.compile(r"[0-9a-z][0-9a-z-]{0,39}", re.ASCII)
 SERVER = re.compile(r"https?://[0-9A-Za-z.-]+(?::[1-9][0-9]{0,4})?(?:/[0-9A-Za-z._/-]*)?", re.ASCII)
 _STORE_LINE = re.compile(r"""^[ \t]*store[ \t]*=[ \t]*(?:"[^"\n]*"|'[^'\n]*')""", re.MULTILINE)
 _DATABASE_LINE = re.compile(r"""^[ \t]*database[ \t]*=[ \t]*(?:"[^"\n]*"|'[^'\n]*')[ \t]*\n""", re.MULTILINE)
+_PLACE_LINE = re.compile(
+    r"""^[ \t]*(?:region|endpoint)[ \t]*=[ \t]*(?:"[^"\n]*"|'[^'\n]*')[^\n]*(?:\n|\Z)""", re.MULTILINE
+)
 LOOPBACK = re.compile(r"(?P<root>http://(?:127\.0\.0\.1|localhost):(?P<port>[1-9][0-9]{0,4}))/?", re.ASCII)
 
 
@@ -109,7 +113,10 @@ def load_settings(
     refuse_synced(cache.absolute(), hint=ANOTHER_CACHE)
     kind = kind_of(chosen)
     # What is written of one bucket is not true of a store of another kind, which a flag or the environment may name.
-    near = written if scheme_of(written.get("store", chosen or "")) == scheme_of(chosen or "") else {}
+    # Where the file names no bucket, as after its queue was moved out of one, it can only be meant for the one in use.
+    of_file = kind_of(written.get("store"))
+    is_meant = of_file is None or not of_file.is_placed or scheme_of(written["store"]) == scheme_of(chosen or "")
+    near = written if is_meant else {}
     choices = [
         (database, "--database"),
         (environment.get("QCQUEUE_DATABASE", "").strip(), "QCQUEUE_DATABASE"),
@@ -202,18 +209,32 @@ def settings_here(folder: Path) -> Path | None:
     return _find_upward(folder)
 
 
-def rename_home(path: Path, store: StoreAddress, database: ServerAddress | None) -> bool:
+def rename_home(
+    path: Path,
+    store: StoreAddress,
+    database: ServerAddress | None,
+    *,
+    region: str | None = None,
+    endpoint: str | None = None,
+) -> bool:
     """Let a settings file name another home, and leave the rest of it as it was; return whether that could be done.
+
+    region, endpoint: where a bucket is. What was written of another one goes, and stays where the home is no bucket:
+    the way back needs it.
 
     Raises: DiskFull, DiskFailed.
     """
     named = {"store": as_written(store, path.parent), **({"database": database.url} if database else {})}
+    if store.kind.is_placed:
+        named |= {key: value for key, value in (("region", region), ("endpoint", endpoint)) if value}
     lines = "\n".join(f"{key} = {as_text(value)}" for key, value in named.items())
     with on_this_machine(path):
         before = decoded(read_regular(path, bytes_max=MOST_BYTES))
-        after = _STORE_LINE.sub(lambda _: lines, _DATABASE_LINE.sub("", before), count=1)
+        kept = _PLACE_LINE.sub("", before) if store.kind.is_placed else before
+        after = _STORE_LINE.sub(lambda _: lines, _DATABASE_LINE.sub("", kept), count=1)
         found = read_page(after, file=str(path), of="settings").data
-        if {key: found[key] for key in ("store", "database") if key in found} != named:
+        replaced = ("store", "database", *(("region", "endpoint") if store.kind.is_placed else ()))
+        if {key: found[key] for key in replaced if key in found} != named:
             return False  # written in a way that only its author can change
         target = path.resolve()
         with unfinished(target.parent) as file:
@@ -450,7 +471,7 @@ def _server(url: str | None, source: str) -> str | None:
         )
     if url and not SERVER.fullmatch(url):
         raise SettingInvalid(
-            f"the endpoint {shown(url)} (from {source}) is no address of a server",
+            f"the endpoint {shown(bare_url(url))} (from {source}) is no address of a server",
             hint="write it there as https://HOST, with :PORT if it has one",
         )
     return url.rstrip("/") if url else None

@@ -135,6 +135,7 @@ def copy_store(
             _settle(target, at_source.moved_to)
     else:
         source.check_answers()
+        _check_apart(source, target)
         source.check_nobody_works(again=command(source, target))
         before = _may_be_copied_into(source, target)
         plan = _planned(source, target, before)
@@ -213,6 +214,17 @@ def _noted(target: QueueHome, at_source: Residence) -> QueueHome:
             create_queue(made.settings, dry_run=True)
             return made
     return target
+
+
+def _check_apart(source: QueueHome, target: QueueHome) -> None:
+    """Raises: SettingInvalid: who removes the old home once the queue has left it would remove the new one too."""
+    before, after = source.address.store, target.address.store
+    if not (before.kind.is_path and after.kind.is_path) or before == after:
+        return
+    old, new = Path(before.address).resolve(), Path(after.address).resolve()
+    if new.is_relative_to(old):
+        sentence = f"A and B are both {old}" if new == old else f"{target.url} lies within {source.url}"
+        raise SettingInvalid(sentence, hint="name an empty place as B that lies elsewhere")
 
 
 def _may_be_copied_into(source: QueueHome, target: QueueHome) -> Residence | None:
@@ -428,7 +440,9 @@ def _settle(target: QueueHome, moved_to: Move) -> None:
 def _check_undone(source: QueueHome, target: QueueHome) -> None:
     """See that a queue was taken back already. Raises: QueueMoved. IllegalTransition: it was never moved."""
     source.check_answers()
-    went_to = None if target.address.store.is_new else target.residence().moved_to
+    went_to = None
+    with contextlib.suppress(StoreMissing):  # where no queue was made, none was moved to
+        went_to = None if target.address.store.is_new else target.residence().moved_to
     if went_to is None or went_to.home != source.url:
         raise IllegalTransition(
             f"the queue of {source.url} was not moved, so there is nothing to undo",

@@ -12,6 +12,7 @@ from importlib import import_module
 from qcqueue.errors import SettingInvalid
 from qcqueue.stores.base import Backend
 from qcqueue.text.humanize import listed
+from qcqueue.text.urls import bare_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,11 @@ class StoreKind:
     profile: str | None = None
     region_from: tuple[str, ...] = ()
     endpoint_from: tuple[str, ...] = ()
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether settings may say where such a store is, beside its URL."""
+        return bool(self.region_from or self.endpoint_from)
 
 
 STORES: Mapping[str, StoreKind] = {
@@ -96,6 +102,7 @@ STORES: Mapping[str, StoreKind] = {
 }
 # What leads to a queue on a server beside a store; whoever has no business with it starts no session on it either.
 _OF_SERVERS = ("QCQUEUE_DATABASE", "PGPASSWORD", "PGPASSFILE")
+_DATABASE = re.compile(r"\s*postgres(?:ql)?(?:\+\w*)?:", re.IGNORECASE)
 EXAMPLES = "qcqueue init --store folder:queue, or --store gdrive:new for a new folder on Google Drive"
 
 
@@ -146,12 +153,23 @@ def parse_url(url: str, *, source: str) -> StoreAddress:
     """
     scheme, _, rest = as_url(url).partition(":")
     address = backend_of(scheme).parse(rest, source=source) if scheme in STORES and rest else None
+    if address is None and names_database(url):
+        raise SettingInvalid(
+            f"the store {bare_url(url)!r} (from {source}) is a database, and no store",
+            hint="name it as QCQUEUE_DATABASE, or as database in qcqueue.toml; and as the store where the files lie, "
+            "such as s3://BUCKET/PREFIX",
+        )
     if address is None:
         raise SettingInvalid(
-            f"the store {url!r} (from {source}) is none of {listed([kind.form for kind in STORES.values()])}",
+            f"the store {bare_url(url)!r} (from {source}) is none of {listed([kind.form for kind in STORES.values()])}",
             hint=EXAMPLES,
         )
     return StoreAddress(scheme=scheme, address=address)
+
+
+def names_database(url: str) -> bool:
+    """Return whether a text was meant as the address of a database on a server, well written or not."""
+    return bool(_DATABASE.match(url))
 
 
 def scheme_of(url: str) -> str:

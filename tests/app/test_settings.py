@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from qcqueue.app.settings import load_settings, named_store, write_settings
+from qcqueue.app.settings import load_settings, named_store, rename_home, write_settings
 from qcqueue.errors import SettingInvalid
+from qcqueue.stores.registry import parse_url
 
 FILE = "qcqueue.toml"
 
@@ -104,3 +105,26 @@ def test_what_is_wrong_with_the_file_is_named_with_its_line(text: str, said: str
     with pytest.raises(SettingInvalid) as refused:
         load_settings(folder=tmp_path, environment={})
     assert str(refused.value).startswith(f"{tmp_path / FILE}:{said}")
+
+
+@pytest.mark.parametrize("endpoint", ["http://h/?X-Sig=CANARY", "https://h/a?sv=1&sig=CANARY", "https://h/#CANARY"])
+def test_what_signs_an_endpoint_is_not_shown(endpoint: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingInvalid, match="is no address of a server") as refused:
+        load_settings(store="s3://lab/x", folder=tmp_path, environment={"HOME": "/h", "AWS_ENDPOINT_URL": endpoint})
+    assert "CANARY" not in str(refused.value) + refused.value.next_step
+
+
+def test_what_is_written_of_a_bucket_counts_after_the_queue_has_left_it_for_a_folder(tmp_path: Path) -> None:
+    text = 'store = "shared:disk"\nregion = "eu-west-1"\nendpoint = "https://s3.lab"\n'
+    (tmp_path / "qcqueue.toml").write_text(text)
+    found = load_settings(store="s3://lab/x", folder=tmp_path, environment={"HOME": "/h"})
+    assert (found.region, found.endpoint) == ("eu-west-1", "https://s3.lab")
+
+
+def test_a_file_that_follows_into_another_bucket_says_where_that_is_and_nothing_of_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "qcqueue.toml"
+    path.write_text('store = "s3://lab/x"\nregion = "eu-west-1"\nendpoint = "https://s3.lab"\nprofile = "mine"\n')
+    assert rename_home(path, parse_url("shared:/disk", source="B"), None)
+    assert 'endpoint = "https://s3.lab"' in path.read_text(), "the way back needs it"
+    assert rename_home(path, parse_url("az://lab/x", source="B"), None, endpoint="https://az.lab")
+    assert path.read_text() == 'store = "az://lab/x"\nendpoint = "https://az.lab"\nprofile = "mine"\n'

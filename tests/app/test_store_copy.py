@@ -22,7 +22,7 @@ from qcqueue.errors import (
     StoreMissing,
 )
 from qcqueue.queue.controls import control
-from qcqueue.queue.moves import NOTHING_SAID, Move, say_copied
+from qcqueue.queue.moves import NOTHING_SAID, Move, say_copied, say_moved
 from qcqueue.stores.drive import caller
 from qcqueue.stores.registry import STORES
 from tests.app.saved import Worker
@@ -451,3 +451,21 @@ def test_a_settings_file_that_names_another_queue_is_left_alone(world: World, ol
     path.write_text('store = "shared:another"\n')
     assert copy(world, old, world.new("shared", "new")).settings_file is None
     assert path.read_text() == 'store = "shared:another"\n'
+
+
+def test_a_home_that_nobody_can_read_is_damage_of_the_database(world: World, old: str) -> None:
+    hostile = Move(home="rm -rf /\x1b[2J", token="t", digest="d")
+    world.at(old).transact(lambda tx: say_moved(tx, hostile))
+    for ask in (lambda: hold(world, old), lambda: copy(world, old, world.new("shared", "new"))):
+        with pytest.raises(CorruptionError, match="which is no home") as refused:
+            ask()
+        assert str(refused.value).isprintable()
+
+
+def test_no_queue_moves_into_its_own_folder_under_whatever_name(world: World, old: str) -> None:
+    (world.folder / "link").symlink_to(world.folder / "old")
+    for name, said in (("link", "A and B are both"), ("old/inner", "lies within"), ("link/inner", "lies within")):
+        with pytest.raises(SettingInvalid, match=said):
+            copy(world, old, world.new("folder", name))
+    assert world.answer(old).rows is not None
+    assert not (world.folder / "old" / "inner").exists()

@@ -115,8 +115,8 @@ def test_it_is_taken_back_with_one_word(home: House, types: Types) -> None:
         ("store copy folder:queue", 2, "missing argument"),
         ("store copy queue shared:disk", 2, "the store 'queue' (from A) is none of"),
         ("store copy folder:queue disk", 2, "the store 'disk' (from B) is none of"),
-        ("store copy folder:queue shared:disk --undo", 4, "there is no queue in"),
-        ("store copy folder:queue shared:queue", 2, "holds a queue of one machine already"),
+        ("store copy folder:queue shared:disk --undo", 2, "was not moved, so there is nothing to undo"),
+        ("store copy folder:queue shared:queue", 2, "A and B are both"),
     ],
 )
 def test_what_cannot_be_copied_is_told_and_changes_nothing(
@@ -137,3 +137,9 @@ def test_a_notebook_cell_that_names_the_old_home_names_the_new_one(home: House, 
     with pytest.raises(QueueMoved, match="was moved to shared:"):
         qcqueue.work("folder:queue")
     assert Path("disk").is_dir()
+
+
+def test_what_was_never_moved_is_not_taken_back_and_is_where_it_was(home: House, types: Types) -> None:
+    _, err = types("store copy folder:queue shared:disk --undo", code=2)
+    assert err.splitlines()[-1] == f"next: qcqueue status --store folder:{home.store}"
+    assert not Path("disk").exists()

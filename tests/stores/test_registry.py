@@ -98,3 +98,20 @@ def test_any_other_url_is_refused_and_named(url: str) -> None:
     with pytest.raises(SettingInvalid, match=f"the store '{url}' \\(from QCQUEUE_STORE\\)") as refused:
         parse_url(url, source="QCQUEUE_STORE")
     assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://qc:CANARY@h/qs", "postgres://qc:CANARY@h/qs+S3://lab/s", "Postgresql+psycopg://qc:CANARY@h/qs"],
+)
+def test_a_database_in_the_place_of_a_store_is_told_where_it_belongs_without_its_password(url: str) -> None:
+    with pytest.raises(SettingInvalid, match="is a database, and no store") as refused:
+        parse_url(url, source="--store")
+    assert "QCQUEUE_DATABASE" in refused.value.next_step
+    assert "CANARY" not in str(refused.value) + refused.value.next_step
+
+
+def test_keys_in_a_url_of_a_bucket_are_not_shown() -> None:
+    with pytest.raises(SettingInvalid) as refused:
+        parse_url("s3://AKIA:CANARY@lab/x", source="--store")
+    assert "CANARY" not in str(refused.value) + refused.value.next_step
