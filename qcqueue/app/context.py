@@ -70,7 +70,7 @@ class QueueContext:
     keeps its versions, if it does. folder: where the store lies on a disk. free_bytes: how much more it can take, None
     where it does not tell or has no limit; asking costs one request at most. versions: the database once more, where it
     is one of versions, for what only such a one can do. server: where it is, if that is on a server.
-    check_files sees, before anything is deleted or long work begins, that the store has the files of this queue.
+    check_files sees, before files are stored, read, counted or deleted, that the store has those of this queue.
     """
 
     database: StoredDatabase
@@ -110,12 +110,16 @@ class QueueContext:
         return self.database.transact(action, dry_run=dry_run)
 
     def ask_to_write(self) -> None:
-        """See that changes are not refused, before anything is stored or deleted for one. Raises: as `transact`."""
+        """See that changes are not refused, before anything is stored or deleted for one.
+
+        Raises: as `transact`. SettingInvalid: the store has the files of another queue.
+        """
         from qcqueue.queue.history import record_event
 
         self.transact(
             lambda tx: record_event(tx, who=self.who, what="asked", now_s=self.clock.now_s(), why=""), dry_run=True
         )
+        self.check_files()
 
     def read(self) -> "AbstractContextManager[Connection]":
         return self.database.read()

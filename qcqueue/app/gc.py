@@ -142,7 +142,6 @@ def plan_clean_up(context: QueueContext) -> CleanUp:
     """Say what of the store nothing needs. Raises: StoreError."""
     from qcqueue.app.done_states import plan_states
 
-    context.check_files()
     listed, needs = _look(context)
     stays: dict[BlobStatus, list[int]] = defaultdict(list)
     doomed: list[tuple[Listed, BlobStatus]] = []
@@ -169,7 +168,6 @@ def clean_up(context: QueueContext, plan: CleanUp, *, done: Callable[[int], None
     from qcqueue.app.done_states import let_go_of_states
 
     if plan.files:
-        context.check_files()
         context.ask_to_write()
     sizes: list[int] = []
     deleted: list[Blob] = []
@@ -228,6 +226,7 @@ def standing_of(it: Listed, needs: Needs) -> BlobStatus:
 
 def _look(context: QueueContext) -> tuple[tuple[Listed, ...], Needs]:
     """Return what the store lists, each place once, and what the database needs: in this order."""
+    context.check_files()
     try:
         found = {(it.blob.place, it.blob.sha256): it for it in context.store.list_blobs()}
     except StoreError:

@@ -75,9 +75,10 @@ class QueueHome:
         return False
 
     def check_answers(self) -> None:
-        """Raises: QueueMoved. StoreMissing."""
+        """Raises: QueueMoved. StoreMissing. SettingInvalid: its store has the files of another queue."""
         with self.context.read():
             pass
+        self.context.check_files()
 
     def check_nobody_works(self, again: str) -> None:
         """Raises: ConflictError: a session is at work, or may be. again: the command to type once it has left."""

@@ -145,6 +145,7 @@ class _Reading:
             if not (is_digest(blob.sha256) and (folder / blob.sha256).exists()):
                 if self.away:
                     raise self.away
+                self.context.check_files()
                 self.narrate(f"fetching {what}, {size(blob.size_bytes)}")
             return read(fetch_once(self.context.store, blob, folder))
         except (StoreError, CorruptionError) as exc:

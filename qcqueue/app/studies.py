@@ -78,6 +78,7 @@ def enqueue_and_foresee(
         _refuse_late([spec for spec in specs if spec.full_name in enqueued.new], now_s)
         return enqueued, forecast(unfinished(tx))
 
+    context.check_files()
     enqueued, needs = context.transact(both, dry_run=dry_run)
     if not dry_run:
         _given_back(context, enqueued.freed)
@@ -266,6 +267,7 @@ def _read(file: Source) -> str | Mapping[str, Any]:
 
 def _store(context: QueueContext, path: Path, *, dry_run: bool) -> Blob:
     if not dry_run:
+        context.ask_to_write()
         return context.store.put(path, title=path.name)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()

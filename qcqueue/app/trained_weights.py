@@ -180,6 +180,7 @@ def _read(context: QueueContext, asked: Asked, moved: Moved) -> tuple[Tensors, M
     """Return the variables of the model, and what Keras calls them."""
     files = dict.fromkeys((asked.head, *asked.files))
     size_bytes = sum(blob.size_bytes for blob in files)
+    context.check_files()
     with scratch(context.cache, prefix="fetch-") as folder:
         done_bytes, paths = 0, dict[Blob, Path]()
         for blob in files:

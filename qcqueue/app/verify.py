@@ -78,7 +78,7 @@ def verify(context: QueueContext, *, quick: bool = False, progress: Moved = sile
 
     quick: of blobs only that they are there, and their size. progress is told of the bytes of blobs. Raises:
     StoreError: the store does not answer. CorruptionError: the queue of this machine cannot be read at all.
-    UnknownFormat.
+    UnknownFormat. SettingInvalid: the store has the files of another queue.
     """
     versions, faults, rows = _database(context)
     faults += _row_faults(rows, _rescue(context))
@@ -87,6 +87,7 @@ def verify(context: QueueContext, *, quick: bool = False, progress: Moved = sile
     counted = {"versions": versions, "rows": rows.covered, "rows_not_covered": rows.not_covered}
     if any(fault.costs in FINAL for fault in faults):
         return Verified(blobs=0, size_bytes=0, is_quick=quick, faults=tuple(faults), **counted)
+    context.check_files()
     blobs = tuple(dict.fromkeys(it.blob for it in ask_needs(context).blobs))
     damaged = _damaged(context, blobs, quick=quick, progress=progress)
     if damaged:

@@ -30,6 +30,7 @@ OPTIONS = (
     "target_session_attrs",
 )
 SECRETS = ("password", "sslpassword")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 KEEP_IT = f"take the password out, and set {PASSWORD}, or write it into ~/.pgpass"
 
 
@@ -80,11 +81,15 @@ def server_address(url: str, *, source: str) -> ServerAddress:
         raise SettingInvalid(f"the database from {source} names a server, and no database of it", hint=hint)
     options, secrets = _options(parts, source)
     secrets += [unquote(parts.password)] if parts.password is not None else []
+    host, user = unquote(parts.hostname or ""), None if parts.username is None else unquote(parts.username)
+    # What is written as %00 ends a text for libpq, which would go on with what stands before it.
+    if any(_CONTROL.search(text) for text in (database, host, user or "", *secrets, *(value for _, value in options))):
+        raise SettingInvalid(f"the database from {source} has a control character in it, written with %", hint=hint)
     return ServerAddress(
         database=database,
-        host=unquote(parts.hostname or ""),
+        host=host,
         port=port,
-        user=None if parts.username is None else unquote(parts.username),
+        user=user,
         options=options,
         password=secrets[-1] if secrets else None,
     )

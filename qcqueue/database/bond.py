@@ -34,22 +34,22 @@ def make_tied(
     first is done in a new one before anybody sees it.
     Raises: SettingInvalid: one of the two has another partner. StoreError. CorruptionError.
     """
-    is_new = database.create(dry_run=True)
+    if not database.create(dry_run=True):
+        # By its word alone: who joins may call the server by another name, or be another user of it.
+        check_tied(database, slots)
+        return False
     facts = slots.facts(slots.root)
     _check_free(database, slots, facts)
-    if is_new:
-        word = facts[WORD] if facts else ids.new()
-        if not dry_run:
-            _mark(database, slots, word)
+    word = facts[WORD] if facts else ids.new()
+    if not dry_run:
+        _mark(database, slots, word)
 
-            def begin(tx: Connection) -> None:
-                _write(tx, word)
-                first(tx)
+        def begin(tx: Connection) -> None:
+            _write(tx, word)
+            first(tx)
 
-            database.create(begin)
-        return True
-    check_tied(database, slots)
-    return False
+        database.create(begin)
+    return True
 
 
 def check_tied(database: ServerDatabase, slots: Slots) -> None:

@@ -5,6 +5,7 @@ transactions, neither prepared statements nor settings, so that a pooler may sta
 goes to the library that connects and nowhere else; no sentence here is made of an address with one.
 """
 
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ from qcqueue.errors import (
     ExtraMissing,
     OutcomeUnknown,
     QcqueueError,
+    SettingInvalid,
     StoreAway,
     StoreBusy,
     StoreDenied,
@@ -53,6 +55,7 @@ _OF_DRIVER: Mapping[str, Mapping[str, Any]] = {"psycopg": {"prepare_threshold": 
 
 AGAIN = "the same again"
 LATER = "try again in a moment"
+FORM_WITH_PORT = "postgresql://USER@HOST:PORT/DATABASE"
 LOOK = "look with qcqueue status before trying again"
 
 
@@ -156,6 +159,17 @@ def _told(address: ServerAddress, exc: DBAPIError, *, commits: bool) -> QcqueueE
 def _not_connected(address: ServerAddress, words: str) -> QcqueueError:
     """Say why there is no connection: only the server's words tell, and which language those are in is its own."""
     where, user = address.server, f" {address.user}" if address.user else ""
+    if (refused := _REFUSED_OPTION.search(words)) is not None:
+        name = refused[1]
+        return SettingInvalid(
+            f"the connection to {where} cannot be made so: {refused[0]}",
+            hint=f"correct {name} in the URL of the database, or PG{name.replace('_', '').upper()} where it has none",
+        )
+    if "SSL" in words and "negotiation" not in words:
+        return StoreDenied(
+            f"the server {where} took no connection: {words}",
+            hint="see what sslmode in the URL of the database, or PGSSLMODE, asks for; or have the server set up so",
+        )
     if f'database "{address.database}" does not exist' in words:
         return StoreMissing(f"the server {where} has no database {address.database}", hint=how_to_make(address))
     if "no password supplied" in words:
@@ -167,17 +181,26 @@ def _not_connected(address: ServerAddress, words: str) -> QcqueueError:
     if any(it in words for it in ("starting up", "shutting down", "recovery", "too many", "connection slots")):
         return StoreBusy(f"the server {where} takes no connection now: {words}", hint=LATER)
     if _answers(address):
-        return StoreError(f"the server {where} took no connection: {words}", hint=AGAIN)
+        return StoreError(
+            f"the server {where} took no connection: {words}",
+            hint=f"see that it is PostgreSQL that answers there; another port is written as {FORM_WITH_PORT}",
+        )
     return StoreAway(f"the server {where} cannot be reached from this machine: {words}", hint="see that it runs")
 
 
+# How libpq refuses what an option is, before it asks anybody.
+_REFUSED_OPTION = re.compile(r'invalid (\w+) value: ".*"')
 _SET = f"set {PASSWORD}, or write it into ~/.pgpass, which only you may read (chmod 600 ~/.pgpass)"
+
+
+OTHER_TABLES = {"42P01", "42703", "42883", "42804"}
+"""What a server says of a statement where a table or a column is missing, or is another than ours."""
 
 
 def _refused(address: ServerAddress, code: str, words: str) -> QcqueueError:
     place = address.url
     match code:
-        case "42P01" | "42703" | "42883" | "42804":
+        case code if code in OTHER_TABLES:
             return foreign(address)
         case "3F000":
             return no_schema(address)
@@ -204,6 +227,15 @@ def foreign(address: ServerAddress) -> CorruptionError:
     """Say that a database is no queue."""
     return CorruptionError(
         f"{address.url} has tables that are none of a queue", hint="qcqueue init with the URL of a database of its own"
+    )
+
+
+def damaged(address: ServerAddress) -> CorruptionError:
+    """Say that a database is a queue of which something is missing or is not what it was."""
+    restore = f"pg_restore{_for_programs(address)} --clean --if-exists --dbname={address.database} DUMP"
+    return CorruptionError(
+        f"the tables of the queue in {address.url} are damaged or incomplete",
+        hint=f"put it back from a backup while no session is at work: {restore}",
     )
 
 

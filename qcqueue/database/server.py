@@ -19,7 +19,9 @@ from qcqueue.database.base import Guard, Unguarded, nothing
 from qcqueue.database.migrations import bring_to_today, format_of
 from qcqueue.database.postgres import (
     OLDEST,
+    OTHER_TABLES,
     code_of,
+    damaged,
     foreign,
     how_to_make,
     is_lost,
@@ -28,7 +30,7 @@ from qcqueue.database.postgres import (
     no_schema,
     translated,
 )
-from qcqueue.database.schema import FORMAT, meta
+from qcqueue.database.schema import FORMAT, meta, metadata
 from qcqueue.errors import CorruptionError, SettingInvalid, StoreMissing
 
 T = TypeVar("T")
@@ -51,8 +53,6 @@ _TAKE_TURN = f"SELECT {_LIMITS}, pg_advisory_xact_lock({LOCK}, '{meta.name}'::re
 _TAKE_TURN_TO_MAKE = f"SELECT {_LIMITS}, pg_advisory_xact_lock({LOCK}, current_schema()::regnamespace::oid::int4)"
 _SERVER = "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), current_schema()"
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() LIMIT 200"
-
-UNDEFINED_TABLE = "42P01"
 
 
 class ServerDatabase:
@@ -88,7 +88,7 @@ class ServerDatabase:
                 format_of(tx, self.address.url)
                 return False
             if there:
-                raise foreign(self.address)
+                raise damaged(self.address) if _are_of_a_queue(there) else foreign(self.address)
             make_tables(tx)
             first(tx)
             if not dry_run:
@@ -135,19 +135,24 @@ class ServerDatabase:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """As `translated`; a database without our tables is no damage where there are none at all."""
+        """As `translated`; where tables are not ours, whether there is no queue, or none any more, or a damaged one."""
         try:
             with translated(self.address):
                 yield
         except CorruptionError as exc:
             cause = exc.__cause__
-            if isinstance(cause, DBAPIError) and code_of(cause) == UNDEFINED_TABLE and self._is_empty():
+            if not isinstance(cause, DBAPIError) or code_of(cause) not in OTHER_TABLES:
+                raise
+            there = self._tables()
+            if not there:
                 raise StoreMissing(f"there is no queue in {self.address.url}", hint="qcqueue init") from cause
+            if _are_of_a_queue(there):
+                raise damaged(self.address) from cause
             raise
 
-    def _is_empty(self) -> bool:
+    def _tables(self) -> set[str]:
         with translated(self.address), _begun(self._reader, _SERVER) as (tx, _):
-            return not tx.exec_driver_sql(_TABLES).first()
+            return set(tx.exec_driver_sql(_TABLES).scalars())
 
     def _check_server(self, version: int, encoding: str) -> None:
         if version // 10_000 < OLDEST:
@@ -160,6 +165,12 @@ class ServerDatabase:
                 f"the database {self.address.database} keeps text as {encoding}, and a queue needs UTF8",
                 hint=f"{how_to_make(self.address, 'ANOTHER')}, then the same with that",
             )
+
+
+def _are_of_a_queue(there: set[str]) -> bool:
+    """Return whether tables are those of a queue, though some may be missing; others may call one as we do."""
+    ours = set(metadata.tables)
+    return len(ours & there) > len(ours) / 2
 
 
 class _Changes:

@@ -150,6 +150,42 @@ def test_a_store_with_the_files_of_another_queue_is_refused_before_anything_is_d
     assert "does not hold the files" in said_by("init", capfd, code=2)
 
 
+def test_nothing_is_stored_read_or_counted_in_the_store_of_another_queue(
+    url: str, lab: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = lab.url(lab.new_database(), password=None)
+    said_by(f"init --database {url} --store shared:disk", capfd)
+    Path("qcqueue.toml").unlink()
+    said_by(f"init --database {other} --store shared:another", capfd)
+    queue = open_context(load_settings())
+    with_images(queue)
+    one_of_each(queue)
+    said_by("new tiny --out tiny.toml", capfd)
+    Path("qcqueue.toml").write_text(f'store = "shared:disk"\ndatabase = "{other}"\n')
+    before = sorted(path for path in Path("disk").rglob("*") if path.is_file())
+    for line in (
+        *("data sample --patterns", "enqueue tiny.toml", "store verify"),
+        *("store usage", "store gc", "fetch done", "report", f"store copy {other}+shared:disk folder:new"),
+    ):
+        assert "files of the queue in" in said_by(line, capfd, code=2), line
+    assert sorted(path for path in Path("disk").rglob("*") if path.is_file()) == before
+    assert not Path("new").exists()
+
+
+def test_whoever_joins_with_another_name_for_the_server_gets_the_same_queue(
+    url: str, lab: Server, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said_by(f"init --database {url} --store shared:disk", capfd)
+    Path("qcqueue.toml").unlink()
+    line = f"init --database {url.replace('127.0.0.1', 'localhost')} --store shared:disk"
+    assert "already" in said_by(line, capfd)
+    assert "localhost" in Path("qcqueue.toml").read_text()
+    assert "0 jobs" in said_by("doctor", capfd)
+    Path("qcqueue.toml").unlink()
+    restored = lab.url(lab.new_database(like=url.rpartition("/")[2]), password=None)
+    assert "already" in said_by(f"init --database {restored} --store shared:disk", capfd)
+
+
 def test_a_store_whose_queue_is_on_a_server_says_where_without_one(url: str, capfd: pytest.CaptureFixture[str]) -> None:
     said_by(f"init --database {url} --store shared:disk", capfd)
     Path("qcqueue.toml").write_text('store = "shared:disk"\n')

@@ -67,6 +67,10 @@ def test_a_password_is_kept_and_never_shown(url: str) -> None:
         f"postgresql+psycopg://ada:{SECRET}@db.lab/queue",
         f"ada:{SECRET}@db.lab/queue",
         f"postgresql://ada:{SECRET} @db.lab/queue\n",
+        f"postgresql://ada:{SECRET}@db.lab/queue%00zz",
+        f"postgresql://ada%0A:{SECRET}@db.lab/queue",
+        f"postgresql://ada:{SECRET}%00@db.lab/queue",
+        f"postgresql://ada:{SECRET}@db.lab/queue?sslmode=require%7F",
     ],
 )
 def test_what_names_no_database_is_refused_without_its_password(url: str) -> None:

@@ -2,11 +2,15 @@
 
 import contextlib
 import os
+import shlex
 import signal
+import subprocess
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import Connection, select
@@ -34,8 +38,9 @@ from qcqueue.errors import (
     UnknownFormat,
 )
 from qcqueue.queue.history import record_event
+from tests.support.servers.between import answer, between
 from tests.support.servers.on_postgres import needs_postgres
-from tests.support.servers.postgres import PASSWORD, Server, server, stopped
+from tests.support.servers.postgres import PASSWORD, Server, programs, server, stopped
 from tests.support.servers.wire import wire_to
 
 pytestmark = [pytest.mark.servers, pytest.mark.racing]
@@ -96,6 +101,31 @@ def test_a_wrong_password_and_none_are_told_apart(address: ServerAddress, monkey
     for password, words in (("another", "refuses the password of the user owner"), (None, "asks the user owner")):
         with contextlib.closing(ServerDatabase(replace(address, password=password))) as database:
             assert "PGPASSWORD" in refused(StoreDenied, words, lambda: database.transact(note))
+
+
+@pytest.mark.parametrize("driver", postgres.DRIVERS)
+@pytest.mark.parametrize(
+    ("asked", "kind", "words", "way_out"),
+    [
+        ({"sslmode": "banana"}, SettingInvalid, 'invalid sslmode value: "banana"$', "correct sslmode in the URL"),
+        ({"sslmode": "require"}, StoreDenied, "does not support SSL", "sslmode"),
+    ],
+)
+def test_what_a_connection_was_asked_to_be_and_cannot_is_answered_with_what_to_change(
+    address: ServerAddress, driver: str, asked: dict[str, str], kind: type[QcqueueError], words: str, way_out: str
+) -> None:
+    with contextlib.closing(ServerDatabase(replace(address, options=tuple(asked.items())), driver=driver)) as database:
+        assert way_out in refused(kind, words, database.create)
+
+
+@pytest.mark.parametrize("driver", postgres.DRIVERS)
+def test_a_port_where_something_else_answers_is_answered_with_how_to_name_another(
+    address: ServerAddress, driver: str
+) -> None:
+    with between("http://127.0.0.1:9", answer(400)) as another:
+        port = urlsplit(another.endpoint).port
+        with contextlib.closing(ServerDatabase(replace(address, port=port), driver=driver)) as database:
+            assert "HOST:PORT" in refused(StoreError, "took no connection", database.create)
 
 
 def test_a_password_in_the_environment_opens_it(
@@ -397,9 +427,37 @@ def test_a_table_that_somebody_has_taken_away_or_replaced_is_told(
     database: ServerDatabase, lab: Server, name: str
 ) -> None:
     lab.sql("ALTER TABLE history RENAME TO another", database=name)
-    refused(CorruptionError, "none of a queue", lambda: lines(database))
+    hint = refused(CorruptionError, "are damaged or incomplete", lambda: lines(database))
+    assert hint.startswith("put it back from a backup")
     lab.sql("CREATE VIEW history AS SELECT 'x'::text AS id", "GRANT ALL ON history TO owner", database=name)
     refused(CorruptionError, "history.id holds", lambda: lines(database))
+
+
+@pytest.mark.parametrize("loss", ["DROP TABLE history", "DROP TABLE meta"])
+def test_a_queue_of_which_something_is_missing_is_put_back_as_the_hint_says(
+    database: ServerDatabase, lab: Server, name: str, loss: str, tmp_path: Path
+) -> None:
+    folder = programs()
+    assert folder
+    database.transact(lambda tx: note(tx, "kept"))
+    dump = tmp_path / "queue.dump"
+    environment = {**os.environ, "PGPASSWORD": PASSWORD}
+    subprocess.run(
+        [folder / "pg_dump", "--format=custom", f"--file={dump}", lab.url(name)], env=environment, check=True
+    )
+    lab.sql(loss, database=name)
+    hint = refused(CorruptionError, "are damaged or incomplete", lambda: lines(database))
+    refused(CorruptionError, "are damaged or incomplete", lambda: database.transact(note))
+    command = shlex.split(hint.rpartition(": ")[2].replace("DUMP", str(dump)))
+    assert command[0] == "pg_restore"
+    subprocess.run([folder / command[0], "--username=owner", *command[1:]], env=environment, check=True)
+    assert lines(database) == 1
+
+
+def test_tables_of_others_are_no_damaged_queue(lab: Server, name: str, address: ServerAddress) -> None:
+    lab.sql("CREATE TABLE jobs (id int)", "CREATE TABLE meta (key text)", database=name)
+    with contextlib.closing(ServerDatabase(address)) as database:
+        assert "qcqueue init" in refused(CorruptionError, "none of a queue", lambda: lines(database))
 
 
 # Many at once.

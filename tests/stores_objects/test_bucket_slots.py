@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from qcqueue.clock import RandomIds
-from qcqueue.errors import OutcomeUnknown, StoreDenied
+from qcqueue.errors import CorruptionError, DigestMismatch, OutcomeUnknown, StoreDenied
 from qcqueue.stores.base import Creation
 from qcqueue.stores.objects.slots import FACTS_BYTES_USUAL, BucketSlots
+from qcqueue.stores.objects.store import BucketStore
 from tests.stores_objects.objects import behind, made_up
 from tests.support.members import SLOTS
 from tests.support.servers.between import Asked, answer, between, leave_alone
@@ -83,6 +84,24 @@ def test_what_went_wrong_with_a_truncation_is_told_to_the_next(scheme: str, tmp_
         assert (slots.body(one), slots.body(other)) == (b"bytes", b"")
         slots.truncate(one)
         assert slots.body(one) == b""
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("scheme", ["s3", "az"])
+def test_a_slot_or_a_blob_of_which_nothing_is_left_is_damaged(scheme: str, tmp_path: Path) -> None:
+    server = bucket_server(scheme)
+    bucket = behind(server, server.endpoint, tmp_path)
+    bucket.write("versions/first", b"")
+    assert (bucket.read_piece("versions/first", 0, 9), bucket.read_piece("versions/none", 0, 9)) == (b"", None)
+    with pytest.raises(CorruptionError, match="does not begin with a line of facts"):
+        BucketSlots(bucket, RandomIds()).facts("first")
+    source = tmp_path / "source"
+    source.write_bytes(b"bytes")
+    store = BucketStore(bucket, RandomIds())
+    blob = store.put(source)
+    bucket.write(f"blobs/{blob.sha256}.{blob.place}", b"")
+    with pytest.raises(DigestMismatch, match="it has 0 bytes instead of 5"):
+        store.fetch(blob, tmp_path / "target")
 
 
 @pytest.mark.servers

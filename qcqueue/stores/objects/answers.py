@@ -83,6 +83,11 @@ class BucketAnswer:
         return self.code in NO_BUCKET
 
     @property
+    def says_nothing_there(self) -> bool:
+        """Whether an object is there and ends before the bytes that were asked for, as an empty one does."""
+        return self.status == 416
+
+    @property
     def was_unanswered(self) -> bool:
         """Whether it, or one before it, may have been carried out all the same."""
         has_failed = self.status >= 500 and self.status not in NOT_BEGUN

@@ -111,11 +111,19 @@ class Bucket:
             obstore.put(self._large, name, pieces, chunk_size=PIECE_BYTES, max_concurrency=PIECES_AT_ONCE)
 
     def read_piece(self, name: str, first: int, length: int) -> bytes | None:
-        """Return some bytes of an object that is not empty, fewer at its end; None where there is none."""
+        """Return some bytes of an object, fewer at its end and none behind that; None where there is no object."""
         import obstore
+        from obstore.exceptions import BaseError
 
-        store = self._for(length)
-        return self._unless_missing(lambda: bytes(obstore.get_range(store, name, start=first, length=length)))
+        def ask() -> bytes:
+            try:
+                return bytes(obstore.get_range(self._for(length), name, start=first, length=length))
+            except BaseError as exc:
+                if BucketAnswer.of(str(exc)).says_nothing_there:
+                    return b""
+                raise
+
+        return self._unless_missing(ask)
 
     def look(self, name: str) -> Found | None:
         """Return what is known of an object, None where there is none."""
