@@ -6,6 +6,7 @@ It is the same text wherever it stands: typed, and in the other home of a queue 
 password.
 """
 
+import os
 import re
 import shlex
 from dataclasses import dataclass, replace
@@ -36,9 +37,11 @@ class HomeAddress:
         return (self.server, self.store.scheme) == (other.server, other.store.scheme)
 
     def types(self, command: str) -> str:
-        """Return how to type a command of ours on the queue there, with what is to be done before."""
+        """Return how to type a command of ours on the queue there, whatever this shell names as its database."""
         typed = f"qcqueue {command} --store {shlex.quote(self.store.url)}"
-        return f"export QCQUEUE_DATABASE={shlex.quote(self.server.url)}; {typed}" if self.server else typed
+        if self.server:
+            return f"QCQUEUE_DATABASE={shlex.quote(self.server.url)} {typed}"
+        return f"env -u QCQUEUE_DATABASE {typed}" if os.environ.get("QCQUEUE_DATABASE") else typed
 
     def beside(self, store: StoreAddress) -> "HomeAddress":
         """Return the address with a store that has got its own meanwhile."""
