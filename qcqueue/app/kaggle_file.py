@@ -55,8 +55,8 @@ to nobody, and needs a secret instead: `qcqueue colab-token` says how.\
 
 WITH_KEYS = """\
 *Add-ons > Secrets > Add secret*, attached to this notebook: what the bucket knows you by, such as {names}. A cell \
-above this one hands each over: `import os; from kaggle_secrets import UserSecretsClient; os.environ["NAME"] = \
-UserSecretsClient().get_secret("NAME")`. An upload may take secrets off the notebook: look there again before you \
+above this one hands each over: `import os, kaggle_secrets as kept; os.environ["NAME"] = \
+kept.UserSecretsClient().get_secret("NAME")`. An upload may take secrets off the notebook: look there again before you \
 run it.\
 """
 
