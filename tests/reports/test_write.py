@@ -127,8 +127,8 @@ def test_a_kill_at_any_moment_leaves_the_earlier_report_or_the_new_one(tmp_path:
     after = {str(name): content for name, content in files_of(a_small_study()).contents.items()}
     program = (
         "import sys; from pathlib import Path; from qcqueue.reports.write import write_report;"
-        "from tests.reports.test_write import a_small_study; study = a_small_study(); print('begins', flush=True);"
-        "write_report(study, folder=Path(sys.argv[1]))"
+        "from tests.reports.test_write import a_small_study, draw_small, pytest; draw_small(pytest.MonkeyPatch());"
+        "study = a_small_study(); print('begins', flush=True); write_report(study, folder=Path(sys.argv[1]))"
     )
     writer = subprocess.Popen([sys.executable, "-c", program, str(folder)], stdout=subprocess.PIPE, text=True)
     assert writer.stdout is not None
