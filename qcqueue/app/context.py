@@ -224,9 +224,8 @@ def initialise(*, store: str | None, database: str | None = None, here: Path, dr
     if wanted.is_new:
         wanted = _asked_anew(wanted, settings, here)
     if forgotten := _forgotten(wanted, settings, target, here):
-        _created(
-            wanted, settings.access(), server=settings.database, dry_run=True
-        )  # what is wrong with the store itself is said first
+        # What is wrong with the store itself is said first.
+        _created(wanted, settings.access(), server=settings.database, dry_run=True)
         raise forgotten
     remembered: list[StoreAddress] = []
 

@@ -230,12 +230,17 @@ def in_a_lab(house: House, *words: str, path: str = "") -> subprocess.CompletedP
     return command(house, "launch", *words, environment={**environment, **({"PATH": path} if path else {})})
 
 
-def test_an_array_is_handed_to_slurm(lab: House) -> None:
+def with_sbatch(lab: House, text: str) -> str:
+    """Put a program `sbatch` before all others; return the path on which it is found."""
     programs = lab.folder / "bin"
     programs.mkdir()
-    (programs / "sbatch").write_text('#!/bin/sh\necho "$@" > given\ncat > handed\necho 4711\n')
+    (programs / "sbatch").write_text(text)
     (programs / "sbatch").chmod(0o755)
-    path = f"{programs}:{os.environ['PATH']}"
+    return f"{programs}:{os.environ['PATH']}"
+
+
+def test_an_array_is_handed_to_slurm(lab: House) -> None:
+    path = with_sbatch(lab, '#!/bin/sh\necho "$@" > given\ncat > handed\necho 4711\n')
     done = in_a_lab(lab, "slurm", "--sessions", "2", "--time", "4:00:00", path=path)
     assert done.returncode == 0, done.stderr
     assert "submitted: 2 sessions as array 4711" in done.stdout
@@ -253,21 +258,15 @@ def test_without_slurm_it_is_said_where_to_type_it(lab: House) -> None:
 
 
 def test_what_slurm_refuses_is_said_in_its_words(lab: House) -> None:
-    programs = lab.folder / "bin"
-    programs.mkdir()
-    (programs / "sbatch").write_text("#!/bin/sh\necho 'sbatch: error: invalid partition specified: x' >&2\nexit 1\n")
-    (programs / "sbatch").chmod(0o755)
-    done = in_a_lab(lab, "slurm", "--sessions", "2", "--time", "60", path=f"{programs}:{os.environ['PATH']}")
+    path = with_sbatch(lab, "#!/bin/sh\necho 'sbatch: error: invalid partition specified: x' >&2\nexit 1\n")
+    done = in_a_lab(lab, "slurm", "--sessions", "2", "--time", "60", path=path)
     assert done.returncode == 4
     assert "qcqueue: Slurm did not take it: invalid partition specified: x" in done.stderr
 
 
 def test_a_cluster_without_gpus_is_told_how_to_ask_for_none(lab: House) -> None:
-    programs = lab.folder / "bin"
-    programs.mkdir()
-    (programs / "sbatch").write_text("#!/bin/sh\necho 'Invalid generic resource (gres) specification' >&2\nexit 1\n")
-    (programs / "sbatch").chmod(0o755)
-    done = in_a_lab(lab, "slurm", "--sessions", "2", "--time", "60", path=f"{programs}:{os.environ['PATH']}")
+    path = with_sbatch(lab, "#!/bin/sh\necho 'Invalid generic resource (gres) specification' >&2\nexit 1\n")
+    done = in_a_lab(lab, "slurm", "--sessions", "2", "--time", "60", path=path)
     assert done.returncode == 4
     assert "the same with --gpus 0" in done.stderr
 
