@@ -23,6 +23,8 @@ SUFFIXES = (".py", ".toml", ".typed")
 CONTENTS = "contents.sha256"
 """A file beside the facts about the package: the digest of all its files, by which a notebook knows its own wheel."""
 
+_LEFT_OUT = "conformance"  # what tests prove of plug-ins, which no session runs; room in a cell is short
+
 _ASKED_FOR = ("Name: ", "Version: ", "Requires-Python: ", "Requires-Dist: ", "Provides-Extra: ")
 _ABOUT = "Wheel-Version: 1.0\nGenerator: qcqueue\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 _BEFORE_ALL = (1980, 1, 1, 0, 0, 0)
@@ -79,7 +81,8 @@ def _installed() -> Distribution:
 def _shipped() -> Iterator[tuple[str, Path]]:
     """Yield the files of the package by their names in a wheel, in the order of these."""
     found = (path for path in PACKAGE.rglob("*") if path.suffix in SUFFIXES and path.is_file())
-    yield from sorted((path.relative_to(PACKAGE.parent).as_posix(), path) for path in found)
+    travels = (path for path in found if path.relative_to(PACKAGE).parts[0] != _LEFT_OUT)
+    yield from sorted((path.relative_to(PACKAGE.parent).as_posix(), path) for path in travels)
 
 
 def _facts(metadata: str) -> str:

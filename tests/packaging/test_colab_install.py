@@ -86,7 +86,8 @@ def test_into_colab_pip_installs_qcqueue_and_changes_nothing_else_and_a_notebook
     assert answer.returncode == 0, answer.stderr
     assert [item["metadata"]["name"] for item in json.loads(answer.stdout)["install"]] == ["qcqueue"]
     built, brought = zipfile.ZipFile(wheel), zipfile.ZipFile(io.BytesIO(own_wheel().data))
-    package = [name for name in built.namelist() if name.startswith("qcqueue/")]
+    # What tests of plug-ins inherit from stays at home: no session runs it, and room in a cell is short.
+    package = [name for name in built.namelist() if name.startswith("qcqueue/") and "/conformance/" not in name]
     assert sorted(name for name in brought.namelist() if name.startswith("qcqueue/")) == sorted(package)
     assert [name for name in package if built.read(name) != brought.read(name)] == []
 
