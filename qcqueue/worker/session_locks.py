@@ -28,8 +28,9 @@ _OF_LINUX = Path("/proc/sys/kernel/random/boot_id")
 _OF_MACOS = ("/usr/sbin/sysctl", "-n", "kern.bootsessionuuid")
 _WAIT_S = 10
 
-# How often a lock is asked for that others hold only to look; each does for some microseconds.
-_TRIES = 1000
+# How often a lock is asked for that others hold only to look. Each does for some microseconds, but one of them may be
+# put aside by the system meanwhile, so together the tries last longer (some 0.1 s) than a busy machine's time slice.
+_TRIES = 10_000
 
 
 class SessionLocks:
@@ -140,6 +141,7 @@ class SessionLocks:
             if looking is None:  # somebody holds it for good, or it has gone
                 return None
             os.close(looking)
+            os.sched_yield()
         return None
 
     @staticmethod
