@@ -223,6 +223,8 @@ def detail_screen(
         f"weights {spec.weights}, trains {spec.trainable}, determinism {spec.determinism}, seed {spec.seed}"
         + "".join(f", {name.replace('_', ' ')} {value}" for name, value in spec.unusual.items()),
     ]
+    if line.owner is not None:
+        said.append(f"of {named(line.owner)}")
     if line.failure_message:
         said.append(f"failed: {printable(line.failure_message)}")
     if line.left_by:
