@@ -239,7 +239,7 @@ def bring(queue: Queue, *specs: JobSpec, steps: int) -> None:
     images = queue.place.store.put(path, title="noise", kind=BlobKind.DATASET)
     summary, now_s = load(path).summary, CLOCK.now_s()
     queue.place.transact(lambda tx: add_dataset(tx, "noise", images, summary, who="bench", now_s=now_s))
-    queue.place.transact(lambda tx: enqueue(tx, specs, weights={}, who="bench", now_s=now_s))
+    queue.place.transact(lambda tx: enqueue(tx, specs, attached={}, who="bench", now_s=now_s))
 
 
 def a_job(model: str, **changes: Any) -> JobSpec:

@@ -71,7 +71,7 @@ def _a_queue(jobs: int) -> ServerAddress:
         for number in range(jobs)
     ]
     if specs:
-        database.transact(lambda tx: enqueue(tx, specs, weights={}, who="bench", now_s=0.0))
+        database.transact(lambda tx: enqueue(tx, specs, attached={}, who="bench", now_s=0.0))
     for worker in range(WORKERS):
         database.transact(lambda tx: _arrive(tx, worker))  # noqa: B023 (run at once)
     database.close()

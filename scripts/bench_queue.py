@@ -114,7 +114,7 @@ class Bench:
         self._database.create()
         dataset = Blob(sha256=digest_of("dataset"), size_bytes=52_000_000)
         self._database.transact(lambda tx: add_dataset(tx, "images", dataset, SUMMARY, who="bench", now_s=0.0))
-        self._database.transact(lambda tx: enqueue(tx, self._specs, weights={}, who="bench", now_s=0.0))
+        self._database.transact(lambda tx: enqueue(tx, self._specs, attached={}, who="bench", now_s=0.0))
         self._database.transact(
             lambda tx: begin_session(tx, SESSION, machine="m", host="host", processor="p", now_s=0.0)
         )

@@ -67,12 +67,12 @@ def scene_of_files(files: Sequence[Path], *, overrides: Sequence[str], context: 
     Raises: SpecInvalid, UserError: as when they are enqueued. UnknownName: a model of which nothing is known.
     """
     # In rehearsal nothing is stored, so any place will do, and this one is never made.
-    specs, _ = read_specs(context or context_in(Path(), cache=Path()), files, overrides=overrides, dry_run=True)
+    found = read_specs(context or context_in(Path(), cache=Path()), files, overrides=overrides, dry_run=True)
     images: dict[str, int] = {}
     if context:
         with context.read() as tx:
             images = {line.name: line.summary.train for line in list_datasets(tx)}
-    jobs = [_fresh(spec, images.get(spec.dataset, ESTIMATED_SAMPLES)) for spec in specs]
+    jobs = [_fresh(spec, images.get(spec.dataset, ESTIMATED_SAMPLES)) for spec in found.specs]
     return _scene(jobs, _stats(context))
 
 

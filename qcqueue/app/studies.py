@@ -1,15 +1,19 @@
 """Studies: read them, check them all, store the weights they name, enqueue all their jobs or none; change them."""
 
 import contextlib
+import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qcqueue.app.context import QueueContext
 from qcqueue.app.gc import delete_unneeded
+from qcqueue.code.archive import pack
+from qcqueue.code.modules import files_of
+from qcqueue.code.trust import Trust
 from qcqueue.core.space_forecast import SpaceForecast, forecast
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
@@ -21,6 +25,7 @@ from qcqueue.queue.jobs import find_job
 from qcqueue.queue.pending import unfinished
 from qcqueue.queue.removal import Removal, remove_jobs, unneeded
 from qcqueue.stores.base import Blob
+from qcqueue.stores.files import on_this_machine, scratch
 from qcqueue.stores.regular import NotRegularError, read_regular
 from qcqueue.text.decoding import decoded
 from qcqueue.text.humanize import iso
@@ -56,7 +61,7 @@ def enqueue_and_foresee(
     if not dry_run:  # so that a refusal, whatever its reason, comes before any weights file is stored
         enqueue_and_foresee(context, files, overrides=overrides, replace=replace, dry_run=True)
     try:
-        specs, weights = read_specs(context, files, overrides=overrides, dry_run=dry_run)
+        found = read_specs(context, files, overrides=overrides, dry_run=dry_run)
     except SpecInvalid as exc:
         raise SpecInvalid([*exc.problems, *_of_the_data(context, files, overrides)], hint=exc.hint) from exc
 
@@ -66,8 +71,8 @@ def enqueue_and_foresee(
         now_s = context.clock.now_s()
         enqueued = enqueue(
             tx,
-            specs,
-            weights=weights,
+            found.specs,
+            attached=found.attached,
             keep_weights=keep_weights,
             keep_state=keep_state,
             replace=replace,
@@ -75,14 +80,14 @@ def enqueue_and_foresee(
             who=context.who,
             now_s=now_s,
         )
-        _refuse_late([spec for spec in specs if spec.full_name in enqueued.new], now_s)
+        _refuse_late([spec for spec in found.specs if spec.full_name in enqueued.new], now_s)
         return enqueued, forecast(unfinished(tx))
 
     context.check_files()
     enqueued, needs = context.transact(both, dry_run=dry_run)
     if not dry_run:
         _given_back(context, enqueued.freed)
-    return enqueued, needs
+    return dataclasses.replace(enqueued, code=found.code), needs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +131,9 @@ def retry_with_weights(context: QueueContext, typed: str, file: Path, *, dry_run
         raise UserError(f"the weights file {file} {flaw}", hint=f"qcqueue retry {typed} --weights ANOTHER-FILE")
 
     def exchange(tx: "Connection", blob: Blob) -> Enqueued:
-        specs = [replace(spec, weights="file", weights_sha256=blob.sha256) for spec in not_begun(tx, typed)]
+        specs = [dataclasses.replace(spec, weights="file", weights_sha256=blob.sha256) for spec in not_begun(tx, typed)]
         who, now_s = context.who, context.clock.now_s()
-        exchanged = enqueue(tx, specs, weights={blob: file.name}, replace=True, who=who, now_s=now_s)
+        exchanged = enqueue(tx, specs, attached={blob: file.name}, replace=True, who=who, now_s=now_s)
         for name in exchanged.known:  # of those that had this file already
             if State(find_job(tx, name).state) in (State.FAILED, State.CANCELLED):
                 control(tx, name, "retry", who=who, now_s=now_s)
@@ -152,14 +157,24 @@ def _given_back(context: QueueContext, freed: Sequence[Blob]) -> str | None:
     return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadStudies:
+    """The jobs of study files, and what they name: each blob with what its owner calls the file.
+
+    code: the files in each archive of code, by its digest.
+    """
+
+    specs: tuple[JobSpec, ...]
+    attached: Mapping[Blob, str]
+    code: Mapping[str, tuple[str, ...]]
+
+
 def read_specs(
     context: QueueContext, files: Sequence[Source], *, overrides: Sequence[str], dry_run: bool = False
-) -> tuple[list[JobSpec], Mapping[Blob, str]]:
-    """Return the jobs of all files, and the weights files they name, stored as blobs unless `dry_run`.
+) -> ReadStudies:
+    """Return the jobs of all files; the weights files and the code they name are stored as blobs unless `dry_run`.
 
-    Beside each blob stands what its owner calls the file.
-
-    Raises: SpecInvalid: every problem of every file, and of every weights file.
+    Raises: SpecInvalid: every problem of every file, and of every weights file. UserError: code that cannot be packed.
     """
     studies, problems = _read_studies(files, overrides)
     paths = {
@@ -174,13 +189,31 @@ def read_specs(
             hint=AGAIN if problems else 'put the real file there, or use weights = "imagenet" or "none"',
         )
     _refuse_twins([spec for study in studies for spec in study.jobs])
+    entries = {
+        f"{study.name}/{name}": file.parent / written if isinstance(file, Path) else Path(written)
+        for file, study in zip(files, studies, strict=True)
+        for name, written in study.code_files.items()
+    }
+    code = {entry: files_of(entry) for entry in dict.fromkeys(entries.values())}
+    archives = {entry: pack(its_files) for entry, its_files in code.items()}
     stored = {path: _store(context, path, dry_run=dry_run) for path in dict.fromkeys(paths.values())}
-    specs = [
-        replace(spec, weights_sha256=stored[paths[spec.full_name]].sha256) if spec.full_name in paths else spec
-        for study in studies
-        for spec in study.jobs
-    ]
-    return specs, {blob: path.name for path, blob in stored.items()}
+    packed = {
+        entry: _store_code(context, archives[entry], its_files, title=entry.name, dry_run=dry_run)
+        for entry, its_files in code.items()
+    }
+
+    def filled(spec: JobSpec) -> JobSpec:
+        if spec.full_name in entries:
+            return dataclasses.replace(spec, code_sha256=packed[entries[spec.full_name]].sha256)
+        if spec.full_name in paths:
+            return dataclasses.replace(spec, weights_sha256=stored[paths[spec.full_name]].sha256)
+        return spec
+
+    return ReadStudies(
+        specs=tuple(filled(spec) for study in studies for spec in study.jobs),
+        attached={blob: path.name for path, blob in [*stored.items(), *packed.items()]},
+        code={blob.sha256: tuple(code[entry]) for entry, blob in packed.items()},
+    )
 
 
 def _of_the_data(context: QueueContext, files: Sequence[Source], overrides: Sequence[str]) -> tuple[str, ...]:
@@ -273,3 +306,19 @@ def _store(context: QueueContext, path: Path, *, dry_run: bool) -> Blob:
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Blob(sha256=sha256, size_bytes=path.stat().st_size)
+
+
+def _store_code(
+    context: QueueContext, archive: bytes, files: Mapping[str, bytes], *, title: str, dry_run: bool
+) -> Blob:
+    """Store an archive of code; whoever has typed the name of its file here has approved by that what it holds."""
+    blob = Blob(sha256=hashlib.sha256(archive).hexdigest(), size_bytes=len(archive))
+    if dry_run:
+        return blob
+    with scratch(context.cache, prefix="code-") as folder:
+        path = folder / blob.sha256
+        with on_this_machine(path):
+            path.write_bytes(archive)
+        context.ask_to_write()
+        Trust(context.cache, context.clock).approve(blob.sha256, tuple(files))
+        return context.store.put(path, title=title)

@@ -125,6 +125,7 @@ def enqueue(
         told |= {"keeping": answer.keeping} if keep_weights else {}
         told |= {"keeping_state": answer.keeping_state} if keep_state else {}
         told |= {"of_others": answer.of_others} if answer.of_others else {}
+        told |= {"code": answer.code} if answer.code else {}
         print_json({"store": context.store.url, **told, **({"replaced": answer.replaced} if replace else {})})
         return
     for name in answer.new:
@@ -139,6 +140,8 @@ def enqueue(
         kept += ", with its state kept when it is done" if name in answer.keeping_state else ""
         whose = f", which belongs to {named(answer.of_others[name])}" if name in answer.of_others else ""
         say(f"already there  {name}{due}{kept}{whose}")
+    for sha256, names in answer.code.items():
+        say(f"code {sha256[:12]}  {', '.join(names)}; approved on this machine, and to be approved on any other")
     say(f"{count(len(answer.new), 'new job')}{f', {len(answer.known)} already there' if answer.known else ''}")
     say_next("qcqueue work", dry_run=dry_run)
 

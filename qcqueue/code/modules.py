@@ -36,7 +36,7 @@ def files_of(entry: Path) -> dict[str, bytes]:
 
 
 def is_installed(module: str, *, beside: Path | None = None) -> bool:
-    """Return whether Python finds a top module of this name, but for what lies beside a person's file, or right here."""
+    """Return whether Python finds a top module of this name that does not lie right here or beside a person's file."""
     if module in sys.stdlib_module_names:
         return True
     here = {Path.cwd(), *([beside.resolve()] if beside else [])}

@@ -16,6 +16,7 @@ from qcqueue.catalog.optimizers import OPTIMIZERS
 from qcqueue.core.shaped import shaped
 from qcqueue.text.canonical_json import digest_of
 from qcqueue.text.fields import (
+    OWN_MODEL,
     InvalidValue,
     Key,
     key,
@@ -25,6 +26,8 @@ from qcqueue.text.fields import (
     read_deadline,
     read_image_size,
     read_name,
+    read_params,
+    read_requires,
     read_visible,
     read_weights,
     real_number,
@@ -39,6 +42,9 @@ Lineage = Literal["any", "same", "refuse"]
 
 WEIGHTS = "weights"
 """The role of a weights file among the attachments of a job."""
+
+CODE = "code"
+"""The role of an archive with a person's code among the attachments of a job."""
 
 # Far beyond what a study file may say, and small enough for whoever counts epochs or pixels one by one.
 _MOST = 10_000_000
@@ -73,6 +79,8 @@ class JobSpec:
     says where a run that has begun may go on: on any machine, as a new lineage where that changes its bits; on the
     same kind of processor only; or only where nothing that decides its bits has changed. deadline_s is when somebody
     wants it done, in seconds since 1970 UTC: it decides when the job is taken, and no bit of what it trains.
+    A model "mine.py:build" is what the function `build` in a person's file makes of params, a JSON object as canonical
+    text; code_sha256 names the archive with that file and all local ones that it imports, requires the packages.
     """
 
     study: str = old_key(read_name, help="the first half of every job's name", is_text=True, stored=read_visible)
@@ -83,8 +91,8 @@ class JobSpec:
         stored=read_visible,
     )
     model: str = old_key(
-        one_of(MODELS, also=KNOWN_MODELS),
-        help="keras.applications name",
+        one_of(MODELS, also=KNOWN_MODELS, like=OWN_MODEL, written="FILE.py:FUNCTION"),
+        help="keras.applications name, or a function of yours that builds one: mine.py:build",
         also=("architecture",),
         is_text=True,
         stored=read_visible,
@@ -173,6 +181,25 @@ class JobSpec:
         stored=_stored_deadline,
     )
 
+    params: str = key(
+        read_params,
+        default="{}",
+        help="what a function of yours gets as job.params",
+        example="{ width = 8 }",
+    )
+    requires: tuple[str, ...] = key(
+        read_requires,
+        default=(),
+        help="packages that code of yours needs, which a machine must have before it takes the job",
+        example='["keras-hub"]',
+    )
+    code_sha256: str | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether a function of a person builds its model: code that a machine must have been told to trust."""
+        return OWN_MODEL.fullmatch(self.model) is not None
+
     @property
     def full_name(self) -> str:
         """The name of the job in the whole queue, such as `six-models/vgg16`."""
@@ -192,12 +219,13 @@ class JobSpec:
     @property
     def attachments(self) -> Mapping[str, str]:
         """The digests of the files that belong to the job, by their role."""
-        return {WEIGHTS: self.weights_sha256} if self.weights_sha256 else {}
+        given = {WEIGHTS: self.weights_sha256, CODE: self.code_sha256}
+        return {role: sha256 for role, sha256 in given.items() if sha256}
 
     @property
     def takes_weights(self) -> bool:
         """Return whether its model can begin with trained weights; of one that this version does not know it can."""
-        return self.model in MODELS or self.model not in KNOWN_MODELS
+        return not self.is_own and (self.model in MODELS or self.model not in KNOWN_MODELS)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON. What has its default is left out, so that a key which is new changes no job of before."""
@@ -222,6 +250,12 @@ class JobSpec:
                 raise ValueError(f"{name}: {refused}") from refused
         if spec.weights != "none" and not spec.takes_weights:
             raise ValueError(f"{spec.model} begins with no weights")
+        if spec.is_own != (spec.code_sha256 is not None):
+            raise ValueError(
+                f"{spec.model} is a model of a person's own code, and there is none"
+                if spec.is_own
+                else f"{spec.model} needs no code, and there is some"
+            )
         return spec
 
 

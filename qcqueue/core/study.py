@@ -10,14 +10,16 @@ of its lines, each one sentence:
 Later beats earlier: built-in defaults < [defaults] < [[job]] < --set.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from qcqueue.catalog.models import KNOWN_MODELS, MODELS
 from qcqueue.core.spec import KEYS, JobSpec
 from qcqueue.errors import SpecInvalid
-from qcqueue.text.fields import Key
+from qcqueue.text.fields import OWN_MODEL, Key
 from qcqueue.text.suggest import clipped, nearest, shown
 from qcqueue.text.toml import KeyLocation, Page, Path, Problems, read_page, read_value, unknown_key
 
@@ -42,19 +44,28 @@ TABLES: Mapping[str, str] = {"defaults": "[defaults]", "job": "[[job]]"}
 
 BUILTIN_WEIGHTS = ("imagenet", "none")
 
+OF_THE_CATALOGUE = frozenset({"weights", "learning_rate", "optimizer", "trainable", "dropout"})
+"""What a function that builds a model decides for itself. In [defaults] it is for the other jobs."""
+OF_OWN_MODELS = frozenset({"params", "requires"})
+
+_NOT_OF_OWN = "found it beside a model of your own, allowed with one of the catalogue: your function says this itself"
+_OF_OWN_ONLY = 'found it beside a model of the catalogue, allowed with one of your own, such as model = "mine.py:build"'
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
     """The jobs of one file, in its order.
 
     A job that names a weights file has weights = "file" and no weights_sha256 yet; weights_files holds, by the
-    name of the job, the path as it was written. Who may open files hashes it and fills the digest in.
+    name of the job, the path as it was written. Who may open files hashes it and fills the digest in. code_files holds
+    the same for the Python files of own models, whose model names no more than the last part of that path.
     """
 
     name: str
     dataset: str
     jobs: tuple[JobSpec, ...]
     weights_files: Mapping[str, str]
+    code_files: Mapping[str, str]
 
 
 def parse_study(text: str | Mapping[str, Any], *, file: str, overrides: Sequence[str] = ()) -> Study:
@@ -218,19 +229,42 @@ def _read_job(
     if "model" not in own:
         problems.add(place, "model", f"found nothing, allowed is one of {', '.join(MODELS)}")
     model, name = (setting.value if (setting := own.pop(key, None)) else None for key in JOB_ONLY_KEYS)
+    made = _own_model(model)
     builtin: _Settings = {key: _Setting(value=rule.default, place=place) for key, rule in SETTING_KEYS.items()}
-    settings = builtin | defaults | own | sets
-    if model and (size := settings["image_size"]) and min(size.value) < (least := KNOWN_MODELS[model].minimum_side_px):
-        found = f"found {shown(list(size.value))}, allowed for {model} is at least [{least}, {least}]"
-        problems.add(size.place, "image_size", found)
-    if model and model not in MODELS and (weights := settings["weights"]) and weights.value != "none":
-        problems.add(weights.place, "weights", f'found {shown(weights.value)}, allowed for {model} is "none"')
+    if made:
+        builtin["weights"] = _Setting(value="none", place=place)
+    stray = OF_THE_CATALOGUE if made else OF_OWN_MODELS
+    for key in sorted(stray & own.keys()) if model else ():
+        problems.add(page.place(*path, key), key, _NOT_OF_OWN if made else _OF_OWN_ONLY)
+    settings = builtin | defaults | own | sets | {key: builtin[key] for key in stray}
+    if model and not made:
+        _check_fits(model, settings, problems)
     return _Draft(
         model=model,
-        name=name if "name" in table else model and model.lower(),
+        name=name if "name" in table else _name_of(made["file"]) if made else model and model.lower(),
         named_at=page.place(*path, "name" if "name" in table else "model"),
         settings=settings,
     )
+
+
+def _check_fits(model: str, settings: _Settings, problems: Problems) -> None:
+    """Refuse what a model of the catalogue cannot do."""
+    if (size := settings["image_size"]) and min(size.value) < (least := KNOWN_MODELS[model].minimum_side_px):
+        found = f"found {shown(list(size.value))}, allowed for {model} is at least [{least}, {least}]"
+        problems.add(size.place, "image_size", found)
+    if model not in MODELS and (weights := settings["weights"]) and weights.value != "none":
+        problems.add(weights.place, "weights", f'found {shown(weights.value)}, allowed for {model} is "none"')
+
+
+def _own_model(model: str | None) -> re.Match[str] | None:
+    """Return the parts of a model that a function of the person builds, None where it is of the catalogue."""
+    return OWN_MODEL.fullmatch(model) if model else None
+
+
+def _name_of(file: str) -> str | None:
+    """Return what a job with a model of this file is called where nobody says; None where it must be said."""
+    name = re.sub(r"[^a-z0-9]+", "-", PurePosixPath(file).stem.casefold()).strip("-")
+    return name[:64] or None
 
 
 def _check_names(drafts: Sequence[_Draft], problems: Problems) -> None:
@@ -248,11 +282,21 @@ def _study(top: _Settings, drafts: Sequence[_Draft]) -> Study:
     named = {key: setting.value for key, setting in top.items() if setting}
     jobs: list[JobSpec] = []
     weights_files: dict[str, str] = {}
+    code_files: dict[str, str] = {}
     for draft in drafts:
         values = {KEYS[key].field: setting.value for key, setting in draft.settings.items() if setting}
         values |= {"model": draft.model, "name": draft.name}
         if values["weights"] not in BUILTIN_WEIGHTS:
             weights_files[values["name"]] = values["weights"]
             values["weights"] = "file"
+        if made := _own_model(draft.model):
+            code_files[values["name"]] = made["file"]
+            values["model"] = f"{PurePosixPath(made['file']).name}:{made['function']}"
         jobs.append(JobSpec(**named, **values, weights_sha256=None))
-    return Study(name=named["study"], dataset=named["dataset"], jobs=tuple(jobs), weights_files=weights_files)
+    return Study(
+        name=named["study"],
+        dataset=named["dataset"],
+        jobs=tuple(jobs),
+        weights_files=weights_files,
+        code_files=code_files,
+    )

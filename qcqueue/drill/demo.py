@@ -158,7 +158,7 @@ def tour(folder: Path, scenario: Scenario, *, narrate: Callable[[str], None], pr
 
     narrate(f"2. enqueued: {scenario.models}")
     specs = {spec.full_name: spec for spec in parse_study(scenario.study, file="study.toml").jobs}
-    queue.transact(lambda tx: enqueue(tx, list(specs.values()), weights={}, who=queue.who, now_s=queue.clock.now_s()))
+    queue.transact(lambda tx: enqueue(tx, list(specs.values()), attached={}, who=queue.who, now_s=queue.clock.now_s()))
 
     narrate("3. sessions work on the queue, and are killed without warning")
     kills = _work_and_kill(queue, place, scenario.plan, narrate)

@@ -56,17 +56,17 @@ def drill_file(
     """
     source = context_in(folder / "source", cache=folder / "cache")
     create_store(folder / "source")
-    specs, stored = read_specs(source, [file], overrides=overrides)
-    chosen = [spec for spec in specs if only is None or only.lower() in (spec.name, spec.full_name)]
+    found = read_specs(source, [file], overrides=overrides)
+    chosen = [spec for spec in found.specs if only is None or only.lower() in (spec.name, spec.full_name)]
     if not chosen:
-        names = " or ".join(spec.name for spec in specs)
+        names = " or ".join(spec.name for spec in found.specs)
         raise UnknownName(f"{file} has no job {only!r}; it can be {names}", hint=f"qcqueue drill {file}")
     for spec in chosen:
         dataset = _bring_dataset(source, spec.dataset, narrate=narrate)
         home = folder / spec.name
-        weights = {blob: title for blob, title in stored.items() if blob.sha256 in spec.attachments.values()}
+        attached = {blob: title for blob, title in found.attached.items() if blob.sha256 in spec.attachments.values()}
         yield drill_job(
-            source, spec, dataset, weights, store=store, kills=kills, seed=seed, folder=home, narrate=narrate
+            source, spec, dataset, attached, store=store, kills=kills, seed=seed, folder=home, narrate=narrate
         )
         shutil.rmtree(home)
 
@@ -96,7 +96,7 @@ def drill_job(
     source: QueueContext,
     spec: JobSpec,
     dataset: DatasetLine,
-    weights: Mapping[Blob, str] = {},
+    attached: Mapping[Blob, str] = {},
     *,
     store: str | None = None,
     kills: int,
@@ -113,8 +113,8 @@ def drill_job(
         room_for(store, cache=folder / "cut", narrate=narrate) as place,
         room_for(IN_A_FOLDER, cache=folder / "undisturbed", narrate=narrate) as quiet,
     ):
-        victim = make_scratch_queue(source, spec, dataset, place, weights)
-        reference = make_scratch_queue(source, spec, dataset, quiet, weights)
+        victim = make_scratch_queue(source, spec, dataset, place, attached)
+        reference = make_scratch_queue(source, spec, dataset, quiet, attached)
         narrate(f"{spec.full_name}: undisturbed run")
         finish(reference)
         expected = reference.detail()

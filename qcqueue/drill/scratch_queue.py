@@ -12,6 +12,7 @@ from pathlib import Path
 
 from qcqueue.app.context import QueueContext, create_queue, open_context
 from qcqueue.app.settings import Settings, load_settings
+from qcqueue.code.trust import Trust
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
 from qcqueue.drill.kill_points import SessionSetup, run_session
@@ -65,14 +66,19 @@ def room_for(url: str, *, cache: Path, narrate: Narrate) -> Iterator[SessionSetu
 
 
 def make_scratch_queue(
-    source: QueueContext, spec: JobSpec, dataset: DatasetLine, place: SessionSetup, weights: Mapping[Blob, str] = {}
+    source: QueueContext, spec: JobSpec, dataset: DatasetLine, place: SessionSetup, attached: Mapping[Blob, str] = {}
 ) -> ScratchQueue:
-    """Put this one job into the empty queue of `place`, with its dataset and weights file from `source`."""
+    """Put this one job into the empty queue of `place`, with its dataset and the files that belong to it from `source`.
+
+    Whoever has this job drilled has approved its code by that.
+    """
+    if spec.code_sha256:
+        Trust(place.cache, source.clock).approve(spec.code_sha256)
     queue = open_context(_settings(place.url, place.cache), persistent=True)
     copy_dataset(source, queue, dataset)
-    copied = {_copy(source, queue, blob): title for blob, title in weights.items()}
+    copied = {_copy(source, queue, blob): title for blob, title in attached.items()}
     now_s = queue.clock.now_s()
-    queue.transact(lambda tx: enqueue(tx, [spec], weights=copied, who="drill", now_s=now_s))
+    queue.transact(lambda tx: enqueue(tx, [spec], attached=copied, who="drill", now_s=now_s))
     return ScratchQueue(place=place, queue=queue, job=spec.full_name)
 
 

@@ -36,7 +36,8 @@ class Enqueued:
     the place of a job with other settings; freed: what only that needed, for the caller to delete. keeping: all whose
     ImageNet weights are kept in the store from now on. begins_with_imagenet: whether any of them begins with such.
     keeping_state: all that keep their state from now on; too_late: those that are done and have let go of theirs.
-    of_others: whose the known and replaced ones are that belong to somebody else.
+    of_others: whose the known and replaced ones are that belong to somebody else. code: the files of the code that the
+    jobs bring, by the digest of each archive; for whoever packed it to fill in.
     """
 
     new: tuple[str, ...]
@@ -49,13 +50,14 @@ class Enqueued:
     keeping_state: tuple[str, ...] = ()
     too_late: tuple[str, ...] = ()
     of_others: Mapping[str, str] = field(default_factory=dict)
+    code: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def enqueue(
     tx: Connection,
     specs: Sequence[JobSpec],
     *,
-    weights: Mapping[Blob, str],
+    attached: Mapping[Blob, str],
     keep_weights: bool = False,
     keep_state: bool = False,
     replace: bool = False,
@@ -65,9 +67,9 @@ def enqueue(
 ) -> Enqueued:
     """Add every spec that is not in the queue yet, after the last job; or refuse all of them.
 
-    weights are the blobs of the weights files the specs name, already stored and verified, with what their owner calls
-    them. keep_weights: let whoever has the ImageNet weights of these jobs put them into the store. keep_state: let the
-    jobs keep all that further training needs when they are done.
+    attached: the blobs of the weights files and the code that the specs name, already stored and verified, each with
+    what its owner calls it. keep_weights: let whoever has the ImageNet weights of these jobs put them into the store.
+    keep_state: let the jobs keep all that further training needs when they are done.
     replace: let a job of that name go that has other settings, is not running and has no saved epoch.
     owner: whose the new jobs are, None for anybody's; what takes the place of a job keeps the owner that has one.
     Raises: UnknownName: no such dataset. SpecInvalid: the data does not fit the spec. NameTaken: a job of that
@@ -93,8 +95,9 @@ def enqueue(
         elif known.deadline_s != spec.deadline_s:
             due[spec.full_name] = spec
     others = _replaceable(tx, taken, is_wanted=replace)
-    for blob, title in weights.items():
-        name_blob(tx, blob, kind="weights", title=title, now_s=now_s)
+    roles = {sha256: role for spec in specs for role, sha256 in spec.attachments.items()}
+    for blob, title in attached.items():
+        name_blob(tx, blob, kind=roles[blob.sha256], title=title, now_s=now_s)
     removal = remove_found(tx, [*others.values()], who=who, now_s=now_s)
     for spec in new.values():
         _insert(tx, spec, instead_of=others.get(spec.full_name), owner=owner, who=who, now_s=now_s)

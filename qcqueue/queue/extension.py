@@ -62,7 +62,7 @@ def extend(
     told = Extension(name=longer.full_name, of=job.name, epochs_done=newest.record.epochs_done, is_new=True)
     _refuse_another(tx, longer, job.name)
     whose = owner or job.owner
-    if not enqueue(tx, [longer], weights={}, keep_state=True, owner=whose, who=who, now_s=now_s).new:
+    if not enqueue(tx, [longer], attached={}, keep_state=True, owner=whose, who=who, now_s=now_s).new:
         return replace(told, is_new=False)
     new = find_job(tx, longer.full_name)
     if new.dataset_sha256 != job.dataset_sha256:

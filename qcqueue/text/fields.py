@@ -13,12 +13,19 @@ from datetime import UTC, date, datetime, time
 from functools import partial
 from typing import Any
 
+from qcqueue.text.canonical_json import canonical_json, parse_json
 from qcqueue.text.suggest import nearest, shown
 
 Reader = Callable[[Any], Any]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 WEIGHTS_SUFFIXES = (".h5", ".safetensors")
+OWN_MODEL = re.compile(r"(?P<file>[^:]*\.py):(?P<function>[A-Za-z_][A-Za-z0-9_]*)", re.ASCII)
+"""How a model is written that a function in a person's file builds: `mine.py:build`."""
+
+_REQUIREMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?", re.ASCII)
+_PARAMS_LETTERS_MAX = 10_000
+_REQUIRED_MAX = 50
 
 _KEY = "key"
 
@@ -119,13 +126,20 @@ def real_number(allowed: str, fits: Callable[[float], bool]) -> Reader:
     return read
 
 
-def one_of(names: Collection[str], *, also: Collection[str] = ()) -> Reader:
-    """Return a reader of the text that is one of `names`, as they are then. also: what is taken and never offered."""
+def one_of(
+    names: Collection[str], *, also: Collection[str] = (), like: re.Pattern[str] | None = None, written: str = ""
+) -> Reader:
+    """Return a reader of the text that is one of `names`, as they are then. also: what is taken and never offered.
+
+    like: what else is taken, any text of this pattern; written: how such a one is offered.
+    """
 
     def read(value: Any) -> str:
+        if isinstance(value, str) and like and like.fullmatch(value) and value.isprintable():
+            return value
         if not isinstance(value, str) or (value not in names and value not in also):
             close = nearest(value, names) if isinstance(value, str) else None
-            choice = ", ".join(f'"{name}"' for name in names)
+            choice = ", ".join(f'"{name}"' for name in (*names, *([written] if written else [])))
             raise InvalidValue(value, f"is one of {choice}", nearest=close and f'"{close}"')
         return value
 
@@ -170,6 +184,27 @@ def read_weights(value: Any) -> str:
         close = nearest(value, ("imagenet", "none")) if isinstance(value, str) else None
         raise InvalidValue(value, allowed, nearest=close and f'"{close}"')
     return str(value)
+
+
+def read_params(value: Any) -> str:
+    """Read a table of a person's own values, or the text that this made of one; return it as canonical JSON."""
+    allowed = "is a table of numbers, texts, lists and tables, such as { width = 8 }"
+    try:
+        table = parse_json(value) if isinstance(value, str) else value
+        text = canonical_json(table)
+    except (TypeError, ValueError) as exc:  # a date of TOML; text that is no JSON; NaN
+        raise InvalidValue(value, allowed) from exc
+    if not isinstance(table, Mapping) or len(text) > _PARAMS_LETTERS_MAX:
+        raise InvalidValue(value, allowed)
+    return text
+
+
+def read_requires(value: Any) -> tuple[str, ...]:
+    """Read the names of packages, as pip knows them."""
+    names = tuple(value) if isinstance(value, list | tuple) else ("",)
+    if len(names) > _REQUIRED_MAX or not all(isinstance(it, str) and _REQUIREMENT.fullmatch(it) for it in names):
+        raise InvalidValue(value, 'is a list of package names without versions, such as ["keras-hub"]')
+    return names
 
 
 def read_deadline(value: Any) -> float:

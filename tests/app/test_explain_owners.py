@@ -24,7 +24,7 @@ def place(house: House) -> QueueContext:
 
 def put(place: QueueContext, owner: str | None, *names: str) -> None:
     specs = [a_job(name, seed=number) for number, name in enumerate(names)]
-    place.transact(lambda tx: enqueue(tx, specs, weights={}, owner=owner, who="user", now_s=place.clock.now_s()))
+    place.transact(lambda tx: enqueue(tx, specs, attached={}, owner=owner, who="user", now_s=place.clock.now_s()))
 
 
 def settled(place: QueueContext, name: str, value: str) -> None:

@@ -125,7 +125,7 @@ def a_job(name: str, **changes: Any) -> JobSpec:
 
 
 def put(place: QueueContext, *specs: JobSpec) -> None:
-    place.transact(lambda tx: enqueue(tx, list(specs), weights={}, who=place.who, now_s=place.clock.now_s()))
+    place.transact(lambda tx: enqueue(tx, list(specs), attached={}, who=place.who, now_s=place.clock.now_s()))
 
 
 def pretend_images(place: QueueContext, train_images: int) -> None:

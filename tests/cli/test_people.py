@@ -47,7 +47,7 @@ def people(empty_house: House, capfd: pytest.CaptureFixture[str], monkeypatch: p
         specs = [a_job(name) for name in names]
         place.transact(
             lambda tx, owner=owner, specs=specs: enqueue(  # type: ignore[misc]
-                tx, specs, weights={}, owner=owner, who="user", now_s=1.0
+                tx, specs, attached={}, owner=owner, who="user", now_s=1.0
             )
         )
     return People(empty_house, capfd, monkeypatch)

@@ -81,7 +81,7 @@ def bytes_on_drive(folder: Path, *, keeps_state: bool) -> tuple[int, int]:
         ada = emulator.user("ada@example.com")
         place = a_queue(emulator, ada, folder, epochs=EPOCHS)
         others = [a_spec(study="paper", dataset="paper", epochs=EPOCHS, name=f"job-{at}") for at in range(2, JOBS + 1)]
-        place.transact(lambda tx: enqueue(tx, others, weights={}, who="paper", now_s=0.0))
+        place.transact(lambda tx: enqueue(tx, others, attached={}, who="paper", now_s=0.0))
         if keeps_state:
             place.transact(lambda tx: tx.exec_driver_sql("UPDATE jobs SET keep_state = 1"))
         session = a_session("paper", place, PaperAdam(), Limits(jobs=JOBS))

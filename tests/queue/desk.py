@@ -228,7 +228,7 @@ class Desk:
 
     def enqueue(self, *specs: JobSpec | str) -> Enqueued:
         listed = [spec(each) if isinstance(each, str) else each for each in specs]
-        return self.do(enqueue, listed, weights={}, who="user")
+        return self.do(enqueue, listed, attached={}, who="user")
 
     def claim(
         self, session: str = "s1", *, job: str | None = None, gone: Mapping[tuple[str, int], str] | None = None

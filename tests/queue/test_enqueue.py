@@ -114,7 +114,7 @@ def test_images_of_another_size_refuse_the_whole_file(desk: Desk) -> None:
 def test_a_weights_file_is_named_by_the_commit_that_needs_it(desk: Desk) -> None:
     weights = Blob(sha256=digest_of("weights file"), size_bytes=33)
     needs = spec("a", weights="file", weights_sha256=weights.sha256)
-    desk.do(enqueue, [needs], weights={weights: "weights.h5"}, who="user")
+    desk.do(enqueue, [needs], attached={weights: "weights.h5"}, who="user")
     (needed,) = (it for it in desk.ask(needed_blobs) if it.kind == "weights")
     assert (needed.blob, needed.job_name) == (weights, "study/a")
 

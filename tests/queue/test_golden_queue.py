@@ -127,7 +127,7 @@ def work_on_with_forecasts(desk: Desk, running: Claim) -> None:
 
 def work_on_with_weights(desk: Desk) -> None:
     """Enqueue nothing new, but with a weights file that has a name, and keep ImageNet weights."""
-    desk.do(enqueue, [spec("queued")], weights={WEIGHTS: "ours.h5"}, who="user")
+    desk.do(enqueue, [spec("queued")], attached={WEIGHTS: "ours.h5"}, who="user")
     desk.do(keep_weights, IMAGENET_FILE, IMAGENET, instead_of=None)
 
 

@@ -68,19 +68,19 @@ def test_a_failed_job_may_be_tried_again_with_it(desk: Desk) -> None:
 
 def test_a_claim_says_whether_weights_are_to_be_kept(desk: Desk) -> None:
     desk.enqueue(imagenet("a"))
-    desk.do(enqueue, [imagenet("b")], weights={}, keep_weights=True, who="user")
+    desk.do(enqueue, [imagenet("b")], attached={}, keep_weights=True, who="user")
     assert desk.must_claim("s1", job="a").keep_weights is False
     assert desk.must_claim("s2", job="b").keep_weights is True
 
 
 def test_a_claim_calls_a_weights_file_as_its_owner_does(desk: Desk) -> None:
     file = spec("a", weights="file", weights_sha256=ONE.sha256)
-    desk.do(enqueue, [file], weights={ONE: ""}, who="an older qcqueue")
+    desk.do(enqueue, [file], attached={ONE: ""}, who="an older qcqueue")
     assert desk.must_claim("s1").attachments == (Attachment(role=WEIGHTS, blob=ONE, title=""),)
-    desk.do(enqueue, [spec("b", weights="file", weights_sha256=ONE.sha256)], weights={ONE: "best.h5"}, who="user")
+    desk.do(enqueue, [spec("b", weights="file", weights_sha256=ONE.sha256)], attached={ONE: "best.h5"}, who="user")
     assert desk.must_claim("s2").attachment(WEIGHTS) == Attachment(role=WEIGHTS, blob=ONE, title="best.h5")
     desk.do(keep_weights, FILE, ONE, instead_of=None)
-    desk.do(enqueue, [spec("c", weights="file", weights_sha256=ONE.sha256)], weights={ONE: ""}, who="user")
+    desk.do(enqueue, [spec("c", weights="file", weights_sha256=ONE.sha256)], attached={ONE: ""}, who="user")
     held = desk.must_claim("s3").attachment(WEIGHTS)
     assert held is not None
     assert held.title == "best.h5"

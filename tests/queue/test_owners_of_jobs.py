@@ -28,7 +28,7 @@ SOON_S = 60.0
 
 def put(desk: Desk, owner: str | None, *specs: JobSpec | str, replace: bool = False) -> Enqueued:
     listed = [spec(each) if isinstance(each, str) else each for each in specs]
-    return desk.do(enqueue, listed, weights={}, replace=replace, owner=owner, who="user")
+    return desk.do(enqueue, listed, attached={}, replace=replace, owner=owner, who="user")
 
 
 def owner(desk: Desk, name: str) -> str | None:

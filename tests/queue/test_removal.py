@@ -23,7 +23,7 @@ def remove(desk: Desk, typed: str) -> Removal:
 
 
 def replaced(desk: Desk, *specs: object, weights: dict[Blob, str] | None = None) -> Enqueued:
-    return desk.do(enqueue, list(specs), weights=weights or {}, replace=True, who="user")
+    return desk.do(enqueue, list(specs), attached=weights or {}, replace=True, who="user")
 
 
 def finish_one(desk: Desk, name: str) -> None:
@@ -179,7 +179,7 @@ def test_what_has_a_saved_epoch_is_not_replaced_and_nothing_else_of_the_file_is_
 
 def test_weights_that_the_new_job_begins_with_too_are_not_given_back(desk: Desk) -> None:
     begun = spec("a", weights="file", weights_sha256=WEIGHTS.sha256)
-    desk.do(enqueue, [begun], weights={WEIGHTS: "mine.h5"}, who="user")
+    desk.do(enqueue, [begun], attached={WEIGHTS: "mine.h5"}, who="user")
     changed = spec("a", weights="file", weights_sha256=WEIGHTS.sha256, epochs=7)
     assert replaced(desk, changed, weights={WEIGHTS: "mine.h5"}).freed == ()
     assert replaced(desk, spec("a", epochs=7)).freed == (WEIGHTS,)

@@ -35,7 +35,7 @@ class Colab:
         self.database, self._store = make_queue(root / "store", self.time)
         self._sessions = 0
         specs = [make_spec(number, plan) for number, plan in enumerate(jobs, 1)]
-        self.database.transact(lambda tx: enqueue(tx, specs, weights={}, who="person", now_s=self.time.now_s))
+        self.database.transact(lambda tx: enqueue(tx, specs, attached={}, who="person", now_s=self.time.now_s))
 
     def session(
         self,

@@ -95,7 +95,7 @@ def test_a_job_that_is_refused_does_not_keep_a_session_from_the_next(root: Path)
     colab = Colab(root, [a_job("refuse")])
     colab.session("Tesla T4", limits=ONE_EPOCH)
     plan = JobPlan(epochs=1, step_count=1, early_stopping=0, needs_gpu=False)
-    colab.database.transact(lambda tx: enqueue(tx, [make_spec(2, plan)], weights={}, who="person", now_s=0.0))
+    colab.database.transact(lambda tx: enqueue(tx, [make_spec(2, plan)], attached={}, who="person", now_s=0.0))
 
     other = colab.session("Tesla P100")
     assert other.session.ending is SessionEnd.FINISHED

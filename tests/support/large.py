@@ -72,7 +72,7 @@ def fill(tx: Connection, *, number: int, now_s: float) -> None:
     """Fill an empty queue with so many jobs, each cut twice and EPOCHS epochs old; the last session ended yesterday."""
     add_dataset(tx, "images", IMAGES, SUMMARY, who="maker", now_s=0.0)
     made = specs(number)
-    enqueue(tx, made, weights={}, who="maker", now_s=0.0)
+    enqueue(tx, made, attached={}, who="maker", now_s=0.0)
     ids: dict[str, int] = {row.name: row.id for row in tx.execute(select(jobs.c.id, jobs.c.name))}
     lives = -(-number // JOBS_OF_A_SESSION) * ATTEMPTS
     begun_s = now_s - lives * DAY_S

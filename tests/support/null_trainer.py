@@ -173,7 +173,7 @@ def a_queue(emulator: DriveEmulator, user: User, folder: Path, *, epochs: int) -
     place.transact(lambda tx: add_dataset(tx, "paper", images, summary, who="paper", now_s=0.0))
     place.transact(
         lambda tx: enqueue(
-            tx, [a_spec(study="paper", dataset="paper", epochs=epochs)], weights={}, who="paper", now_s=0.0
+            tx, [a_spec(study="paper", dataset="paper", epochs=epochs)], attached={}, who="paper", now_s=0.0
         )
     )
     return place

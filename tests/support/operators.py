@@ -76,7 +76,7 @@ class People:
     def enqueue(self, plan: JobPlan) -> None:
         self._enqueued += 1
         spec, owner = make_spec(self._enqueued, plan), self._owners[self._enqueued % len(self._owners)]
-        self._do(lambda tx: enqueue(tx, [spec], weights={}, owner=owner, who=WHO, now_s=self._now_s()))
+        self._do(lambda tx: enqueue(tx, [spec], attached={}, owner=owner, who=WHO, now_s=self._now_s()))
 
     def heal(self) -> None:
         """Put the dataset back if it was damaged, as the message of the failed job says."""

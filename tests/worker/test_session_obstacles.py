@@ -143,7 +143,7 @@ def test_a_job_that_is_replaced_by_one_with_a_weights_file_has_none_and_is_train
     enqueue(house, "a", weights="imagenet")
     assert machine.run(without_weights(machine.session(finishes()))).ending is SessionEnd.CANNOT_START
     spec = a_job("a", seed=1, weights="none")
-    house.queue.transact(lambda tx: put_in(tx, [spec], weights={}, replace=True, who="ada", now_s=1.0))
+    house.queue.transact(lambda tx: put_in(tx, [spec], attached={}, replace=True, who="ada", now_s=1.0))
     assert known(house, "a") is None
     assert machine.run(without_weights(machine.session(finishes()))).ending is SessionEnd.FINISHED
     assert states(house) == {"a": "done"}

@@ -36,7 +36,7 @@ def machine(house: House) -> Machine:
 
 def put(house: House, owner: str | None, *names: str, **changes: Any) -> None:
     place, specs = house.queue, [a_job(name, **changes) for name in names]
-    place.transact(lambda tx: enqueue(tx, specs, weights={}, owner=owner, who=place.who, now_s=place.clock.now_s()))
+    place.transact(lambda tx: enqueue(tx, specs, attached={}, owner=owner, who=place.who, now_s=place.clock.now_s()))
 
 
 def settled(house: House, name: str, value: str) -> None:

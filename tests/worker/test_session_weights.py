@@ -98,7 +98,7 @@ def put(house: House, *names: str, keep_weights: bool = False) -> None:
     specs = [a_job(name, model="MobileNetV2", weights="imagenet", epochs=5, seed=len(name)) for name in names]
     place = house.queue
     place.transact(
-        lambda tx: enqueue(tx, specs, weights={}, keep_weights=keep_weights, who="ada", now_s=place.clock.now_s())
+        lambda tx: enqueue(tx, specs, attached={}, keep_weights=keep_weights, who="ada", now_s=place.clock.now_s())
     )
 
 
@@ -303,7 +303,9 @@ def test_a_known_job_is_asked_to_keep_them_later(house: House) -> None:
     place, spec = house.queue, a_job("one", model="MobileNetV2", weights="imagenet", epochs=5, seed=3)
 
     def again(**about: Any) -> Any:
-        return place.transact(lambda tx: enqueue(tx, [spec], weights={}, who="ada", now_s=place.clock.now_s(), **about))
+        return place.transact(
+            lambda tx: enqueue(tx, [spec], attached={}, who="ada", now_s=place.clock.now_s(), **about)
+        )
 
     assert again().keeping == ()
     assert again(keep_weights=True).keeping == ("tiny/one",)
