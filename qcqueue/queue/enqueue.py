@@ -10,7 +10,7 @@ from sqlalchemy import Column, Connection, Row, func, insert, select, update
 from qcqueue.catalog.studies import images_for
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.owners import named
-from qcqueue.core.spec import JobSpec
+from qcqueue.core.spec import WEIGHTS, JobSpec
 from qcqueue.core.states import State
 from qcqueue.database.rows import next_id
 from qcqueue.database.schema import blobs, datasets, jobs
@@ -97,7 +97,7 @@ def enqueue(
     others = _replaceable(tx, taken, is_wanted=replace)
     roles = {sha256: role for spec in specs for role, sha256 in spec.attachments.items()}
     for blob, title in attached.items():
-        name_blob(tx, blob, kind=roles[blob.sha256], title=title, now_s=now_s)
+        name_blob(tx, blob, kind=roles.get(blob.sha256, WEIGHTS), title=title, now_s=now_s)
     removal = remove_found(tx, [*others.values()], who=who, now_s=now_s)
     for spec in new.values():
         _insert(tx, spec, instead_of=others.get(spec.full_name), owner=owner, who=who, now_s=now_s)
