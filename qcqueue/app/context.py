@@ -71,6 +71,7 @@ class QueueContext:
     where it does not tell or has no limit; asking costs one request at most. versions: the database once more, where it
     is one of versions, for what only such a one can do. server: where it is, if that is on a server.
     check_files sees, before files are stored, read, counted or deleted, that the store has those of this queue.
+    sees_all: whether this machine's sign-in opens more than what is qcqueue's.
     """
 
     database: StoredDatabase
@@ -91,6 +92,7 @@ class QueueContext:
     free_bytes: Callable[[], int | None] = lambda: None
     server: "ServerAddress | None" = None
     check_files: Callable[[], None] = lambda: None
+    sees_all: Callable[[], bool] = lambda: False
 
     @property
     def store_itself(self) -> Store:
@@ -305,6 +307,7 @@ def _wired(
         free_bytes=opened.free_bytes,
         server=server,
         check_files=check_files,
+        sees_all=opened.sees_all,
     )
 
 

@@ -10,9 +10,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
 from types import FrameType
 
 from qcqueue.app.context import QueueContext
@@ -20,6 +22,8 @@ from qcqueue.app.profile import live_quota, provider_here
 from qcqueue.app.session_log import logging_to
 from qcqueue.app.sweep import sweep_cache
 from qcqueue.catalog.models import KERAS_TF
+from qcqueue.clock import SystemClock
+from qcqueue.code.trust import Trust
 from qcqueue.core.goodput import Part, Seconds
 from qcqueue.core.outcomes import SessionEnd
 from qcqueue.core.signals import FOR_THE_SESSION, asked_by
@@ -27,7 +31,9 @@ from qcqueue.disk import NO_ROOM
 from qcqueue.errors import QcqueueError, SettingInvalid
 from qcqueue.providers.base import Profile, Provider
 from qcqueue.stores.files import of_this_machine
+from qcqueue.stores.names import is_digest
 from qcqueue.text.humanize import by
+from qcqueue.text.suggest import shown
 from qcqueue.worker.budget import Limits
 from qcqueue.worker.machine import can_train, out_of_memory_kills, process_age_s, this_machine
 from qcqueue.worker.process import TrainerProcess
@@ -107,10 +113,32 @@ def new_session(
         check_weights=trainer.check_weights,
         memory_kills=out_of_memory_kills,
         not_installed=frozenset() if can_train() else frozenset({KERAS_TF}),
+        check_code=partial(why_not_run, context),
         narrate=told,
         before={Part.BOOT: process_age_s() or 0.0} if before is None else before,
     )
     return Session(context.ids.new(), deps, limits)
+
+
+def why_not_run(context: QueueContext, sha256: str) -> str | None:
+    """Return why a person's code, an archive of this digest, may not run in sessions here; None where it may."""
+    if context.sees_all():
+        return "its code never runs where this machine's sign-in opens a whole Drive: qcqueue login makes a smaller one"
+    if not Trust(context.cache, context.clock).has(sha256):
+        return f"nobody has approved its code on this machine, whose digest is {sha256}"
+    return None
+
+
+def trust_code(cache: Path, typed: Sequence[str]) -> None:
+    """Let code run on this machine from now on, named by whole digests. Raises: SettingInvalid: one is no digest."""
+    for sha256 in typed:
+        if not is_digest(sha256):
+            raise SettingInvalid(
+                f"{shown(sha256)} is no digest of code, which has 64 of 0-9 and a-f",
+                hint="qcqueue why JOB, which says the whole digest",
+            )
+    for sha256 in typed:
+        Trust(cache, SystemClock()).approve(sha256)
 
 
 def _age_s(place: Provider, profile: Profile, *, now_s: float) -> float | None:

@@ -146,6 +146,7 @@ def application() -> typer.Typer:
         simulate,
         start,
         store,
+        trust,
         work,
     )
 
@@ -159,7 +160,7 @@ def application() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     looking, beginning, training = (look, plan, simulate), (start, account, data, notebook), (work, launch, control)
-    for commands in (*looking, *beginning, *training, doctor, store, proof, fetch):
+    for commands in (*looking, *beginning, *training, doctor, store, proof, trust, fetch):
         commands.register(app)
     return app
 

@@ -17,11 +17,11 @@ PANELS = {
     "Plan": ("plan", "quota", "simulate"),
     "Change what waits": ("move", "hold", "release", "cancel", "retry", "remove"),
     "Results": ("report", "fetch", "export"),
-    "Check and prove": ("doctor", "store", "drill"),
+    "Check and prove": ("doctor", "store", "drill", "trust"),
 }
 """Every command of the first level, in the order in which a newcomer meets them; a test knows when one is missing."""
 
-GROUPS = frozenset({"data", "store", "export", "launch"})
+GROUPS = frozenset({"data", "store", "export", "launch", "trust"})
 """Those of them that hold commands of their own."""
 
 _OF_A_GROUP = "Commands"

@@ -51,6 +51,10 @@ def work(
     per_gpu: Annotated[
         bool, typer.Option("--per-gpu", help="One session on each GPU of this machine, all at once.")
     ] = False,
+    trust: Annotated[
+        list[str] | None,
+        typer.Option("--trust", metavar="DIGEST", help="Let this code of a person run on this machine from now on."),
+    ] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
     now: NowOption = False,
@@ -68,6 +72,7 @@ def work(
         leaving_without_a_session,
         new_session,
         stopping_on_signals,
+        trust_code,
     )
     from qcqueue.worker.machine import visible_gpus
 
@@ -75,6 +80,7 @@ def work(
         max_minutes=max_minutes, promised_minutes=promised_minutes, max_epochs=max_epochs, jobs=jobs
     )
     settings = load_settings(store=store)
+    trust_code(settings.cache, trust or [])
     if per_gpu and len(gpus := visible_gpus(os.environ)) > 1:
         named_store(settings)
         flags = [*flags_of(limits, now=now), *(["--store", store] if store else [])]

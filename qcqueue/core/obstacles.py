@@ -48,6 +48,19 @@ class Lack(StrEnum):
         'pip install "qcqueue[train]", then qcqueue work; or qcqueue work on another machine',
     )
 
+    PACKAGES = (
+        "packages",
+        "packages that are not installed here",
+        "not its packages",
+        "pip install what qcqueue why JOB names, then qcqueue work; or qcqueue work on another machine",
+    )
+    TRUST = (
+        "trust",
+        "somebody to approve their code here",
+        "code that nobody has approved there",
+        "qcqueue work --trust DIGEST, once you know whose code it is; qcqueue why JOB says the digest",
+    )
+
     wanted: str
     missing: str
     advice: str

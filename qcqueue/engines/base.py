@@ -30,6 +30,7 @@ class Assignment:
     resume_from is None at a fresh start. best reads the model after an epoch, the best so far, from this segment or one
     before; it is called at most once, at the end, and only if the last epoch is not the best. on_cpu: leave a GPU alone
     that the spec would allow. weights_title: what its owner calls the weights file, "" where that is not known.
+    code_path: the archive of the code that builds the model; None for one of the catalogue.
     """
 
     spec: JobSpec
@@ -40,6 +41,7 @@ class Assignment:
     best: Callable[[int], Tensors]
     on_cpu: bool = False
     weights_title: str = ""
+    code_path: Path | None = None
 
 
 class Arriving(Protocol):

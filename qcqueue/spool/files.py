@@ -68,7 +68,8 @@ Doing = Literal["hashing", "uploading", "committing", "deleting"]
 class WorkOrder:
     """What a trainer is told. Paths are absolute and local; threads is part of the run's identity.
 
-    weights_title is what its owner calls the weights file, "" where that is not known.
+    weights_title is what its owner calls the weights file, "" where that is not known. code_path: the archive of the
+    code that builds its model, which has been approved on this machine; None for a model of the catalogue.
     max_epochs is how many epochs this attempt may finish before it leaves, None for all. resumes says that there is a
     state to wait for: it may still be on its way while the trainer builds its program. on_cpu says to leave a GPU alone
     that the spec would allow.
@@ -83,6 +84,7 @@ class WorkOrder:
     resumes: bool = False
     on_cpu: bool = False
     weights_title: str = ""
+    code_path: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -95,6 +97,7 @@ class WorkOrder:
             "resumes": self.resumes,
             "on_cpu": self.on_cpu,
             "weights_title": self.weights_title,
+            "code_path": str(self.code_path) if self.code_path else None,
         }
 
     @classmethod
@@ -109,6 +112,7 @@ class WorkOrder:
             resumes=value["resumes"],
             on_cpu=value["on_cpu"],
             weights_title=value.get("weights_title", ""),  # an order of 0.5.1 has none
+            code_path=Path(path) if (path := value.get("code_path")) else None,
         )
 
 

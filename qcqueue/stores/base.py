@@ -249,6 +249,7 @@ class Opened:
     greet asks it, before long work begins, what would hinder that later; it returns a sentence on whose it is.
     warning: what will hinder it in the days to come, as far as this machine knows without asking anybody.
     account: whose store it is, None where it knows no accounts; it is asked once at most, and remembered.
+    sees_all: whether this machine's sign-in opens more than what is qcqueue's, as far as that is known without asking.
     """
 
     store: Store
@@ -261,6 +262,7 @@ class Opened:
     greet: Callable[[], str | None] = lambda: None
     warning: Callable[[], str | None] = lambda: None
     account: Callable[[], str | None] = lambda: None
+    sees_all: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,6 +145,7 @@ def assignment_of(spool: TrainerSpool, order: WorkOrder, clock: Clock) -> Assign
         dataset_path=order.dataset_path,
         weights_path=order.weights_path,
         weights_title=order.weights_title,
+        code_path=order.code_path,
         threads=order.threads,
         on_cpu=order.on_cpu,
         resume_from=FromSpool(spool, clock) if order.resumes else None,

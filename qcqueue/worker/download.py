@@ -12,8 +12,8 @@ from pathlib import Path
 
 from qcqueue.checkpoints.format import HEAD_NAME, SUFFIX, read_about
 from qcqueue.core.outcomes import Trouble, advice_on
-from qcqueue.core.spec import WEIGHTS
-from qcqueue.errors import BlobMissing, CheckpointDamaged, DigestMismatch
+from qcqueue.core.spec import CODE, WEIGHTS
+from qcqueue.errors import BlobMissing, CheckpointDamaged, DigestMismatch, MachineError
 from qcqueue.queue.values import Checkpoint, Claim
 from qcqueue.spool.files import WorkOrder
 from qcqueue.spool.reader import Spool
@@ -79,12 +79,18 @@ def work_order(
     threads: int,
     max_epochs: int | None,
     on_cpu: bool,
+    check_code: Callable[[str], str | None],
     moved: Moved = silently,
 ) -> WorkOrder:
-    """Bring dataset and weights to this machine; return what the trainer is to be told.
+    """Bring dataset, weights and code to this machine; return what the trainer is to be told.
 
-    Raises: BlobMissing, DigestMismatch: the store does not have them whole. StoreError: try again.
+    check_code: as in `SessionDeps`; asked once more, because what a queue says may be another job by now.
+    Raises: BlobMissing, DigestMismatch: the store does not have them whole. StoreError: try again. MachineError: its
+    code may not run here.
     """
+    code = claim.attachment(CODE)
+    if claim.spec.code_sha256 and (why := check_code(claim.spec.code_sha256)):
+        raise MachineError(why)
 
     def required(blob: Blob, what: str) -> Path:
         try:
@@ -101,6 +107,7 @@ def work_order(
         dataset_path=required(claim.dataset, f"the dataset {claim.spec.dataset}"),
         weights_path=required(weights.blob, called) if weights else None,
         weights_title=weights.title if weights else "",
+        code_path=required(code.blob, f"the code of {claim.spec.model}") if code else None,
         threads=threads,
         max_epochs=max_epochs,
         resumes=bool(claim.checkpoints),

@@ -74,6 +74,7 @@ class Prepare:
                 threads=job.threads(session.deps.machine.threads),
                 max_epochs=session.budget.epochs_left(session.epochs),
                 on_cpu=job.name in session.on_cpu,
+                check_code=session.deps.check_code,
                 moved=session.moved,
             )
         except (BlobMissing, DigestMismatch) as exc:  # it will not come back while this session waits

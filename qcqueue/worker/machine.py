@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
 from itertools import takewhile
 from pathlib import Path
 
@@ -55,6 +56,15 @@ def this_machine(cache: Path, ids: Ids) -> Machine:
         threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         cpu=cpu,
     )
+
+
+def is_installed(package: str) -> bool:
+    """Return whether a package is installed for this Python, by the name that pip knows it by."""
+    try:
+        distribution(package)
+    except (PackageNotFoundError, ValueError):
+        return False
+    return True
 
 
 def visible_gpus(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -19,8 +19,10 @@ from qcqueue.queue.values import Candidate, LiveAttempt
 from qcqueue.spool.files import spool_folder
 from qcqueue.spool.reader import Spool
 from qcqueue.stores.base import has_ended
+from qcqueue.text.humanize import listed
 from qcqueue.worker.imagenet import LOOKING, ImageNet
 from qcqueue.worker.job_choice import NO_ROOM, Chooser
+from qcqueue.worker.machine import is_installed
 from qcqueue.worker.session_deps import SessionDeps
 
 
@@ -161,6 +163,10 @@ class QueueScan:
             return refused
         if engine_name(spec.model) in self._deps.not_installed:
             return Obstacle("TensorFlow is not installed on this machine", Lack.LIBRARIES)
+        if spec.code_sha256 and (why := self._deps.check_code(spec.code_sha256)):
+            return Obstacle(why, Lack.TRUST)
+        if lacking := [name for name in spec.requires if not is_installed(name)]:
+            return Obstacle(f"it requires {listed(lacking)}, not installed on this machine", Lack.PACKAGES)
         if spec.device == "gpu" and not machine.has_gpu:
             return Obstacle('its spec says device = "gpu" and this machine has none', Lack.GPU)
         if why := lineage.obstacle(spec, job.begun_on, machine.processors(spec.device)):

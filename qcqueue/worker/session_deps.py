@@ -42,5 +42,7 @@ class SessionDeps:
     """What the provider itself says of the quota, where it does."""
     not_installed: frozenset[str] = frozenset()
     """The engines whose libraries this machine has not."""
+    check_code: Callable[[str], str | None] = lambda sha256: "nobody can approve code here"
+    """Says why a person's code, an archive of this digest, may not run here; None where it may."""
     before: Seconds = field(default_factory=dict)
     """What this machine's time went into before the session, as far as it belongs to it."""

@@ -128,7 +128,7 @@ def remembered_home(
 
 def _opened(files: "DriveFiles", home: "RememberedHome", folder: str, access: Access) -> Opened:
     from qcqueue.stores.cached import CachedStore
-    from qcqueue.stores.drive.sign_in import end_ahead
+    from qcqueue.stores.drive.sign_in import end_ahead, sees_whole_drive
     from qcqueue.stores.drive.slots import DriveSlots
     from qcqueue.stores.drive.store import DriveStore
 
@@ -150,6 +150,7 @@ def _opened(files: "DriveFiles", home: "RememberedHome", folder: str, access: Ac
         greet=greet,
         warning=lambda: end_ahead(access),
         account=lambda: home().account,
+        sees_all=lambda: sees_whole_drive(access),
     )
 
 

@@ -17,6 +17,7 @@ from qcqueue.stores.drive.client import OAuthClient, downloaded_client, parse_cl
 from qcqueue.stores.drive.console import MAKE_CLIENT
 from qcqueue.stores.drive.token import (
     CLIENT_VARIABLE,
+    FILE_SCOPE,
     RENEW_FOR_COLAB,
     RENEW_HERE,
     TOKEN_FILE,
@@ -187,6 +188,13 @@ def end_ahead(access: Access) -> str | None:
         if said := end_told(drive_token(access).expires_at_s, access.clock.now_s()):
             return f"the sign-in to Google Drive ends soon: {said}; qcqueue doctor says what to do"
     return None
+
+
+def sees_whole_drive(access: Access) -> bool:
+    """Return whether this machine's sign-in opens more on Drive than files of qcqueue's own; a broken one opens none."""
+    with contextlib.suppress(SignInFailed):
+        return any("/auth/drive" in scope for scope in {*drive_token(access).scopes} - {FILE_SCOPE})
+    return False
 
 
 @contextlib.contextmanager
