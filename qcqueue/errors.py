@@ -41,7 +41,8 @@
     │   ├── OutOfMemory
     │   ├── DeterminismRefused
     │   ├── NotReproducible
-    │   └── WeightsUnavailable
+    │   ├── WeightsUnavailable
+    │   └── ModelRefused
     └── DrillFailed                                          exit 3
 
 The drawing is compared with the classes by a test. A docstring is the default message, so no error is without
@@ -310,6 +311,10 @@ class NotReproducible(TrainingError):
 
 class WeightsUnavailable(TrainingError):
     """The pretrained weights cannot be had here."""
+
+
+class ModelRefused(TrainingError):
+    """The function that builds the model fails, or what it returns cannot be trained exactly."""
 
 
 class DrillFailed(QcqueueError):

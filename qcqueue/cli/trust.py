@@ -20,8 +20,9 @@ def register(app: typer.Typer) -> None:
 
 def list_all(as_json: JsonOption = False) -> None:
     """List the code that was approved on this machine, the newest first."""
+    from qcqueue.cli.table import columns
     from qcqueue.clock import SystemClock
-    from qcqueue.text.humanize import columns, moment
+    from qcqueue.text.humanize import moment
 
     found = _trust().approved()
     if as_json:

@@ -28,6 +28,7 @@ from qcqueue.errors import (
     DriverFailed,
     ExtraMissing,
     LeaseLost,
+    ModelRefused,
     NotFinite,
     NotReproducible,
     OutOfMemory,
@@ -94,6 +95,12 @@ class Cause(StrEnum):
         (WeightsUnavailable,),
         "connect the machine that trains to the network once, then `qcqueue retry JOB`; or enqueue it under another "
         'name with weights = "FILE.h5" or weights = "none"',
+    )
+
+    MODEL_REFUSED = (
+        "model_refused",
+        (ModelRefused,),
+        "change the function that builds the model, then `qcqueue enqueue STUDY.toml --replace`",
     )
 
     errors: tuple[type[QcqueueError], ...]

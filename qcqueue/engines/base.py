@@ -8,7 +8,7 @@ of events to `loop.run`. Always true: what follows a state depends on that state
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, SupportsFloat, SupportsInt
+from typing import Any, Protocol, SupportsFloat, SupportsInt
 
 import numpy as np
 import numpy.typing as npt
@@ -185,8 +185,18 @@ class Program(Protocol):
         """Make one step."""
         ...
 
-    def predict(self, images: npt.NDArray[np.uint8], *, batch_size: int) -> Predictions:
-        """Return what the model says of uint8 [sample, height, width, 3], in their order."""
+    @property
+    def learning_rate(self) -> float:
+        """That of the next step."""
+        ...
+
+    def predict(
+        self, images: npt.NDArray[np.uint8], *, batch_size: int, labels: npt.NDArray[Any] | None = None
+    ) -> Predictions:
+        """Return what the model says of uint8 [sample, height, width, 3], in their order.
+
+        labels: their classes, for a model whose loss is its own.
+        """
         ...
 
     def tensors(self) -> Tensors:

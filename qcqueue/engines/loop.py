@@ -236,14 +236,14 @@ class TrainingLoop:
         self._sink.progress(Phase.VALIDATING, **self._where())
         started_s = self._clock.monotonic_s()
         images, labels = self._data.part(Split.VALIDATION)
-        predictions = self._program.predict(images, batch_size=self._spec.batch_size)
+        predictions = self._program.predict(images, batch_size=self._spec.batch_size, labels=labels)
         metrics = EpochMetrics(
             epoch=self._epoch,
             loss=self._tally.loss,
             accuracy=self._tally.accuracy,
             val_loss=mean_loss(predictions, labels, self._record.loss_rule),
             val_accuracy=accuracy(predictions, labels),
-            learning_rate=self._spec.learning_rate,
+            learning_rate=self._program.learning_rate,
         )
         if not math.isfinite(metrics.val_loss):
             raise NotFinite(f"the validation loss after epoch {metrics.epoch} is {metrics.val_loss}")
@@ -281,10 +281,11 @@ class TrainingLoop:
         self._sink.finished(result, _named("last", last_predictions) | _named("best", best_predictions))
 
     def _predictions(self) -> dict[str, Predictions]:
-        return {
-            split.name.lower(): self._program.predict(self._data.part(split)[0], batch_size=self._spec.batch_size)
-            for split in (Split.VALIDATION, Split.TEST)
-        }
+        found = dict[str, Predictions]()
+        for split in (Split.VALIDATION, Split.TEST):
+            images, labels = self._data.part(split)
+            found[split.name.lower()] = self._program.predict(images, batch_size=self._spec.batch_size, labels=labels)
+        return found
 
     def _appraisal(self, epoch: int, predictions: Mapping[str, Predictions]) -> Appraisal:
         return Appraisal(

@@ -29,14 +29,20 @@ Labels = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Predictions:
-    """What a model says of images: its own softmax, and the logits it took that of; both float32 [sample, class]."""
+    """What a model says of images: its own softmax, and the logits it took that of; both float32 [sample, class].
+
+    loss: the mean of a loss of the model's own, None where it is the cross-entropy that `mean_loss` takes.
+    """
 
     softmax: Floats
     logits: Floats
+    loss: float | None = None
 
 
 def mean_loss(predictions: Predictions, labels: Labels, rule: LossRule) -> float:
-    """Return the mean cross-entropy; NaN if any of the numbers that count is."""
+    """Return the loss that they came with, else the mean cross-entropy; NaN if any of the numbers that count is."""
+    if predictions.loss is not None:
+        return predictions.loss
     losses = {"clipped": _clipped_losses, "logits": _logit_losses}[rule](predictions, labels)
     return math.fsum(losses) / len(labels)
 

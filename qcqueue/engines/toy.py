@@ -157,7 +157,13 @@ class ToyProgram:
             loss += self._repetitions
         return PendingStep(loss, correct)
 
-    def predict(self, images: npt.NDArray[np.uint8], *, batch_size: int) -> Predictions:
+    @property
+    def learning_rate(self) -> float:
+        return self._spec.learning_rate
+
+    def predict(
+        self, images: npt.NDArray[np.uint8], *, batch_size: int, labels: npt.NDArray[Any] | None = None
+    ) -> Predictions:
         starts = range(0, len(images), batch_size)
         with np.errstate(all="ignore"):
             logits = np.concatenate([self._logits(images[at : at + batch_size]) for at in starts])

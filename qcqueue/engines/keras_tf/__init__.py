@@ -30,7 +30,10 @@ class KerasTf:
 
         with translated():
             yield from loop.run(
-                assignment, lambda data: build_program(assignment, classes=len(data.classes)), sink, clock
+                assignment,
+                lambda data: build_program(assignment, classes=len(data.classes), steps_per_epoch=data.steps),
+                sink,
+                clock,
             )
 
 

@@ -32,13 +32,20 @@ from qcqueue.engines.metrics import Predictions
 from qcqueue.errors import CheckpointDamaged
 
 
-def build_program(assignment: Assignment, *, classes: int) -> "KerasProgram":
+def build_program(assignment: Assignment, *, classes: int, steps_per_epoch: int) -> "KerasProgram":
     """Settle this process for a job and return its program; where a state is to come, with values that do not matter.
 
     Raises: ExtraMissing: the job wants a GPU that TensorFlow does not see. WeightsUnavailable: its weights cannot be
         had, or are those of another model.
     """
     device.settle(assignment.spec, threads=assignment.threads, on_cpu=assignment.on_cpu)
+    if assignment.code_path:
+        from qcqueue.engines.keras_tf.own import OwnProgram, built
+
+        own = built(assignment.spec, assignment.code_path, classes=classes, steps_per_epoch=steps_per_epoch)
+        program = OwnProgram(own, assignment.spec, threads=assignment.threads)
+        program.trace()  # what cannot be saved is refused before the first step
+        return program
     model = build_model(
         assignment.spec,
         classes=classes,
@@ -53,9 +60,9 @@ class KerasProgram:
     """A model with its optimizer and the functions that run them. Implements `base.Program`; outputs are still on the
     device."""
 
-    def __init__(self, model: Any, spec: JobSpec, *, threads: int) -> None:
+    def __init__(self, model: Any, spec: JobSpec, *, threads: int, optimizer: Any = None) -> None:
         self.model = model
-        self.optimizer = build_optimizer(spec, model)
+        self.optimizer = optimizer or build_optimizer(spec, model)
         self.fixed = _fixed(model)
         self._spec = spec
         self._threads = threads
@@ -108,7 +115,13 @@ class KerasProgram:
     def train(self, batch: Batch) -> PendingStep:
         return PendingStep(*self.train_step(batch.images, batch.labels))
 
-    def predict(self, images: npt.NDArray[np.uint8], *, batch_size: int) -> Predictions:
+    @property
+    def learning_rate(self) -> float:
+        return self._spec.learning_rate
+
+    def predict(
+        self, images: npt.NDArray[np.uint8], *, batch_size: int, labels: npt.NDArray[Any] | None = None
+    ) -> Predictions:
         starts = range(0, len(images), batch_size)
         outputs = [self.predict_step(images[start : start + batch_size]) for start in starts]
         softmax, logits = (np.concatenate([it.numpy() for it in part]) for part in zip(*outputs, strict=True))

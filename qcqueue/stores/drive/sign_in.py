@@ -191,7 +191,7 @@ def end_ahead(access: Access) -> str | None:
 
 
 def sees_whole_drive(access: Access) -> bool:
-    """Return whether this machine's sign-in opens more on Drive than files of qcqueue's own; a broken one opens none."""
+    """Return whether this machine's sign-in opens more on Drive than qcqueue's own files; a broken one opens none."""
     with contextlib.suppress(SignInFailed):
         return any("/auth/drive" in scope for scope in {*drive_token(access).scopes} - {FILE_SCOPE})
     return False
