@@ -25,7 +25,7 @@ def a_program(**changes: Any) -> tuple[Any, Any]:
     spec = a_spec(**changes)
     data = TrainingData(a_dataset(), spec)
     device.settle(spec, threads=2)
-    return KerasProgram(build_model(spec, classes=3, weights_path=None, fresh=True), spec, threads=2), data
+    return KerasProgram(build_model(spec, classes=3, weights_path=None, fresh=True), spec, data, threads=2), data
 
 
 def tensors(model: Any) -> list[bytes]:

@@ -29,12 +29,7 @@ class KerasTf:
         from qcqueue.engines.keras_tf.program import build_program
 
         with translated():
-            yield from loop.run(
-                assignment,
-                lambda data: build_program(assignment, classes=len(data.classes), steps_per_epoch=data.steps),
-                sink,
-                clock,
-            )
+            yield from loop.run(assignment, lambda data: build_program(assignment, data), sink, clock)
 
 
 ENGINE = KerasTf()

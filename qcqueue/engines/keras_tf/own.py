@@ -22,7 +22,8 @@ import tensorflow as tf
 from qcqueue.code.archive import unpack
 from qcqueue.code.modules import is_installed, top_modules
 from qcqueue.core.spec import JobSpec
-from qcqueue.engines.keras_tf.program import KerasProgram
+from qcqueue.engines.batches import TrainingData
+from qcqueue.engines.keras_tf.program import KerasProgram, count_right
 from qcqueue.engines.metrics import Predictions
 from qcqueue.errors import ModelRefused
 from qcqueue.text.canonical_json import parse_json
@@ -43,7 +44,7 @@ class Job:
     params: Mapping[str, Any]
 
 
-def built(spec: JobSpec, code: Path, *, classes: int, steps_per_epoch: int) -> Any:
+def built(spec: JobSpec, code: Path, data: TrainingData) -> Any:
     """Return the compiled model that the function of a spec builds. code: its archive, approved on this machine.
 
     Raises: ModelRefused: the function fails, or what it returns cannot be trained exactly. CorruptionError: the archive
@@ -51,10 +52,10 @@ def built(spec: JobSpec, code: Path, *, classes: int, steps_per_epoch: int) -> A
     """
     job = Job(
         image_size=spec.image_size,
-        classes=classes,
+        classes=len(data.classes),
         seed=spec.seed,
         epochs=spec.epochs,
-        steps_per_epoch=steps_per_epoch,
+        steps_per_epoch=data.steps,
         batch_size=spec.batch_size,
         params=parse_json(spec.params),
     )
@@ -63,7 +64,7 @@ def built(spec: JobSpec, code: Path, *, classes: int, steps_per_epoch: int) -> A
         model = function(job)
     except Exception as exc:  # whatever it is, it is the function's
         raise ModelRefused(f"{spec.model} fails: {_where(exc, code)}{type(exc).__name__}: {exc}") from exc
-    if fault := _fault(model, spec, classes):
+    if fault := _fault(model, spec, len(data.classes)):
         raise ModelRefused(f"{spec.model} {fault}")
     return model
 
@@ -71,11 +72,11 @@ def built(spec: JobSpec, code: Path, *, classes: int, steps_per_epoch: int) -> A
 class OwnProgram(KerasProgram):
     """The program of a model that somebody has compiled."""
 
-    def __init__(self, model: Any, spec: JobSpec, *, threads: int) -> None:
+    def __init__(self, model: Any, spec: JobSpec, data: TrainingData, *, threads: int) -> None:
         self._one_hot = _wants_one_hot(model)
         self._from_logits = _from_logits(model)
         model.optimizer.build(model.trainable_variables)
-        super().__init__(model, spec, threads=threads, optimizer=model.optimizer)
+        super().__init__(model, spec, data, threads=threads, optimizer=model.optimizer)
         images = tf.TensorSpec((None, *spec.image_size, 3), tf.uint8)
         labels = tf.TensorSpec((None,), tf.int32)
         self._judge_step = tf.function(self._judge, [images, labels], autograph=False, jit_compile=False)
@@ -83,7 +84,7 @@ class OwnProgram(KerasProgram):
     def trace(self) -> None:
         """Trace the training graph, and see that all it changes is in the state. Raises: ModelRefused."""
         try:
-            graph = self.train_step.get_concrete_function().graph
+            graph = (self.train_block if self._has_gpu else self.train_step).get_concrete_function().graph
         except Exception as exc:
             raise ModelRefused(f"a step of {self._spec.model} cannot be computed: {type(exc).__name__}: {exc}") from exc
         known = {id(variable.value.handle) for variable in self._variables().values()}
@@ -122,8 +123,7 @@ class OwnProgram(KerasProgram):
             scaled = self.optimizer.scale_loss(loss)
         variables = self.model.trainable_variables
         self.optimizer.apply(tape.gradient(scaled, variables), variables)
-        rightly = tf.argmax(outputs, axis=-1, output_type=tf.int32) == labels
-        return loss, tf.reduce_sum(tf.cast(rightly, tf.int32))
+        return loss, count_right(outputs, labels)
 
     def _judge(self, images: Any, labels: Any) -> tuple[Any, Any, Any]:
         """Return softmax, logits and the loss that `evaluate` would give these images."""
