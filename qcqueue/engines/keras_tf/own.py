@@ -88,11 +88,16 @@ class OwnProgram(KerasProgram):
         except Exception as exc:
             raise ModelRefused(f"a step of {self._spec.model} cannot be computed: {type(exc).__name__}: {exc}") from exc
         known = {id(variable.value.handle) for variable in self._variables().values()}
-        if stray := [it for it in graph.variables if id(it.handle) not in known]:
-            names = listed(sorted(it.name for it in stray))
+        stray = sorted(it.name for it in graph.variables if id(it.handle) not in known)
+        if any("seed_generator" in name for name in stray):
             raise ModelRefused(
-                f"{self._spec.model} keeps state outside Keras variables, which no save would hold: {names}; a layer "
-                "makes its own by self.add_weight"
+                f"{self._spec.model} draws with keras.random and no seed, which no save would hold: give each call "
+                "seed=self.seeds, a keras.random.SeedGenerator that its layer keeps"
+            )
+        if stray:
+            raise ModelRefused(
+                f"{self._spec.model} keeps state outside Keras variables, which no save would hold: {listed(stray)}; a "
+                "layer makes its own by self.add_weight"
             )
 
     @property

@@ -46,6 +46,11 @@ def build_program(assignment: Assignment, data: TrainingData) -> "KerasProgram":
         had, or are those of another model.
     """
     device.settle(assignment.spec, threads=assignment.threads, on_cpu=assignment.on_cpu)
+    return program_of(assignment, data)
+
+
+def program_of(assignment: Assignment, data: TrainingData) -> "KerasProgram":
+    """Return the program of a job in a process that is settled. Raises: as `build_program`."""
     if assignment.code_path:
         from qcqueue.engines.keras_tf.own import OwnProgram, built
 
@@ -139,6 +144,12 @@ class KerasProgram:
             self.train_step.experimental_get_tracing_count() + self.train_block.experimental_get_tracing_count(),
             self.predict_step.experimental_get_tracing_count(),
         )
+
+    def operations(self) -> frozenset[str]:
+        """The kinds of all operations of a step, also of those within loops and branches."""
+        graph = (self.train_block if self._has_gpu else self.train_step).get_concrete_function().graph.as_graph_def()
+        nodes = [*graph.node, *(node for it in graph.library.function for node in it.node_def)]
+        return frozenset(node.op for node in nodes)
 
     def train(self, batches: Sequence[Batch]) -> Sequence[PendingStep]:
         if len(batches) == 1 and not self._has_gpu:
