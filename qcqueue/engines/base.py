@@ -31,6 +31,7 @@ class Assignment:
     before; it is called at most once, at the end, and only if the last epoch is not the best. on_cpu: leave a GPU alone
     that the spec would allow. weights_title: what its owner calls the weights file, "" where that is not known.
     code_path: the archive of the code that builds the model; None for one of the catalogue.
+    step: the way to compute a step, for whoever builds the program.
     """
 
     spec: JobSpec
@@ -42,6 +43,7 @@ class Assignment:
     on_cpu: bool = False
     weights_title: str = ""
     code_path: Path | None = None
+    step: str = "graph"
 
 
 class Arriving(Protocol):

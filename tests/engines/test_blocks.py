@@ -1,9 +1,14 @@
-"""Several steps in one call: the bits of one by one, whatever the block, the cut and the road the images take."""
+"""Several steps in one call: the bits of one by one, whatever the block, the cut and the road the images take.
+
+As on a GPU: every step is made in the program of blocks, also a single one, and the next call before the last is read.
+"""
 
 import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -12,14 +17,14 @@ import numpy as np
 import pytest
 
 from qcqueue.catalog.models import STUDIED_MODELS
+from qcqueue.core.records import Snapshot
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Split
-from qcqueue.engines.base import Here
 from qcqueue.errors import NotFinite
 from tests.engines.test_exact_resume import assert_same_end
 from tests.engines.worlds import Memory, a_dataset, a_dataset_file, a_spec, an_assignment, run
 
-pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("small_models")]
+pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("small_models", "as_on_a_gpu")]
 
 IMAGES = 90  # 22 full batches of 4 an epoch, and one of 2
 FULL = 22
@@ -27,6 +32,19 @@ FULL = 22
 
 def a_job(**changes: Any) -> JobSpec:
     return a_spec(batch_size=4, epochs=2, **changes)
+
+
+def ran(images: Path, sink: Memory, *, resume_from: Snapshot | None = None, **changes: Any) -> Memory:
+    return run(replace(an_assignment(images, spec=a_job(**changes), resume_from=resume_from), step="fused"), sink)
+
+
+@pytest.fixture(scope="module")
+def as_on_a_gpu() -> Iterator[None]:
+    from qcqueue.engines.keras_tf import device
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(device, "has_gpu", lambda: True)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +69,10 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def one_by_one(images: Path) -> Memory:
+def one_by_one(images: Path, as_on_a_gpu: None, small_models: None) -> Memory:
     with pytest.MonkeyPatch.context() as patch:
         at_most(patch, 1)
-        return run(an_assignment(images, spec=a_job()), Memory())
+        return ran(images, Memory())
 
 
 def at_most(patch: pytest.MonkeyPatch, steps: int) -> None:
@@ -68,14 +86,14 @@ def test_a_run_in_blocks_has_the_bits_of_one_step_by_step(
     steps: int, images: Path, one_by_one: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_most(monkeypatch, steps)
-    assert_same_end(run(an_assignment(images, spec=a_job()), Memory()), one_by_one)
+    assert_same_end(ran(images, Memory()), one_by_one)
 
 
 def test_an_epoch_is_as_many_calls_as_it_has_blocks_and_one_for_its_short_end(
     images: Path, calls: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_most(monkeypatch, 8)
-    run(an_assignment(images, spec=a_job()), Memory())
+    ran(images, Memory())
     assert calls[-(ceil(FULL / 8) + 1) :] == [8, 8, 6, 1]
 
 
@@ -84,16 +102,16 @@ def test_a_run_that_was_cut_within_a_block_goes_on_to_the_same_end(
     at: int, images: Path, one_by_one: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_most(monkeypatch, 8)
-    cut = run(an_assignment(images, spec=a_job()), Memory(stop_after=8 + at))
+    cut = ran(images, Memory(stop_after=8 + at))
     assert cut.snapshots[-1].record.partial.steps_done == 8 + at, "a stop ends a call"
     best = dict(cut.best)
-    resumed = run(an_assignment(images, spec=a_job(), resume_from=Here(cut.snapshots[-1])), Memory(best=best))
+    resumed = ran(images, Memory(best=best), resume_from=cut.snapshots[-1])
     assert_same_end(resumed, one_by_one)
 
 
 def test_a_save_that_is_wanted_ends_a_call(images: Path, calls: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     at_most(monkeypatch, 8)
-    life = run(an_assignment(images, spec=a_job()), Memory(when=lambda epoch, step, steps: step % 5 == 0))
+    life = ran(images, Memory(when=lambda epoch, step, steps: step % 5 == 0))
     done = [it.record.partial.steps_done for it in life.snapshots]
     assert done[:4] == [5, 10, 15, 20]
 
@@ -102,19 +120,27 @@ def test_a_loss_that_is_no_number_names_its_step_within_a_block(images: Path, mo
     at_most(monkeypatch, 8)
     life = Memory()
     with pytest.raises(NotFinite, match=r"^the loss became (nan|inf) in epoch 1, step \d+; its samples: \d+ "):
-        run(an_assignment(images, spec=a_job(optimizer="sgd", learning_rate=1e38)), life)
+        ran(images, life, optimizer="sgd", learning_rate=1e38)
     assert life.snapshots == []
 
 
 def test_a_call_stays_short_enough_for_whoever_wants_to_stop() -> None:
     from qcqueue.engines.keras_tf.program import KerasProgram
 
-    class OnGpu(KerasProgram):
-        def __init__(self) -> None:
-            self._has_gpu = True
+    class Made(KerasProgram):
+        def __init__(self, *, in_blocks: bool) -> None:
+            self._in_blocks = in_blocks
 
-    asked = {seconds: OnGpu().steps_a_call(seconds) for seconds in (0.0, 1e-3, 0.0625, 0.1, 0.3, 2.0)}
+    asked = {seconds: Made(in_blocks=True).steps_a_call(seconds) for seconds in (0.0, 1e-3, 0.0625, 0.1, 0.3, 2.0)}
     assert asked == {0.0: 1, 1e-3: 8, 0.0625: 8, 0.1: 5, 0.3: 1, 2.0: 1}
+    assert Made(in_blocks=False).steps_a_call(1e-3) == 1
+
+
+def test_what_was_begun_step_by_step_goes_on_so() -> None:
+    from qcqueue.engines.keras_tf.program import in_blocks
+
+    assert [in_blocks(step, has_gpu=True) for step in ("graph", "fused", "xla")] == [False, True, True]
+    assert [in_blocks(step, has_gpu=False) for step in ("graph", "fused", "xla")] == [False, False, True]
 
 
 @pytest.mark.parametrize("augment", ["none", "flips"])
@@ -143,7 +169,7 @@ def test_what_does_not_fit_on_the_device_is_sent_and_ends_the_same(
 
     monkeypatch.setattr(inputs, "RESIDENT_BYTES_MAX", 1000)
     at_most(monkeypatch, 8)
-    assert_same_end(run(an_assignment(images, spec=a_job()), Memory()), one_by_one)
+    assert_same_end(ran(images, Memory()), one_by_one)
 
 
 @pytest.mark.parametrize("bytes_of_gpu", [1 << 34, 1 << 10])
@@ -153,17 +179,6 @@ def test_a_gpu_holds_the_images_where_they_leave_room_for_training(bytes_of_gpu:
 
     found = inputs_for(load_data(images, a_job()), device_bytes=bytes_of_gpu)
     assert isinstance(found, Resident) == (bytes_of_gpu > 1 << 20)
-
-
-def test_the_road_that_a_gpu_takes_has_the_same_bits(
-    images: Path, one_by_one: Memory, calls: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Every step in the program of blocks, also a single one, and the next call made before the last is read."""
-    from qcqueue.engines.keras_tf import device
-
-    monkeypatch.setattr(device, "has_gpu", lambda: True)
-    assert_same_end(run(an_assignment(images, spec=a_job()), Memory()), one_by_one)
-    assert max(calls) > 1
 
 
 @pytest.mark.long
@@ -184,13 +199,16 @@ def test_of_every_model_of_the_study_a_block_has_the_bits_of_single_steps(model:
 def main() -> None:
     """Print the digests of all variables after three steps, made one by one and in one call: [alone, together]."""
     from qcqueue.engines.batches import load_data
+    from qcqueue.engines.keras_tf import device
     from qcqueue.engines.keras_tf.models import build_model
     from qcqueue.engines.keras_tf.program import KerasProgram
 
+    device.has_gpu = lambda: True
     asked = json.loads(sys.stdin.read())
     spec = a_job(model=asked["model"], image_size=(75, 75))
     data = load_data(Path(asked["dataset"]), spec)
-    program = KerasProgram(build_model(spec, classes=3, weights_path=None, fresh=True), spec, data, threads=2)
+    model = build_model(spec, classes=3, weights_path=None, fresh=True)
+    program = KerasProgram(model, spec, data, threads=2, step="fused")
     batches, first, ends = [*data.batches(1, first_step=0)][:3], program.tensors(), []
     for blocks in ([[it] for it in batches], [batches]):
         program.restore(first)

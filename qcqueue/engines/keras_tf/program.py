@@ -14,6 +14,7 @@ next step. A restore checks count, shape and type of every tensor before it chan
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -32,11 +33,19 @@ from qcqueue.engines.keras_tf.models import build_model, build_optimizer
 from qcqueue.engines.metrics import Predictions
 from qcqueue.errors import CheckpointDamaged
 
+
+def in_blocks(step: str, *, has_gpu: bool) -> bool:
+    """Return whether steps are made several in a call, by a program with a loop.
+
+    A loop is compiled to other bits than a step by itself (seen with ResNet50V2), so that is settled for a whole run,
+    by what its identity says. "graph" is what runs of before 0.7 were computed with, step by step. On a CPU a call
+    costs nothing beside a step, and a loop of TensorFlow's is slower; XLA compiles the loop alone.
+    """
+    return step == "xla" or (step != "graph" and has_gpu)
+
+
 LONGEST_CALL_S = 0.5
 """How long a stop, or a save that is asked for, may wait for the end of a call."""
-
-# Steps below this are of nets so small that what Python does around a call counts beside them.
-_SMALL_STEP_S = 0.02
 
 
 def build_program(assignment: Assignment, data: TrainingData) -> "KerasProgram":
@@ -65,23 +74,35 @@ def program_of(assignment: Assignment, data: TrainingData) -> "KerasProgram":
         weights_title=assignment.weights_title,
         fresh=assignment.resume_from is None,
     )
-    return KerasProgram(model, assignment.spec, data, threads=assignment.threads)
+    return KerasProgram(model, assignment.spec, data, threads=assignment.threads, step=assignment.step)
 
 
 class KerasProgram:
     """A model with its optimizer and the functions that run them. Implements `base.Program`; outputs are still on the
     device."""
 
-    def __init__(self, model: Any, spec: JobSpec, data: TrainingData, *, threads: int, optimizer: Any = None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        spec: JobSpec,
+        data: TrainingData,
+        *,
+        threads: int,
+        step: str = "graph",
+        optimizer: Any = None,
+    ) -> None:
+        """step: the way a step is computed. Raises: SpecInvalid: its optimizer cannot be computed so."""
         self.model = model
-        self.optimizer = optimizer or build_optimizer(spec, model)
+        self.optimizer = optimizer or build_optimizer(spec, model, step=step)
         self.fixed = _fixed(model)
         self._spec = spec
         self._threads = threads
+        self._step = step
         self._loss = keras.losses.SparseCategoricalCrossentropy()
         images = tf.TensorSpec((None, *spec.image_size, 3), tf.uint8)
         labels = tf.TensorSpec((None,), tf.int32)
         self._has_gpu = device.has_gpu()
+        self._in_blocks = in_blocks(step, has_gpu=self._has_gpu)
         self._inputs = inputs_for(data, device_bytes=device.memory_bytes())
         self.train_step = tf.function(self._train, [images, labels], autograph=False, jit_compile=False)
         self.train_block = tf.function(
@@ -94,7 +115,7 @@ class KerasProgram:
 
     @cached_property
     def identity(self) -> Identity:
-        return device.identity(self._spec, threads=self._threads)
+        return replace(device.identity(self._spec, threads=self._threads), step=self._step)
 
     @property
     def calls_ahead(self) -> int:
@@ -102,10 +123,8 @@ class KerasProgram:
         return int(self._has_gpu)
 
     def steps_a_call(self, step_s: float) -> int:
-        """As many as a stop can wait for. On a CPU a call costs nothing beside a step, but for the smallest nets."""
-        if step_s > 0 and (self._has_gpu or step_s < _SMALL_STEP_S):
-            return max(1, min(MOST_STEPS, int(LONGEST_CALL_S / step_s)))
-        return 1
+        """As many as a stop can wait for, where steps are made in blocks."""
+        return max(1, min(MOST_STEPS, int(LONGEST_CALL_S / step_s))) if self._in_blocks and step_s > 0 else 1
 
     @property
     def parameters(self) -> int:
@@ -122,12 +141,12 @@ class KerasProgram:
 
     def trace(self) -> None:
         """Trace the training graph without running it; the first step finds it traced."""
-        (self.train_block if self._has_gpu else self.train_step).get_concrete_function()
+        (self.train_block if self._in_blocks else self.train_step).get_concrete_function()
 
     def step_on_nothing(self) -> None:
         """Make one step, so that the next one finds all kernels ready; the state is spoilt by it."""
         shapes = [(MOST_STEPS, self._spec.batch_size, *it.shape[2:]) for it in self._inputs.signature]
-        if self._has_gpu:
+        if self._in_blocks:
             packed = [
                 np.zeros(shape, it.dtype.as_numpy_dtype)
                 for shape, it in zip(shapes, self._inputs.signature, strict=True)
@@ -147,14 +166,13 @@ class KerasProgram:
 
     def operations(self) -> frozenset[str]:
         """The kinds of all operations of a step, also of those within loops and branches."""
-        graph = (self.train_block if self._has_gpu else self.train_step).get_concrete_function().graph.as_graph_def()
+        graph = (self.train_block if self._in_blocks else self.train_step).get_concrete_function().graph.as_graph_def()
         nodes = [*graph.node, *(node for it in graph.library.function for node in it.node_def)]
         return frozenset(node.op for node in nodes)
 
     def train(self, batches: Sequence[Batch]) -> Sequence[PendingStep]:
-        if len(batches) == 1 and not self._has_gpu:
-            loss, correct = self.train_step(batches[0].images, batches[0].labels)
-            return [PendingStep(loss, correct)]
+        if not self._in_blocks:
+            return [PendingStep(*self.train_step(batch.images, batch.labels)) for batch in batches]
         losses, correct = self.train_block(np.int32(len(batches)), *self._inputs.pack(batches))
         return [PendingStep(_At(losses, row), _At(correct, row)) for row in range(len(batches))]
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from qcqueue.clock import reseed_globals
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Split
 from qcqueue.engines.base import Assignment
@@ -172,8 +173,7 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
     device.settle(spec, threads=assignment.threads, on_cpu=assignment.on_cpu)
     data = load_data(assignment.dataset_path, spec)
     if asked["number"] > 1:  # nothing that is no variable may decide
-        random.seed(asked["number"])
-        np.random.seed(asked["number"])
+        reseed_globals(asked["number"])
     program = program_of(assignment, data)
     batches = [*data.batches(1, first_step=0)]
     chosen = [batches[step % len(batches)] for step in range(1 + STEPS)]
