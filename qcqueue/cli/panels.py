@@ -17,7 +17,7 @@ PANELS = {
     "Plan": ("plan", "quota", "simulate"),
     "Change what waits": ("move", "hold", "release", "cancel", "retry", "remove"),
     "Results": ("report", "fetch", "export"),
-    "Check and prove": ("doctor", "store", "drill", "trust"),
+    "Check and prove": ("doctor", "store", "check", "drill", "trust"),
 }
 """Every command of the first level, in the order in which a newcomer meets them; a test knows when one is missing."""
 

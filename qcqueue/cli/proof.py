@@ -12,7 +12,7 @@ from qcqueue.errors import UserError
 
 
 def register(app: typer.Typer) -> None:
-    for command in (demo, drill, report):
+    for command in (demo, check, drill, report):
         app.command()(command)
 
 
@@ -40,6 +40,35 @@ def demo(
     say("\n" + certificate_screen(shown.certificate))
     say(f"\nReport: {shown.report}")
     say(f"next: qcqueue status --store folder:{out / 'queue'}, or start your own with qcqueue init")
+
+
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A study file; every job in it is checked.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of every job.")
+    ] = None,
+    job: Annotated[str | None, typer.Option("--job", metavar="NAME", help="Check only this job of the file.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let two fresh processes resume each job's model from one save, and compare every bit: what differs, and why."""
+    from qcqueue.app.windows import refuse_on_windows
+
+    refuse_on_windows("check")
+    from qcqueue.drill.check import check_file
+
+    found = []
+    with tempfile.TemporaryDirectory(prefix="qcqueue-check-") as folder:
+        for it in check_file(file, overrides=settings or [], only=job, folder=Path(folder), narrate=narrate):
+            found.append(it)
+            if not as_json:
+                say(f"{it.job_name}  {'SAME' if it.is_same else f'DIFFERENT: {it.differs}'}")
+    is_same = all(it.is_same for it in found)
+    if as_json:
+        print_json({"jobs": [{"name": it.job_name, "same": it.is_same, "differs": it.differs} for it in found]})
+    else:
+        say(f"next: qcqueue {'enqueue' if is_same else 'check'} {file}")
+    if not is_same:
+        raise typer.Exit(shared.FAILED)
 
 
 def drill(

@@ -141,7 +141,7 @@ def enqueue(
         whose = f", which belongs to {named(answer.of_others[name])}" if name in answer.of_others else ""
         say(f"already there  {name}{due}{kept}{whose}")
     for sha256, names in answer.code.items():
-        say(f"code {sha256[:12]}  {', '.join(names)}; approved on this machine, and to be approved on any other")
+        say(f"code  {', '.join(names)}: approved on this machine; on another, qcqueue work --trust {sha256}")
     say(f"{count(len(answer.new), 'new job')}{f', {len(answer.known)} already there' if answer.known else ''}")
     say_next("qcqueue work", dry_run=dry_run)
 

@@ -57,12 +57,8 @@ def drill_file(
     source = context_in(folder / "source", cache=folder / "cache")
     create_store(folder / "source")
     found = read_specs(source, [file], overrides=overrides)
-    chosen = [spec for spec in found.specs if only is None or only.lower() in (spec.name, spec.full_name)]
-    if not chosen:
-        names = " or ".join(spec.name for spec in found.specs)
-        raise UnknownName(f"{file} has no job {only!r}; it can be {names}", hint=f"qcqueue drill {file}")
-    for spec in chosen:
-        dataset = _bring_dataset(source, spec.dataset, narrate=narrate)
+    for spec in chosen_from(found.specs, only, file, command="drill"):
+        dataset = bring_dataset(source, spec.dataset, narrate=narrate)
         home = folder / spec.name
         attached = {blob: title for blob, title in found.attached.items() if blob.sha256 in spec.attachments.values()}
         yield drill_job(
@@ -71,7 +67,16 @@ def drill_file(
         shutil.rmtree(home)
 
 
-def _bring_dataset(source: QueueContext, name: str, *, narrate: Callable[[str], None]) -> DatasetLine:
+def chosen_from(specs: Sequence[JobSpec], only: str | None, file: Path, *, command: str) -> list[JobSpec]:
+    """Return the jobs of a file that a command is to deal with: that of a name, or all. Raises: UnknownName."""
+    chosen = [spec for spec in specs if only is None or only.lower() in (spec.name, spec.full_name)]
+    if not chosen:
+        names = " or ".join(spec.name for spec in specs)
+        raise UnknownName(f"{file} has no job {only!r}; it can be {names}", hint=f"qcqueue {command} {file}")
+    return chosen
+
+
+def bring_dataset(source: QueueContext, name: str, *, narrate: Callable[[str], None]) -> DatasetLine:
     """Return the dataset in `source`, copied from the user's queue or made, if it was not there yet."""
     with source.read() as tx:
         if name in {line.name for line in list_datasets(tx)}:

@@ -11,10 +11,11 @@ even before it has had time to say so itself.
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -32,7 +33,15 @@ from qcqueue.worker.trainer_exit import how_it_ended
 PROGRAM = "qcqueue.trainer.main"
 """The module that a trainer process runs; a campaign of faults has one that needs no TensorFlow."""
 
+# What a person's code has no business with, whether or not each of them is a secret.
+_NOT_FOR_TRAINERS = re.compile(r"(?:QCQUEUE|AWS|AZURE|GOOGLE|KAGGLE)_|PG[A-Z]")
+
 log = logging.getLogger(__name__)
+
+
+def environment_of_trainer(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that a trainer is given: none that leads to a store, a server or an account."""
+    return {name: it for name, it in without_secrets(environ).items() if not _NOT_FOR_TRAINERS.match(name)}
 
 
 class Trainer(Protocol):
@@ -145,7 +154,7 @@ class TrainerProcess:
         with on_this_machine(self._log), _nothing_ends_it():
             return subprocess.Popen(
                 [sys.executable, "-m", PROGRAM, self._engine],
-                env=without_secrets(os.environ),
+                env=environment_of_trainer(os.environ),
                 stdin=subprocess.PIPE,
                 stdout=self._writing,
                 stderr=subprocess.STDOUT,

@@ -1,6 +1,8 @@
 """Keras models under TensorFlow: the engine, which imports neither before it is asked to."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from qcqueue.catalog.models import ImageNetFile
@@ -29,7 +31,25 @@ class KerasTf:
         from qcqueue.engines.keras_tf.program import build_program
 
         with translated():
-            yield from loop.run(assignment, lambda data: build_program(assignment, data), sink, clock)
+            yield from loop.run(
+                assignment,
+                lambda data: build_program(assignment, data),
+                sink,
+                clock,
+                compare=partial(_in_two_processes, assignment),
+            )
+
+
+def _in_two_processes(assignment: Assignment) -> str:
+    """Return what differs between two processes that build a model of somebody's own; "" for nothing.
+
+    On the CPU: this process holds the GPU's memory, and what is looked for is no matter of a device.
+    """
+    from qcqueue.engines.keras_tf.two_processes import difference
+
+    if assignment.code_path is None:
+        return ""
+    return difference(replace(assignment, spec=replace(assignment.spec, device="cpu")))
 
 
 ENGINE = KerasTf()
