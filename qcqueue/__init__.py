@@ -37,6 +37,7 @@ def work(
     release: bool = True,
     now: bool = False,
     per_gpu: bool = False,
+    trust: Sequence[str] = (),
 ) -> str:
     """Run one session on this machine, as `qcqueue work` does, and return how it ended, in words.
 
@@ -45,7 +46,8 @@ def work(
     many as there are. In a notebook it shows one block that is kept up to date, and on Colab it
     gives the machine back when it is done, unless release is false or somebody interrupted it. now raises a queue of an
     older qcqueue to this version at once, though sessions of that one end. per_gpu runs one on each GPU at once, where
-    there are several, and gives no machine back. Raises: QcqueueError, except in a notebook, which shows the error.
+    there are several, and gives no machine back. trust: digests of a person's own code that may run on this machine
+    from now on. Raises: QcqueueError, except in a notebook, which shows the error.
     """
     from qcqueue.app.windows import refuse_on_windows
 
@@ -53,7 +55,7 @@ def work(
     from qcqueue.notebook import cell
 
     wanted = {"max_minutes": max_minutes, "promised_minutes": promised_minutes, "max_epochs": max_epochs, "jobs": jobs}
-    return cell.work(store, wanted, release=release, now=now, per_gpu=per_gpu)
+    return cell.work(store, wanted, release=release, now=now, per_gpu=per_gpu, trust=trust)
 
 
 def report(store: str | None = None, *, out: str | Path = "report") -> Path:

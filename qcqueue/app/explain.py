@@ -135,6 +135,8 @@ def _lateness(detail: JobDetail, stats: QueueStats) -> str:
 def _what_helps(detail: JobDetail, stats: QueueStats, only_on: str | None, *, is_late: bool) -> str:
     name, spec, obstacle = detail.line.name, detail.spec, detail.line.obstacle
     if obstacle and isinstance(obstacle.kind, Lack) and not only_on:
+        if obstacle.kind is Lack.TRUST and spec.code_sha256:
+            return f"qcqueue work --trust {spec.code_sha256}, on {obstacle.host}, once you know whose code it is"
         return obstacle.advice(name)
     if detail.attempts and (trouble := detail.attempts[-1].trouble):
         return advice_on(trouble, job=name, machine=detail.attempts[-1].host)

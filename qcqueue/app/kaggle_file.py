@@ -66,8 +66,9 @@ store = {store}
 minutes = 0  # leave after so many minutes; 0 is as long as the session lasts
 jobs = 0  # leave a GPU after so many jobs; 0 is as many as the session lasts for
 per_gpu = True  # work on each GPU: Kaggle lends two, and counts the hours of the session
+trust = ""  # the digests of code of your own that may run on this machine, as qcqueue enqueue said them
 
-{begin}    qcqueue.work(store, max_minutes=minutes or None, jobs=jobs or None, per_gpu=per_gpu)
+{begin}    qcqueue.work(store, max_minutes=minutes or None, jobs=jobs or None, per_gpu=per_gpu, trust=trust.split())
 """
 
 

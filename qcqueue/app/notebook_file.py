@@ -64,6 +64,8 @@ promised_minutes = 0 #@param {{type:"integer"}}
 #@markdown Leave after so many jobs; 0 is as many as the machine lasts for.
 jobs = 0 #@param {{type:"integer"}}
 release_the_gpu_when_done = True #@param {{type:"boolean"}}
+#@markdown The digests of code of your own that may run on this machine, as *qcqueue enqueue* said them.
+trust = "" #@param {{type:"string"}}
 
 {begin}    qcqueue.work(
         store,
@@ -71,6 +73,7 @@ release_the_gpu_when_done = True #@param {{type:"boolean"}}
         promised_minutes=promised_minutes or None,
         jobs=jobs or None,
         release=release_the_gpu_when_done,
+        trust=trust.split(),
     )
 """
 

@@ -6,7 +6,7 @@ start, keeps the machine, because somebody is there who wants it; and no trainer
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -15,7 +15,7 @@ from qcqueue.app.profile import profile_here, provider_here
 from qcqueue.app.session_log import log_behind
 from qcqueue.app.settings import load_settings
 from qcqueue.app.upgrade import Consent
-from qcqueue.app.work import checked_limits, drive, new_session, stopping_on_signals
+from qcqueue.app.work import checked_limits, drive, new_session, stopping_on_signals, trust_code
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.goodput import Part, Seconds
 from qcqueue.core.outcomes import SessionEnd
@@ -43,12 +43,18 @@ LEFT_AT_ONCE = (
 
 
 def work(
-    store: str | None, wanted: Mapping[str, Any], *, release: bool, now: bool = False, per_gpu: bool = False
+    store: str | None,
+    wanted: Mapping[str, Any],
+    *,
+    release: bool,
+    now: bool = False,
+    per_gpu: bool = False,
+    trust: Sequence[str] = (),
 ) -> str:
     """Run one session here and return how it ended, in words. wanted: its limits, as `checked_limits` takes them.
 
     now: raise an older queue to today's format, though sessions of an older qcqueue end. per_gpu: one on each GPU of
-    this machine, where there are several.
+    this machine, where there are several. trust: digests of a person's code that may run here from now on.
 
     Raises: QcqueueError, where no person reads a screen.
     """
@@ -59,7 +65,9 @@ def work(
     try:
         with _telling(screen):
             limits = checked_limits(**wanted)
-            settings = signed_in(load_settings(store=store), os.environ, screen, clock)
+            settings = load_settings(store=store)
+            trust_code(settings.cache, trust)
+            settings = signed_in(settings, os.environ, screen, clock)
             gpus = visible_gpus(os.environ)
             if per_gpu and len(gpus) > 1:
                 return visit_each(gpus, settings, limits, screen, now=now)

@@ -39,7 +39,7 @@ def test_the_copy_in_scripts_is_what_the_command_writes(here: Path) -> None:
     assert copy == written.replace("gdrive:1AbCdEfGhIj", "gdrive:FOLDER_ID")
 
 
-def test_the_cell_is_a_form_of_five_fields_and_one_call(here: Path) -> None:
+def test_the_cell_is_a_form_of_six_fields_and_one_call(here: Path) -> None:
     run(["notebook", "--store", "gdrive:1AbCdEfGhIj"])
     source = code(here / "colab_worker.ipynb")
     assert source.startswith('#@title Train { display-mode: "form" }\n')
@@ -50,6 +50,7 @@ def test_the_cell_is_a_form_of_five_fields_and_one_call(here: Path) -> None:
         'promised_minutes = 0 #@param {type:"integer"}',
         'jobs = 0 #@param {type:"integer"}',
         'release_the_gpu_when_done = True #@param {type:"boolean"}',
+        'trust = "" #@param {type:"string"}',
     ]
     assert source.count("qcqueue.work(") == 1
     assert "jobs=jobs or None" in source

@@ -32,7 +32,7 @@ from qcqueue.text.humanize import listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class BuildJob:
     """What a function that builds a model is given. image_size is (height, width) in pixels; classes is a number."""
 
     image_size: tuple[int, int]
@@ -50,7 +50,7 @@ def built(spec: JobSpec, code: Path, data: TrainingData) -> Any:
     Raises: ModelRefused: the function fails, or what it returns cannot be trained exactly. CorruptionError: the archive
         is not that of the spec.
     """
-    job = Job(
+    job = BuildJob(
         image_size=spec.image_size,
         classes=len(data.classes),
         seed=spec.seed,
