@@ -64,7 +64,7 @@ class QueueView:
 
     def is_barred(self, job_owner: str | None) -> bool:
         """Say whether a job of this owner is not for the sessions that are asked about."""
-        return self.stats.profile.bars(job_owner, whose=self.owner)
+        return self.owner is not None and self.stats.profile.bars(job_owner, whose=self.owner)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +129,10 @@ def see(context: QueueContext, settings: Settings, *, ask_quota: bool = False) -
 def summary_of(seen: QueueView) -> QueueSummary:
     """Say what comes next, when all will be done and a GPU be had, in a moment: `plan` takes its time for more."""
     stats = seen.stats
+    # What is named is to be typed here, where a session takes no job of another's, nor anybody's who has no name.
+    open_here = (it for it in ranked(seen) if not stats.profile.bars(it.job.owner, whose=seen.owner))
     return QueueSummary(
-        next=next(iter(ranked(seen)), None),
+        next=next(open_here, None),
         adrift=frozenset(line.name for line in seen.lines if line.left_by),
         foreseen=seen.foreseen,
         finish=forecast_at_a_glance(stats).all,
