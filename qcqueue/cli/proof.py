@@ -66,7 +66,7 @@ def check(
     if as_json:
         print_json({"jobs": [{"name": it.job_name, "same": it.is_same, "differs": it.differs} for it in found]})
     else:
-        say(f"next: qcqueue {'enqueue' if is_same else 'check'} {file}")
+        say(f"next: qcqueue enqueue {file}" if is_same else f"next: correct what differs, then qcqueue check {file}")
     if not is_same:
         raise typer.Exit(shared.FAILED)
 

@@ -43,7 +43,7 @@ def check_file(
     found = read_specs(source, [file], overrides=overrides)
     places = {blob.sha256: blob for blob in found.attached}
     threads = this_machine(source.cache, source.ids).threads
-    for spec in chosen_from(found.specs, only, file, command="check"):
+    for spec in chosen_from(found.specs, only, file, hint=f"qcqueue check {file}"):
         dataset = bring_dataset(source, spec.dataset, narrate=narrate)
         narrate(f"{spec.full_name}: two processes make the same steps")
 

@@ -57,7 +57,7 @@ def drill_file(
     source = context_in(folder / "source", cache=folder / "cache")
     create_store(folder / "source")
     found = read_specs(source, [file], overrides=overrides)
-    for spec in chosen_from(found.specs, only, file, command="drill"):
+    for spec in chosen_from(found.specs, only, file, hint=f"qcqueue drill {file}"):
         dataset = bring_dataset(source, spec.dataset, narrate=narrate)
         home = folder / spec.name
         attached = {blob: title for blob, title in found.attached.items() if blob.sha256 in spec.attachments.values()}
@@ -67,12 +67,12 @@ def drill_file(
         shutil.rmtree(home)
 
 
-def chosen_from(specs: Sequence[JobSpec], only: str | None, file: Path, *, command: str) -> list[JobSpec]:
+def chosen_from(specs: Sequence[JobSpec], only: str | None, file: Path, *, hint: str) -> list[JobSpec]:
     """Return the jobs of a file that a command is to deal with: that of a name, or all. Raises: UnknownName."""
     chosen = [spec for spec in specs if only is None or only.lower() in (spec.name, spec.full_name)]
     if not chosen:
         names = " or ".join(spec.name for spec in specs)
-        raise UnknownName(f"{file} has no job {only!r}; it can be {names}", hint=f"qcqueue {command} {file}")
+        raise UnknownName(f"{file} has no job {only!r}; it can be {names}", hint=hint)
     return chosen
 
 
