@@ -81,4 +81,4 @@ def hdf5(folder: Path, *, layers: int = 1, seed: int = 0) -> bytes:
 
 def with_hash(file: ImageNetFile, body: bytes) -> ImageNetFile:
     """Return the file as if Keras knew the hash of these bytes."""
-    return replace(file, md5=hashlib.md5(body).hexdigest(), least_bytes=1)
+    return replace(file, digest=hashlib.md5(body).hexdigest(), least_bytes=1)

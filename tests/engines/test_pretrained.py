@@ -241,7 +241,7 @@ def test_keras_asks_for_these_very_files(tmp_path: Path, monkeypatch: pytest.Mon
     path, *found = json.loads(asked.stdout)
     assert path == str(here)
     files = [imagenet_file(model, size) for model, size in sizes]
-    assert found == [[file.name, pretrained.ADDRESS + file.path, "models", file.md5] for file in files]
+    assert found == [[file.name, pretrained.ADDRESS + file.path, "models", file.digest] for file in files]
 
 
 def test_where_keras_looks_is_known_without_keras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
