@@ -9,7 +9,7 @@ import inspect
 import math
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from unittest import mock
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-TABLE = Path(__file__).parents[1] / "qcqueue" / "catalog" / "keras_models.py"
+PAGE = Path(__file__).parents[1] / "qcqueue" / "catalog" / "keras_models.py"
 ADDRESS = "https://storage.googleapis.com/"
 SIDES_PX = (96, 128, 160, 192, 224, 256)
 """Sides of square images for which Keras may have a file of its own; the name of such a file says the side."""
@@ -48,6 +48,11 @@ class WithImageNet:
     name: str
     address: str
     digest: str | None
+
+
+def page(lines: Iterable[str]) -> str:
+    """Return the module with these lines for a table."""
+    return _HEAD + "".join(f"{it}\n" for it in lines) + _TAIL
 
 
 def names() -> list[str]:
@@ -79,7 +84,7 @@ def line(name: str) -> str:
         module,
         side_px,
         base.count_params(),
-        sum(math.prod(it.shape) for it in base.trainable_variables),
+        trained(base),
         base.output_shape[-1],
         ",".join(map(repr, scale(base, file.base))) or NOTHING,
         file.digest or NOTHING,
@@ -90,11 +95,16 @@ def line(name: str) -> str:
     return " ".join(map(str, cells))
 
 
+def trained(base: Any) -> int:
+    """Return how many parameters of a model an optimizer moves."""
+    return sum(math.prod(it.shape) for it in base.trainable_variables)
+
+
 def built(name: str, side_px: int, *, weights: str | None = None) -> Any:
     """Return a model without its top for square images, all its variables zeros."""
     import keras
 
-    with _zeros():
+    with zeros():
         create = getattr(keras.applications, name)
         return create(include_top=False, weights=weights, input_shape=(side_px, side_px, 3), pooling="avg")
 
@@ -113,7 +123,7 @@ def with_imagenet(name: str, side_px: int) -> WithImageNet:
 
     with (
         mock.patch.object(file_utils, "get_file", get_file),
-        mock.patch.object(keras.Model, "load_weights", lambda *_: None),
+        mock.patch.object(keras.Model, "load_weights", return_value=None),
     ):
         base = built(name, side_px, weights="imagenet")
     [(file, address, digest)] = asked
@@ -137,10 +147,10 @@ def _smallest_side_px(create: Callable[..., Any]) -> int:
     try:
         create(include_top=False, weights=None, input_shape=(1, 1, 3))
     except ValueError as exc:
-        said = re.search(r"at least (\d+)", str(exc))
-        assert said, exc
-        return int(said.group(1))
-    raise AssertionError(f"{create.__name__} takes any image")
+        if said := re.search(r"at least (\d+)", str(exc)):
+            return int(said.group(1))
+        raise
+    raise ValueError(f"{create.__name__} takes any image")
 
 
 def _sides_px(name: str, file: WithImageNet) -> tuple[int, ...]:
@@ -153,7 +163,7 @@ def _sides_px(name: str, file: WithImageNet) -> tuple[int, ...]:
 
 
 @contextmanager
-def _zeros() -> Iterator[None]:
+def zeros() -> Iterator[None]:
     """Let all variables begin with zeros: to draw 350 million numbers takes a minute, and nobody looks at them."""
     import keras
 
@@ -166,10 +176,5 @@ def _zeros() -> Iterator[None]:
         yield
 
 
-def table() -> str:
-    """Return the module."""
-    return _HEAD + "".join(f"{line(name)}\n" for name in names()) + _TAIL
-
-
 if __name__ == "__main__":
-    TABLE.write_text(table(), encoding="utf-8")
+    PAGE.write_text(page(map(line, names())), encoding="utf-8")
