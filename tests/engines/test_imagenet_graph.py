@@ -117,6 +117,7 @@ from qcqueue.engines.keras_tf import device
 from qcqueue.engines.keras_tf.models import build_model
 from qcqueue.engines.keras_tf.program import KerasProgram
 from qcqueue.engines.keras_tf.trained import TrainedModel, write_h5
+from qcqueue.engines.metrics import weights_sha256
 from qcqueue.exports.weights import snippet
 
 classes, images = ("a", "b", "c"), a_dataset().images[:2]
@@ -146,7 +147,9 @@ for name, other in (("resumed", spec), ("another graph", replace(spec, weights="
 
 file = folder / "fetched.weights.h5"
 write_h5(file, begun.model, {})
-answers["fetched for Keras"] = TrainedModel(spec, classes, file).probabilities(images)
+fetched = TrainedModel(spec, classes, file)
+assert fetched.weights_sha256() == weights_sha256(begun.model_tensors())
+answers["fetched for Keras"] = fetched.probabilities(images)
 answers["fetched"] = TrainedModel(spec, classes, begun.model_tensors()).probabilities(images)
 
 base = keras.applications.EfficientNetB0(include_top=False, weights="imagenet", input_shape=(32, 32, 3), pooling="avg")
