@@ -1,4 +1,4 @@
-"""The models of Keras: what the table says of them, and that Keras says the same."""
+"""What is said of the models of Keras without asking it; `tests/engines/test_model_table.py` asks."""
 
 from pathlib import Path
 
@@ -8,7 +8,6 @@ from qcqueue.catalog.keras_models import TABLE
 from qcqueue.catalog.models import MODELS, STUDIED_MODELS, imagenet_file
 from qcqueue.engines.keras_tf import pretrained
 from tests.docs.test_pages import script
-from tests.engines.families import smallest_of_each
 
 PUBLISHED = "tensorflow/keras-applications"
 
@@ -43,33 +42,6 @@ def test_a_file_of_weights_is_compared_with_what_keras_knows_and_may_be_as_large
 def test_only_the_first_efficientnets_are_another_graph_with_imagenet_weights() -> None:
     other = {name for name, facts in MODELS.items() if facts.imagenet_scale}
     assert other == {f"EfficientNetB{number}" for number in range(8)}
-
-
-@pytest.mark.tensorflow
-@pytest.mark.parametrize("model", smallest_of_each().values())
-def test_the_smallest_of_each_family_is_as_large_in_keras(model: str) -> None:
-    table, facts = script("model_table"), MODELS[model]
-    base = table.built(model, facts.minimum_side_px)
-    assert base.count_params() == facts.base_parameters
-    assert table.trained(base) == facts.base_trainable
-    assert base.output_shape == (None, facts.features)
-    assert not any(variable.numpy().any() for variable in base.trainable_variables), "they are to be zeros"
-
-
-@pytest.mark.tensorflow
-@pytest.mark.parametrize(
-    "model",
-    [pytest.param(name, marks=() if name in ("MobileNet", "EfficientNetB0") else pytest.mark.long) for name in MODELS],
-)
-@pytest.mark.filterwarnings("ignore:`input_shape` is undefined or non-square:UserWarning")
-def test_the_table_is_what_keras_says(model: str) -> None:
-    [line] = [line for line in TABLE.splitlines() if line.startswith(f"{model} ")]
-    assert script("model_table").line(model) == line, "type scripts/models"
-
-
-@pytest.mark.tensorflow
-def test_keras_has_no_other_models() -> None:
-    assert script("model_table").names() == list(MODELS), "type scripts/models"
 
 
 def test_the_head_of_the_table_is_the_scripts() -> None:
