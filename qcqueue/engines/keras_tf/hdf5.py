@@ -202,10 +202,10 @@ def _compare(one: Layer, other: Any) -> None:
         raise Unfit(
             f"its layer {clipped(one.name)} has {count(len(found), 'array')}, the model's {other.name} {len(wanted)}"
         )
-    for (mine, is_real), (theirs, should_be) in zip(found, wanted, strict=True):
+    for (mine, has_reals), (theirs, needs_reals) in zip(found, wanted, strict=True):
         if mine != theirs:
             raise Unfit(f"its layer {clipped(one.name)} is {_by(mine)}, the model's {other.name} {_by(theirs)}")
-        if should_be and not is_real:  # a count was once kept as a real number
+        if needs_reals and not has_reals:  # a count was once kept as a real number
             raise Unfit(f"its layer {clipped(one.name)} is of whole numbers, the model's {other.name} is not")
 
 
