@@ -11,8 +11,7 @@ from pathlib import Path
 
 from bench_checkpoint import Row, run, target
 
-from qcqueue.catalog.models import MODELS
-from tests.engines.parity import OFF_MOST, SURE, in_a_process
+from tests.engines.parity import MODELS_COMPARED, OFF_MOST, SURE, in_a_process
 
 
 def main() -> int:
@@ -25,7 +24,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="VGG16 only")
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
-    arguments.models = arguments.models or (["VGG16"] if arguments.quick else list(MODELS))
+    arguments.models = arguments.models or (["VGG16"] if arguments.quick else list(MODELS_COMPARED))
     arguments.only, arguments.child = ["models"], None
     return arguments
 

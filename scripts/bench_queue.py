@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from qcqueue.catalog.models import MODELS
+from qcqueue.catalog.models import STUDIED_MODELS
 from qcqueue.clock import SystemClock
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, PartialEpoch, TrainingRecord
@@ -105,7 +105,7 @@ class Bench:
         self._bare = BareTable(folder / "bare.sqlite")
         self._database = LocalDatabase(folder / "queue.sqlite")
         self._deleted: tuple[Blob, ...] = ()
-        self._specs = [_spec(model) for model in list(MODELS)[:JOBS]]
+        self._specs = [_spec(model) for model in STUDIED_MODELS]
         self._histories: dict[str, tuple[EpochMetrics, ...]] = {spec.full_name: () for spec in self._specs}
         self._models: dict[tuple[str, int], tuple[Blob, ...]] = {}  # by digest of the spec and epoch
 

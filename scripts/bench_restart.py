@@ -51,7 +51,7 @@ from bench_checkpoint import (
 from bench_train import a_dataset, pictures
 from sqlalchemy import select
 
-from qcqueue.catalog.models import MODELS
+from qcqueue.catalog.models import STUDIED_MODELS
 from qcqueue.checkpoints.format import files_of, read_state, write_state
 from qcqueue.conformance.sinks import DeafSink
 from qcqueue.core.phases import Phase
@@ -85,7 +85,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--asked", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    arguments.models = arguments.models or (["DenseNet121", "VGG16"] if arguments.quick else list(MODELS))
+    arguments.models = arguments.models or (
+        ["DenseNet121", "VGG16"] if arguments.quick else [*STUDIED_MODELS, "MobileNetV2"]
+    )
     arguments.rounds = arguments.rounds or (1 if arguments.quick else 3)
     return arguments
 

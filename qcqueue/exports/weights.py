@@ -204,11 +204,21 @@ def _with_keras(weights: Weights, file: str) -> tuple[str, str, str]:
     spec = weights.spec
     height, width = spec.image_size
     base = f"{spec.model}(include_top=False, weights=None, input_shape=({height}, {width}, 3), pooling='avg')"
+    if spec.weights == "imagenet" and (scale := MODELS[spec.model].imagenet_scale):
+        base = _with_scale(base, scale)
     head = f"keras.layers.Dense({len(weights.classes)}, activation='softmax')"
     image = f"keras.utils.load_img({PHOTOGRAPH!r}, target_size=({height}, {width}), interpolation='lanczos')"
     answer = f"model(preprocess_input(keras.utils.img_to_array({image}))[None])[0].numpy().tolist()"
     return (
-        f"import keras; from keras.applications.{MODELS[spec.model].module} import {spec.model}, preprocess_input",
+        f"import keras; from keras.applications import {spec.model}; "
+        f"from keras.applications.{MODELS[spec.model].module} import preprocess_input",
         f"model = keras.Sequential([{base}, {head}]); model.load_weights({file!r})",
         f"print(dict(zip({list(weights.classes)!r}, {answer})))",
     )
+
+
+def _with_scale(base: str, scale: Sequence[float]) -> str:
+    """Return what builds the graph of ImageNet weights: Keras does so itself only while it loads them."""
+    scaled = f"keras.layers.Rescaling({list(scale)})(it(*x, **y))"
+    call = f"{scaled} if isinstance(it, keras.layers.Normalization) else it(*x, **y)"
+    return f"keras.models.clone_model({base}, call_function=lambda it, *x, **y: {call})"

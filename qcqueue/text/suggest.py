@@ -17,15 +17,18 @@ _LAYOUT = re.compile(r"(\n|\x1b\[(?:0|1|2|31|32|33|36)m)")
 
 
 def nearest(word: str, names: Iterable[str], *, known_as: Mapping[str, str] | None = None) -> str | None:
-    """Return the name most like `word`, whatever the case of either; known_as lists habits no likeness finds."""
+    """Return the name most like `word`, whatever the case of either; known_as lists habits no likeness finds.
+
+    Of names that are equally like it, it is the first by the alphabet: EfficientNetB0, and not EfficientNetB7.
+    """
     folded = {name.casefold(): name for name in names}
     asked = word.casefold()
     if known_as and known_as.get(asked) in folded.values():
         return known_as[asked]
     if len(word) > LONGEST_WORD:
         return None
-    close = difflib.get_close_matches(asked, folded, n=1)
-    return folded[close[0]] if close else None
+    close = sorted(difflib.get_close_matches(asked, folded, n=len(folded) or 1))
+    return folded[max(close, key=lambda name: difflib.SequenceMatcher(None, name, asked).ratio())] if close else None
 
 
 def did_you_mean(word: str, names: Iterable[str], *, known_as: Mapping[str, str] | None = None) -> str:

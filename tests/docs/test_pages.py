@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import pytest
 import typer.main
 
+from qcqueue.catalog.models import MODELS
 from qcqueue.cli.main import application
 from qcqueue.core.study import parse_study
 from qcqueue.providers.registry import read_own
@@ -150,6 +151,12 @@ def script(name: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_the_page_on_study_files_names_every_model_and_no_other() -> None:
+    page = text_of(ROOT / "docs" / "study-files.md").partition("\n## Models\n")[2].partition("\n## ")[0]
+    lines = [line.removeprefix("- ").split(", ") for line in page.splitlines() if line.startswith("- ")]
+    assert sorted(name for line in lines for name in line) == sorted(MODELS)
 
 
 def test_the_page_of_commands_is_what_the_command_line_says() -> None:

@@ -23,11 +23,12 @@ import numpy as np
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from qcqueue.catalog.models import MODELS
+from qcqueue.catalog.models import MODELS, STUDIED_MODELS
 from qcqueue.core.spec import JobSpec
 from qcqueue.datasets.format import Split
 from tests.engines.worlds import Memory, a_dataset, a_dataset_file, a_spec, an_assignment, run, small_base
 
+MODELS_COMPARED = (*STUDIED_MODELS, "MobileNetV2")
 SCALES = (1, 30, 100, 1000)
 EPOCHS = 5
 COMPARED_AFTER = 2
@@ -201,9 +202,8 @@ def plain_model(spec: JobSpec) -> Any:
     if models.build_base is small_base:
         base = small_base(spec.model, spec.image_size, imagenet=False)
     else:
-        base = getattr(application, spec.model)(
-            include_top=False, weights=None, input_shape=(*spec.image_size, 3), pooling="avg"
-        )
+        create = getattr(keras.applications, spec.model)
+        base = create(include_top=False, weights=None, input_shape=(*spec.image_size, 3), pooling="avg")
     is_frozen = spec.trainable == "head"
     base.trainable = not is_frozen
     images = keras.Input((*spec.image_size, 3), dtype="uint8")

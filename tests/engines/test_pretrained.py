@@ -67,9 +67,10 @@ def test_what_is_not_here_is_not_downloaded_by_asking(publisher: Publisher) -> N
     assert not publisher.asked
 
 
-def test_the_hash_that_keras_knows_decides(publisher: Publisher, tmp_path: Path) -> None:
+@pytest.mark.parametrize("algorithm", ["md5", "sha256"])
+def test_the_hash_that_keras_knows_decides(algorithm: str, publisher: Publisher, tmp_path: Path) -> None:
     publisher.files[VGG16.path] = body = hdf5(tmp_path)
-    file = with_hash(VGG16, body)
+    file = with_hash(VGG16, body, algorithm)
     path = have(file, clock=CLOCK)
     path.write_bytes(hdf5(tmp_path, seed=1))
     assert is_here(file) is None
@@ -241,7 +242,7 @@ def test_keras_asks_for_these_very_files(tmp_path: Path, monkeypatch: pytest.Mon
     path, *found = json.loads(asked.stdout)
     assert path == str(here)
     files = [imagenet_file(model, size) for model, size in sizes]
-    assert found == [[file.name, pretrained.ADDRESS + file.path, "models", file.md5] for file in files]
+    assert found == [[file.name, pretrained.ADDRESS + file.path, "models", file.digest] for file in files]
 
 
 def test_where_keras_looks_is_known_without_keras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -281,3 +281,84 @@ def test_the_file_of_a_spec_reaches_the_base(base: Any, tmp_path: Path, monkeypa
     model = models.build_model(a_spec(weights="file"), classes=3, weights_path=tmp_path / "a.weights.h5", fresh=True)
     assert values(model)[:6] == values(base)
     assert json.dumps([list(v.shape) for v in model.variables[6:]]) == "[[2], [6, 3], [3]]"
+
+
+# What newer models of Keras have: whole numbers and seeds among their variables, and models within them
+
+
+def newer_base() -> Any:
+    """A network with the kinds of layers that EfficientNet and ConvNeXt have."""
+    import keras
+
+    images = keras.Input((32, 32, 3))
+    stem = keras.Sequential([keras.layers.Conv2D(6, 3, strides=3), keras.layers.LayerNormalization()])
+    features = stem(keras.layers.Normalization()(images))
+    features = keras.layers.Dropout(0.2)(keras.layers.Conv2D(6, 1)(features))
+    return keras.Model(images, keras.layers.GlobalAveragePooling2D()(features))
+
+
+@pytest.fixture
+def newer() -> Any:
+    """One whose every value is another than that of a new one."""
+    base = newer_base()
+    for at, variable in enumerate(base.variables):
+        variable.assign(np.full(variable.shape, at + 2, variable.dtype))
+    return base
+
+
+def written(newer: Any, way: str, path: Path) -> Path:
+    match way:
+        case "as Keras 3 writes it":
+            newer.save_weights(path := path.with_name("a.weights.h5"))
+        case "as the downloads are":
+            older(newer, path)
+        case "its weights":
+            save_file({f"{at:03d}": np.array(it) for at, it in enumerate(newer.weights)}, path)
+        case "its variables":
+            save_file({f"{at:03d}": np.array(it) for at, it in enumerate(newer.variables)}, path)
+        case "a state of qcqueue":
+            tensors = {f"m/{at:05d}": np.array(it) for at, it in enumerate(newer.variables)}
+            save_file(tensors | {f"m/{len(tensors):05d}": np.zeros((6, 3), np.float32)}, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "way", ["as Keras 3 writes it", "as the downloads are", "its weights", "its variables", "a state of qcqueue"]
+)
+def test_every_kind_of_file_fits_a_newer_model_and_leaves_its_seeds_alone(way: str, newer: Any, tmp_path: Path) -> None:
+    from qcqueue.engines.keras_tf.hdf5 import is_real
+    from qcqueue.engines.keras_tf.weights import load_weights
+
+    path, fresh = written(newer, way, tmp_path / "a"), newer_base()
+    seeds = [it.numpy().tobytes() for it in fresh.variables if "seed" in it.path]
+    load_weights(fresh, path, model="EfficientNetB0")
+    for mine, theirs in zip(fresh.variables, newer.variables, strict=True):
+        assert not is_real(mine) or mine.numpy().tobytes() == theirs.numpy().tobytes(), mine.path
+    assert [it.numpy().tobytes() for it in fresh.variables if "seed" in it.path] == seeds
+    assert len(seeds) == 1
+
+
+def test_whole_numbers_are_no_weights_of_a_layer(base: Any, tmp_path: Path) -> None:
+    import h5py
+
+    base.save_weights(tmp_path / "a.weights.h5")
+    for path, array in (
+        (tmp_path / "a.weights.h5", "layers/conv2d/vars/0"),
+        (older(base, tmp_path / "a.h5"), f"{base.layers[1].name}/{base.layers[1].kernel.path}"),
+    ):
+        with h5py.File(path, "r+") as file:
+            values = file[array][()].astype(np.int32)
+            del file[array]
+            file[array] = values
+        assert "does not fit VGG16 without its top: its layer conv2d" in refused(path)
+
+
+def test_a_trained_model_with_whole_numbers_and_seeds_comes_back_from_keras_own_file(
+    newer: Any, tmp_path: Path
+) -> None:
+    from qcqueue.engines.keras_tf.trained import _load, write_h5
+
+    write_h5(tmp_path / "a.weights.h5", newer, {"job": "a/b"})
+    fresh = newer_base()
+    _load(fresh, tmp_path / "a.weights.h5")
+    assert values(fresh) == values(newer)

@@ -126,6 +126,13 @@ def test_another_model_is_estimated_from_its_parameters_within_a_factor_of_two_o
     assert 13 < cost(replace(XCEPTION, model="MobileNetV2"), T4, []).seconds < 15
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_of_the_catalogue_has_a_cost(model: str) -> None:
+    found = cost(replace(XCEPTION, model=model), T4, [])
+    assert found.basis is Known.ESTIMATED
+    assert 10 < found.seconds < 300
+
+
 def test_of_a_model_of_which_nothing_is_known_nothing_is_said() -> None:
     own = replace(XCEPTION, model="own")
     assert Measurements([]).epoch_cost(own, T4) is None

@@ -33,6 +33,8 @@ _MOST_PARTS = 1000
 _DEEPEST = 20
 
 Shape = tuple[int, ...]
+Kind = tuple[Shape, bool]
+"""A shape, and whether it is of real numbers: counts and the state of seeds are whole ones."""
 
 
 class Unfit(ValueError):
@@ -92,12 +94,12 @@ def check_nested(path: Path, variables: Sequence[Any]) -> None:
 
     Raises: Unfit. OSError: it cannot be read.
     """
-    left = Counter(tuple(it.shape) for it in variables)
+    left = Counter(map(_kind_of, variables))
     with h5py.File(path, "r") as file:
         _check_below(file, left, depth=0)
 
 
-def _check_below(group: Any, left: Counter[Shape], *, depth: int) -> None:
+def _check_below(group: Any, left: Counter[Kind], *, depth: int) -> None:
     if depth > _DEEPEST or len(group) > _MOST_LAYERS:
         raise Unfit("it has too many parts")
     for name in group:
@@ -106,8 +108,8 @@ def _check_below(group: Any, left: Counter[Shape], *, depth: int) -> None:
             _check_below(part, left, depth=depth + 1)
             continue
         _check_array(part, name)
-        left[tuple(part.shape)] -= 1
-        if left[tuple(part.shape)] < 0:
+        left[_kind_within(part)] -= 1
+        if left[_kind_within(part)] < 0:
             raise Unfit(f"its part {clipped(name)} has {_by(tuple(part.shape))} numbers, and the model no such layer")
 
 
@@ -129,11 +131,17 @@ def _newer_layers(file: Any) -> Iterator[Layer]:
     for number, name in enumerate(layers if layers is not None else ()):
         if number >= _MOST_LAYERS:
             raise Unfit(f"it has more than {_MOST_LAYERS:,} layers")
-        layer = _group(layers, name)
-        kept = _group(layer, "vars") if "vars" in layer else {}
-        if len(kept) > _MOST_LAYERS:
-            raise Unfit(f"its layer {clipped(name)} has {len(kept):,} arrays")
-        yield Layer(name, [_member(kept, key) for key in kept])
+        yield Layer(name, list(_newer_arrays(_group(layers, name), name)))
+
+
+def _newer_arrays(layer: Any, name: str) -> Iterator[Any]:
+    """Yield the arrays of a layer, and of the layers within it where it is a model itself."""
+    kept = _group(layer, "vars") if "vars" in layer else {}
+    if len(kept) > _MOST_LAYERS:
+        raise Unfit(f"its layer {clipped(name)} has {len(kept):,} arrays")
+    yield from (_member(kept, key) for key in kept)
+    for part in _group(layer, "layers") if "layers" in layer else ():
+        yield from _newer_arrays(_group(_group(layer, "layers"), part), name)
 
 
 def _names(group: Any, attribute: str) -> list[str]:
@@ -178,7 +186,7 @@ def _member(parent: Any, name: str) -> Any:
 
 
 def _check_array(array: Any, layer: str) -> None:
-    if not isinstance(array, h5py.Dataset) or array.dtype.kind != "f" or array.dtype.itemsize > 8:
+    if not isinstance(array, h5py.Dataset) or array.dtype.kind not in "fiu" or array.dtype.itemsize > 8:
         raise Unfit(f"its layer {clipped(layer)} holds something that is no array of numbers")
     if array.is_virtual or array.external:
         raise Unfit(f"its layer {clipped(layer)} keeps its numbers in another file")
@@ -188,26 +196,41 @@ def _check_array(array: Any, layer: str) -> None:
 
 def _compare(one: Layer, other: Any) -> None:
     """Compare two layers that stand at the same place. Older files have what is trained first."""
-    found = [tuple(array.shape) for array in one.arrays]
-    wanted = [tuple(it.shape) for it in (*other.trainable_weights, *other.non_trainable_weights)]
+    found = [_kind_within(array) for array in one.arrays]
+    wanted = [_kind_of(it) for it in (*other.trainable_weights, *other.non_trainable_weights)]
     if len(found) != len(wanted):
         raise Unfit(
             f"its layer {clipped(one.name)} has {count(len(found), 'array')}, the model's {other.name} {len(wanted)}"
         )
-    for mine, theirs in zip(found, wanted, strict=True):
+    for (mine, has_reals), (theirs, needs_reals) in zip(found, wanted, strict=True):
         if mine != theirs:
             raise Unfit(f"its layer {clipped(one.name)} is {_by(mine)}, the model's {other.name} {_by(theirs)}")
+        if needs_reals and not has_reals:  # a count was once kept as a real number
+            raise Unfit(f"its layer {clipped(one.name)} is of whole numbers, the model's {other.name} is not")
 
 
 def _compare_all(found: Sequence[Layer], base: Any) -> None:
     """Compare shapes whatever their layers are called: by which name Keras finds a layer is its own affair."""
-    theirs = Counter(tuple(it.shape) for it in base.variables)
+    theirs = Counter(map(_kind_of, base.variables))
     for layer in found:
         for array in layer.arrays:
-            shape = tuple(array.shape)
-            theirs[shape] -= 1
-            if theirs[shape] < 0:
-                raise Unfit(f"its layer {clipped(layer.name)} has {_by(shape)} numbers, and the model no such layer")
+            kind = _kind_within(array)
+            theirs[kind] -= 1
+            if theirs[kind] < 0:
+                raise Unfit(f"its layer {clipped(layer.name)} has {_by(kind[0])} numbers, and the model no such layer")
+
+
+def is_real(variable: Any) -> bool:
+    """Return whether a variable is of real numbers, and no count or state of a seed."""
+    return str(variable.dtype).startswith("float")
+
+
+def _kind_of(variable: Any) -> Kind:
+    return tuple(variable.shape), is_real(variable)
+
+
+def _kind_within(array: Any) -> Kind:
+    return tuple(array.shape), array.dtype.kind == "f"
 
 
 def _by(shape: Shape) -> str:

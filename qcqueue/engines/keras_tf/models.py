@@ -2,10 +2,12 @@
 
 The network takes uint8 images and does its own preprocessing, so whoever holds it cannot feed it wrongly. A
 frozen base is called in inference mode: its batch statistics stay those of its weights. `model.variables`
-begins with the base's, in order. Where weights come from is `weights`' affair.
+begins with the base's, in order. Where weights come from is `weights`' affair, but not which network they are for: some
+models are another one with ImageNet weights, and that is built by whoever trains, resumes or loads such a job.
 """
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,10 @@ def build_model(spec: JobSpec, *, classes: int, weights_path: Path | None, weigh
     Raises: WeightsUnavailable: the weights cannot be had, or are those of another model.
     """
     images = keras.Input((*spec.image_size, 3), dtype="uint8")
-    base = build_base(spec.model, spec.image_size, imagenet=fresh and spec.weights == "imagenet")
+    is_of_imagenet = spec.weights == "imagenet"
+    base = build_base(spec.model, spec.image_size, imagenet=fresh and is_of_imagenet)
+    if scale := MODELS[spec.model].imagenet_scale:
+        base = _restorable(base, scale=scale if is_of_imagenet and not fresh else ())
     if fresh and weights_path is not None:
         load_weights(base, weights_path, model=spec.model, title=weights_title)
     frozen = spec.trainable == "head"
@@ -60,6 +65,40 @@ def build_base(name: str, image_size: tuple[int, int], *, imagenet: bool) -> Any
         return create(include_top=False, weights=weights, input_shape=(*image_size, 3), pooling="avg")
 
     return with_imagenet(make, name, image_size) if imagenet else make(None)
+
+
+class Normalization(keras.layers.Normalization):  # type: ignore[misc]
+    """Keras's own, which copies its variables when it is built or loaded, so that a state which is restored would not
+    reach the graph. This one reads them whenever it is called. Files know a layer by the name of its class.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        self.finalize_state()
+        return super().call(inputs)
+
+
+def _restorable(base: Any, *, scale: Sequence[float]) -> Any:
+    """Return the base with normalization that reads its variables, followed by the scale of ImageNet's graph, if any.
+
+    All other layers are the same, and so is the order of the variables.
+    """
+
+    def replaced(layer: Any) -> Any:
+        return Normalization.from_config(layer.get_config()) if _normalizes(layer) else layer
+
+    def scaled(layer: Any, *args: Any, **about: Any) -> Any:
+        outputs = layer(*args, **about)
+        return keras.layers.Rescaling(scale)(outputs) if scale and _normalizes(layer) else outputs
+
+    [values] = [layer.get_weights() for layer in base.layers if _normalizes(layer)]
+    base = keras.models.clone_model(base, clone_function=replaced, call_function=scaled)
+    [layer] = [layer for layer in base.layers if _normalizes(layer)]
+    layer.set_weights(values)
+    return base
+
+
+def _normalizes(layer: Any) -> bool:
+    return isinstance(layer, keras.layers.Normalization)
 
 
 def _preprocessing(name: str) -> Any:

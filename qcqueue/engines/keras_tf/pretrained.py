@@ -25,7 +25,7 @@ from qcqueue.engines.keras_tf.weights_file import flaw_of
 from qcqueue.errors import WeightsUnavailable
 from qcqueue.text.suggest import clipped, printable
 
-ADDRESS = "https://storage.googleapis.com/tensorflow/keras-applications/"
+ADDRESS = "https://storage.googleapis.com/"
 """Where Keras downloads from."""
 
 STALLED_S = 30.0
@@ -38,7 +38,7 @@ WAYS_OUT = (
 _SLOW_S = 60.0
 _SLOW_BYTES = 1 << 20
 _PIECE_BYTES = 256 << 10
-_MOST_BYTES = 1 << 30
+_MOST_BYTES = 2 << 30  # the largest, of ConvNeXtXLarge, has 1.4 GB
 _OLD_PART_S = 3600.0
 
 _known_whole: set[tuple[Path, int, int]] = set()
@@ -120,8 +120,10 @@ def _flaw(file: ImageNetFile, path: Path, sha256: str | None) -> str | None:
     size_bytes = path.stat().st_size
     if size_bytes < file.least_bytes:
         return f"was cut short: it has {size_bytes:,} of {file.least_bytes:,} bytes"
-    if file.md5:
-        return None if _digest(path, "md5") == file.md5 else "does not have the hash that Keras expects"
+    if file.digest:
+        # As Keras does, which writes either without saying which.
+        algorithm = "sha256" if len(file.digest) == 64 else "md5"
+        return None if _digest(path, algorithm) == file.digest else "does not have the hash that Keras expects"
     if sha256:
         return None if _digest(path, "sha256") == sha256 else "is not any more what was downloaded"
     import h5py
@@ -188,11 +190,11 @@ def _give_name(file: ImageNetFile, part: IO[bytes], path: Path) -> None:
     """Let a whole file be found, with its hash beside it where Keras knows none. A cut leaves nothing that counts."""
     part.flush()
     os.fsync(part.fileno())
-    if not file.md5:
+    if not file.digest:
         # Taken away first: a note of other bytes beside the new file would call it damaged.
         _note(path).unlink(missing_ok=True)
     Path(part.name).replace(path)
-    if not file.md5:
+    if not file.digest:
         with _unfinished(_note(path)) as note:
             note.write(f"{_digest(path, 'sha256')}  {path.name}\n".encode())
             note.flush()

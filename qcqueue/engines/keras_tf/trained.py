@@ -23,7 +23,7 @@ from qcqueue.datasets.decode import read_picture
 from qcqueue.datasets.deep import DEEPEST_BITS, white_of
 from qcqueue.datasets.limits import FILE_SIZE_BYTES_MAX
 from qcqueue.datasets.picture import check_white_is_known, pixels_of
-from qcqueue.engines.keras_tf.hdf5 import ABOUT, about_h5, check_nested
+from qcqueue.engines.keras_tf.hdf5 import ABOUT, about_h5, check_nested, is_real
 from qcqueue.engines.keras_tf.models import build_model
 from qcqueue.engines.metrics import weights_sha256
 from qcqueue.errors import CheckpointDamaged, UserError
@@ -113,7 +113,7 @@ def without_gpu() -> None:
 def _seeds(model: Any) -> Iterator[tuple[int, Any]]:
     """Yield the variables of a model that are no numbers to compute with, each with its place among all."""
     for at, variable in enumerate(model.variables):
-        if not variable.dtype.startswith("float"):
+        if not is_real(variable):
             yield at, variable
 
 

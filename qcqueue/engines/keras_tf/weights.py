@@ -18,7 +18,7 @@ from safetensors import safe_open
 
 from qcqueue.catalog.models import imagenet_file
 from qcqueue.clock import SystemClock
-from qcqueue.engines.keras_tf.hdf5 import Unfit, check_hdf5
+from qcqueue.engines.keras_tf.hdf5 import Unfit, check_hdf5, is_real
 from qcqueue.engines.keras_tf.pretrained import STALLED_S, WAYS_OUT, have
 from qcqueue.engines.keras_tf.weights_file import HDF5, flaw_throughout
 from qcqueue.errors import WeightsUnavailable
@@ -78,7 +78,8 @@ def _load_hdf5(base: Any, path: Path) -> None:
     # Keras chooses the reader by the ending of the name, and the two HDF5 layouts have different ones.
     ending = check_hdf5(path, base)
     # Of a file with other names Keras may only warn and leave some variables as they were: no value survives unseen.
-    for variable in base.variables:
+    variables = [variable for variable in base.variables if is_real(variable)]
+    for variable in variables:
         variable.assign(np.full(variable.shape, np.nan, variable.dtype))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -88,8 +89,8 @@ def _load_hdf5(base: Any, path: Path) -> None:
             base.load_weights(named)
         except ValueError as exc:  # of a layer it does not find it says so in thousands of words
             raise Unfit(f"its layers are not the model's ({_short(exc)})") from exc
-    if missing := [variable.path for variable in base.variables if np.isnan(variable.numpy()).any()]:
-        raise Unfit(f"it has no values for {len(missing)} of {len(base.variables)} variables, {missing[0]} first")
+    if missing := [variable.path for variable in variables if np.isnan(variable.numpy()).any()]:
+        raise Unfit(f"it has no values for {len(missing)} of {len(variables)} variables, {missing[0]} first")
 
 
 def _load_safetensors(base: Any, path: Path) -> None:
@@ -97,15 +98,19 @@ def _load_safetensors(base: Any, path: Path) -> None:
         keys = sorted(file.keys())
         if state := [key for key in keys if key.startswith("m/")]:
             keys = state[: len(base.variables)]
-        if len(keys) != len(base.variables):
-            raise Unfit(f"it holds {count(len(keys), 'tensor')}, the model {len(base.variables)}")
-        for key, variable in zip(keys, base.variables, strict=True):
+        # The state of seeds is a job's own, and whoever writes weights need not write it.
+        variables = base.weights if len(keys) == len(base.weights) else base.variables
+        if len(keys) != len(variables):
+            raise Unfit(f"it holds {count(len(keys), 'tensor')}, the model {len(base.weights)}")
+        for key, variable in zip(keys, variables, strict=True):
             about = file.get_slice(key)
             shape = tuple(about.get_shape())
             if shape != tuple(variable.shape):
                 raise Unfit(
                     f"its tensor {clipped(key)} is {shape}, the model's {variable.path} {tuple(variable.shape)}"
                 )
+            if not is_real(variable):
+                continue
             if about.get_dtype() not in ("F16", "F32", "F64"):
                 raise Unfit(f"its tensor {clipped(key)} is of type {about.get_dtype()}; save it as float32")
             value = file.get_tensor(key)
