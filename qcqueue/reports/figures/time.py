@@ -121,7 +121,7 @@ def _bar(it: Spending) -> bars.Bar:
 
 
 def _correlation(findings: Findings) -> Picture:
-    names = tuple(str(cost) for cost in Cost)
+    names = tuple(cost.label for cost in Cost)
     rows = findings.correlation.rows
     fewest, most = (limit(cell.models for row in rows for cell in row) for limit in (min, max))
     over = count(most, "model") if fewest == most else f"{fewest} to {count(most, 'model')}"

@@ -13,6 +13,7 @@ from qcqueue.reports.quantities.caveats import Note, notes_on
 from qcqueue.reports.quantities.comparison import MOST_COMPARED, Comparison, comparison_of
 from qcqueue.reports.quantities.correlation import CorrelationMatrix, correlation_of
 from qcqueue.reports.quantities.cost import Spending, spending_of
+from qcqueue.reports.quantities.curves import Ranking, ranking_of
 from qcqueue.reports.quantities.misjudged import MisjudgedImage, most_misjudged, surest_mistakes
 from qcqueue.reports.quantities.models import ModelFigures, figures_of
 from qcqueue.reports.quantities.predictions import SPLITS, WEIGHTS, Judged, judged_of
@@ -32,7 +33,8 @@ class Findings:
     """Everything a report says. Models keep one order throughout: that of the study.
 
     judged, comparisons, calibrations and severities have an entry for each of `SERIES`, empty where there are no
-    answers. misjudged and mistakes are of the test images and the best weights; mistakes are by full name of the job.
+    answers. rankings, misjudged and mistakes are of the test images and the best weights; mistakes are by full name of the
+    job.
     """
 
     study: ReportInput
@@ -42,6 +44,7 @@ class Findings:
     comparisons: Mapping[Series, Comparison]
     calibrations: Mapping[Series, tuple[Calibration, ...]]
     severities: Mapping[Series, tuple[BySeverity, ...]]
+    rankings: tuple[Ranking, ...]
     misjudged: tuple[MisjudgedImage, ...]
     mistakes: Mapping[str, tuple[MisjudgedImage, ...]]
     correlation: CorrelationMatrix
@@ -65,6 +68,7 @@ def findings_of(study: ReportInput) -> Findings:
         comparisons={series: comparison_of(answers) for series, answers in judged.items()},
         calibrations={series: tuple(map(calibration_of, answers)) for series, answers in judged.items()},
         severities={series: _by_severity(answers, study) for series, answers in judged.items()},
+        rankings=tuple(map(ranking_of, shown)),
         misjudged=most_misjudged(shown, study.images),
         mistakes={one.job: surest_mistakes(one, study.images[one.dataset_sha256]) for one in shown},
         correlation=correlation_of(models),

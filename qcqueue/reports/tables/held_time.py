@@ -142,13 +142,21 @@ def spending_table(findings: Findings) -> Table:
     return of_models("accuracy-by-minutes", "Accuracy against minutes of training", columns, rows, findings.models)
 
 
+def sentence_case(words: str) -> str:
+    """Return words with a capital at their beginning and everything else as it is: macro-F1 keeps its own."""
+    return words[:1].upper() + words[1:]
+
+
 def correlation_table(findings: Findings) -> Table:
     """Return Pearson's coefficient for each pair of costs, over the models for which both are known."""
     columns = (
-        Column(key="cost", head="Pearson's r", is_text=True),
+        Column(key="cost", head="Pearson's r", is_text=True, says=lambda name: sentence_case(Cost(name).label)),
         *(
             Column(
-                key=cost.replace(" ", "_"), head=cost.capitalize(), about=_ABOUT_COST.get(cost), says="{:+.2f}".format
+                key=cost.replace(" ", "_"),
+                head=sentence_case(cost.label),
+                about=_ABOUT_COST.get(cost),
+                says="{:+.2f}".format,
             )
             for cost in Cost
         ),
@@ -169,4 +177,6 @@ _ABOUT_COST = {
     Cost.STEP_TIME: Quantity.TIMES,
     Cost.EPOCH_TIME: Quantity.TIMES,
     Cost.TRAINING_TIME: Quantity.TOTAL_TIME,
+    Cost.ACCURACY: Quantity.TEST_ACCURACY,
+    Cost.MACRO_F1: Quantity.TEST_ACCURACY,
 }
