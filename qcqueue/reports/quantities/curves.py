@@ -1,11 +1,11 @@
 """How well the probability of a class ranks the images: ROC and precision-recall curves, each class against the rest.
 
-The area under a ROC curve (AUC) and the average precision come with a bootstrap interval: the images are resampled
-`RESAMPLES` times, and each resample is weighed by ranks, so that nothing is sorted twice. The resamples are decided by
-the number of images alone: the same for every model and class, on every machine, and in every report. Pure.
+The area under a ROC curve (AUC) and the average precision come with a bootstrap interval: the images are resampled, and
+each resample is weighed by ranks, so that nothing is sorted twice. The resamples are decided by the number of images
+alone: the same for every model and class, on every machine, and in every report. Pure.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,8 +19,14 @@ from qcqueue.reports.quantities.scikit_learn import precision_recall_points, roc
 from qcqueue.reports.quantities.stats import Floats
 from qcqueue.reports.study import Probabilities
 
-RESAMPLES = 1000
-_DRAWN_AT_ONCE = 1 << 22
+MOST_RESAMPLES, FEWEST_RESAMPLES = 1000, 200
+_ENOUGH_DRAWN = 1_000_000
+"""Draws, resamples times images, at which an end of an interval is known as well as for a thousand images: the interval
+itself is the narrower the more images there are."""
+
+# What fits into a processor's cache, and what is worth keeping for the next class and model.
+_DRAWN_AT_ONCE = 1 << 16
+_MOST_KEPT = 1 << 22
 _CHANCE_BITS = 32
 
 
@@ -95,7 +101,7 @@ def precision_recall(labels: Labels, softmax: Probabilities, number: int) -> Ran
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Ranks:
-    """aucs and average_precisions [1 + RESAMPLES]: of the images as they are, then of each resample, NaN for one
+    """aucs and average_precisions [1 + resamples]: of the images as they are, then of each resample, NaN for one
     without an image of the class, or of another."""
 
     is_class: Mask
@@ -143,22 +149,27 @@ def _once(images: int) -> Floats:
     return np.ones((images, 1))
 
 
+def resamples_of(images: int) -> int:
+    """Return how often so many images are resampled."""
+    return min(MOST_RESAMPLES, max(FEWEST_RESAMPLES, _ENOUGH_DRAWN // images))
+
+
 def _drawn(images: int) -> Iterable[Floats]:
-    """Return how often each image is in each resample, some resamples at once, so that memory stays bounded."""
-    at_once = max(1, _DRAWN_AT_ONCE // images)
-    if at_once >= RESAMPLES:
-        return (_kept(images),)
-    source = seeded(images)
-    batches = [min(at_once, RESAMPLES - first) for first in range(0, RESAMPLES, at_once)]
-    return (_counts(source.randbytes(4 * images * each), each, images) for each in batches)
+    """Return how often each image is in each resample, some resamples at once. They are the same for every model."""
+    return _kept(images) if images * resamples_of(images) <= _MOST_KEPT else _draw(images)
 
 
 @lru_cache(maxsize=4)
-def _kept(images: int) -> Floats:
-    """Return all resamples of so many images. They are the same for every model and class."""
-    found = _counts(seeded(images).randbytes(4 * images * RESAMPLES), RESAMPLES, images)
-    found.flags.writeable = False
-    return found
+def _kept(images: int) -> tuple[Floats, ...]:
+    return tuple(_draw(images))
+
+
+def _draw(images: int) -> Iterator[Floats]:
+    source, left = seeded(images), resamples_of(images)
+    while left:
+        at_once = min(left, max(1, _DRAWN_AT_ONCE // images))
+        yield _counts(source.randbytes(4 * images * at_once), at_once, images)
+        left -= at_once
 
 
 def _counts(chance: bytes, resamples: int, images: int) -> Floats:

@@ -33,8 +33,8 @@ class Findings:
     """Everything a report says. Models keep one order throughout: that of the study.
 
     judged, comparisons, calibrations and severities have an entry for each of `SERIES`, empty where there are no
-    answers. rankings, misjudged and mistakes are of the test images and the best weights; mistakes are by full name of the
-    job.
+    answers. rankings, misjudged and mistakes are of the test images and the best weights; mistakes are by the job's full
+    name.
     """
 
     study: ReportInput

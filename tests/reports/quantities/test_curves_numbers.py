@@ -8,7 +8,7 @@ import pytest
 
 from qcqueue.clock import seeded
 from qcqueue.reports.quantities import curves
-from qcqueue.reports.quantities.curves import RESAMPLES, precision_recall, ranking_of, roc
+from qcqueue.reports.quantities.curves import precision_recall, ranking_of, resamples_of, roc
 from qcqueue.reports.quantities.predictions import Judged
 from tests.reports.quantities.answers import an_answered_study, judged_as, judged_in, some_images
 
@@ -22,8 +22,8 @@ def judged() -> Judged:
 
 def resamples(images: int) -> npt.NDArray[np.int64]:
     """Draw as the module says: 32 bits an image from a generator of that many images."""
-    bits = np.frombuffer(seeded(images).randbytes(4 * images * RESAMPLES), "<u4")
-    return (bits.astype(object) * images // 2**32).astype(np.int64).reshape(RESAMPLES, images)
+    bits = np.frombuffer(seeded(images).randbytes(4 * images * resamples_of(images)), "<u4")
+    return (bits.astype(object) * images // 2**32).astype(np.int64).reshape(-1, images)
 
 
 def check(judged: Judged) -> None:
@@ -61,9 +61,14 @@ def test_many_images_are_resampled_in_parts_with_the_same_result(
 ) -> None:
     whole = ranking_of(judged)
     monkeypatch.setattr(curves, "_DRAWN_AT_ONCE", 300 * IMAGES)
+    monkeypatch.setattr(curves, "_MOST_KEPT", 0)
     parts = ranking_of(judged)
     assert [it and it.interval for it in parts.roc] == [it and it.interval for it in whole.roc]
     assert parts.macro_auc_interval == whole.macro_auc_interval
+
+
+def test_the_more_images_the_fewer_resamples_tell_an_end_as_well() -> None:
+    assert [resamples_of(images) for images in (1, 486, 1000, 2000, 5000, 10**6)] == [1000, 1000, 1000, 500, 200, 200]
 
 
 def test_the_points_are_scikit_learns_and_go_from_corner_to_corner(judged: Judged) -> None:
