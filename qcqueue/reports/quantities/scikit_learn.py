@@ -84,6 +84,11 @@ def precision_recall_points(is_class: npt.NDArray[np.bool_], scores: Floats) -> 
     return recall[::-1], precision[::-1]
 
 
+def check_scikit_learn() -> None:
+    """Raises: ExtraMissing: it is not installed."""
+    _metrics()
+
+
 def _as_samples(matrix: Matrix) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.int64]]:
     """Return a matrix as true classes, predicted classes and how often each pair occurs, only pairs that do."""
     counts = np.array(matrix, np.int64)

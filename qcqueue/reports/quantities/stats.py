@@ -125,6 +125,11 @@ def percentiles_of(values: Iterable[float | None]) -> Percentiles | None:
     return Percentiles(p5=float(low), p50=median(known), p95=float(high))
 
 
+def check_scipy() -> None:
+    """Raises: ExtraMissing: it is not installed."""
+    _scipy()
+
+
 def _scipy() -> Any:
     """Import it. Raises: ExtraMissing."""
     try:
