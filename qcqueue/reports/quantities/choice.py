@@ -12,6 +12,7 @@ from typing import Any, Self
 from qcqueue.core.evaluation import Evaluation, Result
 from qcqueue.reports.quantities.comparison import CHANCE, Accuracy, Comparison
 from qcqueue.reports.quantities.models import ModelFigures
+from qcqueue.text.humanize import percent
 
 
 class Metric(StrEnum):
@@ -31,6 +32,10 @@ class Metric(StrEnum):
     def of(self, evaluation: Evaluation) -> float:
         """Return the metric of an evaluation."""
         return _METRICS[self](evaluation)
+
+    def said(self, value: float) -> str:
+        """Return a value of the metric as a person reads it."""
+        return percent(value) if self is Metric.ACCURACY else f"{value:.3f}"
 
 
 _METRICS: Mapping[str, Callable[[Evaluation], float]] = {

@@ -17,7 +17,8 @@ class ClassRates:
     """One class against the rest. images are those of the class, predicted those that were predicted as it.
 
     sensitivity is the share of its images that were predicted as it (recall), specificity the share of all others that
-    were not; precision is the share of its predictions that are true. None where there is nothing to take a share of.
+    were not; precision is the share of its predictions that are true; f1 is the harmonic mean of precision and
+    sensitivity, 0 where nothing of it was right. None where there is nothing to take a share of.
     """
 
     name: str
@@ -26,6 +27,7 @@ class ClassRates:
     sensitivity: float | None
     specificity: float | None
     precision: float | None
+    f1: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,7 @@ def rates_of(evaluation: Evaluation) -> tuple[ClassRates, ...]:
                 everything - sum(rows[at]) - sum(columns[at]) + rows[at][at], everything - sum(rows[at])
             ),
             precision=_share(rows[at][at], sum(columns[at])),
+            f1=_share(2 * rows[at][at], sum(rows[at]) + sum(columns[at])),
         )
         for at, name in enumerate(evaluation.per_class)
     )

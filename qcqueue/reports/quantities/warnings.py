@@ -155,14 +155,14 @@ def _validation_and_test_disagree(study: _Finished) -> _Said:
     if said:
         said[-1] += ", more apart than luck explains"
     choice = study.choice
-    if choice.best_on_test and choice.test is not None:
+    if choice.best_on_test and choice.best_test is not None and choice.test is not None:
         luck = {
             choice.best_on_test in choice.behind: ", by more than luck",
             choice.best_on_test in choice.undecided: ", which may be luck",
         }.get(True, "")
         said.append(
             f"Validation chooses {choice.label}, yet the test {choice.by.label} of {choice.best_on_test} is higher "
-            f"({percent(choice.best_test)} against {percent(choice.test)}){luck}"
+            f"({choice.by.said(choice.best_test)} against {choice.by.said(choice.test)}){luck}"
         )
         jobs.append(choice.job)
     return _sentences(said, ""), tuple(dict.fromkeys(jobs))
