@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from qcqueue.core.records import Identity
+from qcqueue.core.records import FIRST_STEP, Identity
 from qcqueue.core.spec import JobSpec, Lineage
 from qcqueue.text.humanize import listed
 
@@ -74,6 +74,12 @@ def _elsewhere(began: str, here: str) -> str:
 
 def _change(name: str, begun_on: Identity, here: Identity) -> str:
     now, before = getattr(here, name), getattr(begun_on, name)
+    if name == "step":
+        return f"{_a(now or FIRST_STEP)} step instead of {before or FIRST_STEP}"
+    if name == "step_fingerprint":
+        return f"steps that end in other bits (fingerprint {now[:8]} instead of {before[:8]})"
+    if name == "tf32":
+        return f"TF32 {'on' if now else 'off'} instead of {'on' if before else 'off'}"
     what = getattr(here, name.removesuffix("_version")) if name in ("framework_version", "library_version") else name
     return f"{_spelt(what)} {_shown(now)} instead of {_shown(before)}"
 
@@ -87,7 +93,7 @@ def _shown(value: object) -> str:
 
 
 def _a(processor: str) -> str:
-    return f"{'an' if processor[:1] in 'AEINO' else 'a'} {processor}"
+    return f"{'an' if processor[:1] in 'AEINOx' else 'a'} {processor}"
 
 
 @lru_cache(maxsize=256)

@@ -24,6 +24,9 @@ Tensors = Mapping[str, "npt.NDArray[Any]"]
 MODEL = "m/"
 """What the keys of a model's own tensors begin with: all that is needed to evaluate it."""
 
+FIRST_STEP = "graph"
+"""How a step was computed before there was a choice: as TensorFlow runs the graph that Keras writes."""
+
 LossRule = Literal["clipped", "logits"]
 """How the loss of a validation or test set is computed; a run keeps the rule it began with.
 
@@ -92,6 +95,11 @@ class Identity:
     keras, "" for nothing. cuda and cudnn are the versions the framework was built with, "" on a CPU. What stands below
     them is known only since 0.6, and only on a GPU: the cuDNN that is loaded, the compute capability of the GPU
     ("7.5"), the number of its multiprocessors, and its driver, which is kept for people and never compared.
+
+    step is how a step is computed; a run that does not say is of a time when there was "graph" alone. step_fingerprint
+    is the digest of what two such steps make of fixed weights and batches: it sees what no version tells. tf32 is
+    whether TensorFlow may use it. memory_limit is how many bytes of the GPU the process may take, for people: what it
+    changes, the fingerprint shows.
     """
 
     processor: str
@@ -110,14 +118,18 @@ class Identity:
     compute_capability: str | None = None
     multiprocessors: int | None = None
     driver: str | None = None
+    step: str | None = None
+    step_fingerprint: str | None = None
+    tf32: bool | None = None
+    memory_limit: int | None = None
 
     def differences(self, other: "Identity") -> tuple[str, ...]:
         """Return the names of the fields that decide bits and differ, as far as both know them.
 
-        The versions of Python, of numpy and of the driver do not decide.
+        The versions of Python, of numpy and of the driver do not decide, nor does the limit of memory.
         """
-        ignored = {"python", "numpy", "driver"}
-        mine, theirs = asdict(self), asdict(other)
+        ignored = {"python", "numpy", "driver", "memory_limit"}
+        mine, theirs = ({**asdict(it), "step": it.step or FIRST_STEP} for it in (self, other))
         known = [key for key in mine if key not in ignored and mine[key] is not None and theirs[key] is not None]
         return tuple(key for key in known if mine[key] != theirs[key])
 

@@ -28,6 +28,7 @@ from qcqueue.text.fields import (
     read_visible,
     read_weights,
     real_number,
+    true_or_false,
     whole_number,
 )
 from qcqueue.text.humanize import listed
@@ -36,6 +37,9 @@ Trainable = Literal["all", "head"]
 Determinism = Literal["exact", "relaxed"]
 Device = Literal["gpu", "cpu", "any"]
 Lineage = Literal["any", "same", "refuse"]
+Step = Literal["graph", "fused", "xla"]
+StepWanted = Literal["auto", "graph", "fused", "xla"]
+Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
 WEIGHTS = "weights"
 """The role of a weights file among the attachments of a job."""
@@ -72,7 +76,10 @@ class JobSpec:
     patience in epochs, 0 = off. dropout is the share dropped before the classifier head, 0 = no such layer. lineage
     says where a run that has begun may go on: on any machine, as a new lineage where that changes its bits; on the
     same kind of processor only; or only where nothing that decides its bits has changed. deadline_s is when somebody
-    wants it done, in seconds since 1970 UTC: it decides when the job is taken, and no bit of what it trains.
+    wants it done, in seconds since 1970 UTC: it decides when the job is taken, and no bit of what it trains. step is
+    how a step is computed: "auto" is whichever is measured to be done soonest on the machine where the run begins.
+    precision is what most layers compute in; the weights, the softmax and the loss are float32 always. tf32: whether a
+    GPU that can may round what it multiplies to the 10 bits of TensorFloat-32.
     """
 
     study: str = old_key(read_name, help="the first half of every job's name", is_text=True, stored=read_visible)
@@ -171,6 +178,23 @@ class JobSpec:
         decides_bits=False,
         also=("due",),
         stored=_stored_deadline,
+    )
+    step: StepWanted = key(
+        one_of(get_args(StepWanted)),
+        default="auto",
+        help='"auto" measures once what is fastest where a run begins; or "graph", "fused", "xla"',
+        also=("jit_compile",),
+        is_text=True,
+    )
+    precision: Precision = key(
+        one_of(get_args(Precision)),
+        default="float32",
+        help='"float32", "mixed_float16", or "mixed_bfloat16" (GPUs of compute capability 8.0 and newer)',
+        also=("dtype", "mixed_precision"),
+        is_text=True,
+    )
+    tf32: bool = key(
+        true_or_false, default=True, help="whether a GPU that can may multiply in TensorFloat-32, as TensorFlow does"
     )
 
     @property

@@ -302,7 +302,8 @@ def _identity(value: Any) -> Identity:
     told = Identity.from_json(value).to_document()
     found = _object(value, *(name for name in told if name not in optional), also=optional)
     checks: dict[str, Check] = {name: _any_text for name in found}
-    checks |= {"threads": _number, "deterministic": _yes_or_no, "multiprocessors": _number}
+    checks |= {"threads": _number, "deterministic": _yes_or_no, "multiprocessors": _number, "tf32": _yes_or_no}
+    checks |= {"memory_limit": _number}
     return Identity.from_json({name: checks[name](it) for name, it in found.items()})
 
 

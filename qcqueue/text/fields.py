@@ -132,6 +132,14 @@ def one_of(names: Collection[str], *, also: Collection[str] = ()) -> Reader:
     return read
 
 
+def true_or_false(value: Any) -> bool:
+    """Read true or false, as TOML writes them; 1 and "true" are neither."""
+    if not isinstance(value, bool):
+        meant = value.casefold() if isinstance(value, str) and value.casefold() in ("true", "false") else None
+        raise InvalidValue(value, "is true or false" + (", without quotes" if meant else ""), nearest=meant)
+    return value
+
+
 def read_name(value: Any) -> str:
     """Read a name that is safe in a path, a URL and a command."""
     if not isinstance(value, str) or not NAME.fullmatch(value):

@@ -98,6 +98,16 @@ def test_refuse_refuses_everything_that_decides_bits(field: str) -> None:
     assert refusal("refuse", T4, replace(T4, **changed))
 
 
+def test_a_step_that_ends_otherwise_is_named_in_words() -> None:
+    fused = replace(T4, step="fused", step_fingerprint="0123456789abcdef", tf32=True)
+    assert refusal("refuse", fused, replace(fused, memory_limit=5)) is None
+    assert refusal("refuse", fused, replace(T4, step="graph", step_fingerprint="fedcba9876543210", tf32=False)) == (
+        'its spec says lineage = "refuse", and this machine has a graph step instead of fused, '
+        "steps that end in other bits (fingerprint fedcba98 instead of 01234567) and TF32 off instead of on"
+    )
+    assert "an xla step instead of graph" in str(refusal("refuse", T4, replace(T4, step="xla")))
+
+
 def test_refuse_names_every_difference_and_nothing_else() -> None:
     assert refusal("refuse", T4, replace(T4, python="3.13", numpy="2.2")) is None
     assert refusal("refuse", T4, replace(P100, library_version="3.14.0", cudnn="", instruction_set="avx2")) == (

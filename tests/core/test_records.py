@@ -148,8 +148,9 @@ def test_the_history_digest_sees_the_last_bit_and_no_timing() -> None:
 @pytest.mark.parametrize("field", [field.name for field in fields(Identity)])
 def test_only_what_decides_bits_is_a_difference(field: str) -> None:
     here = replace(IDENTITY, cudnn_loaded="9.3.0", compute_capability="7.5", multiprocessors=40, driver="550.54.15")
+    here = replace(here, step="graph", step_fingerprint="ab", tf32=True, memory_limit=1 << 33)
     there = Identity(**(asdict(here) | {field: "other"}))
-    assert here.differences(there) == (() if field in ("python", "numpy", "driver") else (field,))
+    assert here.differences(there) == (() if field in ("python", "numpy", "driver", "memory_limit") else (field,))
     assert here.differences(here) == ()
 
 
@@ -157,6 +158,14 @@ def test_what_an_older_record_does_not_know_is_no_difference() -> None:
     older = Identity(**IDENTITY.to_json())
     newer = replace(older, cudnn_loaded="9.3.0", compute_capability="7.5", multiprocessors=40, driver="550.54.15")
     assert older.differences(newer) == newer.differences(older) == ()
+
+
+def test_a_run_that_names_no_step_goes_on_as_graph_and_as_nothing_else() -> None:
+    older = Identity(**IDENTITY.to_json())
+    graph, fused = replace(older, step="graph", tf32=True), replace(older, step="fused", tf32=True)
+    assert "step" not in older.to_json()
+    assert older.differences(graph) == graph.differences(older) == ()
+    assert older.differences(fused) == fused.differences(older) == ("step",)
 
 
 def test_an_identity_says_only_what_it_knows() -> None:

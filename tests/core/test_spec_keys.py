@@ -8,6 +8,7 @@ import pytest
 
 from qcqueue.core.spec import KEYS, WEIGHTS, JobSpec
 from qcqueue.core.study import KNOWN_AS, SETTING_KEYS, parse_study
+from qcqueue.errors import SpecInvalid
 from tests.support.patched import patched, said_by
 
 SPEC = parse_study('study = "s"\ndataset = "d"\n[[job]]\nmodel = "VGG16"\n', file="s.toml").jobs[0]
@@ -146,6 +147,9 @@ def test_no_stored_job_is_without_a_key_of_old(missing: str) -> None:
         ("seed", 1 << 54),
         ("early_stopping", -1),
         ("lineage", "other"),
+        ("step", "fastest"),
+        ("precision", "float16"),
+        ("tf32", 1),
         ("deadline_s", 1e13),
         ("zebra", 1),
     ],
@@ -163,6 +167,19 @@ def test_what_a_later_version_may_allow_is_read(change: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", SETTING_KEYS)
 def test_the_default_of_a_key_can_be_stored(name: str) -> None:
     assert SETTING_KEYS[name].stored(SETTING_KEYS[name].default) == SETTING_KEYS[name].default
+
+
+def test_how_a_step_is_computed_is_said_only_where_somebody_chose_it() -> None:
+    def read(*lines: str) -> JobSpec:
+        text = "\n".join(['study = "s"', 'dataset = "d"', "[[job]]", 'model = "VGG16"', *lines])
+        return parse_study(text, file="s.toml").jobs[0]
+
+    assert read('step = "auto"', 'precision = "float32"', "tf32 = true") == SPEC
+    chosen = read('step = "xla"', 'precision = "mixed_float16"', "tf32 = false")
+    assert chosen.unusual == {"step": "xla", "precision": "mixed_float16", "tf32": False}
+    assert len({SPEC.digest, *(replace(SPEC, **{key: it}).digest for key, it in chosen.unusual.items())}) == 4
+    with pytest.raises(SpecInvalid, match='tf32: found "true", allowed is true or false, without quotes'):
+        read('tf32 = "true"')
 
 
 def test_every_key_is_explained_on_one_line_and_no_habit_means_two() -> None:

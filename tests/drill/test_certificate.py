@@ -64,6 +64,7 @@ def test_what_is_written_is_read_again(path: Path) -> None:
 
 def test_what_is_known_of_a_gpu_is_read_again(path: Path) -> None:
     identity = replace(a_certificate().identity, cudnn_loaded="9.3.0", compute_capability="7.5", multiprocessors=40)
+    identity = replace(identity, step="xla", step_fingerprint="ab" * 32, tf32=False, memory_limit=1 << 33)
     on_gpu = a_certificate(identity=replace(identity, driver="550.54.15"))
     write_certificates(path, [on_gpu])
     assert read_certificates(path) == (on_gpu,)
