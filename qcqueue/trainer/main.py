@@ -149,6 +149,7 @@ def assignment_of(spool: TrainerSpool, order: WorkOrder, clock: Clock) -> Assign
         on_cpu=order.on_cpu,
         resume_from=FromSpool(spool, clock) if order.resumes else None,
         best=spool.read_best,
+        step_order=order.step_order,
     )
 
 

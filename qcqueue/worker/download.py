@@ -13,6 +13,7 @@ from pathlib import Path
 from qcqueue.checkpoints.format import HEAD_NAME, SUFFIX, read_about
 from qcqueue.core.outcomes import Trouble, advice_on
 from qcqueue.core.spec import WEIGHTS
+from qcqueue.core.step_choice import StepOrder
 from qcqueue.errors import BlobMissing, CheckpointDamaged, DigestMismatch
 from qcqueue.queue.values import Checkpoint, Claim
 from qcqueue.spool.files import WorkOrder
@@ -79,9 +80,10 @@ def work_order(
     threads: int,
     max_epochs: int | None,
     on_cpu: bool,
+    left: tuple[float, int] = (0.0, 1),
     moved: Moved = silently,
 ) -> WorkOrder:
-    """Bring dataset and weights to this machine; return what the trainer is to be told.
+    """Bring dataset and weights to this machine; return what the trainer is to be told. left: as `Chooser.left` says.
 
     Raises: BlobMissing, DigestMismatch: the store does not have them whole. StoreError: try again.
     """
@@ -105,6 +107,12 @@ def work_order(
         max_epochs=max_epochs,
         resumes=bool(claim.checkpoints),
         on_cpu=on_cpu,
+        step_order=StepOrder(
+            begun_on=claim.checkpoints[0].record.identity if claim.checkpoints else None,
+            shared=claim.step_choices,
+            left_s=left[0],
+            sessions_left=left[1],
+        ),
     )
 
 

@@ -74,6 +74,7 @@ class Prepare:
                 threads=job.threads(session.deps.machine.threads),
                 max_epochs=session.budget.epochs_left(session.epochs),
                 on_cpu=job.name in session.on_cpu,
+                left=session.chooser.left(job.name),
                 moved=session.moved,
             )
         except (BlobMissing, DigestMismatch) as exc:  # it will not come back while this session waits
@@ -87,7 +88,7 @@ class Prepare:
             session.end_trainer(job)
         if restored.chosen is None:
             # It trains as soon as it is told to, so not before the attempt is known to be live.
-            job.spool.open(replace(order, resumes=False))
+            job.spool.open(replace(order, resumes=False, step_order=replace(order.step_order, begun_on=None)))
             session.start_trainer(job)
         job.spool.record.write(restored.chosen.record if restored.chosen else None)
         job.committer.foreseen = session.chooser.foresee(session.id)  # it is written down with the first save
