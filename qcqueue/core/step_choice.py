@@ -73,12 +73,16 @@ class StepChoice:
 
     @property
     def sentence(self) -> str:
-        """Say what was chosen, what that gains, and why others fell out: "step fused, measured in 41 s: ..."."""
+        """Say what was chosen, what that gains, and why others fell out: "step fused, measured in 41.0 s: ..."."""
         said = f"step {self.step}, {self._ground}"
         if self.gain is not None and self.step != FIRST_STEP:
             before, now = self._step_s(FIRST_STEP), self._step_s(self.step)
             said += f": {_ms(now)} a step, where {FIRST_STEP} takes {_ms(before)} ({self.gain:.2f} x)"
-        others = [f"{it.candidate} {it.reason or f'takes {_ms(it.step_s)}'}" for it in self.trials if self._is_told(it)]
+        others = [
+            f"{it.candidate} fell out: {it.reason}" if it.reason else f"{it.candidate} takes {_ms(it.step_s)}"
+            for it in self.trials
+            if self._is_told(it)
+        ]
         if others:
             said += f"; {'; '.join(others)}"
         if (factor := self.determinism_factor) is not None:
@@ -121,12 +125,14 @@ class StepOrder:
 
     begun_on: what the run goes on from, None where it begins. shared: what was measured before of such models. left_s:
     about how long the rest of it takes, 0 where that is not known; sessions_left: in how many sessions, this one too.
+    epochs_done: how many epochs of it are saved.
     """
 
     begun_on: Identity | None = None
     shared: tuple[StepChoice, ...] = ()
     left_s: float = 0.0
     sessions_left: int = 1
+    epochs_done: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -134,6 +140,7 @@ class StepOrder:
             "shared": [choice.to_json() for choice in self.shared],
             "left_s": self.left_s,
             "sessions_left": self.sessions_left,
+            "epochs_done": self.epochs_done,
         }
 
     @classmethod

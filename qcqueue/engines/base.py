@@ -31,7 +31,7 @@ class Assignment:
     resume_from is None at a fresh start. best reads the model after an epoch, the best so far, from this segment or one
     before; it is called at most once, at the end, and only if the last epoch is not the best. on_cpu: leave a GPU alone
     that the spec would allow. weights_title: what its owner calls the weights file, "" where that is not known.
-    step_order: what is known of how its step was chosen, and of what choosing is worth.
+    step: the way to compute a step, for whoever builds the program; step_order: what is known for choosing it.
     """
 
     spec: JobSpec
@@ -42,6 +42,7 @@ class Assignment:
     best: Callable[[int], Tensors]
     on_cpu: bool = False
     weights_title: str = ""
+    step: str = "graph"
     step_order: StepOrder = StepOrder()  # noqa: RUF009 (a frozen value)
 
 

@@ -96,6 +96,7 @@ def work_order(
             raise type(exc)(f"{what} cannot be had: {exc}", hint=hint) from exc
 
     weights = claim.attachment(WEIGHTS)
+    newest = claim.checkpoints[0].record if claim.checkpoints else None
     called = f"the weights file {clipped(weights.title)}" if weights and weights.title else "the weights file"
     return WorkOrder(
         spec=claim.spec,
@@ -108,7 +109,8 @@ def work_order(
         resumes=bool(claim.checkpoints),
         on_cpu=on_cpu,
         step_order=StepOrder(
-            begun_on=claim.checkpoints[0].record.identity if claim.checkpoints else None,
+            begun_on=newest.identity if newest else None,
+            epochs_done=newest.epochs_done if newest else 0,
             shared=claim.step_choices,
             left_s=left[0],
             sessions_left=left[1],

@@ -88,7 +88,9 @@ class Prepare:
             session.end_trainer(job)
         if restored.chosen is None:
             # It trains as soon as it is told to, so not before the attempt is known to be live.
-            job.spool.open(replace(order, resumes=False, step_order=replace(order.step_order, begun_on=None)))
+            job.spool.open(
+                replace(order, resumes=False, step_order=replace(order.step_order, begun_on=None, epochs_done=0))
+            )
             session.start_trainer(job)
         job.spool.record.write(restored.chosen.record if restored.chosen else None)
         job.committer.foreseen = session.chooser.foresee(session.id)  # it is written down with the first save

@@ -1,6 +1,7 @@
 """Keras models under TensorFlow: the engine, which imports neither before it is asked to."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from qcqueue.catalog.models import ImageNetFile
@@ -26,9 +27,14 @@ class KerasTf:
     def run(self, assignment: Assignment, sink: Sink, clock: Clock) -> Iterator[None]:
         """Beside what every engine raises: OutOfMemory, DeterminismRefused, DriverFailed, DiskFull."""
         from qcqueue.engines.keras_tf.errors import translated
+        from qcqueue.engines.keras_tf.measuring import settled_step
         from qcqueue.engines.keras_tf.program import build_program
 
         with translated():
+            step = yield from settled_step(assignment, sink, clock)
+            if step is None:  # asked to stop before anything began
+                return
+            assignment = replace(assignment, step=step)
             yield from loop.run(
                 assignment, lambda data: build_program(assignment, classes=len(data.classes)), sink, clock
             )
