@@ -96,9 +96,9 @@ def try_all(
                 if not (yield from waited_for(it.has_shown, budget_s)):
                     return None
                 it.end(late)
-            if it is timed[0] and it.shown and it.shown.step_s is not None:
-                if (worth := worth_s(it.shown.step_s)) < budget_s:
-                    budget_s, late = worth, "too little is left of the work to time it"
+            step_s = it.shown.step_s if it is timed[0] and it.shown else None
+            if step_s is not None and worth_s(step_s) < budget_s:
+                budget_s, late = worth_s(step_s), "too little is left of the work to time it"
         shown = [it.shown for it in timed if it.shown is not None]
         return tuple(_confirmed(it, second[it.candidate].shown if it.candidate in second else it) for it in shown)
     finally:

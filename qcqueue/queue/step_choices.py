@@ -25,5 +25,10 @@ def shared_choices(tx: Connection, model: str) -> tuple[StepChoice, ...]:
 def share_choice(tx: Connection, choice: StepChoice, *, model: str, now_s: float) -> None:
     """Share what an attempt has measured, unless somebody has before, or it holds for no other run."""
     if choice.is_shareable:
-        row = {"model": model, "choice": canonical_json(choice.to_json()), "measured_at_s": now_s}
-        tx.execute(insert(step_choices).values(key=choice.key, **row).on_conflict_do_nothing())
+        pin_choice(tx, choice, model=model, now_s=now_s)
+
+
+def pin_choice(tx: Connection, choice: StepChoice, *, model: str, now_s: float) -> None:
+    """Let all runs that begin from now on take this step, however it was chosen, where nothing is shared yet."""
+    row = {"model": model, "choice": canonical_json(choice.to_json()), "measured_at_s": now_s}
+    tx.execute(insert(step_choices).values(key=choice.key, **row).on_conflict_do_nothing())

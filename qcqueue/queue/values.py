@@ -230,6 +230,11 @@ class JobDetail:
     predictions_sha256: str | None
     begun_on: Identity | None = None
 
+    @property
+    def step_choice(self) -> StepChoice | None:
+        """How the step of its newest lineage was chosen, None where nobody was asked."""
+        return next((it.step_choice for it in reversed(self.attempts) if it.step_choice), None)
+
     def official_epochs(self) -> tuple[EpochLine, ...]:
         return tuple(epoch for epoch in self.epochs if epoch.official)
 

@@ -112,7 +112,7 @@ def test_where_the_work_turns_out_to_be_short_the_others_are_left(tmp_path: Path
 
     trials = tried(tmp_path, {"graph": {"step_s": 0.01}}, worth_s=worth_s)
     assert trials is not None
-    assert asked == [0.01]
+    assert set(asked) == {0.01}
     assert trials["graph"].reason is None
     late = {"too little is left of the work to time it"}
     assert {trials[name].reason for name in ("fused", "xla")} == late

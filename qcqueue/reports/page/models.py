@@ -3,6 +3,7 @@
 from datetime import UTC
 
 from qcqueue.core.evaluation import Appraisal, Evaluation
+from qcqueue.core.lineage import computation
 from qcqueue.core.outcomes import Outcome
 from qcqueue.reports.markup import Content, Markup, tag
 from qcqueue.reports.page.misjudged import surest_mistakes
@@ -52,6 +53,7 @@ def _settings(model: ModelFigures) -> str:
         f"determinism {spec.determinism}",
         f"seed {spec.seed}",
         *(f"{name.replace('_', ' ')} {value}" for name, value in spec.unusual.items()),
+        computation(spec, model.identities),
     ]
     return ", ".join(said) + "."
 
