@@ -55,8 +55,11 @@ class Trainer(Protocol):
         """
         ...
 
+    def end(self) -> None:
+        """End the one that runs at once, and leave alone one that is only ready; ending what has ended is fine."""
+
     def kill(self) -> None:
-        """End it at once, running or ready; ending what has ended is fine."""
+        """End all at once, running or ready."""
 
 
 class TrainerProcess:
@@ -126,6 +129,10 @@ class TrainerProcess:
             _close(self._process)
         return code
 
+    def end(self) -> None:
+        if self._process:
+            _end(self._process)
+
     def kill(self) -> None:
         if self._ready:
             _end(self._ready)
@@ -134,8 +141,7 @@ class TrainerProcess:
             for path in (self._log, self._answer):
                 with suppress(OSError):  # the next session sweeps what stays
                     path.unlink(missing_ok=True)
-        if self._process:
-            _end(self._process)
+        self.end()
 
     def _spawned(self) -> subprocess.Popen[bytes]:
         self._let_go_of_log()
