@@ -479,7 +479,7 @@ def test_log_and_why_as_json(house: House, answer: Answer) -> None:
     assert told["history"][-1]["what"] == "failed"
     assert set(told["history"][-1]) == {"at", "who", "what", "attempt", "why"}
     explained = document(answer("why failed --json"))
-    assert set(explained) == {"schema_version", "name", "state", "why", "next"}
+    assert set(explained) == {"schema_version", "name", "state", "why", "next", "step"}
     assert (explained["name"], explained["state"]) == ("tiny/failed", "failed")
 
 

@@ -50,10 +50,10 @@ def _settings(model: ModelFigures) -> str:
         f"first weights: {spec.weights}",
         f"trains {'all layers' if spec.trainable == 'all' else 'the head only'}",
         *extras,
+        computation(spec, model.identities),
         f"determinism {spec.determinism}",
         f"seed {spec.seed}",
         *(f"{name.replace('_', ' ')} {value}" for name, value in spec.unusual.items()),
-        computation(spec, model.identities),
     ]
     return ", ".join(said) + "."
 
