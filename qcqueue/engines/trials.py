@@ -21,6 +21,7 @@ from qcqueue.clock import Clock
 from qcqueue.core.shaped import shaped
 from qcqueue.core.spec import Step
 from qcqueue.core.step_choice import StepTrial
+from qcqueue.engines.programs import without_place
 from qcqueue.stores.registry import without_secrets
 from qcqueue.text.canonical_json import parse_json
 from qcqueue.text.humanize import duration
@@ -148,7 +149,8 @@ class _Process:
         try:
             self._process = subprocess.Popen(
                 program.command,
-                env={**without_secrets(os.environ), **program.environment},
+                # Another process's programs would say nothing of what this one makes.
+                env={**without_place(without_secrets(os.environ)), **program.environment},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
             )

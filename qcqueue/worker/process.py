@@ -21,6 +21,7 @@ from typing import IO, Any, Protocol
 
 from qcqueue.catalog.models import KERAS_TF
 from qcqueue.core.signals import FOR_THE_SESSION
+from qcqueue.engines.programs import environment_in
 from qcqueue.spool.trainer_output import last_line_in, words_in
 from qcqueue.spool.weights import FoundWeights, WantedWeights
 from qcqueue.stores.files import on_this_machine
@@ -66,6 +67,7 @@ class TrainerProcess:
     """`python -m qcqueue.trainer.main`. cache: on the disk of the spools, for what it prints before it has one."""
 
     def __init__(self, cache: Path) -> None:
+        self._cache = cache
         self._log = cache / f"trainer-{os.getpid()}.log"
         self._answer = cache / f"trainer-{os.getpid()}-0.answer"
         self._asks = 0
@@ -145,13 +147,14 @@ class TrainerProcess:
 
     def _spawned(self) -> subprocess.Popen[bytes]:
         self._let_go_of_log()
+        environ = without_secrets(os.environ)
         with on_this_machine(self._log):
             self._writing = self._log.open("wb")
             hold(self._writing.fileno())
         with on_this_machine(self._log), _nothing_ends_it():
             return subprocess.Popen(
                 [sys.executable, "-m", PROGRAM, self._engine],
-                env=without_secrets(os.environ),
+                env={**environ, **environment_in(self._cache, f"trainer-{os.getpid()}", environ)},
                 stdin=subprocess.PIPE,
                 stdout=self._writing,
                 stderr=subprocess.STDOUT,

@@ -4,6 +4,7 @@ It stands between what a session has told and the trials. Nothing here touches a
 themselves, and nothing is kept of trials that were cut: whoever comes next begins them again.
 """
 
+import os
 import platform
 import sys
 from collections.abc import Generator
@@ -21,6 +22,7 @@ from qcqueue.engines.base import Assignment, Sink
 from qcqueue.engines.batches import load_data
 from qcqueue.engines.keras_tf import cuda
 from qcqueue.engines.processor import cpu_name, instruction_set
+from qcqueue.engines.programs import keep, without_place
 from qcqueue.engines.steps import ON_A_CPU, ON_A_GPU, budget_s, choose, inherited, key_of, known, switches
 from qcqueue.engines.trials import TrialProgram, try_all
 
@@ -35,11 +37,11 @@ def settled_step(
 ) -> Generator[None, None, str | None]:
     """Return the step that a run uses, None where measuring was asked to stop. command: what tries one candidate."""
     spec, order = assignment.spec, assignment.step_order
-    gpus = [] if assignment.on_cpu or spec.device == "cpu" else tf.config.list_physical_devices("GPU")
+    gpus = _gpus(assignment)
     here = _here(assignment, gpus)
     if (step := inherited(order, spec, here)) is not None:
         return step
-    key = key_of(spec, here, switches())
+    key = key_of(spec, here, switches(without_place(os.environ)))
     choice = known(order, spec, key)
     if choice is None:
         choice = yield from _measured(assignment, key, sink, clock, command=command, has_gpu=bool(gpus))
@@ -47,6 +49,22 @@ def settled_step(
         return None
     sink.chose_step(choice)
     return choice.step
+
+
+def keep_programs(assignment: Assignment) -> None:
+    """Have the step that is compiled for a CPU found by the next process that trains this job here.
+
+    On a GPU it is compiled anew: that what was kept runs there, with the same bits, was never seen.
+    """
+    gpus = _gpus(assignment)
+    if assignment.step == "xla" and not gpus:
+        here = _here(assignment, gpus).to_json() | {"driver": cuda.driver_version()}
+        keep({"spec": assignment.spec.digest, "here": here, "flags": switches(without_place(os.environ))})
+
+
+def _gpus(assignment: Assignment) -> list[Any]:
+    leaves_alone = assignment.on_cpu or assignment.spec.device == "cpu"
+    return [] if leaves_alone else tf.config.list_physical_devices("GPU")
 
 
 def _measured(
