@@ -15,6 +15,8 @@ from qcqueue.engines.base import Assignment
 from qcqueue.engines.keras_tf.measuring import settled_step
 from tests.engines.worlds import Memory, a_dataset_file, a_spec, an_assignment
 
+pytestmark = pytest.mark.tensorflow
+
 PROGRAM = """
 import json, sys, time
 asked = json.loads(sys.stdin.readline())

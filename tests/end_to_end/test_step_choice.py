@@ -1,0 +1,65 @@
+"""Real sessions choose a step where a run begins, go on with it and share what they measured: a long job, cut short."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.machines import STUDY, a_house, at_work, command, job, wait_until, working
+
+pytestmark = [pytest.mark.long, pytest.mark.tensorflow]
+
+# So many epochs that a minute of measuring is worth it; one of them is trained.
+LONG = STUDY.replace("epochs = 3", "epochs = 100000")
+TWO = LONG + '[[job]]\nmodel = "VGG16"\n[[job]]\nmodel = "VGG16"\nname = "other"\nseed = 2\n'
+AT_A_LIMIT = 20
+
+
+def measuring_trainers(house: Any) -> bool:
+    return any(progress.phase == "measuring" for progress in at_work(house))
+
+
+def test_a_run_measures_once_goes_on_with_its_step_and_shares_it(tmp_path: Path) -> None:
+    house = a_house(tmp_path, TWO)
+    assert command(house, "work", "--max-epochs", "1", limit_s=240).returncode == AT_A_LIMIT
+    first = job(house)
+    step = first["step"]
+    assert step["origin"] == "measured"
+    assert {trial["candidate"] for trial in step["trials"]} == {"graph", "fused"}, "on a CPU"
+    assert all(trial["step_s"] or trial["reason"] for trial in step["trials"])
+    assert first["epochs"][0]["step"] == step["step"]
+
+    assert command(house, "work", "--max-epochs", "1").returncode == AT_A_LIMIT
+    resumed = job(house)
+    assert [segment["step_choice"] is None for segment in resumed["segments"]] == [False, True]
+    assert [epoch["lineage"] for epoch in resumed["epochs"]] == [1, 1]
+    assert [epoch["step"] for epoch in resumed["epochs"]] == [step["step"]] * 2
+
+    assert command(house, "move", "other", "first").returncode == 0
+    assert command(house, "hold", "vgg16").returncode == 0
+    assert command(house, "work", "--max-epochs", "1").returncode == AT_A_LIMIT
+    other = job(house, "small/other")
+    assert (other["step"]["origin"], other["step"]["step"]) == ("shared", step["step"])
+    assert other["step"]["trials"] == step["trials"]
+    said = command(house, "why", "other")
+    assert f"its steps: step {step['step']}, as measured before on such a machine" in said.stdout
+
+
+def test_a_measuring_that_was_cut_is_begun_again(tmp_path: Path) -> None:
+    house = a_house(tmp_path, LONG + '[[job]]\nmodel = "VGG16"\n')
+    with working(house, "--max-epochs", "1", name="cut") as session:
+        wait_until(lambda: measuring_trainers(house))
+        os.killpg(session.process.pid, signal.SIGKILL)
+    assert command(house, "work", "--max-epochs", "1", limit_s=240).returncode == AT_A_LIMIT
+    assert [segment["step_choice"] is None for segment in job(house)["segments"]] == [True, False]
+
+
+def test_whoever_presses_ctrl_c_while_it_measures_need_not_wait(tmp_path: Path) -> None:
+    house = a_house(tmp_path, LONG + '[[job]]\nmodel = "VGG16"\n')
+    with working(house) as session:
+        wait_until(lambda: measuring_trainers(house))
+        session.interrupt()
+        assert session.ended() in (AT_A_LIMIT, 130)
+    assert job(house)["step"] is None
