@@ -72,7 +72,7 @@ def known(order: StepOrder, spec: JobSpec, key: str) -> StepChoice | None:
         return StepChoice(step=spec.step, origin="spec", key=key)
     for choice in order.shared:
         if choice.key == key:
-            return replace(choice, origin="shared")
+            return replace(choice, origin="shared") if choice.origin == "measured" else choice
     if budget_s(order.left_s) < LEAST_S:
         return StepChoice(step="graph", origin="short", key=key)
     return None

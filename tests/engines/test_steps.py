@@ -63,6 +63,7 @@ def test_measuring_takes_a_minute_or_a_fiftieth_of_what_is_left(left_s: float, b
         ({"step": "xla"}, StepOrder(left_s=1e6, shared=(MEASURED,)), "xla", "spec"),
         ({}, StepOrder(shared=(MEASURED,)), "fused", "shared"),
         ({}, StepOrder(shared=(replace(MEASURED, key="another"),)), "graph", "short"),
+        ({}, StepOrder(left_s=1e6, shared=(replace(MEASURED, origin="short"),)), "fused", "short"),
         ({}, StepOrder(left_s=499.0), "graph", "short"),
         ({}, StepOrder(left_s=501.0), None, None),
     ],
