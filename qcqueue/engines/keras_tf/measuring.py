@@ -29,7 +29,8 @@ from qcqueue.engines.trials import TrialProgram, try_all
 COMMAND = (sys.executable, "-m", "qcqueue.engines.keras_tf.trial")
 ENVIRONMENT = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 """Of a trial: several share one GPU, and each would take all of its memory."""
-AT_ONCE_ON_A_CPU, AT_ONCE_ON_A_GPU = 2, 4
+AT_ONCE = 4
+"""How many compile at a time: each keeps little more than one core busy."""
 
 
 def settled_step(
@@ -78,7 +79,7 @@ def _measured(
     trials = yield from try_all(
         ON_A_GPU if has_gpu else ON_A_CPU,
         TrialProgram(command=command, told=_told(assignment), environment=ENVIRONMENT),
-        at_once=AT_ONCE_ON_A_GPU if has_gpu else AT_ONCE_ON_A_CPU,
+        at_once=AT_ONCE,
         budget_s=budget_s(order.left_s),
         worth_s=lambda step_s: budget_s(steps_left * step_s),
         clock=clock,
