@@ -114,6 +114,11 @@ def _identity_here(run: Run) -> Identity:
     return _here(an_assignment(run.path), [])
 
 
+def test_a_gpu_that_is_not_there_is_not_looked_for_by_trials(run: Run) -> None:
+    assert run.settle(device="gpu") == "graph"
+    assert (run.tried, run.sink.choices) == ([], [])
+
+
 def test_a_measuring_that_was_stopped_leaves_nothing_to_believe(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run.sink, "should_stop", lambda: True)
     assert run.settle() is None

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from qcqueue.clock import Clock
 from qcqueue.core.phases import Phase
-from qcqueue.core.records import Identity
+from qcqueue.core.records import FIRST_STEP, Identity
 from qcqueue.core.step_choice import StepChoice
 from qcqueue.engines.base import Assignment, Sink
 from qcqueue.engines.batches import load_data
@@ -39,6 +39,8 @@ def settled_step(
     """Return the step that a run uses, None where measuring was asked to stop. command: what tries one candidate."""
     spec, order = assignment.spec, assignment.step_order
     gpus = _gpus(assignment)
+    if spec.device == "gpu" and not gpus:
+        return FIRST_STEP  # whoever builds the program says what is missing
     here = _here(assignment, gpus)
     if (step := inherited(order, spec, here)) is not None:
         return step
