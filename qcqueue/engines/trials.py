@@ -81,6 +81,9 @@ def try_all(
             yield
             for it in all_of_them:
                 it.look()
+            for it in timed:
+                if it.has_shown() and it.candidate in second and not second[it.candidate].has_shown():
+                    second[it.candidate].end("the first one fell out")
         return True
 
     try:

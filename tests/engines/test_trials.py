@@ -47,6 +47,7 @@ def tried(
     folder: Path,
     does: Mapping[str, Mapping[str, Any]],
     *,
+    at_once: int = 4,
     budget_s: float = 20.0,
     worth_s: Callable[[float], float] = lambda step_s: 1e9,
     should_stop: Callable[[], bool] = lambda: False,
@@ -56,7 +57,7 @@ def tried(
     pieces = try_all(
         CANDIDATES,
         TrialProgram(command=command, told=told, environment={"QCQUEUE_TRIAL": "1"}),
-        at_once=4,
+        at_once=at_once,
         budget_s=budget_s,
         worth_s=worth_s,
         clock=SystemClock(),
@@ -101,6 +102,12 @@ def test_a_candidate_falls_out_with_its_reason(xla: dict[str, Any], reason: str,
     assert trials is not None
     assert (trials["xla"].reason, trials["xla"].is_cut) == (reason, is_cut)
     assert [trials[name].reason for name in ("graph", "fused")] == [None, None]
+
+
+def test_what_fell_out_is_not_tried_again(tmp_path: Path) -> None:
+    refused = {"reason": "refused"}
+    assert tried(tmp_path, {"fused": refused, "xla": refused}, at_once=1) is not None
+    assert len(list(tmp_path.glob("*.pid"))) == 3
 
 
 def test_where_the_work_turns_out_to_be_short_the_others_are_left(tmp_path: Path) -> None:
