@@ -79,8 +79,9 @@ def add_images(
 def remove_dataset(context: QueueContext, name: str, *, dry_run: bool = False) -> DatasetLine:
     """Take a dataset that no job needs out of the queue, and its bytes out of the store; return what it was.
 
-    Raises: UnknownName. UserError: a job needs it.
+    Raises: UnknownName. UserError: a job needs it. SettingInvalid: the store has the files of another queue.
     """
+    context.check_files()
     removed = context.transact(
         lambda tx: forget_dataset(tx, name, who=context.who, now_s=context.clock.now_s()), dry_run=dry_run
     )

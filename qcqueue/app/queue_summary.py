@@ -64,7 +64,7 @@ class QueueView:
 
     def is_barred(self, job_owner: str | None) -> bool:
         """Say whether a job of this owner is not for the sessions that are asked about."""
-        return self.owner is not None and self.stats.profile.bars(job_owner, whose=self.owner)
+        return self.stats.profile.bars(job_owner, whose=self.owner)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -219,9 +219,14 @@ def _noted(target: QueueHome, at_source: Residence) -> QueueHome:
 def _check_apart(source: QueueHome, target: QueueHome) -> None:
     """Raises: SettingInvalid: who removes the old home once the queue has left it would remove the new one too."""
     before, after = source.address.store, target.address.store
-    if not (before.kind.is_path and after.kind.is_path) or before == after:
+    if before == after or before.kind.is_path != after.kind.is_path:
         return
-    old, new = Path(before.address).resolve(), Path(after.address).resolve()
+    if before.kind.is_path:
+        old, new = Path(before.address).resolve(), Path(after.address).resolve()
+    elif before.scheme == after.scheme:
+        old, new = Path(before.address), Path(after.address)
+    else:
+        return
     if new.is_relative_to(old):
         sentence = f"A and B are both {old}" if new == old else f"{target.url} lies within {source.url}"
         raise SettingInvalid(sentence, hint="name an empty place as B that lies elsewhere")
@@ -334,13 +339,21 @@ class _Copying:
             raise self._overtaken()
         self._note(self._target.url)
 
-        def begin(tx: "Connection") -> None:
+        def begin(tx: "Connection") -> bool:
             there = residence_of(tx)
+            if there.copying_to and there.copying_to.token == self._token:  # which was noted in the source
+                settle(tx)
+                return False
             if there != self._before or (there == NOTHING_SAID and not is_unused(tx)):
                 raise self._overtaken()
             say_copied(tx, said)
+            return True
 
-        self._target.context.database_itself.transact(begin)
+        if not self._target.context.database_itself.transact(begin):
+            raise SettingInvalid(
+                f"{self._source.url} and {self._target.url} are one queue, whose address is written in two ways",
+                hint="name an empty place as B",
+            )
         return said
 
     def _note(self, home: str) -> None:

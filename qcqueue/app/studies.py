@@ -97,8 +97,9 @@ class RemovedJobs:
 def remove(context: QueueContext, typed: str, *, dry_run: bool = False) -> RemovedJobs:
     """Take a job, or all jobs of a study ("six-models/"), out of the queue and what only they needed out of the store.
 
-    Raises: UnknownName. IllegalTransition: one of them is running.
+    Raises: UnknownName. IllegalTransition: one of them is running. SettingInvalid: the store is of another queue.
     """
+    context.check_files()
 
     def take_out(tx: "Connection") -> tuple[Removal, tuple[Blob, ...]]:
         removal = remove_jobs(tx, typed, who=context.who, now_s=context.clock.now_s())

@@ -225,6 +225,8 @@ def detail_screen(
         + "".join(f", {name.replace('_', ' ')} {value}" for name, value in spec.unusual.items()),
         computation(spec, [epoch.identity for epoch in detail.official_epochs()]),
     ]
+    if line.owner is not None:
+        said.append(f"of {named(line.owner)}")
     if line.failure_message:
         said.append(f"failed: {printable(line.failure_message)}")
     if line.left_by:

@@ -20,6 +20,8 @@ def read_owner(text: str) -> str | None:
     name = text.strip()
     if not name.isprintable() or len(name.encode()) > MOST_BYTES:
         raise InvalidValue(text, f"is one line of text that a person can read, up to {MOST_BYTES} bytes")
+    if name.casefold() == ANYBODY:
+        raise InvalidValue(text, f"is a person's name; {ANYBODY} is whose a job is that nobody owns")
     return name or None
 
 

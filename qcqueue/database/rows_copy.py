@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, text
+from sqlalchemy import Connection, Table, delete, insert, select, text
 
 from qcqueue.database.schema import meta, metadata, settings
 
@@ -29,7 +29,6 @@ def replace_rows(target: Connection, source: Connection, *, but_settings: Collec
     for table in _copied_tables():
         for rows in _batches(source, table, but_settings):
             target.execute(insert(table), [change(table, row) for row in rows])
-    _count_on(target)
 
 
 def digest_of_rows(tx: Connection, *, but_settings: Collection[str]) -> str:
@@ -67,15 +66,3 @@ def _digest(values: list[Any]) -> bytes:
     # No database knows -0.0 for sure.
     held = [value + 0.0 if isinstance(value, float) else value for value in values]
     return hashlib.sha256(repr(held).encode(errors="surrogatepass")).digest()
-
-
-def _count_on(tx: Connection) -> None:
-    """Have a database that counts ids apart from its rows go on after the ids that were given to it."""
-    if tx.dialect.name != "postgresql":
-        return
-    for table in _copied_tables():
-        for column in table.primary_key:
-            sequence = tx.execute(select(func.pg_get_serial_sequence(table.name, column.name))).scalar_one_or_none()
-            if sequence:
-                highest = select(func.coalesce(func.max(column), 0) + 1).scalar_subquery()
-                tx.execute(select(func.setval(sequence, highest, False)))

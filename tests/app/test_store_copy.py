@@ -3,10 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from qcqueue.app import store_copy
+from qcqueue.app.context import create_queue
 from qcqueue.app.store_copy import StoreCopy, copy_store, undo_copy
 from qcqueue.app.verify import verify
 from qcqueue.clock import RandomIds
@@ -469,3 +472,23 @@ def test_no_queue_moves_into_its_own_folder_under_whatever_name(world: World, ol
             copy(world, old, world.new("folder", name))
     assert world.answer(old).rows is not None
     assert not (world.folder / "old" / "inner").exists()
+
+
+def test_one_queue_under_two_addresses_is_not_its_own_copy(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As two spellings of one server are, or two keys of one bucket."""
+    (world.folder / "link").symlink_to(world.folder / "empty")
+    empty, link = world.new("folder", "empty"), world.new("folder", "link")
+    create_queue(world.home(empty).settings)
+    monkeypatch.setattr(store_copy, "_check_apart", lambda source, target: None)
+    with pytest.raises(SettingInvalid, match="one queue, whose address is written in two ways"):
+        copy(world, empty, link)
+    assert world.residence(empty) == NOTHING_SAID
+
+
+def test_no_queue_of_a_bucket_moves_under_its_own_prefix(world: World) -> None:
+    assert_apart = partial(store_copy._check_apart, world.home("s3://lab/queue"))
+    for inner in ("s3://lab/queue/inner", "s3://lab/queue/a/b"):
+        with pytest.raises(SettingInvalid, match="lies within"):
+            assert_apart(world.home(inner))
+    for beside in ("s3://lab/queue2", "s3://other/queue/inner", "az://lab/queue/inner"):
+        assert_apart(world.home(beside))

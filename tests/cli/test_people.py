@@ -94,6 +94,21 @@ def test_owners_are_shown_where_there_are_several(people: People) -> None:
         assert "OWNER" not in people.type(f"{line} --mine", owner=ADA)[0]
 
 
+def test_what_is_next_is_what_a_session_of_whoever_asks_may_take(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QCQUEUE_PROFILE", "colab-free")  # where accounts do their own work only
+    for owner, first in ((ADA, "tiny/a1"), (BOB, "tiny/b1"), (None, "tiny/free")):
+        assert f"Next is {first}," in people.type("", owner=owner)[0]
+    people.type("hold tiny/free")
+    assert "Next is" not in people.type("")[0]
+
+
+def test_whose_a_job_is_stands_in_what_is_said_of_it(people: People) -> None:
+    assert f"of {ADA}" in people.type("show tiny/a1")[0].splitlines()
+    assert "of anybody" not in people.type("show tiny/free")[0]
+
+
 def test_mine_are_my_jobs_alone(people: People) -> None:
     assert names_in(people.reads("status --mine", owner=ADA)) == ["tiny/a1", "tiny/a2"]
     assert names_in(people.reads("plan --mine", owner=BOB)) == ["tiny/b1"]

@@ -18,6 +18,12 @@ def test_a_name_is_taken_without_the_space_around_it(text: str) -> None:
     assert read_owner(text) == text.strip()
 
 
+@pytest.mark.parametrize("text", [ANYBODY, " Anybody\n"])
+def test_nobody_is_called_as_whoever_has_no_name(text: str) -> None:
+    with pytest.raises(InvalidValue, match="nobody owns"):
+        read_owner(text)
+
+
 @pytest.mark.parametrize(
     "text",
     ["a\nb", "a\x1b[31mb", "a\x00", "a\udcffb", "\u202egro.elpmaxe@ada", "a\u2028b", "x" * (MOST_BYTES + 1), "ö" * 51],

@@ -25,7 +25,9 @@ def a_program(**changes: Any) -> tuple[Any, Any]:
     spec = a_spec(**changes)
     data = TrainingData(a_dataset(), spec)
     device.settle(spec, threads=2)
-    return KerasProgram(build_model(spec, classes=3, weights_path=None, fresh=True), spec, threads=2), data
+    step = spec.step if spec.step != "auto" else "graph"
+    model = build_model(spec, classes=3, weights_path=None, fresh=True)
+    return KerasProgram(model, spec, threads=2, step=step), data
 
 
 def tensors(model: Any) -> list[bytes]:

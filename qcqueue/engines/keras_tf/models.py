@@ -14,7 +14,9 @@ import keras
 from qcqueue.catalog.models import MODELS
 from qcqueue.catalog.optimizers import OPTIMIZERS
 from qcqueue.core.spec import JobSpec
+from qcqueue.engines.keras_tf.fused import FUSED
 from qcqueue.engines.keras_tf.weights import load_weights, with_imagenet
+from qcqueue.errors import SpecInvalid
 
 
 def build_model(spec: JobSpec, *, classes: int, weights_path: Path | None, weights_title: str = "", fresh: bool) -> Any:
@@ -36,9 +38,18 @@ def build_model(spec: JobSpec, *, classes: int, weights_path: Path | None, weigh
     return keras.Model(images, keras.layers.Dense(classes, activation="softmax", dtype="float32")(features))
 
 
-def build_optimizer(spec: JobSpec, model: Any) -> Any:
-    """Return the optimizer with all its variables, so that the first step finds them and is traced once."""
-    optimizer = getattr(keras.optimizers, OPTIMIZERS[spec.optimizer].keras)(learning_rate=spec.learning_rate)
+def build_optimizer(spec: JobSpec, model: Any, *, step: str = "graph") -> Any:
+    """Return the optimizer with all its variables, so that the first step finds them and is traced once.
+
+    step: the way it is computed. Raises: SpecInvalid: that way has no such optimizer.
+    """
+    name = OPTIMIZERS[spec.optimizer].keras
+    kind = getattr(keras.optimizers, name)
+    if step == "fused":
+        kind = FUSED.get(name)
+        if kind is None:
+            raise SpecInvalid([f"{spec.optimizer} has no fused kernel"], hint='write step = "graph" in the study')
+    optimizer = kind(learning_rate=spec.learning_rate)
     optimizer.build(model.trainable_variables)
     return optimizer
 

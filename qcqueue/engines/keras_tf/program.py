@@ -14,6 +14,7 @@ next step. A restore checks count, shape and type of every tensor before it chan
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -46,19 +47,21 @@ def build_program(assignment: Assignment, *, classes: int) -> "KerasProgram":
         weights_title=assignment.weights_title,
         fresh=assignment.resume_from is None,
     )
-    return KerasProgram(model, assignment.spec, threads=assignment.threads)
+    return KerasProgram(model, assignment.spec, threads=assignment.threads, step=assignment.step)
 
 
 class KerasProgram:
     """A model with its optimizer and the functions that run them. Implements `base.Program`; outputs are still on the
     device."""
 
-    def __init__(self, model: Any, spec: JobSpec, *, threads: int) -> None:
+    def __init__(self, model: Any, spec: JobSpec, *, threads: int, step: str = "graph") -> None:
+        """step: the way a step is computed. Raises: SpecInvalid: its optimizer cannot be computed so."""
         self.model = model
-        self.optimizer = build_optimizer(spec, model)
+        self.optimizer = build_optimizer(spec, model, step=step)
         self.fixed = _fixed(model)
         self._spec = spec
         self._threads = threads
+        self._step = step
         self._loss = keras.losses.SparseCategoricalCrossentropy()
         images = tf.TensorSpec((None, *spec.image_size, 3), tf.uint8)
         labels = tf.TensorSpec((None,), tf.int32)
@@ -67,7 +70,7 @@ class KerasProgram:
 
     @cached_property
     def identity(self) -> Identity:
-        return device.identity(self._spec, threads=self._threads)
+        return replace(device.identity(self._spec, threads=self._threads), step=self._step)
 
     @property
     def steps_ahead(self) -> int:
