@@ -1,5 +1,6 @@
 """Real sessions choose a step where a run begins, go on with it and share what they measured: a long job, cut short."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -63,3 +64,12 @@ def test_whoever_presses_ctrl_c_while_it_measures_need_not_wait(tmp_path: Path) 
         session.interrupt()
         assert session.ended() in (AT_A_LIMIT, 130)
     assert job(house)["step"] is None
+
+
+def test_a_drill_is_equal_with_the_step_that_its_spec_says(tmp_path: Path) -> None:
+    house = a_house(tmp_path, STUDY + '[[job]]\nmodel = "VGG16"\nstep = "fused"\n')
+    done = command(house, "drill", "study.toml", "--kills", "3", "--seed", "3", "--json", limit_s=600)
+    assert done.returncode == 0, done.stderr
+    (certificate,) = json.loads(done.stdout)["certificates"]
+    assert certificate["equal"]
+    assert certificate["identity"]["step"] == "fused"
