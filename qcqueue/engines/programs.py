@@ -7,6 +7,7 @@ it gets into a store, for whoever can write such a program can run code here.
 """
 
 import os
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -46,6 +47,8 @@ def keep(about: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> P
 
     None where it was given no place, or the place is not its owner's alone: it compiles what it needs.
     """
+    if sys.platform == "win32":  # where nothing is trained
+        return None
     given = [flag for flag in environ.get(_XLA_FLAGS, "").split() if flag.startswith(_PLACE)]
     if not given:
         return None
