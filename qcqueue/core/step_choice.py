@@ -86,7 +86,7 @@ class StepChoice:
         if others:
             said += f"; {'; '.join(others)}"
         if (factor := self.determinism_factor) is not None:
-            said += f"; determinism costs {factor:.2f} x"
+            said += f'; determinism costs {factor:.2f} x, which determinism = "relaxed" saves'
         return said
 
     @property
