@@ -29,9 +29,7 @@ class KerasTf:
         from qcqueue.engines.keras_tf.program import build_program
 
         with translated():
-            yield from loop.run(
-                assignment, lambda data: build_program(assignment, classes=len(data.classes)), sink, clock
-            )
+            yield from loop.run(assignment, lambda data: build_program(assignment, data), sink, clock)
 
 
 ENGINE = KerasTf()
