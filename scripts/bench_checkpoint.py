@@ -280,13 +280,17 @@ def watched(session: "subprocess.Popen[bytes]", queue: Queue, machine: str, look
 
 def a_program(model: str, *, threads: int) -> tuple[Any, JobSpec]:
     """Return the program of a job, all of it trainable, with values of an optimizer that has worked."""
+    from qcqueue.engines.batches import load_data
     from qcqueue.engines.keras_tf import device
     from qcqueue.engines.keras_tf.models import build_model
     from qcqueue.engines.keras_tf.program import KerasProgram
 
     spec = a_job(model)
     device.settle(spec, threads=threads)
-    program = KerasProgram(build_model(spec, classes=3, weights_path=None, fresh=True), spec, threads=threads)
+    with tempfile.TemporaryDirectory() as folder:
+        (path := Path(folder) / "dataset").write_bytes(a_dataset(*pictures(spec.batch_size)))
+        data = load_data(path, spec)
+    program = KerasProgram(build_model(spec, classes=3, weights_path=None, fresh=True), spec, data, threads=threads)
     for variable in program.optimizer.variables[2:]:  # without the count of steps and the learning rate
         # Values that do not repeat, as those of training: others would flatter whoever compresses.
         each = np.arange(np.prod(variable.shape), dtype=np.float64)

@@ -161,6 +161,7 @@ def judged(model: str, row: Row, bits_of_ours: int) -> list[Row]:
 
 def prepare(asked: Row) -> Row:
     """Write one state in both ways: a `.keras` file, and the files of a checkpoint."""
+    from qcqueue.engines.batches import load_data
     from qcqueue.engines.keras_tf import device
     from qcqueue.engines.keras_tf.program import KerasProgram
     from qcqueue.engines.loop import snapshot_of
@@ -168,7 +169,7 @@ def prepare(asked: Row) -> Row:
     spec, folder = settled(asked), Path(asked["folder"])
     (folder / "dataset").write_bytes(a_dataset(*pictures(2 * BATCH)))
     model = a_model(spec)
-    program = KerasProgram(model, spec, threads=os.cpu_count() or 1)
+    program = KerasProgram(model, spec, load_data(folder / "dataset", spec), threads=os.cpu_count() or 1)
     for number, variable in enumerate(program.optimizer.variables[2:]):  # not the count of steps, nor the learning rate
         variable.assign(variable + 1e-6 * (1 + number % 7))
     compiled(model, program.optimizer)

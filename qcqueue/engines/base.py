@@ -5,7 +5,7 @@ can train with a sink that is a list, and a person with one that prints. One tha
 of events to `loop.run`. Always true: what follows a state depends on that state and the spec alone, bit for bit.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, SupportsFloat, SupportsInt
@@ -172,8 +172,12 @@ class Program(Protocol):
         ...
 
     @property
-    def steps_ahead(self) -> int:
-        """How many steps may be unread while the next is given: 0 where there is nothing to wait for."""
+    def calls_ahead(self) -> int:
+        """How many calls of `train` may be unread while the next is given: 0 where there is nothing to wait for."""
+        ...
+
+    def steps_a_call(self, step_s: float) -> int:
+        """Return how many steps `train` had best be given at once, by how long one takes; bits never depend on it."""
         ...
 
     @property
@@ -186,8 +190,8 @@ class Program(Protocol):
         """Get ready for the first step while a state is on its way, a piece each time; the state may be spoilt."""
         ...
 
-    def train(self, batch: Batch) -> PendingStep:
-        """Make one step."""
+    def train(self, batches: Sequence[Batch]) -> Sequence[PendingStep]:
+        """Make a step on each of these batches, one after the other. All are of one size."""
         ...
 
     def predict(self, images: npt.NDArray[np.uint8], *, batch_size: int) -> Predictions:

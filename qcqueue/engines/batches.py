@@ -34,12 +34,18 @@ _FLIPS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One training step's samples. images: uint8 [sample, height, width, 3]; labels: int32 [sample]."""
+    """One training step's samples, by their ids. labels: int32 [sample]. step counts from 0, epoch from 1."""
 
     step: int
+    epoch: int
     ids: Integers
-    images: Images
     labels: npt.NDArray[np.int32]
+    data: "TrainingData"
+
+    @property
+    def images(self) -> Images:
+        """The images as this epoch shows them: uint8 [sample, height, width, 3], made anew each time."""
+        return self.data.shown(self.ids, epoch=self.epoch)
 
 
 class TrainingData:
@@ -48,6 +54,9 @@ class TrainingData:
     def __init__(self, dataset: Dataset, spec: JobSpec) -> None:
         _check(dataset, spec)
         self.classes = dataset.summary.classes
+        self.images: Images = dataset.images
+        self.labels: npt.NDArray[Any] = dataset.labels
+        self.seed, self.augment = spec.seed, spec.augment
         self._dataset = dataset
         self._spec = spec
         self._augment = _augmentation(spec.augment)
@@ -68,11 +77,13 @@ class TrainingData:
     def names(self, ids: Integers) -> list[str]:
         return [self._dataset.names[index] for index in ids]
 
+    def shown(self, ids: Integers, *, epoch: int) -> Images:
+        """Return images of samples as an epoch shows them, augmented."""
+        images = self.images[ids]
+        return self._augment(images, seed=self.seed, epoch=epoch, ids=ids) if self._augment else images
+
     def _batch(self, epoch: int, step: int, ids: Integers) -> Batch:
-        images = self._dataset.images[ids]
-        if self._augment:
-            images = self._augment(images, seed=self._spec.seed, epoch=epoch, ids=ids)
-        return Batch(step=step, ids=ids, images=images, labels=self._dataset.labels[ids].astype(np.int32))
+        return Batch(step=step, epoch=epoch, ids=ids, labels=self.labels[ids].astype(np.int32), data=self)
 
 
 def load_data(path: Path, spec: JobSpec) -> TrainingData:

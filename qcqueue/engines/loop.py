@@ -11,7 +11,7 @@ An own loop instead of `fit`: `fit` hides the state inside an epoch and loses a 
 
 import math
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -91,10 +91,10 @@ def _take_up(
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """A step whose figures are read only when it is settled."""
+    """Steps of one call, whose figures are read only when they are settled."""
 
-    batch: Batch
-    pending: PendingStep
+    batches: Sequence[Batch]
+    pending: Sequence[PendingStep]
 
 
 class TrainingLoop:
@@ -121,6 +121,7 @@ class TrainingLoop:
         self._tally = Tally(record.partial)
         self._mark_s = 0.0
         self._compiled = False
+        self._steps_a_call = 1
         self._is_rehearsed = is_rehearsed
         self._is_saved = True
         """Whether what was trained so far is in a state that was saved, or in the one resumed from."""
@@ -144,13 +145,10 @@ class TrainingLoop:
         if self._compiled:
             self._sink.progress(Phase.TRAINING, **self._where())
         steps, in_flight = self._data.steps, deque[InFlight]()
-        for batch in self._data.batches(self._epoch, first_step=self._tally.steps_done):
-            if self._sink.should_stop():
-                break
-            in_flight.append(self._launch(batch))
+        for batches, wants_save in self._blocks():
+            in_flight.append(self._launch(batches))
             self._settle_all_but(self._lag, in_flight)
-            done = batch.step + 1
-            if done < steps and self._sink.should_save(epoch=self._epoch, step=done, steps=steps):
+            if wants_save:
                 self._settle_all_but(0, in_flight)
                 self._save()
                 self._sink.progress(Phase.TRAINING, **self._where())
@@ -160,6 +158,28 @@ class TrainingLoop:
         if not self._is_saved and (not is_whole or self._must_save()):
             self._save()
         return is_whole
+
+    def _blocks(self) -> Iterator[tuple[Sequence[Batch], bool]]:
+        """Yield the steps of each call until the epoch ends, or a stop is asked for, and whether to save after them.
+
+        The sink is asked for every step before its call is made, so that a call ends where something is wanted. Those
+        of one call are of one size, and so many that none of them waits for long.
+        """
+        block, steps = list[Batch](), self._data.steps
+        for batch in self._data.batches(self._epoch, first_step=self._tally.steps_done):
+            if block and len(batch.ids) != len(block[0].ids):
+                yield block, False
+                block = []
+            if self._sink.should_stop():
+                break
+            block.append(batch)
+            done = batch.step + 1
+            wants_save = done < steps and self._sink.should_save(epoch=self._epoch, step=done, steps=steps)
+            if wants_save or len(block) >= self._steps_a_call:
+                yield block, wants_save
+                block = []
+        if block:
+            yield block, False
 
     def _must_save(self) -> bool:
         """Whether to save at the end of this epoch."""
@@ -172,15 +192,16 @@ class TrainingLoop:
 
     @property
     def _lag(self) -> int:
-        """How many steps may be unread. The first is read at once, so that compiling is timed apart."""
-        return self._program.steps_ahead if self._compiled else 0
+        """How many calls may be unread. The first is read at once, so that compiling is timed apart."""
+        return self._program.calls_ahead if self._compiled else 0
 
-    def _launch(self, batch: Batch) -> InFlight:
+    def _launch(self, batches: Sequence[Batch]) -> InFlight:
         if not self._compiled:
-            self._sink.progress(Phase.COMPILING, epoch=self._epoch, step=batch.step + 1, steps=self._data.steps)
+            first = batches[0].step + 1
+            self._sink.progress(Phase.COMPILING, epoch=self._epoch, step=first, steps=self._data.steps)
         if not self._is_rehearsed:
             self._rehearse()
-        return InFlight(batch, self._program.train(batch))
+        return InFlight(batches, self._program.train(batches))
 
     def _rehearse(self) -> None:
         """Rehearse a resume with a whole batch and the last one. Raises: NotReproducible: the job wants to be exact."""
@@ -196,30 +217,29 @@ class TrainingLoop:
                 f"two steps, done again from the same state, ended differently on {processor}: {differs}"
             )
 
-    def _settle(self, step: InFlight) -> None:
-        """Wait for a step and count it. Raises: NotFinite: before anything of it can be saved."""
-        loss, correct = float(step.pending.loss), int(step.pending.correct)
-        if not math.isfinite(loss):
-            raise NotFinite(self._not_finite(loss, step.batch))
+    def _settle(self, call: InFlight) -> None:
+        """Wait for the steps of a call and count them. Raises: NotFinite: before anything of it can be saved."""
+        figures = [(float(step.loss), int(step.correct)) for step in call.pending]
         now_s = self._clock.monotonic_s()
-        self._tally.add_step(
-            loss=loss,
-            correct=correct,
-            count=len(step.batch.ids),
-            seconds=now_s - self._mark_s,
-            compiling=not self._compiled,
-        )
-        self._mark_s = now_s
+        seconds, self._mark_s = (now_s - self._mark_s) / len(figures), now_s
+        for batch, (loss, correct) in zip(call.batches, figures, strict=True):
+            if not math.isfinite(loss):
+                raise NotFinite(self._not_finite(loss, batch))
+            self._tally.add_step(
+                loss=loss, correct=correct, count=len(batch.ids), seconds=seconds, compiling=not self._compiled
+            )
+            self._is_saved = False
+            self._sink.progress(
+                Phase.TRAINING,
+                epoch=self._epoch,
+                step=self._tally.steps_done,
+                steps=self._data.steps,
+                loss=self._tally.loss,
+                accuracy=self._tally.accuracy,
+            )
+        if self._compiled:  # the time of the first says nothing of the others
+            self._steps_a_call = self._program.steps_a_call(seconds)
         self._compiled = True
-        self._is_saved = False
-        self._sink.progress(
-            Phase.TRAINING,
-            epoch=self._epoch,
-            step=self._tally.steps_done,
-            steps=self._data.steps,
-            loss=self._tally.loss,
-            accuracy=self._tally.accuracy,
-        )
 
     def _save(self) -> None:
         self._sink.progress(Phase.SAVING, **self._where())

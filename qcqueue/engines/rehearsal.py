@@ -35,7 +35,7 @@ def rehearse(program: Program, batches: Sequence[Batch]) -> str:
 
 def _ends(program: Program, batches: Sequence[Batch]) -> dict[str, object]:
     """Make the steps; return what came of them: each step's figures, then the digest of every variable."""
-    steps = [program.train(batch) for batch in batches]
+    steps = [step for batch in batches for step in program.train([batch])]
     figures = {
         f"the loss of step {number}": (np.float64(step.loss).tobytes(), int(step.correct))
         for number, step in enumerate(steps, start=1)

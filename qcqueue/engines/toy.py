@@ -9,7 +9,7 @@ says: each step lasts so long, and the loss of the seventh step of the run is no
 import os
 import platform
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -120,7 +120,7 @@ class ToyProgram:
     """Implements `base.Program`. No array that was handed out is ever written to: a step makes new ones."""
 
     def __init__(self, spec: JobSpec, *, classes: int, threads: int, demands: Demands, clock: Clock) -> None:
-        self.steps_ahead = 0
+        self.calls_ahead = 0
         self.identity = _identity(spec, threads)
         self._spec = spec
         self._demands = demands
@@ -145,7 +145,13 @@ class ToyProgram:
         self._update(np.zeros((count, *self._spec.image_size, 3), np.uint8), np.zeros(count, np.int32))
         yield
 
-    def train(self, batch: Batch) -> PendingStep:
+    def steps_a_call(self, step_s: float) -> int:
+        return 1
+
+    def train(self, batches: Sequence[Batch]) -> Sequence[PendingStep]:
+        return [self._train(batch) for batch in batches]
+
+    def _train(self, batch: Batch) -> PendingStep:
         number = int(self._optimizer["iterations"]) + 1
         self._meet_the_demands(number)
         with np.errstate(all="ignore"):  # what is no number is told as a loss

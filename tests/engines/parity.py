@@ -118,13 +118,15 @@ def whole(path: Path, spec: JobSpec) -> dict[str, Any]:
 
 def heads(spec: JobSpec, side_px: int) -> dict[str, Any]:
     """The loss of one model whose head is ever more sure of itself."""
+    from qcqueue.engines.batches import TrainingData
     from qcqueue.engines.keras_tf.program import KerasProgram
     from qcqueue.engines.metrics import mean_loss
 
-    images, labels = a_dataset(side_px=side_px).part(Split.VALIDATION)
+    data = TrainingData(a_dataset(side_px=side_px), spec)
+    images, labels = data.part(Split.VALIDATION)
     model = plain_model(spec)
     model.compile(loss="sparse_categorical_crossentropy", jit_compile=False)
-    program = KerasProgram(model, spec, threads=1)
+    program = KerasProgram(model, spec, data, threads=1)
     kernel, _ = model.layers[-1].variables
     first = kernel.numpy()
     first *= LOGITS / program.predict(images, batch_size=spec.batch_size).logits.std()

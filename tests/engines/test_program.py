@@ -27,7 +27,7 @@ def a_program(**changes: Any) -> tuple[Any, Any]:
     device.settle(spec, threads=2)
     step = spec.step if spec.step != "auto" else "graph"
     model = build_model(spec, classes=3, weights_path=None, fresh=True)
-    return KerasProgram(model, spec, threads=2, step=step), data
+    return KerasProgram(model, spec, data, threads=2, step=step), data
 
 
 def tensors(model: Any) -> list[bytes]:

@@ -36,9 +36,7 @@ class KerasTf:
                 return
             assignment = replace(assignment, step=step)
             keep_programs(assignment)
-            yield from loop.run(
-                assignment, lambda data: build_program(assignment, classes=len(data.classes)), sink, clock
-            )
+            yield from loop.run(assignment, lambda data: build_program(assignment, data), sink, clock)
 
 
 ENGINE = KerasTf()

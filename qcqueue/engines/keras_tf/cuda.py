@@ -54,6 +54,21 @@ def multiprocessors(opened: Callable[[str], ctypes.CDLL] = ctypes.CDLL) -> int |
     return None if any(answers) else count.value
 
 
+def memory_bytes(opened: Callable[[str], ctypes.CDLL] = ctypes.CDLL) -> int | None:
+    """Return how much memory the first GPU of this process has, or the part of it that it may use."""
+    device, size = ctypes.c_int(), ctypes.c_size_t()
+    try:
+        driver = opened("libcuda.so.1")
+        answers = (
+            driver.cuInit(0),
+            driver.cuDeviceGet(ctypes.byref(device), 0),
+            driver.cuDeviceTotalMem_v2(ctypes.byref(size), device),
+        )
+    except (OSError, AttributeError):
+        return None
+    return None if any(answers) else size.value
+
+
 def driver_version(path: Path = _DRIVER) -> str | None:
     """Return the version of the driver, such as "550.54.15"."""
     try:

@@ -95,6 +95,11 @@ def has_gpu() -> bool:
     return bool(tf.config.get_visible_devices("GPU"))
 
 
+def memory_bytes() -> int | None:
+    """Return how much memory the GPU that this process computes on has, None on a CPU."""
+    return cuda.memory_bytes() if has_gpu() else None
+
+
 def _gpu_name(gpu: object) -> str:
     name: str = tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
     return name

@@ -13,7 +13,7 @@ next step. A restore checks count, shape and type of every tensor before it chan
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -26,35 +26,63 @@ import tensorflow as tf
 from qcqueue.core.records import MODEL, Identity, Tensors
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.base import Assignment, PendingStep
-from qcqueue.engines.batches import Batch
+from qcqueue.engines.batches import Batch, TrainingData
 from qcqueue.engines.keras_tf import device
+from qcqueue.engines.keras_tf.inputs import MOST_STEPS, inputs_for
 from qcqueue.engines.keras_tf.models import build_model, build_optimizer
 from qcqueue.engines.metrics import Predictions
 from qcqueue.errors import CheckpointDamaged
 
 
-def build_program(assignment: Assignment, *, classes: int) -> "KerasProgram":
+def in_blocks(step: str, *, has_gpu: bool) -> bool:
+    """Return whether steps are made several in a call, by a program with a loop.
+
+    A loop is compiled to other bits than a step by itself (seen with ResNet50V2), so that is settled for a whole run,
+    by what its identity says. "graph" is what runs of before 0.7 were computed with, step by step. On a CPU a call
+    costs nothing beside a step, and a loop of TensorFlow's is slower; XLA compiles the loop alone.
+    """
+    return step == "xla" or (step != "graph" and has_gpu)
+
+
+LONGEST_CALL_S = 0.5
+"""How long a stop, or a save that is asked for, may wait for the end of a call."""
+
+
+def build_program(assignment: Assignment, data: TrainingData) -> "KerasProgram":
     """Settle this process for a job and return its program; where a state is to come, with values that do not matter.
 
     Raises: ExtraMissing: the job wants a GPU that TensorFlow does not see. WeightsUnavailable: its weights cannot be
         had, or are those of another model.
     """
     device.settle(assignment.spec, threads=assignment.threads, on_cpu=assignment.on_cpu)
+    return program_of(assignment, data)
+
+
+def program_of(assignment: Assignment, data: TrainingData) -> "KerasProgram":
+    """Return the program of a job in a process that is settled. Raises: as `build_program`."""
     model = build_model(
         assignment.spec,
-        classes=classes,
+        classes=len(data.classes),
         weights_path=assignment.weights_path,
         weights_title=assignment.weights_title,
         fresh=assignment.resume_from is None,
     )
-    return KerasProgram(model, assignment.spec, threads=assignment.threads, step=assignment.step)
+    return KerasProgram(model, assignment.spec, data, threads=assignment.threads, step=assignment.step)
 
 
 class KerasProgram:
     """A model with its optimizer and the functions that run them. Implements `base.Program`; outputs are still on the
     device."""
 
-    def __init__(self, model: Any, spec: JobSpec, *, threads: int, step: str = "graph") -> None:
+    def __init__(
+        self,
+        model: Any,
+        spec: JobSpec,
+        data: TrainingData,
+        *,
+        threads: int,
+        step: str = "graph",
+    ) -> None:
         """step: the way a step is computed. Raises: SpecInvalid: its optimizer cannot be computed so."""
         self.model = model
         self.optimizer = build_optimizer(spec, model, step=step)
@@ -65,7 +93,16 @@ class KerasProgram:
         self._loss = keras.losses.SparseCategoricalCrossentropy()
         images = tf.TensorSpec((None, *spec.image_size, 3), tf.uint8)
         labels = tf.TensorSpec((None,), tf.int32)
+        self._has_gpu = device.has_gpu()
+        self._in_blocks = in_blocks(step, has_gpu=self._has_gpu)
+        self._inputs = inputs_for(data, device_bytes=device.memory_bytes())
         self.train_step = tf.function(self._train, [images, labels], autograph=False, jit_compile=False)
+        self.train_block = tf.function(
+            self._train_block,
+            [tf.TensorSpec((), tf.int32), *self._inputs.signature],
+            autograph=False,
+            jit_compile=False,
+        )
         self.predict_step = tf.function(self._predict, [images], autograph=False, jit_compile=False)
 
     @cached_property
@@ -73,9 +110,13 @@ class KerasProgram:
         return replace(device.identity(self._spec, threads=self._threads), step=self._step)
 
     @property
-    def steps_ahead(self) -> int:
-        """A GPU always has the next step to go on with; a CPU has nothing to wait for."""
-        return int(device.has_gpu())
+    def calls_ahead(self) -> int:
+        """A GPU always has the next call to go on with; a CPU has nothing to wait for."""
+        return int(self._has_gpu)
+
+    def steps_a_call(self, step_s: float) -> int:
+        """As many as a stop can wait for, where steps are made in blocks."""
+        return max(1, min(MOST_STEPS, int(LONGEST_CALL_S / step_s))) if self._in_blocks and step_s > 0 else 1
 
     @property
     def parameters(self) -> int:
@@ -92,24 +133,40 @@ class KerasProgram:
 
     def trace(self) -> None:
         """Trace the training graph without running it; the first step finds it traced."""
-        self.train_step.get_concrete_function()
+        (self.train_block if self._in_blocks else self.train_step).get_concrete_function()
 
     def step_on_nothing(self) -> None:
         """Make one step, so that the next one finds all kernels ready; the state is spoilt by it."""
-        count = self._spec.batch_size
-        images = np.zeros((count, *self._spec.image_size, 3), np.uint8)
-        float(self.train_step(images, np.zeros(count, np.int32))[0])
+        shapes = [(MOST_STEPS, self._spec.batch_size, *it.shape[2:]) for it in self._inputs.signature]
+        if self._in_blocks:
+            packed = [
+                np.zeros(shape, it.dtype.as_numpy_dtype)
+                for shape, it in zip(shapes, self._inputs.signature, strict=True)
+            ]
+            float(self.train_block(np.int32(1), *packed)[0][0])
+        else:
+            images = np.zeros((self._spec.batch_size, *self._spec.image_size, 3), np.uint8)
+            float(self.train_step(images, np.zeros(self._spec.batch_size, np.int32))[0])
 
     @property
     def trace_counts(self) -> tuple[int, int]:
         """How often the training and the predicting graph have been traced."""
         return (
-            self.train_step.experimental_get_tracing_count(),
+            self.train_step.experimental_get_tracing_count() + self.train_block.experimental_get_tracing_count(),
             self.predict_step.experimental_get_tracing_count(),
         )
 
-    def train(self, batch: Batch) -> PendingStep:
-        return PendingStep(*self.train_step(batch.images, batch.labels))
+    def operations(self) -> frozenset[str]:
+        """The kinds of all operations of a step, also of those within loops and branches."""
+        graph = (self.train_block if self._in_blocks else self.train_step).get_concrete_function().graph.as_graph_def()
+        nodes = [*graph.node, *(node for it in graph.library.function for node in it.node_def)]
+        return frozenset(node.op for node in nodes)
+
+    def train(self, batches: Sequence[Batch]) -> Sequence[PendingStep]:
+        if not self._in_blocks:
+            return [PendingStep(*self.train_step(batch.images, batch.labels)) for batch in batches]
+        losses, correct = self.train_block(np.int32(len(batches)), *self._inputs.pack(batches))
+        return [PendingStep(_At(losses, row), _At(correct, row)) for row in range(len(batches))]
 
     def predict(self, images: npt.NDArray[np.uint8], *, batch_size: int) -> Predictions:
         starts = range(0, len(images), batch_size)
@@ -147,12 +204,46 @@ class KerasProgram:
             loss = self._loss(labels, predictions)
         variables = self.model.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
-        rightly = tf.argmax(predictions, axis=-1, output_type=tf.int32) == labels
-        return loss, tf.reduce_sum(tf.cast(rightly, tf.int32))
+        return loss, count_right(predictions, labels)
+
+    def _train_block(self, count: Any, *packed: Any) -> tuple[Any, Any]:
+        """Make so many of the steps that are packed; return the losses and the right predictions, one for each."""
+        rows = tf.range(MOST_STEPS, dtype=tf.int64)
+
+        def step(row: Any, losses: Any, correct: Any) -> tuple[Any, Any, Any]:
+            loss, rightly = self._train(*self._inputs.batch(tf.cast(row, tf.int64), *packed))
+            here = rows == tf.cast(row, tf.int64)
+            return row + 1, tf.where(here, loss, losses), tf.where(here, rightly, correct)
+
+        nothing = tf.zeros(MOST_STEPS, tf.float32)
+        _, losses, correct = tf.while_loop(
+            lambda row, *_: row < count, step, (tf.constant(0), nothing, nothing), parallel_iterations=1
+        )
+        return losses, correct
 
     def _predict(self, images: Any) -> tuple[Any, Any]:
         predictions = self.model(images, training=False)
         return predictions, _logits_of(predictions)
+
+
+def count_right(outputs: Any, labels: Any) -> Any:
+    """Return how many of a batch were predicted rightly, as float32: a GPU has whole numbers counted on the host."""
+    rightly = tf.argmax(outputs, axis=-1, output_type=labels.dtype) == labels
+    return tf.reduce_sum(tf.cast(rightly, tf.float32))
+
+
+class _At:
+    """One of the figures of a block, still on the device. Implements `SupportsFloat` and `SupportsInt`."""
+
+    def __init__(self, figures: Any, row: int) -> None:
+        self._figures = figures
+        self._row = row
+
+    def __float__(self) -> float:
+        return float(self._figures.numpy()[self._row])
+
+    def __int__(self) -> int:
+        return int(float(self))
 
 
 def _logits_of(predictions: Any) -> Any:
