@@ -4,11 +4,11 @@ import json
 import os
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.end_to_end.machines import STUDY, a_house, at_work, command, job, wait_until, working
+from tests.cli.queues import House
+from tests.end_to_end.machines import STUDY, a_house, at_work, command, environment_of, job, wait_until, working
 
 pytestmark = [pytest.mark.long, pytest.mark.tensorflow]
 
@@ -18,7 +18,7 @@ TWO = LONG + '[[job]]\nmodel = "VGG16"\n[[job]]\nmodel = "VGG16"\nname = "other"
 AT_A_LIMIT = 20
 
 
-def measuring_trainers(house: Any) -> bool:
+def measuring_trainers(house: House) -> bool:
     return any(progress.phase == "measuring" for progress in at_work(house))
 
 
@@ -73,3 +73,36 @@ def test_a_drill_is_equal_with_the_step_that_its_spec_says(tmp_path: Path) -> No
     (certificate,) = json.loads(done.stdout)["certificates"]
     assert certificate["equal"]
     assert certificate["identity"]["step"] == "fused"
+
+
+XLA = STUDY + '[[job]]\nmodel = "VGG16"\nstep = "xla"\n'
+FAST_MATH = {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}
+
+
+def test_a_second_process_finds_what_the_first_has_compiled(tmp_path: Path) -> None:
+    house = a_house(tmp_path, XLA)
+    assert command(house, "work", "--max-epochs", "1", limit_s=240).returncode == AT_A_LIMIT
+    kept = programs_of(house)
+    assert kept
+    assert command(house, "work", "--max-epochs", "1", limit_s=240).returncode == AT_A_LIMIT
+    assert programs_of(house) == kept, "a program that was not found would be written again, by another name"
+    assert [epoch["lineage"] for epoch in job(house)["epochs"]] == [1, 1]
+
+
+@pytest.mark.parametrize("lineage", ["any", "refuse"])
+def test_another_flag_of_the_compiler_opens_a_lineage_or_is_refused(lineage: str, tmp_path: Path) -> None:
+    house = a_house(tmp_path, XLA + f'lineage = "{lineage}"\n')
+    assert command(house, "work", "--max-epochs", "1", limit_s=240).returncode == AT_A_LIMIT
+    flags = environment_of(house) | FAST_MATH
+    again = command(house, "work", "--max-epochs", "1", environment=flags, limit_s=240)
+    lineages = [epoch["lineage"] for epoch in job(house)["epochs"]]
+    if lineage == "any":
+        assert (again.returncode, lineages) == (AT_A_LIMIT, [1, 2])
+    else:
+        assert lineages == [1]
+        assert "steps that end in other bits" in command(house, "why", "vgg16").stdout
+
+
+def programs_of(house: House) -> dict[str, int]:
+    """Return every compiled program on this machine, with the moment it was written."""
+    return {path.name: path.stat().st_mtime_ns for path in (house.cache / "programs").glob("*/*.pb")}
