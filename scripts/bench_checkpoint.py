@@ -817,6 +817,9 @@ class ForkedTrainer:
     def exit_code(self) -> int | None:
         return 0 if self._process is None else self._process.exitcode
 
+    def end(self) -> None:
+        self.kill()
+
     def kill(self) -> None:
         if self._process:
             self._process.kill()

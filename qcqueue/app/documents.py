@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from qcqueue.core.records import FIRST_STEP
 from qcqueue.text.humanize import iso
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def detail_document(detail: "JobDetail", goodput: "Goodput | None") -> dict[str,
         "epochs_total": detail.line.epochs,
         "spec": detail.spec.to_json(),
         "dataset_sha256": detail.dataset_sha256,
+        "step": step_document(detail),
         "epochs": epoch_documents(detail),
         "segments": [
             {
@@ -96,6 +98,15 @@ def detail_document(detail: "JobDetail", goodput: "Goodput | None") -> dict[str,
         "result": _result(detail.result) if detail.result else None,
         "predictions_blob": detail.predictions_sha256,
     }
+
+
+def step_document(detail: "JobDetail") -> dict[str, Any] | None:
+    """How the steps of a job are computed, as in `show --json` and `why --json`; null where none was chosen yet."""
+    choice = detail.step_choice
+    if choice is None:
+        return None
+    found = {"gain": choice.gain, "determinism_factor": choice.determinism_factor, "says": choice.sentence}
+    return choice.to_json() | found
 
 
 def epoch_documents(detail: "JobDetail") -> list[dict[str, Any]]:
@@ -129,6 +140,7 @@ def _epoch(line: "EpochLine") -> dict[str, Any]:
         "attempt": line.attempt,
         "processor": line.identity.processor,
         "versions": line.identity.versions,
+        "step": line.identity.step or FIRST_STEP,
         "lineage": line.lineage,
     }
 

@@ -6,7 +6,7 @@ makes it. Always true: what is said by others, such as an error, is put into one
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from statistics import median
 
@@ -29,12 +29,20 @@ CHOOSE = ". Choose: "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
+    """step: how its steps are computed, and why so; None where that was not chosen yet."""
+
     why: str
     hint: str
+    step: str | None = None
 
 
 def explain(detail: JobDetail, seen: QueueView) -> Answer:
     """Explain the state of a job, given all that the queue has shown."""
+    choice = detail.step_choice
+    return replace(_explained(detail, seen), step=f"its steps: {choice.sentence}" if choice else None)
+
+
+def _explained(detail: JobDetail, seen: QueueView) -> Answer:
     name = detail.line.name
     match detail.line.state:
         case State.QUEUED:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from qcqueue.app.vanished import lives_here
+from qcqueue.engines.programs import PROGRAMS
 from qcqueue.errors import QcqueueError
 from qcqueue.spool.files import SPOOLS, session_of
 from qcqueue.spool.reader import Spool
@@ -43,6 +44,7 @@ def sweep_cache(cache: Path, *, now_s: float) -> None:
     sweep(cache / "blobs", INCOMING, now_s=now_s)
     _bound_blobs(cache, now_s)
     _sweep_spools(cache, now_s)
+    _sweep_programs(cache / PROGRAMS, now_s)
     for queue in _listed(cache / "queues"):
         for folder in (queue, queue / "nearby"):
             sweep(folder, INCOMING, now_s=now_s)
@@ -120,6 +122,16 @@ def _sweep_spools(cache: Path, now_s: float) -> None:
             age_s = now_s - _changed_s(folder, now_s)
             if age_s > UNUSED_S or (age_s > OLD_S and not _holds_unsaved(folder)):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep_programs(folder: Path, now_s: float) -> None:
+    """Remove compiled programs that nobody has used for long, and the links of those that found them."""
+    for path in _listed(folder):
+        with contextlib.suppress(OSError):
+            if path.is_symlink() and now_s - path.lstat().st_mtime > UNUSED_S:
+                path.unlink()
+            elif path.is_dir() and not path.is_symlink() and now_s - _changed_s(path, now_s) > UNUSED_S:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _holds_unsaved(folder: Path) -> bool:

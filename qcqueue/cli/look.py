@@ -146,6 +146,7 @@ def log(
 
 def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Explain why a job is in its present state, and what to do about it."""
+    from qcqueue.app.documents import step_document
     from qcqueue.app.explain import explain
     from qcqueue.app.queue_summary import see
     from qcqueue.app.settings import load_settings
@@ -157,11 +158,14 @@ def why(job: JobArgument, store: StoreOption = None, as_json: JsonOption = False
     answer = explain(detail, see(context, load_settings(store=store)))
     words = _telling_words(context, detail)
     if as_json:
-        said = {"last_words": {"attempt": words.attempt, "lines": list(words.end)}} if words else {}
+        said: dict[str, Any] = {"last_words": {"attempt": words.attempt, "lines": list(words.end)}} if words else {}
         line = here_and_now(context, [detail.line])[0]
+        said |= {"step": step_document(detail)}
         print_json({"name": line.name, "state": line.state, "why": answer.why, "next": answer.hint, **said})
     else:
         say(printable(answer.why))
+        if answer.step:
+            say(printable(answer.step))
         if words:
             say(f"{words_in_brief(words)}\n  (all of it: qcqueue log {detail.line.name} --full)")
         say(f"next: {printable(answer.hint)}")

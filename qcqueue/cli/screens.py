@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qcqueue.cli.table import bar, colour, columns
 from qcqueue.core.goodput import largest_first, queue_said
+from qcqueue.core.lineage import computation
 from qcqueue.core.owners import are_several, named
 from qcqueue.core.states import State
 from qcqueue.text.humanize import (
@@ -222,6 +223,7 @@ def detail_screen(
         f"{spec.model} on {spec.dataset}, batch {spec.batch_size}, {spec.optimizer} {spec.learning_rate:g}, "
         f"weights {spec.weights}, trains {spec.trainable}, determinism {spec.determinism}, seed {spec.seed}"
         + "".join(f", {name.replace('_', ' ')} {value}" for name, value in spec.unusual.items()),
+        computation(spec, [epoch.identity for epoch in detail.official_epochs()]),
     ]
     if line.owner is not None:
         said.append(f"of {named(line.owner)}")
@@ -233,6 +235,7 @@ def detail_screen(
         said += ["", *_result_lines("best", detail.result.best), *_result_lines("last", detail.result.last)]
     said += ["", *_epoch_table(detail), "", *_attempt_table(detail, now_s)]
     said += [f"#{row.number}: {row.rehearsal.sentence}" for row in detail.attempts if row.rehearsal]
+    said += [printable(f"#{row.number}: {row.step_choice.sentence}") for row in detail.attempts if row.step_choice]
     if goodput and goodput.held_s:
         said += ["", *_time_table(goodput)]
     return "\n".join([*said, "", *_space(detail, kept_bytes)])

@@ -7,6 +7,7 @@ from typing import Any
 from qcqueue.core.evaluation import Result
 from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, Rehearsal, Snapshot, Tensors, TrainingRecord
+from qcqueue.core.step_choice import StepChoice
 from qcqueue.engines.base import Sink
 
 
@@ -25,6 +26,8 @@ class DeafSink(Sink):
     ) -> None: ...
 
     def rehearsed(self, rehearsal: Rehearsal) -> None: ...
+
+    def chose_step(self, choice: StepChoice) -> None: ...
 
     def should_stop(self) -> bool:
         return False

@@ -68,6 +68,12 @@ def software(identity: Identity) -> tuple[str, ...]:
     return tuple(f"{_spelt(name)} {version}" for name, version in identity.versions.items())
 
 
+def computation(spec: JobSpec, identities: Sequence[Identity]) -> str:
+    """Return how the steps of a run are computed: "step fused, precision float32, TF32 on"."""
+    steps = list(dict.fromkeys(it.step or FIRST_STEP for it in identities)) or [spec.step]
+    return f"step {listed(steps, last='then')}, precision {spec.precision}, TF32 {'on' if spec.tf32 else 'off'}"
+
+
 def _elsewhere(began: str, here: str) -> str:
     return f"it goes on only on {_a(began)}, and this machine has {_a(here)}"
 

@@ -17,6 +17,7 @@ class Phase(StrEnum):
 
     STARTING = "starting", Part.IMPORT, "loading TensorFlow"
     LOADING = "loading", Part.DATA, "reading the images"
+    MEASURING = "measuring", Part.COMPILE, "measuring which way to compute a step is the fastest here"
     BUILDING = "building", Part.COMPILE, "building the model"
     COMPILING = "compiling", Part.COMPILE, "compiling the first step; this can take a minute"
     WAITING = "waiting", Part.DOWNLOAD, "waiting for the saved state to arrive"

@@ -237,8 +237,12 @@ class JobSpec:
 
     @property
     def unusual(self) -> Mapping[str, Any]:
-        """What it says beside what every job says: keys that are left out of JSON at their default, and decide bits."""
-        added = (it for it in fields(self) if it.default is not MISSING and it.name not in _DECIDES_NO_BITS)
+        """What it says beside what every job says: keys that are left out of JSON at their default, and decide bits.
+
+        How a step is computed is left out: `core.lineage.computation` says that of every job.
+        """
+        told_elsewhere = _DECIDES_NO_BITS | {"step", "precision", "tf32"}
+        added = (it for it in fields(self) if it.default is not MISSING and it.name not in told_elsewhere)
         return {it.name: value for it in added if (value := getattr(self, it.name)) != it.default}
 
     @property

@@ -52,7 +52,7 @@ COMPARED = (
     "a720e4a696e670f5",
     "7e3729d7be84d1dd",
     "6b7348fa897946a6",
-    "b3729001d3903479",
+    "03d252dab7cf294f",
 )
 
 _SEEN = "qcqueue schema"

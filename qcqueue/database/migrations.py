@@ -113,12 +113,22 @@ STEPS: Mapping[int, tuple[str, ...]] = {
     ),
     # What epochs were computed on stands on their attempt, in words of no one framework. An attempt that vouches for
     # what it holds is left alone: each of its epochs says it itself. A job may keep its state when it is done, and
-    # belong to somebody; and what is settled for all who use the queue stands in it.
+    # belong to somebody; what is settled for all who use the queue stands in it; and how steps are computed best.
     6: (
         "ALTER TABLE attempts ADD COLUMN identity TEXT",
+        "ALTER TABLE attempts ADD COLUMN step_choice TEXT",
         "ALTER TABLE jobs ADD COLUMN keep_state BOOLEAN DEFAULT 0 NOT NULL",
         "ALTER TABLE jobs ADD COLUMN owner VARCHAR",
         "CREATE TABLE settings (name VARCHAR NOT NULL, value TEXT NOT NULL, PRIMARY KEY (name))",
+        """
+        CREATE TABLE step_choices (
+            "key" VARCHAR(64) NOT NULL,
+            model VARCHAR NOT NULL,
+            choice TEXT NOT NULL,
+            measured_at_s FLOAT NOT NULL,
+            PRIMARY KEY ("key")
+        )
+        """,
         """
         UPDATE attempts SET identity = newest.identity
         FROM (SELECT attempt_id, identity, max(id) FROM epochs GROUP BY attempt_id) AS newest

@@ -17,6 +17,7 @@ from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Result
 from qcqueue.core.records import Identity, Rehearsal, TrainingRecord
 from qcqueue.core.spec import JobSpec
+from qcqueue.core.step_choice import StepChoice
 from qcqueue.database.cells import as_in_sqlite
 from qcqueue.database.rows import COVERED, covered_columns, digest_of_values
 from qcqueue.database.schema import DIGEST_BYTES, metadata
@@ -286,7 +287,9 @@ _DOCUMENTS: Mapping[tuple[str, str], Callable[[Any], object]] = {
     ("attempts", "pace"): _numbers,
     ("attempts", "rehearsal"): Rehearsal.from_json,
     ("attempts", "identity"): Identity.from_json,
+    ("attempts", "step_choice"): StepChoice.from_json,
     ("epochs", "identity"): Identity.from_json,
     ("checkpoints", "record"): TrainingRecord.from_json,
+    ("step_choices", "choice"): StepChoice.from_json,
     ("results", "result"): Result.from_json,
 }

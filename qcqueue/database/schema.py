@@ -142,9 +142,10 @@ sessions = Table(
 
 # One session's work on one job. number is the fencing token: it only rises, and only the live one may write. seconds is
 # its part of the session's ledger, pace what it measured of its machine, by name, rehearsal what came of doing the same
-# steps twice where the hardware was new to the run. commits counts its writes that were carried out, so whoever was not
-# told what came of one can ask. trouble names what of its machine or of the store ended it, if that did. identity is
-# what its epochs were computed on, NULL before the first. digest is of an attempt that has ended.
+# steps twice where the hardware was new to the run, step_choice how its step was chosen, where that was asked. commits
+# counts its writes that were carried out, so whoever was not told what came of one can ask. trouble names what of its
+# machine or of the store ended it, if that did. identity is what its epochs were computed on, NULL before the first.
+# digest is of an attempt that has ended.
 attempts = Table(
     "attempts",
     metadata,
@@ -163,6 +164,7 @@ attempts = Table(
     Column("trouble", String),
     _digest(),
     Column("identity", Text),
+    Column("step_choice", Text),
     UniqueConstraint("job_id", "number"),
     _one_of("outcome", Outcome),
     CheckConstraint("(outcome IS NULL) = (ended_at_s IS NULL)", name="an_ended_attempt_has_an_outcome"),
@@ -260,6 +262,16 @@ packs = Table(
     CheckConstraint("position >= 0", name="packs_count_from_zero"),
     Index("packs_by_sha256", "sha256"),
     sqlite_with_rowid=False,  # its key is most of a row, and would stand in the file twice
+)
+
+# How the step of a model is computed best, as it was measured once; key is a digest of all that this holds for.
+step_choices = Table(
+    "step_choices",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("model", String, nullable=False),
+    Column("choice", Text, nullable=False),
+    Column("measured_at_s", Float, nullable=False),
 )
 
 # What a session expected when it claimed a job, kept so that it can be compared with what came: when it would be taken

@@ -23,7 +23,7 @@ from qcqueue.core.study import parse_study
 from qcqueue.drill.certificate import Certificate, certify
 from qcqueue.drill.kill_points import SessionSetup, run_and_kill, run_session
 from qcqueue.drill.kills import Kill, KillPoint
-from qcqueue.drill.scratch_queue import finish, make_scratch_queue, room_for
+from qcqueue.drill.scratch_queue import finish, make_scratch_queue, pin_step, room_for
 from qcqueue.engines.toy import VARIABLE
 from qcqueue.errors import DrillFailed, ExtraMissing, UserError
 from qcqueue.queue.enqueue import enqueue
@@ -217,10 +217,12 @@ def _prove(
 ) -> Certificate:
     with room_for("folder:", cache=folder / "undisturbed", narrate=narrate) as place:
         scratch = make_scratch_queue(queue, spec, dataset, replace(place, is_quiet=is_quiet))
+        with queue.read() as tx:
+            cut = job_detail(tx, spec.full_name)
+        pin_step(scratch, cut)
         finish(scratch)
         undisturbed = scratch.detail()
     with queue.read() as tx:
-        cut = job_detail(tx, spec.full_name)
         goodput = accounts_of(session_lines(tx)).jobs.get(spec.full_name)
     certificate = certify(
         undisturbed,

@@ -20,7 +20,7 @@ from qcqueue.core.spec import JobSpec
 from qcqueue.drill.certificate import Certificate, certify
 from qcqueue.drill.kill_points import draw_aim, run_and_kill
 from qcqueue.drill.kills import MOMENTS, Kill, KillPoint
-from qcqueue.drill.scratch_queue import ScratchQueue, copy_dataset, finish, make_scratch_queue, room_for
+from qcqueue.drill.scratch_queue import ScratchQueue, copy_dataset, finish, make_scratch_queue, pin_step, room_for
 from qcqueue.errors import DrillFailed, UnknownName
 from qcqueue.queue.datasets import find_dataset, list_datasets
 from qcqueue.queue.sessions import accounts_of, session_lines
@@ -123,6 +123,7 @@ def drill_job(
         narrate(f"{spec.full_name}: undisturbed run")
         finish(reference)
         expected = reference.detail()
+        pin_step(victim, expected)
         done = kill_sessions(victim, kills=kills, seed=seed, epochs=expected.line.epochs_done, narrate=narrate)
         in_attempts = victim.detail().line.attempts
         narrate(f"{spec.full_name}: last life, to the end")

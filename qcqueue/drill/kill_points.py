@@ -52,6 +52,7 @@ OF_SESSION: Mapping[Doing, KillPoint] = {
 OF_TRAINER: Mapping[Phase, KillPoint] = {
     Phase.STARTING: "at the start",
     Phase.LOADING: "at the start",
+    Phase.MEASURING: "at the start",
     Phase.BUILDING: "at the start",
     Phase.COMPILING: "while compiling",
     Phase.WAITING: "before the first step of a resumed run",

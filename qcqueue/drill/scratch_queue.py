@@ -20,6 +20,7 @@ from qcqueue.errors import DrillFailed, StoreError
 from qcqueue.queue.datasets import add_dataset
 from qcqueue.queue.enqueue import enqueue
 from qcqueue.queue.job_detail import job_detail
+from qcqueue.queue.step_choices import pin_choice
 from qcqueue.queue.values import DatasetLine, JobDetail
 from qcqueue.stores.base import Blob
 from qcqueue.stores.registry import StoreAddress, parse_url
@@ -80,6 +81,14 @@ def make_scratch_queue(
     now_s = queue.clock.now_s()
     queue.transact(lambda tx: enqueue(tx, [spec], attached=copied, who="drill", now_s=now_s))
     return ScratchQueue(place=place, queue=queue, job=spec.full_name)
+
+
+def pin_step(scratch: ScratchQueue, run: JobDetail) -> None:
+    """Let the job compute its steps as another run of it did: two measurings may end in two ways."""
+    choices = [attempt.step_choice for attempt in run.attempts if attempt.step_choice]
+    if choices:
+        now_s = scratch.queue.clock.now_s()
+        scratch.queue.transact(lambda tx: pin_choice(tx, choices[-1], model=run.spec.model, now_s=now_s))
 
 
 def finish(scratch: ScratchQueue) -> None:

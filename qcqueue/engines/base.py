@@ -19,6 +19,7 @@ from qcqueue.core.evaluation import Result
 from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, Identity, Rehearsal, Snapshot, Tensors, TrainingRecord
 from qcqueue.core.spec import JobSpec
+from qcqueue.core.step_choice import StepChoice, StepOrder
 from qcqueue.engines.batches import Batch
 from qcqueue.engines.metrics import Predictions
 
@@ -31,7 +32,7 @@ class Assignment:
     before; it is called at most once, at the end, and only if the last epoch is not the best. on_cpu: leave a GPU alone
     that the spec would allow. weights_title: what its owner calls the weights file, "" where that is not known.
     code_path: the archive of the code that builds the model; None for one of the catalogue.
-    step: the way to compute a step, for whoever builds the program.
+    step: the way to compute a step, for whoever builds the program; step_order: what is known for choosing it.
     """
 
     spec: JobSpec
@@ -44,6 +45,7 @@ class Assignment:
     weights_title: str = ""
     code_path: Path | None = None
     step: str = "graph"
+    step_order: StepOrder = StepOrder()  # noqa: RUF009 (a frozen value)
 
 
 class Arriving(Protocol):
@@ -86,6 +88,9 @@ class Sink(Protocol):
 
     def rehearsed(self, rehearsal: Rehearsal) -> None:
         """Take what came of a rehearsal; called before the first step on hardware that is new to the run."""
+
+    def chose_step(self, choice: StepChoice) -> None:
+        """Take how the step was chosen; called before the program is built, where there was anything to choose."""
 
     def should_stop(self) -> bool:
         """Return whether to save and leave; asked once a step."""

@@ -20,6 +20,7 @@ from qcqueue.core.goodput import Part, Seconds, add, total
 from qcqueue.core.outcomes import Cause, Outcome, Trouble
 from qcqueue.core.records import EpochTiming, Rehearsal, TrainingRecord
 from qcqueue.core.states import Event
+from qcqueue.core.step_choice import StepChoice
 from qcqueue.database.rows import after, storable, vouch_for_ended, vouched, vouched_rows
 from qcqueue.database.schema import attempts, checkpoints, epochs, jobs, results
 from qcqueue.errors import JobWithdrawn, LeaseLost
@@ -40,6 +41,7 @@ from qcqueue.queue.history import record_event
 from qcqueue.queue.jobs import step
 from qcqueue.queue.last_words import keep_last_words
 from qcqueue.queue.reading import seconds_of
+from qcqueue.queue.step_choices import share_choice
 from qcqueue.queue.values import AttemptEnd, Checkpoint, Claim, StateBlobs
 from qcqueue.stores.base import Blob
 from qcqueue.text.canonical_json import canonical_json
@@ -304,19 +306,25 @@ def record_seconds(
     session: Mapping[str, float],
     pace: Mapping[str, float] = {},
     rehearsal: Rehearsal | None = None,
+    step_choice: StepChoice | None = None,
     seen_at_s: float,
 ) -> None:
     """Write down what the time of the attempt and of its session went into so far, and that the session lived then.
 
-    pace: what the session measured to decide how often to save; rehearsal: what came of one, if there was any.
+    pace: what the session measured to decide how often to save; rehearsal: what came of one, if there was any;
+    step_choice: how its step was chosen, if that was asked, which other runs learn of too.
     All of it replaces that of before. It stands before another write, in one transaction with it. Of an attempt that
     has ended it writes nothing: either it was written with that end, whose answer was lost, or it is nobody's business.
     """
     written = {"seconds": canonical_json(attempt), "pace": canonical_json(pace)}
     if rehearsal:
         written["rehearsal"] = canonical_json(rehearsal.to_json())
+    if step_choice:
+        written["step_choice"] = canonical_json(step_choice.to_json())
     if tx.execute(_SECONDS, {**_key(held), **written}).rowcount:
         note_seen(tx, held.session_id, seen_at_s, seconds=canonical_json(session))
+        if step_choice:
+            share_choice(tx, step_choice, model=held.spec.model, now_s=seen_at_s)
 
 
 def _give_back(tx: Connection, held: Claim, items: Iterable[CommitItem], trained_before_s: float) -> None:

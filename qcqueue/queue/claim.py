@@ -25,6 +25,7 @@ from qcqueue.queue.jobs import begun_on, step
 from qcqueue.queue.last_words import keep_last_words
 from qcqueue.queue.numbers import give_number
 from qcqueue.queue.rules import read_rules, running_by_owner
+from qcqueue.queue.step_choices import shared_choices
 from qcqueue.queue.stored import spec_of
 from qcqueue.queue.values import Attachment, Candidate, Claim, LiveAttempt, Pick
 from qcqueue.text.canonical_json import canonical_json
@@ -250,6 +251,7 @@ def _claim_on(tx: Connection, job: Row[Any], number: int, session_id: str, *, co
         keep_state=job.keep_state,
         checkpoints=resumable(tx, job.id, packs),
         packs=packs,
+        step_choices=shared_choices(tx, spec.model),
     )
 
 

@@ -15,16 +15,20 @@ from qcqueue.database.dialects import is_missing
 from qcqueue.database.schema import metadata
 from qcqueue.errors import CorruptionError
 from qcqueue.queue.reading import pace_of, seconds_of
-from qcqueue.queue.stored import identity_of, record_of, rehearsal_of, result_of, spec_of, summary_of
+from qcqueue.queue.stored import identity_of, record_of, rehearsal_of, result_of, spec_of, step_choice_of, summary_of
 
 # What is JSON, and how it is read; the record of a checkpoint that is not kept is empty.
 _SHAPES: Mapping[str, Mapping[str, Callable[[str], object]]] = {
     "datasets": {"summary": summary_of},
     "jobs": {"spec": spec_of},
     "sessions": {"seconds": seconds_of},
-    "attempts": {"seconds": seconds_of, "pace": pace_of, "rehearsal": rehearsal_of, "identity": identity_of},
+    "attempts": {
+        **{"seconds": seconds_of, "pace": pace_of, "rehearsal": rehearsal_of},
+        **{"identity": identity_of, "step_choice": step_choice_of},
+    },
     "epochs": {"identity": identity_of},
     "checkpoints": {"record": record_of},
+    "step_choices": {"choice": step_choice_of},
     "results": {"result": result_of},
 }
 

@@ -26,7 +26,7 @@ from qcqueue.database.schema import (
 from qcqueue.queue.job_lines import job_line
 from qcqueue.queue.jobs import begun_on, find_job
 from qcqueue.queue.reading import pace_of, seconds_of
-from qcqueue.queue.stored import identity_of, rehearsal_of, result_of, spec_of, summary_of
+from qcqueue.queue.stored import identity_of, rehearsal_of, result_of, spec_of, step_choice_of, summary_of
 from qcqueue.queue.values import (
     AttemptLine,
     CheckpointLine,
@@ -118,6 +118,7 @@ def _attempts(tx: Connection, job_id: int, epoch_lines: list[EpochLine]) -> list
             pace=pace_of(row.pace),
             rehearsal=rehearsal_of(row.rehearsal) if row.rehearsal else None,
             trouble=Trouble(row.trouble) if row.trouble in _TROUBLES else None,  # one may come that we do not know
+            step_choice=step_choice_of(row.step_choice) if row.step_choice else None,
         )
         for row in rows
     ]

@@ -6,6 +6,7 @@ from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.evaluation import Result
 from qcqueue.core.records import Identity, Rehearsal, TrainingRecord
 from qcqueue.core.spec import JobSpec
+from qcqueue.core.step_choice import StepChoice
 from qcqueue.queue.reading import read
 
 
@@ -37,3 +38,8 @@ def result_of(text: str) -> Result:
 
 def rehearsal_of(text: str) -> Rehearsal:
     return read(text, Rehearsal.from_json, "attempts.rehearsal")
+
+
+@lru_cache(maxsize=256)
+def step_choice_of(text: str) -> StepChoice:
+    return read(text, StepChoice.from_json, "the choice of a step")

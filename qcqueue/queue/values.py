@@ -9,6 +9,7 @@ from qcqueue.core.outcomes import Cause, Outcome, Trouble
 from qcqueue.core.records import EpochMetrics, EpochTiming, Identity, Rehearsal, TrainingRecord
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import Event
+from qcqueue.core.step_choice import StepChoice
 from qcqueue.queue.job_lines import JobLine
 from qcqueue.queue.stored import record_of
 from qcqueue.stores.base import Blob
@@ -119,6 +120,8 @@ class Claim:
     """What may be resumed from, newest first; empty at a fresh start."""
     packs: Mapping[str, Blob]
     """Every head and pack that a kept checkpoint of any job names now, by digest: what need not be stored again."""
+    step_choices: tuple[StepChoice, ...] = ()
+    """How its model is computed best, on whatever hardware that was measured."""
 
     def attachment(self, role: str) -> Attachment | None:
         """Return the file of a role, None where the spec names none."""
@@ -168,7 +171,8 @@ class AttemptLine:
     seconds is the ledger of its time, by name; seen_at_s the last moment by which its session is known to have lived;
     pace what its session measured, by name, as far as it was: what decides how often to save, and of an older attempt
     the probe_s of a step that was timed for comparison; rehearsal what came of doing the same steps twice, where its
-    hardware was new to the run; trouble what of its machine or of the store ended it, if that did.
+    hardware was new to the run; trouble what of its machine or of the store ended it, if that did. step_choice: how its
+    step was chosen, None where it went on with that of the run, or is of an older qcqueue.
     """
 
     number: int
@@ -184,6 +188,7 @@ class AttemptLine:
     pace: Mapping[str, float] = field(default_factory=dict)
     rehearsal: Rehearsal | None = None
     trouble: Trouble | None = None
+    step_choice: StepChoice | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +229,11 @@ class JobDetail:
     result: Result | None
     predictions_sha256: str | None
     begun_on: Identity | None = None
+
+    @property
+    def step_choice(self) -> StepChoice | None:
+        """How the step of its newest lineage was chosen, None where nobody was asked."""
+        return next((it.step_choice for it in reversed(self.attempts) if it.step_choice), None)
 
     def official_epochs(self) -> tuple[EpochLine, ...]:
         return tuple(epoch for epoch in self.epochs if epoch.official)

@@ -15,6 +15,7 @@
     entries/000001.state/, 000002.epoch, 000003.result
                          trainer -> session   in order; the session removes an entry once it is committed
     rehearsal.json       trainer -> session   what came of doing the same steps twice, where the hardware was new
+    step-choice.json     trainer -> session   how the step of the run was chosen, where that was asked
     failure.json         trainer -> session   the typed cause or trouble, before the trainer exits
     waits.txt            trainer -> session   why its disk does not take what it hands over, while it waits for that;
                                               empty where the disk takes not even this
@@ -42,6 +43,7 @@ from qcqueue.core.outcomes import Cause, Trouble
 from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, Rehearsal, TrainingRecord
 from qcqueue.core.spec import JobSpec
+from qcqueue.core.step_choice import StepChoice, StepOrder
 from qcqueue.errors import CheckpointDamaged
 from qcqueue.spool.whole import listed, remove_folder, write_json
 from qcqueue.stores.files import files_in, on_this_machine
@@ -72,7 +74,7 @@ class WorkOrder:
     code that builds its model, which has been approved on this machine; None for a model of the catalogue.
     max_epochs is how many epochs this attempt may finish before it leaves, None for all. resumes says that there is a
     state to wait for: it may still be on its way while the trainer builds its program. on_cpu says to leave a GPU alone
-    that the spec would allow.
+    that the spec would allow. step_order: what it should know to choose its step.
     """
 
     spec: JobSpec
@@ -85,6 +87,7 @@ class WorkOrder:
     on_cpu: bool = False
     weights_title: str = ""
     code_path: Path | None = None
+    step_order: StepOrder = StepOrder()  # noqa: RUF009 (a frozen value)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -98,6 +101,7 @@ class WorkOrder:
             "on_cpu": self.on_cpu,
             "weights_title": self.weights_title,
             "code_path": str(self.code_path) if self.code_path else None,
+            "step_order": self.step_order.to_json(),
         }
 
     @classmethod
@@ -113,6 +117,7 @@ class WorkOrder:
             on_cpu=value["on_cpu"],
             weights_title=value.get("weights_title", ""),  # an order of 0.5.1 has none
             code_path=Path(path) if (path := value.get("code_path")) else None,
+            step_order=StepOrder.from_json(value.get("step_order", {})),
         )
 
 
@@ -225,6 +230,7 @@ class SpoolFiles:
         self.cadence: JsonFile[Mapping[str, int]] = JsonFile(folder / "cadence.json", dict, dict)
         self.progress = JsonFile(folder / "progress.json", asdict, TrainerProgress.from_json)
         self.rehearsal = JsonFile(folder / "rehearsal.json", Rehearsal.to_json, Rehearsal.from_json)
+        self.step_choice = JsonFile(folder / "step-choice.json", StepChoice.to_json, StepChoice.from_json)
         self.failure = JsonFile(folder / "failure.json", asdict, Failure.from_json)
         self.refusal = JsonFile(folder / "refusal.json", why_to_json, why_from_json)
 

@@ -12,6 +12,7 @@ from qcqueue.core.evaluation import Result
 from qcqueue.core.goodput import Part
 from qcqueue.core.phases import Phase
 from qcqueue.core.records import EpochTiming, Rehearsal, Snapshot, Tensors, TrainingRecord
+from qcqueue.core.step_choice import StepChoice
 from qcqueue.errors import MachineError
 from qcqueue.planning.cadence import Cadence
 from qcqueue.spool.files import RESUMED, EpochEntry, TrainerProgress, WorkOrder
@@ -121,6 +122,9 @@ class SpoolSink:
 
     def rehearsed(self, rehearsal: Rehearsal) -> None:
         self._spool.rehearsal.write(rehearsal)
+
+    def chose_step(self, choice: StepChoice) -> None:
+        self._spool.step_choice.write(choice)
 
     def should_stop(self) -> bool:
         with suppress(MachineError):  # asked again at the next step

@@ -381,6 +381,7 @@ class Committer:
         if self._ledger:
             account = self._ledger.ledgers(_told(self.spool.progress.read), all_saved=all_saved, saving=saving)
         rehearsal = _told(self.spool.rehearsal.read) if account else None
+        step_choice = _told(self.spool.step_choice.read) if account else None
 
         def both(tx: "Connection") -> T:
             if deleted:
@@ -394,6 +395,7 @@ class Committer:
                     session=own,
                     pace=self.pace if self.lag_s is None else {**self.pace, "lag_s": self.lag_s},
                     rehearsal=rehearsal,
+                    step_choice=step_choice,
                     seen_at_s=now_s,
                 )
             return action(tx)

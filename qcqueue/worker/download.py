@@ -13,6 +13,7 @@ from pathlib import Path
 from qcqueue.checkpoints.format import HEAD_NAME, SUFFIX, read_about
 from qcqueue.core.outcomes import Trouble, advice_on
 from qcqueue.core.spec import CODE, WEIGHTS
+from qcqueue.core.step_choice import StepOrder
 from qcqueue.errors import BlobMissing, CheckpointDamaged, DigestMismatch, MachineError
 from qcqueue.queue.values import Checkpoint, Claim
 from qcqueue.spool.files import WorkOrder
@@ -80,9 +81,12 @@ def work_order(
     max_epochs: int | None,
     on_cpu: bool,
     check_code: Callable[[str], str | None],
+    left: tuple[float, int] = (0.0, 1),
     moved: Moved = silently,
 ) -> WorkOrder:
     """Bring dataset, weights and code to this machine; return what the trainer is to be told.
+
+    left: as `Chooser.left` says.
 
     check_code: as in `SessionDeps`; asked once more, because what a queue says may be another job by now.
     Raises: BlobMissing, DigestMismatch: the store does not have them whole. StoreError: try again. MachineError: its
@@ -100,6 +104,7 @@ def work_order(
             raise type(exc)(f"{what} cannot be had: {exc}", hint=hint) from exc
 
     weights = claim.attachment(WEIGHTS)
+    newest = claim.checkpoints[0].record if claim.checkpoints else None
     called = f"the weights file {clipped(weights.title)}" if weights and weights.title else "the weights file"
     return WorkOrder(
         spec=claim.spec,
@@ -112,6 +117,13 @@ def work_order(
         max_epochs=max_epochs,
         resumes=bool(claim.checkpoints),
         on_cpu=on_cpu,
+        step_order=StepOrder(
+            begun_on=newest.identity if newest else None,
+            epochs_done=newest.epochs_done if newest else 0,
+            shared=claim.step_choices,
+            left_s=left[0],
+            sessions_left=left[1],
+        ),
     )
 
 

@@ -4,6 +4,7 @@ What is known is the `QueueStats`'s and what follows from it is `planning`'s; th
 session on one machine.
 """
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -102,6 +103,16 @@ class Chooser:
         if cost is None:
             return None
         return cost.said if processor.is_gpu else f"{cost.said}, and this is {processor.name}"
+
+    def left(self, name: str) -> tuple[float, int]:
+        """Return about how long is left of a job here, in seconds, 0 where nobody knows, and in how many sessions."""
+        jobs = [choice.job for choice in self._known.choices if choice.job.name == name] if self.ranking else []
+        if not jobs or jobs[0].left_s is None:
+            return 0.0, 1
+        left_s, here_s = jobs[0].left_s, self._promised(self._known.life).quantile(0.5, self.age_s)
+        if left_s <= here_s:
+            return left_s, 1
+        return left_s, 1 + math.ceil((left_s - here_s) / max(1.0, self._known.life.quantile(0.5)))
 
     def foresee(self, session_id: str) -> list[ForecastLine]:
         """Return what is to be expected from now on: when this session is taken away, and when each study is done.

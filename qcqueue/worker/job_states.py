@@ -8,15 +8,18 @@ LeaseLost, wherever it comes: the job is dropped and nothing written. What is wr
 `job_end`. Always true: a store or database that does not answer delays commits and never stops training.
 """
 
+import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from qcqueue.catalog.models import engine_name
 from qcqueue.core.failure_policy import remedy
 from qcqueue.core.goodput import Part
 from qcqueue.core.obstacles import Obstacle
 from qcqueue.core.outcomes import Outcome, SessionEnd, Trouble, cause_of, worse_of
+from qcqueue.core.phases import Phase
 from qcqueue.errors import BlobMissing, DigestMismatch, JobWithdrawn, LeaseLost, MachineError, QcqueueError, StoreError
-from qcqueue.spool.files import Failure
+from qcqueue.spool.files import Failure, TrainerProgress
 from qcqueue.text.humanize import duration
 from qcqueue.worker.download import work_order
 from qcqueue.worker.job_end import (
@@ -75,6 +78,7 @@ class Prepare:
                 max_epochs=session.budget.epochs_left(session.epochs),
                 on_cpu=job.name in session.on_cpu,
                 check_code=session.deps.check_code,
+                left=session.chooser.left(job.name),
                 moved=session.moved,
             )
         except (BlobMissing, DigestMismatch) as exc:  # it will not come back while this session waits
@@ -88,7 +92,9 @@ class Prepare:
             session.end_trainer(job)
         if restored.chosen is None:
             # It trains as soon as it is told to, so not before the attempt is known to be live.
-            job.spool.open(replace(order, resumes=False))
+            job.spool.open(
+                replace(order, resumes=False, step_order=replace(order.step_order, begun_on=None, epochs_done=0))
+            )
             session.start_trainer(job)
         job.spool.record.write(restored.chosen.record if restored.chosen else None)
         job.committer.foreseen = session.chooser.foresee(session.id)  # it is written down with the first save
@@ -226,10 +232,19 @@ def _tune(session: "Session", job: JobRun, now_s: float) -> None:
     progress = job.spool.progress.read()
     if progress is None or not job.committer.has_saved or session.is_leaving_the_job:
         return
+    _get_next_ready(session, job, progress)
     advice = session.chooser.verdict(job.tuner, progress)
     if advice and not advice.is_worth_it:
         job.hopeless, session.leaving_since_s = advice.reason, session.deps.clock.monotonic_s()
         session.deps.narrate(advice.reason)
+
+
+def _get_next_ready(session: "Session", job: JobRun, progress: TrainerProgress) -> None:
+    """Let the libraries of the next job load while this one ends: nothing else would be done with a GPU meanwhile."""
+    is_ending = progress.phase is Phase.EVALUATING or 0 < progress.epoch == progress.epochs
+    if is_ending and not session.budget.are_enough(session.jobs + 1) and session.chooser.after(job.name):
+        with contextlib.suppress(MachineError):  # it will be told when it is needed
+            session.deps.trainer.get_ready(engine_name(job.claim.spec.model))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from typing import IO, Any, Protocol
 
 from qcqueue.catalog.models import KERAS_TF
 from qcqueue.core.signals import FOR_THE_SESSION
+from qcqueue.engines.programs import environment_in
 from qcqueue.spool.trainer_output import last_line_in, words_in
 from qcqueue.spool.weights import FoundWeights, WantedWeights
 from qcqueue.stores.files import on_this_machine
@@ -64,14 +65,18 @@ class Trainer(Protocol):
         """
         ...
 
+    def end(self) -> None:
+        """End the one that runs at once, and leave alone one that is only ready; ending what has ended is fine."""
+
     def kill(self) -> None:
-        """End it at once, running or ready; ending what has ended is fine."""
+        """End all at once, running or ready."""
 
 
 class TrainerProcess:
     """`python -m qcqueue.trainer.main`. cache: on the disk of the spools, for what it prints before it has one."""
 
     def __init__(self, cache: Path) -> None:
+        self._cache = cache
         self._log = cache / f"trainer-{os.getpid()}.log"
         self._answer = cache / f"trainer-{os.getpid()}-0.answer"
         self._asks = 0
@@ -135,6 +140,10 @@ class TrainerProcess:
             _close(self._process)
         return code
 
+    def end(self) -> None:
+        if self._process:
+            _end(self._process)
+
     def kill(self) -> None:
         if self._ready:
             _end(self._ready)
@@ -143,18 +152,18 @@ class TrainerProcess:
             for path in (self._log, self._answer):
                 with suppress(OSError):  # the next session sweeps what stays
                     path.unlink(missing_ok=True)
-        if self._process:
-            _end(self._process)
+        self.end()
 
     def _spawned(self) -> subprocess.Popen[bytes]:
         self._let_go_of_log()
+        environ = environment_of_trainer(os.environ)
         with on_this_machine(self._log):
             self._writing = self._log.open("wb")
             hold(self._writing.fileno())
         with on_this_machine(self._log), _nothing_ends_it():
             return subprocess.Popen(
                 [sys.executable, "-m", PROGRAM, self._engine],
-                env=environment_of_trainer(os.environ),
+                env={**environ, **environment_in(self._cache, f"trainer-{os.getpid()}", environ)},
                 stdin=subprocess.PIPE,
                 stdout=self._writing,
                 stderr=subprocess.STDOUT,

@@ -213,7 +213,7 @@ class Session:
             self.ledger.trainer_starts()
 
     def end_trainer(self, job: JobRun) -> None:
-        self.deps.trainer.kill()
+        self.deps.trainer.end()
         self.ledger.trainer_ended(job.progress())
 
     def beat(self, now_s: float) -> None:
@@ -249,7 +249,7 @@ class Session:
         """Have the trainer save and end, at once where there is nothing to save."""
         job.ask_to_leave()
         if now_s >= self.leaving_since_s + PATIENCE_S and job.has_nothing_to_lose():
-            self.deps.trainer.kill()
+            self.deps.trainer.end()
 
     def is_waited_for(self, why: QcqueueError, now_s: float) -> bool:
         """Return whether to try on: for ever, unless the session is about to leave."""

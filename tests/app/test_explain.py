@@ -14,6 +14,7 @@ from qcqueue.core.failure_policy import Hold, Tried, remedy
 from qcqueue.core.outcomes import Cause, Trouble, advice_on
 from qcqueue.core.records import Rehearsal
 from qcqueue.core.states import State
+from qcqueue.core.step_choice import StepChoice, StepTrial
 from qcqueue.planning.stopping_rule import Unit, judge
 from qcqueue.planning.survival import learnt_life
 from qcqueue.queue import attempts
@@ -488,3 +489,20 @@ def test_after_a_better_attempt_no_trouble_of_before_is_told(house: House) -> No
     place.transact(lambda tx: attempts.interrupt(tx, held, why="x", trouble=Trouble.DISK, now_s=place.clock.now_s()))
     stop(place, take(place, NAME))
     assert "because of" not in asked(place).why
+
+
+def test_why_says_how_steps_are_computed_and_what_determinism_costs(house: House) -> None:
+    place = queued(house)
+    held = take(place, NAME)
+    assert asked(place).step is None
+    trials = (
+        StepTrial(candidate="graph", compile_s=2.0, step_s=0.15, determinism_factor=1.25),
+        StepTrial(candidate="xla", reason="TensorFlow has no deterministic gradient of max pooling there"),
+    )
+    choice = StepChoice(step="graph", origin="measured", trials=trials, seconds=30.0)
+    note_time(place, held, attempt={}, session={}, step_choice=choice)
+    assert asked(place).step == (
+        "its steps: step graph, measured in 30.0 s; "
+        "xla fell out: TensorFlow has no deterministic gradient of max pooling there; determinism costs 1.25 x, "
+        'which determinism = "relaxed" saves'
+    )

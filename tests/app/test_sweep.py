@@ -10,6 +10,7 @@ import pytest
 
 from qcqueue.app import sweep as module
 from qcqueue.app.sweep import UNUSED_S, YOUNG_S, size_of_cache, sweep_cache
+from qcqueue.engines.programs import PROGRAMS
 from qcqueue.spool.files import WorkOrder, spool_folder
 from qcqueue.spool.reader import Spool
 from qcqueue.stores.scratch import OLD_S
@@ -163,6 +164,18 @@ def test_the_spool_of_another_queue_waits_for_a_month_where_it_holds_anything(ca
     dead.let_go()
     sweep_cache(cache, now_s=NOW_S)
     assert [path.name for path in (cache / "spool").iterdir()] == ["unsaved-1"]
+
+
+def test_compiled_programs_go_with_the_link_to_them_once_nobody_uses_them(cache: Path) -> None:
+    folder = cache / PROGRAMS
+    for name, age_s in (("used", UNUSED_S - 1), ("unused", UNUSED_S + 1)):
+        moment = (NOW_S - age_s, NOW_S - age_s)
+        written(folder / name / "program", age_s=2 * UNUSED_S)
+        os.utime(folder / name, moment)
+        (folder / f"trainer-{name}").symlink_to(folder / name)
+        os.utime(folder / f"trainer-{name}", moment, follow_symlinks=False)
+    sweep_cache(cache, now_s=NOW_S)
+    assert {path.name for path in folder.iterdir()} == {"used", "trainer-used"}
 
 
 def test_the_size_of_a_cache_counts_a_file_of_two_names_once(cache: Path) -> None:

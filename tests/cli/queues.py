@@ -21,6 +21,7 @@ from qcqueue.core.outcomes import Cause
 from qcqueue.core.records import EpochMetrics, EpochTiming, Rehearsal, TrainingRecord, history_sha256
 from qcqueue.core.spec import JobSpec
 from qcqueue.core.states import State
+from qcqueue.core.step_choice import StepChoice
 from qcqueue.datasets.format import Split
 from qcqueue.queue import attempts
 from qcqueue.queue.checkpoints import keep_last_two
@@ -233,11 +234,13 @@ def note_time(
     session: Mapping[str, float],
     pace: Mapping[str, float] = {},
     rehearsal: Rehearsal | None = None,
+    step_choice: StepChoice | None = None,
     seen_at_s: float | None = None,
 ) -> None:
     """Write down what the time of a session and of what it holds went into."""
     last_s = place.clock.now_s() if seen_at_s is None else seen_at_s
     written: dict[str, Any] = {"attempt": attempt, "session": session, "pace": pace, "rehearsal": rehearsal}
+    written["step_choice"] = step_choice
     place.transact(lambda tx: attempts.record_seconds(tx, held, **written, seen_at_s=last_s))
 
 

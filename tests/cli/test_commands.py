@@ -20,6 +20,7 @@ from qcqueue.app.settings import load_settings
 from qcqueue.cli import shared
 from qcqueue.cli.main import application, run
 from qcqueue.core.states import State
+from qcqueue.core.step_choice import StepChoice, StepTrial
 from qcqueue.core.study import parse_study
 from qcqueue.drill.certificate import write_certificates
 from qcqueue.queue.job_detail import job_detail
@@ -270,6 +271,22 @@ def test_show_names_a_setting_that_few_jobs_have(empty_house: House, answer: Ans
     assert answer("show vgg16").splitlines()[1].endswith("seed 1, lineage same")
 
 
+def test_show_and_why_say_how_steps_are_computed(empty_house: House, answer: Answer) -> None:
+    empty_house.write("study.toml", STUDY + JOB)
+    answer("enqueue study.toml --set precision=mixed_float16 --set tf32=false")
+    assert answer("show vgg16").splitlines()[2] == "step auto, precision mixed_float16, TF32 off"
+    assert document(answer("show vgg16 --json"))["step"] is document(answer("why vgg16 --json"))["step"] is None
+    trials = (StepTrial(candidate="graph", step_s=0.2), StepTrial(candidate="fused", step_s=0.1))
+    choice = StepChoice(step="fused", origin="measured", trials=trials, seconds=30.5)
+    note_time(empty_house.queue, take(empty_house.queue, "tiny/vgg16"), attempt={}, session={}, step_choice=choice)
+    said = "step fused, measured in 30.5 s: 100 ms a step, where graph takes 200 ms (2.00 x)"
+    assert f"#1: {said}" in answer("show vgg16").splitlines()
+    assert f"its steps: {said}" in answer("why vgg16").splitlines()
+    for shown in (document(answer("show vgg16 --json")), document(answer("why vgg16 --json"))):
+        assert (shown["step"]["step"], shown["step"]["gain"], shown["step"]["says"]) == ("fused", 2.0, said)
+        assert [trial["candidate"] for trial in shown["step"]["trials"]] == ["graph", "fused"]
+
+
 def test_enqueue_as_json_names_what_is_new_and_what_is_known(empty_house: House, answer: Answer) -> None:
     empty_house.write("study.toml", STUDY + JOB)
     empty_house.write("more.toml", STUDY.replace("tiny", "more", 1) + JOB)
@@ -479,7 +496,7 @@ def test_log_and_why_as_json(house: House, answer: Answer) -> None:
     assert told["history"][-1]["what"] == "failed"
     assert set(told["history"][-1]) == {"at", "who", "what", "attempt", "why"}
     explained = document(answer("why failed --json"))
-    assert set(explained) == {"schema_version", "name", "state", "why", "next"}
+    assert set(explained) == {"schema_version", "name", "state", "why", "next", "step"}
     assert (explained["name"], explained["state"]) == ("tiny/failed", "failed")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from qcqueue.core.lineage import bound_to, is_same_kind, obstacle, refusal
+from qcqueue.core.lineage import bound_to, computation, is_same_kind, obstacle, refusal
 from qcqueue.core.records import Identity
 from tests.support.specs import a_spec
 
@@ -117,3 +117,11 @@ def test_refuse_names_every_difference_and_nothing_else() -> None:
     assert bound_to("refuse", replace(T4, cuda="", cudnn="")) == (
         "a machine exactly like that of before (Tesla T4, TensorFlow 2.20.0 and Keras 3.13.2)"
     )
+
+
+def test_how_a_run_computes_is_said_of_what_it_did_and_else_of_what_it_wants() -> None:
+    fused = replace(T4, step="fused")
+    assert computation(a_spec(), []) == "step auto, precision float32, TF32 on"
+    assert computation(a_spec(), [T4, T4]) == "step graph, precision float32, TF32 on"
+    half = a_spec(precision="mixed_float16", tf32=False)
+    assert computation(half, [T4, fused, fused]) == "step graph then fused, precision mixed_float16, TF32 off"

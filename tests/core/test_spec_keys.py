@@ -175,9 +175,10 @@ def test_how_a_step_is_computed_is_said_only_where_somebody_chose_it() -> None:
         return parse_study(text, file="s.toml").jobs[0]
 
     assert read('step = "auto"', 'precision = "float32"', "tf32 = true") == SPEC
-    chosen = read('step = "xla"', 'precision = "mixed_float16"', "tf32 = false")
-    assert chosen.unusual == {"step": "xla", "precision": "mixed_float16", "tf32": False}
-    assert len({SPEC.digest, *(replace(SPEC, **{key: it}).digest for key, it in chosen.unusual.items())}) == 4
+    chosen: dict[str, Any] = {"step": "xla", "precision": "mixed_float16", "tf32": False}
+    said = read('step = "xla"', 'precision = "mixed_float16"', "tf32 = false")
+    assert said.to_json() == SPEC.to_json() | chosen
+    assert len({SPEC.digest, *(replace(SPEC, **{key: it}).digest for key, it in chosen.items())}) == 4
     with pytest.raises(SpecInvalid, match='tf32: found "true", allowed is true or false, without quotes'):
         read('tf32 = "true"')
 

@@ -7,12 +7,15 @@ import pytest
 
 from qcqueue.app.context import QueueContext
 from qcqueue.core.states import State
-from qcqueue.drill.scratch_queue import make_scratch_queue, room_for
+from qcqueue.core.step_choice import StepChoice
+from qcqueue.drill.scratch_queue import make_scratch_queue, pin_step, room_for
 from qcqueue.errors import QcqueueError, SettingInvalid, StoreMissing
 from qcqueue.queue.datasets import find_dataset
+from qcqueue.queue.job_detail import job_detail
+from qcqueue.queue.step_choices import shared_choices
 from qcqueue.stores.registry import scheme_of
 from tests.cli.on_drive import Laptop, a_laptop
-from tests.cli.queues import DATASET, House, a_job
+from tests.cli.queues import DATASET, House, a_job, note_time, put, take
 
 
 def quiet(text: str) -> None:
@@ -35,6 +38,20 @@ def put_a_job(source: QueueContext, url: str, cache: Path) -> str:
         assert scratch.detail().line.state is State.QUEUED
         assert scheme_of(place.url) == scheme_of(url)
         return place.url
+
+
+def test_a_second_run_computes_its_steps_as_the_first_did(house: House, tmp_path: Path) -> None:
+    put(house.queue, a_job("vgg16", seed=11))
+    choice = StepChoice(step="fused", origin="short", key="ab" * 32)
+    note_time(house.queue, take(house.queue, "tiny/vgg16"), attempt={}, session={}, step_choice=choice)
+    with house.queue.read() as tx:
+        dataset, first = find_dataset(tx, DATASET), job_detail(tx, "tiny/vgg16")
+        assert shared_choices(tx, "VGG16") == (), "it was not measured"
+    with room_for("folder:", cache=tmp_path / "cache", narrate=quiet) as place:
+        scratch = make_scratch_queue(house.queue, first.spec, dataset, place)
+        pin_step(scratch, first)
+        with scratch.queue.read() as tx:
+            assert shared_choices(tx, "VGG16") == (choice,)
 
 
 @pytest.mark.parametrize("url", ["folder:", "folder:{disk}", "shared:{disk}"])

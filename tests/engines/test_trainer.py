@@ -205,6 +205,34 @@ def test_one_that_got_ready_works_as_soon_as_it_is_told_where(dataset_path: Path
 
 
 @pytest.mark.racing
+def test_one_gets_ready_while_another_runs_and_outlives_it(dataset_path: Path, tmp_path: Path) -> None:
+    first = a_spool(tmp_path / "first", dataset_path, spec=a_spec(model="Toy", epochs=10_000))
+    second = a_spool(tmp_path / "second", dataset_path, max_epochs=1)
+    trainer = TrainerProcess(tmp_path)
+    trainer.start(first.folder)
+    until(first.progress.read)
+    trainer.get_ready("toy")
+    ready = trainer._ready
+    assert ready is not None
+    trainer.end()
+    assert trainer.exit_code() == -signal.SIGKILL
+    assert ready.poll() is None
+    trainer.start(second.folder)
+    assert trainer._process is ready
+    until(lambda: trainer.exit_code() is not None)
+    assert trainer.exit_code() == 0, second.failure.read()
+
+
+def test_one_that_waits_has_loaded_its_libraries_and_touched_no_gpu() -> None:
+    program = (
+        "from qcqueue.engines.registry import engine_named; engine_named('keras_tf').load(); import sys;"
+        "from tensorflow.python.eager import context; import qcqueue.engines.keras_tf.measuring;"
+        "assert 'keras' in sys.modules and not context.context()._initialized"
+    )
+    subprocess.run([sys.executable, "-c", program], env={**os.environ}, check=True, timeout=120)
+
+
+@pytest.mark.racing
 def test_one_that_is_not_needed_leaves_nothing(tmp_path: Path) -> None:
     trainer = TrainerProcess(tmp_path)
     trainer.get_ready("toy")

@@ -10,6 +10,7 @@ from qcqueue.conformance.sinks import RecordingSink
 from qcqueue.core.dataset import DatasetSummary
 from qcqueue.core.records import EpochTiming, Identity, PartialEpoch, Rehearsal, Snapshot, Tensors, TrainingRecord
 from qcqueue.core.spec import JobSpec
+from qcqueue.core.step_choice import StepChoice
 from qcqueue.datasets.format import Dataset, Split, to_bytes
 from qcqueue.engines.base import Arriving, Assignment, Here
 from qcqueue.engines.batches import splitmix64
@@ -84,6 +85,10 @@ class Memory(RecordingSink):
     models: list[int] = field(default_factory=list)
     """Epochs whose model alone was handed over."""
     rehearsals: list[Rehearsal] = field(default_factory=list)
+    choices: list[StepChoice] = field(default_factory=list)
+
+    def chose_step(self, choice: StepChoice) -> None:
+        self.choices.append(choice)
 
     def rehearsed(self, rehearsal: Rehearsal) -> None:
         self.rehearsals.append(rehearsal)

@@ -18,6 +18,7 @@ import pytest
 from qcqueue.core.outcomes import Cause, Outcome, Trouble
 from qcqueue.core.records import Rehearsal
 from qcqueue.core.states import State
+from qcqueue.core.step_choice import StepChoice, StepTrial
 from qcqueue.database.base import Database
 from qcqueue.database.row_audit import audit_rows
 from qcqueue.queue.attempts import CommitItem, fail, finish, interrupt, record_seconds, stop
@@ -34,6 +35,7 @@ from qcqueue.queue.numbers import numbers_known
 from qcqueue.queue.pending import epochs_seen, jobs_ahead
 from qcqueue.queue.pretrained import keep_weights, kept_weights
 from qcqueue.queue.sessions import session_lines
+from qcqueue.queue.step_choices import shared_choices
 from qcqueue.queue.values import Claim, JobDetail, Pick
 from qcqueue.queue.values import StateBlobs as StoredState
 from qcqueue.stores.base import Blob
@@ -61,13 +63,14 @@ QUEUES = {
     "queue-4.sqlite": "5812f67d56412115e7b1f73dc8270c25ef2b63a8527f35117a9d59fa05d72bb1",
     "queue-5.sqlite": "9886560cd379f2455434a3a3f8d0741443ac723a16813b87513781442f571398",
     "queue-6.sqlite": "99ec0b61922b31321b8df485efa13b7b228cf19a7b294f6cda5ebc601670b3a2",
-    "queue-7.sqlite": "6198fc222beb9c7187ed553bed619f2b5b60cffe48325f0da5b31849baf20674",
+    "queue-7.sqlite": "25dc26a242f678e267f1b5700abd2c4654d3370c75e54aeb4446be4e52156015",
     "chain-1.zip": "87bd23e241f5d69a8443b1426d1541871115b76acfda879be2a7988c618e4eb0",
 }
 IN_PACKS = ("queue-3.sqlite", "queue-4.sqlite", "queue-5.sqlite", "queue-6.sqlite", "queue-7.sqlite")
 WITH_FORECASTS = ("queue-4.sqlite", "queue-5.sqlite", "queue-6.sqlite", "queue-7.sqlite")
 WITH_WEIGHTS = ("queue-5.sqlite", "queue-6.sqlite", "queue-7.sqlite")
 WITH_TROUBLES = ("queue-6.sqlite", "queue-7.sqlite")
+WITH_STEPS = ("queue-7.sqlite",)
 JOBS = ("done", "running", "failed", "held", "cancelled", "queued")
 NUMBERS = {"done": 3, "running": 1, "failed": 1, "queued": 1}
 
@@ -137,6 +140,25 @@ def work_on_with_troubles(desk: Desk) -> None:
     desk.do(interrupt, held, why="no space left on device", trouble=Trouble.DISK, words=WORDS)
 
 
+def work_on_with_steps(desk: Desk, running: Claim) -> None:
+    """Let an attempt measure how its step is computed best."""
+    desk.database.transact(
+        lambda tx: record_seconds(tx, running, attempt={}, session={}, step_choice=FUSED, seen_at_s=51.5)
+    )
+
+
+FUSED = StepChoice(
+    step="fused",
+    origin="measured",
+    key="ab" * 32,
+    fingerprint="cd" * 32,
+    trials=(
+        StepTrial(candidate="graph", compile_s=1.5, step_s=0.1 + 0.2, operations=1590, fingerprint="ef" * 32),
+        StepTrial(candidate="fused", compile_s=1, step_s=0.25, operations=910, determinism_factor=1.0625),
+        StepTrial(candidate="xla", reason="does not compile: no deterministic gradient of max pooling"),
+    ),
+    seconds=41.5,
+)
 WORDS = "Traceback (most recent call last):\nOSError: [Errno 28] No space left on device"
 WEIGHTS = Blob(sha256="a1" * 32, size_bytes=1001, place="w1")
 IMAGENET = Blob(sha256="a2" * 32, size_bytes=1002, place="w2")
@@ -194,6 +216,8 @@ def test_a_golden_queue_tells_what_the_same_work_tells_today(name: str, tmp_path
         work_on_with_weights(desk)
     if name in WITH_TROUBLES:
         work_on_with_troubles(desk)
+    if name in WITH_STEPS:
+        work_on_with_steps(desk, running)
     with opened(name, tmp_path / "golden") as golden, golden.read() as tx:
         for job in JOBS:
             assert comparable(job_detail(tx, job), name) == comparable(desk.detail(job), name)
@@ -250,6 +274,13 @@ def test_a_golden_queue_vouches_for_its_rows_and_knows_what_trainers_said(name: 
         rows, (said,) = audit_rows(tx), last_words_of(tx, "study/queued")
         assert (rows.flaws, rows.not_covered, said.words) == ((), 0, WORDS)
         assert numbers_known(tx) == {f"study/{job}": number for job, number in NUMBERS.items()}
+
+
+@pytest.mark.parametrize("name", WITH_STEPS)
+def test_a_golden_queue_knows_how_steps_are_computed_best(name: str, tmp_path: Path) -> None:
+    with opened(name, tmp_path / "golden") as golden, golden.read() as tx:
+        assert shared_choices(tx, spec("running").model) == (FUSED,)
+        assert [line.step_choice for line in job_detail(tx, "running").attempts] == [FUSED]
 
 
 @pytest.mark.parametrize("name", QUEUES)

@@ -102,6 +102,9 @@ class PaperTrainer:
             self._exit_code = 0
         return self._exit_code
 
+    def end(self) -> None:
+        self.kill()
+
     def kill(self) -> None:
         self._exit_code = 0
 

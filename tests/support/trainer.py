@@ -94,6 +94,9 @@ class FakeTrainer:
     def exit_code(self) -> int | None:
         return self._exit_code
 
+    def end(self) -> None:
+        self.kill()
+
     def kill(self) -> None:
         if self._exit_code is None:
             self._exit_code = -signal.SIGKILL

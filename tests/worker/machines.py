@@ -85,6 +85,19 @@ def idles_after(epochs: int) -> Script:
     return script
 
 
+def lingers(phase: Phase, *, after_epochs: int) -> Script:
+    """Train so many epochs, be in a phase for some minutes, and leave before that is over."""
+
+    def script(spool: TrainerSpool) -> Iterator[int | None]:
+        yield from _epochs(spool, after_epochs)
+        spool.progress.write(TrainerProgress(phase=phase, epoch=after_epochs, epochs=EPOCHS))
+        for _ in range(1000):
+            yield None
+        yield 0
+
+    return script
+
+
 def _waits_to_begin(spool: TrainerSpool) -> Iterator[None]:
     while not spool.is_ready():
         yield None
@@ -134,9 +147,14 @@ class ScriptedTrainer(PaperTrainer):
     def __init__(self, *scripts: Script) -> None:
         super().__init__(epochs=0, state_bytes=4, together=True)
         self.starts = 0
+        self.readied: list[int | None] = []
+        """At each call for a trainer to get ready, the exit status of the one at work; None where that runs."""
         self._scripts = [*scripts]
         self._playing: Iterator[int | None] = iter(())
         self._code: int | None = 0
+
+    def get_ready(self, engine: str) -> None:
+        self.readied.append(self._code)
 
     def start(self, folder: Path) -> None:
         self.starts += 1
@@ -148,6 +166,9 @@ class ScriptedTrainer(PaperTrainer):
         if self._code is None:
             self._code = next(self._playing, 0)
         return self._code
+
+    def end(self) -> None:
+        self.kill()
 
     def kill(self) -> None:
         if self._code is None:

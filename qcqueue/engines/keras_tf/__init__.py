@@ -28,9 +28,15 @@ class KerasTf:
     def run(self, assignment: Assignment, sink: Sink, clock: Clock) -> Iterator[None]:
         """Beside what every engine raises: OutOfMemory, DeterminismRefused, DriverFailed, DiskFull."""
         from qcqueue.engines.keras_tf.errors import translated
+        from qcqueue.engines.keras_tf.measuring import keep_programs, settled_step
         from qcqueue.engines.keras_tf.program import build_program
 
         with translated():
+            step = yield from settled_step(assignment, sink, clock)
+            if step is None:  # asked to stop before anything began
+                return
+            assignment = replace(assignment, step=step)
+            keep_programs(assignment)
             yield from loop.run(
                 assignment,
                 lambda data: build_program(assignment, data),

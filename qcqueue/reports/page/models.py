@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from qcqueue.core.evaluation import Appraisal, Evaluation
+from qcqueue.core.lineage import computation
 from qcqueue.reports.markup import Content, Markup, tag
 from qcqueue.reports.page.contents import PagePart
 from qcqueue.reports.page.misjudged import surest_mistakes
@@ -67,6 +68,7 @@ def _settings(model: ModelFigures) -> str:
         f"first weights: {spec.weights}",
         f"trains {'all layers' if spec.trainable == 'all' else 'the head only'}",
         *extras,
+        computation(spec, model.identities),
         f"determinism {spec.determinism}",
         f"seed {spec.seed}",
         *(f"{name.replace('_', ' ')} {value}" for name, value in spec.unusual.items()),

@@ -203,6 +203,12 @@ def test_a_setting_that_few_jobs_have_is_said_where_a_job_has_it() -> None:
         assert said in words(page_on([a_job(a_spec(lineage=lineage), epochs_of(1))]))
 
 
+def test_the_page_says_how_steps_were_computed() -> None:
+    epochs = [replace(row, identity=replace(row.identity, step="xla")) for row in epochs_of(2)]
+    page = words(page_on([a_job(a_spec(precision="mixed_float16"), epochs)]))
+    assert "step xla, precision mixed_float16, TF32 on, determinism exact" in page
+
+
 def test_every_interruption_is_listed_with_when_and_why() -> None:
     reader = read(page_on([a_job(a_spec(), epochs_of(20, cuts=(3, 7, 11)))]))
     assert reader.texts.count("interrupted") == 2 * 3, "among all attempts, and with the model"
