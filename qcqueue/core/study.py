@@ -44,7 +44,7 @@ TABLES: Mapping[str, str] = {"defaults": "[defaults]", "job": "[[job]]"}
 
 BUILTIN_WEIGHTS = ("imagenet", "none")
 
-OF_THE_CATALOGUE = frozenset({"weights", "learning_rate", "optimizer", "trainable", "dropout"})
+OF_THE_CATALOGUE = frozenset({"weights", "learning_rate", "optimizer", "trainable", "dropout", "step", "precision"})
 """What a function that builds a model decides for itself. In [defaults] it is for the other jobs."""
 OF_OWN_MODELS = frozenset({"params", "requires"})
 

@@ -41,6 +41,8 @@ def settled_step(
     gpus = _gpus(assignment)
     if spec.device == "gpu" and not gpus:
         return FIRST_STEP  # whoever builds the program says what is missing
+    if assignment.code_path:
+        return FIRST_STEP  # its optimizer is its own, and steps as Keras has it step
     here = _here(assignment, gpus)
     if (step := inherited(order, spec, here)) is not None:
         return step
