@@ -58,7 +58,8 @@ def own_wheel() -> Wheel:
         CONTENTS: contents_sha256,
     }
     files = package | {f"{folder}/{name}": text.encode() for name, text in facts.items()}
-    files[f"{folder}/RECORD"] = f"{_record(files)}{folder}/RECORD,,\n".encode()
+    # Without digests, which pip writes itself once it has installed them: they are what compresses least.
+    files[f"{folder}/RECORD"] = "".join(f"{name},,\n" for name in (*files, f"{folder}/RECORD")).encode()
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w", zipfile.ZIP_STORED) as archive:
         for name, data in files.items():
@@ -92,7 +93,7 @@ def _facts(metadata: str) -> str:
 
 
 def _record(files: Mapping[str, bytes]) -> str:
-    """Return the list of files that a wheel carries: names, digests and sizes."""
+    """Return what the digest of all files is taken of: their names, digests and sizes."""
     return "".join(f"{name},sha256={_digest(data)},{len(data)}\n" for name, data in files.items())
 
 

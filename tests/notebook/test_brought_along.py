@@ -45,7 +45,7 @@ def test_from_a_wheel_and_from_an_editable_install_come_the_same_bytes(unpacked:
     assert said.stdout.strip() == hashlib.sha256(own_wheel().data).hexdigest()
 
 
-def test_every_digest_in_it_is_right_and_none_is_missing() -> None:
+def test_every_file_in_it_is_listed_and_the_digest_of_all_is_right() -> None:
     archive = zipfile.ZipFile(io.BytesIO(own_wheel().data))
     record = next(name for name in archive.namelist() if name.endswith("/RECORD"))
     listed = dict(line.split(",", 1) for line in archive.read(record).decode().splitlines())
