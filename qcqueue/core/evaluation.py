@@ -36,6 +36,13 @@ class Evaluation:
         columns = zip(self.per_class, zip(*self.confusion_matrix, strict=True), strict=True)
         return tuple(name for name, said in columns if not any(said))
 
+    @property
+    def macro_f1(self) -> float:
+        """The mean F1 of the classes that occur, true or predicted; 0 where none does."""
+        missing = self.never_predicted
+        scores = [it.f1 for name, it in self.per_class.items() if it.support or name not in missing]
+        return sum(scores) / len(scores) if scores else 0.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appraisal:

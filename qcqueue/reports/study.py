@@ -41,7 +41,8 @@ class ReportInput:
 
     answers are the predictions of finished jobs by full name, then by "best/validation", "best/test",
     "last/validation", "last/test"; images are the datasets they were made on, by digest. What could not be read from
-    the store is in neither, and unread says so in sentences.
+    the store is in neither, and unread says so in sentences. by: what of the validation images chooses a model.
+    version: of the qcqueue that reads it, None where nobody says.
     """
 
     details: tuple[JobDetail, ...]
@@ -55,3 +56,5 @@ class ReportInput:
     answers: Mapping[str, Mapping[str, Probabilities]] = field(default_factory=dict)
     images: Mapping[str, Dataset] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
+    by: str = "accuracy"
+    version: str | None = None

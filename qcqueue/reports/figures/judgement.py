@@ -132,8 +132,8 @@ def _confusion(model: ModelFigures, place: int, epoch: int, split: str, evaluati
             row_names=classes,
             column_names=classes,
             cells=tuple(tuple(_count_cell(images, sum(row)) for images in row) for row in evaluation.confusion_matrix),
-            rows_name="is",
-            columns_name="said to be",
+            rows_name="true",
+            columns_name="predicted",
             paint=paint(place),
         )
     )
@@ -163,7 +163,7 @@ def _reliability(findings: Findings, places: dict[str, int]) -> Picture:
     return reliability.draw(
         reliability.Reliability(
             key="reliability",
-            title="Is it right as often as it is sure? Test images, best epoch",
+            title="Calibration: confidence and accuracy, test images, best epoch",
             description=f"Expected calibration errors: {said}.",
             panels=panels,
         )

@@ -69,9 +69,9 @@ def _by_minutes(findings: Findings) -> Picture:
     return draw(
         Chart(
             key="accuracy-by-minutes",
-            title="Validation accuracy against time in training",
+            title="Validation accuracy against total time",
             description=f"One line a model over the time its epochs took. At the end of each: {listed(said)}.",
-            x_name="time in training",
+            x_name="total time",
             y_name="validation accuracy (%)",
             x=spent(max(line.points[-1][0] for line in lines)),
             y=shares([value for line in lines for _, value in line.points]),

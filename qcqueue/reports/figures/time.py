@@ -96,11 +96,11 @@ def _total_time(known: list[Spending]) -> Picture:
     return bars.draw(
         bars.Bars(
             key="total-time",
-            title="Total time of each model, and what it went into",
+            title="Held time of each model, by purpose",
             description="One bar a model: "
             + "; ".join(f"{it.label} {duration(it.held_s or 0.0)}" for it in known)
             + ". The parts stand in the table.",
-            x_name="time on a machine",
+            x_name="held time",
             x=spent(max(it.held_s or 0.0 for it in known)),
             kinds=tuple(_KINDS.values()),
             bars=tuple(_bar(it) for it in known),
@@ -121,15 +121,15 @@ def _bar(it: Spending) -> bars.Bar:
 
 
 def _correlation(findings: Findings) -> Picture:
-    names = tuple(str(cost) for cost in Cost)
+    names = tuple(cost.label for cost in Cost)
     rows = findings.correlation.rows
     fewest, most = (limit(cell.models for row in rows for cell in row) for limit in (min, max))
     over = count(most, "model") if fewest == most else f"{fewest} to {count(most, 'model')}"
     return heatmap.draw(
         heatmap.Heatmap(
             key="correlation",
-            title=f"How costs go together: Pearson's r over {over}",
-            description="Each cost against each other; the values stand in the table of correlations.",
+            title=f"Correlation: Pearson's r over {over}",
+            description="Each quantity against each other; the values stand in the table of correlations.",
             row_names=names,
             column_names=names,
             cells=tuple(tuple(_correlation_cell(cell) for cell in row) for row in rows),

@@ -1,9 +1,8 @@
-"""Why the numbers may be believed: the proofs of drills, the definitions, and the digests of what was stored. Pure."""
+"""Why the numbers may be believed: the proofs of drills, and the digests of what was stored. Pure."""
 
 from collections.abc import Sequence
 
 from qcqueue.core.lineage import software
-from qcqueue.queue.values import DatasetLine
 from qcqueue.reports.markup import Content, Markup, join, tag
 from qcqueue.reports.page.tables import scrolling
 from qcqueue.reports.quantities.models import ModelFigures
@@ -14,12 +13,12 @@ MOST_SHOWN = 20
 """Of more kills than these, each is folded away."""
 
 
-def proof_section(proofs: Sequence[Proof]) -> Content:
+def proofs(found: Sequence[Proof]) -> Content:
     """Return what drills have shown, or nothing where there was none."""
-    if not proofs:
+    if not found:
         return None
     lead = "Each job was run once undisturbed and once killed again and again; the digests of both runs are compared."
-    return tag("section", tag("h2", "Proof of exact resume"), tag("p", lead), [_proof(proof) for proof in proofs])
+    return [tag("h3", "Proof of exact resume"), tag("p", lead), [_proof(proof) for proof in found]]
 
 
 def _proof(proof: Proof) -> list[Content]:
@@ -42,7 +41,7 @@ def _proof(proof: Proof) -> list[Content]:
     )
     state = "state-done" if proof.is_equal else "state-failed"
     return [
-        tag("h3", f"{proof.job}: ", tag("span", verdict, class_=f"verdict {state}")),
+        tag("h4", f"{proof.job}: ", tag("span", verdict, class_=f"verdict {state}")),
         tag("p", tag("strong", proof.warning)) if proof.warning else None,
         tag("p", f"{count(len(proof.kills), 'kill')}, on {proof.ran_on}.", class_="quiet"),
         [tag("p", fact, class_="quiet") for fact in proof.facts],
@@ -60,29 +59,8 @@ def _kills(proof: Proof) -> list[Content]:
     return [tag("ul", moments, class_="story"), tag("details", tag("summary", "Each kill"), each)]
 
 
-def method_section(models: Sequence[ModelFigures], datasets: Sequence[DatasetLine]) -> Markup:
-    """Return how to read the numbers, and from what they come."""
-    said = (
-        "Every figure comes from what the sessions stored, and an epoch counts once however often it was trained.",
-        "Time per step: each epoch records the median and the 95th percentile of its steps; shown are the medians of "
-        "these over all epochs. The first step after each start traces and compiles; it is left out of both and "
-        "summed apart.",
-        "Time per epoch: the median over epochs of training plus validation, first steps included. Time in training "
-        "adds the time in which training waited for checkpoints. Total time is all that machines were held for, with "
-        "starting up, waiting and what was lost to a cut.",
-        "The best epoch has the lowest validation loss, the earliest of equals. Precision, recall and F1 are by class.",
-        "An interruption is a session that vanished; it spends no retry and, with determinism exact, changes no bit.",
-    )
-    return tag(
-        "section",
-        tag("h2", "How the numbers were made"),
-        tag("ul", [tag("li", sentence) for sentence in said]),
-        _provenance(models),
-        [tag("p", f"{line.name}: {line.summary.attribution}") for line in datasets if line.summary.attribution],
-    )
-
-
-def _provenance(models: Sequence[ModelFigures]) -> Markup:
+def provenance(models: Sequence[ModelFigures]) -> Content:
+    """Return from what the numbers of each model come."""
     names = (
         "Model",
         "Spec",
@@ -94,7 +72,8 @@ def _provenance(models: Sequence[ModelFigures]) -> Markup:
     )
     head = tag("tr", [tag("th", name, scope="col", class_="text") for name in names])
     rows = [tag("tr", tag("th", model.label, scope="row", class_="model"), _digests(model)) for model in models]
-    return scrolling("Where it comes from (first 16 digits of each SHA-256)", tag("thead", head), tag("tbody", rows))
+    table = scrolling("First 16 digits of each SHA-256, and software", tag("thead", head), tag("tbody", rows))
+    return [tag("h3", "Provenance"), table]
 
 
 def _digests(model: ModelFigures) -> list[Markup]:

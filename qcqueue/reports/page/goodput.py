@@ -32,7 +32,7 @@ def goodput_table(rows: Sequence[tuple[str, Goodput]]) -> Markup:
     name = tag("th", "Name", scope="col", rowspan=2, class_="text model")
     sums = [tag("th", head, scope="col", rowspan=2) for head in ("Held", "Goodput")]
     head = tag("thead", tag("tr", name, sums, upper), tag("tr", lower))
-    return scrolling("Where held time went", head, tag("tbody", [_row(*row) for row in rows]))
+    return scrolling("Held time by part", head, tag("tbody", [_row(*row) for row in rows]))
 
 
 def _row(name: str, goodput: Goodput) -> Markup:

@@ -1,6 +1,7 @@
-"""The images that models misjudge most, to be looked at: a wrong label is seen at a glance here."""
+"""The images that models misclassify most, to be looked at: a wrong label is seen at a glance here."""
 
 import base64
+from collections.abc import Sequence
 
 from qcqueue.datasets.decode import thumbnail
 from qcqueue.reports.markup import Content, Markup, tag
@@ -11,34 +12,39 @@ from qcqueue.reports.quantities.misjudged import Guess, MisjudgedImage
 from qcqueue.text.humanize import count, percent
 
 LONGEST_SIDE_PX = 96
+SHOWN_AT_ONCE = 6
 
 
 def misjudged_images(shown: Shown) -> Content:
-    """Return the test images that most models misjudge, with what each said; nothing where none is misjudged."""
+    """Return the test images that most models misclassify, with what each predicted; nothing where there is none."""
     found = [image for image in shown.findings.misjudged if image.wrong]
     if not found:
         return None
     lead = (
-        "The test images that more models misjudge than any other, at their best epochs; among equals those first that "
-        "are given to a wrong class most surely. "
-        "Look at the label too: it may be the label that is wrong."
+        "The test images that more models misclassify than any other, at their best epochs; among equals those of the "
+        "highest mean confidence first. Look at the label too: it may be the label that is wrong."
     )
     return [
-        tag("h3", "Misjudged most"),
         tag("p", lead, class_="quiet"),
-        tag("div", [_image(shown, image) for image in found], class_="images"),
+        tag("div", [_image(shown, image) for image in found[:SHOWN_AT_ONCE]], class_="images"),
+        shown.folded(f"{len(found) - SHOWN_AT_ONCE} more", _rest(shown, found[SHOWN_AT_ONCE:])),
     ]
 
 
+def _rest(shown: Shown, images: Sequence[MisjudgedImage]) -> Content:
+    return tag("div", [_image(shown, image) for image in images], class_="images") if images else None
+
+
 def surest_mistakes(shown: Shown, job: str) -> Content:
-    """Return the test images one model misjudges and is surest of, folded; nothing where there is none."""
+    """Return the test images one model misclassifies with the highest confidence, folded; nothing if there is none."""
     found = shown.findings.mistakes.get(job, ())
     figures = [_mistake(shown, image, guess) for image in found for guess in image.guesses if guess.job == job]
-    return shown.folded("Its surest mistakes", tag("div", figures, class_="images")) if figures else None
+    content = tag("div", figures, class_="images") if figures else None
+    return shown.folded("Misclassified with the highest confidence", content)
 
 
 def _mistake(shown: Shown, image: MisjudgedImage, guess: Guess) -> Markup:
-    said = [tag("strong", f"is {image.truth}"), f", said {guess.guess}, {percent(guess.probability)} sure"]
+    said = [tag("strong", f"true {image.truth}"), f", predicted {guess.guess}, confidence {percent(guess.probability)}"]
     return tag("figure", _picture(shown, image), tag("figcaption", said, tag("span", image.name, class_="detail")))
 
 
@@ -63,6 +69,6 @@ def _image(shown: Shown, image: MisjudgedImage) -> Markup:
         )
         for guess in image.guesses
     ]
-    head = [tag("strong", f"is {image.truth}"), f", misjudged by {count(image.wrong, 'model')}"]
+    head = [tag("strong", f"true {image.truth}"), f", misclassified by {count(image.wrong, 'model')}"]
     caption = tag("figcaption", head, tag("span", image.name, class_="detail"), tag("ul", said))
     return tag("figure", _picture(shown, image), caption)

@@ -1,21 +1,42 @@
-"""One model at a time: its curves, its confusion matrices, its surest mistakes and the story of its sessions."""
+"""One model at a time: its settings, its curves, its confusion matrices and what it misclassifies most confidently."""
 
-from datetime import UTC
+from collections.abc import Sequence
 
 from qcqueue.core.evaluation import Appraisal, Evaluation
-from qcqueue.core.outcomes import Outcome
 from qcqueue.reports.markup import Content, Markup, tag
+from qcqueue.reports.page.contents import PagePart
 from qcqueue.reports.page.misjudged import surest_mistakes
 from qcqueue.reports.page.shown import Shown
 from qcqueue.reports.page.tables import marks, scrolling, swatch
 from qcqueue.reports.palette import paint
-from qcqueue.reports.quantities.caveats import Quantity, ranges
-from qcqueue.reports.quantities.models import AttemptFigures, ModelFigures
-from qcqueue.reports.quantities.timeline import AttemptSpan
-from qcqueue.text.humanize import UNKNOWN, count, date, duration, percent
+from qcqueue.reports.quantities.caveats import Quantity
+from qcqueue.reports.quantities.models import ModelFigures
+from qcqueue.text.humanize import count, percent
 
-# Claims, ends and interruptions stand in the table of attempts; where a job stood in the queue changes no number.
-_TOLD_ELSEWHERE = frozenset({"enqueued", "moved", "claimed", "interrupted", "stopped", "finished", "failed"})
+MOST_OPEN = 12
+"""Of more models each study is folded away, so that nobody has to scroll past a hundred."""
+
+
+def models_part(shown: Shown) -> PagePart:
+    """Return every model; those of a long list, or of several studies, in groups by study."""
+    models = shown.findings.models
+    articles = [model_article(shown, model, place) for place, model in enumerate(models)]
+    groups: dict[str, list[Markup]] = {}
+    for model, article in zip(models, articles, strict=True):
+        groups.setdefault(model.spec.study, []).append(article)
+    is_long = len(models) > MOST_OPEN
+    content: Content = [_group(shown, *group, is_folded=is_long) for group in groups.items()]
+    return PagePart(
+        id="each-model",
+        title="Model by model",
+        content=articles if len(groups) == 1 and not is_long else content,
+        below=() if is_long else tuple((f"model-{place}", model.label) for place, model in enumerate(models)),
+    )
+
+
+def _group(shown: Shown, study: str, articles: Sequence[Markup], *, is_folded: bool) -> Content:
+    said = f"{study}: {count(len(articles), 'job')}"
+    return shown.folded(said, articles) if is_folded else [tag("p", tag("strong", said)), articles]
 
 
 def model_article(shown: Shown, model: ModelFigures, place: int) -> Markup:
@@ -28,9 +49,6 @@ def model_article(shown: Shown, model: ModelFigures, place: int) -> Markup:
         _curves(shown, model, place),
         _matrices(model),
         surest_mistakes(shown, model.name),
-        tag("h4", "Sessions"),
-        _sessions(shown, model),
-        _events(model),
         style=f"--tone:{paint(place)}",
     )
 
@@ -92,8 +110,8 @@ def _matrix(split: str, evaluation: Evaluation) -> Markup:
         tag("tr", tag("th", name, scope="row"), [_matrix_cell(cell, sum(row)) for cell in row])
         for name, row in zip(classes, evaluation.confusion_matrix, strict=True)
     ]
-    head = tag("tr", tag("th", "is ↓  said →", scope="col"), [tag("th", name, scope="col") for name in classes])
-    said = f"{split}: {percent(evaluation.accuracy)} right"
+    head = tag("tr", tag("th", "true ↓  predicted →", scope="col"), [tag("th", name, scope="col") for name in classes])
+    said = f"{split}: accuracy {percent(evaluation.accuracy)}"
     return scrolling(said, tag("thead", head), tag("tbody", rows), class_="matrix")
 
 
@@ -101,46 +119,3 @@ def _matrix_cell(images: int, images_of_class: int) -> Markup:
     share = images / images_of_class if images_of_class else 0.0
     detail = tag("span", percent(share if images_of_class else None), class_="detail")
     return tag("td", f"{images:,}", detail, style=f"--share:{share:.3f}")
-
-
-def _sessions(shown: Shown, model: ModelFigures) -> Markup:
-    if not model.attempts:
-        return tag("p", "No session has worked on it yet.")
-    sessions = shown.findings.timeline.sessions
-    spans = {(it.job, it.number): it for session in sessions for it in session.attempts}
-    names = ("Attempt", "Session", "Begun (UTC)", "Lasted", "Epochs brought", "Ended", "Why")
-    head = tag("tr", [tag("th", name, scope="col", class_=None if name == "Lasted" else "text") for name in names])
-    rows = [_session(attempt, spans.get((model.name, attempt.line.number))) for attempt in model.attempts]
-    said = f"{count(model.attempt_count, 'attempt')}, {count(model.interruption_count, 'interruption')}"
-    return scrolling(said, tag("thead", head), tag("tbody", rows))
-
-
-def _session(attempt: AttemptFigures, span: AttemptSpan | None) -> Markup:
-    line = attempt.line
-    interrupted = line.outcome is Outcome.INTERRUPTED
-    return tag(
-        "tr",
-        tag("th", f"#{line.number}", scope="row"),
-        tag("td", line.session_id, class_="text"),
-        tag("td", date(line.started_at_s, UTC), class_="text"),
-        # An interruption is found out later: what counts is the last sign of life.
-        tag("td", duration(span.ended_s - span.began_s) if span else UNKNOWN),
-        tag("td", _brought(attempt), class_="text"),
-        tag("td", str(line.outcome or "at work"), class_="text interrupted" if interrupted else "text"),
-        tag("td", line.reason or "", class_="text wide"),
-    )
-
-
-def _brought(attempt: AttemptFigures) -> str:
-    said = [ranges(attempt.official)] if attempt.official else []
-    said += [f"{ranges(attempt.redone)} (trained again later)"] if attempt.redone else []
-    said += [f"{ranges(attempt.withdrawn)} (lost with their checkpoint)"] if attempt.withdrawn else []
-    return "; ".join(said) or "none"
-
-
-def _events(model: ModelFigures) -> Content:
-    told = [line for line in model.history if line.what not in _TOLD_ELSEWHERE]
-    if not told:
-        return None
-    items = [tag("li", f"{date(line.at_s, UTC)}: {line.what}" + (f", {line.why}" if line.why else "")) for line in told]
-    return tag("ul", items, class_="story")

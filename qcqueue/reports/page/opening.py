@@ -1,17 +1,18 @@
-"""The first screen: what came out, in a sentence; how far the study is; and what is missing, with the next step."""
+"""The first screen: which model is chosen, what a referee would ask, how far the study is, and what is missing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC
 
 from qcqueue.core.outcomes import remedy_for
 from qcqueue.core.states import State
 from qcqueue.queue.values import DatasetLine, JobDetail
 from qcqueue.reports.markup import Content, Markup, tag
-from qcqueue.reports.quantities.comparison import CHANCE, LEVEL, Accuracy, Comparison
+from qcqueue.reports.quantities.choice import ModelChoice
+from qcqueue.reports.quantities.comparison import LEVEL
 from qcqueue.reports.quantities.findings import Findings
 from qcqueue.reports.quantities.models import ModelFigures
-from qcqueue.reports.quantities.timeline import StudyTimeline
-from qcqueue.text.humanize import UNKNOWN, count, date, duration, listed, percent
+from qcqueue.reports.quantities.warnings import ModelWarning
+from qcqueue.text.humanize import count, date, listed, percent
 
 
 def heading_of(findings: Findings) -> str:
@@ -21,91 +22,99 @@ def heading_of(findings: Findings) -> str:
 
 
 def header(findings: Findings) -> Markup:
-    """Return the heading, the verdict and the state of things."""
+    """Return the heading, the verdict, what a referee would ask, and the state of things."""
     study, models = findings.study, findings.models
     used = {model.dataset_sha256 for model in models}
     when = f"As of {date(study.as_of_s, UTC)} UTC, when the newest of it was recorded; all times are UTC."
     return tag(
         "header",
-        tag("h1", heading_of(findings)),
+        tag("h1", heading_of(findings), id="top"),
         [tag("p", sentence, class_="verdict-line") for sentence in verdicts(findings)] if models else None,
-        tag("p", when, class_="quiet lead") if study.as_of_s else None,
+        _warnings(findings.warnings),
+        _lacks(findings),
         _tiles(findings),
         [_about(line) for line in study.datasets if line.blob.sha256 in used],
+        tag("p", when, class_="quiet lead") if study.as_of_s else None,
     )
 
 
 def verdicts(findings: Findings) -> list[str]:
-    """Return what came out, in a sentence or two for each dataset, with its error bar."""
-    done = [model for model in findings.models if model.is_done]
-    if not done:
-        return ["No model is finished yet, so there is no verdict."]
+    """Return which model is chosen and what the test images say of it, for each dataset."""
+    if not findings.choices:
+        return ["No model is finished yet, so none is chosen."]
     names = {line.blob.sha256: line.name for line in findings.study.datasets}
-    by_images: dict[str, list[ModelFigures]] = {}
-    for model in done:
-        by_images.setdefault(model.dataset_sha256, []).append(model)
-    if len(by_images) == 1:
-        return [_verdict(findings, done)]
+    several = len(findings.choices) > 1
     return [
-        f"{names.get(sha256, 'other images')}: {_verdict(findings, models)}" for sha256, models in by_images.items()
+        (f"{names.get(choice.dataset_sha256, 'other images')}: " if several else "")
+        + " ".join([_chosen(choice, findings), *_tested(choice, findings)])
+        for choice in findings.choices
     ]
 
 
-def _verdict(findings: Findings, done: Sequence[ModelFigures]) -> str:
-    """Judge finished models that have answered the same images."""
-    comparison = findings.comparisons["test", "best"]
-    names = {model.name for model in done}
-    read = [it for it in comparison.accuracies if it.job in names]
-    if not read:
-        return (
-            f"{count(len(done), 'model')} finished. What they said of each image could not be read, so there is no "
-            "error bar to compare them by."
-        )
-    most = max(it.value for it in read)
-    best = [it for it in read if it.value == most]
-    among = _among(findings, done, read)
-    if len(read) == 1:
-        return f"{best[0].label} judges {percent(most)} of the test images rightly ({_interval(best[0])}){among}."
-    if len(best) > 1:
-        names_ = listed([it.label for it in best])
-        return (
-            f"{names_} judge the most test images rightly{among}, equally many: {percent(most)} ({_interval(best[0])})."
-        )
-    said = f"{best[0].label} judges the most test images rightly{among}: {percent(most)} ({_interval(best[0])})."
-    return f"{said} {_against(best[0], read, comparison)}"
+def _chosen(choice: ModelChoice, findings: Findings) -> str:
+    metric, value = choice.by.label, choice.by.said(choice.validation)
+    if choice.among == 1:
+        return f"{choice.label} is the only finished model{_of_all(choice, findings)}: validation {metric} {value}."
+    level = (
+        f" {listed(choice.level)} {'has' if len(choice.level) == 1 else 'have'} the same; the lower validation loss "
+        "decides."
+        if choice.level
+        else ""
+    )
+    return (
+        f"{choice.label} has the highest validation {metric} of {choice.among} finished models"
+        f"{_of_all(choice, findings)}, {value} at its best epoch {choice.epoch}, and is chosen by it.{level}"
+    )
 
 
-def _among(findings: Findings, done: Sequence[ModelFigures], read: Sequence[Accuracy]) -> str:
-    """Say of how many models that is, where it is not of all."""
-    if len(read) < len(done):
-        return f", of the {len(read)} finished models of {len(done)} whose answers could be read"
-    asked = sum(model.dataset_sha256 == done[0].dataset_sha256 for model in _wanted(findings.models))
-    return f" of the {len(done)} finished models" if 1 < len(done) < asked else ""
+def _of_all(choice: ModelChoice, findings: Findings) -> str:
+    """Say of how many jobs that is, where it is not of all."""
+    wanted = sum(model.dataset_sha256 == choice.dataset_sha256 for model in _wanted(findings.models))
+    return f" of {wanted} jobs" if wanted > choice.among else ""
 
 
-def _interval(best: Accuracy) -> str:
-    low, high = best.interval.low, best.interval.high
-    if not best.interval.is_bound:
-        return f"{LEVEL} interval {100 * low:.1f} to {percent(high)}"
-    bound = f"at least {percent(low)}" if best.right else f"at most {percent(high)}"
-    return f"{bound} with {LEVEL} confidence"
+def _tested(choice: ModelChoice, findings: Findings) -> Iterator[str]:
+    if choice.test_accuracy is None or choice.test is None:
+        yield "There is no test image to report its result on."
+        return
+    found = choice.accuracy
+    images = f"the {count(found.images, 'test image')}" if found else "the test images"
+    interval = f" ({LEVEL} interval {100 * found.interval.low:.1f} to {percent(found.interval.high)})" if found else ""
+    f1 = next(model.result.best.test.macro_f1 for model in findings.models if model.name == choice.job and model.result)
+    yield f"On {images} its accuracy is {percent(choice.test_accuracy)}{interval} and its macro-F1 {f1:.3f}."
+    if found is None:
+        why = "its single predictions could not be read" if findings.lacks is None else "scipy is not installed"
+        yield f"There is no interval, because {why}."
+    elif choice.among > 1:
+        yield _against(choice)
 
 
-def _against(best: Accuracy, read: Sequence[Accuracy], comparison: Comparison) -> str:
-    """Say which of the others the best is better than, and of which that may be luck."""
-    found = [
-        (other, comparison.pair(best.job, other.job) or comparison.pair(other.job, best.job))
-        for other in read
-        if other.job != best.job
+def _against(choice: ModelChoice) -> str:
+    """Say which of the others the chosen one is better than, which are better, and of which that may be luck."""
+    if not (choice.ahead or choice.undecided or choice.behind):
+        return "Whether it is better than the others by more than luck was not tested."
+    parts = [
+        f"it is better than {listed(choice.ahead)} by more than luck" if choice.ahead else "",
+        f"its difference from {listed(choice.undecided)} may be luck" if choice.undecided else "",
+        f"{listed(choice.behind)} {'is' if len(choice.behind) == 1 else 'are'} better by more than luck"
+        if choice.behind
+        else "",
     ]
-    if not all(pair for _, pair in found):
-        return "There are too many models to say of which of the others it is surely better."
-    beaten = [other.label for other, pair in found if pair and pair.p_adjusted < CHANCE]
-    level = [other.label for other, pair in found if pair and pair.p_adjusted >= CHANCE]
-    better = f"It is better than {listed(beaten)} by more than luck would have it" if beaten else ""
-    same = f"its lead over {listed(level)} may be luck" if level else ""
-    sentence = "; ".join(part for part in (better, same) if part)
-    return f"{sentence[0].upper()}{sentence[1:]} (McNemar's test, Holm's correction)."
+    return f"There {'; '.join(part for part in parts if part)} (McNemar's exact test, Holm's correction)."
+
+
+def _warnings(warnings: Sequence[ModelWarning]) -> Content:
+    if not warnings:
+        return None
+    items = [tag("li", tag("strong", f"{it.kind}. "), it.text) for it in warnings]
+    return tag("section", tag("h2", "Warnings"), tag("ul", items), id="warnings", class_="warnings")
+
+
+def _lacks(findings: Findings) -> Content:
+    if findings.lacks is None:
+        return None
+    said = f"Intervals, tests and further measures are missing: {findings.lacks}."
+    return tag("p", said, " next: ", tag("code", findings.lacks.hint), class_="warning")
 
 
 def _about(line: DatasetLine) -> Markup:
@@ -114,7 +123,7 @@ def _about(line: DatasetLine) -> Markup:
     said = (
         f"Dataset {line.name}: {count(summary.images, 'image')} of {height}×{width} px in "
         f"{count(len(summary.classes), 'class', 'classes')} ({listed(summary.classes)}), {summary.train:,} to train, "
-        f"{summary.validation:,} to validate, {summary.test:,} to test."
+        f"{summary.validation:,} for validation, {summary.test:,} for testing."
     )
     return tag("p", said, [" Note: ", tag("strong", f"{summary.note}.")] if summary.note else None)
 
@@ -127,10 +136,6 @@ def _tiles(findings: Findings) -> Content:
     facts = [
         ("Jobs done", f"{sum(model.is_done for model in wanted)} of {len(wanted)}"),
         ("Epochs saved", f"{sum(model.epochs_done for model in wanted):,} of {planned:,}"),
-        ("Sessions", _sessions(findings.timeline)),
-        ("Interruptions", f"{sum(model.interruption_count for model in models):,}"),
-        ("Epochs trained again", f"{sum(len(model.redone_epochs) for model in models):,}"),
-        ("Time in training", duration(sum(model.times.total_s for model in models))),
     ]
     return tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts], class_="tiles")
 
@@ -138,12 +143,6 @@ def _tiles(findings: Findings) -> Content:
 def _wanted(models: Sequence[ModelFigures]) -> list[ModelFigures]:
     """Return the models that nobody has given up; what is counted is counted of these."""
     return [model for model in models if model.state is not State.CANCELLED]
-
-
-def _sessions(line: StudyTimeline) -> str:
-    if not line.sessions:
-        return UNKNOWN
-    return f"{len(line.sessions):,}" + (f", {line.killed:,} killed" if line.killed else "")
 
 
 def missing(findings: Findings) -> Content:

@@ -1,17 +1,20 @@
-"""The whole page: what came out and what is missing first, then the comparison, each model, how the numbers were made.
+"""The whole page: what came out and what is missing first, then the comparison, each model, how the study was run.
 
 Pure and complete in itself: no script, no font, no picture from anywhere, and a content policy that would refuse
 them. Nothing in it depends on when it is written and every date is UTC, so the same values give the same bytes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from qcqueue.reports.charts.picture import Picture
-from qcqueue.reports.markup import Content, Markup, tag
+from qcqueue.reports.markup import Markup, tag
 from qcqueue.reports.page import sections
-from qcqueue.reports.page.evidence import method_section, proof_section
-from qcqueue.reports.page.models import model_article
+from qcqueue.reports.page.contents import PagePart, contents
+from qcqueue.reports.page.methods import methods_part
+from qcqueue.reports.page.models import models_part as each_model
 from qcqueue.reports.page.opening import header, heading_of, missing
+from qcqueue.reports.page.operations import operations_part
+from qcqueue.reports.page.results import models_part
 from qcqueue.reports.page.shown import Shown, shown
 from qcqueue.reports.page.style import style
 from qcqueue.reports.quantities.findings import Findings
@@ -22,15 +25,13 @@ CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 def report_page(findings: Findings, tables: Iterable[Table], pictures: Iterable[Picture]) -> str:
     """Return the report on some jobs, in their order, as one HTML document."""
-    parts = shown(findings, tables, pictures)
+    all_shown = shown(findings, tables, pictures)
+    parts = list(_parts(all_shown)) if findings.models else []
     body = [
-        header(findings),
-        missing(findings),
-        _compared(parts) if findings.models else None,
-        proof_section(findings.study.proofs),
-        method_section(findings.models, findings.study.datasets) if findings.models else None,
+        contents(parts, numbered=all_shown.numbered()) if parts else None,
+        tag("main", header(findings), missing(findings), [part.markup() for part in parts]),
     ]
-    return f"<!doctype html>\n{tag('html', _head(heading_of(findings)), tag('body', tag('main', body)), lang='en')}\n"
+    return f"<!doctype html>\n{tag('html', _head(heading_of(findings)), tag('body', body), lang='en')}\n"
 
 
 def _head(heading: str) -> Markup:
@@ -46,16 +47,16 @@ def _head(heading: str) -> Markup:
     )
 
 
-def _compared(parts: Shown) -> list[Content]:
-    return [
-        sections.comparison(parts),
-        sections.learning(parts),
-        sections.costs(parts),
-        sections.judgements(parts),
-        sections.days(parts),
-        tag(
-            "section",
-            tag("h2", "Model by model"),
-            [model_article(parts, model, place) for place, model in enumerate(parts.findings.models)],
-        ),
-    ]
+def _parts(all_shown: Shown) -> Iterator[PagePart]:
+    found = (
+        models_part(all_shown),
+        sections.accuracy(all_shown),
+        sections.learning(all_shown),
+        sections.times(all_shown),
+        sections.classes(all_shown),
+        sections.misclassified(all_shown),
+        methods_part(all_shown.findings),
+        each_model(all_shown),
+        operations_part(all_shown),
+    )
+    return (part for part in found if part is not None)

@@ -1,118 +1,117 @@
-"""The sections that compare models: each says what it shows, shows it as a picture, and holds the table beside it."""
+"""The parts that compare models: each says what it shows, shows it as a picture, and holds the table beside it."""
 
-from qcqueue.reports.figures.time import held_time_of
-from qcqueue.reports.markup import Content, Markup, tag
-from qcqueue.reports.page.goodput import goodput_table
+from qcqueue.reports.markup import Content, tag
+from qcqueue.reports.page.contents import PagePart
 from qcqueue.reports.page.misjudged import misjudged_images
 from qcqueue.reports.page.shown import Shown
-from qcqueue.reports.page.tables import html_table, marks
-from qcqueue.reports.quantities.caveats import Note, Quantity
-from qcqueue.reports.tables.judgements import shown_pair_table
-from qcqueue.reports.tables.table import Table
+from qcqueue.reports.page.tables import marks
+from qcqueue.reports.quantities.caveats import Quantity
+from qcqueue.reports.quantities.comparison import LEVEL
+from qcqueue.reports.quantities.warnings import predicts_one_class
+from qcqueue.text.humanize import listed
 
 
-def comparison(shown: Shown) -> Markup:
-    """Return how good the models are, whether one is better than another, and every note to the numbers."""
-    pairs = shown_pair_table(shown.findings)
-    return tag(
-        "section",
-        tag("h2", "Comparison"),
-        shown.gallery("accuracy-intervals", "pairs"),
-        shown.table("quality"),
-        shown.folded("Pair by pair, with intervals", _pairs(shown, pairs) if pairs.rows else None),
-        shown.folded("Every accuracy with its interval", shown.table("accuracy")),
-        notes_list(shown.findings.notes),
+def accuracy(shown: Shown) -> PagePart | None:
+    """Return how accurate the models are, whether one is better than another, and averages over classes."""
+    if not any(model.result for model in shown.findings.models):
+        return None
+    return PagePart(
+        id="accuracy",
+        title="Accuracy",
+        content=[
+            shown.gallery("accuracy-intervals", "pairs"),
+            shown.table("scores-test-best"),
+            shown.folded("The models pair by pair, with intervals", *_pairs(shown)),
+            shown.folded(f"Every accuracy with its {LEVEL} interval", shown.table("accuracy")),
+        ],
     )
 
 
-def _pairs(shown: Shown, table: Table) -> list[Content]:
+def _pairs(shown: Shown) -> list[Content]:
+    table = shown.table("pairs-test-best")
     lead = (
-        "Both models answered the same images, so only those count that one got right and the other wrong. McNemar's "
-        "exact test asks how often luck alone would share them out so unevenly; Holm's correction allows for the "
-        "number of pairs. Intervals are those of the bootstrap over images, computed rather than drawn, each for its "
-        "pair alone. All of this is about these images and these trained models; it does not say what another seed "
-        "would have trained."
+        "Both models classified the same images, so only those count that one classified correctly and the other not. "
+        "McNemar's exact test gives the probability that luck alone shares them out so unevenly; Holm's correction "
+        "allows for the number of pairs. The interval of a difference is that of the paired bootstrap over images, "
+        "computed rather than drawn, for its pair alone. All of this is about these images and these trained models; "
+        "it does not say what another seed would have trained."
     )
-    return [tag("p", lead), html_table(table, shown.findings.notes, shown.places)]
+    return [tag("p", lead), table] if table else [None]
 
 
-def notes_list(notes: tuple[Note, ...]) -> Content:
-    items = [tag("li", note.text, id=f"note-{note.number}") for note in notes]
-    return [tag("h3", "Notes to the numbers"), tag("ol", items, class_="notes")] if items else None
-
-
-def costs(shown: Shown) -> Markup:
-    """Return what the models cost: parameters, times, what the time went into, and how these go together."""
-    lead = "Of an epoch that was trained more than once the last time counts. First steps compile and stand apart."
-    return tag(
-        "section",
-        tag("h2", "What they cost", marks(shown.findings.notes, Quantity.TIMES, job=None)),
-        tag("p", lead, class_="quiet"),
-        shown.table("cost"),
-        shown.table("time"),
-        shown.gallery("total-time", "correlation"),
-        shown.folded("Total time in numbers", shown.table("total-time")),
-        shown.folded("Every attempt and its machine", shown.table("segments")),
-    )
-
-
-def learning(shown: Shown) -> Content:
+def learning(shown: Shown) -> PagePart | None:
     """Return the curves of all models together."""
     pictures = shown.gallery("accuracy-by-epoch", "loss-by-epoch", "accuracy-by-minutes")
     if pictures is None:
         return None
-    return tag(
-        "section",
-        tag("h2", "Learning curves", marks(shown.findings.notes, Quantity.ACCURACY, job=None)),
-        tag("p", "Validation, all models. Training curves and seams are with each model below.", class_="quiet"),
-        pictures,
+    return PagePart(
+        id="learning",
+        title="Learning curves",
+        noted=marks(shown.findings.notes, Quantity.ACCURACY, job=None),
+        content=[
+            tag("p", "Validation, all models. Training curves and seams are with each model below.", class_="quiet"),
+            pictures,
+        ],
     )
 
 
-def judgements(shown: Shown) -> Content:
-    """Return how models judge single classes and images: by class, by severity, how surely, and which images not."""
+def times(shown: Shown) -> PagePart:
+    """Return how long the models took, and how that goes together with their size and their results."""
+    return PagePart(
+        id="times",
+        title="Times and correlation",
+        noted=marks(shown.findings.notes, Quantity.TIMES, job=None),
+        content=[
+            shown.gallery("correlation"),
+            shown.folded("The correlation in numbers", shown.table("correlation")),
+            shown.folded("Percentiles of times", shown.table("cost"), shown.table("time")),
+        ],
+    )
+
+
+def classes(shown: Shown) -> PagePart | None:
+    """Return how the models do class by class, and how well their confidence is calibrated."""
     if not shown.tables["classes-best"].rows:
         return None
     differs = any(
         model.result and model.result.last.epoch != model.result.best.epoch for model in shown.findings.models
     )
-    last = shown.table("classes-last") if differs else None
-    return tag(
-        "section",
-        tag("h2", "What they judge rightly", marks(shown.findings.notes, Quantity.TEST_ACCURACY, job=None)),
-        shown.table("classes-best"),
-        shown.folded("The same at the last epoch, where it is another", last),
-        shown.gallery("severity", "reliability"),
-        shown.folded("Accuracy by severity in numbers", shown.table("severity")),
-        shown.folded("How sure and how right in numbers", shown.table("calibration")),
-        misjudged_images(shown),
+    return PagePart(
+        id="classes",
+        title="Class by class",
+        noted=marks(shown.findings.notes, Quantity.TEST_ACCURACY, job=None),
+        content=[
+            shown.table("class-rates-test-best") or shown.table("classes-best"),
+            shown.folded("Precision, recall and F1 in validation too", shown.table("classes-best"))
+            if shown.tables["class-rates-test-best"].rows
+            else None,
+            shown.folded(
+                "The same at the last epoch, where it is another", shown.table("classes-last") if differs else None
+            ),
+            tag("h3", "Calibration") if shown.findings.calibrations["test", "best"] else None,
+            _not_calibrated(shown),
+            shown.gallery("reliability", "severity"),
+            shown.folded("Calibration in numbers", shown.table("calibration")),
+            shown.folded("Accuracy by severity in numbers", shown.table("severity")),
+        ],
     )
 
 
-def days(shown: Shown) -> Content:
-    """Return when there was a machine, and what the time it was held went into."""
-    pictures = shown.gallery("timeline", "held-time")
-    return tag("section", tag("h2", "Where the time went"), pictures, _held(shown)) if pictures else None
-
-
-def _held(shown: Shown) -> Content:
-    held = held_time_of(shown.findings)
-    if not held:
-        return shown.folded("Every session", shown.table("sessions"))
-    goodput = (
-        "Goodput is the share of the time machines were held that went into training and validation whose result was "
-        "saved. A job is charged from its claim to its end; a study also for what its sessions spent outside, such as "
-        "starting up."
-    )
-    killed = (
-        "Of a session that was killed the time is known until its last sign of life only, so its goodput is an upper "
-        "bound. What was never saved is lost in the session that trained it; what was trained again because a save was "
-        "damaged is redone in the session that did it again. Sessions of a qcqueue that did not write down its time "
-        "are not counted."
-    )
-    return [
-        tag("p", goodput),
-        tag("p", killed),
-        goodput_table(held),
-        shown.folded("Every session", shown.table("sessions")),
+def _not_calibrated(shown: Shown) -> Content:
+    """Say of which models the calibration says nothing."""
+    constant = [
+        model.label for model in shown.findings.models if model.result and predicts_one_class(model.result.best.test)
     ]
+    if not constant:
+        return None
+    said = (
+        f"Of {listed(constant)} calibration means nothing: a model that predicts one class only is well calibrated "
+        "wherever its confidence is the share of that class."
+    )
+    return tag("p", tag("strong", said), class_="warning")
+
+
+def misclassified(shown: Shown) -> PagePart | None:
+    """Return the test images that most models misclassify."""
+    found = misjudged_images(shown)
+    return PagePart(id="misclassified", title="Misclassified images", content=found) if found else None

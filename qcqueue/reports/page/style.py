@@ -23,8 +23,22 @@ _SHEET = """
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
 main { max-width: 1280px; margin: 0 auto; padding: 24px 16px 64px; }
+.contents { padding: 12px 16px; font-size: 0.88rem; border-bottom: 1px solid var(--rule); }
+.contents ol, .contents ul { list-style: none; margin: 0; padding: 0; }
+.contents ul { padding-left: 12px; } .contents li { margin: 3px 0; overflow-wrap: anywhere; }
+.contents-head { font-weight: 600; margin: 0 0 4px; } .contents a { text-decoration: none; }
+.contents > ol > li > ul { display: none; }
+section, figure, .scroll, .order, article h3 { scroll-margin-top: 12px; }
+@media (min-width: 1100px) {
+  body { display: grid; grid-template-columns: 210px minmax(0, 1fr); max-width: 1480px; margin: 0 auto; }
+  body > main:only-child { grid-column: 1 / -1; }
+  .contents { position: sticky; top: 0; max-height: 100vh; overflow-y: auto; border: 0; padding: 28px 8px 24px 16px; }
+  .contents > ol > li > ul { display: block; }
+  main { margin: 0; width: 100%; padding-top: 20px; }
+}
+@media (max-width: 1099px) { .contents > ol { display: flex; flex-wrap: wrap; gap: 0 16px; } }
 h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 4px; }
-h2 { font-size: 1.3rem; line-height: 1.25; margin: 48px 0 8px; padding-top: 16px; border-top: 1px solid var(--rule); }
+h2 { font-size: 1.3rem; line-height: 1.25; margin: 36px 0 8px; padding-top: 14px; border-top: 1px solid var(--rule); }
 h3 { font-size: 1.1rem; margin: 32px 0 4px; }
 h4 { font-size: 1rem; margin: 20px 0 4px; }
 p { margin: 4px 0 12px; max-width: 76ch; }
@@ -33,6 +47,17 @@ a { color: var(--link); }
 code { font: 0.92em ui-monospace, monospace; background: var(--raised); padding: 1px 5px; border-radius: 4px; }
 .quiet, .unit { color: var(--quiet); }
 .lead { margin-bottom: 16px; }
+.warnings { border-left: 4px solid var(--bad); padding-left: 14px; margin: 16px 0; }
+.warnings h2 { border: 0; margin: 0 0 4px; padding: 0; font-size: 1.1rem; }
+.warnings ul { margin: 0; padding-left: 18px; } .warnings li { margin: 4px 0; max-width: 100ch; }
+.warning { color: var(--bad); }
+blockquote { margin: 8px 0 16px; padding: 10px 16px; background: var(--raised); border-radius: 8px; }
+blockquote p { margin: 0; max-width: 90ch; }
+.terms { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 320px), 1fr)); gap: 4px 24px; }
+.terms { font-size: 0.88rem; margin: 0 0 16px; } .terms dt { font-weight: 600; display: inline; }
+.terms dd { display: inline; margin: 0; color: var(--quiet); } .terms dd::before { content: ": "; }
+.order { display: none; } .order.usual, .order:target { display: block; } .order:target ~ .usual { display: none; }
+thead th a { color: inherit; text-underline-offset: 3px; } th[aria-sort] a { color: var(--ink); }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(132px, 1fr)); gap: 8px; margin: 16px 0; }
 .tiles div { background: var(--raised); border-radius: 8px; padding: 10px 14px; }
 .tiles dt { color: var(--quiet); font-size: 0.85rem; }
@@ -83,7 +108,7 @@ details { margin: 8px 0; } summary { cursor: pointer; color: var(--link); width:
 summary:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 .whole, .scroll .whole { white-space: nowrap; }
 .scroll.wide > svg { min-width: var(--least); }
-.images { display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); gap: 16px 20px; margin: 12px 0; }
+.images { display: grid; grid-template-columns: repeat(auto-fill, minmax(172px, 1fr)); gap: 12px 16px; margin: 12px 0; }
 .images img { width: 128px; height: auto; border-radius: 4px; background: var(--raised); }
 .images figcaption { font-weight: 400; font-size: 0.85rem; margin: 6px 0 0; }
 .images ul { list-style: none; padding: 0; margin: 4px 0 0; } .images .detail { overflow-wrap: anywhere; }
@@ -94,9 +119,12 @@ summary:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
   th, td { padding: 6px 8px; } .model .detail { display: none; }
 }
 @media print {
+  .contents { display: none; } body { display: block; }
   .scroll .whole { white-space: normal; } .scroll.wide > svg { min-width: 0; }
   :root { /*printed*/color-scheme: light; }
-  html { font-size: 11px; } body { font-size: 1rem; } main { max-width: none; padding: 0; }
+  html { font-size: 10px; } h2 { margin-top: 18px; } h3 { margin-top: 12px; } .charts { gap: 4px 16px; }
+  figure { max-width: 44vw; } article { margin: 10px 0; } .images img { width: 72px; }
+  body { font-size: 1rem; } main { max-width: none; padding: 0; }
   /* A browser shrinks all that it prints until the widest table fits, so tables wrap to fit. */
   .scroll { overflow: visible; } .scroll th, .scroll td { padding: 3px 4px; white-space: normal; }
   .scroll > table { font-size: 0.85rem; } .scroll .model { overflow-wrap: anywhere; min-width: 12ch; }

@@ -1,4 +1,4 @@
-"""Whether a model is as sure as it is right: the reliability diagram and what it comes down to in one number. Pure."""
+"""Whether confidence and accuracy agree: the reliability diagram and what it comes down to in one number. Pure."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,10 @@ BINS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationBin:
-    """The images whose guess was given a probability above `low` and up to `high`.
+    """The images whose predicted class was given a probability above `low` and up to `high`.
 
-    confidence is the mean of those probabilities and accuracy the share guessed rightly, 0..1; None without images.
+    confidence is the mean of those probabilities and accuracy the share classified correctly, 0..1; None where there is
+    no image.
     """
 
     low: float
@@ -29,7 +30,7 @@ class Calibration:
 
     expected_error is the expected calibration error (ECE) of Guo, Pleiss, Sun and Weinberger, On Calibration of Modern
     Neural Networks (ICML 2017), equation 3: the sum over bins of images in it / all images · |accuracy - confidence|,
-    0 where a model is as sure as it is right. brier is Brier's score (1950): the mean over images of the sum over
+    0 where they agree in every bin. brier is Brier's score (1950): the mean over images of the sum over
     classes of (probability - 1 for the true class, else 0)², 0 at best and 2 at worst. confidence is the mean over all.
     """
 
@@ -44,7 +45,7 @@ class Calibration:
 
 
 def calibration_of(judged: Judged) -> Calibration:
-    """Return how sure a model was of its answers, and how right."""
+    """Return confidence and accuracy of a model."""
     confidences, is_right = judged.confidences, judged.is_right
     edges = np.arange(BINS + 1) / BINS
     # float32 can round a certainty to just above 1; it belongs to the last bin all the same.

@@ -119,8 +119,9 @@ def _older_losses(models: Sequence[ModelFigures], datasets: Sequence[DatasetLine
     older = [model.name for model in models if model.result and model.result.loss_rule == "clipped"]
     if older:
         yield _Caveat(
-            f"The validation and test losses of {listed(older)} count a sure mistake 16.1 at most, as qcqueue did up "
-            "to 0.5.1; those of Keras, and of later jobs, have no such bound. Their best epochs were chosen by them.",
+            f"The validation and test losses of {listed(older)} count a confident misclassification 16.1 at most, as "
+            "qcqueue did up to 0.5.1; those of Keras, and of later jobs, have no such bound. Their best epochs were "
+            "chosen by them.",
             _MEASURED,
             frozenset(older),
         )
@@ -212,14 +213,14 @@ def _never_predicted(model: ModelFigures) -> Iterator[_Caveat]:
         return
     both = {"best": model.result.best, "last": model.result.last}
     at = [
-        f"{listed(evaluation.never_predicted, last='or')} of any {split} image at its {which} epoch"
+        f"{listed(evaluation.never_predicted, last='or')} for any {split} image at its {which} epoch"
         for which, appraisal in both.items()
         for split, evaluation in (("validation", appraisal.validation), ("test", appraisal.test))
         if evaluation.never_predicted
     ]
     if at:
         yield _Caveat(
-            f"{model.name} never says {'; nor '.join(at)}: a class that is never predicted has no precision.",
+            f"{model.name} never predicts {'; nor '.join(at)}: a class that is never predicted has no precision.",
             frozenset({Quantity.PRECISION}),
             frozenset({model.name}),
         )

@@ -1,8 +1,9 @@
 """How sure an accuracy is, and whether one model is better than another on the same images. Pure.
 
-The intervals are those of the ideal bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, 1993): the
-distribution that endless resampling of the images would give is computed, so no chance is in a report. Resampling tells
-what other images of the same kind might have shown; it knows nothing of what another seed would have trained.
+The interval of an accuracy is Wilson's (1927). That of a difference is the ideal bootstrap's (Efron and Tibshirani, An
+Introduction to the Bootstrap, 1993): the distribution that endless resampling of the images in pairs would give is
+computed, so no chance is in it. Both tell what other images of the same kind might have shown, and nothing of what
+another seed would have trained.
 """
 
 from collections.abc import Sequence
@@ -13,11 +14,11 @@ import numpy as np
 
 from qcqueue.reports.quantities.predictions import Judged, Mask
 from qcqueue.reports.quantities.stats import (
-    binomial_quantiles,
     difference_quantiles,
     holm,
     lower_bound,
     sign_test,
+    wilson,
 )
 
 CONFIDENCE = 0.95
@@ -37,8 +38,9 @@ TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 class Interval:
     """Where a value lies with 95 % confidence.
 
-    is_bound: every resample of these images would show the same, so that a bootstrap says nothing; in its place stands
-    the exact bound for what was never seen (one-sided, Clopper and Pearson 1934): 1 - 0.05^(1/images) of it at most.
+    is_bound: of a difference every resample of these images would show the same, so that a bootstrap says nothing; in
+    its place stands the exact bound for what was never seen (one-sided, Clopper and Pearson 1934): 1 - 0.05^(1/images)
+    of it at most.
     """
 
     low: float
@@ -48,7 +50,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
-    """One model on `images` images, of which it guessed `right` rightly; value and interval are shares, 0..1."""
+    """One model on `images` images, of which it classified `right` correctly; value and interval are shares, 0..1."""
 
     job: str
     label: str
@@ -60,7 +62,7 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Two models on the same images: how many both, only one or neither guessed rightly.
+    """Two models on the same images: how many both, only one or neither classified correctly.
 
     difference is the first's accuracy minus the second's, -1..1, and interval its paired bootstrap interval; p_value is
     of McNemar's exact test, two-sided, and p_adjusted the same after Holm's correction for all pairs of the comparison.
@@ -98,6 +100,7 @@ def comparison_of(judged: Sequence[Judged]) -> Comparison:
     """Compare models, all on one split and with one set of weights, in their order.
 
     The correction is for the pairs on the same images. More than MOST_COMPARED models on the same images make no pair.
+    Raises: ExtraMissing.
     """
     by_images: dict[str, list[Judged]] = {}
     for one in judged:
@@ -115,13 +118,9 @@ def _pairs(models: Sequence[Judged]) -> list[Pair]:
 
 
 def accuracy_interval(right: int, images: int) -> Interval:
-    """Return the interval of the share right / images; images > 0."""
-    if right in (0, images):
-        bound = lower_bound(images, CONFIDENCE)
-        low, high = (bound, 1.0) if right else (0.0, 1 - bound)
-        return Interval(low=low, high=high, is_bound=True)
-    fewest, most = binomial_quantiles(TAILS, images, right / images)
-    return Interval(low=fewest / images, high=most / images, is_bound=False)
+    """Return Wilson's interval of the share right / images; images > 0. Raises: ExtraMissing."""
+    low, high = wilson(right, images, CONFIDENCE)
+    return Interval(low=low, high=high, is_bound=False)
 
 
 def difference_interval(only_first: int, only_second: int, images: int) -> Interval:

@@ -1,4 +1,4 @@
-"""How what a model costs hangs together: Pearson's correlation over the models of a study. Pure.
+"""How what models cost and what they reach go together: Pearson's correlation over the models of a study. Pure.
 
 With a handful of models a coefficient describes these models and proves nothing of others.
 """
@@ -6,6 +6,7 @@ With a handful of models a coefficient describes these models and proves nothing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +21,26 @@ ROUNDING = 1e-12
 
 
 class Cost(StrEnum):
-    """What is correlated, in the order of the matrix."""
+    """What is correlated, in the order of the matrix: what a model costs, and what it reaches on the test images.
 
-    PARAMETERS = "total parameters"
-    TRAINABLE_PARAMETERS = "trainable parameters"
-    STEP_TIME = "time per step"
-    EPOCH_TIME = "time per epoch"
-    TRAINING_TIME = "time in training"
+    The values are names for programs and stay as they are; label: what a person reads.
+    """
+
+    PARAMETERS = "total parameters", "total parameters"
+    TRAINABLE_PARAMETERS = "trainable parameters", "trainable parameters"
+    STEP_TIME = "time per step", "time per step"
+    EPOCH_TIME = "time per epoch", "time per epoch"
+    TRAINING_TIME = "time in training", "total time"
+    ACCURACY = "test accuracy", "test accuracy"
+    MACRO_F1 = "test macro f1", "test macro-F1"
+
+    label: str
+
+    def __new__(cls, word: str, *facts: Any) -> Self:
+        member = str.__new__(cls, word)
+        member._value_ = word
+        (member.label,) = facts
+        return member
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +64,7 @@ class CorrelationMatrix:
 
 
 def correlation_of(models: Sequence[ModelFigures]) -> CorrelationMatrix:
-    """Correlate the costs of models. Times are those measured, on whatever processor."""
+    """Correlate models. Times are those measured, on whatever processor; test results are those of the best epochs."""
     known = {cost: [measure(model) for model in models] for cost, measure in _MEASURES.items()}
     return CorrelationMatrix(
         rows=tuple(tuple(_cell(row, column, known[row], known[column]) for column in Cost) for row in Cost)
@@ -68,6 +82,8 @@ _MEASURES: Mapping[Cost, Callable[[ModelFigures], float | None]] = {
     Cost.STEP_TIME: lambda model: model.times.step_s_p50,
     Cost.EPOCH_TIME: lambda model: model.times.epoch_s_p50,
     Cost.TRAINING_TIME: _training_time,
+    Cost.ACCURACY: lambda model: model.accuracies.test_best,
+    Cost.MACRO_F1: lambda model: model.result.best.test.macro_f1 if model.result else None,
 }
 
 

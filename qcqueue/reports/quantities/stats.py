@@ -1,31 +1,27 @@
-"""What chance does to counts: the distributions and tests that intervals rest on; and percentiles of numbers. Pure.
+"""What chance does to counts: the tests and distributions that intervals rest on; and percentiles of numbers. Pure.
 
-Everything is computed from its definition, to rounding; nothing is drawn and nothing is approximated by a normal curve.
+The only home of scipy, which is imported when a test is asked for. What scipy does not have (Holm's correction, the
+distribution of a paired difference) is computed from its definition, to rounding, and nothing is drawn.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from qcqueue.errors import ExtraMissing
+
+INSTALL = 'pip install "qcqueue[report]"'
+"""What brings scipy, scikit-learn and whatever else a whole report needs."""
 
 Floats = npt.NDArray[np.float64]
 
 # Sums of thousands of rounded terms: what misses a limit by less has reached it, on every machine alike.
 ROUNDING = 1e-9
-
-
-def binomial_quantiles(tails: Sequence[float], trials: int, chance: float) -> list[int]:
-    """Return for each tail the smallest number of successes with at least that share of the distribution up to it.
-
-    trials > 0 of which each succeeds with `chance`, which lies within 0..1 and at neither end.
-    """
-    successes = np.arange(trials + 1)
-    logs = _log_choices(trials) + successes * math.log(chance) + (trials - successes) * math.log1p(-chance)
-    return _first_at(tails, np.exp(logs))
 
 
 def difference_quantiles(tails: Sequence[float], ups: int, downs: int, draws: int) -> list[int]:
@@ -43,14 +39,38 @@ def difference_quantiles(tails: Sequence[float], ups: int, downs: int, draws: in
     return [place - draws for place in _first_at(tails, sums)]
 
 
+@lru_cache(maxsize=4096)
 def sign_test(ups: int, downs: int) -> float:
     """Return how likely a split at least as uneven is where both sides are equally likely: two-sided, exact.
 
-    Of pairs that disagree this is McNemar's exact test. 1 where there are none. Below about 1e-308 it is 0.
+    Of pairs that disagree this is McNemar's exact test. 1 where there are none. Raises: ExtraMissing.
     """
-    trials, fewer = ups + downs, min(ups, downs)
-    logs = _log_choices(trials)[: fewer + 1] - trials * math.log(2)
-    return min(1.0, 2 * math.fsum(np.exp(logs)))
+    return float(_scipy().binomtest(min(ups, downs), ups + downs).pvalue) if ups + downs else 1.0
+
+
+def above_chance(successes: int, trials: int, chance: float) -> float:
+    """Return how likely so many successes or more are where each comes with `chance`: one-sided, exact.
+
+    trials > 0. Raises: ExtraMissing.
+    """
+    return float(_scipy().binomtest(successes, trials, chance, alternative="greater").pvalue)
+
+
+def same_share(first: tuple[int, int], second: tuple[int, int]) -> float:
+    """Return Fisher's exact p value, two-sided, that two shares are one; each is (successes, trials), trials > 0.
+
+    Raises: ExtraMissing.
+    """
+    table = [[successes, trials - successes] for successes, trials in (first, second)]
+    return float(_scipy().fisher_exact(table).pvalue)
+
+
+@lru_cache(maxsize=4096)
+def wilson(successes: int, trials: int, confidence: float) -> tuple[float, float]:
+    """Return Wilson's score interval of a share; trials > 0. Raises: ExtraMissing."""
+    found = _scipy().binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    # Of all and of nothing its ends miss the share itself by rounding.
+    return min(float(found.low), successes / trials), max(float(found.high), successes / trials)
 
 
 def lower_bound(trials: int, confidence: float) -> float:
@@ -87,20 +107,6 @@ def _power(values: npt.NDArray[np.complex128], exponent: int) -> npt.NDArray[np.
     return found
 
 
-def _log_choices(trials: int) -> Floats:
-    """Return the logarithm of trials choose k for every k [trials + 1]."""
-    factorials = _log_factorials(1 << trials.bit_length())[: trials + 1]
-    return np.asarray(factorials[-1] - factorials - factorials[::-1])
-
-
-@lru_cache(maxsize=32)
-def _log_factorials(size: int) -> Floats:
-    """Return the logarithm of k! for every k < size [size]; sizes are powers of two, so that few are kept."""
-    found = np.array([math.lgamma(number + 1) for number in range(size)])
-    found.flags.writeable = False
-    return found
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Percentiles:
     """In the unit of what was measured; between two measurements they are interpolated linearly, as numpy does."""
@@ -117,3 +123,17 @@ def percentiles_of(values: Iterable[float | None]) -> Percentiles | None:
         return None
     low, high = np.percentile(known, (5, 95))
     return Percentiles(p5=float(low), p50=median(known), p95=float(high))
+
+
+def check_scipy() -> None:
+    """Raises: ExtraMissing: it is not installed."""
+    _scipy()
+
+
+def _scipy() -> Any:
+    """Import it. Raises: ExtraMissing."""
+    try:
+        import scipy.stats  # type: ignore[import-untyped]
+    except ImportError as exc:
+        raise ExtraMissing("intervals and tests need scipy, which is not installed", hint=INSTALL) from exc
+    return scipy.stats

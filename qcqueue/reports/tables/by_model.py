@@ -50,11 +50,11 @@ COST = (
     Column(key="epoch_s_p5", head="Time per epoch", unit="5th percentile", about=Quantity.TIMES, says=duration),
     Column(key="epoch_s_p50", head="Time per epoch", unit="median", about=Quantity.TIMES, says=duration),
     Column(key="epoch_s_p95", head="Time per epoch", unit="95th percentile", about=Quantity.TIMES, says=duration),
-    Column(key="total_s", head="Time in training", about=Quantity.TOTAL_TIME, says=duration),
+    Column(key="total_s", head="Total time", about=Quantity.TOTAL_TIME, says=duration),
 )
 TIME = (
     MODEL,
-    Column(key="total_s", head="All of it", about=Quantity.TOTAL_TIME, says=duration),
+    Column(key="total_s", head="Total time", about=Quantity.TOTAL_TIME, says=duration),
     Column(key="train_s", head="Train", about=Quantity.TOTAL_TIME, says=duration),
     Column(key="first_steps_s", head="of which first steps", unit="time", about=Quantity.TOTAL_TIME, says=duration),
     Column(key="first_steps_epochs", head="of which first steps", unit="in epochs", about=Quantity.TOTAL_TIME),
@@ -108,9 +108,9 @@ CONFUSION = (
     MODEL,
     Column(key="weights", head="Weights", is_text=True),
     Column(key="epoch", head="Epoch"),
-    Column(key="split", head="Images of", is_text=True),
-    Column(key="true_class", head="Is", is_text=True),
-    Column(key="said_class", head="Said", is_text=True),
+    Column(key="split", head="Split", is_text=True),
+    Column(key="true_class", head="True class", is_text=True),
+    Column(key="said_class", head="Predicted class", is_text=True),
     Column(key="images", head="Images", unit="count", about=Quantity.TEST_ACCURACY),
     Column(key="share_of_true_class", head="Images", unit="share", about=Quantity.TEST_ACCURACY, says=percent),
 )
@@ -128,8 +128,8 @@ def by_model(
 
 
 def quality_table(models: Sequence[ModelFigures]) -> Table:
-    """Return how good each model became."""
-    return by_model("quality", "How good they are", QUALITY, models, _quality)
+    """Return the accuracies of each job and how far it is."""
+    return by_model("quality", "Accuracy and state of every job", QUALITY, models, _quality)
 
 
 def cost_table(models: Sequence[ModelFigures]) -> Table:
@@ -139,7 +139,7 @@ def cost_table(models: Sequence[ModelFigures]) -> Table:
 
 def time_table(models: Sequence[ModelFigures]) -> Table:
     """Return what the time of the epochs that count went into; a first step compiles and is in no time per step."""
-    return by_model("time", "What the epochs took", TIME, models, _time)
+    return by_model("time", "Total time by part", TIME, models, _time)
 
 
 def epoch_table(models: Sequence[ModelFigures]) -> Table:
@@ -155,7 +155,7 @@ def class_table(which: str, models: Sequence[ModelFigures]) -> Table:
 
 def confusion_table(models: Sequence[ModelFigures]) -> Table:
     """Return every cell of every confusion matrix, counted and as a share of the true class."""
-    return by_model("confusion", "Confusion: what images are and what they were said to be", CONFUSION, models, _cells)
+    return by_model("confusion", "Confusion matrices, cell by cell", CONFUSION, models, _cells)
 
 
 def _quality(model: ModelFigures) -> Iterator[tuple[Value, ...]]:

@@ -1,6 +1,7 @@
 """Every table of a report, in the order in which they are told."""
 
 from qcqueue.reports.quantities.findings import Findings
+from qcqueue.reports.tables.article import models_table
 from qcqueue.reports.tables.by_model import (
     class_table,
     confusion_table,
@@ -24,6 +25,13 @@ from qcqueue.reports.tables.judgements import (
     pair_table,
     severity_table,
 )
+from qcqueue.reports.tables.measures import (
+    choice_table,
+    rate_table,
+    repeat_table,
+    score_table,
+    warning_table,
+)
 from qcqueue.reports.tables.table import Table
 
 
@@ -31,12 +39,18 @@ def tables_of(findings: Findings) -> tuple[Table, ...]:
     """Return all tables; one for which nothing was stored has heads and no rows."""
     models = findings.models
     return (
+        models_table(findings),
+        choice_table(findings),
+        warning_table(findings),
         quality_table(models),
         cost_table(models),
         time_table(models),
         purpose_table(findings),
         accuracy_table(findings),
         pair_table(findings),
+        score_table(findings),
+        rate_table(findings),
+        repeat_table(findings),
         class_table("best", models),
         class_table("last", models),
         confusion_table(models),

@@ -78,7 +78,7 @@ def purpose_table(findings: Findings) -> Table:
         (it.job, it.held_s, *((it.seconds[group] for group in PartGroup) if it.seconds else [None] * len(PartGroup)))
         for it in findings.spending
     )
-    return of_models("total-time", "Total time: what machines were held for", columns, rows, findings.models)
+    return of_models("total-time", "Held time by purpose", columns, rows, findings.models)
 
 
 def goodput_table(findings: Findings) -> Table:
@@ -97,7 +97,7 @@ def goodput_table(findings: Findings) -> Table:
     rows = tuple(
         (name, it.held_s, it.goodput, *(it.seconds[part] for part in Part)) for name, it in known.items() if it.held_s
     )
-    return Table(key="held-time", caption="Where held time went", columns=columns, rows=rows, subjects=(0,))
+    return Table(key="held-time", caption="Held time by part", columns=columns, rows=rows, subjects=(0,))
 
 
 def session_table(findings: Findings) -> Table:
@@ -110,7 +110,7 @@ def session_table(findings: Findings) -> Table:
         Column(key="ended_utc", head="Last sign of life (UTC)", is_text=True),
         Column(key="held_s", head="Held", says=duration),
         Column(key="end", head="Ended", is_text=True, says=lambda end: end.replace("_", " ")),
-        Column(key="said", head="Because", is_text=True),
+        Column(key="said", head="Reason", is_text=True),
         Column(key="jobs", head="Worked on", is_text=True),
     )
     rows = tuple(
@@ -131,24 +131,32 @@ def session_table(findings: Findings) -> Table:
 
 
 def spending_table(findings: Findings) -> Table:
-    """Return the validation accuracy each model had reached after so many minutes of training."""
+    """Return the validation accuracy each model had reached after so much of its total time."""
     columns = (
         MODEL,
         Column(key="epoch", head="Epoch"),
-        Column(key="minutes", head="Minutes trained", about=Quantity.TOTAL_TIME, says=to_four),
+        Column(key="minutes", head="Total time", unit="so far, minutes", about=Quantity.TOTAL_TIME, says=to_four),
         Column(key="val_accuracy", head="Validation accuracy", about=Quantity.ACCURACY, says=percent),
     )
     rows = tuple((it.job, one.epoch, one.minutes, one.val_accuracy) for it in findings.spending for one in it.curve)
-    return of_models("accuracy-by-minutes", "Accuracy against minutes of training", columns, rows, findings.models)
+    return of_models("accuracy-by-minutes", "Validation accuracy against total time", columns, rows, findings.models)
+
+
+def sentence_case(words: str) -> str:
+    """Return words with a capital at their beginning and everything else as it is: macro-F1 keeps its own."""
+    return words[:1].upper() + words[1:]
 
 
 def correlation_table(findings: Findings) -> Table:
-    """Return Pearson's coefficient for each pair of costs, over the models for which both are known."""
+    """Return Pearson's coefficient for each pair of quantities, over the models for which both are known."""
     columns = (
-        Column(key="cost", head="Pearson's r", is_text=True),
+        Column(key="cost", head="Pearson's r", is_text=True, says=lambda name: sentence_case(Cost(name).label)),
         *(
             Column(
-                key=cost.replace(" ", "_"), head=cost.capitalize(), about=_ABOUT_COST.get(cost), says="{:+.2f}".format
+                key=cost.replace(" ", "_"),
+                head=sentence_case(cost.label),
+                about=_ABOUT_COST.get(cost),
+                says="{:+.2f}".format,
             )
             for cost in Cost
         ),
@@ -158,7 +166,7 @@ def correlation_table(findings: Findings) -> Table:
         (str(row[0].row), *(cell.coefficient for cell in row), min(cell.models for cell in row))
         for row in findings.correlation.rows
     )
-    caption = "How costs go together, over the models"
+    caption = "Correlation of parameters, times and test results over the models"
     labels = {model.name: model.label for model in findings.models}
     return Table(key="correlation", caption=caption, columns=columns, rows=rows, labels=labels, is_of_all=True)
 
@@ -169,4 +177,6 @@ _ABOUT_COST = {
     Cost.STEP_TIME: Quantity.TIMES,
     Cost.EPOCH_TIME: Quantity.TIMES,
     Cost.TRAINING_TIME: Quantity.TOTAL_TIME,
+    Cost.ACCURACY: Quantity.TEST_ACCURACY,
+    Cost.MACRO_F1: Quantity.TEST_ACCURACY,
 }

@@ -1,4 +1,4 @@
-"""The tables made from single answers: intervals, pairs, calibration, severity, and the images misjudged most often."""
+"""The tables made from single predictions: intervals, pairs, calibration, severity, and images misclassified often."""
 
 from collections.abc import Iterator
 
@@ -26,7 +26,7 @@ def probability(value: float) -> str:
 
 
 _WHICH = (
-    Column(key="split", head="Images of", is_text=True),
+    Column(key="split", head="Split", is_text=True),
     Column(key="weights", head="Weights", is_text=True),
 )
 
@@ -45,12 +45,12 @@ def accuracy_table(findings: Findings) -> Table:
         MODEL,
         *_WHICH,
         Column(key="images", head="Images", unit="all"),
-        Column(key="right", head="Images", unit="right"),
+        Column(key="right", head="Images", unit="correct"),
         Column(key="accuracy", head="Accuracy", about=Quantity.TEST_ACCURACY, says=percent),
         *_interval(Quantity.TEST_ACCURACY),
     )
     rows = [
-        (it.job, *series, it.images, it.right, it.value, *_limits(it.interval))
+        (it.job, *series, it.images, it.right, it.value, *_wilson(it.interval))
         for series in SERIES
         for it in findings.comparisons[series].accuracies
     ]
@@ -59,12 +59,12 @@ def accuracy_table(findings: Findings) -> Table:
 
 def pair_table(findings: Findings) -> Table:
     """Return for each pair of models whether one is better than the other, and how surely."""
-    return _pairs("pairs", "Is one better than the other? Pair by pair, on the same images", SERIES, findings)
+    return _pairs("pairs", "Models compared pair by pair, on the same images", SERIES, findings)
 
 
 def shown_pair_table(findings: Findings) -> Table:
     """Return the pairs a reader looks for first: on the test images, at the best epochs."""
-    return _pairs("pairs-test-best", "Is one better than the other? Test images, best epochs", SHOWN, findings)
+    return _pairs("pairs-test-best", "Models compared pair by pair, test images, best epochs", SHOWN, findings)
 
 
 SHOWN: tuple[Series, ...] = (("test", "best"),)
@@ -80,10 +80,10 @@ def _pairs(key: str, caption: str, which: tuple[Series, ...], findings: Findings
         Column(key="low", head=f"{LEVEL} interval", unit="from", about=Quantity.TEST_ACCURACY, says=points),
         Column(key="high", head=f"{LEVEL} interval", unit="to", about=Quantity.TEST_ACCURACY, says=points),
         Column(key="interval_is", head=f"{LEVEL} interval", unit="by", is_text=True),
-        Column(key="only_first_right", head="Right", unit="only the first"),
-        Column(key="only_second_right", head="Right", unit="only the second"),
-        Column(key="both_right", head="Right", unit="both"),
-        Column(key="both_wrong", head="Right", unit="neither"),
+        Column(key="only_first_right", head="Correct", unit="only the first"),
+        Column(key="only_second_right", head="Correct", unit="only the second"),
+        Column(key="both_right", head="Correct", unit="both"),
+        Column(key="both_wrong", head="Correct", unit="neither"),
         Column(
             key="p_mcnemar", head="McNemar's p", unit="of this pair", about=Quantity.TEST_ACCURACY, says=probability
         ),
@@ -110,12 +110,12 @@ def _pairs(key: str, caption: str, which: tuple[Series, ...], findings: Findings
 
 
 def calibration_table(findings: Findings) -> Table:
-    """Return how sure each model was and how right, in ten bins and all together."""
+    """Return confidence and accuracy of each model, in ten bins and all together."""
     columns = (
         MODEL,
         *_WHICH,
-        Column(key="bin_above", head="Sure of its guess", unit="above", says=percent),
-        Column(key="bin_to", head="Sure of its guess", unit="up to", says=percent),
+        Column(key="bin_above", head="Confidence", unit="above", says=percent),
+        Column(key="bin_to", head="Confidence", unit="up to", says=percent),
         Column(key="images", head="Images"),
         Column(key="confidence", head="Mean confidence", says=percent),
         Column(key="accuracy", head="Accuracy", about=Quantity.TEST_ACCURACY, says=percent),
@@ -133,22 +133,22 @@ def calibration_table(findings: Findings) -> Table:
                 for one in it.bins:
                     yield (it.job, *series, one.low, one.high, one.images, one.confidence, one.accuracy, None, None)
 
-    return of_models("calibration", "How sure, and how right", columns, rows(), findings.models)
+    return of_models("calibration", "Calibration: confidence and accuracy", columns, rows(), findings.models)
 
 
 def severity_table(findings: Findings) -> Table:
-    """Return the accuracy by how much was wrong with an image."""
+    """Return the accuracy by how badly an image was degraded."""
     columns = (
         MODEL,
         *_WHICH,
         Column(key="severity", head="Severity", says=lambda level: SEVERITIES[level], is_text=True),
         Column(key="images", head="Images", unit="all"),
-        Column(key="right", head="Images", unit="right"),
+        Column(key="right", head="Images", unit="correct"),
         Column(key="accuracy", head="Accuracy", about=Quantity.TEST_ACCURACY, says=percent),
         *_interval(Quantity.TEST_ACCURACY),
     )
     rows = [
-        (it.job, *series, one.severity, one.images, one.right, one.accuracy, *_limits(one.interval))
+        (it.job, *series, one.severity, one.images, one.right, one.accuracy, *_wilson(one.interval))
         for series in SERIES
         for it in findings.severities[series]
         for one in it.levels
@@ -157,23 +157,29 @@ def severity_table(findings: Findings) -> Table:
 
 
 def misjudged_table(findings: Findings) -> Table:
-    """Return the test images that most models misjudge, and what each said of them at its best epoch."""
+    """Return the test images that most models misclassify, and what each predicted at its best epoch."""
     columns = (
         MODEL,
         Column(key="image", head="Image", is_text=True),
         Column(key="place_in_dataset", head="Place in the dataset"),
-        Column(key="true_class", head="Is", is_text=True),
-        Column(key="said_class", head="Said", is_text=True),
-        Column(key="probability", head="Probability it gave", about=Quantity.TEST_ACCURACY, says=percent),
-        Column(key="is_right", head="Right", is_text=True, says=lambda right: "yes" if right else "no"),
-        Column(key="models_wrong", head="Models that misjudge it"),
+        Column(key="true_class", head="True class", is_text=True),
+        Column(key="said_class", head="Predicted class", is_text=True),
+        Column(key="probability", head="Confidence", about=Quantity.TEST_ACCURACY, says=percent),
+        Column(key="is_right", head="Correct", is_text=True, says=lambda right: "yes" if right else "no"),
+        Column(key="models_wrong", head="Models that misclassify it"),
     )
     rows = [
         (guess.job, it.name, it.place, it.truth, guess.guess, guess.probability, guess.is_right, it.wrong)
         for it in findings.misjudged
         for guess in it.guesses
     ]
-    return of_models("misjudged", "Test images misjudged by most models, best epochs", columns, rows, findings.models)
+    return of_models(
+        "misjudged", "Test images misclassified by most models, best epochs", columns, rows, findings.models
+    )
+
+
+def _wilson(interval: Interval) -> tuple[Value, ...]:
+    return interval.low, interval.high, "Wilson"
 
 
 def _limits(interval: Interval) -> tuple[Value, ...]:

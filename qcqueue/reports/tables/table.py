@@ -6,7 +6,7 @@ table knows the short name of each.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from qcqueue.reports.quantities.caveats import Note, Quantity
@@ -95,6 +95,20 @@ def of_models(
     """Return a table whose rows begin with the full name of a job."""
     labels = {model.name: model.label for model in models}
     return Table(key=key, caption=caption, columns=columns, rows=tuple(rows), labels=labels)
+
+
+def narrowed(table: Table, key: str, caption: str, *, keep: Sequence[str], where: Mapping[str, Value]) -> Table:
+    """Return the columns of these keys of the rows with these values, all of them columns of the table."""
+    keys = [column.key for column in table.columns]
+    kept, wanted = [keys.index(name) for name in keep], {keys.index(name): value for name, value in where.items()}
+    rows = (row for row in table.rows if all(row[at] == value for at, value in wanted.items()))
+    return replace(
+        table,
+        key=key,
+        caption=caption,
+        columns=tuple(table.columns[at] for at in kept),
+        rows=tuple(tuple(row[at] for at in kept) for row in rows),
+    )
 
 
 def notes_at(notes: Sequence[Note], about: Quantity | None, *, job: str | None) -> list[int]:

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 import scipy  # type: ignore[import-untyped]  # its parts come when they are asked for
 from hypothesis import given
@@ -28,7 +30,7 @@ def some_models(parameters: Sequence[int], *, state: State = State.DONE) -> list
     ]
 
 
-def known(model: ModelFigures) -> dict[Cost, float | None]:
+def known(model: ModelFigures) -> dict[Cost, Any]:
     return {
         Cost.PARAMETERS: model.parameters,
         Cost.TRAINABLE_PARAMETERS: model.trainable_parameters,
@@ -37,6 +39,8 @@ def known(model: ModelFigures) -> dict[Cost, float | None]:
         Cost.TRAINING_TIME: sum(
             epoch.timing.train_s + epoch.timing.val_s + epoch.timing.checkpoint_s for epoch in model.epochs
         ),
+        Cost.ACCURACY: model.result.best.test.accuracy if model.result else None,
+        Cost.MACRO_F1: np.mean([it.f1 for it in model.result.best.test.per_class.values()]) if model.result else None,
     }
 
 

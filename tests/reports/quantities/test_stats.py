@@ -10,32 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qcqueue.reports.quantities.stats import (
-    binomial_quantiles,
+    above_chance,
     difference_quantiles,
     holm,
     lower_bound,
+    same_share,
     sign_test,
+    wilson,
 )
 
 TAILS = (0.025, 0.975)
-
-
-@given(st.integers(2, 3000), st.data())
-def test_a_binomial_quantile_is_scipys(trials: int, data: st.DataObject) -> None:
-    right = data.draw(st.integers(1, trials - 1))
-    for tail in TAILS:
-        [found], chance = binomial_quantiles([tail], trials, right / trials), right / trials
-        # By definition the first with at least the tail at or below it; two sums of it differ by their rounding.
-        assert scipy.stats.binom.cdf(found, trials, chance) >= tail - 1e-8
-        assert scipy.stats.binom.cdf(found - 1, trials, chance) < tail
-
-
-@pytest.mark.parametrize(("trials", "right"), [(550, 501), (486, 3), (20_000, 19_999), (20_000, 10_000)])
-def test_a_binomial_quantile_of_a_real_size_is_exactly_scipys(trials: int, right: int) -> None:
-    for tail in TAILS:
-        assert binomial_quantiles([tail], trials, right / trials) == [
-            scipy.stats.binom.ppf(tail, trials, right / trials)
-        ]
 
 
 @given(st.integers(1, 5), st.data())
@@ -74,6 +58,30 @@ def test_a_sign_test_of_thousands_of_pairs_neither_overflows_nor_leaves_its_rang
     assert sign_test(20_000, 0) == 0
     assert sign_test(10_000, 10_000) == 1
     assert sign_test(9_900, 10_100) == pytest.approx(scipy.stats.binomtest(9_900, 20_000).pvalue)
+
+
+@given(st.integers(1, 2000), st.data())
+def test_wilsons_interval_is_his_formula_and_holds_the_share(trials: int, data: st.DataObject) -> None:
+    right = data.draw(st.integers(0, trials))
+    share, z = right / trials, scipy.stats.norm.ppf(0.975)
+    middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    low, high = wilson(right, trials, 0.95)
+    assert (low, high) == pytest.approx((middle - half, middle + half), abs=1e-12)
+    assert 0 <= low <= share <= high <= 1
+
+
+@pytest.mark.parametrize(("right", "trials", "chance"), [(0, 5, 0.5), (5, 5, 0.5), (201, 486, 0.4), (486, 486, 0.99)])
+def test_more_than_chance_is_a_sum_of_the_binomial_distribution(right: int, trials: int, chance: float) -> None:
+    expected = scipy.stats.binom.pmf(range(right, trials + 1), trials, chance).sum()
+    assert above_chance(right, trials, chance) == pytest.approx(expected, rel=1e-9)
+
+
+def test_two_shares_are_one_as_likely_as_fisher_counts_it() -> None:
+    # A lady tasting tea (Fisher 1935): of eight cups she has told three of four rightly.
+    assert same_share((3, 4), (1, 4)) == pytest.approx(34 / 70)
+    assert same_share((400, 550), (100, 486)) < 1e-60
+    assert same_share((5, 10), (50, 100)) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("trials", [1, 2, 59, 486, 20_000])
