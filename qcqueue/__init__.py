@@ -56,14 +56,17 @@ def work(
     return cell.work(store, wanted, release=release, now=now, per_gpu=per_gpu)
 
 
-def report(store: str | None = None, *, out: str | Path = "report") -> Path:
-    """Write the report of the whole queue into the folder `out`, as `qcqueue report` does, and return its page.
+def report(
+    store: str | None = None, *, out: str | Path = "report", by: str = "accuracy", jobs: Sequence[str] = ()
+) -> Path:
+    """Write the report of the queue into the folder `out`, as `qcqueue report` does, and return its page.
 
-    store as in `work`. A notebook shows the page below the cell. Raises: QcqueueError.
+    by: what of validation chooses a model, "accuracy" or "macro-f1". jobs: names of the only ones to show, "study/" for
+    all of a study. store as in `work`. A notebook shows the page below the cell. Raises: QcqueueError.
     """
     from qcqueue.notebook import report as reporting
 
-    return reporting.report(store, folder=Path(out))
+    return reporting.report(store, folder=Path(out), by=by, jobs=jobs)
 
 
 def results(store: str | None = None) -> dict[str, Any]:

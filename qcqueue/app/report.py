@@ -8,8 +8,9 @@ number stands beside it, in the column `notes`.
 import importlib.util
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from qcqueue.app.context import QueueContext
 from qcqueue.checkpoints.format import read_tensors
@@ -29,11 +30,13 @@ from qcqueue.queue.blobs import find_blobs
 from qcqueue.queue.datasets import list_datasets
 from qcqueue.queue.job_detail import job_detail
 from qcqueue.queue.job_lines import job_lines
+from qcqueue.queue.jobs import find_jobs
 from qcqueue.queue.sessions import SessionLine, accounts_of, session_lines
 from qcqueue.queue.values import DatasetLine, JobDetail
 from qcqueue.reports.charts.picture import Picture
 from qcqueue.reports.figures.learning import curves_of
 from qcqueue.reports.quantities.caveats import Note
+from qcqueue.reports.quantities.choice import Metric
 from qcqueue.reports.quantities.findings import findings_of
 from qcqueue.reports.quantities.models import figures_of
 from qcqueue.reports.study import Probabilities, Proof, ReportInput
@@ -44,6 +47,9 @@ from qcqueue.stores.base import Blob
 from qcqueue.stores.names import is_digest
 from qcqueue.text.humanize import size
 from qcqueue.worker.download import fetch_once
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 T = TypeVar("T")
 NOTES = "notes"
@@ -57,17 +63,61 @@ class Evidence(Protocol):
     def to_json(self) -> dict[str, Any]: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportScope:
+    """What a report is on: the jobs of one owner, and of those the ones that were typed; all where neither is said.
+
+    jobs: names as people type them, "six-models/" for all of a study. by: what of validation chooses a model.
+    """
+
+    owner: str | None = None
+    jobs: tuple[str, ...] = ()
+    by: Metric = Metric.ACCURACY
+
+    @property
+    def is_all(self) -> bool:
+        return self.owner is None and not self.jobs
+
+
+EVERYTHING = ReportScope()
+
+
 def report_on(
     context: QueueContext,
     *,
     folder: Path,
     certificates: Sequence[Evidence],
     narrate: Callable[[str], None],
-    owner: str | None = None,
+    scope: ReportScope = EVERYTHING,
 ) -> WrittenReport:
-    """Write the report of the queue as `folder`; owner: of whose jobs alone. Raises: UserError."""
+    """Write the report of the queue as `folder`. Raises: UserError, UnknownName."""
     check_folder(folder)
-    return write_report(read_study(context, certificates=certificates, narrate=narrate, owner=owner), folder=folder)
+    return write_report(read_study(context, certificates=certificates, narrate=narrate, scope=scope), folder=folder)
+
+
+def reports_on(
+    context: QueueContext,
+    *,
+    folder: Path,
+    certificates: Sequence[Evidence],
+    narrate: Callable[[str], None],
+    scope: ReportScope = EVERYTHING,
+    every_s: float,
+) -> Iterator[WrittenReport]:
+    """Write the report, and again whenever something new is recorded, without end; yield each as it is written.
+
+    every_s: how long to wait before looking again. Raises: as `report_on`.
+    """
+    check_folder(folder)
+    written: object = None
+    while True:
+        study = read_study(context, certificates=certificates, narrate=narrate, scope=scope)
+        # Sessions are seen all the time; a report is worth writing again when something of a job is new.
+        stored = study.details, study.datasets, study.unread
+        if stored != written:
+            yield write_report(study, folder=folder)
+            written = stored
+        context.clock.sleep(every_s)
 
 
 def read_study(
@@ -75,19 +125,19 @@ def read_study(
     *,
     certificates: Sequence[Evidence] = (),
     narrate: Callable[[str], None] = lambda text: None,
-    owner: str | None = None,
+    scope: ReportScope = EVERYTHING,
 ) -> ReportInput:
     """Return everything that is stored. What the store cannot give is left out and named; the queue itself must answer.
 
-    narrate is told what has to be fetched from the store. owner: whose jobs alone to read, with the sessions that
-    worked on them; None for all.
+    narrate is told what has to be fetched from the store. scope: of some jobs alone it also reads only the sessions
+    that worked on them. Raises: UnknownName.
     """
     with context.read() as tx:
-        details = tuple(job_detail(tx, line.name) for line in job_lines(tx) if owner in (None, line.owner))
+        details = tuple(job_detail(tx, name) for name in _names(tx, scope))
         datasets, sessions = tuple(list_datasets(tx)), session_lines(tx)
         digests = {detail.predictions_sha256 for detail in details} | {detail.dataset_sha256 for detail in details}
         blobs = {blob.sha256: blob for blob in find_blobs(tx, sorted(digest for digest in digests if digest))}
-    of_jobs = None if owner is None else {detail.line.name for detail in details}
+    of_jobs = None if scope.is_all else {detail.line.name for detail in details}
     accounts = accounts_of(sessions, of_jobs=of_jobs)
     if of_jobs is not None:
         sessions = tuple(_of_these(sessions, of_jobs))
@@ -114,7 +164,19 @@ def read_study(
         answers=answers,
         images=images,
         unread=tuple(reading.unread),
+        by=scope.by.value,
+        version=version("qcqueue"),
     )
+
+
+def _names(tx: "Connection", scope: ReportScope) -> list[str]:
+    """Return the full names of the jobs in the scope, in the order of the queue. Raises: UnknownName."""
+    typed = {row.name for name in scope.jobs for row in find_jobs(tx, name)}
+    return [
+        line.name
+        for line in job_lines(tx)
+        if scope.owner in (None, line.owner) and (not scope.jobs or line.name in typed)
+    ]
 
 
 def _of_these(sessions: Iterable[SessionLine], names: Collection[str]) -> Iterator[SessionLine]:

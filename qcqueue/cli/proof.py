@@ -2,13 +2,28 @@
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qcqueue.cli import shared
-from qcqueue.cli.shared import JsonOption, MineOption, StoreOption, narrate, open_queue, owner_here, print_json, say
+from qcqueue.cli.shared import (
+    JsonOption,
+    MineOption,
+    StoreOption,
+    narrate,
+    one_of,
+    open_queue,
+    owner_here,
+    print_json,
+    say,
+)
 from qcqueue.errors import UserError
+
+if TYPE_CHECKING:
+    from qcqueue.reports.write import WrittenReport
+
+WATCH_EVERY_S = 10.0
 
 
 def register(app: typer.Typer) -> None:
@@ -106,18 +121,46 @@ def report(
         list[Path] | None,
         typer.Option("--certificate", metavar="FILE", help="Attach what `drill --out FILE` wrote; may be repeated."),
     ] = None,
+    by: Annotated[
+        str, typer.Option("--by", metavar="METRIC", help="What of validation chooses a model: accuracy or macro-f1.")
+    ] = "accuracy",
+    studies: Annotated[
+        list[str] | None, typer.Option("--study", metavar="STUDY", help="Only the jobs of this study; may be repeated.")
+    ] = None,
+    jobs: Annotated[
+        list[str] | None, typer.Option("--jobs", metavar="JOB", help="Only this job; may be repeated, or JOB,JOB.")
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Write it again as epochs come, until Ctrl-C; then load the page again.")
+    ] = False,
     mine: MineOption = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the benchmark report of the whole queue: a page, its figures and tables, and where they come from."""
-    from qcqueue.app.report import report_on
+    """Write the benchmark report of the queue: a page, its figures and tables, and where they come from."""
+    from qcqueue.app.report import ReportScope, report_on, reports_on
     from qcqueue.drill.certificate import read_certificates
+    from qcqueue.reports.quantities.choice import Metric
 
+    metric = Metric(one_of(by, tuple(Metric), "--by"))
+    if watch and as_json:
+        raise UserError("--watch goes on, and --json is one document", hint="qcqueue report --json")
     attached = [certificate for file in certificates or [] for certificate in read_certificates(file)]
     context = open_queue(store)
-    owner = owner_here(context, "qcqueue report") if mine else None
-    written = report_on(context, folder=out, certificates=attached, narrate=narrate, owner=owner)
+    named = [f"{study.removesuffix('/')}/" for study in studies or []]
+    named += [job for typed in jobs or [] for job in typed.split(",") if job]
+    scope = ReportScope(owner=owner_here(context, "qcqueue report") if mine else None, jobs=tuple(named), by=metric)
+    if watch:
+        for written in reports_on(
+            context, folder=out, certificates=attached, narrate=narrate, scope=scope, every_s=WATCH_EVERY_S
+        ):
+            _tell(written, as_json=False)
+    else:
+        _tell(report_on(context, folder=out, certificates=attached, narrate=narrate, scope=scope), as_json=as_json)
+
+
+def _tell(written: "WrittenReport", *, as_json: bool) -> None:
+    """Say where a report lies, and what is missing from it."""
     lacks = [f"without PNG: {written.lacks}; {written.lacks.hint}"] if written.lacks else []
     for sentence in (*written.unread, *lacks):
         narrate(sentence)

@@ -6,22 +6,30 @@ that is as high as what it shows, so its height is a number and not a share.
 """
 
 import html
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from qcqueue.app.report import report_on, results_of
+from qcqueue.app.report import ReportScope, report_on, results_of
+from qcqueue.errors import UserError
 from qcqueue.notebook.calls import context_of
 from qcqueue.notebook.screen import display_here
+from qcqueue.reports.quantities.choice import Metric
+from qcqueue.text.suggest import clipped
 
 HEIGHT_PX = 900
 
 
-def report(store: str | None, *, folder: Path) -> Path:
-    """Write the report of the whole queue, show its page where a notebook can, and return where it lies.
+def report(store: str | None, *, folder: Path, by: str, jobs: Sequence[str]) -> Path:
+    """Write the report of some jobs, all where none is named; show its page where a notebook can, return where it lies.
 
     Raises: QcqueueError.
     """
-    written = report_on(context_of(store), folder=folder, certificates=(), narrate=print)
+    if by not in tuple(Metric):
+        raise UserError(f"by={clipped(repr(by))} is neither {' nor '.join(Metric)}", hint='by="accuracy"')
+    names = (jobs,) if isinstance(jobs, str) else tuple(jobs)
+    scope = ReportScope(jobs=names, by=Metric(by))
+    written = report_on(context_of(store), folder=folder, certificates=(), narrate=print, scope=scope)
     if written.lacks:
         print(f"without PNG: {written.lacks}; {written.lacks.hint}")
     show_page(written.page)

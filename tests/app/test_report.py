@@ -1,5 +1,6 @@
 """What a report is made of is read from the queue and its store; what cannot be had is named, and the rest goes on."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,12 +8,14 @@ import numpy as np
 import pytest
 
 from qcqueue.app.context import QueueContext
-from qcqueue.app.report import newest_s, read_study, report_on
+from qcqueue.app.report import ReportScope, newest_s, read_study, report_on, reports_on
 from qcqueue.clock import SystemClock
-from qcqueue.errors import StoreAway
+from qcqueue.errors import StoreAway, UnknownName
 from qcqueue.queue.job_detail import job_detail
 from qcqueue.stores.base import Blob, Moved, silently
-from tests.cli.queues import House, an_empty_house, one_of_each
+from tests.app.trained import Run
+from tests.cli.queues import House, an_empty_house, one_of_each, put
+from tests.cli.queues import a_job as a_spec_of
 from tests.reports.pages import draw_small
 from tests.reports.test_write import contents
 
@@ -98,3 +101,44 @@ def test_answers_and_images_are_read_once_for_all_jobs(house: House) -> None:
     study = read_study(house.queue)
     assert all(isinstance(values, np.ndarray) for answers in study.answers.values() for values in answers.values())
     assert set(study.images) <= {detail.dataset_sha256 for detail in study.details}
+
+
+def test_a_report_on_some_jobs_holds_these_and_the_sessions_that_worked_on_them(house: House) -> None:
+    study = read_study(house.queue, scope=ReportScope(jobs=("done",)))
+    assert [detail.line.name for detail in study.details] == ["tiny/done"]
+    assert {it.job_name for session in study.sessions for it in session.attempts} == {"tiny/done"}
+    whole = read_study(house.queue, scope=ReportScope(jobs=("tiny/",)))
+    assert whole.details == read_study(house.queue).details
+    with pytest.raises(UnknownName, match="there is no study 'tyni'"):
+        read_study(house.queue, scope=ReportScope(jobs=("tyni/",)))
+
+
+class Interrupted(Exception):
+    """Somebody has pressed Ctrl-C."""
+
+
+def test_a_watched_report_is_written_again_as_epochs_come_and_only_then(tmp_path: Path) -> None:
+    house = an_empty_house(tmp_path / "house")
+    put(house.queue, a_spec_of("vgg16"))
+    run = Run.of(house.queue, "tiny/vgg16").epoch()
+    meanwhile: Iterator[Callable[[], object]] = iter([run.epoch, lambda: None, run.epoch, lambda: None])
+
+    class Meanwhile(SystemClock):
+        """While nobody looks, an epoch is trained, or nothing is."""
+
+        def sleep(self, seconds: float) -> None:
+            happen = next(meanwhile, None)
+            if happen is None:
+                raise Interrupted
+            happen()
+
+    place, said = replace(house.queue, clock=Meanwhile()), list[str]()
+
+    def watch() -> None:
+        for written in reports_on(place, folder=tmp_path / "report", certificates=[], narrate=quietly, every_s=10.0):
+            said.append(written.page.read_text(encoding="utf-8"))
+
+    with pytest.raises(Interrupted):
+        watch()
+    saved = [page.partition("<dt>Epochs saved</dt><dd>")[2].partition("</dd>")[0] for page in said]
+    assert saved == ["1 of 3", "2 of 3", "3 of 3"]

@@ -102,6 +102,7 @@ def test_a_job_in_the_middle_is_in_the_tables(tmp_path: Path) -> None:
 def test_with_pandas_each_table_is_a_frame_with_its_columns(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in = types.ModuleType("pandas")
     stand_in.DataFrame = Frame  # type: ignore[attr-defined]
+    stand_in.Series = Frame  # type: ignore[attr-defined]  # scikit-learn asks whether what it is given is one
     monkeypatch.setitem(sys.modules, "pandas", stand_in)
     _say_that_pandas_is(monkeypatch, ModuleSpec("pandas", None))
     found = results_of(house.queue)

@@ -703,6 +703,22 @@ def test_a_report_shows_the_certificates_of_drills_and_says_of_what_job_one_is(
     assert "another job than those of this report" in page
 
 
+def test_a_report_is_on_what_was_asked_for_and_chooses_by_what_was_asked_for(
+    house: House, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    draw_small(monkeypatch)
+    assert run(["report", "--by", "macro-f1", "--jobs", "done,held"]) == 0
+    document = json.loads((house.folder / "report" / "report.json").read_text())
+    assert [row["job"] for row in document["tables"]["models"]["rows"]] == ["tiny/held", "tiny/done"]
+    assert [row["by"] for row in document["tables"]["choice"]["rows"]] == ["macro-f1"]
+    capfd.readouterr()
+    assert run(["report", "--by", "f1"]) == 2
+    assert "--by 'f1' is neither accuracy nor macro-f1" in capfd.readouterr().err
+    assert run(["report", "--study", "tny"]) == 2
+    assert "did you mean tiny/?" in capfd.readouterr().err
+    assert run(["report", "--watch", "--json"]) == 2
+
+
 def test_a_certificate_that_was_changed_is_corruption(house: House, capfd: pytest.CaptureFixture[str]) -> None:
     path = house.folder / "certificate.json"
     write_certificates(path, [a_certificate()])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from qcqueue.app.report import read_study
+from qcqueue.app.report import ReportScope, read_study
 from qcqueue.cli.main import run
 from qcqueue.queue.enqueue import enqueue
 from tests.cli.on_drive import ADA as ADA_ON_DRIVE
@@ -134,7 +134,7 @@ def test_a_report_of_mine_is_of_my_jobs_and_of_the_sessions_that_worked_on_them(
         held = take(place, f"tiny/{name}", session=f"session-of-{name}")
         train(place, held, 1)
         note_time(place, held, attempt={"train": 90.0}, session={"boot": 10.0})
-    study = read_study(place, owner=BOB)
+    study = read_study(place, scope=ReportScope(owner=BOB))
     assert [detail.line.name for detail in study.details] == ["tiny/b1"]
     assert [line.id for line in study.sessions] == ["session-of-b1"]
     assert study.accounts

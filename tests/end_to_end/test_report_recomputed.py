@@ -9,6 +9,7 @@ has written.
 import csv
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -25,9 +26,11 @@ import pytest
 from safetensors.numpy import load_file
 
 from qcqueue.text.humanize import duration
+from tests.reports.recomputed import check_accuracies, check_rates, check_scores, choice_by, differing
 
 FINISHED = Path(__file__).parents[1] / "golden" / "six-models.zip"
 SPLITS = {"validation": 1, "test": 2}
+NUMBER = re.compile(r"^(Table|Figure) \d+\. ")
 PARTS = {
     "useful": ["train"],
     "validate": ["validate"],
@@ -62,6 +65,12 @@ class Job:
     @property
     def best_epoch(self) -> int:
         return int(np.argmin(self.column("val_loss"))) + 1
+
+    def test_macro_f1(self, study: "Study") -> float:
+        from sklearn.metrics import f1_score
+
+        predicted = self.answers["best/test"].argmax(axis=1)
+        return float(f1_score(study.labels["test"], predicted, average="macro", zero_division=0))
 
     @property
     def series(self) -> Iterator[tuple[str, str]]:
@@ -210,7 +219,7 @@ class Reader(HTMLParser):
         self._open.pop()
         if name == "table":
             self.tables[self._caption] = self._rows
-            if self._caption.startswith(("Validation: ", "Test: ")):
+            if self._caption.startswith(("Validation: accuracy ", "Test: accuracy ")):
                 self.matrices.append(self._rows)
             self._rows = []
 
@@ -222,7 +231,8 @@ class Reader(HTMLParser):
             elif self._open[-1] == "text":
                 self.pictures[self._title].append(text)
         elif "caption" in self._open:
-            self._caption += text
+            # The number of a table is its place on the page, and no part of what it is called.
+            self._caption += NUMBER.sub("", text)
         elif self._open and self._rows and self._rows[-1] and not {"sup", "detail"} & set(self._open):
             self._rows[-1][-1] += text
 
@@ -293,7 +303,7 @@ def test_d_total_time_and_what_it_went_into(study: Study, report: Report) -> Non
             assert float(written[f"{purpose}_s"]) == pytest.approx(expected, abs=1e-6), purpose
             assert stored[f"{purpose}_s"] == pytest.approx(expected, abs=1e-6), purpose
         assert sum(float(written[f"{purpose}_s"]) for purpose in PARTS) == pytest.approx(float(written["held_s"]))
-    page = report.tables["Total time: what machines were held for"]
+    page = report.tables["Held time by purpose"]
     for place, job in enumerate(study.jobs):
         spent = [sum(job.seconds.get(part, 0.0) for part in parts) for parts in PARTS.values()]
         assert page[1 + place][2:] == [duration(seconds) for seconds in spent]
@@ -308,6 +318,8 @@ def test_e_correlations(study: Study, report: Report) -> None:
                 np.median(job.column("step_s_p50")),
                 np.median(job.epoch_s),
                 job.total_s,
+                job.result["best"]["test"]["accuracy"],
+                job.test_macro_f1(study),
             ]
             for job in study.jobs
         ],
@@ -315,10 +327,11 @@ def test_e_correlations(study: Study, report: Report) -> None:
     )
     expected = np.corrcoef(values.T)
     keys = ["total_parameters", "trainable_parameters", "time_per_step", "time_per_epoch", "time_in_training"]
+    keys += ["test_accuracy", "test_macro_f1"]
     for line, (written, stored) in zip(expected, report.both("correlation"), strict=True):
         assert [float(written[key]) for key in keys] == pytest.approx(line.tolist(), abs=1e-9)
         assert [stored[key] for key in keys] == pytest.approx(line.tolist(), abs=1e-9)
-    words = " ".join(report.pictures["How costs go together: Pearson's r over 6 models"])
+    words = " ".join(report.pictures["Correlation: Pearson's r over 6 models"])
     for value in expected.ravel():
         assert f"{value:+.2f}".replace("-", "\u2212") in words
 
@@ -326,7 +339,7 @@ def test_e_correlations(study: Study, report: Report) -> None:
 def test_f_accuracies_on_validation_and_test_images(study: Study, report: Report) -> None:
     from sklearn.metrics import accuracy_score
 
-    page = report.tables["How good they are"]
+    page = report.tables["Accuracy and state of every job"]
     for place, (job, (written, stored)) in enumerate(zip(study.jobs, report.both("quality"), strict=True)):
         assert int(written["best_epoch"]) == stored["best_epoch"] == job.best_epoch
         for weights, split in job.series:
@@ -465,3 +478,61 @@ def test_calibration_and_accuracy_by_severity(study: Study, report: Report) -> N
             chosen = study.severities["test"] == severity
             row = levels[job.name, int(severity)]
             assert (int(row["images"]), int(row["right"])) == (int(chosen.sum()), int(right[chosen].sum()))
+
+
+def test_the_articles_table_has_every_quantity_of_each_model_in_every_order(study: Study, report: Report) -> None:
+    from sklearn.metrics import accuracy_score, f1_score
+
+    found = {row["job"]: row for row in report.rows("models")}
+    for job in study.jobs:
+        expected: dict[str, float | None] = {
+            "trainable_parameters": job.result["trainable_parameters"],
+            "parameters": job.result["parameters"],
+            "step_s": float(np.median(job.column("step_s_p50"))),
+            "epoch_s": float(np.median(job.epoch_s)),
+            "total_s": job.total_s,
+            "best_epoch": job.best_epoch,
+        }
+        for split in SPLITS:
+            truth, predicted = study.labels[split], job.answers[f"best/{split}"].argmax(axis=1)
+            expected[f"{split}_accuracy"] = accuracy_score(truth, predicted)
+            expected[f"{split}_macro_f1"] = f1_score(truth, predicted, average="macro", zero_division=0)
+        assert differing(found[job.name], expected) == []
+    orders = {caption: rows for caption, rows in report.tables.items() if caption.startswith("The models: ")}
+    assert len(orders) == 11
+    by_total = orders["The models: processor, parameters, times and results; shortest total time first"]
+    names = [job.name.partition("/")[2] for job in sorted(study.jobs, key=lambda job: job.total_s)]
+    assert [row[0].lower() for row in by_total[2:]] == names
+    assert {tuple(sorted(map(tuple, rows))) for rows in orders.values()} == {tuple(sorted(map(tuple, by_total)))}
+
+
+def test_averages_agreement_rates_areas_and_intervals_are_the_libraries(study: Study, report: Report) -> None:
+    for job in study.jobs:
+        check_scores(report.rows("scores"), job.name, study.labels, job.answers)
+        check_rates(report.rows("class-rates"), job.name, study.classes, study.labels, job.answers)
+        check_accuracies(report.rows("accuracy"), job.name, study.labels, job.answers)
+
+
+def test_validation_alone_chooses_and_the_headline_says_so(study: Study, report: Report) -> None:
+    answers = {job.name: job.answers for job in study.jobs}
+    best = choice_by("accuracy", answers, study.labels)
+    losses = {job.name: min(job.column("val_loss")) for job in study.jobs}
+    chosen = min(best, key=lambda name: losses[name])
+    [choice] = report.rows("choice")
+    assert choice["job"] == chosen
+    assert [row["job"] for row in report.rows("models") if row["chosen"] == "true"] == [chosen]
+    (job,) = (job for job in study.jobs if job.name == chosen)
+    right = (job.answers["best/test"].argmax(axis=1) == study.labels["test"]).mean()
+    assert f"On the {len(study.labels['test'])} test images its accuracy is {percent(right)}" in report.page
+
+
+def test_the_warnings_name_every_model_that_predicts_one_class_only(study: Study, report: Report) -> None:
+    constant = [
+        job.name
+        for job in study.jobs
+        if any(len(np.unique(job.answers[f"best/{split}"].argmax(axis=1))) == 1 for split in SPLITS)
+    ]
+    [row] = [row for row in report.rows("warnings") if row["kind"] == "Predicts one class only"]
+    assert constant
+    assert all(name in row["jobs"] for name in constant)
+    assert sum(job.name in row["jobs"] for job in study.jobs) == len(constant)

@@ -35,7 +35,9 @@ def methods_part(findings: Findings) -> PagePart:
             tag("h3", "How to cite"),
             tag("p", tag("code", citation(findings))),
             [
-                tag("p", f"{line.name}: {line.summary.attribution}")
+                tag(
+                    "details", tag("summary", f"Sources of the dataset {line.name}"), tag("p", line.summary.attribution)
+                )
                 for line in findings.study.datasets
                 if line.summary.attribution
             ],

@@ -47,7 +47,7 @@ def model_article(shown: Shown, model: ModelFigures, place: int) -> Markup:
         tag("h3", swatch(paint(place)), model.label, noted, id=f"model-{place}"),
         tag("p", _settings(model), class_="quiet"),
         _curves(shown, model, place),
-        _matrices(model),
+        _matrices(shown, model),
         surest_mistakes(shown, model.name),
         style=f"--tone:{paint(place)}",
     )
@@ -88,7 +88,7 @@ def _curves(shown: Shown, model: ModelFigures, place: int) -> list[Content]:
     ]
 
 
-def _matrices(model: ModelFigures) -> Content:
+def _matrices(shown: Shown, model: ModelFigures) -> Content:
     result = model.result
     if result is None:
         return tag("p", "Confusion matrices follow the final evaluation.", class_="quiet")
@@ -96,7 +96,7 @@ def _matrices(model: ModelFigures) -> Content:
         return _matrix_pair(f"Confusion, epoch {result.best.epoch} (best and last)", result.best)
     best = _matrix_pair(f"Confusion, best epoch {result.best.epoch}", result.best)
     last = _matrix_pair(f"Confusion, last epoch {result.last.epoch}", result.last)
-    return tag("div", best, last, class_="matrices")
+    return [best, shown.folded(f"The same at the last epoch {result.last.epoch}", last)]
 
 
 def _matrix_pair(head: str, appraisal: Appraisal) -> Markup:

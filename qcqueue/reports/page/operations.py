@@ -32,7 +32,7 @@ def operations_part(shown: Shown) -> PagePart:
             tag("h3", "Jobs"),
             shown.table("quality", with_names=True),
             tag("h3", "Held time") if held else None,
-            _held(held),
+            _held(shown, held),
             shown.folded("Held time by purpose", shown.table("total-time")),
             tag("h3", "Sessions and attempts"),
             shown.folded("Every session", shown.table("sessions")),
@@ -61,7 +61,7 @@ def _sessions(line: StudyTimeline) -> str:
     return f"{len(line.sessions):,}" + (f", {line.killed:,} killed" if line.killed else "")
 
 
-def _held(held: list[tuple[str, Goodput]]) -> Content:
+def _held(shown: Shown, held: list[tuple[str, Goodput]]) -> Content:
     if not held:
         return None
     goodput = (
@@ -74,7 +74,7 @@ def _held(held: list[tuple[str, Goodput]]) -> Content:
         "damaged is redone in the session that did it again. Sessions of a qcqueue that did not write down its time "
         "are not counted."
     )
-    return [tag("p", goodput), tag("p", killed), goodput_table(held)]
+    return [tag("p", goodput), tag("p", killed), shown.folded("Held time by part", goodput_table(held))]
 
 
 def _attempts(shown: Shown, model: ModelFigures) -> Content:

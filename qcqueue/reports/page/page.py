@@ -1,4 +1,4 @@
-"""The whole page: what came out and what is missing first, then the comparison, each model, how the study was run.
+"""The whole page: what came out, what is missing, the comparison, each model, methods, how the study was run.
 
 Pure and complete in itself: no script, no font, no picture from anywhere, and a content policy that would refuse
 them. Nothing in it depends on when it is written and every date is UTC, so the same values give the same bytes.
@@ -55,8 +55,8 @@ def _parts(all_shown: Shown) -> Iterator[PagePart]:
         sections.times(all_shown),
         sections.classes(all_shown),
         sections.misclassified(all_shown),
-        methods_part(all_shown.findings),
         each_model(all_shown),
+        methods_part(all_shown.findings),
         operations_part(all_shown),
     )
     return (part for part in found if part is not None)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from qcqueue.core.evaluation import Appraisal
 from qcqueue.core.states import State
 from qcqueue.core.study import SETTING_KEYS
 from qcqueue.queue.values import DatasetLine
@@ -211,19 +212,27 @@ def _epochs(numbers: Sequence[int]) -> str:
 def _never_predicted(model: ModelFigures) -> Iterator[_Caveat]:
     if model.result is None:
         return
-    both = {"best": model.result.best, "last": model.result.last}
-    at = [
-        f"{listed(evaluation.never_predicted, last='or')} for any {split} image at its {which} epoch"
-        for which, appraisal in both.items()
-        for split, evaluation in (("validation", appraisal.validation), ("test", appraisal.test))
-        if evaluation.never_predicted
-    ]
+    best, last = model.result.best, model.result.last
+    at = _missing_at(best, "best") + (_missing_at(last, "last") if last.epoch != best.epoch else [])
     if at:
         yield _Caveat(
             f"{model.name} never predicts {'; nor '.join(at)}: a class that is never predicted has no precision.",
             frozenset({Quantity.PRECISION}),
             frozenset({model.name}),
         )
+
+
+def _missing_at(appraisal: Appraisal, which: str) -> list[str]:
+    """Say which classes are never predicted at one epoch, together where it is the same of both splits."""
+    missing = {"validation": appraisal.validation.never_predicted, "test": appraisal.test.never_predicted}
+    alike = dict[tuple[str, ...], list[str]]()
+    for split, classes in missing.items():
+        alike.setdefault(classes, []).append(split)
+    return [
+        f"{listed(classes, last='or')} for any {listed(splits, last='or')} image at its {which} epoch"
+        for classes, splits in alike.items()
+        if classes
+    ]
 
 
 def _no_step_times(model: ModelFigures) -> Iterator[_Caveat]:

@@ -49,7 +49,7 @@ class RankCurve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ranking:
+class ClassRanking:
     """One model on one split: by class, in their order, None for a class of which there is no image, or no other.
 
     macro_auc and macro_average_precision are the means over the classes that are there, None where none is, with
@@ -67,13 +67,13 @@ class Ranking:
     macro_average_precision_interval: Interval | None
 
 
-def ranking_of(judged: Judged) -> Ranking:
+def ranking_of(judged: Judged) -> ClassRanking:
     """Return every curve of a model. Raises: ExtraMissing."""
     numbers = range(len(judged.classes))
     ranks = [_ranks(judged.labels, judged.probabilities, number) for number in numbers]
     known = [found for found in ranks if found is not None]
     aucs, precisions = np.array([it.aucs for it in known]), np.array([it.average_precisions for it in known])
-    return Ranking(
+    return ClassRanking(
         job=judged.job,
         label=judged.label,
         classes=judged.classes,

@@ -15,7 +15,7 @@ from qcqueue.reports.quantities.choice import Metric, ModelChoice, choices_of
 from qcqueue.reports.quantities.comparison import MOST_COMPARED, Comparison, comparison_of
 from qcqueue.reports.quantities.correlation import CorrelationMatrix, correlation_of
 from qcqueue.reports.quantities.cost import Spending, spending_of
-from qcqueue.reports.quantities.curves import Ranking, ranking_of
+from qcqueue.reports.quantities.curves import ClassRanking, ranking_of
 from qcqueue.reports.quantities.misjudged import MisjudgedImage, most_misjudged, surest_mistakes
 from qcqueue.reports.quantities.models import ModelFigures, figures_of
 from qcqueue.reports.quantities.predictions import SPLITS, WEIGHTS, Judged, judged_of
@@ -55,7 +55,7 @@ class Findings:
     calibrations: Mapping[Series, tuple[Calibration, ...]]
     severities: Mapping[Series, tuple[BySeverity, ...]]
     scores: tuple[Scores, ...]
-    rankings: tuple[Ranking, ...]
+    rankings: tuple[ClassRanking, ...]
     repeats: tuple[Repeats, ...]
     misjudged: tuple[MisjudgedImage, ...]
     mistakes: Mapping[str, tuple[MisjudgedImage, ...]]

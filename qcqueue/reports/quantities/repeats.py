@@ -17,7 +17,7 @@ FEWEST_JOBS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
+class MeanAndDeviation:
     """The mean of some jobs and their standard deviation, with n - 1 in it, of the jobs for which it is known."""
 
     mean: float
@@ -37,7 +37,7 @@ class Repeats:
     over: str
     jobs: tuple[str, ...]
     seeds: tuple[int, ...]
-    spreads: Mapping[str, Spread]
+    spreads: Mapping[str, MeanAndDeviation]
 
 
 REPEATED: Mapping[str, Callable[[ModelFigures], float | None]] = {
@@ -92,8 +92,8 @@ def _repeats(jobs: Sequence[ModelFigures], over: str) -> Repeats:
     )
 
 
-def _spread(values: Sequence[float | None]) -> Spread | None:
+def _spread(values: Sequence[float | None]) -> MeanAndDeviation | None:
     known = [value for value in values if value is not None and math.isfinite(value)]
     if len(known) < FEWEST_JOBS:
         return None
-    return Spread(mean=fmean(known), deviation=stdev(known), jobs=len(known))
+    return MeanAndDeviation(mean=fmean(known), deviation=stdev(known), jobs=len(known))

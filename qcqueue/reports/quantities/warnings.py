@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import TypeVar
 
 from qcqueue.core.evaluation import Evaluation, Result
 from qcqueue.core.records import EpochMetrics
@@ -17,6 +18,8 @@ from qcqueue.reports.quantities.comparison import CHANCE
 from qcqueue.reports.quantities.models import ModelFigures
 from qcqueue.reports.quantities.stats import above_chance, holm, same_share
 from qcqueue.text.humanize import count, listed, percent
+
+T = TypeVar("T")
 
 FEW_IMAGES = 100
 FEW_OF_A_CLASS = 30
@@ -92,20 +95,29 @@ _NOTHING: _Said = ("", ())
 
 
 def _one_class(study: _Finished) -> _Said:
-    """Of every image of a split the same is said."""
-    said = dict[str, str]()
+    """Of every image of a split the same is predicted; of a model that does so in both, the test images are told."""
+    found = dict[str, tuple[str, str, int, float]]()
     jobs = dict[str, None]()
     for model, split, evaluation in study.evaluations():
-        predicted = _predicted(evaluation)
         if predicts_one_class(evaluation):
             jobs[model.name] = None
-            [(name, images)] = predicted.items()
-            said[model.label] = (
-                f"{model.label} predicts {name} for all {images:,} {split} images: its accuracy there, "
-                f"{percent(evaluation.accuracy)}, is the share of that class"
-            )
+            [(name, images)] = _predicted(evaluation).items()
+            found[model.label] = (name, split, images, evaluation.accuracy)
+    said = [
+        f"{_few(labels)} {'predicts' if len(labels) == 1 else 'predict'} {name} for all {images:,} {split} images, so "
+        f"that the accuracy there, {percent(share)}, is the share of that class"
+        for (name, split, images, share), labels in _alike(found).items()
+    ]
     close = "Such a model tells no images apart, and neither its accuracy nor its calibration says that it does."
-    return _sentences(list(said.values()), close), tuple(jobs)
+    return _sentences(said, close), tuple(jobs)
+
+
+def _alike(found: Mapping[str, T]) -> dict[T, list[str]]:
+    """Return the labels of each thing that was found."""
+    groups = dict[T, list[str]]()
+    for label, it in found.items():
+        groups.setdefault(it, []).append(label)
+    return groups
 
 
 def _never_predicted(study: _Finished) -> _Said:

@@ -5,7 +5,7 @@ from typing import Any
 
 from qcqueue.reports.quantities.caveats import Quantity
 from qcqueue.reports.quantities.comparison import LEVEL, Interval
-from qcqueue.reports.quantities.curves import Ranking
+from qcqueue.reports.quantities.curves import ClassRanking
 from qcqueue.reports.quantities.findings import Findings
 from qcqueue.reports.quantities.repeats import REPEATED
 from qcqueue.reports.tables.by_model import MODEL, to_three
@@ -90,7 +90,7 @@ def score_table(findings: Findings) -> Table:
     return of_models("scores", "Averages over classes and agreement", columns, rows, findings.models)
 
 
-def _areas(ranking: Ranking | None) -> Iterator[Value]:
+def _areas(ranking: ClassRanking | None) -> Iterator[Value]:
     if ranking is None:
         yield from (None,) * 6
         return
@@ -130,7 +130,7 @@ def rate_table(findings: Findings) -> Table:
     return of_models("class-rates", "Measures by class", columns, rows, findings.models)
 
 
-def _class_areas(ranking: Ranking | None, at: int) -> Iterator[Value]:
+def _class_areas(ranking: ClassRanking | None, at: int) -> Iterator[Value]:
     for curve in (ranking.roc[at], ranking.precision_recall[at]) if ranking else (None, None):
         yield curve.area if curve else None
         yield from _ends(curve.interval if curve else None)
@@ -175,7 +175,7 @@ _REPEATED: Mapping[str, tuple[str, Callable[[Any], str]]] = {
 }
 
 
-def _by_job(findings: Findings) -> Mapping[str, Ranking]:
+def _by_job(findings: Findings) -> Mapping[str, ClassRanking]:
     return {it.job: it for it in findings.rankings}
 
 

@@ -224,7 +224,7 @@ def test_a_doubt_about_a_finished_model_stands_at_its_classes_too() -> None:
     [number] = [
         mark for mark in range(1, 9) if f'<li id="note-{mark}">six-models/vgg16 was trained with relaxed' in page
     ]
-    by_class = page[page.index("What they judge rightly") :]
+    by_class = page[page.index("Model by model</h2>") :]
     assert f'VGG16<sup><a href="#note-{number}"' in by_class
 
 
@@ -256,7 +256,7 @@ def test_a_proof_says_how_it_was_made_and_of_what_it_is_none() -> None:
 def test_where_the_time_went_stands_by_study_and_job_with_what_is_not_known_of_it() -> None:
     page = page_on(a_study(), accounts=accounts_of(some_sessions()))
     said = words(page)
-    section = page[page.index("<h2>Where the time went") : page.index("<h2>Model by model")]
+    section = page[page.index("<h3>Held time") : page.index("<h3>Sessions and attempts")]
     assert section.index("six-models, all of it") < section.index("six-models/densenet121")
     assert "goodput 80.0 % of 55 min 00 s" in said
     assert "goodput 84.6 % of 52 min 00 s" in said
@@ -269,7 +269,7 @@ def test_where_the_time_went_stands_by_study_and_job_with_what_is_not_known_of_i
 
 def test_where_nobody_wrote_down_the_time_nothing_is_said_of_it() -> None:
     before = page_on(a_study())
-    assert "Where the time went" not in before
+    assert "<h3>Held time" not in before
     assert page_on(a_study(), accounts=accounts_of([])) == before
 
 
@@ -320,5 +320,5 @@ def test_a_picture_bears_the_notes_on_what_it_shows() -> None:
     assert relaxed not in notes_beside("model-01-loss", findings)
     assert notes_beside("timeline", findings) == ()
     page = page_of(the_study())
-    caption = page[page.index("<figcaption>Validation accuracy by epoch, all models") :].partition("</figcaption>")[0]
+    caption = page[page.index("Validation accuracy by epoch, all models<sup>") :].partition("</figcaption>")[0]
     assert f'href="#note-{relaxed}"' in caption

