@@ -53,6 +53,16 @@ _NAMED = re.compile(r"var\(--([a-z0-9-]+)\)")
 _MIXED = re.compile(r"color-mix\(in srgb, (#[0-9A-Fa-f]{6}) ([0-9.]+)%, (#[0-9A-Fa-f]{6})\)")
 
 
+def hex_of(name: str) -> str:
+    """Return a named colour in light, as a figure on paper has it."""
+    return LIGHT[name]
+
+
+def model_hex(index: int) -> str:
+    """Return the colour of the index-th model, in light."""
+    return _LIGHT[index % len(_LIGHT)]
+
+
 def paint(index: int) -> str:
     """Return the colour of the index-th model of the report, as a custom property of the page."""
     return f"var(--model-{index % len(_LIGHT)})"
@@ -66,6 +76,12 @@ def paint_of_time(group: PartGroup | Part) -> str:
 def dash(index: int) -> str | None:
     """Return the dash pattern of the index-th model where several models share a chart."""
     return _DASHES[index // _SOLID_MODELS % len(_DASHES)]
+
+
+def dashes_of(index: int) -> tuple[float, ...] | None:
+    """Return the same pattern in widths of a line."""
+    pattern = dash(index)
+    return tuple(float(it) / 2 for it in pattern.split()) if pattern else None
 
 
 def tint(colour: str, share: float) -> str:
