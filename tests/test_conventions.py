@@ -116,6 +116,11 @@ def test_one_module_reads_what_people_write() -> None:
     assert importing({"tomllib"}) == {"qcqueue/text/toml.py"}
 
 
+def test_statistics_come_through_one_module_each() -> None:
+    assert importing({"scipy"}) == {"qcqueue/reports/quantities/stats.py"}
+    assert importing({"sklearn"}) == {"qcqueue/reports/quantities/scikit_learn.py"}
+
+
 def test_every_module_says_what_it_is_for() -> None:
     silent = [
         str(path.relative_to(ROOT))

@@ -18,6 +18,7 @@ from qcqueue.reports.quantities.choice import Metric
 from qcqueue.text.suggest import clipped
 
 HEIGHT_PX = 900
+ITS_OWN_ADDRESS = '<base href="about:srcdoc">'
 
 
 def report(store: str | None, *, folder: Path, by: str, jobs: Sequence[str]) -> Path:
@@ -49,7 +50,11 @@ def show_page(page: Path) -> None:
 
 
 def frame(page: str) -> str:
-    """Return a page of HTML within another, shut off from it."""
+    """Return a page of HTML within another, shut off from it.
+
+    Its links to its own parts would lead to the notebook, whose address it has inherited, if nobody said otherwise.
+    """
+    page = page.replace("<head>", f"<head>{ITS_OWN_ADDRESS}", 1)
     return (
         f'<iframe title="qcqueue report" sandbox srcdoc="{html.escape(page)}" width="100%" height="{HEIGHT_PX}" '
         'style="border:0"></iframe>'

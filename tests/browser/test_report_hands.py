@@ -1,16 +1,18 @@
 """The report without a mouse, on paper, and under attack: what takes more than a look at an open page."""
 
+import re
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.browser import opened
+from qcqueue.notebook.report import frame
+from tests.browser.browser import HEIGHT_PX, opened
 from tests.browser.pages import a_file, page_called
 from tests.reports.hostile import MARKUP, a_hostile_study
 from tests.reports.pages import page_of
 
-PHONE_PX, PAPER_PX = 390, 957
+PHONE_PX, PAPER_PX, DESK_PX = 390, 957, 1440
 """Paper: a sheet of A4 between margins of a centimetre is 718 px wide. Chromium lays out a page for 4/3 of that, and
 shrinks all of it further where something is wider still."""
 
@@ -70,3 +72,38 @@ def test_hostile_names_make_no_element_and_no_attribute_in_a_browser(browser: Br
             found = set(page.evaluate(KINDS, page_of(a_hostile_study(name))))
             assert {kind for kind in found - allowed if not kind.endswith(" transform")} == set(), name
     assert {"main", "svg viewBox"} <= allowed
+
+
+MOST_SCREENS, MOST_SHEETS = 8, 12
+
+
+def test_six_models_are_compared_on_few_screens_and_printed_on_few_sheets(browser: Browser, tmp_path: Path) -> None:
+    with opened(browser, a_file(page_called("answered"), tmp_path), width_px=DESK_PX, light="light") as (page, _):
+        until_px = page.evaluate("document.getElementById('each-model').getBoundingClientRect().top + scrollY")
+        printed = page.pdf(format="A4")
+    assert until_px <= MOST_SCREENS * HEIGHT_PX
+    assert len(re.findall(rb"/Type /Page\b", printed)) <= MOST_SHEETS
+
+
+def test_the_contents_follow_the_page_on_a_desk(browser: Browser, tmp_path: Path) -> None:
+    with opened(browser, a_file(page_called("answered"), tmp_path), width_px=DESK_PX, light="dark") as (page, _):
+        page.locator("nav.contents a", has_text="Operations").click()
+        assert page.evaluate("scrollY") > MOST_SCREENS * HEIGHT_PX / 2
+        assert page.locator("nav.contents a", has_text="Summary").bounding_box()["y"] >= 0  # type: ignore[index]
+
+
+@pytest.mark.parametrize("is_in_a_notebook", [False, True])
+def test_a_click_on_a_head_sorts_the_table_of_the_models_in_a_notebook_too(
+    browser: Browser, tmp_path: Path, is_in_a_notebook: bool
+) -> None:
+    text = page_called("answered")
+    shown = f"<!doctype html><title>notebook</title>{frame(text)}" if is_in_a_notebook else text
+    with opened(browser, a_file(shown, tmp_path), width_px=DESK_PX, light="light") as (page, _):
+        report = page.frames[-1]
+        orders = report.locator(".order:visible")
+        assert orders.evaluate_all("them => them.map(it => it.id)") == ["models-by-job"]
+        report.locator('.order.usual a[href="#models-by-total"]').click()
+        report.wait_for_url("**#models-by-total")
+        assert orders.evaluate_all("them => them.map(it => it.id)") == ["models-by-total"]
+        names = orders.locator("tbody th").all_inner_texts()
+        assert len(names) == len(set(names)) == 6

@@ -17,6 +17,7 @@ HEAVY = {
     "google",
     "matplotlib",
     "sklearn",
+    "scipy",
     "pandas",
     "skimage",
     "tensorboard",

@@ -12,8 +12,8 @@ import pytest
 from nbclient import NotebookClient
 
 import qcqueue
-from qcqueue.errors import SettingInvalid
-from qcqueue.notebook.report import frame
+from qcqueue.errors import SettingInvalid, UserError
+from qcqueue.notebook.report import ITS_OWN_ADDRESS, frame
 from tests.cli.queues import House, an_empty_house, one_of_each
 from tests.end_to_end.machines import LIMIT_S
 
@@ -52,7 +52,7 @@ def test_the_page_is_shown_below_the_cell_shut_off_from_the_notebook_and_its_tab
     assert output["data"]["text/plain"] == "Report: pages/report.html"
     found = FRAME.fullmatch(output["data"]["text/html"])
     assert found is not None
-    assert html.unescape(found["page"]) == page.read_text(encoding="utf-8")
+    assert html.unescape(found["page"]).replace(ITS_OWN_ADDRESS, "") == page.read_text(encoding="utf-8")
     assert found["before"].split()[-1] == "sandbox"  # without a word behind it, nothing is allowed
     assert "sandbox" not in found["after"]
     rows = json.loads(tables[-1]["text"])
@@ -69,6 +69,19 @@ def test_in_a_plain_program_it_returns_the_page_and_shows_none(
     assert page == Path("pages/report.html")
     assert page.is_file()
     assert "<" not in capsys.readouterr().out
+
+
+def test_it_is_on_the_jobs_that_are_named_and_chooses_by_what_is_asked_for(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(house.folder)
+    monkeypatch.setenv("QCQUEUE_CACHE", str(house.cache))
+    page = qcqueue.report(out="pages", by="macro-f1", jobs=["done"])
+    rows = json.loads((page.parent / "report.json").read_text(encoding="utf-8"))["tables"]
+    assert [row["job"] for row in rows["models"]["rows"]] == ["tiny/done"]
+    assert [row["by"] for row in rows["choice"]["rows"]] == ["macro-f1"]
+    with pytest.raises(UserError, match="by='f1' is neither accuracy nor macro-f1"):
+        qcqueue.report(out="pages", by="f1")
 
 
 def test_without_a_queue_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,6 @@
 """How it was done, in sentences to paste into a paper; the notes that limit the numbers; and how to cite. Pure."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Iterator, Sequence
 
 from qcqueue.core.lineage import software
 from qcqueue.core.spec import JobSpec
@@ -16,10 +15,8 @@ from qcqueue.reports.quantities.models import ModelFigures
 from qcqueue.reports.study import Proof
 from qcqueue.text.humanize import count, listed
 
-# What every job has for itself, or what is told in another sentence.
-_TOLD_APART = frozenset({"study", "name", "model", "dataset", "deadline_s", "lineage", "device", "determinism"})
-_SAID_NEVER = frozenset({"weights_sha256"})
-_OFF = {"augment": "none", "dropout": 0.0, "early_stopping": 0}
+# Of these no bit of a run depends, or another sentence tells of them.
+_TOLD_APART = frozenset({"deadline_s", "lineage"})
 
 
 def methods_part(findings: Findings) -> PagePart:
@@ -85,14 +82,15 @@ def _data(line: DatasetLine) -> str:
 def _trained(models: Sequence[ModelFigures]) -> Iterator[str]:
     names = list(dict.fromkeys(model.spec.model for model in models))
     specs = [model.spec for model in models]
-    same = {name: value for name, value in _settings(specs[0]).items() if _is_shared(name, specs)}
+    unusual = dict.fromkeys(name for spec in specs for name in spec.unusual if name not in _TOLD_APART)
+    same = {name: value for name, value in _settings(specs[0], unusual).items() if _is_shared(name, specs)}
     yield (
         f"{listed(names)} {'were' if len(names) > 1 else 'was'} trained with {listed(list(same.values()))}"
         + (" each." if len(models) > 1 else ".")
     )
-    if apart := [name for name in _settings(specs[0]) if name not in same]:
+    if apart := [name for name in _settings(specs[0], unusual) if name not in same]:
         each = [
-            f"{model.label} with {listed([_settings(model.spec)[name] for name in apart])}"
+            f"{model.label} with {listed([_settings(model.spec, unusual)[name] for name in apart])}"
             for model in models[:_MOST_NAMED]
         ]
         left = len(models) - _MOST_NAMED
@@ -102,8 +100,8 @@ def _trained(models: Sequence[ModelFigures]) -> Iterator[str]:
 _MOST_NAMED = 12
 
 
-def _settings(spec: JobSpec) -> dict[str, str]:
-    """Return every setting that decides what is learned, in words, by its key."""
+def _settings(spec: JobSpec, unusual: Iterable[str]) -> dict[str, str]:
+    """Return every setting that decides what is learned, in words, by its key; unusual: keys that few jobs have."""
     height, width = spec.image_size
     weights = {"none": "random first weights", "file": "first weights from a file"}.get(
         spec.weights, f"{spec.weights} weights"
@@ -123,8 +121,7 @@ def _settings(spec: JobSpec) -> dict[str, str]:
         else "no early stopping",
         "seed": f"seed {spec.seed}",
     }
-    others = (it.name for it in fields(spec) if it.name not in said and it.name not in _TOLD_APART | _SAID_NEVER)
-    return said | {name: f"{name.replace('_', ' ')} {getattr(spec, name)}" for name in others}
+    return said | {name: f"{name.replace('_', ' ')} {getattr(spec, name)}" for name in unusual if name not in said}
 
 
 def _is_shared(name: str, specs: Sequence[JobSpec]) -> bool:

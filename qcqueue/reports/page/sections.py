@@ -10,6 +10,9 @@ from qcqueue.reports.quantities.comparison import LEVEL
 from qcqueue.reports.quantities.warnings import predicts_one_class
 from qcqueue.text.humanize import listed
 
+MOST_OPEN = 20
+"""Of more models the table by class is folded away: it has a row for each class of each."""
+
 
 def accuracy(shown: Shown) -> PagePart | None:
     """Return how accurate the models are, whether one is better than another, and averages over classes."""
@@ -73,21 +76,17 @@ def classes(shown: Shown) -> PagePart | None:
     """Return how the models do class by class, and how well their confidence is calibrated."""
     if not shown.tables["classes-best"].rows:
         return None
-    differs = any(
-        model.result and model.result.last.epoch != model.result.best.epoch for model in shown.findings.models
-    )
+    by_class = shown.table("class-rates-test-best") or shown.table("classes-best")
     return PagePart(
         id="classes",
         title="Class by class",
         noted=marks(shown.findings.notes, Quantity.TEST_ACCURACY, job=None),
         content=[
-            shown.table("class-rates-test-best") or shown.table("classes-best"),
+            by_class if len(shown.findings.models) <= MOST_OPEN else shown.folded("Measures by class", by_class),
             shown.folded("Precision, recall and F1 in validation too", shown.table("classes-best"))
             if shown.tables["class-rates-test-best"].rows
             else None,
-            shown.folded(
-                "The same at the last epoch, where it is another", shown.table("classes-last") if differs else None
-            ),
+            shown.folded("The same at the last epoch, where it is another", shown.table("classes-last")),
             tag("h3", "Calibration") if shown.findings.calibrations["test", "best"] else None,
             _not_calibrated(shown),
             shown.gallery("reliability", "severity"),

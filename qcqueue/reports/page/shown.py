@@ -15,23 +15,10 @@ NARROW = 400
 """Pictures are drawn for the width of a phone, in CSS pixels; only matrices may need more."""
 
 TABLES = (
-    "models",
-    "repeats",
-    "pairs-test-best",
-    "accuracy",
-    "scores-test-best",
-    "cost",
-    "time",
-    "correlation",
-    "class-rates-test-best",
-    "classes-best",
-    "classes-last",
-    "calibration",
-    "severity",
-    "quality",
-    "total-time",
-    "segments",
-    "sessions",
+    *("models", "repeats", "scores-test-best", "pairs-test-best", "accuracy"),
+    *("correlation", "cost", "time"),
+    *("class-rates-test-best", "classes-best", "classes-last", "calibration", "severity"),
+    *("quality", "total-time", "sessions", "segments"),
 )
 """The tables of the page in their order, which numbers them."""
 
@@ -127,6 +114,8 @@ def _in_reach(picture: Picture) -> Markup:
 def shown(findings: Findings, tables: Iterable[Table], pictures: Iterable[Picture]) -> Shown:
     by_key = {table.key: table for table in (*tables, shown_pair_table(findings))}
     by_key |= {table.key: table for table in _narrowed(by_key)}
+    if not any(model.result and model.result.last.epoch != model.result.best.epoch for model in findings.models):
+        by_key.pop("classes-last", None)  # it would say the same again
     drawn = {picture.key: picture for picture in pictures}
     return Shown(
         findings=findings,
@@ -137,11 +126,16 @@ def shown(findings: Findings, tables: Iterable[Table], pictures: Iterable[Pictur
         figure_numbers=_numbers(
             [
                 *(key for key in FIGURES_FIRST if key in drawn),
-                *(key for key in drawn if key not in FIGURES_FIRST and key not in FIGURES_LAST),
+                *(key for key in drawn if key not in (*FIGURES_FIRST, *FIGURES_LAST) and not _is_a_file_alone(key)),
                 *(key for key in FIGURES_LAST if key in drawn),
             ]
         ),
     )
+
+
+def _is_a_file_alone(key: str) -> bool:
+    """The page has confusion matrices as tables, which a screen reader can read."""
+    return "-confusion-" in key
 
 
 def _numbers(keys: Sequence[str]) -> Mapping[str, int]:

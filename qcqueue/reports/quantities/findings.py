@@ -116,7 +116,7 @@ def _too_many(judged: Sequence[Judged]) -> tuple[str, ...]:
     most = max(Counter(one.dataset_sha256 for one in judged).values(), default=0)
     if most <= MOST_COMPARED:
         return ()
-    return (f"{most} models judged the same images, more than the {MOST_COMPARED} that are compared pair by pair.",)
+    return (f"{most} models classified the same images, more than the {MOST_COMPARED} that are compared pair by pair.",)
 
 
 def _of(series: Series, judged: Sequence[Judged]) -> tuple[Judged, ...]:

@@ -112,7 +112,7 @@ def _of_model(study: ReportInput, model: ModelFigures) -> Iterator[Judged | str]
     if not answers or dataset is None:
         return
     if model.result is None:
-        yield f"{model.name} has answers but no final evaluation, so its answers are in no figure."
+        yield f"{model.name} has predictions but no final evaluation, so they are in no figure."
         return
     for split in SPLITS:
         places = np.flatnonzero(dataset.splits == SPLITS[split])
@@ -168,4 +168,4 @@ def _appraisal(result: Result, weights: str) -> Appraisal:
 
 
 def _whose(job: str, split: str, weights: str) -> str:
-    return f"The {split} answers of {job} with its {weights} weights"
+    return f"The {split} predictions of {job} with its {weights} weights"

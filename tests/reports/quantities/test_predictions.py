@@ -72,7 +72,7 @@ def test_of_equally_likely_classes_the_first_is_the_guess_as_in_training() -> No
 def test_answers_that_do_not_fit_are_left_out_with_a_sentence(given: Probabilities, said: str) -> None:
     reading = reading_of(with_answer(an_answered_study(), "best/test", given))
     [sentence] = reading.unread
-    assert sentence.startswith("The test answers of six-models/vgg16 with its best weights")
+    assert sentence.startswith("The test predictions of six-models/vgg16 with its best weights")
     assert said in sentence
     assert len(reading.judged) == 11
     assert (VGG16, "test", "best") not in {(one.job, one.split, one.weights) for one in reading.judged}
@@ -83,7 +83,7 @@ def test_an_answer_that_is_missing_is_said_and_the_other_three_stay() -> None:
     given = {key: value for key, value in study.answers[VGG16].items() if key != "last/validation"}
     reading = reading_of(replace(study, answers={VGG16: given}))
     assert reading.unread == (
-        "The validation answers of six-models/vgg16 with its last weights are missing, so they are in no figure.",
+        "The validation predictions of six-models/vgg16 with its last weights are missing, so they are in no figure.",
     )
     assert len(reading.judged) == 3
 
