@@ -19,14 +19,16 @@ MOST_ALONE = 20
 
 
 class Section(StrEnum):
-    """The parts of the page that show figures; the value is the anchor of the part."""
+    """Where figures stand: a part of the page, or among the files alone, as what the page has as a table."""
 
     ACCURACY = "accuracy"
     LEARNING = "learning"
     TIMES = "times"
     CLASSES = "classes"
+    CALIBRATION = "calibration"
     MODEL = "each-model"
     OPERATIONS = "operations"
+    FILES = "files"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ def figures(findings: Findings) -> Iterator[Figure]:
         ]
         yield Figure(
             name=f"model-{place + 1:02d}-confusion",
-            section=Section.MODEL,
+            section=Section.FILES,
             title=f"{model.label}: confusion at the best epoch, {best.epoch}",
             caption="Rows are true and columns predicted classes; beside the name of a part stands its accuracy.",
             alt=f"On the diagonal are {percent(best.validation.accuracy)} of the validation images and "

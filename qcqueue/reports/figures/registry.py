@@ -46,11 +46,11 @@ FIGURES: tuple[FigureRow, ...] = (
     reliability.figures,
     severity.figures,
     model_curves.figures,
-    model_confusion.figures,
     model_panels.figures,
     timeline.figures,
     total_time.figures,
     held_time.figures,
+    model_confusion.figures,
 )
 
 

@@ -47,7 +47,7 @@ def figures(findings: Findings) -> Iterator[Figure]:
         said = listed([f"{it.found.label} {percent(it.found.expected_error)}" for it in panels])
         yield Figure(
             name="reliability",
-            section=Section.CLASSES,
+            section=Section.CALIBRATION,
             title="Calibration: confidence and accuracy, test images, best epochs",
             caption="Ten bins of confidence; the area of a dot is its images, the dashed diagonal perfect calibration, "
             f"ECE the expected calibration error.{warning}",

@@ -35,7 +35,7 @@ def figures(findings: Findings) -> Iterator[Figure]:
     if curves:
         yield Figure(
             name="severity",
-            section=Section.CLASSES,
+            section=Section.CALIBRATION,
             title="Test accuracy by severity of what is wrong with an image, best epochs",
             caption=f"One line a model, named at its end.{said_of_named(len(curves))}",
             alt=f"One line each for {listed([it.label for it in curves])}; the values stand in the table by severity.",
