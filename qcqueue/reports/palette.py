@@ -103,6 +103,6 @@ def variables(colours: Mapping[str, str]) -> str:
 def resolved(markup: str, colours: Mapping[str, str] = LIGHT) -> str:
     """Return markup with every named colour of its styles written out as #rrggbb.
 
-    What stands elsewhere is left as it is: a model may be called `var(--x)`. Raises: KeyError: a name that is no colour.
+    What stands elsewhere is left as it is: a model may be called `var(--x)`. Raises: KeyError: it is no colour's name.
     """
     return _STYLED.sub(lambda found: _NAMED.sub(lambda name: colours[name[1]], found[0]), markup)

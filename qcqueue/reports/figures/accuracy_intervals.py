@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from qcqueue.reports.figures.figure import MOST_ALONE, Figure, Section, notes_on_figure
 from qcqueue.reports.figures.marks import Sign, draw_key, grid, key_lines, percent_axis, share_limits
@@ -13,7 +14,7 @@ from qcqueue.reports.quantities.comparison import LEVEL, Accuracy
 from qcqueue.reports.quantities.findings import Findings
 from qcqueue.text.humanize import listed
 
-_HEAD, _FOOT, _MOST_NAME = 2.0, 8.5, 26.0
+_HEAD, _FOOT, _MOST_NAME = 2.0, 8.5, 28.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +71,15 @@ def _draw(rows: Sequence[_Row], splits: Sequence[str]) -> Sheet:
             y = middle + LINE_MM * (lane - (len(splits) - 1) / 2)
             sheet.words(_said(it), WIDTH_MM - 1, head + y, ha="right", color=INK if split == "test" else QUIET)
             if it:
+                ends = [[max(0.0, it.value - it.interval.low)], [max(0.0, it.interval.high - it.value)]]
+                looks: dict[str, Any] = {
+                    "color": row.colour,
+                    "mfc": row.colour if split == "test" else PAPER,
+                    "elinewidth": 0.9,
+                }
                 axes.errorbar(
-                    [it.value], [y], xerr=[[max(0, it.value - it.interval.low)], [max(0, it.interval.high - it.value)]],
-                    color=row.colour, marker="o", markersize=4, mfc=row.colour if split == "test" else PAPER, capsize=1.6,
-                    capthick=0.9, elinewidth=0.9, zorder=3, clip_on=False,
-                )  # fmt: skip
+                    [it.value], [y], xerr=ends, fmt="o", markersize=4, capsize=1.6, clip_on=False, zorder=3, **looks
+                )
     draw_key(sheet, signs, top=0.6)
     return sheet
 

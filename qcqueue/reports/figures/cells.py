@@ -6,7 +6,7 @@ cell without a value is a dash on plain ground.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qcqueue.reports.figures.sheet import INK, QUIET, RULE, SIZE, SMALL_SIZE, Sheet, fitted, width_of
 
@@ -68,7 +68,7 @@ def _cell(axes: "Axes", cell: Cell, column: int, row: int, size: float, most: fl
                   color=cell.colour, alpha=round(most * min(cell.share, 1.0), 3), linewidth=0)  # fmt: skip
     axes.plot([column, column + 1, column + 1, column, column], [row, row, row + 1, row + 1, row],
               color=RULE, linewidth=0.4, clip_on=False)  # fmt: skip
-    looks = {"ha": "center", "va": "center_baseline"}
+    looks: dict[str, Any] = {"ha": "center", "va": "center_baseline"}
     y = row + (0.36 if cell.detail else 0.5)
     axes.text(column + 0.5, y, cell.text or "–", color=INK if cell.text else QUIET, fontsize=size, **looks)
     if cell.detail:

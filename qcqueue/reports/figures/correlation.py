@@ -12,7 +12,7 @@ from qcqueue.reports.quantities.correlation import Correlation, Cost
 from qcqueue.reports.quantities.findings import Findings
 from qcqueue.text.humanize import count
 
-_NAMES_MM, _ROW_MM = 26.0, 6.0
+_NAMES_MM, _ROW_MM = 31.0, 6.0
 
 
 def figures(findings: Findings) -> Iterator[Figure]:

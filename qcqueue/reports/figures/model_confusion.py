@@ -21,7 +21,8 @@ def figures(findings: Findings) -> Iterator[Figure]:
         best = model.result.best
         both = [
             Confusion(
-                title=f"{split} {percent(it.accuracy)}",
+                title=split,
+                accuracy=it.accuracy,
                 colour=model_hex(place),
                 classes=tuple(it.per_class),
                 matrix=it.confusion_matrix,

@@ -1,4 +1,4 @@
-"""How one model learned: accuracy above loss, in training and validation, with the seams of its run and its best epoch."""
+"""How one model learned: accuracy above loss, training and validation, the seams of its run and its best epoch."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +30,7 @@ from qcqueue.text.humanize import count, percent
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_LEFT, _HEAD, _PLOT_MM, _FOOT, _NAMES_MM = 9.0, 7.0, 32.0, 8.5, 15.0
+_LEFT, _HEAD, _PLOT_MM, _FOOT, _NAMES_MM = 9.0, 7.0, 32.0, 8.5, 18.0
 _TRAINING = (4.0, 2.4)
 _SEAM_NAME_MM = 5.0
 

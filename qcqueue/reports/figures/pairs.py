@@ -12,7 +12,7 @@ from qcqueue.reports.quantities.comparison import CHANCE, Pair
 from qcqueue.reports.quantities.findings import Findings
 from qcqueue.reports.tables.judgements import points, probability
 
-_MOST_NAME = 22.0
+_MOST_NAME = 28.0
 MOST_DETAILED = 9
 """Of more models a cell has no room for p; the table of pairs has it."""
 

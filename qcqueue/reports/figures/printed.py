@@ -78,7 +78,8 @@ def _elsewhere(kind: FigurePrinter, figures: Sequence[Figure]) -> Iterator[tuple
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
-    assert process.stdin and process.stdout
+    assert process.stdin is not None
+    assert process.stdout is not None
     found = []
     with process:
         try:

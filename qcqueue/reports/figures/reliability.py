@@ -20,7 +20,7 @@ from qcqueue.reports.quantities.findings import Findings
 from qcqueue.reports.quantities.warnings import predicts_one_class
 from qcqueue.text.humanize import listed, percent
 
-_LEFT, _HEAD, _FOOT, _GAP = 8.0, 5.0, 8.5, 1.5
+_LEFT, _HEAD, _FOOT, _GAP = 8.0, 8.4, 8.5, 1.5
 _LARGEST_DOT, _SMALLEST_DOT = 7.0, 1.4
 
 
@@ -84,14 +84,14 @@ def _panel(sheet: Sheet, panel: _Panel, left: float, top: float, side: float, mo
         axes.set_ylabel("accuracy (%)")
     axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.5, linestyle=(0, (4, 3)))
     name = fitted(panel.found.label, side + 2, bold=True)
-    sheet.words(name, left, top - 2.2, color=panel.colour, weight="bold")
+    sheet.words(name, left, top - 5.6, color=panel.colour, weight="bold")
     for one in sorted(panel.found.bins, key=lambda it: -it.images):
         if one.confidence is not None and one.accuracy is not None:
             size = max(_SMALLEST_DOT, _LARGEST_DOT * math.sqrt(one.images / most))
             axes.plot([one.confidence] * 2, [one.confidence, one.accuracy], color=panel.colour, linewidth=0.8)
             axes.plot([one.confidence], [one.accuracy], "o", color=panel.colour, markersize=size, clip_on=False)
     if panel.means_nothing:
-        little(sheet, fitted("means nothing:", side, size=SMALL_SIZE), left + 1, top + 2, color=hex_of("bad"))
-        little(sheet, fitted("one class predicted", side, size=SMALL_SIZE), left + 1, top + 4.6, color=hex_of("bad"))
+        said = fitted("one class only: void", side + 2, size=SMALL_SIZE)
+        little(sheet, said, left, top - 2.4, color=hex_of("bad"))
     else:
-        little(sheet, f"ECE {100 * panel.found.expected_error:.1f} %", left + 1, top + 2, color=INK)
+        little(sheet, f"ECE {100 * panel.found.expected_error:.1f} %", left, top - 2.4, color=INK)

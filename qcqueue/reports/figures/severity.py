@@ -47,7 +47,7 @@ def figures(findings: Findings) -> Iterator[Figure]:
 def _draw(curves: Sequence[Curve], levels: Sequence[str]) -> Sheet:
     def scale(axes: "Axes") -> None:
         axes.set_xlim((0, len(levels) - 1) if len(levels) > 1 else (-0.5, 0.5))
-        axes.set_xticks(range(len(levels)), [name.replace(" ", "\n") for name in levels])
+        axes.set_xticks(range(len(levels)), ["\n".join(name.rsplit(" ", 1)) for name in levels])
         axes.set_ylim(share_limits([value for it in curves for value in it.y]))
         percent_axis(axes.yaxis)
 

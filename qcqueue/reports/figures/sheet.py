@@ -7,7 +7,7 @@ figure looks the same whatever the settings of whoever draws it.
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ _KEPT_END = 0.4
 
 INK, QUIET, RULE, PAPER = hex_of("ink"), hex_of("quiet"), hex_of("rule"), hex_of("paper")
 
-_STYLE: Mapping[str, Any] = {
+_STYLE: Any = {
     "font.family": _FONT,
     "font.size": SIZE,
     "text.color": QUIET,
@@ -76,6 +76,7 @@ class Sheet:
         from matplotlib.figure import Figure
 
         self.height_mm = height_mm
+        self._whole: Axes | None = None
         self.figure = Figure(figsize=(WIDTH_MM / 25.4, height_mm / 25.4))
         FigureCanvasAgg(self.figure)
 
@@ -86,10 +87,11 @@ class Sheet:
 
     def whole(self) -> "Axes":
         """Return axes without a frame over all of the sheet, in millimetres and downwards."""
-        axes = self.axes(0, 0, WIDTH_MM, self.height_mm)
-        axes.set_axis_off()
-        axes.set(xlim=(0, WIDTH_MM), ylim=(self.height_mm, 0))
-        return axes
+        if self._whole is None:
+            self._whole = self.axes(0, 0, WIDTH_MM, self.height_mm)
+            self._whole.set_axis_off()
+            self._whole.set(xlim=(0, WIDTH_MM), ylim=(self.height_mm, 0))
+        return self._whole
 
     def words(self, text: str, x: float, y: float, **looks: Any) -> None:
         """Write a line whose middle stands at y; looks as matplotlib's text has them. text is ours, or `fitted`."""

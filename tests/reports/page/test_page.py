@@ -10,7 +10,7 @@ import pytest
 from qcqueue.core.states import State
 from qcqueue.queue.sessions import Accounts, accounts_of
 from qcqueue.queue.values import DatasetLine, JobDetail
-from qcqueue.reports.figures.registry import notes_beside
+from qcqueue.reports.figures.registry import figures_of
 from qcqueue.reports.page.evidence import MOST_SHOWN
 from qcqueue.reports.page.page import CONTENT_POLICY
 from qcqueue.reports.quantities.findings import findings_of
@@ -314,11 +314,11 @@ def _shown(text: str) -> Proof:
 def test_a_picture_bears_the_notes_on_what_it_shows() -> None:
     findings = findings_of(the_study())
     relaxed = next(note.number for note in findings.notes if "relaxed" in note.text)
-    assert relaxed in notes_beside("accuracy-by-epoch", findings)
+    notes = {figure.name: figure.notes for figure in figures_of(findings)}
+    assert relaxed in notes["accuracy-by-epoch"]
     place = [model.name for model in findings.models].index("six-models/resnet50v2") + 1
-    assert relaxed in notes_beside(f"model-{place:02d}-loss", findings)
-    assert relaxed not in notes_beside("model-01-loss", findings)
-    assert notes_beside("timeline", findings) == ()
+    assert relaxed in notes[f"model-{place:02d}-curves"]
+    assert relaxed not in notes["model-01-curves"]
     page = page_of(the_study())
     caption = page[page.index("Validation accuracy by epoch, all models<sup>") :].partition("</figcaption>")[0]
     assert f'href="#note-{relaxed}"' in caption

@@ -5,9 +5,9 @@ from itertools import combinations
 
 import pytest
 
-from qcqueue.reports.charts.goodput import GROUPS
-from qcqueue.reports.palette import DARK, LIGHT, dash, paint, tint, written_out
-from tests.reports.charts.perception import SIGHTS, contrast, distance
+from qcqueue.reports.palette import DARK, LIGHT, dash, paint, paint_of_time, resolved
+from qcqueue.reports.tables.goodput import GROUPS
+from tests.reports.perception import SIGHTS, contrast, distance
 
 LIGHTS = pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
 
@@ -28,7 +28,8 @@ def test_the_first_six_models_stay_apart(colours: Mapping[str, str], sight: str)
 @LIGHTS
 @pytest.mark.parametrize("sight", SIGHTS)
 def test_what_time_went_into_stays_apart(colours: Mapping[str, str], sight: str) -> None:
-    paints = [written_out(group.paint, colours) for group in GROUPS]
+    paints = [colours[paint_of_time(group.kind)[len("var(--") : -1]] for group in GROUPS]
+    assert not {colours[f"model-{index}"] for index in range(8)} & {*paints}
     assert min(distance(one, other, sight) for one, other in combinations(paints, 2)) >= 0.09
 
 
@@ -43,11 +44,15 @@ def test_models_of_one_colour_differ_in_their_dashes() -> None:
     assert len(set(looks)) == 12
 
 
-def test_mixtures_are_written_out() -> None:
-    assert written_out(tint("var(--ink)", 0.5), {"ink": "#000000", "paper": "#ffffff"}) == "#808080"
-    assert written_out("fill:var(--ink)", {"ink": "#000000"}) == "fill:#000000"
+def test_no_two_names_have_one_colour_so_that_a_figure_can_be_told_its_names() -> None:
+    assert len({colour.lower() for colour in LIGHT.values()}) == len(LIGHT) == len(DARK)
+
+
+def test_names_are_written_out_in_styles_alone() -> None:
+    markup = '<text style="fill:var(--ink)">var(--ink)</text>'
+    assert resolved(markup, {"ink": "#000000"}) == '<text style="fill:#000000">var(--ink)</text>'
 
 
 def test_a_name_that_is_no_colour_is_an_error() -> None:
     with pytest.raises(KeyError):
-        written_out("var(--nowhere)")
+        resolved('<text style="fill:var(--nowhere)">')
