@@ -51,7 +51,9 @@ def draw_cells(
 
 def type_size(cells: Sequence[Sequence[Cell]], cell_mm: float) -> float:
     """Return the size of type in which every value fits into its cell, as large as words elsewhere at most."""
-    longest = max(width_of(it.text) for line in cells for it in line)
+    cells_in_all = [it for line in cells for it in line]
+    details = [width_of(it.detail) * SMALL_SIZE / SIZE for it in cells_in_all]
+    longest = max([*details, *(width_of(it.text) for it in cells_in_all)])
     return max(_SMALLEST_TYPE, min(SIZE, SIZE * (cell_mm - 0.8) / longest)) if longest else SIZE
 
 
@@ -72,7 +74,7 @@ def _cell(axes: "Axes", cell: Cell, column: int, row: int, size: float, most: fl
     y = row + (0.36 if cell.detail else 0.5)
     axes.text(column + 0.5, y, cell.text or "–", color=INK if cell.text else QUIET, fontsize=size, **looks)
     if cell.detail:
-        axes.text(column + 0.5, row + 0.72, cell.detail, color=INK, fontsize=min(size, SMALL_SIZE), **looks)
+        axes.text(column + 0.5, row + 0.72, cell.detail, color=INK, fontsize=size * SMALL_SIZE / SIZE, **looks)
 
 
 def row_names(sheet: Sheet, names: Sequence[str], *, right: float, top: float, row_mm: float, room: float) -> None:

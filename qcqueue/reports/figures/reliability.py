@@ -20,7 +20,7 @@ from qcqueue.reports.quantities.findings import Findings
 from qcqueue.reports.quantities.warnings import predicts_one_class
 from qcqueue.text.humanize import listed, percent
 
-_LEFT, _HEAD, _FOOT, _GAP = 8.0, 8.4, 8.5, 1.5
+_LEFT, _HEAD, _FOOT, _GAP = 9.4, 8.4, 8.5, 0.6
 _LARGEST_DOT, _SMALLEST_DOT = 7.0, 1.4
 
 
