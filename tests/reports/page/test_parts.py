@@ -34,7 +34,7 @@ def full() -> ReportInput:
 
 def numbers(page: str, kind: str) -> list[int]:
     """Return the numbers of figures or tables in the order of the page, each once."""
-    found = re.findall(rf"<(?:figcaption><span class="figure-head"|caption><span)>{kind} (\d+)\. ", page)
+    found = re.findall(rf'<(?:figcaption><span class="figure-head"|caption><span)>{kind} (\d+)\. ', page)
     return list(dict.fromkeys(map(int, found)))
 
 
