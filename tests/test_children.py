@@ -13,7 +13,7 @@ import qcqueue
 from qcqueue.datasets import groups
 from qcqueue.engines.keras_tf import hdf5_walk
 from qcqueue.errors import QcqueueError
-from qcqueue.reports.charts import png
+from qcqueue.reports.figures import printed
 
 PACKAGE = Path(qcqueue.__file__).parent
 STARTS = ("subprocess.run", "subprocess.Popen", "subprocess.check_output", "subprocess.check_call", "os.execv")
@@ -33,7 +33,7 @@ def test_every_child_is_given_an_environment() -> None:
 @pytest.mark.parametrize(
     "begin",
     [
-        lambda: png._drawn_together(["<svg/>"] * 20, elsewhere=True),
+        lambda: list(printed._elsewhere(printed.as_png, ())),
         lambda: groups._matched(["a-1"], "(a)"),
         lambda: hdf5_walk.flaw_inside(Path("nowhere.h5")),
     ],
@@ -49,7 +49,7 @@ def test_a_child_does_not_inherit_the_token(begin: Any, monkeypatch: pytest.Monk
     monkeypatch.setenv("QCQUEUE_TOKEN", "a secret of nobody")
     monkeypatch.setenv("QCQUEUE_CLIENT", "another")
     monkeypatch.setattr(subprocess, "run", watched)
-    monkeypatch.setattr(png, "_has_a_font", lambda: True)
+    monkeypatch.setattr(subprocess, "Popen", watched)
     with contextlib.suppress(subprocess.TimeoutExpired, QcqueueError):  # what it says is not asked here
         begin()
     assert seen

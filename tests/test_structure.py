@@ -8,10 +8,9 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-CHARTS = ROOT / "qcqueue" / "reports" / "charts"
 REPORTS = ROOT / "qcqueue" / "reports"
 
-# What these stood for has the name behind the arrow. `Outcome` is the core's alone; charts keep theirs for now.
+# What these stood for has the name behind the arrow. `Outcome` is the core's alone.
 RETIRED_CLASSES: Mapping[str, str] = {
     "Survey": "QueueScan",
     "Sight": "ScanResult",
@@ -101,10 +100,9 @@ def trees() -> dict[str, ast.Module]:
 
 
 def classes() -> Iterator[tuple[str, str]]:
-    """Yield the module and the name of each class, without those of charts."""
+    """Yield the module and the name of each class."""
     for module, tree in trees().items():
-        if not MODULES[module].is_relative_to(CHARTS):
-            yield from ((module, node.name) for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+        yield from ((module, node.name) for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
 
 
 def run_on_import(node: ast.AST) -> Iterator[ast.AST]:

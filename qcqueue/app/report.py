@@ -33,8 +33,8 @@ from qcqueue.queue.job_lines import job_lines
 from qcqueue.queue.jobs import find_jobs
 from qcqueue.queue.sessions import SessionLine, accounts_of, session_lines
 from qcqueue.queue.values import DatasetLine, JobDetail
-from qcqueue.reports.charts.picture import Picture
-from qcqueue.reports.figures.learning import curves_of
+from qcqueue.reports.figures.model_curves import curves_of_model
+from qcqueue.reports.figures.picture import Picture, pictures_of
 from qcqueue.reports.quantities.caveats import Note
 from qcqueue.reports.quantities.choice import Metric
 from qcqueue.reports.quantities.findings import findings_of
@@ -92,7 +92,9 @@ def report_on(
 ) -> WrittenReport:
     """Write the report of the queue as `folder`. Raises: UserError, UnknownName."""
     check_folder(folder)
-    return write_report(read_study(context, certificates=certificates, narrate=narrate, scope=scope), folder=folder)
+    return write_report(
+        read_study(context, certificates=certificates, narrate=narrate, scope=scope), folder=folder, narrate=narrate
+    )
 
 
 def reports_on(
@@ -115,7 +117,7 @@ def reports_on(
         # Sessions are seen all the time; a report is worth writing again when something of a job is new.
         stored = study.details, study.datasets, study.unread
         if stored != written:
-            yield write_report(study, folder=folder)
+            yield write_report(study, folder=folder, narrate=narrate)
             written = stored
         context.clock.sleep(every_s)
 
@@ -301,11 +303,11 @@ def framed(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = No
 
 
 def curves_of_job(context: QueueContext, typed: str) -> tuple[Picture, ...]:
-    """Return the pictures of how one job has learned so far; nothing before its first epoch is saved.
+    """Return the figure of how one job has learned so far; nothing before its first epoch is saved.
 
-    Raises: UnknownName.
+    Raises: UnknownName; ExtraMissing.
     """
     with context.read() as tx:
         detail = job_detail(tx, typed)
-    [figures] = figures_of((detail,))
-    return tuple(curves_of(figures, 0))
+    [model] = figures_of((detail,))
+    return tuple(pictures_of([curves_of_model(model, 0)])) if model.curve else ()

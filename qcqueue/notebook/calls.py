@@ -27,8 +27,7 @@ from qcqueue.exports.run import plain_name
 from qcqueue.notebook.screen import screen_here
 from qcqueue.notebook.sign_in import signed_in
 from qcqueue.queue.job_detail import job_detail
-from qcqueue.reports.charts.picture import Picture
-from qcqueue.reports.charts.standalone import standalone
+from qcqueue.reports.figures.picture import Picture, standalone
 from qcqueue.stores.files import give_name, unfinished
 from qcqueue.text.humanize import count
 from qcqueue.text.suggest import clipped
@@ -80,7 +79,7 @@ class Curves:
         One of before is replaced. Raises: UserError.
         """
         target = Path(_text(folder, "the folder"))
-        paths = [target / f"{plain_name(self.job)}-{it.key.rpartition('-')[2]}.svg" for it in self.pictures]
+        paths = [target / f"{plain_name(self.job)}-{it.figure.name.rpartition('-')[2]}.svg" for it in self.pictures]
         try:
             target.mkdir(parents=True, exist_ok=True)
             for path, picture in zip(paths, self.pictures, strict=True):

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -39,13 +39,15 @@ class WrittenReport:
     unread: tuple[str, ...]
 
 
-def write_report(study: ReportInput, *, folder: Path) -> WrittenReport:
-    """Write the report as `folder`, in place of an earlier one.
+def write_report(
+    study: ReportInput, *, folder: Path, narrate: Callable[[str], None] = lambda text: None
+) -> WrittenReport:
+    """Write the report as `folder`, in place of an earlier one. narrate is told how far it is.
 
     Raises: UserError: the folder cannot be written, or holds something that is no report.
     """
     target = check_folder(folder)
-    files = files_of(study)
+    files = files_of(study, narrate)
     with _translated(folder):
         target.parent.mkdir(parents=True, exist_ok=True)
         with scratch_folder(target.parent, f".{target.name}-", also_older=False) as made:

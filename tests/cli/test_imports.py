@@ -22,7 +22,6 @@ HEAVY = {
     "skimage",
     "tensorboard",
     "mlflow",
-    "resvg_py",
     "pydicom",
 }
 # `status` has a budget of its own: beside what it answers with, typer and SQLAlchemy are all it may load.

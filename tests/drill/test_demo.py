@@ -14,7 +14,7 @@ from qcqueue.drill import demo
 from qcqueue.queue.job_detail import job_detail
 from qcqueue.queue.job_lines import job_lines
 
-NOT_INSTALLED = ("tensorflow", "keras", "sklearn", "skimage", "resvg_py")
+NOT_INSTALLED = ("tensorflow", "keras", "sklearn", "skimage", "matplotlib")
 LIMIT_S = 300
 """On a machine that has much else to do; alone it takes some fifteen seconds."""
 

@@ -59,7 +59,7 @@ def test_it_writes_a_page_its_figures_its_tables_and_where_they_come_from(tmp_pa
 def test_every_picture_is_there_as_svg_and_png_and_every_table_as_csv(tmp_path: Path) -> None:
     folder = write_report(an_answered_study(), folder=tmp_path / "report").page.parent
     figures, tables = by_suffix(folder / "figures"), by_suffix(folder / "tables")
-    assert figures[".svg"] == figures[".png"] >= {"accuracy-intervals", "pairs", "reliability", "model-01-loss"}
+    assert figures[".svg"] == figures[".png"] >= {"accuracy-intervals", "pairs", "reliability", "model-01-curves"}
     assert tables[".md"] == tables[".tex"] == tables[".csv"], "of a small study each table fits on a page"
 
 
@@ -71,9 +71,8 @@ def test_twice_gives_identical_bytes(tmp_path: Path) -> None:
 def test_another_process_writes_the_same_bytes() -> None:
     """No order of a set, no hash of a string and no clock reaches a file."""
     program = (
-        "import hashlib; from qcqueue.reports.charts import png; from qcqueue.reports.files import files_of;"
-        "from tests.reports.pages import drawn_small; from tests.reports.quantities.answers import an_answered_study;"
-        "png._drawn_together = drawn_small;"
+        "import hashlib; from qcqueue.reports.files import files_of;"
+        "from tests.reports.quantities.answers import an_answered_study;"
         "found = files_of(an_answered_study()).contents;"
         "print({str(name): hashlib.sha256(content).hexdigest() for name, content in found.items()})"
     )
@@ -229,21 +228,18 @@ def test_a_link_to_a_folder_stays_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "there" / "report.html").exists()
 
 
-def test_without_resvg_all_but_the_png_is_written_and_it_says_what_would_help(
+def test_without_matplotlib_all_but_the_figures_is_written_and_it_says_what_would_help(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from qcqueue.reports.charts import png
-
-    monkeypatch.setitem(sys.modules, "resvg_py", None)
-    png._has_a_font.cache_clear()
-    try:
-        written = write_report(an_answered_study(), folder=tmp_path / "report")
-    finally:
-        png._has_a_font.cache_clear()
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    written = write_report(an_answered_study(), folder=tmp_path / "report")
     assert written.lacks is not None
-    assert written.lacks.hint == 'pip install "qcqueue[figures]"'
-    suffixes = {path.suffix for path in (tmp_path / "report" / "figures").iterdir()}
-    assert suffixes == {".svg"}
+    assert written.lacks.hint == 'pip install "qcqueue[report]"'
+    assert not (tmp_path / "report" / "figures").exists()
+    page = written.page.read_text(encoding="utf-8")
+    assert "The figures are missing: figures need matplotlib" in page
+    assert "<svg" not in page
+    assert page.count("<table") > 5
 
 
 def test_the_archive_of_origins_has_every_job_and_no_entry_that_leaves_it(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 EXTRAS = (
     *("tensorflow", "keras", "sklearn", "skimage", "pydicom", "pydrive2", "googleapiclient", "httplib2", "tenacity"),
-    *("resvg_py", "tensorboard", "mlflow", "alembic", "pandas", "IPython"),
+    *("matplotlib", "scipy", "tensorboard", "mlflow", "alembic", "pandas", "IPython"),
 )
 
 PRETEND = """\

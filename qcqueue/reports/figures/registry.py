@@ -1,49 +1,60 @@
-"""Every picture of a report, in the order in which they are told, and the notes that stand beside each."""
+"""The table of figures: one row each, in the order of the report, which numbers them.
 
-import re
+A new figure is a file of its own and one row here. Pure; nothing is drawn.
+"""
 
-from qcqueue.reports.charts.picture import Picture
-from qcqueue.reports.figures.judgement import confusions_of, judgement_pictures
-from qcqueue.reports.figures.learning import curves_of, learning_pictures
-from qcqueue.reports.figures.time import time_pictures
-from qcqueue.reports.quantities.caveats import Quantity
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from qcqueue.reports.figures import (
+    accuracy_by_epoch,
+    accuracy_by_minutes,
+    accuracy_intervals,
+    confusion,
+    correlation,
+    cost_scatter,
+    held_time,
+    loss_by_epoch,
+    model_confusion,
+    model_curves,
+    model_panels,
+    pairs,
+    precision_recall,
+    reliability,
+    roc,
+    severity,
+    timeline,
+    total_time,
+)
+from qcqueue.reports.figures.figure import ReportFigure
 from qcqueue.reports.quantities.findings import Findings
 
-_ABOUT = {
-    "accuracy-intervals": Quantity.TEST_ACCURACY,
-    "pairs": Quantity.TEST_ACCURACY,
-    "reliability": Quantity.TEST_ACCURACY,
-    "severity": Quantity.TEST_ACCURACY,
-    "accuracy-by-epoch": Quantity.ACCURACY,
-    "loss-by-epoch": Quantity.ACCURACY,
-    "accuracy-by-minutes": Quantity.ACCURACY,
-    "total-time": Quantity.TOTAL_TIME,
-    "held-time": Quantity.TOTAL_TIME,
-    "correlation": Quantity.TIMES,
-}
-_OF_ONE = re.compile(r"model-(\d+)-(confusion)?")
+FigureRow = Callable[[Findings], Iterable[ReportFigure]]
+"""From the numbers of a study to the figures of one kind: none where nothing was measured, several if of each model."""
+
+FIGURES: tuple[FigureRow, ...] = (
+    accuracy_intervals.figures,
+    pairs.figures,
+    accuracy_by_epoch.figures,
+    loss_by_epoch.figures,
+    accuracy_by_minutes.figures,
+    correlation.figures,
+    cost_scatter.figures,
+    confusion.figures,
+    roc.figures,
+    precision_recall.figures,
+    reliability.figures,
+    severity.figures,
+    model_curves.figures,
+    model_panels.figures,
+    timeline.figures,
+    total_time.figures,
+    held_time.figures,
+    model_confusion.figures,
+)
 
 
-def pictures_of(findings: Findings) -> tuple[Picture, ...]:
-    """Return all pictures for which something was measured; their keys are unique."""
-    return (
-        *judgement_pictures(findings),
-        *learning_pictures(findings),
-        *time_pictures(findings),
-        *(
-            picture
-            for place, model in enumerate(findings.models)
-            for picture in (*curves_of(model, place), *confusions_of(model, place))
-        ),
-    )
-
-
-def notes_beside(key: str, findings: Findings) -> tuple[int, ...]:
-    """Return the numbers of the notes on what the picture of this key shows, ascending."""
-    one = _OF_ONE.match(key)
-    if one:
-        about: Quantity | None = Quantity.TEST_ACCURACY if one[2] else Quantity.ACCURACY
-        jobs = {findings.models[int(one[1]) - 1].name}
-    else:
-        about, jobs = _ABOUT.get(key), {model.name for model in findings.models}
-    return tuple(note.number for note in findings.notes if about in note.touches and not jobs.isdisjoint(note.jobs))
+def figures_of(findings: Findings, rows: Iterable[FigureRow] = FIGURES) -> tuple[ReportFigure, ...]:
+    """Return every figure for which something was measured, numbered from 1; their names are unique."""
+    found = [figure for row in rows for figure in row(findings)]
+    return tuple(replace(figure, number=number) for number, figure in enumerate(found, start=1))

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from qcqueue.core.goodput import Goodput
-from qcqueue.reports.charts.goodput import GROUPS, share_said
 from qcqueue.reports.markup import Content, Markup, tag
 from qcqueue.reports.page.tables import scrolling, swatch
+from qcqueue.reports.palette import paint_of_time
+from qcqueue.reports.tables.goodput import GROUPS
 from qcqueue.text.humanize import UNKNOWN, duration, percent
 
 
@@ -14,7 +15,7 @@ def goodput_table(rows: Sequence[tuple[str, Goodput]]) -> Markup:
     upper = [
         tag(
             "th",
-            swatch(group.paint),
+            swatch(paint_of_time(group.kind)),
             group.name.capitalize(),
             scope="col" if len(group.parts) == 1 else "colgroup",
             rowspan=2 if len(group.parts) == 1 else None,
@@ -38,7 +39,7 @@ def goodput_table(rows: Sequence[tuple[str, Goodput]]) -> Markup:
 def _row(name: str, goodput: Goodput) -> Markup:
     shares = dict(goodput.shares())
     parts = [
-        tag("td", share_said(shares[part] if goodput.held_s else None), _seconds(goodput.seconds[part]))
+        tag("td", _share_said(shares[part] if goodput.held_s else None), _seconds(goodput.seconds[part]))
         for group in GROUPS
         for part in group.parts
     ]
@@ -48,3 +49,10 @@ def _row(name: str, goodput: Goodput) -> Markup:
 
 def _seconds(seconds: float) -> Content:
     return tag("span", duration(seconds), class_="detail whole") if seconds else None
+
+
+def _share_said(share: float | None) -> str:
+    """Return a share in percent; a little is not nothing, and nothing is a bare zero that lets the rest stand out."""
+    if share == 0:
+        return "0"
+    return "< 0.1 %" if share is not None and share < 0.0005 else percent(share)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from qcqueue.core.evaluation import Appraisal, Evaluation
 from qcqueue.core.lineage import computation
+from qcqueue.reports.figures.figure import Section
 from qcqueue.reports.markup import Content, Markup, tag
 from qcqueue.reports.page.contents import PagePart
 from qcqueue.reports.page.misjudged import surest_mistakes
@@ -30,7 +31,7 @@ def models_part(shown: Shown) -> PagePart:
     return PagePart(
         id="each-model",
         title="Model by model",
-        content=articles if len(groups) == 1 and not is_long else content,
+        content=[shown.gallery(Section.MODEL), articles if len(groups) == 1 and not is_long else content],
         below=() if is_long else tuple((f"model-{place}", model.label) for place, model in enumerate(models)),
     )
 
@@ -47,7 +48,7 @@ def model_article(shown: Shown, model: ModelFigures, place: int) -> Markup:
         "article",
         tag("h3", swatch(paint(place)), model.label, noted, id=f"model-{place}"),
         tag("p", _settings(model), class_="quiet"),
-        _curves(shown, model, place),
+        _curves(shown, model),
         _matrices(shown, model),
         surest_mistakes(shown, model.name),
         style=f"--tone:{paint(place)}",
@@ -76,7 +77,7 @@ def _settings(model: ModelFigures) -> str:
     return ", ".join(said) + "."
 
 
-def _curves(shown: Shown, model: ModelFigures, place: int) -> list[Content]:
+def _curves(shown: Shown, model: ModelFigures) -> list[Content]:
     if not model.curve:
         return [tag("p", "No epoch is trained yet, so there is no curve.")]
     best = [row for row in model.curve if row.epoch == model.best_epoch]
@@ -86,7 +87,7 @@ def _curves(shown: Shown, model: ModelFigures, place: int) -> list[Content]:
     ]
     return [
         tag("p", *said) if said else None,
-        shown.gallery(f"model-{place + 1:02d}-accuracy", f"model-{place + 1:02d}-loss"),
+        shown.gallery(Section.MODEL, job=model.name),
     ]
 
 

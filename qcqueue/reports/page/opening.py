@@ -5,6 +5,7 @@ from datetime import UTC
 
 from qcqueue.core.outcomes import remedy_for
 from qcqueue.core.states import State
+from qcqueue.errors import ExtraMissing
 from qcqueue.queue.values import DatasetLine, JobDetail
 from qcqueue.reports.markup import Content, Markup, tag
 from qcqueue.reports.quantities.choice import ModelChoice
@@ -115,6 +116,13 @@ def _lacks(findings: Findings) -> Content:
         return None
     said = f"Intervals, tests and further measures are missing: {findings.lacks}."
     return tag("p", said, " next: ", tag("code", findings.lacks.hint), class_="warning")
+
+
+def without_figures(lacks: ExtraMissing | None) -> Content:
+    """Return why the page has no figures and what to type, nothing where it has them."""
+    if lacks is None:
+        return None
+    return tag("p", f"The figures are missing: {lacks}. next: ", tag("code", lacks.hint), class_="warning")
 
 
 def _about(line: DatasetLine) -> Markup:

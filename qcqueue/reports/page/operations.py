@@ -4,7 +4,7 @@ from datetime import UTC
 
 from qcqueue.core.goodput import Goodput
 from qcqueue.core.outcomes import Outcome
-from qcqueue.reports.figures.time import held_time_of
+from qcqueue.reports.figures.figure import Section
 from qcqueue.reports.markup import Content, Markup, tag
 from qcqueue.reports.page.contents import PagePart
 from qcqueue.reports.page.evidence import proofs, provenance
@@ -14,6 +14,7 @@ from qcqueue.reports.page.tables import scrolling
 from qcqueue.reports.quantities.caveats import ranges
 from qcqueue.reports.quantities.models import AttemptFigures, ModelFigures
 from qcqueue.reports.quantities.timeline import AttemptSpan, StudyTimeline
+from qcqueue.reports.tables.goodput import held_time_of
 from qcqueue.text.humanize import UNKNOWN, count, date, duration
 
 # Claims, ends and interruptions stand in the table of attempts; where a job stood in the queue changes no number.
@@ -28,7 +29,7 @@ def operations_part(shown: Shown) -> PagePart:
         title="Operations",
         content=[
             _tiles(shown),
-            shown.gallery("timeline", "total-time", "held-time"),
+            shown.gallery(Section.OPERATIONS),
             tag("h3", "Jobs"),
             shown.table("quality", with_names=True),
             tag("h3", "Held time") if held else None,

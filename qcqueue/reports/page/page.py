@@ -6,13 +6,15 @@ them. Nothing in it depends on when it is written and every date is UTC, so the 
 
 from collections.abc import Iterable, Iterator
 
-from qcqueue.reports.charts.picture import Picture
+from qcqueue.errors import ExtraMissing
+from qcqueue.reports.figures.figure import Section
+from qcqueue.reports.figures.picture import Picture
 from qcqueue.reports.markup import Markup, tag
 from qcqueue.reports.page import sections
 from qcqueue.reports.page.contents import PagePart, contents
 from qcqueue.reports.page.methods import methods_part
 from qcqueue.reports.page.models import models_part as each_model
-from qcqueue.reports.page.opening import header, heading_of, missing
+from qcqueue.reports.page.opening import header, heading_of, missing, without_figures
 from qcqueue.reports.page.operations import operations_part
 from qcqueue.reports.page.results import models_part
 from qcqueue.reports.page.shown import Shown, shown
@@ -23,13 +25,16 @@ from qcqueue.reports.tables.table import Table
 CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-def report_page(findings: Findings, tables: Iterable[Table], pictures: Iterable[Picture]) -> str:
-    """Return the report on some jobs, in their order, as one HTML document."""
-    all_shown = shown(findings, tables, pictures)
+def report_page(
+    findings: Findings, tables: Iterable[Table], pictures: Iterable[Picture], *, lacks: ExtraMissing | None = None
+) -> str:
+    """Return the report on some jobs, in their order, as one HTML document. lacks: why it has no figures."""
+    shown_pictures = (it for it in pictures if it.figure.section is not Section.FILES)
+    all_shown = shown(findings, tables, shown_pictures)
     parts = list(_parts(all_shown)) if findings.models else []
     body = [
         contents(parts, numbered=all_shown.numbered()) if parts else None,
-        tag("main", header(findings), missing(findings), [part.markup() for part in parts]),
+        tag("main", header(findings), without_figures(lacks), missing(findings), [part.markup() for part in parts]),
     ]
     return f"<!doctype html>\n{tag('html', _head(heading_of(findings)), tag('body', body), lang='en')}\n"
 

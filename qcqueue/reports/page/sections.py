@@ -1,5 +1,6 @@
 """The parts that compare models: each says what it shows, shows it as a picture, and holds the table beside it."""
 
+from qcqueue.reports.figures.figure import Section
 from qcqueue.reports.markup import Content, tag
 from qcqueue.reports.page.contents import PagePart
 from qcqueue.reports.page.misjudged import misjudged_images
@@ -22,7 +23,7 @@ def accuracy(shown: Shown) -> PagePart | None:
         id="accuracy",
         title="Accuracy",
         content=[
-            shown.gallery("accuracy-intervals", "pairs"),
+            shown.gallery(Section.ACCURACY),
             shown.table("scores-test-best"),
             shown.folded("The models pair by pair, with intervals", *_pairs(shown)),
             shown.folded(f"Every accuracy with its {LEVEL} interval", shown.table("accuracy")),
@@ -44,7 +45,7 @@ def _pairs(shown: Shown) -> list[Content]:
 
 def learning(shown: Shown) -> PagePart | None:
     """Return the curves of all models together."""
-    pictures = shown.gallery("accuracy-by-epoch", "loss-by-epoch", "accuracy-by-minutes")
+    pictures = shown.gallery(Section.LEARNING)
     if pictures is None:
         return None
     return PagePart(
@@ -65,7 +66,7 @@ def times(shown: Shown) -> PagePart:
         title="Times and correlation",
         noted=marks(shown.findings.notes, Quantity.TIMES, job=None),
         content=[
-            shown.gallery("correlation"),
+            shown.gallery(Section.TIMES),
             shown.folded("The correlation in numbers", shown.table("correlation")),
             shown.folded("Percentiles of times", shown.table("cost"), shown.table("time")),
         ],
@@ -83,13 +84,14 @@ def classes(shown: Shown) -> PagePart | None:
         noted=marks(shown.findings.notes, Quantity.TEST_ACCURACY, job=None),
         content=[
             by_class if len(shown.findings.models) <= MOST_OPEN else shown.folded("Measures by class", by_class),
+            shown.gallery(Section.CLASSES),
             shown.folded("Precision, recall and F1 in validation too", shown.table("classes-best"))
             if shown.tables["class-rates-test-best"].rows
             else None,
             shown.folded("The same at the last epoch, where it is another", shown.table("classes-last")),
             tag("h3", "Calibration") if shown.findings.calibrations["test", "best"] else None,
             _not_calibrated(shown),
-            shown.gallery("reliability", "severity"),
+            shown.gallery(Section.CALIBRATION),
             shown.folded("Calibration in numbers", shown.table("calibration")),
             shown.folded("Accuracy by severity in numbers", shown.table("severity")),
         ],

@@ -1,6 +1,5 @@
 """How the page looks: one style sheet, no font and no image from anywhere; the colours are the palette's."""
 
-from qcqueue.reports.charts.look import PAGE_FONT, rules
 from qcqueue.reports.markup import Markup, style_sheet
 from qcqueue.reports.palette import DARK, LIGHT, variables
 
@@ -10,7 +9,7 @@ _PRINTED = {"paper": "#ffffff", "ink": "#000000", "quiet": "#444444", "rule": "#
 def style() -> Markup:
     """Return the style element of the page."""
     lights = {"light": LIGHT, "dark": DARK, "printed": {**LIGHT, **_PRINTED}}
-    sheet = _SHEET.replace("/*charts*/", rules(PAGE_FONT))
+    sheet = _SHEET
     for name, colours in lights.items():
         sheet = sheet.replace(f"/*{name}*/", variables(colours))
     return style_sheet(sheet)
@@ -89,7 +88,6 @@ sup { line-height: 0; font-size: 0.75em; } sup a { text-decoration: none; paddin
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); gap: 8px 24px; }
 figure { margin: 8px 0; max-width: 560px; min-width: 0; }
 svg { display: block; width: 100%; height: auto; overflow: visible; }
-/*charts*/
 .key { display: flex; flex-wrap: wrap; gap: 0 18px; padding: 0; margin: 4px 0 12px; }
 .key { list-style: none; font-size: 0.85rem; }
 .matrices { display: flex; flex-wrap: wrap; gap: 0 32px; } .matrices > div { min-width: 0; }
@@ -107,11 +105,10 @@ article h3 { margin-top: 0; }
 .story { font-size: 0.92rem; padding-left: 20px; }
 .verdict { font-weight: 600; }
 .verdict-line { font-size: 1.15rem; max-width: 70ch; }
-figcaption { font-size: 0.95rem; font-weight: 600; margin-bottom: 6px; }
+figcaption { font-size: 0.88rem; margin-top: 6px; } .figure-head { font-weight: 600; }
 details { margin: 8px 0; } summary { cursor: pointer; color: var(--link); width: fit-content; }
 summary:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 .whole, .scroll .whole { white-space: nowrap; }
-.scroll.wide > svg { min-width: var(--least); }
 .images { display: grid; grid-template-columns: repeat(auto-fill, minmax(172px, 1fr)); gap: 12px 16px; margin: 12px 0; }
 .images img { width: 128px; height: auto; border-radius: 4px; background: var(--raised); }
 .images figcaption { font-weight: 400; font-size: 0.85rem; margin: 6px 0 0; }
@@ -124,7 +121,7 @@ summary:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 }
 @media print {
   .contents { display: none; } body { display: block; }
-  .scroll .whole { white-space: normal; } .scroll.wide > svg { min-width: 0; }
+  .scroll .whole { white-space: normal; }
   :root { /*printed*/color-scheme: light; }
   html { font-size: 10px; } h2 { margin-top: 18px; } h3 { margin-top: 12px; } .charts { gap: 4px 16px; }
   figure { max-width: 44vw; } article { margin: 10px 0; } .images img { width: 72px; }
