@@ -79,13 +79,14 @@ def test_whoever_presses_ctrl_c_while_it_measures_need_not_wait(tmp_path: Path) 
     assert job(house)["step"] is None
 
 
-def test_a_drill_is_equal_with_the_step_that_its_spec_says(tmp_path: Path) -> None:
-    house = a_house(tmp_path, STUDY + '[[job]]\nmodel = "VGG16"\nstep = "fused"\n')
+@pytest.mark.parametrize("step", ["fused", "xla"])
+def test_a_drill_is_equal_with_the_step_that_its_spec_says(step: str, tmp_path: Path) -> None:
+    house = a_house(tmp_path, STUDY + f'[[job]]\nmodel = "VGG16"\nstep = "{step}"\n')
     done = command(house, "drill", "study.toml", "--kills", "3", "--seed", "3", "--json", limit_s=600)
     assert done.returncode == 0, done.stderr
     (certificate,) = json.loads(done.stdout)["certificates"]
     assert certificate["equal"]
-    assert certificate["identity"]["step"] == "fused"
+    assert certificate["identity"]["step"] == step
 
 
 XLA = STUDY + '[[job]]\nmodel = "VGG16"\nstep = "xla"\n'
