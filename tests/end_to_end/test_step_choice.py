@@ -1,5 +1,6 @@
 """Real sessions choose a step where a run begins, go on with it and share what they measured: a long job, cut short."""
 
+import contextlib
 import json
 import os
 import signal
@@ -16,6 +17,17 @@ pytestmark = [pytest.mark.long, pytest.mark.tensorflow]
 LONG = STUDY.replace("epochs = 3", "epochs = 100000")
 TWO = LONG + '[[job]]\nmodel = "VGG16"\n[[job]]\nmodel = "VGG16"\nname = "other"\nseed = 2\n'
 AT_A_LIMIT = 20
+
+
+def trials_of(house: House) -> set[int]:
+    """Return the processes on this machine that try a step for a job of this house."""
+    found = set[int]()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            is_trial = b"qcqueue.engines.keras_tf.trial" in (folder / "cmdline").read_bytes()
+            if is_trial and (folder / "cwd").resolve().is_relative_to(house.folder):
+                found.add(int(folder.name))
+    return found
 
 
 def measuring_trainers(house: House) -> bool:
@@ -51,8 +63,9 @@ def test_a_run_measures_once_goes_on_with_its_step_and_shares_it(tmp_path: Path)
 def test_a_measuring_that_was_cut_is_begun_again(tmp_path: Path) -> None:
     house = a_house(tmp_path, LONG + '[[job]]\nmodel = "VGG16"\n')
     with working(house, "--max-epochs", "1", name="cut") as session:
-        wait_until(lambda: measuring_trainers(house))
+        wait_until(lambda: bool(trials_of(house)))
         os.killpg(session.process.pid, signal.SIGKILL)
+        wait_until(lambda: not trials_of(house), limit_s=5)
     assert command(house, "work", "--max-epochs", "1", limit_s=240).returncode == AT_A_LIMIT
     assert [segment["step_choice"] is None for segment in job(house)["segments"]] == [True, False]
 
@@ -66,13 +79,14 @@ def test_whoever_presses_ctrl_c_while_it_measures_need_not_wait(tmp_path: Path) 
     assert job(house)["step"] is None
 
 
-def test_a_drill_is_equal_with_the_step_that_its_spec_says(tmp_path: Path) -> None:
-    house = a_house(tmp_path, STUDY + '[[job]]\nmodel = "VGG16"\nstep = "fused"\n')
+@pytest.mark.parametrize("step", ["fused", "xla"])
+def test_a_drill_is_equal_with_the_step_that_its_spec_says(step: str, tmp_path: Path) -> None:
+    house = a_house(tmp_path, STUDY + f'[[job]]\nmodel = "VGG16"\nstep = "{step}"\n')
     done = command(house, "drill", "study.toml", "--kills", "3", "--seed", "3", "--json", limit_s=600)
     assert done.returncode == 0, done.stderr
     (certificate,) = json.loads(done.stdout)["certificates"]
     assert certificate["equal"]
-    assert certificate["identity"]["step"] == "fused"
+    assert certificate["identity"]["step"] == step
 
 
 XLA = STUDY + '[[job]]\nmodel = "VGG16"\nstep = "xla"\n'

@@ -3,7 +3,7 @@
 It reads one line of JSON: {spec, dataset_path, threads, on_cpu, candidate, is_timed}. A way that is not exact here, or
 cannot be compiled, falls out with its reason. One that is to be timed is compiled first; then it writes {"ready": true}
 and waits for a line, so that whoever asks can give it the machine alone. The last line it writes is what it showed, as
-`core.step_choice.StepTrial` has it. Its environment is its caller's affair; it ends when its input does.
+`core.step_choice.StepTrial` has it. Its environment is its caller's affair; it ends when its caller does.
 """
 
 import json
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from qcqueue.clock import Clock, SystemClock
+from qcqueue.core.signals import end_with_parent
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.batches import Batch, TrainingData, load_data
 from qcqueue.engines.rehearsal import rehearse
@@ -49,6 +50,9 @@ def _shown(order: dict[str, Any], told: TextIO, said: TextIO, clock: Clock) -> d
             print(json.dumps({"ready": True}), file=said, flush=True)
             if told.readline():
                 shown |= _timed(program, data, spec, clock)
+    except tf.errors.ResourceExhaustedError as exc:
+        # It shares the GPU with others that are tried, so alone it may have enough.
+        shown |= {"reason": next(iter(errors.said(exc)), type(exc).__name__), "is_cut": True}
     except tf.errors.OpError as exc:
         shown["reason"] = next(iter(errors.said(exc)), type(exc).__name__)
     except QcqueueError as exc:
@@ -120,4 +124,5 @@ def _step_s(program: Any, batch: Batch, clock: Clock) -> float:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     sys.exit(main(sys.stdin, sys.stdout, SystemClock()))
