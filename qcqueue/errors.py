@@ -41,6 +41,7 @@
     │   ├── OutOfMemory
     │   ├── DeterminismRefused
     │   ├── NotReproducible
+    │   ├── PrecisionRefused
     │   └── WeightsUnavailable
     └── DrillFailed                                          exit 3
 
@@ -306,6 +307,10 @@ class DeterminismRefused(TrainingError):
 
 class NotReproducible(TrainingError):
     """The same steps from the same state ended differently on this device."""
+
+
+class PrecisionRefused(TrainingError):
+    """This device cannot compute in the precision of the job."""
 
 
 class WeightsUnavailable(TrainingError):

@@ -71,15 +71,15 @@ def _take_up(
 
     While the state is still on its way, whatever does not need it is done.
     """
-    identity = program.identity
     arriving = assignment.resume_from
     if arriving is None:
-        return starting_record(assignment.spec, None, identity), False
+        return starting_record(assignment.spec, None, program.identity), False
     pieces, is_warm = program.warm_up(), False
     while not (is_warm or arriving.has_come()):
         sink.progress(Phase.COMPILING)
         is_warm = next(pieces, _DONE) is _DONE
         yield
+    identity = program.identity  # which may take steps, so it is asked for before there is a state to spoil
     if not arriving.has_come():
         sink.progress(Phase.WAITING)
     resumed = arriving.wait()

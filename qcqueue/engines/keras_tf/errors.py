@@ -53,7 +53,7 @@ def translated() -> Iterator[None]:
         yield
     except tf.errors.ResourceExhaustedError as exc:
         if "space left on device" in exc.message.lower():
-            raise DiskFull(next(iter(_said(exc)), None)) from exc
+            raise DiskFull(next(iter(said(exc)), None)) from exc
         raise OutOfMemory(f"{device.processor()} ran out of memory: {_what_was_too_large(exc)}") from exc
     except tf.errors.InvalidArgumentError as exc:
         if (refused := _refused(exc)) is None:
@@ -63,7 +63,7 @@ def translated() -> Iterator[None]:
         # All of them are also raised for other reasons, and only the text tells.
         if (refused := _refused(exc)) is not None:
             raise refused from exc
-        if (line := next((it for it in _said(exc) if _OF_A_DRIVER.search(it)), None)) is None:
+        if (line := next((it for it in said(exc) if _OF_A_DRIVER.search(it)), None)) is None:
             raise
         raise DriverFailed(f"the GPU or its driver failed: {line}") from exc
     except RuntimeError as exc:  # what a device says before there is a graph
@@ -74,29 +74,29 @@ def translated() -> Iterator[None]:
 
 def _refused(exc: tf.errors.OpError) -> DeterminismRefused | None:
     """Return what is to be raised instead where an operation has no deterministic form, else None."""
-    if "determinis" not in "\n".join(_said(exc)).lower():
+    if "determinis" not in "\n".join(said(exc)).lower():
         return None
-    place = _place(exc) or _said(exc)[0]
+    place = _place(exc) or said(exc)[0]
     return DeterminismRefused(f"{place} has no deterministic implementation on {device.processor()}")
 
 
 def _what_was_too_large(exc: tf.errors.OpError) -> str:
     place, tensor = _place(exc), _TENSOR.search(exc.message)
     if place is None or tensor is None:
-        return place or next(iter(_said(exc)), "it does not say for what")
+        return place or next(iter(said(exc)), "it does not say for what")
     return f"{place} needs a tensor of shape {tensor.group(1)}"
 
 
 def _place(exc: tf.errors.OpError) -> str | None:
     """Return the operation and where it is, None where TensorFlow does not say."""
-    said = "\n".join(_said(exc))
-    found = next((it for place in _PLACES if (it := place.search(said))), None)
+    text = "\n".join(said(exc))
+    found = next((it for place in _PLACES if (it := place.search(text))), None)
     if found is None:
         return None
     within, _, name = found.group(1).rpartition("/")
     return f"{name} in {within}" if within else name
 
 
-def _said(exc: tf.errors.OpError) -> list[str]:
+def said(exc: tf.errors.OpError) -> list[str]:
     """Return the lines of a message without the stack."""
     return [line.strip() for line in exc.message.splitlines() if line.strip() and not line.startswith(_STACK)]

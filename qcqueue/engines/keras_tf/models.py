@@ -50,6 +50,8 @@ def build_optimizer(spec: JobSpec, model: Any, *, step: str = "graph") -> Any:
         if kind is None:
             raise SpecInvalid([f"{spec.optimizer} has no fused kernel"], hint='write step = "graph" in the study')
     optimizer = kind(learning_rate=spec.learning_rate)
+    if spec.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(model.trainable_variables)
     return optimizer
 

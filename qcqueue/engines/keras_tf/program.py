@@ -1,9 +1,10 @@
 """The two graphs of a job, one that trains a batch and one that predicts, each traced exactly once; and all state.
 
 Both graphs accept any batch size, so a partial last batch does not trace again, and all variables exist before the
-first call, so the first step does not either. Nothing is compiled with XLA: not every operation has a
-deterministic implementation there. A graph is traced at its first call: a run that only validates never pays
-for the training graph.
+first call, so the first step does not either. A graph is traced at its first call: a run that only validates never pays
+for the training graph. How that is computed is the run's `step`: "graph" as Keras writes it, "fused" with one operation
+for each update of a tensor, "xla" compiled, with what has no deterministic form there in another. The three have
+different bits. Predictions are computed as Keras writes them, always.
 
 State is `model.variables` with seeds and statistics, and `optimizer.variables`, by group and position (m/00000,
 o/00000), because Keras numbers paths by what a process built before. A taken state cannot change any more: on a GPU it
@@ -13,6 +14,7 @@ next step. A restore checks count, shape and type of every tensor before it chan
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -28,8 +30,11 @@ from qcqueue.core.spec import JobSpec
 from qcqueue.engines.base import Assignment, PendingStep
 from qcqueue.engines.batches import Batch, TrainingData
 from qcqueue.engines.keras_tf import device
+from qcqueue.engines.keras_tf.fingerprint import step_fingerprint
 from qcqueue.engines.keras_tf.inputs import MOST_STEPS, inputs_for
 from qcqueue.engines.keras_tf.models import build_model, build_optimizer
+from qcqueue.engines.keras_tf.pooling import pool_by_slices
+from qcqueue.engines.keras_tf.scatters import refuse_scatters
 from qcqueue.engines.metrics import Predictions
 from qcqueue.errors import CheckpointDamaged
 
@@ -85,12 +90,14 @@ class KerasProgram:
     ) -> None:
         """step: the way a step is computed. Raises: SpecInvalid: its optimizer cannot be computed so."""
         self.model = model
+        self.data = data
+        self.step = step
+        if step == "xla":
+            pool_by_slices(model)
         self.optimizer = build_optimizer(spec, model, step=step)
         self.fixed = _fixed(model)
         self._spec = spec
         self._threads = threads
-        self._step = step
-        self._loss = keras.losses.SparseCategoricalCrossentropy()
         images = tf.TensorSpec((None, *spec.image_size, 3), tf.uint8)
         labels = tf.TensorSpec((None,), tf.int32)
         self._has_gpu = device.has_gpu()
@@ -101,13 +108,26 @@ class KerasProgram:
             self._train_block,
             [tf.TensorSpec((), tf.int32), *self._inputs.signature],
             autograph=False,
-            jit_compile=False,
+            jit_compile=step == "xla",
         )
         self.predict_step = tf.function(self._predict, [images], autograph=False, jit_compile=False)
 
     @cached_property
     def identity(self) -> Identity:
-        return replace(device.identity(self._spec, threads=self._threads), step=self._step)
+        """On a GPU, and of a step that is compiled, it takes two steps to know; the state is put back.
+
+        Raises: DeterminismRefused: the step adds up in an order that nothing fixes.
+        """
+        known = replace(device.identity(self._spec, threads=self._threads), step=self.step)
+        if not self._has_fingerprint:
+            return known
+        self.trace()
+        return replace(known, step_fingerprint=step_fingerprint(self))
+
+    @property
+    def _has_fingerprint(self) -> bool:
+        """Whether versions do not tell which bits a step has: a GPU's libraries choose, and XLA does."""
+        return self._has_gpu or self.step == "xla"
 
     @property
     def calls_ahead(self) -> int:
@@ -129,24 +149,37 @@ class KerasProgram:
     def warm_up(self) -> Iterator[None]:
         self.trace()
         yield
-        self.step_on_nothing()
+        if self._has_fingerprint:
+            assert self.identity.step_fingerprint, "it takes steps to know"
+        else:
+            self.step_on_nothing()
 
     def trace(self) -> None:
-        """Trace the training graph without running it; the first step finds it traced."""
-        (self.train_block if self._in_blocks else self.train_step).get_concrete_function()
+        """Trace the training graph without running it; the first step finds it traced.
+
+        Raises: DeterminismRefused: what XLA makes of it is not exact, and has to be.
+        """
+        self._traced()
+        if self.step == "xla" and self._spec.determinism == "exact":
+            refuse_scatters(self.train_block, np.int32(1), *self._nothing_packed())
+
+    def _traced(self) -> Any:
+        return (self.train_block if self._in_blocks else self.train_step).get_concrete_function()
 
     def step_on_nothing(self) -> None:
         """Make one step, so that the next one finds all kernels ready; the state is spoilt by it."""
-        shapes = [(MOST_STEPS, self._spec.batch_size, *it.shape[2:]) for it in self._inputs.signature]
         if self._in_blocks:
-            packed = [
-                np.zeros(shape, it.dtype.as_numpy_dtype)
-                for shape, it in zip(shapes, self._inputs.signature, strict=True)
-            ]
-            float(self.train_block(np.int32(1), *packed)[0][0])
+            float(self.train_block(np.int32(1), *self._nothing_packed())[0][0])
         else:
             images = np.zeros((self._spec.batch_size, *self._spec.image_size, 3), np.uint8)
             float(self.train_step(images, np.zeros(self._spec.batch_size, np.int32))[0])
+
+    def _nothing_packed(self) -> list[npt.NDArray[Any]]:
+        """Return what a block of whole batches is given, all of it zeros."""
+        shapes = [(MOST_STEPS, self._spec.batch_size, *it.shape[2:]) for it in self._inputs.signature]
+        return [
+            np.zeros(shape, it.dtype.as_numpy_dtype) for shape, it in zip(shapes, self._inputs.signature, strict=True)
+        ]
 
     @property
     def trace_counts(self) -> tuple[int, int]:
@@ -156,11 +189,10 @@ class KerasProgram:
             self.predict_step.experimental_get_tracing_count(),
         )
 
-    def operations(self) -> frozenset[str]:
-        """The kinds of all operations of a step, also of those within loops and branches."""
-        graph = (self.train_block if self._in_blocks else self.train_step).get_concrete_function().graph.as_graph_def()
-        nodes = [*graph.node, *(node for it in graph.library.function for node in it.node_def)]
-        return frozenset(node.op for node in nodes)
+    def operations(self) -> Counter[str]:
+        """Count the operations of a step by kind, with those within loops and branches."""
+        graph = self._traced().graph.as_graph_def()
+        return Counter(node.op for node in [*graph.node, *(it for f in graph.library.function for it in f.node_def)])
 
     def train(self, batches: Sequence[Batch]) -> Sequence[PendingStep]:
         if not self._in_blocks:
@@ -202,9 +234,16 @@ class KerasProgram:
         with tf.GradientTape() as tape:
             predictions = self.model(images, training=True)
             loss = self._loss(labels, predictions)
+            scaled = self.optimizer.scale_loss(loss)  # the same, but where float16 would lose small gradients
         variables = self.model.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        self.optimizer.apply(tape.gradient(scaled, variables), variables)
         return loss, count_right(predictions, labels)
+
+    def _loss(self, labels: Any, predictions: Any) -> Any:
+        if self.step != "xla":
+            return keras.losses.SparseCategoricalCrossentropy()(labels, predictions)
+        # By the number of a class, the deterministic gradient is a scatter there.
+        return keras.losses.CategoricalCrossentropy()(tf.one_hot(labels, predictions.shape[-1]), predictions)
 
     def _train_block(self, count: Any, *packed: Any) -> tuple[Any, Any]:
         """Make so many of the steps that are packed; return the losses and the right predictions, one for each."""
