@@ -1,9 +1,9 @@
 """What every engine owes, as a test class that runs over the table of engines: a new member is tested by its row.
 
 Whoever runs it says in a fixture `spec` which job tries an engine out: 22 images in batches of 8, three epochs, with
-dropout, flips and an optimizer that has slots; in `dataset_path` where its images lie, of three classes; and gives as
-`whole` what `undisturbed` makes of both, once for an engine. Every bit that is compared was computed by the engine
-itself, in this process.
+dropout, flips and an optimizer that has slots, and the way to compute a step where an engine has several; in
+`dataset_path` where its images lie, of three classes; and gives as `whole` what `undisturbed` makes of both, once for
+an engine. Every bit that is compared was computed by the engine itself, in this process.
 """
 
 from collections.abc import Collection, Mapping
@@ -213,6 +213,7 @@ def lived(
     """Train in this process, with the best models that this life and those before it have."""
     assignment = Assignment(
         spec=spec,
+        step="graph" if spec.step == "auto" else spec.step,
         dataset_path=dataset_path,
         weights_path=None,
         threads=2,

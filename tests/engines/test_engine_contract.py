@@ -23,14 +23,25 @@ A_FEW_CUTS = (2, STEPS, EPOCHS * STEPS)
 """Within an epoch, at its end, and at the end of all."""
 
 
+def marks_of(engine: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.tensorflow] if engine in TENSORFLOW else []
+
+
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(name, marks=pytest.mark.tensorflow if name in TENSORFLOW else ()) for name in ENGINES],
+    params=[
+        *(pytest.param((name, "auto"), id=name, marks=marks_of(name)) for name in ENGINES),
+        *(
+            pytest.param(("keras_tf", step), id=f"keras_tf-{step}", marks=[*marks_of("keras_tf"), pytest.mark.long])
+            for step in ("fused", "xla")
+        ),
+    ],
 )
 def spec(request: pytest.FixtureRequest) -> JobSpec:
-    if request.param in TENSORFLOW:
+    engine, step = request.param
+    if engine in TENSORFLOW:
         request.getfixturevalue("small_models")
-    return a_spec(model=TRIED_WITH[request.param])
+    return a_spec(model=TRIED_WITH[engine], step=step)
 
 
 @pytest.fixture(scope="module")
