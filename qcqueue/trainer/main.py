@@ -10,7 +10,6 @@ took that. It never outlives its session: its input must be a pipe that the sess
 terminal that is closed are the session's to handle.
 """
 
-import ctypes
 import json
 import os
 import signal
@@ -27,7 +26,7 @@ from qcqueue.catalog.models import engine_name
 from qcqueue.clock import Clock, SystemClock
 from qcqueue.core.outcomes import cause_of
 from qcqueue.core.phases import Phase
-from qcqueue.core.signals import FOR_THE_SESSION
+from qcqueue.core.signals import FOR_THE_SESSION, end_with_parent
 from qcqueue.core.spec import JobSpec
 from qcqueue.engines.base import Assignment, Engine
 from qcqueue.engines.registry import ENGINES, engine_named, engine_of
@@ -38,8 +37,6 @@ from qcqueue.spool.weights import FoundWeights, WantedWeights
 from qcqueue.spool.whole import write_json
 from qcqueue.spool.writer import TrainerSpool
 from qcqueue.trainer.sink import LOOK_EVERY_S, FromSpool, SpoolSink
-
-_PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: list[str]) -> int:
@@ -64,10 +61,7 @@ def spools_from_input(clock: Clock) -> "SimpleQueue[tuple[TrainerSpool, float]]"
 
     From now on this process ends at once when its session does, however it ends: unsaved steps are redone elsewhere.
     """
-    if sys.platform == "linux":
-        # Quicker than the pipe and not blocked by anything Python does.
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent()  # quicker than the pipe
     spools: SimpleQueue[tuple[TrainerSpool, float]] = SimpleQueue()
 
     def listen() -> None:
