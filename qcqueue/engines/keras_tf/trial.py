@@ -62,6 +62,9 @@ def _shown(order: dict[str, Any], told: TextIO, said: TextIO, clock: Clock) -> d
                 shown["step_s"] = _step_s(program, next(data.batches(1, first_step=0)), clock)
                 if without is not None and (free_s := without.step_s()):
                     shown["determinism_factor"] = shown["step_s"] / free_s
+    except tf.errors.ResourceExhaustedError as exc:
+        # It shares the GPU with others that are tried, so alone it may have enough.
+        shown |= {"reason": next(iter(errors.said(exc)), type(exc).__name__), "is_cut": True}
     except tf.errors.OpError as exc:
         shown["reason"] = next(iter(errors.said(exc)), type(exc).__name__)
     except QcqueueError as exc:
