@@ -73,6 +73,7 @@ def _take_up(
     """
     arriving = assignment.resume_from
     if arriving is None:
+        sink.progress(Phase.COMPILING)
         return starting_record(assignment.spec, None, program.identity), False
     pieces, is_warm = program.warm_up(), False
     while not (is_warm or arriving.has_come()):

@@ -1,6 +1,7 @@
 """What a trial of a way to compute a step shows, and the fingerprint by which steps of the same bits are known."""
 
 import json
+import sys
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -125,6 +126,32 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     from qcqueue.engines.keras_tf import device
 
     monkeypatch.setattr(device, "has_gpu", lambda: True)
+
+
+@pytest.mark.usefixtures("as_on_a_gpu")
+def test_what_determinism_costs_is_told_by_a_process_without_it(
+    dataset_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qcqueue.engines.keras_tf import trial
+
+    # A trial in a process of its own takes a whole network, so this one only says what it was asked.
+    answers = (
+        "import json, sys; order = json.loads(sys.stdin.readline()); print('a library'); "
+        "assert order['spec']['determinism'] == 'relaxed'; print(json.dumps({'ready': True}), flush=True); "
+        "sys.stdin.readline(); print(json.dumps({'candidate': 'graph', 'step_s': 1e-9}), flush=True)"
+    )
+    monkeypatch.setattr(trial, "COMMAND", (sys.executable, "-c", answers))
+    _, shown = tried(dataset_path, "graph", is_timed=True)
+    assert shown["determinism_factor"] == pytest.approx(shown["step_s"] / 1e-9)
+    monkeypatch.setattr(trial, "COMMAND", (sys.executable, "-c", "raise SystemExit(1)"))
+    _, shown = tried(dataset_path, "graph", is_timed=True)
+    assert "determinism_factor" not in shown
+    assert "reason" not in shown
+
+
+def test_a_job_that_need_not_be_exact_shows_no_fingerprint(dataset_path: Path) -> None:
+    _, shown = tried(dataset_path, "graph", is_timed=True, determinism="relaxed")
+    assert shown.keys() == {"candidate", "compile_s", "operations", "step_s"}
 
 
 @pytest.mark.usefixtures("as_on_a_gpu")

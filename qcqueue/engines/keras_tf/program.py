@@ -126,8 +126,8 @@ class KerasProgram:
 
     @property
     def _has_fingerprint(self) -> bool:
-        """Whether versions do not tell which bits a step has: a GPU's libraries choose, and XLA does."""
-        return self._has_gpu or self.step == "xla"
+        """Whether a step has fixed bits, and versions do not tell which: a GPU's libraries choose, and XLA does."""
+        return self._spec.determinism == "exact" and (self._has_gpu or self.step == "xla")
 
     @property
     def calls_ahead(self) -> int:

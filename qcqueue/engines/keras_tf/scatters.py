@@ -22,7 +22,9 @@ def refuse_scatters(function: Any, *example: Any) -> None:
     if (line := scattering(program)) is not None:
         place = _PLACE.search(line)
         name = place.group(1).rpartition("/")[2] if place else "an operation"
-        raise DeterminismRefused(f"{name} adds up in no fixed order in what XLA makes of a step")
+        raise DeterminismRefused(
+            f"{name} adds up in no fixed order in what XLA makes of a step", hint='write step = "auto" in the study'
+        )
 
 
 def scattering(program: str) -> str | None:
