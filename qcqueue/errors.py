@@ -33,6 +33,7 @@
     │   ├── LeaseLost
     │   │   └── JobWithdrawn
     │   ├── LineageRefused
+    │   │   └── PrecisionRefused
     │   ├── OlderSession
     │   └── QueueMoved
     ├── TrainingError                                        exit 3
@@ -41,7 +42,6 @@
     │   ├── OutOfMemory
     │   ├── DeterminismRefused
     │   ├── NotReproducible
-    │   ├── PrecisionRefused
     │   ├── WeightsUnavailable
     │   └── ModelRefused
     └── DrillFailed                                          exit 3
@@ -270,6 +270,10 @@ class LineageRefused(ConflictError):
     """The run may go on only on a machine like the one before, and its job waits for one."""
 
 
+class PrecisionRefused(LineageRefused):
+    """This device cannot compute in the precision of the job."""
+
+
 class OlderSession(ConflictError):
     """A session of an older qcqueue works on this queue, and would end with unsaved work."""
 
@@ -308,10 +312,6 @@ class DeterminismRefused(TrainingError):
 
 class NotReproducible(TrainingError):
     """The same steps from the same state ended differently on this device."""
-
-
-class PrecisionRefused(TrainingError):
-    """This device cannot compute in the precision of the job."""
 
 
 class WeightsUnavailable(TrainingError):

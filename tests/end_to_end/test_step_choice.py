@@ -54,6 +54,9 @@ def test_a_run_measures_once_goes_on_with_its_step_and_shares_it(tmp_path: Path)
     assert command(house, "hold", "vgg16").returncode == 0
     assert command(house, "work", "--max-epochs", "1").returncode == AT_A_LIMIT
     other = job(house, "small/other")
+    if any(trial["is_cut"] for trial in step["trials"]):  # a machine under load: what was cut is shared with nobody
+        assert other["step"]["origin"] == "measured"
+        return
     assert (other["step"]["origin"], other["step"]["step"]) == ("shared", step["step"])
     assert other["step"]["trials"] == step["trials"]
     said = command(house, "why", "other")

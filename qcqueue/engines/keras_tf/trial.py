@@ -8,6 +8,7 @@ trial of "graph" also has a step timed that need not be exact, so that a person 
 """
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -110,7 +111,9 @@ class _WithoutDeterminism:
     algorithms they have chosen."""
 
     def __init__(self, order: Mapping[str, Any], spec: JobSpec) -> None:
-        self._process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            COMMAND, env={**os.environ}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         self._said = list[dict[str, Any]]()
         self._listening = threading.Thread(target=self._listen, daemon=True)
         self._listening.start()
