@@ -20,7 +20,7 @@ from qcqueue.reports.quantities.findings import Findings
 from qcqueue.reports.quantities.warnings import predicts_one_class
 from qcqueue.text.humanize import listed, percent
 
-_LEFT, _HEAD, _FOOT, _GAP = 8.0, 8.4, 8.5, 1.5
+_LEFT, _HEAD, _FOOT, _GAP = 8.6, 8.4, 8.5, 1.5
 _LARGEST_DOT, _SMALLEST_DOT = 7.0, 1.4
 
 
@@ -58,9 +58,8 @@ def figures(findings: Findings) -> Iterator[Figure]:
 
 
 def _draw(panels: Sequence[_Panel]) -> Sheet:
-    columns = min(len(panels), 2 if len(panels) <= 4 else 3 if len(panels) <= MOST_ALONE else 5)
-    left = _LEFT if columns <= 3 else 5.5
-    places = list(panel_places(len(panels), columns, row_mm=0, left=left, gap=_GAP))
+    columns = min(len(panels), 2 if len(panels) <= 4 else 3 if len(panels) <= MOST_ALONE else 4)
+    places = list(panel_places(len(panels), columns, row_mm=0, left=_LEFT, gap=_GAP))
     side = min(places[0][2], 46.0)
     block = _HEAD + side + _FOOT
     sheet = Sheet(block * -(-len(panels) // columns) + 1)
