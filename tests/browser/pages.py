@@ -107,7 +107,7 @@ STUDIES: dict[str, Callable[[], ReportInput]] = {
 @cache
 def page_called(study: str) -> str:
     """Return the page of one of `STUDIES`."""
-    return page_of(STUDIES[study]())
+    return page_of(STUDIES[study](), with_figures=True)
 
 
 def a_file(page: str, folder: Path) -> Path:

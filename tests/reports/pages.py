@@ -11,9 +11,11 @@ from qcqueue.reports.study import ReportInput
 from qcqueue.reports.tables.catalogue import tables_of
 
 
-def page_of(study: ReportInput) -> str:
+def page_of(study: ReportInput, *, with_figures: bool = False) -> str:
+    """Return the page; figures take seconds, so that only tests which look at them ask for them."""
     findings = findings_of(study)
-    return report_page(findings, tables_of(findings), tuple(pictures_of(figures_of(findings))))
+    figures = figures_of(findings) if with_figures else ()
+    return report_page(findings, tables_of(findings), tuple(pictures_of(figures)))
 
 
 def draw_small(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,17 @@ from tests.reports.hostile import NAMES, a_hostile_study
 from tests.reports.pages import draw_small
 
 TAME = "tame"
+DRAWN = (
+    *NAMES[2:6],
+    "]]><![CDATA[",
+    "&lt;b&gt;&#60;i&#62;",
+    "x\x00y\x1b[31m",
+    "\ud800half",
+    "$x_1^2$ 100 % & ~ \\\\",
+    "W" * 300,
+    "",
+)
+"""What would end text, or could not be written at all, or needs much room."""
 OURS = re.compile(r"(?!.*url\()[-A-Za-z0-9 #%(),.:;]+")
 """What a style may be made of: words, numbers and colours; no address, no quotation and no escape."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -81,7 +92,9 @@ class HostileReport:
 
 def report_about(name: str) -> HostileReport:
     findings = findings_of(a_hostile_study(name))
-    tables, pictures = tuple(tables_of(findings)), tuple(pictures_of(figures_of(findings)))
+    tables, figures = tuple(tables_of(findings)), figures_of(findings)
+    # Figures take seconds, and write all names in the same few ways.
+    pictures = tuple(pictures_of(figures if name in (TAME, *DRAWN) else ()))
     return HostileReport(
         findings=findings, tables=tables, pictures=pictures, page=report_page(findings, tables, pictures)
     )
@@ -119,7 +132,7 @@ def kinds_on_a_tame_page() -> set[tuple[str, str]]:
 
 
 def test_in_a_picture_it_is_only_text(hostile: HostileReport) -> None:
-    expected = kinds_in_tame_pictures()
+    expected = kinds_in_tame_pictures() if hostile.pictures else {}
     assert [picture.figure.name for picture in hostile.pictures] == [*expected]
     for picture in hostile.pictures:
         assert {kind for kind in kinds_in(picture) - expected[picture.figure.name] if kind[1] != MOVES} == set()

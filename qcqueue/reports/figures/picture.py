@@ -21,7 +21,7 @@ FILE_FONT = "DejaVu Sans, Verdana, Arial, Helvetica, sans-serif"
 _NAME_OF = {colour.lower(): f"var(--{name})" for name, colour in LIGHT.items()}
 _HEX = re.compile(r"#[0-9a-f]{6}\b")
 _LONG = re.compile(r"-?\d+\.\d{3,}")
-_FONT = re.compile(r"(?<=px )'?[A-Z][^;]*")
+_FONT = re.compile(r"((?<=px )|(?<=font-family: ))'?[A-Z][^;]*")
 _KEPT_IDS = frozenset({"clipPath", "path", "marker", "linearGradient"})
 
 

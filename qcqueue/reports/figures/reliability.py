@@ -20,7 +20,7 @@ from qcqueue.reports.quantities.findings import Findings
 from qcqueue.reports.quantities.warnings import predicts_one_class
 from qcqueue.text.humanize import listed, percent
 
-_LEFT, _HEAD, _FOOT, _GAP = 8.6, 8.4, 8.5, 1.5
+_LEFT, _HEAD, _FOOT, _GAP = 9.4, 8.4, 8.5, 0.6
 _LARGEST_DOT, _SMALLEST_DOT = 7.0, 1.4
 
 
@@ -84,11 +84,15 @@ def _panel(sheet: Sheet, panel: _Panel, left: float, top: float, side: float, mo
     axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.5, linestyle=(0, (4, 3)))
     name = fitted(panel.found.label, side + 2, bold=True)
     sheet.words(name, left, top - 5.6, color=panel.colour, weight="bold")
-    for one in sorted(panel.found.bins, key=lambda it: -it.images):
-        if one.confidence is not None and one.accuracy is not None:
-            size = max(_SMALLEST_DOT, _LARGEST_DOT * math.sqrt(one.images / most))
-            axes.plot([one.confidence] * 2, [one.confidence, one.accuracy], color=panel.colour, linewidth=0.8)
-            axes.plot([one.confidence], [one.accuracy], "o", color=panel.colour, markersize=size, clip_on=False)
+    known = [
+        (one.confidence, one.accuracy, max(_SMALLEST_DOT, _LARGEST_DOT * math.sqrt(one.images / most)))
+        for one in sorted(panel.found.bins, key=lambda it: -it.images)
+        if one.confidence is not None and one.accuracy is not None
+    ]
+    confidences, accuracies = [it[0] for it in known], [it[1] for it in known]
+    axes.vlines(confidences, confidences, accuracies, color=panel.colour, linewidth=0.8, zorder=2)
+    areas = [size**2 for *_, size in known]
+    axes.scatter(confidences, accuracies, s=areas, color=panel.colour, linewidth=0, clip_on=False, zorder=2.1)
     if panel.means_nothing:
         said = fitted("one class only: void", side + 2, size=SMALL_SIZE)
         little(sheet, said, left, top - 2.4, color=hex_of("bad"))

@@ -98,6 +98,10 @@ svg { display: block; width: 100%; height: auto; overflow: visible; }
 .scroll .matrix th { white-space: normal; overflow-wrap: anywhere; }
 article { border-left: 4px solid var(--tone); padding-left: 16px; margin: 32px 0; }
 article h3 { margin-top: 0; }
+@media (min-width: 700px) {
+  article { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0 24px; }
+  article > * { grid-column: 1 / -1; } article > .charts { grid-column: 1; } article > .charts + div { grid-column: 2; }
+}
 .story { font-size: 0.92rem; padding-left: 20px; }
 .verdict { font-weight: 600; }
 .verdict-line { font-size: 1.15rem; max-width: 70ch; }

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,8 @@ def test_every_figure_is_one_column_wide_and_no_colour_is_without_a_name() -> No
 
 def test_a_figure_alone_says_what_it_shows() -> None:
     svg = standalone(drawn()["pairs"])
-    assert svg.startswith("<?xml") and 'role="img"' in svg
+    assert svg.startswith("<?xml")
+    assert 'role="img"' in svg
     assert 'aria-labelledby="pairs-title pairs-desc"' in svg
     assert drawn()["pairs"].figure.title in svg
 
@@ -112,7 +114,7 @@ def test_error_bars_and_curves_are_where_their_numbers_are() -> None:
     with styled():
         lines = curves.draw().figure.axes[0].lines
     for line, model in zip([it for it in lines if it.get_linestyle() != "None"], findings().models, strict=True):
-        assert list(line.get_ydata()) == [row.val_accuracy for row in model.curve]
+        assert np.asarray(line.get_ydata()).tolist() == [row.val_accuracy for row in model.curve]
         assert line.get_color() == LIGHT[f"model-{findings().models.index(model)}"]
 
 
@@ -179,7 +181,7 @@ def test_a_pdf_has_a_page_for_each_with_fonts_that_journals_take() -> None:
 
 def test_names_are_set_apart_and_cut_to_their_room() -> None:
     placed = spread([5.0, 5.0, 5.1, 9.0], gap=3, low=0, high=20)
-    assert all(b - a >= 3 - 1e-9 for a, b in zip(placed, placed[1:], strict=False))
+    assert all(b - a >= 3 - 1e-9 for a, b in pairwise(placed))
     for name in ("W" * 300, "a\nb\x00c", "", "InceptionResNetV2 with a long tail"):
         short = fitted(name, 20)
         assert width_of(short) <= 20
