@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from qcqueue.errors import ExtraMissing
-from qcqueue.reports.figures.figure import Figure
+from qcqueue.reports.figures.figure import ReportFigure
 from qcqueue.reports.figures.picture import Picture, pictures_of, standalone
 from qcqueue.reports.figures.printed import PDF, printed
 from qcqueue.reports.figures.registry import figures_of
@@ -31,6 +31,7 @@ from qcqueue.reports.tables.spreadsheet import to_csv
 from qcqueue.reports.tables.table import Table
 
 PAGE = "report.html"
+PAGE_READY = "the page and its tables are made"
 DOCUMENT = "report.json"
 """It also names every file of its report, so that another report knows what it may replace."""
 
@@ -58,6 +59,7 @@ def files_of(study: ReportInput, narrate: Callable[[str], None] = lambda text: N
     except ExtraMissing as exc:
         lacks = exc
     contents = dict(_texts(findings, tables, pictures, lacks))
+    narrate(PAGE_READY)
     if lacks is None:
         counted = count(1)
         contents |= {f"figures/{it.figure.name}.svg": standalone(it).encode() for it in pictures}
@@ -77,7 +79,7 @@ def _every_tenth(narrate: Callable[[str], None], done: int, of: int, what: str) 
         narrate(f"{done} of {of} {what}")
 
 
-def _described(figure: Figure) -> dict[str, Any]:
+def _described(figure: ReportFigure) -> dict[str, Any]:
     """Return what is said of a figure, for whoever takes its file elsewhere; number is its page in the PDF."""
     return {
         "number": figure.number,

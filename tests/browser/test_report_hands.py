@@ -67,9 +67,9 @@ def test_a_sheet_of_paper_holds_the_width_of_everything(browser: Browser, tmp_pa
 def test_hostile_names_make_no_element_and_no_attribute_in_a_browser(browser: Browser, tmp_path: Path) -> None:
     """Read by its parser, one after the other; that all of them together do nothing is seen on the open page."""
     with opened(browser, a_file("", tmp_path), width_px=PHONE_PX, light="light") as (page, _):
-        allowed = set(page.evaluate(KINDS, page_of(a_hostile_study("tame"))))
+        allowed = set(page.evaluate(KINDS, page_of(a_hostile_study("tame"), with_figures=True)))
         for name in MARKUP:
-            found = set(page.evaluate(KINDS, page_of(a_hostile_study(name))))
+            found = set(page.evaluate(KINDS, page_of(a_hostile_study(name), with_figures=True)))
             assert {kind for kind in found - allowed if not kind.endswith(" transform")} == set(), name
     assert {"main", "svg viewBox"} <= allowed
 

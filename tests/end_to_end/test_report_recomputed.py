@@ -390,7 +390,7 @@ def test_h_curves_with_their_seams_and_best_epochs(study: Study, report: Report)
         said = f"validation accuracy {percent(best['val_accuracy'])}, loss {best['val_loss']:.4g}."
         assert f"Best epoch: {job.best_epoch}, {said}" in report.page
     titles = [title for title in report.pictures if title.endswith("by epoch")]
-    assert len(titles) == 2 * len(study.jobs), "accuracy and loss of each"
+    assert len(titles) == len(study.jobs), "accuracy and loss of each"
     assert {"Validation accuracy by epoch, all models", "Validation loss by epoch, all models"} <= set(report.pictures)
 
 

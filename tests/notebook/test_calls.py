@@ -90,9 +90,9 @@ def test_the_history_and_its_pictures_are_those_of_the_epochs_that_count(house: 
     (state,) = [row["state"] for row in qcqueue.status() if row["name"] == "mine/toy"]
     assert state == "running"
     curves = qcqueue.plot("toy")
-    assert curves._repr_html_().count("<svg") == 2
+    assert curves._repr_html_().count("<svg") == 1
     paths = curves.save(tmp_path / "pictures")
-    assert [path.name for path in paths] == ["toy-accuracy.svg", "toy-loss.svg"]
+    assert [path.name for path in paths] == ["toy-curves.svg"]
     (tmp_path / "elsewhere").write_text("mine")
     paths[0].unlink()
     paths[0].symlink_to(tmp_path / "elsewhere")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from qcqueue.reports.figures.figure import MOST_ALONE, Figure, Section, notes_on_figure
+from qcqueue.reports.figures.figure import MOST_ALONE, ReportFigure, Section, notes_on_figure
 from qcqueue.reports.figures.marks import Sign, draw_key, grid, key_lines, percent_axis, share_limits
 from qcqueue.reports.figures.sheet import INK, LINE_MM, PAPER, QUIET, WIDTH_MM, Sheet, fitted, widest, width_of
 from qcqueue.reports.palette import model_hex
@@ -24,7 +24,7 @@ class _Row:
     estimates: tuple[Accuracy | None, ...]
 
 
-def figures(findings: Findings) -> Iterator[Figure]:
+def figures(findings: Findings) -> Iterator[ReportFigure]:
     """Yield it where test images were evaluated."""
     splits = ("validation", "test") if len(findings.models) <= MOST_ALONE else ("test",)
     known = {split: {it.job: it for it in findings.comparisons[split, "best"].accuracies} for split in splits}
@@ -34,7 +34,7 @@ def figures(findings: Findings) -> Iterator[Figure]:
         if it.name in known["test"]
     ]
     if rows:
-        yield Figure(
+        yield ReportFigure(
             name="accuracy-intervals",
             section=Section.ACCURACY,
             title=f"Accuracy at the best epoch, with {LEVEL} intervals",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from qcqueue.reports.figures.cells import Cell, column_names, draw_cells, names_mm, row_names
-from qcqueue.reports.figures.figure import MOST_ALONE, Figure, Section, notes_on_figure
+from qcqueue.reports.figures.figure import MOST_ALONE, ReportFigure, Section, notes_on_figure
 from qcqueue.reports.figures.marks import little, panel_places
 from qcqueue.reports.figures.sheet import INK, WIDTH_MM, Sheet, fitted, widest, width_of
 from qcqueue.reports.palette import model_hex
@@ -31,7 +31,7 @@ class Confusion:
     matrix: Matrix
 
 
-def figures(findings: Findings) -> Iterator[Figure]:
+def figures(findings: Findings) -> Iterator[ReportFigure]:
     """Yield them where test images were evaluated: one figure for up to so many models."""
     found = [
         Confusion(
@@ -47,7 +47,7 @@ def figures(findings: Findings) -> Iterator[Figure]:
     parts = [found[at : at + MOST_PANELS] for at in range(0, len(found), MOST_PANELS)]
     for number, part in enumerate(parts, start=1):
         more = f" ({number} of {len(parts)})" if len(parts) > 1 else ""
-        yield Figure(
+        yield ReportFigure(
             name="confusion" if len(parts) == 1 else f"confusion-{number}",
             section=Section.CLASSES,
             title=f"Confusion matrices of all models, test images, best epochs{more}",

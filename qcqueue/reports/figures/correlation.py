@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from qcqueue.reports.figures.cells import Cell, column_names, draw_cells, names_mm, row_names
-from qcqueue.reports.figures.figure import Figure, Section, notes_on_figure
+from qcqueue.reports.figures.figure import ReportFigure, Section, notes_on_figure
 from qcqueue.reports.figures.sheet import WIDTH_MM, Sheet
 from qcqueue.reports.palette import hex_of
 from qcqueue.reports.quantities.caveats import Quantity
@@ -15,14 +15,14 @@ from qcqueue.text.humanize import count
 _NAMES_MM, _ROW_MM = 31.0, 6.0
 
 
-def figures(findings: Findings) -> Iterator[Figure]:
+def figures(findings: Findings) -> Iterator[ReportFigure]:
     """Yield it where three models or more differ in anything."""
     rows = findings.correlation.rows
     if not any(cell.coefficient is not None for row in rows for cell in row):
         return
     fewest, most = (limit(cell.models for row in rows for cell in row) for limit in (min, max))
     over = count(most, "model") if fewest == most else f"{fewest} to {count(most, 'model')}"
-    yield Figure(
+    yield ReportFigure(
         name="correlation",
         section=Section.TIMES,
         title=f"Correlation: Pearson's r over {over}",

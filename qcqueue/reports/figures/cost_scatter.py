@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qcqueue.reports.figures.figure import MOST_ALONE, Figure, Section, notes_on_figure
+from qcqueue.reports.figures.figure import MOST_ALONE, ReportFigure, Section, notes_on_figure
 from qcqueue.reports.figures.marks import grid, time_unit
 from qcqueue.reports.figures.sheet import SIZE, WIDTH_MM, Sheet, fitted, width_of
 from qcqueue.reports.palette import model_hex
@@ -29,7 +29,7 @@ class _Point:
     parameters: int | None
 
 
-def figures(findings: Findings) -> Iterator[Figure]:
+def figures(findings: Findings) -> Iterator[ReportFigure]:
     """Yield it where two models or more are done."""
     points = [
         _Point(
@@ -44,7 +44,7 @@ def figures(findings: Findings) -> Iterator[Figure]:
     ]
     if len(points) >= 2:
         said = [f"{it.label} {duration(it.total_s)}" for it in points]
-        yield Figure(
+        yield ReportFigure(
             name="cost-scatter",
             section=Section.TIMES,
             title="Total time against time per step and trainable parameters",

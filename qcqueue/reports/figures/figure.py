@@ -32,7 +32,7 @@ class Section(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
+class ReportFigure:
     """One figure. name is unique in its report and names its files; number is its place in the report, from 1.
 
     title says in one line what is shown, caption how to read it, alt what is to be seen, for those who do not see it.

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qcqueue.core.goodput import Goodput
-from qcqueue.reports.figures.figure import Figure, Section, notes_on_figure
+from qcqueue.reports.figures.figure import ReportFigure, Section, notes_on_figure
 from qcqueue.reports.figures.sheet import Sheet
 from qcqueue.reports.figures.time_bars import TimeBar, draw_time_bars
 from qcqueue.reports.palette import time_hex
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def figures(findings: Findings) -> Iterator[Figure]:
+def figures(findings: Findings) -> Iterator[ReportFigure]:
     """Yield it where sessions have written down their time."""
     bars = [_bar(name, goodput) for name, goodput in held_time_of(findings)]
     if bars:
-        yield Figure(
+        yield ReportFigure(
             name="held-time",
             section=Section.OPERATIONS,
             title="Where held time went, in percent of it",

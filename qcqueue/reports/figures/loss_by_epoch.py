@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qcqueue.reports.figures.curves import Curve, best_of, draw_curves, said_of_named
-from qcqueue.reports.figures.figure import Figure, Section, notes_on_figure
+from qcqueue.reports.figures.figure import ReportFigure, Section, notes_on_figure
 from qcqueue.reports.figures.marks import epoch_axis, loss_axis
 from qcqueue.reports.figures.sheet import Sheet
 from qcqueue.reports.quantities.caveats import Quantity
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def figures(findings: Findings) -> Iterator[Figure]:
+def figures(findings: Findings) -> Iterator[ReportFigure]:
     """Yield it from the first epoch on."""
     curves = [
         Curve(
@@ -30,7 +30,7 @@ def figures(findings: Findings) -> Iterator[Figure]:
         if model.curve
     ]
     if curves:
-        yield Figure(
+        yield ReportFigure(
             name="loss-by-epoch",
             section=Section.LEARNING,
             title="Validation loss by epoch, all models",

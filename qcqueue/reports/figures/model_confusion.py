@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from functools import partial
 
 from qcqueue.reports.figures.confusion import Confusion, draw_confusions
-from qcqueue.reports.figures.figure import MOST_ALONE, Figure, Section, notes_on_figure
+from qcqueue.reports.figures.figure import MOST_ALONE, ReportFigure, Section, notes_on_figure
 from qcqueue.reports.palette import model_hex
 from qcqueue.reports.quantities.caveats import Quantity
 from qcqueue.reports.quantities.findings import Findings
 from qcqueue.text.humanize import percent
 
 
-def figures(findings: Findings) -> Iterator[Figure]:
+def figures(findings: Findings) -> Iterator[ReportFigure]:
     """Yield one for each model that is evaluated, unless there are many."""
     if len(findings.models) > MOST_ALONE:
         return
@@ -29,7 +29,7 @@ def figures(findings: Findings) -> Iterator[Figure]:
             )
             for split, it in (("validation", best.validation), ("test", best.test))
         ]
-        yield Figure(
+        yield ReportFigure(
             name=f"model-{place + 1:02d}-confusion",
             section=Section.FILES,
             title=f"{model.label}: confusion at the best epoch, {best.epoch}",

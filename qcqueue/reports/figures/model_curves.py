@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qcqueue.reports.figures.curves import draw_line, last_of
-from qcqueue.reports.figures.figure import MOST_ALONE, Figure, Section, notes_on_figure
+from qcqueue.reports.figures.figure import MOST_ALONE, ReportFigure, Section, notes_on_figure
 from qcqueue.reports.figures.marks import (
     Sign,
     draw_key,
@@ -50,7 +50,7 @@ class ModelCurves:
     best_epoch: int | None
 
 
-def figures(findings: Findings) -> Iterator[Figure]:
+def figures(findings: Findings) -> Iterator[ReportFigure]:
     """Yield one for each model that has trained an epoch, unless there are many."""
     if len(findings.models) <= MOST_ALONE:
         for place, model in enumerate(findings.models):
@@ -59,10 +59,10 @@ def figures(findings: Findings) -> Iterator[Figure]:
                 yield curves_of_model(model, place, noted)
 
 
-def curves_of_model(model: ModelFigures, place: int, notes: tuple[int, ...] = ()) -> Figure:
+def curves_of_model(model: ModelFigures, place: int, notes: tuple[int, ...] = ()) -> ReportFigure:
     """Return the curves of a model that has trained an epoch."""
     shown = curves_shown(model, place)
-    return Figure(
+    return ReportFigure(
         name=f"model-{place + 1:02d}-curves",
         section=Section.MODEL,
         title=f"{model.label}: accuracy and loss by epoch",

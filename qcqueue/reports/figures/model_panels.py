@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from qcqueue.reports.figures.figure import MOST_ALONE, Figure, Section, notes_on_figure
+from qcqueue.reports.figures.figure import MOST_ALONE, ReportFigure, Section, notes_on_figure
 from qcqueue.reports.figures.marks import loss_axis, panel_places, share_limits
 from qcqueue.reports.figures.model_curves import ModelCurves, curves_shown
 from qcqueue.reports.figures.sheet import SMALL_SIZE, Sheet, fitted
@@ -15,7 +15,7 @@ MOST_PANELS = 28
 _COLUMNS, _LEFT, _HEAD, _PLOT_MM, _FOOT, _GAP = 4, 6.0, 4.0, 13.0, 4.6, 1.0
 
 
-def figures(findings: Findings) -> Iterator[Figure]:
+def figures(findings: Findings) -> Iterator[ReportFigure]:
     """Yield accuracy and loss of many models, so many in a figure."""
     if len(findings.models) <= MOST_ALONE:
         return
@@ -23,7 +23,7 @@ def figures(findings: Findings) -> Iterator[Figure]:
     parts = [shown[at : at + MOST_PANELS] for at in range(0, len(shown), MOST_PANELS)]
     for quantity in ("accuracy", "loss"):
         for number, part in enumerate(parts, start=1):
-            yield Figure(
+            yield ReportFigure(
                 name=f"models-{quantity}-{number}",
                 section=Section.MODEL,
                 title=f"{quantity.capitalize()} by epoch, {count(len(part), 'model')} ({number} of {len(parts)})",

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from qcqueue.reports.figures.cells import Cell, column_names, draw_cells, names_mm, row_names
-from qcqueue.reports.figures.figure import MOST_ALONE, Figure, Section, notes_on_figure
+from qcqueue.reports.figures.figure import MOST_ALONE, ReportFigure, Section, notes_on_figure
 from qcqueue.reports.figures.sheet import WIDTH_MM, Sheet, widest
 from qcqueue.reports.palette import hex_of
 from qcqueue.reports.quantities.caveats import Quantity
@@ -17,14 +17,14 @@ MOST_DETAILED = 9
 """Of more models a cell has no room for p; the table of pairs has it."""
 
 
-def figures(findings: Findings) -> Iterator[Figure]:
+def figures(findings: Findings) -> Iterator[ReportFigure]:
     """Yield it for few models that were compared; of more, nobody reads a matrix, and the table has them all."""
     comparison = findings.comparisons["test", "best"]
     names = {it.job: it.label for it in comparison.accuracies}
     if comparison.pairs and len(names) <= MOST_ALONE:
         sure = sum(it.p_adjusted < CHANCE for it in comparison.pairs)
         with_p = ", and below it McNemar's p after Holm's correction" if len(names) <= MOST_DETAILED else ""
-        yield Figure(
+        yield ReportFigure(
             name="pairs",
             section=Section.ACCURACY,
             title="Differences of test accuracy between models",

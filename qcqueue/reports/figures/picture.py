@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from qcqueue.reports.figures.figure import Figure
+from qcqueue.reports.figures.figure import ReportFigure
 from qcqueue.reports.figures.sheet import Sheet, styled
 from qcqueue.reports.markup import Markup, tag
 from qcqueue.reports.palette import LIGHT, resolved
@@ -29,11 +29,11 @@ _KEPT_IDS = frozenset({"clipPath", "path", "marker", "linearGradient"})
 class Picture:
     """A figure that is drawn: one svg element, complete in itself, whose colours are names of the page's."""
 
-    figure: Figure
+    figure: ReportFigure
     svg: Markup
 
 
-def pictures_of(figures: Iterable[Figure]) -> Iterator[Picture]:
+def pictures_of(figures: Iterable[ReportFigure]) -> Iterator[Picture]:
     """Draw figures for a page, one after the other. Raises: ExtraMissing."""
     with styled():
         for figure in figures:
@@ -47,7 +47,7 @@ def standalone(picture: Picture) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{resolved(file)}\n'
 
 
-def _svg(figure: Figure, sheet: Sheet) -> Markup:
+def _svg(figure: ReportFigure, sheet: Sheet) -> Markup:
     import matplotlib
 
     written = io.BytesIO()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO
 
-from qcqueue.reports.figures.figure import Figure
+from qcqueue.reports.figures.figure import ReportFigure
 from qcqueue.reports.figures.sheet import styled
 from qcqueue.stores.registry import without_secrets
 
@@ -23,7 +23,7 @@ FEWEST_ELSEWHERE = 8
 """For fewer figures another process would take longer to begin than to draw them."""
 
 
-def printed(figures: Sequence[Figure], drawn: Callable[[], None] = lambda: None) -> dict[str, bytes]:
+def printed(figures: Sequence[ReportFigure], drawn: Callable[[], None] = lambda: None) -> dict[str, bytes]:
     """Return every file by its name. drawn is called after each page and each PNG. Raises: ExtraMissing."""
     if not figures:
         return {}
@@ -35,7 +35,7 @@ def printed(figures: Sequence[Figure], drawn: Callable[[], None] = lambda: None)
         return {name: content for part in parts for name, content in part.items()}
 
 
-def as_png(figures: Sequence[Figure]) -> Iterator[tuple[str, bytes]]:
+def as_png(figures: Sequence[ReportFigure]) -> Iterator[tuple[str, bytes]]:
     """Yield each figure as PNG. Raises: ExtraMissing."""
     with styled():
         for figure in figures:
@@ -44,7 +44,7 @@ def as_png(figures: Sequence[Figure]) -> Iterator[tuple[str, bytes]]:
             yield f"{figure.name}.png", written.getvalue()
 
 
-def as_pdf(figures: Sequence[Figure]) -> Iterator[tuple[str, bytes]]:
+def as_pdf(figures: Sequence[ReportFigure]) -> Iterator[tuple[str, bytes]]:
     """Yield nothing for each page, then the file. Raises: ExtraMissing."""
     with styled():
         from matplotlib.backends.backend_pdf import PdfPages
@@ -57,7 +57,7 @@ def as_pdf(figures: Sequence[Figure]) -> Iterator[tuple[str, bytes]]:
         yield PDF, written.getvalue()
 
 
-FigurePrinter = Callable[[Sequence[Figure]], Iterator[tuple[str, bytes]]]
+FigurePrinter = Callable[[Sequence[ReportFigure]], Iterator[tuple[str, bytes]]]
 
 
 def _counted(files: Iterator[tuple[str, bytes]], drawn: Callable[[], None]) -> Iterator[tuple[str, bytes]]:
@@ -68,7 +68,7 @@ def _counted(files: Iterator[tuple[str, bytes]], drawn: Callable[[], None]) -> I
             yield name, content
 
 
-def _elsewhere(kind: FigurePrinter, figures: Sequence[Figure]) -> Iterator[tuple[str, bytes]]:
+def _elsewhere(kind: FigurePrinter, figures: Sequence[ReportFigure]) -> Iterator[tuple[str, bytes]]:
     """Draw in another process; what it could not is drawn here."""
     # -P: what lies in the folder one stands in is no part of Python.
     process = subprocess.Popen(

@@ -26,10 +26,10 @@ from qcqueue.reports.figures import (
     timeline,
     total_time,
 )
-from qcqueue.reports.figures.figure import Figure
+from qcqueue.reports.figures.figure import ReportFigure
 from qcqueue.reports.quantities.findings import Findings
 
-FigureRow = Callable[[Findings], Iterable[Figure]]
+FigureRow = Callable[[Findings], Iterable[ReportFigure]]
 """From the numbers of a study to the figures of one kind: none where nothing was measured, several if of each model."""
 
 FIGURES: tuple[FigureRow, ...] = (
@@ -54,7 +54,7 @@ FIGURES: tuple[FigureRow, ...] = (
 )
 
 
-def figures_of(findings: Findings, rows: Iterable[FigureRow] = FIGURES) -> tuple[Figure, ...]:
+def figures_of(findings: Findings, rows: Iterable[FigureRow] = FIGURES) -> tuple[ReportFigure, ...]:
     """Return every figure for which something was measured, numbered from 1; their names are unique."""
     found = [figure for row in rows for figure in row(findings)]
     return tuple(replace(figure, number=number) for number, figure in enumerate(found, start=1))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from qcqueue.reports.figures.figure import MOST_ALONE, Figure, Section, notes_on_figure
+from qcqueue.reports.figures.figure import MOST_ALONE, ReportFigure, Section, notes_on_figure
 from qcqueue.reports.figures.marks import grid, little, panel_places, percent_axis
 from qcqueue.reports.figures.sheet import INK, QUIET, SMALL_SIZE, Sheet, fitted
 from qcqueue.reports.palette import hex_of, model_hex
@@ -31,7 +31,7 @@ class _Panel:
     means_nothing: bool
 
 
-def figures(findings: Findings) -> Iterator[Figure]:
+def figures(findings: Findings) -> Iterator[ReportFigure]:
     """Yield it where test images were evaluated."""
     models = {model.name: (place, model) for place, model in enumerate(findings.models)}
     panels = []
@@ -45,7 +45,7 @@ def figures(findings: Findings) -> Iterator[Figure]:
             f" It means nothing for {listed(constant_ones)}: one class only is predicted." if constant_ones else ""
         )
         said = listed([f"{it.found.label} {percent(it.found.expected_error)}" for it in panels])
-        yield Figure(
+        yield ReportFigure(
             name="reliability",
             section=Section.CALIBRATION,
             title="Calibration: confidence and accuracy, test images, best epochs",

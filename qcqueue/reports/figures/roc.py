@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 
-from qcqueue.reports.figures.figure import Figure, Section, notes_on_figure
+from qcqueue.reports.figures.figure import ReportFigure, Section, notes_on_figure
 from qcqueue.reports.figures.rank_curves import RankedModel, RankLine, draw_rank_curves
 from qcqueue.reports.quantities.caveats import Quantity
 from qcqueue.reports.quantities.comparison import LEVEL
@@ -12,7 +12,7 @@ from qcqueue.reports.quantities.findings import Findings
 from qcqueue.text.humanize import listed
 
 
-def figures(findings: Findings) -> Iterator[Figure]:
+def figures(findings: Findings) -> Iterator[ReportFigure]:
     """Yield it for each set of classes that models were tested on, where their probabilities are known."""
     places = {model.name: place for place, model in enumerate(findings.models)}
     by_classes: dict[tuple[str, ...], list[RankedModel]] = {}
@@ -27,7 +27,7 @@ def figures(findings: Findings) -> Iterator[Figure]:
             )
         )
     for number, (classes, models) in enumerate(by_classes.items(), start=1):
-        yield Figure(
+        yield ReportFigure(
             name="roc" if number == 1 else f"roc-{number}",
             section=Section.CLASSES,
             title="ROC curves by class, test images, best epochs",

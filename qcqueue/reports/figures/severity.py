@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qcqueue.reports.figures.curves import Curve, best_of, draw_curves, said_of_named
-from qcqueue.reports.figures.figure import Figure, Section, notes_on_figure
+from qcqueue.reports.figures.figure import ReportFigure, Section, notes_on_figure
 from qcqueue.reports.figures.marks import percent_axis, share_limits
 from qcqueue.reports.figures.sheet import Sheet
 from qcqueue.reports.quantities.caveats import Quantity
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def figures(findings: Findings) -> Iterator[Figure]:
+def figures(findings: Findings) -> Iterator[ReportFigure]:
     """Yield it for images that know their severity."""
     places = {model.name: place for place, model in enumerate(findings.models)}
     found = findings.severities["test", "best"]
@@ -33,7 +33,7 @@ def figures(findings: Findings) -> Iterator[Figure]:
         for it in found
     ]
     if curves:
-        yield Figure(
+        yield ReportFigure(
             name="severity",
             section=Section.CALIBRATION,
             title="Test accuracy by severity of what is wrong with an image, best epochs",

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from qcqueue.core.outcomes import Outcome
-from qcqueue.reports.figures.figure import Figure, Section, notes_on_figure
+from qcqueue.reports.figures.figure import ReportFigure, Section, notes_on_figure
 from qcqueue.reports.figures.marks import Sign, draw_key, grid, key_lines, little
 from qcqueue.reports.figures.sheet import INK, LINE_MM, QUIET, SMALL_SIZE, WIDTH_MM, Sheet, fitted, width_of
 from qcqueue.reports.palette import hex_of, model_hex
@@ -53,14 +53,14 @@ class _Row:
     blocks: tuple[_Block, ...]
 
 
-def figures(findings: Findings) -> Iterator[Figure]:
+def figures(findings: Findings) -> Iterator[ReportFigure]:
     """Yield it where sessions are known."""
     line = findings.timeline
     if not line.sessions:
         return
     said = f"{count(len(line.sessions), 'session')}, {duration(line.held_s)}"
     killed = f"{line.killed} of them killed" if line.killed else "none of them killed"
-    yield Figure(
+    yield ReportFigure(
         name="timeline",
         section=Section.OPERATIONS,
         title="Sessions, and what they worked on",

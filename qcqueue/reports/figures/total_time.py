@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qcqueue.core.goodput import PartGroup
-from qcqueue.reports.figures.figure import Figure, Section, notes_on_figure
+from qcqueue.reports.figures.figure import ReportFigure, Section, notes_on_figure
 from qcqueue.reports.figures.marks import time_unit
 from qcqueue.reports.figures.sheet import Sheet
 from qcqueue.reports.figures.time_bars import TimeBar, draw_time_bars
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def figures(findings: Findings) -> Iterator[Figure]:
+def figures(findings: Findings) -> Iterator[ReportFigure]:
     """Yield it where sessions have written down their time."""
     known = [it for it in findings.spending if it.held_s]
     bars = [
@@ -30,7 +30,7 @@ def figures(findings: Findings) -> Iterator[Figure]:
         for it in known
     ]
     if bars:
-        yield Figure(
+        yield ReportFigure(
             name="total-time",
             section=Section.OPERATIONS,
             title="Held time of each model, by purpose",

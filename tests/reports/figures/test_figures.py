@@ -13,7 +13,7 @@ import pytest
 
 import qcqueue.reports.figures
 from qcqueue.reports.figures import accuracy_intervals, confusion, correlation, pairs, registry, reliability
-from qcqueue.reports.figures.figure import MOST_ALONE, Figure, Section
+from qcqueue.reports.figures.figure import MOST_ALONE, ReportFigure, Section
 from qcqueue.reports.figures.marks import spread
 from qcqueue.reports.figures.picture import Picture, pictures_of, standalone
 from qcqueue.reports.figures.printed import PDF, as_pdf, printed
@@ -39,8 +39,8 @@ def drawn() -> dict[str, Picture]:
     return {it.figure.name: it for it in pictures_of(figures_of(findings()))}
 
 
-def a_dummy(found: Findings) -> Iterator[Figure]:
-    yield Figure(
+def a_dummy(found: Findings) -> Iterator[ReportFigure]:
+    yield ReportFigure(
         name="dummy",
         section=Section.TIMES,
         title="A dummy",

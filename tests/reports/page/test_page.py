@@ -89,8 +89,10 @@ def page_on(
     datasets: Sequence[DatasetLine] = (),
     proofs: Sequence[Proof] = (),
     accounts: Accounts | None = None,
+    with_figures: bool = False,
 ) -> str:
-    return page_of(the_study(details, datasets=tuple(datasets), proofs=tuple(proofs), accounts=accounts))
+    study = the_study(details, datasets=tuple(datasets), proofs=tuple(proofs), accounts=accounts)
+    return page_of(study, with_figures=with_figures)
 
 
 def words(page: str) -> str:
@@ -254,7 +256,7 @@ def test_a_proof_says_how_it_was_made_and_of_what_it_is_none() -> None:
 
 
 def test_where_the_time_went_stands_by_study_and_job_with_what_is_not_known_of_it() -> None:
-    page = page_on(a_study(), accounts=accounts_of(some_sessions()))
+    page = page_on(a_study(), accounts=accounts_of(some_sessions()), with_figures=True)
     said = words(page)
     section = page[page.index("<h3>Held time") : page.index("<h3>Sessions and attempts")]
     assert section.index("six-models, all of it") < section.index("six-models/densenet121")
@@ -319,6 +321,6 @@ def test_a_picture_bears_the_notes_on_what_it_shows() -> None:
     place = [model.name for model in findings.models].index("six-models/resnet50v2") + 1
     assert relaxed in notes[f"model-{place:02d}-curves"]
     assert relaxed not in notes["model-01-curves"]
-    page = page_of(the_study())
+    page = page_of(the_study(), with_figures=True)
     caption = page[page.index("Validation accuracy by epoch, all models<sup>") :].partition("</figcaption>")[0]
     assert f'href="#note-{relaxed}"' in caption
