@@ -13,8 +13,8 @@ from qcqueue.reports.quantities.findings import Findings
 from qcqueue.reports.tables.judgements import points
 
 _MOST_NAME, _MOST_NAME_OF_MANY = 26.0, 19.0
-_FEW, _MOST_VALUES = 7, 12
-"""Of more models a cell has no room for a decimal, and of still more for no number; the table of pairs has them."""
+_FEW, _MOST_STARRED, _MOST_VALUES = 7, 9, 13
+"""Of more models a cell has no room for a decimal, for a star, and at last for a number; the table of pairs has them."""
 
 
 def figures(findings: Findings) -> Iterator[ReportFigure]:
@@ -23,12 +23,14 @@ def figures(findings: Findings) -> Iterator[ReportFigure]:
     names = {it.job: it.label for it in comparison.accuracies}
     if comparison.pairs and len(names) <= MOST_ALONE:
         sure = sum(it.p_adjusted < CHANCE for it in comparison.pairs)
-        with_star = " A star: more than luck, McNemar's p below 0.05 after Holm's correction."
+        said = "Accuracy of the row minus that of the column, in points."
+        if len(names) <= _MOST_STARRED:
+            said += " A star: more than luck, McNemar's p below 0.05 after Holm's correction."
         yield ReportFigure(
             name="pairs",
             section=Section.ACCURACY,
             title="Differences of test accuracy between models",
-            caption=f"Accuracy of the row minus that of the column, in points.{with_star if len(names) <= _MOST_VALUES else ''}",
+            caption=said,
             alt=f"{sure} of {len(comparison.pairs)} pairs differ by more than luck would (p below {CHANCE:g} after "
             "Holm's correction); the values stand in the table of pairs.",
             notes=notes_on_figure(findings, Quantity.TEST_ACCURACY),
@@ -61,6 +63,7 @@ def _cell(found: tuple[Pair, int] | None, highest: float, models: int) -> Cell:
     if models > _MOST_VALUES:
         return Cell(text=" ", colour=colour, share=abs(difference) / highest)
     value = points(difference).removesuffix(" points")
-    text = value if models <= _FEW else value.partition(".")[0]
-    star = "*" if pair.p_adjusted < CHANCE else ""
+    rounded = f"{100 * difference:+.0f}".replace("-", "−")
+    text = value if models <= _FEW else "0" if rounded[1:] == "0" else rounded
+    star = "*" if pair.p_adjusted < CHANCE and models <= _MOST_STARRED else ""
     return Cell(text=text + star, colour=colour, share=abs(difference) / highest)
