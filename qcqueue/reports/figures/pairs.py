@@ -14,7 +14,7 @@ from qcqueue.reports.tables.judgements import points
 
 _MOST_NAME, _MOST_NAME_OF_MANY = 26.0, 19.0
 _FEW, _MOST_STARRED, _MOST_VALUES = 7, 9, 13
-"""Of more models a cell has no room for a decimal, for a star, and at last for a number; the table of pairs has them."""
+"""Of more models a cell has no room for a decimal, for a star, and at last for a number; the table has them."""
 
 
 def figures(findings: Findings) -> Iterator[ReportFigure]:
