@@ -14,7 +14,6 @@ MOST_OPAQUE = 0.4
 """More colour in a cell would take the contrast from the words in it."""
 
 NAME_LINE = 2.9
-_SMALLEST_TYPE = 3.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +53,7 @@ def _words(sheet: Sheet, cell: Cell, x: float, y: float, row_mm: float, size: fl
     looks: dict[str, Any] = {"ha": "center", "color": INK if cell.text else QUIET}
     sheet.words(cell.text or "–", x, y + row_mm * (0.36 if cell.detail else 0.5), size=size, **looks)
     if cell.detail:
-        sheet.words(cell.detail, x, y + row_mm * 0.72, size=size * SMALL_SIZE / SIZE, **looks)
+        sheet.words(cell.detail, x, y + row_mm * 0.72, size=SMALL_SIZE, **looks)
 
 
 def type_size(cells: Sequence[Sequence[Cell]], cell_mm: float) -> float:
@@ -62,12 +61,12 @@ def type_size(cells: Sequence[Sequence[Cell]], cell_mm: float) -> float:
     cells_in_all = [it for line in cells for it in line]
     details = [width_of(it.detail) * SMALL_SIZE / SIZE for it in cells_in_all]
     longest = max([*details, *(width_of(it.text) for it in cells_in_all)])
-    return max(_SMALLEST_TYPE, min(SIZE, SIZE * (cell_mm - 0.8) / longest)) if longest else SIZE
+    return max(SMALL_SIZE, min(SIZE, SIZE * (cell_mm - 0.8) / longest)) if longest else SIZE
 
 
 def row_names(sheet: Sheet, names: Sequence[str], *, right: float, top: float, row_mm: float, room: float) -> None:
     """Write the names of rows, ending at this place."""
-    size = min(SIZE, row_mm / NAME_LINE * SIZE)
+    size = max(SMALL_SIZE, min(SIZE, row_mm / NAME_LINE * SIZE))
     for row, name in enumerate(names):
         words = fitted(name, room, size=size, bold=True)
         sheet.words(words, right, top + row_mm * (row + 0.5), ha="right", color=INK, weight="bold", size=size)
@@ -76,7 +75,7 @@ def row_names(sheet: Sheet, names: Sequence[str], *, right: float, top: float, r
 def column_names(sheet: Sheet, names: Sequence[str], *, left: float, foot: float, cell_mm: float, room: float) -> None:
     """Write the names of columns above them: level where all fit, else on end; room: how long they may be then."""
     level = are_level(names, cell_mm)
-    size = SIZE if level else min(SIZE, cell_mm / NAME_LINE * SIZE)
+    size = SIZE if level else max(SMALL_SIZE, min(SIZE, cell_mm / NAME_LINE * SIZE))
     for column, name in enumerate(names):
         x = left + cell_mm * (column + 0.5)
         words = fitted(name, cell_mm - 0.5 if level else room, size=size, bold=True)

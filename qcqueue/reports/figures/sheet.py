@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WIDTH_MM = 85.0
-SIZE, SMALL_SIZE = 7.0, 6.0
-"""Sizes of type, in points."""
+SIZE, SMALL_SIZE = 7.0, 6.3
+"""Sizes of type, in points: on a phone the smaller one is 9 pixels high."""
 
 Box = tuple[float, float, float, float]
 """Left, upper, right and lower edge, in millimetres."""
