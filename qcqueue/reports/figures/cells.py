@@ -6,18 +6,14 @@ cell without a value is a dash on plain ground.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from qcqueue.reports.figures.sheet import INK, QUIET, RULE, SIZE, SMALL_SIZE, Sheet, fitted, width_of
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from qcqueue.reports.figures.sheet import INK, QUIET, RULE, SIZE, SMALL_SIZE, Box, Paint, Sheet, fitted, width_of
 
 MOST_OPAQUE = 0.4
 """More colour in a cell would take the contrast from the words in it."""
 
 NAME_LINE = 2.9
-_SMALLEST_TYPE = 3.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +37,23 @@ def draw_cells(
     most: float = MOST_OPAQUE,
 ) -> None:
     """Draw cells with their upper left corner there."""
-    axes = sheet.axes(left, top, cell_mm * len(cells[0]), row_mm * len(cells))
-    _frame(axes, len(cells[0]), len(cells))
     size = type_size(cells, cell_mm)
+    boxes: list[tuple[Box, Paint]] = []
     for row, line in enumerate(cells):
         for column, cell in enumerate(line):
-            _cell(axes, cell, column, row, size, most)
+            x, y = left + cell_mm * column, top + row_mm * row
+            # By opacity, so that the ground of a dark page shines through.
+            share = most * min(cell.share, 1.0) if cell.colour is not None else 0.0
+            boxes.append(((x, y, x + cell_mm, y + row_mm), (cell.colour or RULE, round(share, 3))))
+            _words(sheet, cell, x + cell_mm / 2, y, row_mm, size)
+    sheet.boxes(boxes, edge=RULE)
+
+
+def _words(sheet: Sheet, cell: Cell, x: float, y: float, row_mm: float, size: float) -> None:
+    looks: dict[str, Any] = {"ha": "center", "color": INK if cell.text else QUIET}
+    sheet.words(cell.text or "–", x, y + row_mm * (0.36 if cell.detail else 0.5), size=size, **looks)
+    if cell.detail:
+        sheet.words(cell.detail, x, y + row_mm * 0.72, size=SMALL_SIZE, **looks)
 
 
 def type_size(cells: Sequence[Sequence[Cell]], cell_mm: float) -> float:
@@ -54,32 +61,12 @@ def type_size(cells: Sequence[Sequence[Cell]], cell_mm: float) -> float:
     cells_in_all = [it for line in cells for it in line]
     details = [width_of(it.detail) * SMALL_SIZE / SIZE for it in cells_in_all]
     longest = max([*details, *(width_of(it.text) for it in cells_in_all)])
-    return max(_SMALLEST_TYPE, min(SIZE, SIZE * (cell_mm - 0.8) / longest)) if longest else SIZE
-
-
-def _frame(axes: "Axes", columns: int, rows: int) -> None:
-    axes.set(xlim=(0, columns), ylim=(rows, 0), xticks=[], yticks=[])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-
-
-def _cell(axes: "Axes", cell: Cell, column: int, row: int, size: float, most: float) -> None:
-    if cell.colour is not None and cell.share > 0:
-        # By opacity, so that the ground of a dark page shines through.
-        axes.fill([column, column + 1, column + 1, column], [row, row, row + 1, row + 1],
-                  color=cell.colour, alpha=round(most * min(cell.share, 1.0), 3), linewidth=0)  # fmt: skip
-    axes.plot([column, column + 1, column + 1, column, column], [row, row, row + 1, row + 1, row],
-              color=RULE, linewidth=0.4, clip_on=False)  # fmt: skip
-    looks: dict[str, Any] = {"ha": "center", "va": "center_baseline"}
-    y = row + (0.36 if cell.detail else 0.5)
-    axes.text(column + 0.5, y, cell.text or "–", color=INK if cell.text else QUIET, fontsize=size, **looks)
-    if cell.detail:
-        axes.text(column + 0.5, row + 0.72, cell.detail, color=INK, fontsize=size * SMALL_SIZE / SIZE, **looks)
+    return max(SMALL_SIZE, min(SIZE, SIZE * (cell_mm - 0.8) / longest)) if longest else SIZE
 
 
 def row_names(sheet: Sheet, names: Sequence[str], *, right: float, top: float, row_mm: float, room: float) -> None:
     """Write the names of rows, ending at this place."""
-    size = min(SIZE, row_mm / NAME_LINE * SIZE)
+    size = max(SMALL_SIZE, min(SIZE, row_mm / NAME_LINE * SIZE))
     for row, name in enumerate(names):
         words = fitted(name, room, size=size, bold=True)
         sheet.words(words, right, top + row_mm * (row + 0.5), ha="right", color=INK, weight="bold", size=size)
@@ -88,7 +75,7 @@ def row_names(sheet: Sheet, names: Sequence[str], *, right: float, top: float, r
 def column_names(sheet: Sheet, names: Sequence[str], *, left: float, foot: float, cell_mm: float, room: float) -> None:
     """Write the names of columns above them: level where all fit, else on end; room: how long they may be then."""
     level = are_level(names, cell_mm)
-    size = SIZE if level else min(SIZE, cell_mm / NAME_LINE * SIZE)
+    size = SIZE if level else max(SMALL_SIZE, min(SIZE, cell_mm / NAME_LINE * SIZE))
     for column, name in enumerate(names):
         x = left + cell_mm * (column + 0.5)
         words = fitted(name, cell_mm - 0.5 if level else room, size=size, bold=True)

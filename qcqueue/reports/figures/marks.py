@@ -140,7 +140,7 @@ def epoch_axis(axes: "Axes", last: int) -> None:
 
 
 def panel_places(
-    count: int, columns: int, *, row_mm: float, left: float, gap: float, right: float = 2.0
+    count: int, columns: int, *, row_mm: float, left: float, gap: float, right: float = 3.0
 ) -> Iterator[tuple[float, float, float]]:
     """Yield left edge, top of the row and width of each of some panels side by side in rows."""
     width = (WIDTH_MM - left * columns - gap * (columns - 1) - right) / columns

@@ -67,8 +67,8 @@ def _draw(models: Sequence[ModelCurves], quantity: str) -> Sheet:
             mec=it.colour,
             markersize=3,
         )
-        name = fitted(it.label, width + _LEFT - 2, size=SMALL_SIZE, bold=True)
-        sheet.words(name, left, top + 2, size=SMALL_SIZE, color=it.colour, weight="bold")
+        name = fitted(it.label, width + _LEFT - 2 * _GAP, size=SMALL_SIZE, bold=True)
+        sheet.words(name, left - _LEFT + 2 * _GAP, top + 2, size=SMALL_SIZE, color=it.colour, weight="bold")
     return sheet
 
 

@@ -58,9 +58,8 @@ def figures(findings: Findings) -> Iterator[ReportFigure]:
 
 
 def _draw(panels: Sequence[_Panel]) -> Sheet:
-    columns = min(len(panels), 2 if len(panels) <= 4 else 3 if len(panels) <= MOST_ALONE else 5)
-    left = _LEFT if columns <= 3 else 5.5
-    places = list(panel_places(len(panels), columns, row_mm=0, left=left, gap=_GAP))
+    columns = min(len(panels), 2 if len(panels) <= 4 else 3 if len(panels) <= MOST_ALONE else 4)
+    places = list(panel_places(len(panels), columns, row_mm=0, left=_LEFT, gap=_GAP))
     side = min(places[0][2], 46.0)
     block = _HEAD + side + _FOOT
     sheet = Sheet(block * -(-len(panels) // columns) + 1)
@@ -85,11 +84,15 @@ def _panel(sheet: Sheet, panel: _Panel, left: float, top: float, side: float, mo
     axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.5, linestyle=(0, (4, 3)))
     name = fitted(panel.found.label, side + 2, bold=True)
     sheet.words(name, left, top - 5.6, color=panel.colour, weight="bold")
-    for one in sorted(panel.found.bins, key=lambda it: -it.images):
-        if one.confidence is not None and one.accuracy is not None:
-            size = max(_SMALLEST_DOT, _LARGEST_DOT * math.sqrt(one.images / most))
-            axes.plot([one.confidence] * 2, [one.confidence, one.accuracy], color=panel.colour, linewidth=0.8)
-            axes.plot([one.confidence], [one.accuracy], "o", color=panel.colour, markersize=size, clip_on=False)
+    known = [
+        (one.confidence, one.accuracy, max(_SMALLEST_DOT, _LARGEST_DOT * math.sqrt(one.images / most)))
+        for one in sorted(panel.found.bins, key=lambda it: -it.images)
+        if one.confidence is not None and one.accuracy is not None
+    ]
+    confidences, accuracies = [it[0] for it in known], [it[1] for it in known]
+    axes.vlines(confidences, confidences, accuracies, color=panel.colour, linewidth=0.8, zorder=2)
+    areas = [size**2 for *_, size in known]
+    axes.scatter(confidences, accuracies, s=areas, color=panel.colour, linewidth=0, clip_on=False, zorder=2.1)
     if panel.means_nothing:
         said = fitted("one class only: void", side + 2, size=SMALL_SIZE)
         little(sheet, said, left, top - 2.4, color=hex_of("bad"))
