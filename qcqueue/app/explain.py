@@ -145,6 +145,8 @@ def _what_helps(detail: JobDetail, stats: QueueStats, only_on: str | None, *, is
     if obstacle and isinstance(obstacle.kind, Lack) and not only_on:
         if obstacle.kind is Lack.TRUST and spec.code_sha256:
             return f"qcqueue work --trust {spec.code_sha256}, on {obstacle.host}, once you know whose code it is"
+        if obstacle.kind is Lack.PACKAGES:
+            return f"pip install {' '.join(spec.requires)}, on {obstacle.host}, then qcqueue work there"
         return obstacle.advice(name)
     if detail.attempts and (trouble := detail.attempts[-1].trouble):
         return advice_on(trouble, job=name, machine=detail.attempts[-1].host)

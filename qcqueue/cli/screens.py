@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from qcqueue.app.queue_summary import QueueSummary
     from qcqueue.core.evaluation import Appraisal
     from qcqueue.core.goodput import Goodput
+    from qcqueue.core.spec import JobSpec
     from qcqueue.drill.certificate import Certificate
     from qcqueue.drill.kills import Kill
     from qcqueue.queue.forecasts import ForecastLine
@@ -212,6 +213,17 @@ def _summary(lines: "Sequence[JobLine]") -> str:
     return f"{count(len(lines), 'job')}: {listed(parts)}. {done} of {count(total, 'epoch')} saved."
 
 
+def _trained_by(spec: "JobSpec") -> str:
+    """Return what trains a model; of a person's own, that its code says it."""
+    if spec.is_own:
+        return "its optimizer, loss and layers as its function has compiled them"
+    return f"{spec.optimizer} {spec.learning_rate:g}, weights {spec.weights}, trains {spec.trainable}"
+
+
+def _shown(value: object) -> str:
+    return listed([str(it) for it in value]) if isinstance(value, tuple) else str(value)
+
+
 def detail_screen(
     detail: "JobDetail", *, goodput: "Goodput | None" = None, kept_bytes: int | None = None, now_s: float
 ) -> str:
@@ -220,9 +232,9 @@ def detail_screen(
     said = [
         f"{colour(line.name, 'bold')}  {line.state}, {line.epochs_done} of {line.epochs} epochs saved, "
         f"{count(line.attempts, 'attempt')}, {count(line.interruptions, 'interruption')}",
-        f"{spec.model} on {spec.dataset}, batch {spec.batch_size}, {spec.optimizer} {spec.learning_rate:g}, "
-        f"weights {spec.weights}, trains {spec.trainable}, determinism {spec.determinism}, seed {spec.seed}"
-        + "".join(f", {name.replace('_', ' ')} {value}" for name, value in spec.unusual.items()),
+        f"{spec.model} on {spec.dataset}, batch {spec.batch_size}, {_trained_by(spec)}, "
+        f"determinism {spec.determinism}, seed {spec.seed}"
+        + "".join(f", {name.replace('_', ' ')} {_shown(it)}" for name, it in spec.unusual.items()),
         computation(spec, [epoch.identity for epoch in detail.official_epochs()]),
     ]
     if line.owner is not None:

@@ -52,13 +52,13 @@ class Lack(StrEnum):
         "packages",
         "packages that are not installed here",
         "not its packages",
-        "pip install what qcqueue why JOB names, then qcqueue work; or qcqueue work on another machine",
+        "qcqueue why JOB, which names them; or qcqueue work on another machine",
     )
     TRUST = (
         "trust",
         "somebody to approve their code here",
         "code that nobody has approved there",
-        "qcqueue work --trust DIGEST, once you know whose code it is; qcqueue why JOB says the digest",
+        "qcqueue why JOB, which says the digest; then qcqueue work --trust DIGEST, once you know whose code it is",
     )
 
     wanted: str

@@ -81,8 +81,9 @@ class Cause(StrEnum):
     )
     CODE_ERROR = (
         "code_error",
-        (),
-        "this is a fault in the program or its libraries: see `qcqueue log JOB --full`, then `qcqueue retry JOB`",
+        (ModelRefused,),
+        "the code is at fault: see `qcqueue log JOB --full`; where it is your own, change it, then `qcqueue enqueue "
+        "STUDY.toml --replace`, else `qcqueue retry JOB`",
     )
     DETERMINISM_REFUSED = (
         "determinism_refused",
@@ -95,12 +96,6 @@ class Cause(StrEnum):
         (WeightsUnavailable,),
         "connect the machine that trains to the network once, then `qcqueue retry JOB`; or enqueue it under another "
         'name with weights = "FILE.h5" or weights = "none"',
-    )
-
-    MODEL_REFUSED = (
-        "model_refused",
-        (ModelRefused,),
-        "change the function that builds the model, then `qcqueue enqueue STUDY.toml --replace`",
     )
 
     errors: tuple[type[QcqueueError], ...]

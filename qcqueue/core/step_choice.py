@@ -99,7 +99,7 @@ class StepChoice:
             case "spec":
                 return "as its spec says"
             case "short":
-                return "as too little is left of it to measure others"
+                return "as the job is too short to measure faster ways"
 
     def _is_told(self, trial: StepTrial) -> bool:
         """Return whether a candidate is worth a clause beside the one that was chosen."""

@@ -236,6 +236,9 @@ def _read_job(
     stray = OF_THE_CATALOGUE if made else OF_OWN_MODELS
     for key in sorted(stray & own.keys()) if model else ():
         problems.add(page.place(*path, key), key, _NOT_OF_OWN if made else _OF_OWN_ONLY)
+    for key in sorted(stray & sets.keys()) if made else ():
+        if (setting := sets[key]) is not None:
+            problems.add(setting.place, key, _NOT_OF_OWN)
     settings = builtin | defaults | own | sets | {key: builtin[key] for key in stray}
     if model and not made:
         _check_fits(model, settings, problems)

@@ -14,9 +14,11 @@ from qcqueue.catalog.models import KERAS_TF, engine_name
 from qcqueue.core.spec import WEIGHTS, JobSpec
 from qcqueue.drill.drill import bring_dataset, chosen_from
 from qcqueue.engines.base import Assignment
-from qcqueue.errors import ModelRefused
+from qcqueue.errors import ExtraMissing, ModelRefused
+from qcqueue.queue.enqueue import check_data
+from qcqueue.text.humanize import listed
 from qcqueue.worker.download import fetch_once
-from qcqueue.worker.machine import this_machine
+from qcqueue.worker.machine import is_installed, this_machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,7 @@ def check_file(
     """Check the jobs of a study file one after the other; yield what came of each as soon as it is known.
 
     Raises: SpecInvalid, UserError: as when they are enqueued. UnknownName: there is no such job, or no dataset.
+        ExtraMissing: a package that a job requires is not installed.
     """
     source = context_in(folder / "source", cache=folder / "cache")
     create_store(folder / "source")
@@ -44,7 +47,14 @@ def check_file(
     places = {blob.sha256: blob for blob in found.attached}
     threads = this_machine(source.cache, source.ids).threads
     for spec in chosen_from(found.specs, only, file, hint=f"qcqueue check {file}"):
+        if lacking := [name for name in spec.requires if not is_installed(name)]:
+            raise ExtraMissing(
+                f"{spec.full_name} requires {listed(lacking)}, not installed here",
+                hint=f"pip install {' '.join(lacking)}",
+            )
         dataset = bring_dataset(source, spec.dataset, narrate=narrate)
+        with source.read() as tx:
+            check_data(tx, [spec])
         narrate(f"{spec.full_name}: two processes make the same steps")
 
         def here(sha256: str | None) -> Path | None:

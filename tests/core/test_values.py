@@ -45,7 +45,7 @@ def test_the_remedy_for_weights_is_true_of_their_kind() -> None:
 def test_every_training_error_has_a_cause() -> None:
     errors = {error for cause in Cause for error in cause.errors}
     assert errors == set(TrainingError.__subclasses__())
-    assert {cause_of(error()) for error in errors} == set(Cause) - {Cause.CODE_ERROR}
+    assert {cause_of(error()) for error in errors} == set(Cause)
 
 
 def test_an_error_of_the_job_that_nobody_named_is_a_code_error() -> None:

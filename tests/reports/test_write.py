@@ -49,7 +49,7 @@ def test_it_writes_a_page_its_figures_its_tables_and_where_they_come_from(tmp_pa
     written = write_report(study, folder=folder)
     assert (written.page, written.lacks, written.unread) == (folder / "report.html", None, ())
     tops = {path.name for path in folder.iterdir()}
-    assert tops == {"report.html", "report.json", "provenance.zip", "figures", "tables"}
+    assert tops == {"report.html", "report.json", "provenance.zip", "figures", "figures.pdf", "tables"}
     assert written.page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()} == {0o644}
     assert folder.stat().st_mode & 0o777 == 0o755

@@ -141,15 +141,29 @@ def _become() -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] in ("qcqueue", "platformdirs")]:
         del sys.modules[name]
     importlib.import_module("filelock")  # whose locks stand in for those of Windows, which go with their process too
+    importlib.import_module("dateutil.tz")  # which would read the time zones that Windows keeps in its registry
     _restrict()
     sys.platform = "win32"
     places: Any = importlib.import_module("platformdirs.windows")
     places._RESOLVE_WIN_FOLDER = places.get_win_folder_from_env_vars  # as there is no library of Windows to ask
     for name in MODULES:
         sys.modules[name] = None  # type: ignore[assignment]
+    sys.modules["winreg"] = _Registry("winreg")
+    os.environ["WINDIR"] = os.fspath(Path("no-such-folder").absolute())
     for module, names in ((os, MISSING["os"]), (signal, MISSING["signal"])):
         sys.modules[module.__name__] = _Without(module, names)
     setattr(webbrowser, "open", _agree)  # noqa: B010 (it takes no more than we give)
+
+
+class _Registry(ModuleType):
+    """The registry of a machine on which nothing is installed, for libraries that look there for fonts."""
+
+    def __getattr__(self, name: str) -> Any:
+        return name if name.startswith("HKEY_") else self._found_nothing
+
+    @staticmethod
+    def _found_nothing(*key: Any, **how: Any) -> NoReturn:
+        raise FileNotFoundError(f"there is no key {key}")
 
 
 class _Without(ModuleType):

@@ -88,10 +88,11 @@ def _trained(models: Sequence[ModelFigures]) -> Iterator[str]:
         f"{listed(names)} {'were' if len(names) > 1 else 'was'} trained with {listed(list(same.values()))}"
         + (" each." if len(models) > 1 else ".")
     )
-    if apart := [name for name in _settings(specs[0], unusual) if name not in same]:
+    said = [_settings(spec, unusual) for spec in specs]
+    if any(it.keys() - same.keys() for it in said):
         each = [
-            f"{model.label} with {listed([_settings(model.spec, unusual)[name] for name in apart])}"
-            for model in models[:_MOST_NAMED]
+            f"{model.label} with {listed([it[name] for name in it if name not in same])}"
+            for model, it in zip(models[:_MOST_NAMED], said, strict=False)
         ]
         left = len(models) - _MOST_NAMED
         yield f"They differed: {'; '.join(each)}" + (f"; and {left} more, in provenance.zip." if left > 0 else ".")
@@ -106,16 +107,23 @@ def _settings(spec: JobSpec, unusual: Iterable[str]) -> dict[str, str]:
     weights = {"none": "random first weights", "file": "first weights from a file"}.get(
         spec.weights, f"{spec.weights} weights"
     )
+    of_its_own = {
+        "code_sha256": f"optimizer, loss and layers as its function has compiled them (code {spec.code_sha256})"
+    }
+    of_catalogue = {
+        "optimizer": f"the optimizer {spec.optimizer}",
+        "learning_rate": f"a learning rate of {spec.learning_rate:g}",
+        "weights": weights,
+        "trainable": "all layers trainable" if spec.trainable == "all" else "the head alone trainable",
+        "dropout": f"dropout {spec.dropout:g}" if spec.dropout else "no dropout",
+        "augment": "no augmentation" if spec.augment == "none" else f"augmentation {spec.augment}",
+    }
     said = {
         "epochs": count(spec.epochs, "epoch"),
         "batch_size": f"a batch size of {spec.batch_size}",
-        "optimizer": f"the optimizer {spec.optimizer}",
-        "learning_rate": f"a learning rate of {spec.learning_rate:g}",
         "image_size": f"images of {height}×{width} pixels",
-        "weights": weights,
-        "trainable": "all layers trainable" if spec.trainable == "all" else "the head alone trainable",
-        "augment": "no augmentation" if spec.augment == "none" else f"augmentation {spec.augment}",
-        "dropout": f"dropout {spec.dropout:g}" if spec.dropout else "no dropout",
+        **(of_its_own if spec.is_own else of_catalogue),
+        "precision": f"{spec.precision} precision",
         "early_stopping": f"early stopping after {count(spec.early_stopping, 'epoch')} without a lower validation loss"
         if spec.early_stopping
         else "no early stopping",
@@ -125,7 +133,12 @@ def _settings(spec: JobSpec, unusual: Iterable[str]) -> dict[str, str]:
 
 
 def _is_shared(name: str, specs: Sequence[JobSpec]) -> bool:
-    return all(getattr(spec, name) == getattr(specs[0], name) for spec in specs)
+    """Return whether a setting is that of all; what a function of a person has settled is nobody else's."""
+    is_settled = len({spec.is_own for spec in specs}) == 1 or name not in _OF_CATALOGUE
+    return is_settled and all(getattr(spec, name) == getattr(specs[0], name) for spec in specs)
+
+
+_OF_CATALOGUE = frozenset({"optimizer", "learning_rate", "weights", "trainable", "dropout", "augment", "code_sha256"})
 
 
 def _selected(findings: Findings) -> Iterator[str]:

@@ -58,17 +58,19 @@ def model_article(shown: Shown, model: ModelFigures, place: int) -> Markup:
 def _settings(model: ModelFigures) -> str:
     spec = model.spec
     height, width = spec.image_size
-    extras = [f"augmentation {spec.augment}"] if spec.augment != "none" else []
+    extras = [
+        f"{spec.optimizer} at {spec.learning_rate:g}",
+        f"first weights: {spec.weights}",
+        f"trains {'all layers' if spec.trainable == 'all' else 'the head only'}",
+    ]
+    extras += [f"augmentation {spec.augment}"] if spec.augment != "none" else []
     extras += [f"dropout {spec.dropout:g}"] if spec.dropout else []
     extras += [f"early stopping after {count(spec.early_stopping, 'epoch')}"] if spec.early_stopping else []
     said = [
         f"{model.name}: {spec.model} on {spec.dataset}",
         f"images {height}×{width} px",
         f"batch {spec.batch_size}",
-        f"{spec.optimizer} at {spec.learning_rate:g}",
-        f"first weights: {spec.weights}",
-        f"trains {'all layers' if spec.trainable == 'all' else 'the head only'}",
-        *extras,
+        *(["optimizer, loss and layers as its function has compiled them"] if spec.is_own else extras),
         computation(spec, model.identities),
         f"determinism {spec.determinism}",
         f"seed {spec.seed}",

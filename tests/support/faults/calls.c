@@ -3,13 +3,13 @@
 It counts the calls that touch a file below one of some folders, in all processes that share one control file, writes
 each down, and lets one of them fail, or kills the process right before it. It can also play a disk that is full.
 
-    QCQUEUE_FAULT_ROOTS     folders, separated by colons; without it nothing happens
-    QCQUEUE_FAULT_CONTROL   a file of 64 bytes outside of them: calls counted, calls hit, bytes written, room (u64 each)
-    QCQUEUE_FAULT_LOG       a file outside of them that gets a line for each call: number, name, path, errno
-    QCQUEUE_FAULT_KINDS     names of the calls that count, separated by commas
-    QCQUEUE_FAULT_AT        the number of the call that fails; 0 for none
-    QCQUEUE_FAULT_ERRNO     what it fails with; 0 kills the process
-    QCQUEUE_FAULT_FULL      from so many bytes on the disk takes no more, until "room" is not 0; -1 for never
+    FAULTS_ROOTS             folders, separated by colons; without it nothing happens
+    FAULTS_CONTROL           a file of 64 bytes outside of them: calls counted, calls hit, bytes written, room (u64 each)
+    FAULTS_LOG               a file outside of them that gets a line for each call: number, name, path, errno
+    FAULTS_KINDS             names of the calls that count, separated by commas
+    FAULTS_AT                the number of the call that fails; 0 for none
+    FAULTS_ERRNO             what it fails with; 0 kills the process
+    FAULTS_FULL              from so many bytes on the disk takes no more, until "room" is not 0; -1 for never
 */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -45,7 +45,7 @@ static int64_t full_after = -1;
 
 /* Called as the library is loaded, and again by a process that was forked with another environment. */
 __attribute__((constructor)) void qcqueue_fault_begin(void) {
-  const char *given = getenv("QCQUEUE_FAULT_ROOTS"), *at = getenv("QCQUEUE_FAULT_CONTROL");
+  const char *given = getenv("FAULTS_ROOTS"), *at = getenv("FAULTS_CONTROL");
   root_count = 0;
   control = NULL;
   if (!given || !at) return;
@@ -59,16 +59,16 @@ __attribute__((constructor)) void qcqueue_fault_begin(void) {
     syscall(SYS_close, fd);
     if (mapped != MAP_FAILED) control = mapped;
   }
-  if ((at = getenv("QCQUEUE_FAULT_LOG"))) {
+  if ((at = getenv("FAULTS_LOG"))) {
     fd = syscall(SYS_openat, AT_FDCWD, at, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     /* Far away from the numbers a program counts on. */
     log_fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 900);
     if (fd >= 0) syscall(SYS_close, fd);
   }
-  snprintf(kinds, sizeof kinds, ",%s,", (at = getenv("QCQUEUE_FAULT_KINDS")) ? at : "");
-  fail_at = (at = getenv("QCQUEUE_FAULT_AT")) ? strtoull(at, NULL, 10) : 0;
-  fail_with = (at = getenv("QCQUEUE_FAULT_ERRNO")) ? atoi(at) : 0;
-  full_after = (at = getenv("QCQUEUE_FAULT_FULL")) ? strtoll(at, NULL, 10) : -1;
+  snprintf(kinds, sizeof kinds, ",%s,", (at = getenv("FAULTS_KINDS")) ? at : "");
+  fail_at = (at = getenv("FAULTS_AT")) ? strtoull(at, NULL, 10) : 0;
+  fail_with = (at = getenv("FAULTS_ERRNO")) ? atoi(at) : 0;
+  full_after = (at = getenv("FAULTS_FULL")) ? strtoll(at, NULL, 10) : -1;
 }
 
 static int below_a_root(const char *path) {

@@ -98,13 +98,13 @@ class Preload:
         self._log.unlink(missing_ok=True)
         return {
             "LD_PRELOAD": str(self._library),
-            "QCQUEUE_FAULT_ROOTS": os.pathsep.join(map(str, self._roots)),
-            "QCQUEUE_FAULT_CONTROL": str(self._control),
-            "QCQUEUE_FAULT_LOG": str(self._log),
-            "QCQUEUE_FAULT_KINDS": ",".join(KINDS[trouble] if kinds is None else kinds),
-            "QCQUEUE_FAULT_AT": str(at),
-            "QCQUEUE_FAULT_ERRNO": str(trouble.number),
-            "QCQUEUE_FAULT_FULL": str(full_after),
+            "FAULTS_ROOTS": os.pathsep.join(map(str, self._roots)),
+            "FAULTS_CONTROL": str(self._control),
+            "FAULTS_LOG": str(self._log),
+            "FAULTS_KINDS": ",".join(KINDS[trouble] if kinds is None else kinds),
+            "FAULTS_AT": str(at),
+            "FAULTS_ERRNO": str(trouble.number),
+            "FAULTS_FULL": str(full_after),
         }
 
     @property
