@@ -121,8 +121,8 @@ def _settings(spec: JobSpec, unusual: Iterable[str]) -> dict[str, str]:
     said = {
         "epochs": count(spec.epochs, "epoch"),
         "batch_size": f"a batch size of {spec.batch_size}",
-        "image_size": f"images of {height}×{width} pixels",
         **(of_its_own if spec.is_own else of_catalogue),
+        "image_size": f"images of {height}×{width} pixels",
         "precision": f"{spec.precision} precision",
         "early_stopping": f"early stopping after {count(spec.early_stopping, 'epoch')} without a lower validation loss"
         if spec.early_stopping

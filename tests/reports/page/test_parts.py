@@ -112,6 +112,25 @@ def test_settings_that_differ_are_told_job_by_job() -> None:
     assert "They differed: VGG16 with a learning rate of 0.0001; Xception with a learning rate of 0.001." in said
 
 
+def test_of_a_model_of_ones_own_nothing_is_said_that_its_code_has_settled() -> None:
+    own = a_spec("mine.py:build", name="mine", code_sha256="ab" * 32)
+    said = " ".join(sentences_on(findings_of(the_study([a_job(own, epochs_of(3))]))))
+    assert f"optimizer, loss and layers as its function has compiled them (code {'ab' * 32})" in said
+    for word in ("adam", "learning rate", "all layers trainable", "no dropout", "no augmentation"):
+        assert word not in said
+    both = " ".join(
+        sentences_on(findings_of(the_study([a_job(own, epochs_of(3)), a_job(a_spec("VGG16"), epochs_of(3))])))
+    )
+    assert "They differed: mine.py:build with optimizer, loss and layers as its function" in both
+    assert "VGG16 with the optimizer adam" in both
+
+
+def test_a_precision_is_said_where_it_is_another() -> None:
+    jobs = [a_job(a_spec("VGG16"), epochs_of(3)), a_job(a_spec("Xception", precision="mixed_float16"), epochs_of(3))]
+    said = " ".join(sentences_on(findings_of(the_study(jobs))))
+    assert "They differed: VGG16 with float32 precision; Xception with mixed_float16 precision." in said
+
+
 def test_a_run_that_moved_to_another_machine_is_not_called_exact() -> None:
     said = " ".join(sentences_on(findings_of(the_study())))
     assert "The runs of ResNet50V2 are complete, but not bit for bit what one machine alone would have given." in said
