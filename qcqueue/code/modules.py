@@ -24,6 +24,8 @@ def files_of(entry: Path) -> dict[str, bytes]:
     Raises: UserError: one of them cannot be read, is no Python, or has the name of an installed package.
     """
     folder = entry.parent
+    if is_installed(entry.stem, beside=folder):
+        raise UserError(f"{entry} has the name of an installed package", hint=f"give {shown(entry.stem)} another name")
     found: dict[str, bytes] = {}
     waiting = [entry.name]
     while waiting:
@@ -66,7 +68,7 @@ def _local_imports(folder: Path, name: str, source: bytes) -> Iterator[str]:
     """Yield the files that a file of code imports."""
     try:
         tree = ast.parse(source, filename=name)
-    except (SyntaxError, ValueError, RecursionError) as exc:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as exc:
         line = f":{exc.lineno}" if isinstance(exc, SyntaxError) and exc.lineno else ""
         why = exc.msg if isinstance(exc, SyntaxError) else exc
         raise UserError(f"{folder / name}{line} is no Python: {why}") from exc

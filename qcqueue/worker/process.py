@@ -35,7 +35,10 @@ PROGRAM = "qcqueue.trainer.main"
 """The module that a trainer process runs; a campaign of faults has one that needs no TensorFlow."""
 
 # What a person's code has no business with, whether or not each of them is a secret.
-_NOT_FOR_TRAINERS = re.compile(r"(?:QCQUEUE|AWS|AZURE|GOOGLE|KAGGLE)_|PG[A-Z]")
+_NOT_FOR_TRAINERS = re.compile(
+    r"(?:QCQUEUE|AWS|AZURE|GOOGLE|KAGGLE)_|PG[A-Z]|SSH_AUTH_SOCK|DATABASE_URL"
+    r"|.*(?:TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|WEBHOOK|_PAT$)"
+)
 
 log = logging.getLogger(__name__)
 

@@ -69,6 +69,13 @@ def test_no_file_may_have_the_name_of_an_installed_package(name: str, tmp_path: 
     assert "another name" in str(refused.value.hint)
 
 
+@pytest.mark.parametrize("name", ["json.py", "numpy.py"])
+def test_nor_may_the_file_itself(name: str, tmp_path: Path) -> None:
+    put(tmp_path, {name: "x = 1\n"})
+    with pytest.raises(UserError, match="has the name of an installed package"):
+        files_of(tmp_path / name)
+
+
 def test_a_file_beside_it_that_nobody_imports_may_be_called_anything(tmp_path: Path) -> None:
     entry = put(tmp_path, {"mine.py": "x = 1\n", "numpy.py": ""})
     assert list(files_of(entry)) == ["mine.py"]

@@ -76,6 +76,7 @@ def forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     from qcqueue.engines.keras_tf import two_processes
 
     monkeypatch.setattr(two_processes, "difference", lambda assignment: "")
+    monkeypatch.setattr(sys, "path", [*sys.path])
     yield
     forget(tmp_path)
 
@@ -171,6 +172,7 @@ FROM_LOGITS = 'model.compile("adam", keras.losses.SparseCategoricalCrossentropy(
             "train_step of its own",
         ),
         ("def build(job):\n    return job.nothing\n", r"mine.py:2: AttributeError"),
+        ("import sys\n\n\ndef build(job):\n    sys.exit(0)\n", r"mine.py:5: SystemExit"),
         ("def other(job):\n    pass\n", "has no function build"),
         ("import no_such_package\n", "cannot be imported: mine.py:1: No module named"),
         (SOURCES["keras.random without a seed"], "keras.random and no seed"),
@@ -200,6 +202,31 @@ def test_code_of_another_digest_never_runs(tmp_path: Path, dataset_path: Path, f
     with pytest.raises(CorruptionError, match="is not that of digest"):
         run(order, Memory())
     assert not ran.exists()
+
+
+def test_a_file_that_was_edited_since_is_not_what_runs(
+    tmp_path: Path, dataset_path: Path, forgotten: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.py").write_text("raise ValueError('edited since')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # where `python -m` puts the folder that a session was started in
+    source = MADE.format(last=SOFTMAX, compile=COMPILE, returns="model")
+    assert run(an_own_job(tmp_path / "..", {"mine.py": source}, dataset_path, epochs=1), Memory()).result
+
+
+@pytest.mark.parametrize(
+    "model", ["deploy.py:build", "../../etc/deploy.py:build", "__hello__.py:main", "json.py:loads"]
+)
+def test_of_approved_code_no_other_file_is_run(
+    model: str, tmp_path: Path, dataset_path: Path, forgotten: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A queue may be anybody's work: an approved digest approves what is in that archive."""
+    (tmp_path / "deploy.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n\n\ndef build(job):\n    ...\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModelRefused, match="has no file"):
+        run(an_own_job(tmp_path, {"mine.py": "x = 1\n"}, dataset_path, model=model), Memory())
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("name", ["numpy.py", "json.py"])

@@ -103,6 +103,7 @@ def test_a_trainer_finds_no_secret_in_its_environment() -> None:
     canary = "c4n4ry-of-a-secret"
     secrets = {name for kind in STORES.values() for name in kind.secrets}
     others = {"QCQUEUE_STORE", "QCQUEUE_DATABASE", "PGPASSWORD", "PGSERVICE", "AWS_PROFILE", "AZURE_X", "KAGGLE_KEY"}
+    others |= {"HF_TOKEN", "MY_SECRET", "DB_PASSWORD", "OPENAI_API_KEY", "GITHUB_PAT", "SLACK_WEBHOOK", "SSH_AUTH_SOCK"}
     given = {**os.environ, **dict.fromkeys({*secrets, *others, "GOOGLE_APPLICATION_CREDENTIALS"}, canary)}
     said = subprocess.run(
         [sys.executable, "-c", "import os; print(dict(os.environ))"],

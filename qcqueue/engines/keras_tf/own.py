@@ -7,6 +7,7 @@ A step is Keras's own: `compute_loss` with the losses that the model was compile
 """
 
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Mapping
@@ -62,7 +63,7 @@ def built(spec: JobSpec, code: Path, data: TrainingData) -> Any:
     function = _function_of(spec, code)
     try:
         model = function(job)
-    except Exception as exc:  # whatever it is, it is the function's
+    except (Exception, SystemExit) as exc:  # whatever it is, it is the function's
         raise ModelRefused(f"{spec.model} fails: {_where(exc, code)}{type(exc).__name__}: {exc}") from exc
     if fault := _fault(model, spec, len(data.classes)):
         raise ModelRefused(f"{spec.model} {fault}")
@@ -151,12 +152,18 @@ def _function_of(spec: JobSpec, code: Path) -> Any:
         raise ModelRefused(f"the code of {spec.model} has files with names of packages installed here: {listed(clash)}")
     named = OWN_MODEL.fullmatch(spec.model)
     assert named, "a spec with code names a file and a function"
+    if named["file"] not in files:  # whoever wrote the queue may name what was never approved
+        raise ModelRefused(f"the code of {spec.model} has no file {named['file']}")
+    # What lies in the folder one stands in was not approved: a file may have been edited since.
+    sys.path[:] = [place for place in sys.path if place and Path(place).resolve() != Path.cwd()]
     # Behind all that is installed, so that no file of theirs stands before a package.
     sys.path.append(str(code))
     try:
         module = importlib.import_module(Path(named["file"]).stem)
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         raise ModelRefused(f"{named['file']} cannot be imported: {_where(exc, code)}{exc}") from exc
+    if not str(module.__file__).startswith(f"{code}{os.sep}"):
+        raise ModelRefused(f"{named['file']} was to come from the approved code, and came from {module.__file__}")
     function = getattr(module, named["function"], None)
     if not callable(function):
         raise ModelRefused(f"{named['file']} has no function {named['function']}")
