@@ -85,7 +85,7 @@ class OwnProgram(KerasProgram):
     def trace(self) -> None:
         """Trace the training graph, and see that all it changes is in the state. Raises: ModelRefused."""
         try:
-            graph = (self.train_block if self._in_blocks else self.train_step).get_concrete_function().graph
+            graph = self._traced().graph
         except Exception as exc:
             raise ModelRefused(f"a step of {self._spec.model} cannot be computed: {type(exc).__name__}: {exc}") from exc
         known = {id(variable.value.handle) for variable in self._variables().values()}
