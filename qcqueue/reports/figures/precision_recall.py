@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from qcqueue.reports.figures.figure import ReportFigure, Section, notes_on_figure
-from qcqueue.reports.figures.rank_curves import RankedModel, draw_rank_curves
-from qcqueue.reports.figures.roc import line_of
+from qcqueue.reports.figures.rank_curves import by_classes, draw_rank_curves
 from qcqueue.reports.quantities.caveats import Quantity
 from qcqueue.reports.quantities.comparison import LEVEL
 from qcqueue.reports.quantities.findings import Findings
@@ -14,19 +13,10 @@ from qcqueue.text.humanize import listed
 
 def figures(findings: Findings) -> Iterator[ReportFigure]:
     """Yield it for each set of classes that models were tested on, where their probabilities are known."""
-    places = {model.name: place for place, model in enumerate(findings.models)}
-    by_classes: dict[tuple[str, ...], list[RankedModel]] = {}
-    for it in findings.rankings:
-        by_classes.setdefault(it.classes, []).append(
-            RankedModel(
-                label=it.label,
-                place=places[it.job],
-                lines=tuple(map(line_of, it.precision_recall)),
-                area=it.macro_average_precision,
-                interval=it.macro_average_precision_interval,
-            )
-        )
-    for number, (classes, models) in enumerate(by_classes.items(), start=1):
+    ranked = by_classes(
+        findings, lambda it: (it.precision_recall, it.macro_average_precision, it.macro_average_precision_interval)
+    )
+    for number, (classes, models) in enumerate(ranked.items(), start=1):
         yield ReportFigure(
             name="precision-recall" if number == 1 else f"precision-recall-{number}",
             section=Section.CLASSES,

@@ -1,6 +1,6 @@
 """Curves of how well probabilities rank images: one panel a class, one line a model, and below the areas in words."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from qcqueue.reports.figures.figure import MOST_ALONE
@@ -8,6 +8,8 @@ from qcqueue.reports.figures.marks import grid, panel_places, percent_axis
 from qcqueue.reports.figures.sheet import INK, LINE_MM, QUIET, RULE, WIDTH_MM, Sheet, fitted
 from qcqueue.reports.palette import dashes_of, model_hex
 from qcqueue.reports.quantities.comparison import Interval
+from qcqueue.reports.quantities.curves import ClassRanking, RankCurve
+from qcqueue.reports.quantities.findings import Findings
 from qcqueue.reports.quantities.stats import Floats
 
 MOST_NAMED = 10
@@ -40,6 +42,20 @@ class RankedModel:
         if self.area is None:
             return "–"
         return f"{self.area:.3f}" + (f" ({self.interval.low:.3f} to {self.interval.high:.3f})" if self.interval else "")
+
+
+def by_classes(
+    findings: Findings, of: Callable[[ClassRanking], tuple[Sequence[RankCurve | None], float | None, Interval | None]]
+) -> dict[tuple[str, ...], list[RankedModel]]:
+    """Return the models by the classes they were tested on. of: a model's curves, their mean area and its interval."""
+    places = {model.name: place for place, model in enumerate(findings.models)}
+    found: dict[tuple[str, ...], list[RankedModel]] = {}
+    for it in findings.rankings:
+        curves, area, interval = of(it)
+        lines = tuple(RankLine(x=one.x, y=one.y, area=one.area) if one else None for one in curves)
+        model = RankedModel(label=it.label, place=places[it.job], lines=lines, area=area, interval=interval)
+        found.setdefault(it.classes, []).append(model)
+    return found
 
 
 def named_of(models: Sequence[RankedModel]) -> list[RankedModel]:
